@@ -1,0 +1,20 @@
+"""The odtool command: one module a command, each a thin layer over a library call."""
+
+from __future__ import annotations
+
+import typer
+
+from odtool.cli import console
+
+app = typer.Typer(
+    help="From annotations to a trained, evaluated detector with the TensorFlow Object Detection API.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+def main() -> None:
+    """Entry point of the `odtool` script."""
+    console.run(app)

@@ -1,0 +1,184 @@
+"""What every command shares: its common options, tables, progress, --json, and the one error boundary."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from odtool.errors import OdtoolError
+from odtool.workspace import Workspace
+
+_PLAIN_PROGRESS_EVERY = 10.0
+"""Seconds between progress lines where there is no terminal."""
+
+
+def _set_debug(value: bool) -> bool:
+    if value:
+        os.environ["ODTOOL_DEBUG"] = "1"
+    return value
+
+
+def _as_workspace(value: Path) -> Path:
+    if not value.is_dir():
+        raise OdtoolError(f"{value}: no such folder", "Give --workspace a folder that exists.")
+    return value.resolve()
+
+
+WorkspaceOption = Annotated[
+    Path,
+    typer.Option("--workspace", "-w", help="Folder with data/, model_zoo/ and train/.", callback=_as_workspace),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, messages on stderr.")]
+DebugOption = Annotated[
+    bool,
+    typer.Option("--debug", help="Show the traceback of an error.", is_eager=True, callback=_set_debug),
+]
+
+stdout = Console(highlight=False, soft_wrap=True)
+stderr = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def say(text: str) -> None:
+    """A line for a person, on stderr so that stdout stays the result's."""
+    stderr.print(escape(text))
+
+
+def warn(text: str) -> None:
+    """A line about something that was not as it should be."""
+    stderr.print(f"[yellow]warning:[/] {escape(text)}")
+
+
+def show(payload: dict[str, Any], *, as_json: bool, render: Callable[[Console], None]) -> None:
+    """Prints a command's result: `payload` as one JSON object, or what `render` prints."""
+    if as_json:
+        sys.stdout.write(json.dumps(payload, default=str, allow_nan=False) + "\n")
+        sys.stdout.flush()
+    else:
+        render(stdout)
+
+
+def table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
+    """A plain table: the first column to the left, numbers to the right."""
+    made = Table(title=escape(title) or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for position, column in enumerate(columns):
+        numeric = position > 0 and all(isinstance(row[position], (int, float)) for row in rows)
+        made.add_column(escape(column), justify="right" if numeric else "left")
+    for row in rows:
+        made.add_row(*(escape(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+    return made
+
+
+Report = Callable[[int, int], None]
+"""Called with items done and bytes done so far."""
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Report]:
+    """Shows items/s, MB/s and the time left: a bar on a terminal, else a line every ten seconds."""
+    started = time.monotonic()
+    if stderr.is_terminal:
+        with _bar(label, total, started) as report:
+            yield report
+        return
+    last = started
+
+    def report_line(done: int, size: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _PLAIN_PROGRESS_EVERY:
+            last = now
+            say(f"{label} {done:,}/{total:,}, {_rates(done, size, total, now - started)}")
+
+    yield report_line
+
+
+@contextmanager
+def _bar(label: str, total: int, started: float) -> Iterator[Report]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rates]}"))
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task(label, total=total, rates="")
+
+        def report(done: int, size: int) -> None:
+            rates = _rates(done, size, total, time.monotonic() - started)
+            bar.update(task, completed=done, rates=rates)
+
+        yield report
+
+
+def _rates(done: int, size: int, total: int, seconds: float) -> str:
+    seconds = max(seconds, 1e-6)
+    speed = done / seconds
+    left = f", {duration((total - done) / speed)} left" if speed > 0 else ""
+    return f"{speed:,.0f}/s, {size / seconds / 1e6:,.1f} MB/s{left}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: '45s', '3m20s', '2h05m'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def run(app: typer.Typer) -> None:
+    """Runs the app; the one place where errors become messages and exit codes."""
+    try:
+        app()
+    except OdtoolError as error:
+        _fail(error.message, error.hint)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone; say nothing into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
+    except OSError as error:
+        _fail(*_explain(error))
+    except Exception as error:  # the boundary: whatever is left is our fault and says so
+        _fail(
+            f"internal error: {type(error).__name__}: {error}",
+            "This is a fault of odtool. Run again with --debug and report what it prints.",
+        )
+
+
+def _explain(error: OSError) -> tuple[str, str]:
+    where = f"{error.filename}: " if error.filename else ""
+    hints = {
+        errno.ENOSPC: "The disk is full: free some space or write to another folder.",
+        errno.EACCES: "Give yourself the right to read or write there, or name another folder.",
+        errno.EROFS: "That file system is read-only: name another folder.",
+    }
+    return f"{where}{error.strerror or error}", hints.get(error.errno or 0, "Run again with --debug for the details.")
+
+
+def _fail(message: str, hint: str) -> None:
+    if os.environ.get("ODTOOL_DEBUG"):
+        traceback.print_exc()
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps({"error": message, "hint": hint}) + "\n")
+    stderr.print(f"[red]error:[/] {escape(message)}")
+    if hint:
+        stderr.print(f"[dim]hint:[/] {escape(hint)}")
+    raise SystemExit(1)
+
+
+def workspace(path: Path) -> Workspace:
+    """The workspace that --workspace names."""
+    return Workspace(path)

@@ -1,0 +1,76 @@
+"""What a reader yields: images with their annotated objects, and the problems met on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Level = Literal["info", "warning", "error"]
+Unit = Literal["pixel", "fraction"]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A bounding box, in pixels of the stored image (or as the AnnotatedImage's `unit` says).
+
+    Coordinates are the annotation file's own numbers; nothing is shifted by a pixel.
+    """
+
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+
+    @property
+    def area(self) -> float:
+        """Square units; negative or zero for a box that is inverted or flat in one direction."""
+        return (self.xmax - self.xmin) * (self.ymax - self.ymin)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAnnotation:
+    """One annotated object of an image."""
+
+    label: str
+    box: Box
+    difficult: bool = False
+    truncated: bool = False
+    occluded: bool = False
+    is_crowd: bool = False
+    group_of: bool = False
+    view: str = ""
+    """The viewpoint (VOC's pose), for image/object/view."""
+    area: float | None = None
+    """Area of the object's mask in square pixels where the format gives it; else the box's is used."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedImage:
+    """An image file and what is annotated in it. Holds paths and numbers, never pixels."""
+
+    path: Path
+    """The image file."""
+    source: Path
+    """The annotation file that speaks of it; the image itself for a background image."""
+    objects: tuple[ObjectAnnotation, ...] = ()
+    unit: Unit = "pixel"
+    """'fraction' where the format gives boxes as fractions of the image's width and height."""
+    split: str | None = None
+    """'train', 'val' or 'test' where the data set itself says so."""
+    source_id: str | None = None
+    """The format's own id of the image, where it has one."""
+    declared_size: tuple[int, int] | None = None
+    """Width and height in pixels as the annotation claims them; only compared, never used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something wrong with the data, and what was done about it."""
+
+    kind: str
+    """Name in the catalogue of checks.py, such as 'box_outside'."""
+    file: Path
+    """The file to look at."""
+    detail: str
+    """What is wrong, with the line, field or numbers."""

@@ -1,0 +1,1 @@
+"""The only room where tensorflow and object_detection are imported."""

@@ -1,0 +1,27 @@
+"""The errors a user can act on: each names the cause and what to do next."""
+
+
+class OdtoolError(Exception):
+    """Something the user can mend.
+
+    Args:
+        message: one line that names the file (and line or field) and what is wrong with it.
+        hint: one line that says what to do next; empty when the message says it already.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class DataError(OdtoolError):
+    """Images, annotations, label maps or records that cannot be used."""
+
+
+class ConfigError(OdtoolError):
+    """A pipeline.config, or a setting for one, that cannot be used."""
+
+
+class JobError(OdtoolError):
+    """A run or one of its processes that is not in the state the command needs."""

@@ -1,0 +1,1 @@
+"""Processes: start, watch and stop. Knows nothing of detection."""

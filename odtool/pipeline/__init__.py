@@ -1,0 +1,1 @@
+"""pipeline.config: read, change, check and save, without TensorFlow."""

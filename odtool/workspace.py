@@ -1,0 +1,166 @@
+"""Workspace, Dataset and Run: the one place that spells paths."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.errors import JobError
+
+TASKS = ("train", "eval")
+"""The two tasks a run has a job and a log for."""
+
+_CHECKPOINT_INDEX = re.compile(r"ckpt-(\d+)\.index")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder that `odtool prepare` wrote."""
+
+    path: Path
+
+    @property
+    def label_map(self) -> Path:
+        return self.path / "label_map.pbtxt"
+
+    @property
+    def summary(self) -> Path:
+        """dataset.json: counts, sizes, problems, source, seed and versions."""
+        return self.path / "dataset.json"
+
+    def shard(self, split: str, index: int, count: int) -> Path:
+        return self.path / f"{split}-{index:05d}-of-{count:05d}.tfrecord"
+
+    def shards(self, split: str) -> list[Path]:
+        return sorted(self.path.glob(f"{split}-[0-9]*-of-[0-9]*.tfrecord"))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder train/<run>/: everything that is known of one run is in it."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def pipeline_config(self) -> Path:
+        return self.path / "pipeline.config"
+
+    @property
+    def metrics(self) -> Path:
+        """metrics.jsonl: one object a line with kind, step, time and values."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def best(self) -> Path:
+        """Folder of the checkpoint with the best evaluation so far."""
+        return self.path / "best"
+
+    @property
+    def jobs(self) -> Path:
+        return self.path / "jobs"
+
+    def log(self, task: str) -> Path:
+        return self.path / f"{task}.log"
+
+    def job_record(self, task: str) -> Path:
+        """The supervisor's account of a task's process."""
+        return self.jobs / f"{task}.json"
+
+    def job_lock(self, task: str) -> Path:
+        """Held (flock) for as long as the task's supervisor or process lives."""
+        return self.jobs / f"{task}.lock"
+
+    def outcome(self, task: str) -> Path:
+        """What the task's own process says of how it ended."""
+        return self.jobs / f"{task}.outcome.json"
+
+    def events(self, task: str) -> Path:
+        """Folder of a task's TensorBoard event files, where the API's own loop puts them."""
+        return self.path / task
+
+    def checkpoint(self, step: int) -> Path:
+        """Prefix of the checkpoint saved after `step` steps."""
+        return self.path / f"ckpt-{step}"
+
+    def checkpoints(self) -> dict[int, Path]:
+        """Complete checkpoints by step, oldest first.
+
+        A checkpoint is complete when its .index stands: TensorFlow renames it into place last.
+        """
+        return _checkpoints(self.path)
+
+    def best_checkpoint(self) -> Path | None:
+        """Prefix of the checkpoint kept in best/, or None."""
+        found = _checkpoints(self.best)
+        return found[max(found)] if found else None
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder a user works in: data/, model_zoo/ and train/<run>/ lie below it."""
+
+    root: Path
+
+    @property
+    def data(self) -> Dataset:
+        return Dataset(self.root / "data")
+
+    @property
+    def model_zoo(self) -> Path:
+        return self.root / "model_zoo"
+
+    @property
+    def train(self) -> Path:
+        return self.root / "train"
+
+    def run(self, name: str) -> Run:
+        """The run of this name, whether or not it exists.
+
+        Raises:
+            JobError: the name would lead outside the train folder.
+        """
+        if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+            raise JobError(f"'{name}' is not a run name", "Use a plain folder name such as my_run, without slashes.")
+        return Run(self.train / name)
+
+    def runs(self) -> list[Run]:
+        """Configured runs, the most recently configured last."""
+        configs = [path for path in self.train.glob("*/pipeline.config") if path.is_file()]
+        configs.sort(key=lambda path: (path.stat().st_mtime_ns, path.parent.name))
+        return [Run(path.parent) for path in configs]
+
+    def find_run(self, name: str | None) -> Run:
+        """The run named, or the newest where none is named.
+
+        Raises:
+            JobError: there is no such run, or none at all.
+        """
+        runs = self.runs()
+        if name is None:
+            if not runs:
+                raise JobError(f"no run in {self.train}", "Make one with: odtool configure")
+            return runs[-1]
+        wanted = self.run(name)
+        if wanted.path not in [run.path for run in runs]:
+            known = ", ".join(run.name for run in runs[-5:]) or "none yet"
+            raise JobError(
+                f"no run '{name}' in {self.train}",
+                f"Runs there: {known}. Make one with: odtool configure --run {name}",
+            )
+        return wanted
+
+
+def _checkpoints(folder: Path) -> dict[int, Path]:
+    return dict(sorted(_numbered(folder)))
+
+
+def _numbered(folder: Path) -> Iterator[tuple[int, Path]]:
+    for index in folder.glob("ckpt-*.index"):
+        if match := _CHECKPOINT_INDEX.fullmatch(index.name):
+            yield int(match[1]), index.with_suffix("")
