@@ -1,0 +1,114 @@
+"""A drawn two-class data set in Pascal VOC layout, for the demo and for tests that need learnable images."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+from odtool.dataset.types import Box
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
+CLASSES = ("disc", "star")
+SIZE = 160
+"""Width and height of a drawn image, in pixels."""
+
+_MAX_OBJECTS = 3
+_RADIUS = (16, 34)
+_STAR_POINTS = (0.0, -1.0, 0.3, -0.35, 1.0, -0.25, 0.45, 0.2, 0.65, 0.95, 0.0, 0.5, -0.65, 0.95, -0.45, 0.2)
+_STAR = (*_STAR_POINTS, -1.0, -0.25, -0.3, -0.35)
+"""x, y pairs of a five-pointed star around the origin; it spans -1 to 1 across and -1 to 0.95 down."""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    label: str
+    box: Box
+
+
+def draw(folder: Path, *, images: int, seed: int = 0) -> Path:
+    """Draws `images` JPEGs with one to three shapes each, and their Pascal VOC annotations.
+
+    Args:
+        folder: gets images/ and annotations/; both are created.
+        images: how many to draw.
+        seed: the same seed draws the same images.
+
+    Returns:
+        `folder`.
+    """
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    (folder / "annotations").mkdir(exist_ok=True)
+    for number in range(images):
+        # A generator for each image, so that an image does not depend on how many are drawn.
+        rng = random.Random(f"{seed}/{number}")
+        image, shapes = _scene(rng)
+        name = f"{number:04d}"
+        image.save(folder / "images" / f"{name}.jpg", quality=90)
+        (folder / "annotations" / f"{name}.xml").write_text(_voc(f"{name}.jpg", shapes))
+    return folder
+
+
+def _scene(rng: random.Random) -> tuple[Image.Image, list[_Shape]]:
+    from PIL import ImageDraw
+
+    image = _background(rng)
+    pen = ImageDraw.Draw(image)
+    return image, [_draw_shape(pen, rng, box) for box in _places(rng)]
+
+
+def _background(rng: random.Random) -> Image.Image:
+    """A soft blotchy ground, so that shapes do not stand out by their brightness alone."""
+    from PIL import Image
+
+    coarse = Image.frombytes("RGB", (5, 5), bytes(rng.randrange(40, 180) for _ in range(75)))
+    return coarse.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
+
+
+def _places(rng: random.Random) -> Iterator[Box]:
+    """Boxes that lie inside the image and do not touch each other."""
+    placed: list[Box] = []
+    for _ in range(rng.randint(1, _MAX_OBJECTS)):
+        radius = rng.randint(*_RADIUS)
+        x, y = (rng.randint(radius + 1, SIZE - radius - 2) for _ in range(2))
+        box = Box(x - radius, y - radius, x + radius, y + radius)
+        if not any(_touch(box, other) for other in placed):
+            placed.append(box)
+            yield box
+
+
+def _touch(one: Box, other: Box) -> bool:
+    apart_across = one.xmax < other.xmin or other.xmax < one.xmin
+    apart_down = one.ymax < other.ymin or other.ymax < one.ymin
+    return not (apart_across or apart_down)
+
+
+def _draw_shape(pen: ImageDraw.ImageDraw, rng: random.Random, box: Box) -> _Shape:
+    label = rng.choice(CLASSES)
+    colour = tuple(rng.randrange(256) for _ in range(3))
+    outline = tuple(255 - value if abs(value - 128) > 48 else 0 for value in colour)
+    if label == "disc":
+        pen.ellipse((box.xmin, box.ymin, box.xmax, box.ymax), fill=colour, outline=outline, width=2)
+        return _Shape(label, box)
+    radius = (box.xmax - box.xmin) / 2
+    x, y = box.xmin + radius, box.ymin + radius
+    points = [(x + _STAR[i] * radius, y + _STAR[i + 1] * radius) for i in range(0, len(_STAR), 2)]
+    pen.polygon(points, fill=colour, outline=outline, width=2)
+    return _Shape(label, Box(box.xmin, box.ymin, box.xmax, y + 0.95 * radius))
+
+
+def _voc(filename: str, shapes: list[_Shape]) -> str:
+    objects = "".join(
+        f"  <object>\n    <name>{escape(shape.label)}</name>\n    <bndbox>\n"
+        f"      <xmin>{shape.box.xmin:g}</xmin><ymin>{shape.box.ymin:g}</ymin>\n"
+        f"      <xmax>{shape.box.xmax:g}</xmax><ymax>{shape.box.ymax:g}</ymax>\n"
+        "    </bndbox>\n  </object>\n"
+        for shape in shapes
+    )
+    size = f"  <size><width>{SIZE}</width><height>{SIZE}</height><depth>3</depth></size>\n"
+    return f"<annotation>\n  <filename>{escape(filename)}</filename>\n{size}{objects}</annotation>\n"

@@ -1,0 +1,36 @@
+from PIL import Image
+
+from odtool.dataset import drawing
+from odtool.dataset.drawing import DrawnBox
+from odtool.dataset.types import Box
+
+
+def test_a_detection_is_drawn_in_its_class_colour_at_the_scaled_place() -> None:
+    image = Image.new("RGB", (100, 50))
+    box = Box(20, 10, 60, 40)
+    picture = drawing.draw_boxes(image, [DrawnBox(box, "disc", 2, score=0.5)], side=200)
+    assert picture.size == (200, 100)
+    red, green, blue = (int(drawing.class_colour(2)[i : i + 2], 16) for i in (1, 3, 5))
+    assert picture.getpixel((80, 80)) == (red, green, blue)
+    assert picture.getpixel((80, 50)) == (0, 0, 0)
+
+
+def test_a_true_box_is_white_and_lies_on_top() -> None:
+    box = Box(10, 10, 40, 40)
+    boxes = [DrawnBox(box, "disc", 1), DrawnBox(box, "disc", 1, score=0.9)]
+    picture = drawing.draw_boxes(Image.new("RGB", (50, 50)), boxes, side=50)
+    assert picture.getpixel((25, 40)) == (255, 255, 255)
+
+
+def test_gray_and_transparent_images_are_drawn_on() -> None:
+    for mode in ("L", "RGBA", "P", "I;16"):
+        picture = drawing.draw_boxes(Image.new(mode, (20, 30)), [DrawnBox(Box(1, 1, 9, 9), "a", 1, 0.1)], side=60)
+        assert (picture.mode, picture.size) == ("RGB", (40, 60))
+
+
+def test_a_grid_holds_every_picture_and_its_caption() -> None:
+    pictures = [Image.new("RGB", (40, 30), "#123456") for _ in range(5)]
+    sheet = drawing.grid(pictures, columns=3, caption="five")
+    assert sheet.width == 3 * 48 + 8
+    colours = {colour: count for count, colour in sheet.getcolors(100_000) or []}
+    assert colours[(0x12, 0x34, 0x56)] == 5 * 40 * 30
