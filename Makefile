@@ -30,7 +30,7 @@ bench: $(READY) ## benchmarks; each prints ratios against something real in the 
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.10 --generate-hashes --group dev --no-emit-index-url \
-	  --no-annotate --custom-compile-command "make lock" --upgrade --quiet pyproject.toml -o requirements.lock
+	  --no-annotate --no-strip-extras --custom-compile-command "make lock" --upgrade --quiet pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -40,11 +40,11 @@ $(READY): pyproject.toml requirements.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.10, 3.11 or 3.12 is needed and none was found"; exit 1; }
 	@if command -v uv >/dev/null; then \
 	  set -ex; uv venv --allow-existing --python $(PYTHON) $(VENV); \
-	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock; \
 	  uv pip install --quiet --python $(BIN)/python --no-deps -e .; \
 	else \
 	  set -ex; $(PYTHON) -m venv $(VENV); \
-	  $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock; \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --use-pep517 --no-deps --require-hashes -r requirements.lock; \
 	  $(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .; \
 	fi
 	@touch $@
