@@ -1,0 +1,50 @@
+"""What to say of a name or value in a pipeline.config that is not the schema's."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from odtool.errors import ConfigError
+
+_NO_FIELD = re.compile(r'Message type "(?P<type>[\w.]+)" has no field named "(?P<name>[\w.]+)"')
+_NO_VALUE = re.compile(r'Enum type "(?P<type>[\w.]+)" has no value named (?P<name>\w+)')
+_POSITION = re.compile(r"^\d+:\d+ : ")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint with the names most like `name`, or with all of them where none is alike."""
+    names = sorted(known)
+    if alike := difflib.get_close_matches(name, names, n=3, cutoff=0.6):
+        return f"Did you mean {' or '.join(alike)}?"
+    if not names:
+        return "It has no fields at all."
+    return f"Known names: {', '.join(names)}."
+
+
+def explain(error: Any, source: str) -> ConfigError:
+    """Turns protobuf's ParseError into one line with file and line, and a hint with the nearest real name."""
+    message = _POSITION.sub("", str(error))
+    line = error.GetLine()
+    where = f"{source}:{line}" if line else source
+    if match := _NO_FIELD.search(message):
+        kind = match["type"].rpartition(".")[2]
+        return ConfigError(f"{where}: {kind} has no field '{match['name']}'", _near_field(match["type"], match["name"]))
+    if match := _NO_VALUE.search(message):
+        kind = match["type"].rpartition(".")[2]
+        return ConfigError(f"{where}: {kind} has no value '{match['name']}'", _near_value(match["type"], match["name"]))
+    return ConfigError(f"{where}: {message}", "Mend that line; the file is protobuf text format.")
+
+
+def _near_field(type_name: str, name: str) -> str:
+    from google.protobuf import descriptor_pool
+
+    return nearest(name, descriptor_pool.Default().FindMessageTypeByName(type_name).fields_by_name)
+
+
+def _near_value(type_name: str, name: str) -> str:
+    from google.protobuf import descriptor_pool
+
+    return nearest(name, descriptor_pool.Default().FindEnumTypeByName(type_name).values_by_name)
