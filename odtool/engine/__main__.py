@@ -1,0 +1,101 @@
+"""The engine's commands, each run in a process of its own: python -m odtool.engine train|eval|detect|doctor."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from odtool.engine.ending import Ending, Stopped, StopRequest, write_ending
+from odtool.errors import OdtoolError
+from odtool.workspace import Run
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one task; its exit code is 0 when it finished or was stopped, 1 when it failed."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("odtool").setLevel(logging.INFO)
+    code: int = options.task(options)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m odtool.engine", description=__doc__)
+    tasks = parser.add_subparsers(required=True, metavar="TASK")
+    train = tasks.add_parser("train", help="train a run up to its number of steps")
+    train.add_argument(
+        "--checkpoint-every", type=_positive, default=1000, metavar="N", help="steps between checkpoints"
+    )
+    train.add_argument("--keep-checkpoints", type=_positive, default=5, metavar="N", help="newest checkpoints to keep")
+    train.set_defaults(task=_train)
+    for task in (train,):
+        task.add_argument("run", type=_run, metavar="RUN_DIR", help="train/<run>")
+    return parser
+
+
+def _run(text: str) -> Run:
+    return Run(Path(text).absolute())
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
+    return number
+
+
+def _train(options: argparse.Namespace) -> int:
+    def work(stop: StopRequest) -> Ending:
+        from odtool.engine.training import train
+
+        return train(
+            options.run, checkpoint_every=options.checkpoint_every, keep_checkpoints=options.keep_checkpoints, stop=stop
+        )
+
+    return _supervised(options.run, "train", work)
+
+
+def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> int:
+    """Runs a task of a run and writes how it ended, whatever happens short of kill -9."""
+    stop = StopRequest()
+    stop.listen()
+    began = time.monotonic()
+    try:
+        from odtool.engine import compat
+
+        compat.load()
+        log = logging.getLogger("odtool.engine")
+        log.info("loaded TensorFlow and the Object Detection API in %.1f s", time.monotonic() - began)
+        ending = work(stop)
+    except Stopped as signal:
+        ending = Ending("stopped", f"{signal} came before there was anything to save")
+    except OdtoolError as error:
+        _say(f"error: {error.message}")
+        if error.hint:
+            _say(f"hint: {error.hint}")
+        ending = Ending("failed", error.message)
+    except Exception as error:
+        traceback.print_exc()
+        ending = Ending("failed", f"{type(error).__name__}: {_first_line(error)}")
+    write_ending(run, task, ending)
+    _say(f"{task} {ending.state}: {ending.reason}")
+    return 1 if ending.state == "failed" else 0
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:500] if lines else "no message"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

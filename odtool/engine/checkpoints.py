@@ -1,0 +1,153 @@
+"""Checkpoints of a run on disk: whole or absent, kept as many as asked, and the best one apart."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from odtool import files, locks
+from odtool.engine import metrics
+from odtool.errors import OdtoolError
+from odtool.workspace import Run
+
+_SAVING = ".saving"
+"""Folder inside the run where a checkpoint is written before it is renamed into place."""
+_STRAY = re.compile(r"ckpt-\d+(\.data-\d+-of-\d+|_temp.*)")
+
+log = logging.getLogger("odtool.engine")
+
+
+def save(run: Run, checkpoint: Any, step: int) -> Path:
+    """Writes a checkpoint that appears whole or not at all, its .index last, and names it in the `checkpoint` file.
+
+    TensorFlow itself writes the .index in place, so that a process killed there leaves a torn one.
+    """
+    prefix = run.checkpoint(step)
+    saving = run.path / _SAVING
+    shutil.rmtree(saving, ignore_errors=True)
+    saving.mkdir()
+    checkpoint.write(str(saving / prefix.name))
+    _move_in_order(saving, run.path)
+    saving.rmdir()
+    _name_newest(run)
+    return prefix
+
+
+def restore_newest(run: Run, checkpoint: Any) -> int:
+    """Restores the newest checkpoint that can be read, and clears away what an interrupted save has left.
+
+    Returns:
+        Its step; 0 where there is none.
+
+    Raises:
+        OdtoolError: the newest checkpoint is of another model.
+    """
+    import tensorflow as tf
+
+    clean(run)
+    for step, prefix in reversed(run.checkpoints().items()):
+        try:
+            checkpoint.restore(str(prefix)).assert_existing_objects_matched()
+        except (tf.errors.DataLossError, tf.errors.OutOfRangeError, tf.errors.NotFoundError) as error:
+            log.warning("%s is damaged and is removed (%s)", prefix.name, str(error).splitlines()[0][:200])
+            delete(prefix)
+        except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
+            raise OdtoolError(
+                f"{prefix} does not fit the model of {run.pipeline_config}: {str(error).splitlines()[0][:200]}",
+                "The pipeline.config was changed after training began: configure another run for the new model.",
+            ) from None
+        else:
+            return step
+    return 0
+
+
+def clean(run: Run) -> None:
+    """Removes data files without an .index and unfinished saves."""
+    shutil.rmtree(run.path / _SAVING, ignore_errors=True)
+    whole = {prefix.name for prefix in run.checkpoints().values()}
+    for path in list(run.path.glob("ckpt-*")):
+        if _STRAY.fullmatch(path.name) and re.split(r"[._]", path.name)[0] not in whole:
+            log.warning("removing %s, left by a save that was interrupted", path.name)
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def prune(run: Run, keep: int) -> None:
+    """Deletes the oldest checkpoints beyond `keep`, except those that a running evaluation has not scored yet."""
+    present = run.checkpoints()
+    surplus = list(present)[: max(len(present) - keep, 0)]
+    if surplus and locks.is_held(run.job_lock("eval")):
+        scored = metrics.scored_steps(metrics.read(run.metrics))
+        surplus = [step for step in surplus if step in scored]
+    for step in surplus:
+        delete(present[step])
+    if surplus:
+        _name_newest(run)
+
+
+def delete(prefix: Path) -> None:
+    """Deletes a checkpoint's files, the .index first, so that it never looks whole when it is not."""
+    prefix.with_name(f"{prefix.name}.index").unlink(missing_ok=True)
+    for path in prefix.parent.glob(f"{prefix.name}.data-*"):
+        path.unlink(missing_ok=True)
+
+
+def keep_as_best(run: Run, prefix: Path) -> Path:
+    """Puts a checkpoint into best/ in place of the one there, without a moment in which none is whole.
+
+    Returns:
+        Its prefix in best/.
+    """
+    old = [path for path in run.best.glob("ckpt-*") if path.name.split(".")[0] != prefix.name]
+    saving = run.best / _SAVING
+    shutil.rmtree(saving, ignore_errors=True)
+    saving.mkdir(parents=True)
+    for path in prefix.parent.glob(f"{prefix.name}.*"):
+        _link_or_copy(path, saving / path.name)
+    _move_in_order(saving, run.best)
+    saving.rmdir()
+    for path in sorted(old, key=lambda path: path.suffix != ".index"):
+        path.unlink()
+    _write_state(run.best, [prefix.name])
+    return run.best / prefix.name
+
+
+def _move_in_order(source: Path, target: Path) -> None:
+    for path in sorted(source.iterdir(), key=lambda path: path.suffix == ".index"):
+        _flush(path)
+        path.replace(target / path.name)
+
+
+def _flush(path: Path) -> None:
+    """To the disk, so that a power loss cannot keep the .index and lose the data."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        # Some file systems (exFAT, some network shares) have no hard links.
+        shutil.copy2(source, target)
+
+
+def _name_newest(run: Run) -> None:
+    names = [prefix.name for prefix in run.checkpoints().values()]
+    if names:
+        _write_state(run.path, names)
+
+
+def _write_state(folder: Path, names: list[str]) -> None:
+    """The `checkpoint` file (CheckpointState as text) from which TensorFlow tells the newest."""
+    lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names)]
+    files.write_atomically(folder / "checkpoint", "\n".join(lines) + "\n")

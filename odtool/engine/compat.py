@@ -1,0 +1,165 @@
+"""What the Object Detection API needs to run on today's TensorFlow: each mend once, with its reason, where needed.
+
+Measured on TensorFlow 2.20, tf-keras 2.20, protobuf 7, Pillow 13 and tf-models-research-object-detection 2.8.0.post1.
+Nothing of the API's own files is touched.
+"""
+
+from __future__ import annotations
+
+import enum
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+NOT_NEEDED = ("sklearn.metrics", "pandas", "googleapiclient")
+"""Optional imports of TensorFlow, tf-keras and tf-slim that training never uses, each guarded by `except ImportError`:
+for tf-slim's clustering loss, `Model.fit` on data frames and Google Cloud clusters. Without them, and without Keras 3
+and tensorflow_io (see `_import_stand_ins`), loading takes 2.6 s instead of 3.9 s (warm file cache, two cores).
+"""
+
+_loaded = False
+
+
+def load() -> None:
+    """Makes `import tensorflow` and `import object_detection…` work in this process; to be called before either.
+
+    Raises:
+        ImportError: TensorFlow or the Object Detection API is missing or broken.
+    """
+    global _loaded  # noqa: PLW0603 - a process has one import system; mending it twice would only cost time
+    if _loaded:
+        return
+    _set_environment()
+    with warnings.catch_warnings():
+        # Deprecations inside the libraries, which nobody who trains a model can act on.
+        warnings.simplefilter("ignore")
+        with _without(NOT_NEEDED):
+            importlib.import_module("tensorflow")
+            importlib.import_module("tf_keras")
+            _mend_protobuf()
+            _mend_estimator()
+            _mend_control_flow()
+            _mend_pillow()
+            with _in_place_of(_import_stand_ins()):
+                importlib.import_module("object_detection.model_lib_v2")
+    _quiet()
+    _loaded = True
+
+
+def _set_environment() -> None:
+    # The API is written for Keras 2; `tf.keras` is Keras 3 since TensorFlow 2.16 unless this is set before the import.
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    # Without TensorFlow's C++ notes on CPU features and plug-ins. Where no GPU is to be used, its one error at start,
+    # that there is none, would stand in the log of every run; later errors come as exceptions, too.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if _wants_gpu() else "3")
+
+
+def _wants_gpu() -> bool:
+    return os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") and Path("/dev/nvidiactl").exists()
+
+
+def _quiet() -> None:
+    """Leaves what a person who trains can act on: no deprecations inside libraries, no dumps of configs."""
+    import logging
+
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    logging.getLogger("absl").setLevel(logging.WARNING)
+    # The API's own way of telling Keras 2 whether it trains; nobody who trains a model can act on it.
+    warnings.filterwarnings("ignore", message="`tf.keras.backend.set_learning_phase` is deprecated")
+
+
+def _mend_protobuf() -> None:
+    """The API's compiled messages are of a style that protobuf 4 and later refuse."""
+    from odtool.pipeline import schema
+
+    schema.install()
+
+
+def _mend_estimator() -> None:
+    """`tensorflow.compat.v1.estimator` is gone since TensorFlow 2.16; the TF2 path only names its ModeKeys."""
+    v1: Any = importlib.import_module("tensorflow.compat.v1")
+    if not hasattr(v1, "estimator"):
+        v1.estimator = _module("tensorflow.compat.v1.estimator", ModeKeys=_ModeKeys)
+
+
+class _ModeKeys(str, enum.Enum):
+    TRAIN = "train"
+    EVAL = "eval"
+    PREDICT = "infer"
+
+
+def _mend_control_flow() -> None:
+    """tf-slim 1.1.0 looks for case, cond and while_loop where TensorFlow kept them until 2.13."""
+    ops = "tensorflow.python.ops"
+    old = importlib.import_module(f"{ops}.control_flow_ops")
+    for name, home in (("case", "control_flow_case"), ("cond", "cond"), ("while_loop", "while_loop")):
+        if not hasattr(old, name):
+            setattr(old, name, getattr(importlib.import_module(f"{ops}.{home}"), name))
+
+
+def _mend_pillow() -> None:
+    """`getsize` is gone from fonts since Pillow 10; the pictures in evaluation summaries need it."""
+    from PIL import ImageFont
+
+    fonts: tuple[Any, ...] = (ImageFont.ImageFont, ImageFont.FreeTypeFont, ImageFont.TransposedFont)
+    for font in fonts:
+        if not hasattr(font, "getsize"):
+            font.getsize = _getsize
+
+
+def _getsize(font: Any, text: str, *args: Any, **kwargs: Any) -> tuple[int, int]:
+    """Width and height in pixels of `text`, from the font's origin as the old method measured."""
+    _, _, right, bottom = font.getbbox(text, *args, **kwargs)
+    return round(right), round(bottom)
+
+
+def _import_stand_ins() -> dict[str, ModuleType]:
+    """Modules to be found under these names only while the API is being imported."""
+    tf_keras = importlib.import_module("tf_keras")
+    return {
+        # Only DeepMAC's colour loss uses tensorflow_io, whose binary misses symbols of this TensorFlow.
+        "tensorflow_io": _module("tensorflow_io", __getattr__=_no_tensorflow_io),
+        # keras_models/resnet_v1.py takes `keras.applications`, which is Keras 3 today and cannot hold Keras 2 layers
+        # (ResNet-18 and -34 of CenterNet); importing it would also cost half a second.
+        "keras.applications": tf_keras.applications,
+    }
+
+
+def _no_tensorflow_io(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise NotImplementedError(
+        f"tensorflow_io.{name}: DeepMAC's colour-consistency loss needs tensorflow-io, which has no release for "
+        "this TensorFlow; set its loss weight to 0"
+    )
+
+
+def _module(name: str, **content: Any) -> ModuleType:
+    module = ModuleType(name, "A stand-in made by odtool.engine.compat.")
+    module.__dict__.update(content)
+    return module
+
+
+@contextmanager
+def _without(names: tuple[str, ...]) -> Iterator[None]:
+    """While this lasts, importing these fails as if they were not installed, unless they are loaded already."""
+    with _in_place_of({name: None for name in names if name not in sys.modules}):
+        yield
+
+
+@contextmanager
+def _in_place_of(modules: dict[str, Any]) -> Iterator[None]:
+    before = {name: sys.modules[name] for name in modules if name in sys.modules}
+    sys.modules.update(modules)
+    try:
+        yield
+    finally:
+        for name in modules:
+            del sys.modules[name]
+        sys.modules.update(before)

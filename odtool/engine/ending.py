@@ -1,0 +1,60 @@
+"""How a task ends: what it writes for the supervisor to read, and the signals that ask it to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from dataclasses import asdict, dataclass
+from types import FrameType
+from typing import Literal
+
+from odtool import files
+from odtool.workspace import Run
+
+State = Literal["finished", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How and why a task ended."""
+
+    state: State
+    reason: str
+
+
+class Stopped(BaseException):
+    """Raised by the first signal while there is nothing to save: a request, no error."""
+
+
+class StopRequest:
+    """Whether SIGTERM or SIGINT has asked this process to stop.
+
+    Until `defer` is called a signal raises Stopped at once; after it, it only sets `made`, and whoever works looks
+    there at the next point where the work is whole. A second signal does not wait for that point.
+    """
+
+    def __init__(self) -> None:
+        self.made = False
+        self._deferred = False
+
+    def listen(self) -> None:
+        """Takes over SIGTERM and SIGINT of this process."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def defer(self) -> None:
+        """From now on there is something to save before stopping."""
+        self._deferred = True
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        again, self.made = self.made, True
+        if again or not self._deferred:
+            raise Stopped(signal.Signals(number).name)
+
+
+def write_ending(run: Run, task: str, ending: Ending) -> None:
+    """Writes the task's outcome file in one step."""
+    content = {**asdict(ending), "time": time.time(), "pid": os.getpid()}
+    files.write_atomically(run.outcome(task), json.dumps(content) + "\n")

@@ -1,0 +1,111 @@
+"""metrics.jsonl: what training and evaluation say of a run, one JSON object a line, written and read back."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line: `kind` is start, train, checkpoint, eval, best or end."""
+
+    kind: str
+    step: int
+    time: float
+    """Seconds since the epoch."""
+    values: dict[str, Any]
+
+
+class MetricsLog:
+    """Appends to a metrics.jsonl that another process may be appending to as well."""
+
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        self._path = path
+        self._clock = clock
+        self._end_a_broken_line()
+
+    def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
+        """Appends one line in a single write, so that lines of two processes never mix."""
+        entry = {"kind": kind, "step": step, "time": self._clock(), "values": {k: _plain(v) for k, v in values.items()}}
+        self._append(json.dumps(entry, allow_nan=False) + "\n")
+
+    def _append(self, text: str) -> None:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.write(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
+
+    def _end_a_broken_line(self) -> None:
+        """A process killed in the middle of a line leaves it open; the next line must not be glued to it."""
+        try:
+            with self._path.open("rb") as stream:
+                if stream.seek(0, os.SEEK_END) == 0:
+                    return
+                stream.seek(-1, os.SEEK_END)
+                whole = stream.read() == b"\n"
+        except FileNotFoundError:
+            return
+        if not whole:
+            self._append("\n")
+
+
+def read(path: Path) -> list[Entry]:
+    """All complete lines; what a killed process left half-written is passed over."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    found = (_parse(line) for line in lines)
+    return [entry for entry in found if entry is not None]
+
+
+def scored_steps(entries: list[Entry]) -> set[int]:
+    """Steps whose checkpoints have been evaluated, without those that a later start trained anew."""
+    return {entry.step for entry in _current(entries) if entry.kind == "eval"}
+
+
+def best(entries: list[Entry]) -> Entry | None:
+    """The newest line of the best evaluation, without those that a later start trained anew."""
+    found = [entry for entry in _current(entries) if entry.kind == "best"]
+    return found[-1] if found else None
+
+
+def keep_checkpoints(entries: list[Entry]) -> int | None:
+    """How many checkpoints the newest start of training was asked to keep."""
+    starts = [entry for entry in entries if entry.kind == "start"]
+    kept = starts[-1].values.get("keep_checkpoints") if starts else None
+    return kept if isinstance(kept, int) else None
+
+
+def _current(entries: list[Entry]) -> list[Entry]:
+    """Without evaluations of steps past a later start: training went back and makes those checkpoints again."""
+    current: list[Entry] = []
+    for entry in entries:
+        if entry.kind == "start":
+            current = [old for old in current if old.step <= entry.step]
+        current.append(entry)
+    return current
+
+
+def _parse(line: str) -> Entry | None:
+    try:
+        raw = json.loads(line)
+        return Entry(str(raw["kind"]), int(raw["step"]), float(raw["time"]), dict(raw["values"]))
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy and TensorFlow as JSON has them; NaN and infinity, which it has not, as null."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None

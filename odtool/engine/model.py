@@ -1,0 +1,161 @@
+"""The API's detection model as a run's pipeline.config describes it: its variables, optimizer and checkpoint graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from google.protobuf import text_format
+from object_detection import model_lib_v2
+from object_detection.builders import optimizer_builder
+from object_detection.core.standard_fields import InputDataFields
+from object_detection.protos import train_pb2
+from object_detection.utils import config_util, variables_helper
+
+from odtool.engine.tracing import Graph
+from odtool.errors import ConfigError
+
+Configs = dict[str, Any]
+"""The parts of a pipeline.config under the API's own names: model, train_config, train_input_config, eval_config, …"""
+
+Element = tuple[dict[str, Any], dict[str, Any]]
+"""Features and labels of a batch, or their tf.TensorSpecs, as `object_detection.inputs` makes them."""
+
+
+@dataclass(frozen=True)
+class Trainable:
+    """A model with all its variables made, and what a checkpoint of it holds."""
+
+    model: Any
+    """object_detection.core.model.DetectionModel."""
+    optimizer: Any
+    step: Any
+    """tf.Variable, int64: steps done."""
+    learning_rate: Callable[[], Any]
+    """The rate of the next step."""
+    checkpoint: Any
+    """tf.train.Checkpoint with the object graph of the stock loop, so that its exporter and evaluation read it."""
+
+
+def read_configs(path: Path) -> Configs:
+    """The parts of a pipeline.config.
+
+    Raises:
+        ConfigError: it is missing or is not a pipeline.config.
+    """
+    try:
+        return dict(config_util.get_configs_from_pipeline_file(str(path)))
+    except tf.errors.NotFoundError:
+        raise ConfigError(f"{path}: no such file", "Make one with: odtool configure") from None
+    except text_format.ParseError as error:
+        raise ConfigError(f"{path}:{error}", "Correct that line, or write the file anew: odtool configure") from None
+
+
+def strategy() -> Any:
+    """Mirrors over all visible GPUs where there are several; else TensorFlow's default, one device."""
+    gpus = tf.config.list_logical_devices("GPU")
+    return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
+
+
+def build_model(model_config: Any) -> Any:
+    """The detection model, its variables not yet made. Evaluation, too, builds it as for training, as the API does."""
+    build = model_lib_v2.MODEL_BUILD_UTIL_MAP["detection_model_fn_base"]
+    return build(model_config=model_config, is_training=True, add_summaries=False)
+
+
+def build_trainable(configs: Configs, model: Any, element: Element) -> Trainable:
+    """Makes every variable of model and optimizer. To be called in the strategy's scope.
+
+    The API's loop makes them as a by-product of the first training step, which TensorFlow then has to trace a second
+    time; tracing only the prediction here costs a fraction of that.
+
+    Args:
+        element: what the data set yields; only shapes and types are used.
+    """
+    step = tf.Variable(
+        0,
+        trainable=False,
+        dtype=tf.int64,
+        name="global_step",
+        aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+    )
+    settings = configs["train_config"].optimizer
+    optimizer, (rate,) = optimizer_builder.build(settings, global_step=step)
+    make_variables(model, element)
+    if settings.use_moving_average:
+        optimizer.shadow_copy(model)
+    # The legacy Keras optimizers, which the API uses, have no public way of making their slots early.
+    optimizer._create_all_weights(model.trainable_variables)
+    return Trainable(
+        model=model,
+        optimizer=optimizer,
+        step=step,
+        learning_rate=rate if callable(rate) else lambda: rate,
+        checkpoint=tf.train.Checkpoint(step=step, model=model, optimizer=optimizer),
+    )
+
+
+def make_variables(model: Any, element: Element) -> None:
+    """Makes the model's variables by tracing one prediction, without running it or reading data."""
+    features, _ = element
+
+    def predict(images: Any, shapes: Any) -> Any:
+        return tf.distribute.get_strategy().run(model.predict, args=(images, shapes))
+
+    model._is_training = False
+    tf.keras.backend.set_learning_phase(False)
+    image, shape = features[InputDataFields.image], features[InputDataFields.true_image_shape]
+    Graph(predict).trace(image, shape)
+
+
+def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder: Path) -> str | None:
+    """Restores what the config's fine_tune_checkpoint gives, by the API's own rules for each architecture.
+
+    Returns:
+        The checkpoint's path, or None where the config names none.
+
+    Raises:
+        ConfigError: the checkpoint is missing, of TensorFlow 1, or does not fit the model.
+    """
+    settings = configs["train_config"]
+    path = settings.fine_tune_checkpoint
+    if not path:
+        return None
+    if not tf.io.gfile.exists(f"{path}.index"):
+        raise ConfigError(
+            f"fine_tune_checkpoint {path}: there is no {Path(path).name}.index",
+            "Name the checkpoint without its ending, as in …/checkpoint/ckpt-0; or: odtool configure --checkpoint none",
+        )
+    config_util.update_fine_tune_checkpoint_type(settings)
+    kind = settings.fine_tune_checkpoint_type
+    try:
+        variables_helper.ensure_checkpoint_supported(path, kind, str(run_folder))
+        model_lib_v2.load_fine_tune_checkpoint(
+            trainable.model,
+            path,
+            kind,
+            train_pb2.CheckpointVersion.V2,
+            # The variables exist; the dummy run would only make them, reading data and tracing the loss for it.
+            run_model_on_dummy_input=False,
+            input_dataset=None,
+            unpad_groundtruth_tensors=None,
+        )
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        AssertionError,
+        NotImplementedError,
+        tf.errors.OpError,
+    ) as error:
+        cause = str(error).strip().splitlines()[0][:300]
+        raise ConfigError(
+            f"fine_tune_checkpoint {path} ({kind}): {cause}",
+            "Use the checkpoint of the model that the config describes, with type detection; or a classification "
+            "checkpoint of its backbone with type classification.",
+        ) from error
+    return str(path)

@@ -1,0 +1,234 @@
+"""Training: our loop around the API's model and its own training step."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import tensorflow as tf
+from object_detection import model_lib_v2
+
+from odtool.engine import checkpoints, inputs, model
+from odtool.engine.ending import Ending, StopRequest
+from odtool.engine.metrics import MetricsLog
+from odtool.engine.tracing import Graph
+from odtool.errors import ConfigError, OdtoolError
+from odtool.workspace import Run
+
+REPORT_EVERY = 3.0
+"""Seconds between reports. Fetching a loss waits for the device, so it is done by time and not at each step."""
+TOTAL_LOSS = "Loss/total_loss"
+
+log = logging.getLogger("odtool.engine")
+Losses = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What one call of `train` has been asked for."""
+
+    num_steps: int
+    checkpoint_every: int
+    keep_checkpoints: int
+
+
+def train(run: Run, *, checkpoint_every: int, keep_checkpoints: int, stop: StopRequest) -> Ending:
+    """Trains up to the config's num_steps, from the newest checkpoint where there is one.
+
+    Raises:
+        OdtoolError: config, records or checkpoint cannot be used, or the loss is no longer finite.
+    """
+    configs = model.read_configs(run.pipeline_config)
+    schedule = Schedule(_num_steps(configs, run), checkpoint_every, keep_checkpoints)
+    newest = max(run.checkpoints(), default=0)
+    if newest >= schedule.num_steps:
+        return Ending("finished", f"already trained: the newest checkpoint has {newest} of {schedule.num_steps} steps")
+    strategy = model.strategy()
+    _check_batch(configs, strategy, run)
+    with strategy.scope():
+        detector = model.build_model(configs["model"])
+        data = inputs.training_data(configs, detector, strategy)
+        trainable = model.build_trainable(configs, detector, data.element_spec)
+        start = _restore(run, configs, trainable)
+        loop = _Loop(run, configs, schedule, trainable, strategy, stop)
+        stop.defer()
+        return loop.run_from(start, iter(data))
+
+
+def _num_steps(configs: model.Configs, run: Run) -> int:
+    steps = int(configs["train_config"].num_steps)
+    if steps < 1:
+        raise ConfigError(
+            f"{run.pipeline_config}: train_config.num_steps is {steps}",
+            "Say how long to train: odtool configure --steps N",
+        )
+    return steps
+
+
+def _check_batch(configs: model.Configs, strategy: Any, run: Run) -> None:
+    batch, replicas = configs["train_config"].batch_size, strategy.num_replicas_in_sync
+    if batch < 1 or batch % replicas:
+        raise ConfigError(
+            f"{run.pipeline_config}: train_config.batch_size {batch} cannot be shared among {replicas} device(s)",
+            f"Use a multiple of {replicas}: odtool configure --batch-size N",
+        )
+
+
+def _restore(run: Run, configs: model.Configs, trainable: model.Trainable) -> int:
+    start = checkpoints.restore_newest(run, trainable.checkpoint)
+    if start:
+        log.info("going on from step %d", start)
+    elif path := model.load_fine_tune_checkpoint(configs, trainable, run.path):
+        log.info("starting from %s (%s)", path, configs["train_config"].fine_tune_checkpoint_type)
+    else:
+        log.info("starting from random weights: the config names no fine_tune_checkpoint")
+    return start
+
+
+class _Loop:
+    """The steps from one start to the end, with what is reported and saved on the way."""
+
+    def __init__(
+        self,
+        run: Run,
+        configs: model.Configs,
+        schedule: Schedule,
+        trainable: model.Trainable,
+        strategy: Any,
+        stop: StopRequest,
+    ) -> None:
+        self._run = run
+        self._schedule = schedule
+        self._trainable = trainable
+        self._stop = stop
+        self._batch = int(configs["train_config"].batch_size)
+        self._metrics = MetricsLog(run.metrics)
+        self._events = tf.summary.create_file_writer(str(run.events("train")))
+        self._bad_step = tf.Variable(
+            0,
+            trainable=False,
+            dtype=tf.int64,
+            name="first_step_without_finite_loss",
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+        self._do_step = Graph(_step_function(configs["train_config"], trainable, strategy, self._bad_step))
+        self._reported: tuple[int, float] = (0, 0.0)
+
+    def run_from(self, start: int, data: Any) -> Ending:
+        step, saved, total = start, start, self._schedule.num_steps
+        self._metrics.write(
+            "start",
+            start,
+            {"num_steps": total, "batch_size": self._batch, "keep_checkpoints": self._schedule.keep_checkpoints},
+        )
+        self._reported = (start, time.monotonic())
+        while step < total and not self._stop.made:
+            losses = self._do_step(data)
+            step += 1
+            if step == start + 1 or step == total or time.monotonic() - self._reported[1] >= REPORT_EVERY:
+                self._report(step, losses, first=step == start + 1)
+            if step - saved >= self._schedule.checkpoint_every and step < total:
+                self._save(step)
+                saved = step
+        if step > saved:
+            self._save(step)
+        self._events.close()
+        if step < total:
+            return Ending("stopped", f"stopped after step {step} of {total}; the next start goes on from there")
+        return Ending("finished", f"trained {total} steps")
+
+    def _save(self, step: int) -> None:
+        self._check_finite()
+        prefix = checkpoints.save(self._run, self._trainable.checkpoint, step)
+        self._metrics.write("checkpoint", step, {"path": prefix.name})
+        checkpoints.prune(self._run, self._schedule.keep_checkpoints)
+
+    def _check_finite(self) -> None:
+        bad = int(self._bad_step.numpy())
+        if bad:
+            kept = max(self._run.checkpoints(), default=None)
+            last = f"the last checkpoint before it is ckpt-{kept}" if kept else "no checkpoint was saved before it"
+            raise OdtoolError(
+                f"the loss is not a finite number since step {bad} ({last})",
+                "Lower the learning rate (odtool configure --set …), and look for broken boxes: odtool inspect",
+            )
+
+    def _report(self, step: int, losses: Losses, *, first: bool) -> None:
+        values = {name: float(loss) for name, loss in losses.items()}
+        self._check_finite()
+        now = time.monotonic()
+        speed = (step - self._reported[0]) / max(now - self._reported[1], 1e-9)
+        self._reported = (step, now)
+        rate = float(self._trainable.learning_rate())
+        self._write_events(step, values, rate, None if first else speed)
+        # The first step includes tracing and compiling and says nothing of the speed.
+        self._metrics.write(
+            "train",
+            step,
+            {
+                "loss": values[TOTAL_LOSS],
+                "learning_rate": rate,
+                "steps_per_second": None if first else speed,
+                **{name: value for name, value in values.items() if name != TOTAL_LOSS},
+            },
+        )
+        pace = "" if first else f", {speed:.2f} steps/s, {_left(self._schedule.num_steps - step, speed)} left"
+        log.info(
+            "step %d/%d, loss %.4f, learning rate %.3g%s",
+            step,
+            self._schedule.num_steps,
+            values[TOTAL_LOSS],
+            rate,
+            pace,
+        )
+
+    def _write_events(self, step: int, values: dict[str, float], rate: float, speed: float | None) -> None:
+        """With the stock loop's tags."""
+        with self._events.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+            tf.summary.scalar("learning_rate", rate)
+            if speed is not None:
+                tf.summary.scalar("steps_per_sec", speed)
+        self._events.flush()
+
+
+def _step_function(settings: Any, trainable: model.Trainable, strategy: Any, bad_step: Any) -> Callable[[Any], Losses]:
+    """One training step over all replicas, as model_lib_v2.train_loop takes it, which also notes a bad loss."""
+    clip = settings.gradient_clipping_by_norm if settings.gradient_clipping_by_norm > 0 else None
+
+    def on_replica(features: Any, labels: Any) -> Losses:
+        losses: Losses = model_lib_v2.eager_train_step(
+            trainable.model,
+            features,
+            labels,
+            settings.unpad_groundtruth_tensors,
+            trainable.optimizer,
+            training_step=trainable.step,
+            add_regularization_loss=settings.add_regularization_loss,
+            clip_gradients_value=clip,
+            num_replicas=strategy.num_replicas_in_sync,
+        )
+        trainable.step.assign_add(1)
+        return losses
+
+    def do_step(data: Any) -> Losses:
+        features, labels = next(data)
+        losses = strategy.run(on_replica, args=(features, labels))
+        reduced = model_lib_v2.reduce_dict(strategy, losses, tf.distribute.ReduceOp.SUM)
+        good = tf.math.is_finite(reduced[TOTAL_LOSS]) | (bad_step > 0)
+        bad_step.assign(tf.where(good, bad_step, trainable.step))
+        return dict(reduced)
+
+    return do_step
+
+
+def _left(steps: int, speed: float) -> str:
+    seconds = math.ceil(steps / speed) if speed > 0 else 0
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"
