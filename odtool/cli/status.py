@@ -1,0 +1,110 @@
+"""odtool status: what a run's training and evaluation are doing, read from the disk."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from odtool.cli import console, job
+from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.jobs import metrics, state
+from odtool.workspace import Run, Workspace
+
+_SHOWN_METRICS = {"DetectionBoxes_Precision/mAP": "mAP@[.5:.95]", "DetectionBoxes_Precision/mAP@.50IOU": "mAP@.5"}
+
+
+def status(
+    run: job.RunArgument = None,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Shows the state of a run's training and evaluation, from any terminal.
+
+    Example: `odtool status my_run --json`
+    """
+    space = console.workspace(workspace)
+    found = space.find_run(run)
+    payload = account(found)
+    others = [] if run else _others(space, found)
+
+    def render(out: Console) -> None:
+        out.out(f"run   {found.name}   {found.path}", highlight=False)
+        for line in [*_train_lines(payload["train"]), *_eval_lines(payload["eval"])]:
+            out.out(line, highlight=False)
+        if others:
+            out.out(f"other runs: {', '.join(others)}", highlight=False)
+
+    console.show(payload, as_json=as_json, render=render)
+
+
+def account(run: Run) -> dict[str, Any]:
+    """What is known of a run, as --json gives it."""
+    train = state.of(run, "train")
+    progress = metrics.progress(run.metrics)
+    running = train.state == "running"
+    return {
+        "run": run.name,
+        "train": {
+            **job.account(train),
+            **asdict(progress),
+            "eta_seconds": progress.eta_seconds if running else None,
+        },
+        "eval": {**job.account(state.of(run, "eval")), **_scores(run)},
+    }
+
+
+def _scores(run: Run) -> dict[str, Any]:
+    newest = metrics.newest(run.metrics, "eval")
+    best = metrics.newest(run.metrics, "best")
+    return {
+        "metrics": {"step": newest.step, **newest.values} if newest else None,
+        "best": {"step": best.step, **best.values} if best else None,
+    }
+
+
+def _train_lines(train: dict[str, Any]) -> list[str]:
+    lines = [f"train {_state(train)}"]
+    if train["step"] is None:
+        return lines
+    parts = [f"step {train['step']:,}" + (f" of {train['num_steps']:,}" if train["num_steps"] else "")]
+    parts += [f"loss {train['loss']:.4g}"] if train["loss"] is not None else []
+    parts += [f"learning rate {train['learning_rate']:.3g}"] if train["learning_rate"] is not None else []
+    parts += [f"{train['steps_per_second']:.3g} steps/s"] if train["steps_per_second"] is not None else []
+    parts += [f"{console.duration(train['eta_seconds'])} left"] if train["eta_seconds"] is not None else []
+    parts += [f"resumed {train['restarts']} times"] if train["restarts"] else []
+    return [*lines, "      " + ", ".join(parts)]
+
+
+def _eval_lines(scored: dict[str, Any]) -> list[str]:
+    lines = [f"eval  {_state(scored)}"]
+    if newest := scored["metrics"]:
+        shown = [
+            f"{label} {newest[name]:.3f}" for name, label in _SHOWN_METRICS.items() if newest.get(name) is not None
+        ]
+        lines.append(f"      step {newest['step']:,}: {', '.join(shown)}")
+    if best := scored["best"]:
+        value = best.get("value")
+        number = f" {value:.3f}" if isinstance(value, (int, float)) else ""
+        lines.append(f"      best: step {best['step']:,}{number}, {best.get('checkpoint')}")
+    return lines
+
+
+def _state(account: dict[str, Any]) -> str:
+    told = job.describe(state.JobState(**{key: account[key] for key in ("state", "pid", "exit_code", "reason")}))
+    if account["state"] == "running" and account["started"]:
+        told += f", since {console.duration(time.time() - account['started'])}"
+    return told
+
+
+def _others(space: Workspace, shown: Run) -> list[str]:
+    """The other runs, newest first, with what goes on in them."""
+    told = []
+    for run in reversed([run for run in space.runs() if run.path != shown.path]):
+        going = [task for task in ("train", "eval") if state.of(run, task).state == "running"]
+        told.append(f"{run.name} ({' and '.join(going)} running)" if going else run.name)
+    return told

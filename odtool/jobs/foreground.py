@@ -1,0 +1,118 @@
+"""Standing by a job in the terminal: its log as it is written, and the terminal's signals passed on to it.
+
+The job itself is the same as one in the background: it goes on should this process be killed.
+"""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from odtool.jobs import log, record, shutdown, state
+from odtool.workspace import Run
+
+_POLL = 0.1
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+Write = Callable[[bytes], None]
+Say = Callable[[str], None]
+
+
+@contextmanager
+def signals_caught() -> Iterator[list[int]]:
+    """Collects SIGINT, SIGTERM and SIGHUP in the yielded list, for `attend` to pass on, instead of ending here."""
+    received: list[int] = []
+
+    def collect(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+
+    before = {number: signal.signal(number, collect) for number in _SIGNALS}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def attend(
+    run: Run,
+    tasks: Sequence[str],
+    received: list[int],
+    *,
+    write: Write,
+    say: Say,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[str, state.JobState]:
+    """Writes the tasks' logs as they grow until all have ended, and passes on the signals in `received`.
+
+    The first Ctrl-C (or SIGTERM, or the terminal closing) asks the processes to save and end. A second only says so
+    again, as it could otherwise break the save it is impatient about. A third kills them.
+
+    Raises:
+        OSError: the output cannot be written any more; the processes have been asked to end.
+    """
+    jobs = {task: job for task in tasks if (job := record.load(run, task)) is not None}
+    readers = {task: _lines(run, task, job, labelled=len(jobs) > 1) for task, job in jobs.items()}
+    interrupts = 0
+    try:
+        while readers:
+            for number in _taken(received):
+                interrupts += number == signal.SIGINT
+                _pass_on(run, jobs, number, interrupts, say)
+            blocks = {task: next(reader, None) for task, reader in readers.items()}
+            for task, block in blocks.items():
+                if block is None:
+                    del readers[task]
+                elif block:
+                    write(block)
+            if not any(blocks.values()):
+                sleep(_POLL)
+    except OSError:
+        _send(jobs, signal.SIGTERM)
+        raise
+    return {task: state.of(run, task) for task in jobs}
+
+
+def _lines(run: Run, task: str, job: record.JobRecord, *, labelled: bool) -> Iterator[bytes]:
+    """One block of output at each turn, b'' where nothing was added; ends with the job.
+
+    Two logs in one terminal are told apart by a label, and take turns only at whole lines.
+    """
+    label = f"{task:5} | ".encode()
+    rest = b""
+    added = log.follow(run.log(task), job.log_offset, ended=lambda: not state.is_alive(job))
+    for block in added:
+        if not labelled:
+            yield block
+            continue
+        *lines, rest = (rest + block).split(b"\n")
+        yield b"".join(label + line + b"\n" for line in lines)
+    if rest:
+        yield label + rest + b"\n"
+
+
+def _taken(received: list[int]) -> list[int]:
+    taken = received[:]
+    del received[: len(taken)]  # a signal that arrives meanwhile stays for the next turn
+    return taken
+
+
+def _pass_on(run: Run, jobs: dict[str, record.JobRecord], number: int, interrupts: int, say: Say) -> None:
+    if number != signal.SIGINT or interrupts == 1:
+        say("asked to save and end; Ctrl-C three times kills it")
+        # SIGHUP is ignored by jobs, which outlive terminals; in the foreground the terminal's end is theirs.
+        _send(jobs, signal.SIGTERM if number == signal.SIGHUP else number)
+    elif interrupts == 2:
+        say("it is saving; once more kills it, and what came after the last checkpoint is lost")
+    else:
+        say("killing it")
+        for task, job in jobs.items():
+            shutdown.kill_now(run, task, job, "killed by Ctrl-C; what came after the last checkpoint is lost")
+
+
+def _send(jobs: dict[str, record.JobRecord], number: int) -> None:
+    for job in jobs.values():
+        shutdown.send(job, number)

@@ -1,0 +1,105 @@
+"""Starting a job: the lock, the record and the supervisor, without a moment in which none of them holds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from odtool import locks
+from odtool.errors import JobError
+from odtool.jobs import log, process, record, state
+from odtool.workspace import Run
+
+_PACKAGE_PARENT = Path(__file__).parents[2]
+
+
+def start(
+    run: Run,
+    task: str,
+    argv: Sequence[str],
+    *,
+    directory: Path,
+    environment: Mapping[str, str],
+    nice: int = 0,
+) -> record.JobRecord:
+    """Starts `argv` in the background, detached from this process and its terminal.
+
+    The command's stdout and stderr are appended to the task's log. Returns once the command runs.
+
+    Args:
+        environment: set on top of this process's environment.
+        nice: added to the scheduling priority; 19 is the humblest.
+
+    Raises:
+        JobError: the task of this run is already running, or its process could not be started.
+    """
+    lock = locks.acquire(run.job_lock(task))
+    if lock is None:
+        raise _already_running(run, task)
+    try:
+        before = record.load(run, task)
+        if before is not None and state.is_alive(before):  # on a file system whose locks do not hold
+            raise _already_running(run, task)
+        return _start_locked(run, task, argv, lock, directory=directory, environment=dict(environment), nice=nice)
+    finally:
+        os.close(lock)
+
+
+def _start_locked(
+    run: Run, task: str, argv: Sequence[str], lock: int, *, directory: Path, environment: dict[str, str], nice: int
+) -> record.JobRecord:
+    run.outcome(task).unlink(missing_ok=True)
+    with run.log(task).open("ab") as output:
+        job = record.JobRecord(
+            argv=tuple(argv),
+            directory=str(directory),
+            started=time.time(),
+            log_offset=output.tell(),
+            machine=process.machine(),
+            environment=environment,
+            nice=nice,
+        )
+        record.save(run, task, job)
+        runs = _launch_supervisor(run, task, lock, output.fileno())
+    started = record.load(run, task)
+    if not runs or started is None or started.pid is None:
+        raise JobError(
+            f"{run.name}: {task} could not be started: {log.last_error(run.log(task), job.log_offset) or 'no reason'}",
+            f"The whole story is in {run.log(task)}",
+        )
+    return started
+
+
+def _launch_supervisor(run: Run, task: str, lock: int, output: int) -> bool:
+    """Runs the supervisor and waits until the command has taken the place of its forked child, or could not."""
+    ready, ready_for_child = os.pipe()
+    try:
+        subprocess.run(
+            [sys.executable, "-m", "odtool.jobs.supervisor", str(run.path.resolve()), task, str(ready_for_child)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # python -m looks in the working directory first: a json.py in the user's folder must not be met there.
+            cwd=_PACKAGE_PARENT,
+            start_new_session=True,
+            pass_fds=(lock, ready_for_child),
+            check=False,  # whether it worked is told by the record
+        )
+    finally:
+        os.close(ready_for_child)
+        with os.fdopen(ready, "rb") as end:
+            complaint = end.read()
+    return not complaint
+
+
+def _already_running(run: Run, task: str) -> JobError:
+    job = record.load(run, task)
+    pid = f" (pid {job.pid})" if job and job.pid and job.ended is None else ""
+    return JobError(
+        f"{task} of run '{run.name}' is already running{pid}",
+        f"Watch it with: odtool status {run.name}; end it with: odtool stop {run.name} {task}",
+    )

@@ -1,0 +1,91 @@
+"""Reading a job's log: its last lines, what is being added, and the last error in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+_BLOCK = 1 << 16
+_LONGEST_ERROR = 300
+"""Characters of a log line that a status line can bear."""
+
+_ERROR = re.compile(
+    r"""^(
+        ([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Interrupt|Exit)(:\s.*)?  # the last line of a Python traceback
+      | (\S+:\s)?(fatal|error)\b.*?:.*                                     # what commands print
+      | Fatal\ Python\ error:.*                                            # faulthandler
+    )$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def find_error(text: str) -> str:
+    """The last error in a log's text, else its last line with anything in it, else ''."""
+    lines = [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    errors = [line for line in lines if _ERROR.match(line)]
+    found = (errors or lines or [""])[-1].strip()
+    return found if len(found) <= _LONGEST_ERROR else found[: _LONGEST_ERROR - 1] + "…"
+
+
+def last_error(path: Path, offset: int) -> str:
+    """The last error in the final 64 KiB that were written to the log after `offset` bytes; '' where there is none."""
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, 2)
+            stream.seek(max(offset, size - _BLOCK))
+            return find_error(stream.read().decode(errors="replace"))
+    except FileNotFoundError:
+        return ""
+
+
+def tail_offset(path: Path, lines: int) -> int:
+    """Where the last `lines` lines begin, in bytes; reads backwards, so a huge log costs no more than a small one."""
+    with path.open("rb") as stream:
+        end = stream.seek(0, 2)
+        if lines <= 0 or end == 0:
+            return end
+        # A newline at the very end closes the last line and begins none.
+        stream.seek(end - 1)
+        end -= stream.read(1) == b"\n"
+        while end > 0:
+            begin = max(0, end - _BLOCK)
+            stream.seek(begin)
+            block = stream.read(end - begin)
+            if (found := block.count(b"\n")) >= lines:
+                return begin + _nth_newline_from_end(block, lines) + 1
+            lines -= found
+            end = begin
+    return 0
+
+
+def _nth_newline_from_end(block: bytes, count: int) -> int:
+    position = len(block)
+    for _ in range(count):
+        position = block.rfind(b"\n", 0, position)
+    return position
+
+
+def follow(path: Path, offset: int, *, ended: Callable[[], bool]) -> Iterator[bytes]:
+    """Yields what is written to the log after `offset`, until the job has ended and everything has been yielded.
+
+    Yields b"" whenever there is nothing more for now, so that the caller can wait or look at something else.
+    """
+    while True:
+        over = ended()  # asked before reading: what was written up to the end is still read below
+        for block in _blocks(path, offset):
+            offset += len(block)
+            yield block
+        if over:
+            return
+        yield b""
+
+
+def _blocks(path: Path, offset: int) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as stream:
+            stream.seek(offset)
+            while block := stream.read(_BLOCK):
+                yield block
+    except FileNotFoundError:
+        return

@@ -1,0 +1,94 @@
+"""The account of a job on disk: what was started, as which process, how it ended, and what it said itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from odtool import files
+from odtool.workspace import Run
+
+OutcomeState = Literal["finished", "stopped", "failed"]
+_OUTCOME_STATES = ("finished", "stopped", "failed")
+
+
+@dataclass(frozen=True)
+class JobRecord:
+    """jobs/<task>.json. The launcher writes it, the process adds its pid, the supervisor how it ended."""
+
+    argv: tuple[str, ...]
+    directory: str
+    """Working directory of the process."""
+    started: float
+    """Unix time of the request to start."""
+    log_offset: int
+    """Bytes in the log before this start."""
+    machine: str
+    """Where the pid means something: process.machine()."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """What is set for the process on top of the launcher's own environment."""
+    nice: int = 0
+    pid: int | None = None
+    """None until the process has written it, just before it becomes the command."""
+    pid_start: str | None = None
+    """process.start_of(pid), against pids that are used again."""
+    ended: float | None = None
+    """Unix time; None while the process lives, and for ever where its supervisor was killed."""
+    exit_code: int | None = None
+    """As subprocess has it: minus the signal's number where a signal ended the process."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """jobs/<task>.outcome.json: what a process says of its own end."""
+
+    state: OutcomeState
+    reason: str
+    time: float
+    pid: int
+
+
+def load(run: Run, task: str) -> JobRecord | None:
+    """The record of the task's last start; None where there is none that can be read."""
+    payload = _object_in(run.job_record(task))
+    if payload is None:
+        return None
+    try:
+        return JobRecord(**{**payload, "argv": tuple(payload["argv"])})
+    except (KeyError, TypeError):
+        # Of another version of odtool: nothing in it can be relied on.
+        return None
+
+
+def save(run: Run, task: str, record: JobRecord) -> None:
+    """Writes the record, whole or not at all."""
+    files.write_atomically(run.job_record(task), json.dumps(asdict(record), indent=1) + "\n")
+
+
+def load_outcome(run: Run, task: str, pid: int) -> Outcome | None:
+    """What process `pid` said of its end; None where it said nothing, or an earlier process spoke."""
+    payload = _object_in(run.outcome(task))
+    if payload is None or payload.get("pid") != pid or payload.get("state") not in _OUTCOME_STATES:
+        return None
+    time = payload.get("time")
+    return Outcome(
+        state=payload["state"],
+        reason=str(payload.get("reason") or ""),
+        time=float(time) if isinstance(time, (int, float)) else 0.0,
+        pid=pid,
+    )
+
+
+def save_outcome(run: Run, task: str, outcome: Outcome) -> None:
+    """Writes the outcome, whole or not at all."""
+    files.write_atomically(run.outcome(task), json.dumps(asdict(outcome)) + "\n")
+
+
+def _object_in(path: Path) -> dict[str, Any] | None:
+    try:
+        payload = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return payload if isinstance(payload, dict) else None

@@ -1,0 +1,90 @@
+"""Stopping a job: asking its process to save and end, and killing it only where that was asked for."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+from odtool.errors import JobError
+from odtool.jobs import process, record, state
+from odtool.workspace import Run
+
+_POLL = 0.05
+
+
+def stop(
+    run: Run,
+    tasks: Sequence[str],
+    *,
+    timeout: float,
+    kill: bool,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[str, state.JobState]:
+    """Sends SIGTERM to the tasks' processes and waits for their ends, at most `timeout` seconds in all.
+
+    With `kill`, what has not ended by then gets SIGKILL; without, it is left alone, to end when it has saved.
+    The supervisor is not needed: the signals go to the recorded processes themselves.
+
+    Returns:
+        The state of each task that was running, after the wait.
+
+    Raises:
+        JobError: none of the tasks is running.
+    """
+    jobs = {task: job for task in tasks if (job := _running(run, task)) is not None}
+    if not jobs:
+        what = " and ".join(tasks)
+        raise JobError(f"{what} of run '{run.name}': not running", f"See what became of it: odtool status {run.name}")
+    for job in jobs.values():
+        send(job, signal.SIGTERM)
+    deadline = clock() + timeout
+    while clock() < deadline and any(state.is_alive(job) for job in jobs.values()):
+        sleep(_POLL)
+    for task, job in jobs.items():
+        if kill:
+            kill_now(run, task, job, "killed by odtool stop --kill; what came after the last checkpoint is lost")
+        if state.of(run, task).state == "lost":  # its supervisor was dead, and it could not say itself why it ends
+            _account_for(run, task, job, "stopped by odtool stop before it could save")
+    return {task: state.of(run, task) for task in jobs}
+
+
+def send(job: record.JobRecord, number: int) -> bool:
+    """Sends a signal to the job's own process; False where that is not alive."""
+    if job.pid is None or not state.is_alive(job):
+        return False
+    try:
+        os.kill(job.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _running(run: Run, task: str) -> record.JobRecord | None:
+    if state.of(run, task).state != "running":
+        return None
+    job = record.load(run, task)
+    if job is None or job.pid is None:
+        raise JobError(f"{task} of run '{run.name}' is just being started", "Stop it again in a second.")
+    if job.machine != process.machine():
+        raise JobError(
+            f"{task} of run '{run.name}' runs on another machine or in another container",
+            f"Stop it from there (pid {job.pid}).",
+        )
+    return job
+
+
+def kill_now(run: Run, task: str, job: record.JobRecord, reason: str) -> None:
+    """Kills the process with SIGKILL, if it lives, and says so in its place: it was stopped and did not fail."""
+    if not send(job, signal.SIGKILL):
+        return
+    while state.is_alive(job):
+        time.sleep(_POLL)
+    _account_for(run, task, job, reason)
+
+
+def _account_for(run: Run, task: str, job: record.JobRecord, reason: str) -> None:
+    if job.pid is not None and record.load_outcome(run, task, job.pid) is None:
+        record.save_outcome(run, task, record.Outcome("stopped", reason, time.time(), job.pid))
