@@ -33,7 +33,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--keep-checkpoints", type=_positive, default=5, metavar="N", help="newest checkpoints to keep")
     train.set_defaults(task=_train)
-    for task in (train,):
+    evaluate = tasks.add_parser("eval", help="score checkpoints of a run until there are no more to come")
+    evaluate.add_argument("--checkpoint", default="all", metavar="all|latest|best|PREFIX", help="what to score")
+    evaluate.add_argument("--sample", type=_positive, default=1, metavar="N", help="use 1 of N images")
+    evaluate.set_defaults(task=_evaluate)
+    for task in (train, evaluate):
         task.add_argument("run", type=_run, metavar="RUN_DIR", help="train/<run>")
     return parser
 
@@ -58,6 +62,15 @@ def _train(options: argparse.Namespace) -> int:
         )
 
     return _supervised(options.run, "train", work)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    def work(stop: StopRequest) -> Ending:
+        from odtool.engine.evaluation import evaluate
+
+        return evaluate(options.run, which=options.checkpoint, sample=options.sample, stop=stop)
+
+    return _supervised(options.run, "eval", work)
 
 
 def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> int:

@@ -48,6 +48,7 @@ def load() -> None:
             _mend_pillow()
             with _in_place_of(_import_stand_ins()):
                 importlib.import_module("object_detection.model_lib_v2")
+    _mend_category_stats()
     _quiet()
     _loaded = True
 
@@ -86,6 +87,49 @@ def _mend_estimator() -> None:
     v1: Any = importlib.import_module("tensorflow.compat.v1")
     if not hasattr(v1, "estimator"):
         v1.estimator = _module("tensorflow.compat.v1.estimator", ModeKeys=_ModeKeys)
+
+
+def _mend_category_stats() -> None:
+    """pycocotools has never had the `category_stats` that the API reads for its metrics by class.
+
+    Without it every config with include_metrics_per_category fails at the end of its first evaluation (the API was
+    written against a fork of pycocotools, see the comment in metrics/coco_tools.py).
+    """
+    from object_detection.metrics import coco_tools
+
+    wrapper = coco_tools.COCOEvalWrapper
+    summarize = wrapper.summarize
+
+    def summarize_by_class(self: Any) -> None:
+        summarize(self)
+        if not hasattr(self, "category_stats") and self._iou_type in ("bbox", "segm"):
+            self.category_stats = _category_stats(self.eval["precision"], self.eval["recall"])
+
+    wrapper.summarize = summarize_by_class
+
+
+def _category_stats(precision: Any, recall: Any) -> Any:
+    """COCO's twelve figures for each class, -1 for a class without ground truth; rows as COCOeval.summarize's.
+
+    Args:
+        precision: [10 IoU thresholds, recall thresholds, classes, 4 areas, 3 limits of detections]; -1 for absent.
+        recall: the same without the second axis.
+    """
+    import numpy as np
+
+    by_class = precision.transpose(2, 0, 1, 3, 4), recall.transpose(1, 0, 2, 3)
+    ap = [[slice(None), slice(None), area, 2] for area in range(4)]
+    rows = [(0, ap[0]), (0, [0, *ap[0][1:]]), (0, [5, *ap[0][1:]]), *((0, index) for index in ap[1:])]
+    rows += [(1, [slice(None), 0, limit]) for limit in range(3)] + [(1, [slice(None), area, 2]) for area in (1, 2, 3)]
+    stats = [
+        [_mean_of_present(by_class[kind][k][tuple(index)]) for k in range(len(by_class[0]))] for kind, index in rows
+    ]
+    return np.array(stats)
+
+
+def _mean_of_present(values: Any) -> float:
+    present = values[values > -1]
+    return float(present.mean()) if present.size else -1.0
 
 
 class _ModeKeys(str, enum.Enum):

@@ -67,9 +67,19 @@ def read(path: Path) -> list[Entry]:
     return [entry for entry in found if entry is not None]
 
 
-def scored_steps(entries: list[Entry]) -> set[int]:
-    """Steps whose checkpoints have been evaluated, without those that a later start trained anew."""
-    return {entry.step for entry in _current(entries) if entry.kind == "eval"}
+def scored_steps(entries: list[Entry], *, sample: int | None = None) -> set[int]:
+    """Steps whose checkpoints have been evaluated, without those that a later start trained anew.
+
+    Args:
+        sample: count only evaluations over 1 of this many images.
+    """
+    return {
+        entry.step
+        for entry in _current(entries)
+        if entry.kind == "eval"
+        and entry.values.get("checkpoint") == f"ckpt-{entry.step}"
+        and sample in (None, entry.values.get("sample_1_of_n"))
+    }
 
 
 def best(entries: list[Entry]) -> Entry | None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf import text_format
 from object_detection import model_lib_v2
 from object_detection.builders import optimizer_builder
 from object_detection.core.standard_fields import InputDataFields
@@ -17,6 +16,7 @@ from object_detection.utils import config_util, variables_helper
 
 from odtool.engine.tracing import Graph
 from odtool.errors import ConfigError
+from odtool.pipeline import config
 
 Configs = dict[str, Any]
 """The parts of a pipeline.config under the API's own names: model, train_config, train_input_config, eval_config, …"""
@@ -44,14 +44,9 @@ def read_configs(path: Path) -> Configs:
     """The parts of a pipeline.config.
 
     Raises:
-        ConfigError: it is missing or is not a pipeline.config.
+        ConfigError: it is missing or does not parse.
     """
-    try:
-        return dict(config_util.get_configs_from_pipeline_file(str(path)))
-    except tf.errors.NotFoundError:
-        raise ConfigError(f"{path}: no such file", "Make one with: odtool configure") from None
-    except text_format.ParseError as error:
-        raise ConfigError(f"{path}:{error}", "Correct that line, or write the file anew: odtool configure") from None
+    return dict(config_util.create_configs_from_pipeline_proto(config.load(path).message))
 
 
 def strategy() -> Any:
@@ -96,6 +91,44 @@ def build_trainable(configs: Configs, model: Any, element: Element) -> Trainable
         learning_rate=rate if callable(rate) else lambda: rate,
         checkpoint=tf.train.Checkpoint(step=step, model=model, optimizer=optimizer),
     )
+
+
+@dataclass(frozen=True)
+class Restorable:
+    """A model for evaluation, its variables made, to be filled from one checkpoint after another."""
+
+    checkpoint: Any
+    step: Any
+    averages: Any
+    """The moving-average optimizer whose averages are to be evaluated, or None."""
+
+    def restore(self, prefix: Path) -> int:
+        """Fills the model; returns the checkpoint's step.
+
+        Raises:
+            ConfigError: the checkpoint is of another model.
+        """
+        try:
+            self.checkpoint.restore(str(prefix)).expect_partial().assert_existing_objects_matched()
+        except (AssertionError, ValueError) as error:
+            raise ConfigError(
+                f"{prefix} does not fit the run's pipeline.config: {str(error).strip().splitlines()[0][:200]}",
+                "Evaluate it with the config it was trained with.",
+            ) from None
+        if self.averages is not None:
+            # Swapped anew for each checkpoint: restoring has overwritten both sides.
+            self.averages.swap_weights()
+        return int(self.step.numpy())
+
+
+def build_restorable(configs: Configs, model: Any, element: Element) -> Restorable:
+    """Makes the model's variables and the part of the checkpoint graph that evaluation reads."""
+    if configs["eval_config"].use_moving_averages and configs["train_config"].optimizer.use_moving_average:
+        trainable = build_trainable(configs, model, element)
+        return Restorable(trainable.checkpoint, trainable.step, trainable.optimizer)
+    step = tf.Variable(0, trainable=False, dtype=tf.int64, name="global_step")
+    make_variables(model, element)
+    return Restorable(tf.train.Checkpoint(step=step, model=model), step, None)
 
 
 def make_variables(model: Any, element: Element) -> None:

@@ -1,0 +1,208 @@
+"""Evaluation: scores checkpoints as training saves them, keeps the best, and ends when there are no more to come."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from odtool import locks
+from odtool.engine import checkpoints, metrics, model
+from odtool.engine.ending import Ending, StopRequest
+from odtool.engine.scoring import MAP, MAP_50, Score, Scorer
+from odtool.errors import JobError, OdtoolError
+from odtool.workspace import Run
+
+POLL = 0.5
+"""Seconds between looks for a new checkpoint: a listing of one folder."""
+NICENESS = 5
+"""Beside training, evaluation takes what training leaves of the processor."""
+
+log = logging.getLogger("odtool.engine")
+
+
+def evaluate(run: Run, *, which: str, sample: int, stop: StopRequest) -> Ending:
+    """Scores checkpoints of a run.
+
+    Args:
+        which: "all" scores every checkpoint not yet scored, and those still to come while training lives; "latest",
+            "best" or a checkpoint's path or name score that one, scored before or not.
+        sample: 1 of this many images is used.
+
+    Raises:
+        OdtoolError: there is nothing to score, or config, records or a checkpoint cannot be used.
+    """
+    wanted = None if which == "all" else _named(run, which)
+    if wanted is None:
+        if not locks.is_held(run.job_lock("train")):
+            if not run.checkpoints():
+                raise JobError(
+                    f"run '{run.name}' has no checkpoint and is not being trained",
+                    f"Train it first: odtool train {run.name}",
+                )
+            if not _unscored(run, sample):
+                return Ending("finished", "every checkpoint is scored already")
+        else:
+            os.nice(NICENESS)
+    judge = _Judge(run, sample)
+    if wanted is not None:
+        judge.score(wanted)
+        return Ending("finished", f"scored {wanted}")
+    return _follow(run, judge, sample, stop)
+
+
+def _named(run: Run, which: str) -> Path:
+    """The prefix of the one checkpoint asked for."""
+    if which == "latest":
+        present = run.checkpoints()
+        found = present[max(present)] if present else None
+    elif which == "best":
+        found = run.best_checkpoint()
+    else:
+        text = which.removesuffix(".index")
+        tries = [run.path / text, Path(text).absolute()]
+        found = next((path for path in tries if path.with_name(f"{path.name}.index").is_file()), None)
+    if found is None:
+        known = ", ".join(prefix.name for prefix in run.checkpoints().values()) or "none"
+        raise JobError(f"run '{run.name}': there is no checkpoint '{which}'", f"Checkpoints of this run: {known}.")
+    return found
+
+
+def _unscored(run: Run, sample: int) -> dict[int, Path]:
+    scored = metrics.scored_steps(metrics.read(run.metrics), sample=sample)
+    return {step: prefix for step, prefix in run.checkpoints().items() if step not in scored}
+
+
+def _follow(run: Run, judge: _Judge, sample: int, stop: StopRequest) -> Ending:
+    """Scores in the order of steps until training has ended and nothing is left."""
+    done = 0
+    while not stop.made:
+        # Asked before the folder is listed: what training saves last is there when its lock is gone.
+        training = locks.is_held(run.job_lock("train"))
+        waiting = _unscored(run, sample)
+        if waiting:
+            done += judge.score(waiting[min(waiting)])
+        elif not training:
+            _prune_after_training(run)
+            return Ending("finished", f"scored {done} checkpoint{'' if done == 1 else 's'}; training has ended")
+        else:
+            time.sleep(POLL)
+    return Ending("stopped", f"stopped after {done} checkpoints; the next start goes on from there")
+
+
+def _prune_after_training(run: Run) -> None:
+    """Training leaves to evaluation those checkpoints that were still to be scored."""
+    keep = metrics.keep_checkpoints(metrics.read(run.metrics))
+    if keep is not None:
+        checkpoints.prune(run, keep)
+
+
+@dataclass(frozen=True)
+class _Best:
+    step: int
+    value: float
+    sample: int
+
+
+class _Judge:
+    """The model and its evaluation sets, built once; writes down what each checkpoint scores."""
+
+    def __init__(self, run: Run, sample: int) -> None:
+        configs = model.read_configs(run.pipeline_config)
+        if not configs["eval_input_configs"]:
+            raise OdtoolError(
+                f"{run.pipeline_config} names no evaluation set (eval_input_reader)",
+                "Prepare one and write the config anew: odtool prepare --val 0.1, odtool configure",
+            )
+        self._run = run
+        self._sample = sample
+        self._metrics = metrics.MetricsLog(run.metrics)
+        detector = model.build_model(configs["model"])
+        self._scorers = [Scorer(configs, reader, detector, sample=sample) for reader in configs["eval_input_configs"]]
+        self._events = [tf.summary.create_file_writer(str(run.events("eval") / name)) for name in self._names()]
+        self._restorable = model.build_restorable(configs, detector, self._scorers[0].element)
+
+    def _names(self) -> list[str]:
+        """One for each evaluation set: the stock loop's folders, numbered where sets have no names of their own."""
+        names = [scorer.name for scorer in self._scorers]
+        return [name or (str(index) if index else "") for index, name in enumerate(names)]
+
+    def score(self, prefix: Path) -> bool:
+        """Scores one checkpoint; False where it was deleted meanwhile."""
+        try:
+            step = self._restorable.restore(prefix)
+        except tf.errors.NotFoundError:
+            if prefix.with_name(f"{prefix.name}.index").exists():
+                raise
+            log.warning("%s was deleted before it could be scored", prefix.name)
+            return False
+        scores = [scorer.score() for scorer in self._scorers]
+        values: dict[str, Any] = {}
+        for name, score, events in zip(self._names(), scores, self._events, strict=True):
+            _write_events(events, step, score)
+            inside = f"{name}/" if name and len(scores) > 1 and score is not scores[0] else ""
+            values.update({f"{inside}{key}": value for key, value in {**score.metrics, **score.by_class}.items()})
+            log.info("%s%s: %s", prefix.name, f" on {name}" if name else "", _summary(score))
+        own = prefix.parent in (self._run.path, self._run.best)
+        self._metrics.write(
+            "eval",
+            step,
+            {
+                **values,
+                "images": sum(score.images for score in scores),
+                "seconds": sum(score.seconds for score in scores),
+                "sample_1_of_n": self._sample,
+                "checkpoint": prefix.name if own else str(prefix),
+            },
+        )
+        if own:
+            self._judge_best(step, prefix, scores[0].metrics.get(MAP))
+        return True
+
+    def _judge_best(self, step: int, prefix: Path, value: float | None) -> None:
+        if value is None or not self._is_better(step, value):
+            return
+        kept = checkpoints.keep_as_best(self._run, prefix) if prefix.parent != self._run.best else prefix
+        name = str(kept.relative_to(self._run.path))
+        self._metrics.write(
+            "best", step, {"metric": MAP, "value": value, "checkpoint": name, "sample_1_of_n": self._sample}
+        )
+        log.info("best so far: %s", name)
+
+    def _is_better(self, step: int, value: float) -> bool:
+        """Whether it beats the best; a score over fewer images never displaces one over more, nor the reverse."""
+        present = self._run.best_checkpoint()
+        line = metrics.best(metrics.read(self._run.metrics))
+        if line is None or present is None or present.name != f"ckpt-{line.step}":
+            return True
+        before, sample = line.values.get("value"), line.values.get("sample_1_of_n")
+        if sample != self._sample:
+            return sample is None or self._sample < sample
+        return before is None or value > before or (line.step == step and value != before)
+
+
+def _write_events(events: Any, step: int, score: Score) -> None:
+    """With the stock loop's tags."""
+    with events.as_default(step=step):
+        for name, value in score.metrics.items():
+            tf.summary.scalar(name, value)
+        for name, picture in score.pictures.items():
+            tf.summary.image(name, picture, max_outputs=1)
+    events.flush()
+
+
+def _summary(score: Score) -> str:
+    parts = [
+        f"{label} {score.metrics[name]:.3f}"
+        for label, name in (("mAP@[.5:.95]", MAP), ("mAP@.5", MAP_50))
+        if name in score.metrics
+    ]
+    if not parts:
+        parts = [f"{re.sub(r'.*/', '', name)} {value:.3f}" for name, value in list(score.metrics.items())[:3]]
+    return ", ".join([*parts, f"{score.images} images, {score.images / max(score.seconds, 1e-9):.1f} images/s"])
