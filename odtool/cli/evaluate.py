@@ -58,12 +58,14 @@ def resolve_checkpoint(run: Run, wanted: str) -> str:
             raise JobError(f"{run.best}: no best checkpoint yet", f"Evaluate all first: odtool eval {run.name}")
         return wanted
     if wanted in ("all", "latest"):
-        waiting = wanted == "all" and locks.is_held(run.job_lock("train"))
-        if not run.checkpoints() and not waiting:
+        training = locks.is_held(run.job_lock("train"))
+        if not run.checkpoints() and not training:
             raise JobError(
                 f"{run.path}: no checkpoint to evaluate, and nothing is training",
                 f"Train first: odtool train {run.name}",
             )
+        if not run.checkpoints() and wanted == "latest":
+            raise JobError(f"{run.path}: no checkpoint yet", "Wait for the first, or evaluate all as they appear.")
         return wanted
     return str(_prefix(run, wanted))
 

@@ -86,7 +86,7 @@ def choose(found: Inventory, wanted: str | None) -> Choice:
         return Choice(f"cpu (no GPU: {found.absence})", {"CUDA_VISIBLE_DEVICES": HIDDEN})
     if wanted is not None and wanted.strip().lower() == "cpu":
         return Choice("cpu", {"CUDA_VISIBLE_DEVICES": HIDDEN})
-    chosen = [_gpu(found, number) for number in _numbers(wanted or "0")]
+    chosen = [_gpu(found, number) for number in _numbers("0" if wanted is None else wanted)]
     environment = {"CUDA_VISIBLE_DEVICES": ",".join(gpu.device for gpu in chosen)}
     if not found.restricted:
         # CUDA counts the fastest first unless told otherwise; nvidia-smi counts by PCI bus.

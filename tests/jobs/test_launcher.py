@@ -77,19 +77,15 @@ def test_of_many_starts_at_once_one_wins(run: Run, start: Callable) -> None:
     assert state.of(run, "train").pid == won[0].pid
 
 
-def test_a_task_can_be_started_again_after_any_end(run: Run, start: Callable, supervisor_of: Callable) -> None:
+def test_a_task_can_be_started_again_after_kill_9(
+    run: Run, start: Callable, supervisor_of: Callable, until: Callable
+) -> None:
     first = start(WAIT)
     supervisor_of(first).kill()
     os.kill(first.pid, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(first.pid)] if psutil.pid_exists(first.pid) else [])
-    second = _start_when_free(start, run)
+    until(lambda: not locks.is_held(run.job_lock("train")))
+    second = start(WAIT)
     assert state.of(run, "train").pid == second.pid != first.pid
-
-
-def _start_when_free(start: Callable, run: Run) -> record.JobRecord:
-    while locks.is_held(run.job_lock("train")):
-        pass
-    return start(WAIT)
 
 
 def test_the_lock_is_held_by_the_command_after_its_supervisor_was_killed(

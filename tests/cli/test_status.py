@@ -1,0 +1,98 @@
+"""odtool status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+
+from odtool.jobs import record
+from odtool.workspace import Run
+
+MAP, MAP50 = "DetectionBoxes_Precision/mAP", "DetectionBoxes_Precision/mAP@.50IOU"
+LINES = [
+    ("start", 0, {"num_steps": 300, "batch_size": 9}),
+    ("train", 150, {"loss": 1.25, "learning_rate": 0.004, "steps_per_second": 3.0}),
+    ("eval", 100, {MAP: 0.31, MAP50: 0.6}),
+    ("best", 100, {"metric": MAP, "value": 0.31, "checkpoint": "best/ckpt-100"}),
+]
+
+
+def write_metrics(run: Run) -> None:
+    lines = [json.dumps({"kind": kind, "step": step, "time": 1, "values": values}) for kind, step, values in LINES]
+    run.metrics.write_text("\n".join(lines) + '\n{"kind": "tra')
+
+
+def test_a_run_that_was_never_started_has_no_state(odtool: Callable, job_run: Run) -> None:
+    said = odtool("status", "--json").json
+    assert (said["run"], said["train"]["state"], said["eval"]["state"]) == ("first", "none", "none")
+
+
+def test_json_has_every_promised_field(odtool: Callable, job_run: Run, no_gpu: None) -> None:
+    odtool("train")
+    write_metrics(job_run)
+    said = odtool("status", "--json").json
+    job = record.load(job_run, "train")
+    assert job is not None
+    assert said["train"] == {
+        "state": "running",
+        "pid": job.pid,
+        "started": job.started,
+        "exit_code": None,
+        "reason": "",
+        "step": 150,
+        "num_steps": 300,
+        "loss": 1.25,
+        "learning_rate": 0.004,
+        "steps_per_second": 3.0,
+        "eta_seconds": 50.0,
+        "batch_size": 9,
+        "restarts": 0,
+    }
+    assert said["eval"] == {
+        "state": "none",
+        "pid": None,
+        "started": None,
+        "exit_code": None,
+        "reason": "",
+        "metrics": {"step": 100, MAP: 0.31, MAP50: 0.6},
+        "best": {"step": 100, "metric": MAP, "value": 0.31, "checkpoint": "best/ckpt-100"},
+    }
+
+
+def test_people_read_it_in_a_few_lines(odtool: Callable, job_run: Run, no_gpu: None) -> None:
+    odtool("train")
+    write_metrics(job_run)
+    said = odtool("status").out
+    for part in (
+        "train running, pid",
+        "step 150 of 300, loss 1.25, learning rate 0.004, 3 steps/s, 50s left",
+        "step 100: mAP@[.5:.95] 0.310, mAP@.5 0.600",
+        "best: step 100 0.310, best/ckpt-100",
+    ):
+        assert part in said
+
+
+def test_a_killed_training_is_shown_with_its_signal_and_no_time_left(
+    odtool: Callable, job_run: Run, until: Callable, no_gpu: None
+) -> None:
+    write_metrics(job_run)
+    pid = odtool("train", "--json").json["train"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: odtool("status", "--json").json["train"]["state"] == "failed")
+    said = odtool("status", "--json").json["train"]
+    assert (said["exit_code"], said["eta_seconds"]) == (-9, None)
+    assert "killed by SIGKILL (often: out of memory)" in odtool("status").out
+
+
+def test_the_newest_run_is_shown_and_the_others_listed(odtool: Callable, job_run: Run, no_gpu: None) -> None:
+    odtool("train")
+    other = Run(job_run.path.parent / "second")
+    other.path.mkdir()
+    other.pipeline_config.touch()
+    os.utime(job_run.pipeline_config, (1, 1))
+    said = odtool("status").out
+    assert said.startswith("run   second")
+    assert "other runs: first (train running)" in said
+    assert "other runs" not in odtool("status", "first").out

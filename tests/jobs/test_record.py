@@ -1,0 +1,43 @@
+"""Job records and outcomes on disk."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from odtool.jobs import record
+from odtool.workspace import Run
+
+RECORDS = st.builds(
+    record.JobRecord,
+    argv=st.lists(st.text(), min_size=1).map(tuple),
+    started=st.floats(0, 1e11),
+    log_offset=st.integers(0),
+    environment=st.dictionaries(st.text(), st.text()),
+    pid=st.none() | st.integers(1),
+    exit_code=st.none() | st.integers(-64, 255),
+)
+
+
+@given(job=RECORDS)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)  # each example overwrites
+def test_a_record_is_read_back_as_it_was_written(run: Run, job: record.JobRecord) -> None:
+    record.save(run, "train", job)
+    assert record.load(run, "train") == job
+    assert record.load(run, "eval") is None
+
+
+def test_an_outcome_is_that_of_its_process_only(run: Run) -> None:
+    outcome = record.Outcome("stopped", "by SIGTERM", 5.0, 42)
+    record.save_outcome(run, "eval", outcome)
+    assert record.load_outcome(run, "eval", 42) == outcome
+    assert record.load_outcome(run, "eval", 43) is None
+    assert record.load_outcome(run, "train", 42) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "7", '{"pid": 42}', '{"pid": 42, "state": "asleep"}'])
+def test_an_unreadable_outcome_says_nothing(run: Run, content: str) -> None:
+    run.jobs.mkdir()
+    run.outcome("train").write_text(content)
+    assert record.load_outcome(run, "train", 42) is None
