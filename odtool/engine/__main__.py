@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 import time
@@ -37,7 +38,13 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--checkpoint", default="all", metavar="all|latest|best|PREFIX", help="what to score")
     evaluate.add_argument("--sample", type=_positive, default=1, metavar="N", help="use 1 of N images")
     evaluate.set_defaults(task=_evaluate)
-    for task in (train, evaluate):
+    detect = tasks.add_parser("detect", help="run a trained model over images of the evaluation records")
+    detect.add_argument("--images", type=_positive, default=8, metavar="N", help="images, in order of reading")
+    detect.add_argument("--output", type=Path, required=True, metavar="FILE", help="JSON file; images beside it")
+    detect.set_defaults(task=_detect)
+    doctor = tasks.add_parser("doctor", help="what works here, as JSON on stdout")
+    doctor.set_defaults(task=_doctor)
+    for task in (train, evaluate, detect):
         task.add_argument("run", type=_run, metavar="RUN_DIR", help="train/<run>")
     return parser
 
@@ -73,6 +80,28 @@ def _evaluate(options: argparse.Namespace) -> int:
     return _supervised(options.run, "eval", work)
 
 
+def _detect(options: argparse.Namespace) -> int:
+    from odtool.engine import compat
+
+    try:
+        compat.load()
+        from odtool.engine.detector import detect
+
+        detect(options.run, options.images, options.output)
+    except OdtoolError as error:
+        _show(error)
+        return 1
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from odtool.engine.doctor import examine
+
+    report = examine()
+    sys.stdout.write(json.dumps(report) + "\n")
+    return 1 if report["errors"] else 0
+
+
 def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> int:
     """Runs a task of a run and writes how it ended, whatever happens short of kill -9."""
     stop = StopRequest()
@@ -88,9 +117,7 @@ def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> i
     except Stopped as signal:
         ending = Ending("stopped", f"{signal} came before there was anything to save")
     except OdtoolError as error:
-        _say(f"error: {error.message}")
-        if error.hint:
-            _say(f"hint: {error.hint}")
+        _show(error)
         ending = Ending("failed", error.message)
     except Exception as error:
         traceback.print_exc()
@@ -98,6 +125,12 @@ def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> i
     write_ending(run, task, ending)
     _say(f"{task} {ending.state}: {ending.reason}")
     return 1 if ending.state == "failed" else 0
+
+
+def _show(error: OdtoolError) -> None:
+    _say(f"error: {error.message}")
+    if error.hint:
+        _say(f"hint: {error.hint}")
 
 
 def _say(text: str) -> None:

@@ -55,10 +55,10 @@ def strategy() -> Any:
     return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
 
 
-def build_model(model_config: Any) -> Any:
+def build_model(model_config: Any, *, is_training: bool = True) -> Any:
     """The detection model, its variables not yet made. Evaluation, too, builds it as for training, as the API does."""
     build = model_lib_v2.MODEL_BUILD_UTIL_MAP["detection_model_fn_base"]
-    return build(model_config=model_config, is_training=True, add_summaries=False)
+    return build(model_config=model_config, is_training=is_training, add_summaries=False)
 
 
 def build_trainable(configs: Configs, model: Any, element: Element) -> Trainable:
@@ -108,17 +108,26 @@ class Restorable:
         Raises:
             ConfigError: the checkpoint is of another model.
         """
-        try:
-            self.checkpoint.restore(str(prefix)).expect_partial().assert_existing_objects_matched()
-        except (AssertionError, ValueError) as error:
-            raise ConfigError(
-                f"{prefix} does not fit the run's pipeline.config: {str(error).strip().splitlines()[0][:200]}",
-                "Evaluate it with the config it was trained with.",
-            ) from None
+        assert_filled(self.checkpoint.restore(str(prefix)), prefix)
         if self.averages is not None:
             # Swapped anew for each checkpoint: restoring has overwritten both sides.
             self.averages.swap_weights()
         return int(self.step.numpy())
+
+
+def assert_filled(status: Any, prefix: Path) -> None:
+    """Checks that restoring `prefix` has filled every variable of the model.
+
+    Raises:
+        ConfigError: the checkpoint is of another model.
+    """
+    try:
+        status.expect_partial().assert_existing_objects_matched()
+    except (AssertionError, ValueError) as error:
+        raise ConfigError(
+            f"{prefix} does not fit the run's pipeline.config: {str(error).strip().splitlines()[0][:200]}",
+            "Use it with the config it was trained with.",
+        ) from None
 
 
 def build_restorable(configs: Configs, model: Any, element: Element) -> Restorable:

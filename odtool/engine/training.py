@@ -116,33 +116,43 @@ class _Loop:
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
         self._do_step = Graph(_step_function(configs["train_config"], trainable, strategy, self._bad_step))
-        self._reported: tuple[int, float] = (0, 0.0)
+        self._step = self._saved = 0
+        self._reported = (0, 0.0)
 
     def run_from(self, start: int, data: Any) -> Ending:
-        step, saved, total = start, start, self._schedule.num_steps
-        self._metrics.write(
-            "start",
-            start,
-            {"num_steps": total, "batch_size": self._batch, "keep_checkpoints": self._schedule.keep_checkpoints},
-        )
+        """Takes steps until there are enough or a stop is asked for; saves the last one in either case."""
+        values = {"num_steps": self._schedule.num_steps, "batch_size": self._batch}
+        self._metrics.write("start", start, {**values, "keep_checkpoints": self._schedule.keep_checkpoints})
+        self._step = self._saved = start
         self._reported = (start, time.monotonic())
-        while step < total and not self._stop.made:
+        state: str = "failed"
+        try:
+            ending = self._take_steps(start, data)
+            state = ending.state
+        finally:
+            self._events.close()
+            self._metrics.write("end", self._step, {"state": state})
+        return ending
+
+    def _take_steps(self, start: int, data: Any) -> Ending:
+        total = self._schedule.num_steps
+        while self._step < total and not self._stop.made:
             losses = self._do_step(data)
-            step += 1
-            if step == start + 1 or step == total or time.monotonic() - self._reported[1] >= REPORT_EVERY:
-                self._report(step, losses, first=step == start + 1)
-            if step - saved >= self._schedule.checkpoint_every and step < total:
-                self._save(step)
-                saved = step
-        if step > saved:
-            self._save(step)
-        self._events.close()
-        if step < total:
-            return Ending("stopped", f"stopped after step {step} of {total}; the next start goes on from there")
+            self._step += 1
+            first, last = self._step == start + 1, self._step == total
+            if first or last or time.monotonic() - self._reported[1] >= REPORT_EVERY:
+                self._report(losses, first=first)
+            if self._step - self._saved >= self._schedule.checkpoint_every:
+                self._save()
+        if self._step > self._saved:
+            self._save()
+        if self._step < total:
+            return Ending("stopped", f"stopped after step {self._step} of {total}; the next start goes on from there")
         return Ending("finished", f"trained {total} steps")
 
-    def _save(self, step: int) -> None:
+    def _save(self) -> None:
         self._check_finite()
+        step = self._saved = self._step
         prefix = checkpoints.save(self._run, self._trainable.checkpoint, step)
         self._metrics.write("checkpoint", step, {"path": prefix.name})
         checkpoints.prune(self._run, self._schedule.keep_checkpoints)
@@ -157,7 +167,8 @@ class _Loop:
                 "Lower the learning rate (odtool configure --set …), and look for broken boxes: odtool inspect",
             )
 
-    def _report(self, step: int, losses: Losses, *, first: bool) -> None:
+    def _report(self, losses: Losses, *, first: bool) -> None:
+        step = self._step
         values = {name: float(loss) for name, loss in losses.items()}
         self._check_finite()
         now = time.monotonic()

@@ -1,0 +1,113 @@
+"""What of TensorFlow and the Object Detection API works on this machine, told without ever failing itself."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import time
+import traceback
+from typing import Any
+
+API = "tf-models-research-object-detection"
+
+_MODEL = """
+ssd {
+  num_classes: 2
+  image_resizer { fixed_shape_resizer { height: 96 width: 96 } }
+  feature_extractor {
+    type: "ssd_mobilenet_v2_keras" depth_multiplier: 0.35 min_depth: 8
+    conv_hyperparams {
+      regularizer { l2_regularizer {} } initializer { truncated_normal_initializer {} } batch_norm {}
+    }
+    override_base_feature_extractor_hyperparams: true
+  }
+  box_coder { faster_rcnn_box_coder {} }
+  matcher { argmax_matcher {} }
+  similarity_calculator { iou_similarity {} }
+  box_predictor {
+    convolutional_box_predictor {
+      kernel_size: 1
+      conv_hyperparams { regularizer { l2_regularizer {} } initializer { truncated_normal_initializer {} } }
+    }
+  }
+  anchor_generator { ssd_anchor_generator { num_layers: 6 } }
+  post_processing { batch_non_max_suppression { score_threshold: 0.1 iou_threshold: 0.6 } score_converter: SIGMOID }
+  loss { localization_loss { weighted_smooth_l1 {} } classification_loss { weighted_sigmoid {} } }
+}
+"""
+"""The smallest SSD that the API builds: it needs every part that training needs, and takes a few seconds."""
+
+
+def examine() -> dict[str, Any]:
+    """Versions, devices, and whether a minimal model builds and runs.
+
+    Returns:
+        tensorflow, tf_keras, object_detection and protobuf (versions or None), object_detection_path, gpus (names),
+        model_seconds (None where none was built), and errors: one line for each thing that does not work.
+    """
+    report: dict[str, Any] = {
+        "tensorflow": _version("tensorflow"),
+        "tf_keras": _version("tf-keras"),
+        "object_detection": _version(API),
+        "object_detection_path": None,
+        "protobuf": _version("protobuf"),
+        "gpus": [],
+        "model_seconds": None,
+        "errors": [],
+    }
+    for check in (_api_path, _gpus, _model_seconds):
+        try:
+            report.update(check())
+        except Exception as error:  # whatever is broken here is what is to be reported
+            report["errors"].append(f"{type(error).__name__}: {_cause(error)}")
+            break
+    return report
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _api_path() -> dict[str, Any]:
+    found = importlib.util.find_spec("object_detection")
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError(f"the Object Detection API is not installed; pip install {API}")
+    return {"object_detection_path": next(iter(found.submodule_search_locations))}
+
+
+def _gpus() -> dict[str, Any]:
+    from odtool.engine import compat
+
+    compat.load()
+    import tensorflow as tf
+
+    devices = tf.config.list_physical_devices("GPU")
+    return {
+        "gpus": [str(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)) for gpu in devices]
+    }
+
+
+def _model_seconds() -> dict[str, Any]:
+    import tensorflow as tf
+    from google.protobuf import text_format
+    from object_detection.protos import model_pb2
+
+    from odtool.engine import model
+
+    began = time.monotonic()
+    detector = model.build_model(text_format.Parse(_MODEL, model_pb2.DetectionModel()), is_training=False)
+    pixels, shapes = detector.preprocess(tf.zeros([1, 96, 96, 3]))
+    detections = detector.postprocess(detector.predict(pixels, shapes), shapes)
+    if not bool(tf.reduce_all(tf.math.is_finite(detections["detection_boxes"]))):
+        raise ArithmeticError("a minimal model gives boxes that are not finite numbers")
+    return {"model_seconds": round(time.monotonic() - began, 1)}
+
+
+def _cause(error: Exception) -> str:
+    """The message and the place, on one line: a broken installation often fails far inside a library."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{' '.join(str(error).split())[:300]}{place}"
