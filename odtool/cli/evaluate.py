@@ -40,7 +40,9 @@ def evaluate(
     options = ["--checkpoint", resolve_checkpoint(found, checkpoint), "--sample", sample]
     choice = devices.choose(devices.inventory(), gpu)
     if not in_foreground:
-        job.show_started(found, {"eval": (job.start(space, found, "eval", options, choice), choice)}, as_json=as_json)
+        job.show_started(
+            space, found, {"eval": (job.start(space, found, "eval", options, choice), choice)}, as_json=as_json
+        )
         return
     with foreground.signals_caught() as received:
         job.start(space, found, "eval", options, choice)

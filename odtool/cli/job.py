@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
+from odtool import locks
 from odtool.cli import console
 from odtool.jobs import devices, foreground, launcher, record, state
 from odtool.workspace import TASKS, Run, Workspace
@@ -19,8 +23,8 @@ _ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",  # the log shows a line when it is written
     "PYTHONSAFEPATH": "1",  # a folder object_detection/ in the workspace must not be taken for the library
 }
-_EVAL_NICE = 10
-"""Evaluation beside training takes the cores that training leaves."""
+_BESIDE_TRAINING = 10
+"""Added to the niceness of an evaluation beside training: it takes what training leaves of the processor."""
 
 RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's name; the newest run by default.")]
 TaskArgument = Annotated[str | None, typer.Argument(metavar="[train|eval]", help="One of the run's two tasks.")]
@@ -34,6 +38,11 @@ def engine_command(task: str, run: Run, *options: object) -> list[str]:
     return [*ENGINE, task, str(run.path), *(str(option) for option in options)]
 
 
+def engine_environment() -> dict[str, str]:
+    """This process's environment, with what every engine process needs."""
+    return {**os.environ, **_ENVIRONMENT}
+
+
 def start(space: Workspace, run: Run, task: str, options: list[object], choice: devices.Choice) -> record.JobRecord:
     """Starts the engine on a task in the background."""
     return launcher.start(
@@ -42,7 +51,7 @@ def start(space: Workspace, run: Run, task: str, options: list[object], choice: 
         engine_command(task, run, *options),
         directory=space.root,
         environment={**_ENVIRONMENT, **choice.environment},
-        nice=_EVAL_NICE if task == "eval" else 0,
+        nice=_BESIDE_TRAINING if task == "eval" and locks.is_held(run.job_lock("train")) else 0,
     )
 
 
@@ -65,7 +74,9 @@ def account(job: state.JobState) -> dict[str, Any]:
     return {key: value for key, value in asdict(job).items() if key != "ended"}
 
 
-def show_started(run: Run, started: dict[str, tuple[record.JobRecord, devices.Choice]], *, as_json: bool) -> None:
+def show_started(
+    space: Workspace, run: Run, started: dict[str, tuple[record.JobRecord, devices.Choice]], *, as_json: bool
+) -> None:
     """Says what was started and how to watch it."""
     payload: dict[str, Any] = {"run": run.name, "path": str(run.path)}
     for task, (job, choice) in started.items():
@@ -75,8 +86,10 @@ def show_started(run: Run, started: dict[str, tuple[record.JobRecord, devices.Ch
         for task, (job, choice) in started.items():
             out.out(f"{task:5} of run {run.name} started on {choice.label}: pid {job.pid}", highlight=False)
             out.out(f"      log {run.log(task)}", highlight=False)
-        out.out(f"watch odtool status {run.name} | odtool logs {run.name} -f", highlight=False)
-        out.out(f"end   odtool stop {run.name}", highlight=False)
+        # As it can be typed where the user stands.
+        here = run.name if space.root == Path.cwd() else f"{run.name} -w {shlex.quote(str(space.root))}"
+        out.out(f"watch odtool status {here} | odtool logs {here} -f", highlight=False)
+        out.out(f"end   odtool stop {here}", highlight=False)
 
     console.show(payload, as_json=as_json, render=render)
 

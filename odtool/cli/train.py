@@ -47,10 +47,10 @@ def train(
     every = default_checkpoint_every(_num_steps(found, choice))
     options = ["--checkpoint-every", checkpoint_every or every, "--keep-checkpoints", keep_checkpoints]
     if not in_foreground:
-        job.show_started(found, _start(space, found, options, choice, evaluate=evaluate), as_json=as_json)
+        job.show_started(space, found, start(space, found, options, choice, evaluate=evaluate), as_json=as_json)
         return
     with foreground.signals_caught() as received:
-        started = _start(space, found, options, choice, evaluate=evaluate)
+        started = start(space, found, options, choice, evaluate=evaluate)
         job.attend(found, list(started), received, as_json=as_json)
 
 
@@ -72,9 +72,10 @@ def _num_steps(run: Run, choice: devices.Choice) -> int:
     return settings.num_steps
 
 
-def _start(
+def start(
     space: Workspace, run: Run, options: list[object], choice: devices.Choice, *, evaluate: bool
 ) -> dict[str, tuple[record.JobRecord, devices.Choice]]:
+    """Starts training and, where asked for, evaluation beside it on the CPU."""
     started = {"train": (job.start(space, run, "train", options, choice), choice)}
     if evaluate:
         # After training, whose lock tells evaluation that more checkpoints are to come.

@@ -19,7 +19,7 @@ def stop(
     tasks: Sequence[str],
     *,
     timeout: float,
-    kill: bool,
+    kill: bool = False,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, state.JobState]:

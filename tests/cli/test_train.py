@@ -52,6 +52,15 @@ def test_json_says_the_same_in_one_object(odtool: Callable, job_run: Run, no_gpu
         assert (said[task]["pid"], said[task]["log"]) == (job.pid, str(job_run.log(task)))
 
 
+def test_from_another_folder_the_commands_to_watch_it_name_the_workspace(
+    odtool: Callable, job_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_gpu: None
+) -> None:
+    root = Path.cwd()
+    monkeypatch.chdir(tmp_path)
+    said = odtool("train", "--workspace", root)
+    assert f"odtool status first -w '{root}'" in said.out
+
+
 def test_eval_starts_both_with_evaluation_on_the_cpu_and_humble(
     odtool: Callable, job_run: Run, until: Callable, two_gpus: None
 ) -> None:
