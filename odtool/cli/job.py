@@ -116,9 +116,9 @@ def attend(run: Run, tasks: list[str], received: list[int], *, as_json: bool) ->
 
 def describe(job: state.JobState) -> str:
     """A state in one line: 'failed, exit code 1: ...'."""
-    details: list[str] = [job.state]
     if job.state == "running":
-        details.append(f"pid {job.pid}" if job.pid else "just starting")
-    elif job.exit_code:
-        details.append(f"exit code {job.exit_code}")
-    return ", ".join(details) + (f": {job.reason}" if job.reason else "")
+        return f"running, pid {job.pid}" if job.pid else "running, just starting"
+    if job.reason.startswith(job.state):
+        return job.reason
+    told = f"{job.state}, exit code {job.exit_code}" if job.exit_code else job.state
+    return f"{told}: {job.reason}" if job.reason else told

@@ -44,7 +44,7 @@ def logs(
     if follow:
         _follow(found, chosen, offset)
         return
-    text = path.read_bytes()[offset:] if offset else path.read_bytes()
+    text = b"".join(log.follow(path, offset, ended=lambda: True))
     payload = {
         "run": found.name,
         "task": chosen,

@@ -45,8 +45,8 @@ def status(
 def account(run: Run) -> dict[str, Any]:
     """What is known of a run, as --json gives it."""
     train = state.of(run, "train")
-    progress = metrics.progress(run.metrics)
     running = train.state == "running"
+    progress = metrics.progress(run.metrics, since=train.started or 0 if running else 0)
     return {
         "run": run.name,
         "train": {
@@ -70,13 +70,13 @@ def _scores(run: Run) -> dict[str, Any]:
 def _train_lines(train: dict[str, Any]) -> list[str]:
     lines = [f"train {_state(train)}"]
     if train["step"] is None:
-        return lines
+        return [*lines, "      loading TensorFlow and building the model"] if train["state"] == "running" else lines
     parts = [f"step {train['step']:,}" + (f" of {train['num_steps']:,}" if train["num_steps"] else "")]
     parts += [f"loss {train['loss']:.4g}"] if train["loss"] is not None else []
     parts += [f"learning rate {train['learning_rate']:.3g}"] if train["learning_rate"] is not None else []
     parts += [f"{train['steps_per_second']:.3g} steps/s"] if train["steps_per_second"] is not None else []
     parts += [f"{console.duration(train['eta_seconds'])} left"] if train["eta_seconds"] is not None else []
-    parts += [f"resumed {train['restarts']} times"] if train["restarts"] else []
+    parts += [f"{train['restarts']} restart" + "s" * (train["restarts"] > 1)] if train["restarts"] else []
     return [*lines, "      " + ", ".join(parts)]
 
 

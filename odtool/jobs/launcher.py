@@ -11,7 +11,7 @@ from pathlib import Path
 
 from odtool import locks
 from odtool.errors import JobError
-from odtool.jobs import log, process, record, state
+from odtool.jobs import log, process, record
 from odtool.workspace import Run
 
 _PACKAGE_PARENT = Path(__file__).parents[2]
@@ -41,9 +41,6 @@ def start(
     if lock is None:
         raise _already_running(run, task)
     try:
-        before = record.load(run, task)
-        if before is not None and state.is_alive(before):  # on a file system whose locks do not hold
-            raise _already_running(run, task)
         return _start_locked(run, task, argv, lock, directory=directory, environment=dict(environment), nice=nice)
     finally:
         os.close(lock)

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -88,12 +89,17 @@ def newest(path: Path, kind: str) -> Metric | None:
     return None
 
 
-def progress(path: Path) -> Progress:
-    """Where training stands, from the newest lines. Loss and speed are those of the present start only."""
+def progress(path: Path, *, since: float = 0.0) -> Progress:
+    """Where training stands, from the newest lines. Loss and speed are those of the present start only.
+
+    Args:
+        since: Unix time of a job's start: what was written before is of an earlier one, whose step says nothing of
+            where this one resumes.
+    """
     step: int | None = None
     train: dict[str, Any] = {}
     start: dict[str, Any] = {}
-    for metric in read_backwards(path):
+    for metric in takewhile(lambda metric: metric.time >= since, read_backwards(path)):
         if metric.kind in ("start", "train", "checkpoint") and step is None:
             step = metric.step
         if metric.kind == "train" and not train:

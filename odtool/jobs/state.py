@@ -52,8 +52,8 @@ def of(run: Run, task: str, *, sleep: Callable[[float], None] = time.sleep) -> J
         job = record.load(run, task)
         if job is None:
             return JobState("running" if held else "none")
-        alive = is_alive(job)
-        if alive or (held and job.ended is None and _may_live(job)):
+        # A live process alone proves nothing: a run's folder may be a copy, record and all, of one that is running.
+        if held and job.ended is None and (is_alive(job) or _may_live(job)):
             return JobState("running", job.pid, job.started)
         looks -= 1
         if job.ended is not None or not held or looks == 0:

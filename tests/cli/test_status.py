@@ -20,7 +20,7 @@ LINES = [
 
 
 def write_metrics(run: Run) -> None:
-    lines = [json.dumps({"kind": kind, "step": step, "time": 1, "values": values}) for kind, step, values in LINES]
+    lines = [json.dumps({"kind": kind, "step": step, "time": 9e9, "values": values}) for kind, step, values in LINES]
     run.metrics.write_text("\n".join(lines) + '\n{"kind": "tra')
 
 
@@ -72,6 +72,16 @@ def test_people_read_it_in_a_few_lines(odtool: Callable, job_run: Run, no_gpu: N
         "best: step 100 0.310, best/ckpt-100",
     ):
         assert part in said
+
+
+def test_before_the_first_step_nothing_of_an_earlier_start_is_shown(
+    odtool: Callable, job_run: Run, no_gpu: None
+) -> None:
+    job_run.metrics.write_text('{"kind": "train", "step": 7, "time": 1, "values": {"loss": 1}}\n')
+    assert odtool("status", "--json").json["train"]["step"] == 7
+    odtool("train")
+    assert odtool("status", "--json").json["train"]["step"] is None
+    assert "loading TensorFlow" in odtool("status").out
 
 
 def test_a_killed_training_is_shown_with_its_signal_and_no_time_left(

@@ -51,6 +51,12 @@ def test_after_a_resume_the_newest_line_holds_and_not_the_highest_step(path: Pat
     assert metrics.progress(path) == metrics.Progress(110, 400, 4, 0.9, restarts=1)
 
 
+def test_lines_of_an_earlier_start_say_nothing_of_the_present_one(path: Path) -> None:
+    path.write_text(line("start", 0, num_steps=300) + line("train", 150, loss=1.0) + line("start", 100))
+    assert metrics.progress(path, since=2.0) == metrics.Progress(restarts=1)
+    assert metrics.progress(path, since=1.0).step == 100
+
+
 def test_a_start_from_scratch_is_no_restart(path: Path) -> None:
     path.write_text(line("start", 0) + line("start", 0) + line("start", 5) + line("train", 6, note='"start"'))
     assert metrics.progress(path).restarts == 1

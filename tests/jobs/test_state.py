@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -146,9 +147,20 @@ def test_a_stopped_supervisor_cannot_make_a_dead_job_look_alive(
 
 def test_a_pid_that_was_used_again_is_not_the_job(run: Run) -> None:
     pid = os.getpid()
+    lock = locks.acquire(run.job_lock("train"))
+    assert lock is not None
     save(run, pid=pid, pid_start="1")
     assert state.of(run, "train").state == "lost"
     save(run, pid=pid, pid_start=process.start_of(pid))
+    assert state.of(run, "train").state == "running"
+    os.close(lock)
+
+
+def test_a_copy_of_a_running_run_is_not_running(run: Run, start: Callable) -> None:
+    start(WAIT)
+    copy = Run(run.path.parent / "copy")
+    shutil.copytree(run.path, copy.path)
+    assert state.of(copy, "train").state == "lost"
     assert state.of(run, "train").state == "running"
 
 
