@@ -30,6 +30,11 @@ class Dataset:
         """dataset.json: counts, sizes, problems, source, seed and versions."""
         return self.path / "dataset.json"
 
+    @property
+    def problems(self) -> Path:
+        """problems.csv: every problem met while preparing, with its file."""
+        return self.path / "problems.csv"
+
     def shard(self, split: str, index: int, count: int) -> Path:
         return self.path / f"{split}-{index:05d}-of-{count:05d}.tfrecord"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from odtool.cli import console, evaluate, logs, status, stop, train
+from odtool.cli import console, evaluate, logs, prepare, status, stop, train
 
 app = typer.Typer(
     help="From annotations to a trained, evaluated detector with the TensorFlow Object Detection API.",
@@ -13,6 +13,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+app.command("prepare")(prepare.prepare)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("status")(status.status)

@@ -1,9 +1,12 @@
-"""dataset.json: the figures of a prepared data set, and how to read them back."""
+"""dataset.json: the figures of a prepared data set, gathered shard by shard, written and read back."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from odtool.errors import DataError
@@ -87,3 +90,71 @@ def _from_json(payload: dict[str, Any]) -> DatasetSummary:
 
 def _with_tuples(split: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in split.items()}
+
+
+def dump(summary: DatasetSummary) -> str:
+    """The text of dataset.json."""
+    return json.dumps(asdict(summary), indent=2, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class ShardFigures:
+    """What is in one shard; adds up to a split's figures."""
+
+    images: int
+    objects: int
+    bytes: int
+    max_objects: int
+    background_images: int
+    classes: Counter[str]
+    widths: array[int]
+    heights: array[int]
+
+
+class Collector:
+    """Counts the images of one shard while it is written."""
+
+    def __init__(self) -> None:
+        self._classes: Counter[str] = Counter()
+        self._widths = array("L")
+        self._heights = array("L")
+        self._background = 0
+        self._most = 0
+
+    def add(self, width: int, height: int, labels: Sequence[str]) -> None:
+        self._classes.update(labels)
+        self._widths.append(width)
+        self._heights.append(height)
+        self._background += not labels
+        self._most = max(self._most, len(labels))
+
+    def done(self, size: int) -> ShardFigures:
+        """The figures of a shard of `size` bytes."""
+        classes = self._classes
+        return ShardFigures(
+            len(self._widths), classes.total(), size, self._most, self._background, classes, self._widths, self._heights
+        )
+
+
+def summarise(shards: Iterable[ShardFigures]) -> SplitSummary:
+    """The figures of a split from those of its shards; there is at least one image."""
+    shards = list(shards)
+    classes: Counter[str] = Counter()
+    for shard in shards:
+        classes.update(shard.classes)
+    widths = sorted(width for shard in shards for width in shard.widths)
+    heights = sorted(height for shard in shards for height in shard.heights)
+    middle = len(widths) // 2
+    return SplitSummary(
+        images=len(widths),
+        objects=classes.total(),
+        shards=len(shards),
+        bytes=sum(shard.bytes for shard in shards),
+        max_objects=max(shard.max_objects for shard in shards),
+        mean_objects=round(classes.total() / len(widths), 4),
+        background_images=sum(shard.background_images for shard in shards),
+        classes=dict(sorted(classes.items())),
+        min_size=(widths[0], heights[0]),
+        median_size=(widths[middle], heights[middle]),
+        max_size=(widths[-1], heights[-1]),
+    )

@@ -1,10 +1,11 @@
-"""What a reader yields: images with their annotated objects, and the problems met on the way."""
+"""What goes into a reader and what it yields: images with their annotated objects, and the problems met on the way."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["info", "warning", "error"]
 Unit = Literal["pixel", "fraction"]
@@ -46,6 +47,17 @@ class ObjectAnnotation:
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """Where an image lies inside a larger file, such as a TFRecord."""
+
+    offset: int
+    length: int
+    """In bytes."""
+    name: str
+    """The image's own file name, as the larger file gives it."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnnotatedImage:
     """An image file and what is annotated in it. Holds paths and numbers, never pixels."""
 
@@ -62,6 +74,13 @@ class AnnotatedImage:
     """The format's own id of the image, where it has one."""
     declared_size: tuple[int, int] | None = None
     """Width and height in pixels as the annotation claims them; only compared, never used."""
+    extent: Extent | None = None
+    """Where in `path` the image lies; None where it is the whole file."""
+
+    @property
+    def name(self) -> str:
+        """The image's file name, without folders."""
+        return self.extent.name if self.extent else self.path.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +93,35 @@ class Problem:
     """The file to look at."""
     detail: str
     """What is wrong, with the line, field or numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the user named: a folder with annotations, or one annotation file."""
+
+    path: Path
+    images: Path | None = None
+    """The folder of the images where the user names it (--images)."""
+    prefix: str = ""
+    """Goes before the images' source ids where several sources are merged; ends with a slash."""
+
+    @property
+    def root(self) -> Path:
+        """The folder that the source's own paths may lead to, and nowhere above it."""
+        return self.path if self.path.is_dir() else self.path.parent
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A small file that may be parsed in another process: `parse(*arguments)` gives what is in it.
+
+    `parse` is a module's own function and the arguments can be pickled. Formats with one file an image
+    yield these, so that the parsing is spread over the cores.
+    """
+
+    parse: Callable[..., Iterable[AnnotatedImage | Problem]]
+    arguments: tuple[Any, ...]
+
+
+Finding = AnnotatedImage | Problem | Deferred
+"""What a reader yields."""

@@ -1,1 +1,83 @@
-"""Annotation formats: one module each, from a source to AnnotatedImages."""
+"""Annotation formats: one module each, from a source to AnnotatedImages, and how the right one is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.dataset.readers import coco, documents, folders, tfod_csv, tfrecord, voc, yolo
+from odtool.dataset.types import Finding, Source
+from odtool.errors import DataError
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A format: how to see it, and how to read it."""
+
+    title: str
+    detect: Callable[[Path], str | None]
+    """A sentence that says why a file or folder is of this format, or None. Looks, and reads no more than it must."""
+    read: Callable[[Source], Iterator[Finding]]
+    """Yields images and problems; never opens an image."""
+
+
+READERS: dict[str, Reader] = {
+    "coco": Reader("COCO JSON", coco.detect, coco.read),
+    "yolo": Reader("YOLO", yolo.detect, yolo.read),
+    "voc": Reader("Pascal VOC XML", voc.detect, voc.read),
+    "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, tfod_csv.read),
+    "tfrecord": Reader("TFRecords of the Object Detection API", tfrecord.detect, tfrecord.read),
+}
+"""Formats by name. Where a folder looks like several, the first here is chosen: those that say most of themselves
+(classes and splits by name) stand before those that say less."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The format of a source, and why."""
+
+    name: str
+    evidence: str
+    others: tuple[str, ...] = ()
+    """Formats that it looks like too."""
+
+    @property
+    def reader(self) -> Reader:
+        return READERS[self.name]
+
+
+def choose(source: Source, name: str = "auto") -> Choice:
+    """The reader for a source, by looking or by name.
+
+    Raises:
+        DataError: the source is missing, the name is not a format's, or nothing there looks like annotations.
+    """
+    if not source.path.exists():
+        raise DataError(f"{source.path}: no such file or folder", "Name the folder or file with the annotations.")
+    if name != "auto":
+        if name not in READERS:
+            raise DataError(f"'{name}' is not a format", f"Formats: auto, {', '.join(READERS)}.")
+        return Choice(name, "named with --format")
+    found = [(known, evidence) for known, reader in READERS.items() if (evidence := reader.detect(source.path))]
+    if found:
+        return Choice(*found[0], others=tuple(known for known, _ in found[1:]))
+    _raise_if_broken(source.path)
+    raise DataError(
+        f"{source.path}: no annotations found",
+        f"Known formats: {', '.join(reader.title for reader in READERS.values())}. Choose one with --format.",
+    )
+
+
+def _raise_if_broken(path: Path) -> None:
+    """A document that cannot be parsed is the likeliest reason why no format was seen; say where it breaks."""
+    parsers = {
+        ".json": documents.json_of,
+        ".xml": documents.xml_of,
+        ".yaml": documents.yaml_of,
+        ".yml": documents.yaml_of,
+    }
+    files = [path] if path.is_file() else [file for folder in folders.walk(path) for file in folder.ending(*parsers)]
+    for file in files[:20]:
+        if parse := parsers.get(file.suffix.lower()):
+            parse(documents.read_bytes(file), file)

@@ -1,0 +1,122 @@
+"""odtool prepare: annotations to records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from odtool.cli import console
+from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.errors import DataError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from odtool.dataset.prepare import Prepared
+    from odtool.dataset.types import Source
+
+
+def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
+    source: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders or files with annotations; without any, the workspace is searched."),
+    ] = None,
+    format_name: Annotated[str, typer.Option("--format", help="Format of the annotations; auto looks.")] = "auto",
+    images: Annotated[Path | None, typer.Option(help="Folder of the images, where it is not found by itself.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write; data/ in the workspace by default.")] = None,
+    val: Annotated[float, typer.Option(help="Share to validate on, where the data set has no such split.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share to test on, where the data set has no such split.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides the random split and order.")] = 0,
+    shards: Annotated[str, typer.Option(help="Shards a split; auto makes them about 64 MB.")] = "auto",
+    label_map: Annotated[Path | None, typer.Option(help="A label_map.pbtxt to follow.")] = None,
+    workers: Annotated[str, typer.Option(help="Worker processes; auto is one a core.")] = "auto",
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse where any box or image has a problem.")] = False,
+    skip_missing: Annotated[bool, typer.Option("--skip-missing", help="Leave out annotations without image.")] = False,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Turn annotations into sharded TFRecords, a label map and dataset.json.
+
+    Pascal VOC, COCO, YOLO and the tutorials' CSV are told apart by looking. The folder appears whole or not at all.
+
+    Example: `odtool prepare my_images --val 0.2`
+    """
+    del debug  # handled when it is parsed
+    from odtool.dataset import prepare as flow
+
+    settings = flow.Settings(
+        sources=_sources(source or [], images, workspace),
+        out=out or console.workspace(workspace).data.path,
+        format=format_name,
+        val=val,
+        test=test,
+        seed=seed,
+        shards=_number(shards, "--shards"),
+        label_map=label_map,
+        workers=_number(workers, "--workers"),
+        strict=strict,
+        skip_missing=skip_missing,
+    )
+    prepared = flow.prepare(settings, progress=console.progress)
+    console.show(_payload(prepared), as_json=as_json, render=lambda screen: _render(prepared, screen))
+
+
+def _number(text: str, option: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 0 < int(text) < 100_000:
+        raise typer.BadParameter(f"'{text}' is neither auto nor a number from 1.", param_hint=option)
+    return int(text)
+
+
+def _sources(paths: list[Path], images: Path | None, workspace: Path) -> tuple[Source, ...]:
+    from odtool.dataset.types import Source
+
+    if images is not None and not images.is_dir():
+        raise DataError(f"{images}: no such folder", "Give --images the folder where the images lie.")
+    images = images.resolve() if images else None
+    paths = [path.absolute() for path in paths] or [workspace]
+    if len(paths) == 1:
+        return (Source(paths[0], images),)
+    return tuple(Source(path, images, f"{number}-{path.stem}/") for number, path in enumerate(paths, start=1))
+
+
+def _payload(prepared: Prepared) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    return {
+        "path": str(prepared.dataset.path),
+        "evidence": [f"{choice.name}: {choice.evidence}" for choice in prepared.choices],
+        **asdict(prepared.summary),
+    }
+
+
+def _render(prepared: Prepared, screen: Console) -> None:
+    summary = prepared.summary
+    for path, choice in zip(summary.sources, prepared.choices, strict=True):
+        others = f" (looks like {', '.join(choice.others)} too: --format chooses)" if choice.others else ""
+        screen.print(f"{path}: {choice.reader.title}, as {choice.evidence}{others}", markup=False)
+    splits = list(summary.splits)
+    rows: list[list[Any]] = [
+        ["images", *(summary.splits[name].images for name in splits)],
+        ["without objects", *(summary.splits[name].background_images for name in splits)],
+        ["objects", *(summary.splits[name].objects for name in splits)],
+        *(
+            [f"  {label}", *(summary.splits[name].classes.get(label, 0) for name in splits)]
+            for label in summary.classes
+        ),
+        ["shards", *(summary.splits[name].shards for name in splits)],
+    ]
+    screen.print(console.table("", ["", *splits], rows))
+    for kind, problem in summary.problems.items():
+        first = prepared.first[kind]
+        screen.print(
+            f"{problem.level}: {problem.count:,} {kind}, {problem.action}; first: {first.file}: {first.detail}",
+            markup=False,
+        )
+    if summary.problems:
+        screen.print(f"Every one of them is in {prepared.dataset.problems}", markup=False)
+    screen.print(f"Records in {prepared.dataset.path}. Next: odtool configure", markup=False)

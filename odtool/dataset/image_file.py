@@ -1,0 +1,243 @@
+"""Image files: format and true size from their headers alone, and re-encoding of what TensorFlow cannot decode."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.dataset.types import Extent
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jpe", ".jfif")
+"""Lower-case endings of the files that are looked for as images, the likeliest first."""
+
+_HEAD = 4096
+"""Bytes read at first; most headers end within them."""
+_TAIL = 65536
+"""Bytes at the end in which the end mark is looked for, as some cameras write padding or a trailer after it."""
+_NAMES = {
+    "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "png": (".png",),
+    "gif": (".gif",),
+    "bmp": (".bmp", ".dib"),
+    "webp": (".webp",),
+    "tiff": (".tif", ".tiff"),
+}
+_PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
+_TIFF_MODES = {"1": 1, "L": 1, "P": 3, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
+
+
+class ImageError(ValueError):
+    """A file that cannot be used as an image. `kind` is the problem's name in the catalogue of checks."""
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(kind, detail)
+        self.kind = kind
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What an image file says of itself."""
+
+    format: str
+    """'jpeg', 'png', 'gif', 'bmp', 'webp' or 'tiff', by content, not by name."""
+    width: int
+    height: int
+    """Pixels as stored, before any EXIF rotation: what TensorFlow decodes."""
+    channels: int
+    bits: int
+    """Bits a channel."""
+    bytes: int
+    """Size of the file."""
+    orientation: int = 1
+    """The EXIF tag: 1 is upright; 5 to 8 swap width and height for viewers that obey it."""
+    palette: bool = False
+
+    @property
+    def written_as_is(self) -> bool:
+        """Whether the file's own bytes go into the record: what the API's decoder takes as JPEG or PNG."""
+        return self.format in ("jpeg", "png")
+
+    def name_fits(self, path: Path) -> bool:
+        return path.suffix.lower() in _NAMES[self.format]
+
+
+Read = Callable[[int, int], bytes]
+"""Bytes of the file: (offset, length); fewer at its end."""
+
+
+def read_header(path: Path, extent: Extent | None = None) -> ImageHeader:
+    """Reads an image's header, and its last bytes to see that it is whole.
+
+    `extent` says where in the file the image lies; without it, it is the whole file.
+
+    Raises:
+        ImageError: the file is missing, empty, truncated or no image.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        raise ImageError("image_missing", "no such file") from None
+    except (OSError, ValueError) as error:
+        raise ImageError("image_unreadable", str(error)) from None
+    try:
+        start, size = (extent.offset, extent.length) if extent else (0, os.fstat(descriptor).st_size)
+        head = os.pread(descriptor, min(_HEAD, size), start)
+
+        def read(offset: int, length: int) -> bytes:
+            if offset + length <= len(head):
+                return head[offset : offset + length]
+            return os.pread(descriptor, max(min(length, size - offset), 0), start + offset)
+
+        return _header(head, size, read)
+    except OSError as error:
+        raise ImageError("image_unreadable", error.strerror or str(error)) from None
+    except (struct.error, IndexError):
+        raise ImageError("image_truncated", "the file ends within its header") from None
+    finally:
+        os.close(descriptor)
+
+
+def _header(head: bytes, size: int, read: Read) -> ImageHeader:
+    if not head:
+        raise ImageError("image_unreadable", "the file is empty")
+    if head[:3] == b"\xff\xd8\xff":
+        header = _jpeg(size, read)
+    elif head[:8] == b"\x89PNG\r\n\x1a\n":
+        header = _png(head, size, read)
+    elif head[:4] in (b"GIF8", b"II*\0", b"MM\0*") or head[:2] == b"BM" or head[:4] + head[8:12] == b"RIFFWEBP":
+        header = _by_pillow(read(0, size))
+    else:
+        raise ImageError("image_unreadable", f"not an image that can be read (it begins with {head[:8]!r})")
+    if header.width < 1 or header.height < 1:
+        raise ImageError("image_unreadable", f"its size is {header.width}x{header.height}")
+    return header
+
+
+def _jpeg(size: int, read: Read) -> ImageHeader:
+    """Walks the segments to the frame header (ITU T.81, B.1.1.3 and B.2.2)."""
+    position, orientation = 2, 1
+    while True:
+        marker = read(position, 4)
+        if len(marker) < 4:
+            raise ImageError("image_truncated", "the file ends within its header")
+        if marker[0] != 0xFF:
+            raise ImageError("image_unreadable", f"broken JPEG: no marker at byte {position}")
+        code, length = marker[1], int.from_bytes(marker[2:], "big")
+        if code == 0xFF:  # fill byte
+            position += 1
+        elif code == 0x01 or 0xD0 <= code <= 0xD8:  # these stand alone, without a length
+            position += 2
+        elif 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):
+            bits, height, width, channels = struct.unpack(">BHHB", read(position + 4, 6))
+            _whole(read, size, b"\xff\xd9", "JPEG")
+            return ImageHeader("jpeg", width, height, channels, bits, size, orientation)
+        elif code in (0xD9, 0xDA):
+            raise ImageError("image_unreadable", "broken JPEG: no frame header before the image data")
+        else:
+            if code == 0xE1 and read(position + 4, 6) == b"Exif\0\0":
+                orientation = _orientation(read(position + 10, length - 8)) or orientation
+            position += 2 + max(length, 2)
+
+
+def _png(head: bytes, size: int, read: Read) -> ImageHeader:
+    if head[12:16] != b"IHDR":
+        raise ImageError("image_unreadable", "broken PNG: it does not begin with IHDR")
+    width, height, bits, colour = struct.unpack(">IIBB", head[16:26])
+    if colour not in _PNG_CHANNELS or width > 1 << 24 or height > 1 << 24:
+        raise ImageError("image_unreadable", f"broken PNG: {width}x{height}, colour type {colour}")
+    _whole(read, size, b"IEND\xaeB`\x82", "PNG")
+    orientation = 1
+    position = 33
+    # eXIf may stand anywhere before IEND; before the pixels is where writers put it.
+    while (chunk := read(position, 8)) and len(chunk) == 8 and chunk[4:] not in (b"IDAT", b"IEND"):
+        length = int.from_bytes(chunk[:4], "big")
+        if chunk[4:] == b"eXIf":
+            orientation = _orientation(read(position + 8, min(length, _TAIL))) or orientation
+        position += 12 + length
+    return ImageHeader("png", width, height, _PNG_CHANNELS[colour], bits, size, orientation, colour == 3)
+
+
+def _whole(read: Read, size: int, mark: bytes, name: str) -> None:
+    """TensorFlow refuses a JPEG or PNG without its end mark (measured on 2.20), and training would stop there."""
+    if read(max(size - len(mark), 0), len(mark)) == mark:
+        return
+    start = max(size - _TAIL, 0)
+    if mark not in read(start, size - start):
+        raise ImageError("image_truncated", f"the {name} data ends too early")
+
+
+def _orientation(exif: bytes) -> int | None:
+    """The orientation (tag 0x0112) of a TIFF directory, or None where there is none to be read."""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2])
+    if order is None or len(exif) < 8:
+        return None
+    (start,) = struct.unpack_from(order + "I", exif, 4)
+    if start + 2 > len(exif):
+        return None
+    (count,) = struct.unpack_from(order + "H", exif, start)
+    for entry in range(start + 2, min(start + 2 + 12 * count, len(exif) - 11), 12):
+        tag, kind = struct.unpack_from(order + "HH", exif, entry)
+        if tag == 0x0112 and kind == 3:
+            (value,) = struct.unpack_from(order + "H", exif, entry + 8)
+            return value if 1 <= value <= 8 else None
+    return None
+
+
+def _by_pillow(data: bytes) -> ImageHeader:
+    """Formats rare enough here to be opened with Pillow. They are decoded too, as they are re-encoded later."""
+    import io
+    import warnings
+
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of decompression bombs and odd tags; sizes are checked by us and the rest does no harm.
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=("GIF", "TIFF", "BMP", "DIB", "WEBP")) as image:
+                image.load()
+                orientation = int(image.getexif().get(0x0112, 1))
+                channels = _TIFF_MODES.get(image.mode, len(image.getbands()))
+                bits = 16 if image.mode.startswith(("I", "F")) else 8
+                name = {"DIB": "bmp"}.get(image.format or "", (image.format or "").lower())
+                return ImageHeader(
+                    name, image.width, image.height, channels, bits, len(data), orientation, image.mode == "P"
+                )
+    except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
+        raise ImageError("image_unreadable", f"{type(error).__name__}: {error}") from None
+
+
+def read_bytes(path: Path, extent: Extent | None = None) -> bytes:
+    """The encoded image as it is stored; shorter than its header said where the file has been cut since."""
+    if extent is None:
+        return path.read_bytes()
+    with open(path, "rb") as stream:
+        stream.seek(extent.offset)
+        return stream.read(extent.length)
+
+
+def as_png(path: Path, extent: Extent | None = None) -> bytes:
+    """The first frame of an image as an 8-bit PNG of the same pixels.
+
+    Raises:
+        ImageError: it cannot be decoded.
+    """
+    import io
+    import warnings
+
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # as in _by_pillow
+            with Image.open(io.BytesIO(read_bytes(path, extent))) as image:
+                keep = image.mode if image.mode in ("L", "RGB") else "RGB"
+                stream = io.BytesIO()
+                image.convert(keep).save(stream, "PNG", compress_level=3)
+    except Exception as error:  # as in _by_pillow
+        raise ImageError("image_unreadable", f"{type(error).__name__}: {error}") from None
+    return stream.getvalue()

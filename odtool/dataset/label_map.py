@@ -1,0 +1,221 @@
+"""label_map.pbtxt: read, checked with line numbers, and written, without protobuf."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.errors import DataError
+
+_TOKEN = re.compile(
+    r"""(?P<space>[\s,;]+|\#[^\n]*)
+      | (?P<string>"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')
+      | (?P<word>[A-Za-z0-9_.+-]+)
+      | (?P<sign>[{}<>:\[\]])""",
+    re.VERBOSE,
+)
+_ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
+_PLAIN = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_DEEPEST = 20
+"""Nesting beyond this is no label map (keypoints and LVIS fields nest twice)."""
+
+
+@dataclass(frozen=True)
+class LabelItem:
+    """One class of a label map."""
+
+    id: int
+    name: str
+    """What records carry as text."""
+    display_name: str
+    """What people read; the name where the item gives none."""
+    line: int
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    text: str
+    line: int
+
+
+def load(path: Path) -> dict[str, int]:
+    """Ids by class name, in the order of ids.
+
+    Raises:
+        DataError: the file is missing, is not a label map, or has an id 0, a gap or a duplicate.
+    """
+    return {item.name: item.id for item in read(path)}
+
+
+def read(path: Path) -> list[LabelItem]:
+    """The items in the order of their ids, display names included; raises as `load` does."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such label map", "Name a label_map.pbtxt that exists.") from None
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: not UTF-8 text", "Save the label map as UTF-8.") from None
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> list[LabelItem]:
+    """Parses and checks a label map's text; `path` is only named in errors."""
+    tokens = list(_tokens(text, path))
+    items = []
+    position = 0
+    while position < len(tokens):
+        token = tokens[position]
+        if token.text != "item" or token.kind != "word":
+            raise _broken(path, token.line, f"expected 'item {{', found '{token.text}'")
+        fields, position = _message(tokens, _after_colon(tokens, position + 1), path, token.line, depth=0)
+        items.append(_item(fields, path, token.line))
+    _check(items, path)
+    return sorted(items, key=lambda item: item.id)
+
+
+def dump(names: Iterable[str]) -> str:
+    """The text of a label map with these classes, ids from 1 in the given order."""
+    return "\n".join(
+        f'item {{\n  id: {number}\n  name: "{_escaped(name)}"\n}}\n' for number, name in enumerate(names, start=1)
+    )
+
+
+def _escaped(name: str) -> str:
+    plain = (
+        name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
+    )
+    return re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\{ord(match[0]):03o}", plain)
+
+
+def _tokens(text: str, path: Path) -> Iterator[_Token]:
+    position, line = 0, 1
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            shown = text[position : position + 20].splitlines()[0]
+            raise _broken(path, line, f"cannot read '{shown}'")
+        if match.lastgroup != "space":
+            yield _Token(str(match.lastgroup), match[0], line)
+        line += match[0].count("\n")
+        position = match.end()
+
+
+def _after_colon(tokens: list[_Token], position: int) -> int:
+    return position + 1 if position < len(tokens) and tokens[position].text == ":" else position
+
+
+def _message(
+    tokens: list[_Token], position: int, path: Path, line: int, *, depth: int
+) -> tuple[dict[str, tuple[str, int]], int]:
+    """The scalar fields of the message whose brace stands at `position`, and the position after it."""
+    if depth > _DEEPEST:
+        raise _broken(path, line, "braces are nested too deeply")
+    if position >= len(tokens) or tokens[position].text not in ("{", "<"):
+        raise _broken(path, line, "'{' is missing")
+    closing = "}" if tokens[position].text == "{" else ">"
+    position += 1
+    fields: dict[str, tuple[str, int]] = {}
+    while position < len(tokens) and tokens[position].text != closing:
+        field = tokens[position]
+        if field.kind != "word":
+            raise _broken(path, field.line, f"expected a field's name, found '{field.text}'")
+        value, position = _value(tokens, _after_colon(tokens, position + 1), path, field, depth)
+        if value is not None:
+            if field.text in fields and field.text in ("id", "name", "display_name"):
+                raise _broken(path, field.line, f"'{field.text}' is given twice in one item (is a '}}' missing?)")
+            fields[field.text] = (value, field.line)
+    if position >= len(tokens):
+        raise _broken(path, line, f"the '{{' opened here is never closed with '{closing}'")
+    return fields, position + 1
+
+
+def _value(tokens: list[_Token], position: int, path: Path, field: _Token, depth: int) -> tuple[str | None, int]:
+    """The scalar at `position`, or None for a message or list, which no label map of ours needs."""
+    if position >= len(tokens):
+        raise _broken(path, field.line, f"'{field.text}' has no value")
+    token = tokens[position]
+    if token.text in ("{", "<"):
+        return None, _message(tokens, position, path, field.line, depth=depth + 1)[1]
+    if token.text == "[":
+        while position < len(tokens) and tokens[position].text != "]":
+            position += 1
+        return None, position + 1
+    if token.kind == "word":
+        return token.text, position + 1
+    if token.kind != "string":
+        raise _broken(path, token.line, f"'{field.text}' has no value")
+    text = ""
+    # Adjacent strings are one string in protobuf's text format.
+    while position < len(tokens) and tokens[position].kind == "string":
+        text += _unescaped(tokens[position].text[1:-1])
+        position += 1
+    return text, position
+
+
+def _unescaped(text: str) -> str:
+    """Undoes escapes; octal and hex ones are bytes of UTF-8."""
+    if "\\" not in text:
+        return text
+
+    def character(match: re.Match[str]) -> str:
+        octal, byte, short, long, plain = match.groups()
+        if octal or byte:
+            value = int(octal, 8) if octal else int(byte, 16)
+            return bytes([value & 0xFF]).decode("latin-1") if value < 0x80 else chr(0xDC00 + (value & 0xFF))
+        if short or long:
+            point = int(short or long, 16)
+            return chr(point) if point < 0x110000 else "\ufffd"
+        return _PLAIN.get(plain, plain)
+
+    return _ESCAPE.sub(character, text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _item(fields: dict[str, tuple[str, int]], path: Path, line: int) -> LabelItem:
+    if "name" not in fields or not fields["name"][0]:
+        if "display_name" not in fields or not fields["display_name"][0]:
+            raise DataError(f"{path}:{line}: this item has no name", "Give each item a name: name: 'cat'")
+        fields["name"] = fields["display_name"]
+    if "id" not in fields:
+        raise DataError(f"{path}:{line}: item '{fields['name'][0]}' has no id", "Give each item an id, from 1.")
+    text, id_line = fields["id"]
+    try:
+        number = int(text, 0)
+    except ValueError:
+        raise _broken(path, id_line, f"id is '{text}', not a whole number") from None
+    name = fields["name"][0]
+    return LabelItem(number, name, fields.get("display_name", (name, line))[0], line)
+
+
+def _check(items: list[LabelItem], path: Path) -> None:
+    if not items:
+        raise DataError(f"{path}: no item in this label map", "Write one per class: item { id: 1 name: 'cat' }")
+    ids: dict[int, LabelItem] = {}
+    names: dict[str, LabelItem] = {}
+    for item in items:
+        where = f"{path}:{item.line}: item '{item.name}'"
+        if item.id < 1:
+            raise DataError(
+                f"{where} has id {item.id}",
+                "Number the classes from 1: id 0 is the background in the Object Detection API.",
+            )
+        if item.id in ids:
+            other = ids[item.id]
+            raise DataError(
+                f"{where} has id {item.id}, as '{other.name}' in line {other.line} has", "Give each class its own id."
+            )
+        if item.name in names:
+            raise DataError(f"{where} is there twice, first in line {names[item.name].line}", "Remove one of the two.")
+        ids[item.id] = names[item.name] = item
+    for expected, number in enumerate(sorted(ids), start=1):
+        if number != expected:
+            raise DataError(
+                f"{path}:{ids[number].line}: ids have a gap: {expected} is missing before {number}",
+                f"Number the classes from 1 to {len(ids)} without gaps.",
+            )
+
+
+def _broken(path: Path, line: int, what: str) -> DataError:
+    return DataError(f"{path}:{line}: broken label map: {what}", "An item looks like: item { id: 1 name: 'cat' }")

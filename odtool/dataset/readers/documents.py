@@ -1,0 +1,124 @@
+"""Annotation documents as data: JSON, YAML, XML and text, with errors that name the file and the line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odtool.errors import DataError
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+_HEAD = 1 << 16
+
+
+def read_bytes(path: Path) -> bytes:
+    """A whole annotation file.
+
+    Raises:
+        DataError: it is not there.
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise DataError(f"{path}: no such file", "Check the path, or what names it.") from None
+
+
+def ends(path: Path) -> bytes:
+    """The beginning and the end of a file, which is enough to see what it is."""
+    try:
+        with open(path, "rb") as stream:
+            head = stream.read(_HEAD)
+            size = stream.seek(0, 2)
+            stream.seek(max(size - _HEAD, len(head)))
+            return head + stream.read()
+    except OSError:
+        return b""  # a detector only asks what a file looks like; whoever reads it will say why it cannot be
+
+
+def text_of(data: bytes, path: Path) -> str:
+    """UTF-8 text, with or without a BOM."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise broken(path, data[: error.start].count(b"\n") + 1, "not UTF-8 text", "Save it as UTF-8.") from None
+
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a text file, without surrounding blanks; line n stands at n - 1."""
+    return [line.strip() for line in text_of(read_bytes(path), path).split("\n")]
+
+
+def json_of(data: bytes, path: Path) -> Any:
+    """The value of a JSON document."""
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        raise broken(path, error.lineno, f"broken JSON: {error.msg} (column {error.colno})") from None
+    except UnicodeDecodeError as error:
+        raise broken(path, data[: error.start].count(b"\n") + 1, "broken JSON: not UTF-8 text") from None
+    except RecursionError:
+        raise broken(path, 1, "broken JSON: nested too deeply") from None
+    except ValueError as error:
+        raise broken(path, 1, f"broken JSON: {error}") from None
+
+
+def yaml_of(data: bytes, path: Path) -> Any:
+    """The value of a YAML document. Every scalar is text: a class may be called 'no' or '1e3'."""
+    import yaml
+
+    text = text_of(data, path)
+    try:
+        return yaml.load(text, Loader=yaml.BaseLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise broken(path, line, f"broken YAML: {error.problem or error.context or 'cannot be read'}") from None
+    except yaml.YAMLError as error:
+        raise broken(path, 1, f"broken YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise broken(path, 1, "broken YAML: nested too deeply") from None
+
+
+def xml_of(data: bytes, path: Path) -> _Element:
+    """The root of an XML document. Nothing outside it is read, and no entity is expanded.
+
+    Raises:
+        DataError: it is broken, or has a document type, which could define entities that expand without end.
+    """
+    from lxml import etree
+
+    position = data.find(b"<!DOCTYPE")
+    if position >= 0:
+        raise _document_type(path, data[:position].count(b"\n") + 1)
+    parser = etree.XMLParser(
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    try:
+        root = etree.fromstring(data, parser)
+    except etree.XMLSyntaxError as error:
+        raise broken(path, error.lineno or 1, f"broken XML: {error.msg}") from None
+    # In UTF-16 the search above is blind.
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise _document_type(path, 1)
+    return root
+
+
+def _document_type(path: Path, line: int) -> DataError:
+    return broken(
+        path,
+        line,
+        "XML with a document type is refused, as its entities could expand without end or read other files",
+        "Remove the <!DOCTYPE ...> part; annotations do not need it.",
+    )
+
+
+def broken(path: Path, line: int, what: str, hint: str = "Mend the file or take it out, then try again.") -> DataError:
+    """The error for a file that is not what its format asks for."""
+    return DataError(f"{path}:{line}: {what}", hint)

@@ -1,0 +1,113 @@
+"""Folders of a source: which files are in them, and where the image lies that an annotation names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from odtool.dataset.image_file import EXTENSIONS
+
+_OURS = ({"dataset.json", "label_map.pbtxt"}, {"pipeline.config"})
+"""What folders hold that odtool or a training wrote, which are no annotations."""
+_MOST_FOLDERS = 200
+"""Folders in which an image is looked for one after the other."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """One folder and the names of the files in it, sorted."""
+
+    path: Path
+    files: tuple[str, ...]
+
+    def ending(self, *suffixes: str) -> list[Path]:
+        """Files with one of these endings, in lower case."""
+        return [self.path / name for name in self.files if name.lower().endswith(suffixes)]
+
+
+def walk(root: Path) -> Iterator[Folder]:
+    """The folder and those below it, in a fixed order; hidden ones, records and runs are passed over."""
+    for path, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        if path != str(root) and any(marks <= set(files) for marks in _OURS):
+            folders.clear()
+            continue
+        # macOS leaves "._name" files beside the real ones in archives.
+        yield Folder(Path(path), tuple(sorted(name for name in files if not name.startswith("."))))
+
+
+def image_folders(folders: Sequence[Folder]) -> list[Path]:
+    """Those of the folders that hold images."""
+    return [folder.path for folder in folders if any(name.lower().endswith(EXTENSIONS) for name in folder.files)]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where an image lies."""
+
+    path: Path
+    """An existing file, or where it was expected first."""
+    exists: bool
+    outside: bool = False
+    """The name led outside the folders and only its last part was used."""
+
+
+def find_image(name: str, folders: Sequence[Path], *, within: Path) -> Found:
+    """The image that an annotation names, looked for in the folders in their order.
+
+    A name is untrusted: what leads outside `within` is never opened; its last part is looked for instead.
+    Absolute paths, usually of another machine, are used only where they lead inside. The extension may be wrong.
+    """
+    name = name.strip().replace("\\", "/")
+    plain = name[2:] if name[1:3] == ":/" else name
+    folders = folders[:_MOST_FOLDERS]
+    outside = False
+    for candidate in _as_given(plain, folders):
+        if not _inside(candidate, within, folders):
+            outside = outside or not plain.startswith("/")
+        elif _is_file(candidate):
+            return Found(candidate, True)
+    last = PurePosixPath(plain).name
+    if last in ("", ".", ".."):
+        return Found(within / "(no name)", False, outside)
+    for folder in folders:
+        if _is_file(folder / last):
+            return Found(folder / last, True, outside)
+    stem = PurePosixPath(last).stem if PurePosixPath(last).suffix.lower() in EXTENSIONS else last
+    found = find_stem(stem, folders)
+    return Found(found, True, outside) if found else Found((folders[0] if folders else within) / last, False, outside)
+
+
+def find_stem(stem: str, folders: Sequence[Path]) -> Path | None:
+    """The image with this name and any usual extension."""
+    for folder in folders:
+        for extension in EXTENSIONS:
+            for spelt in (extension, extension.upper()):
+                if _is_file(folder / (stem + spelt)):
+                    return folder / (stem + spelt)
+    return None
+
+
+def _as_given(name: str, folders: Sequence[Path]) -> Iterator[Path]:
+    if name.startswith("/"):
+        yield Path(os.path.normpath(name))
+        return
+    for folder in folders:
+        yield Path(os.path.normpath(folder / name))
+
+
+def _inside(path: Path, within: Path, folders: Sequence[Path]) -> bool:
+    """Whether the path lies below the source or one of the image folders, by its spelling.
+
+    Links within a source are the user's own and are followed.
+    """
+    return any(path.is_relative_to(os.path.normpath(root)) for root in (within, *folders))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name too long for the file system, or one with a NUL in it
+        return False

@@ -1,0 +1,152 @@
+"""The CSV of the TensorFlow object detection tutorials: filename,width,height,class,xmin,ymin,xmax,ymax."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.dataset.readers import documents
+from odtool.dataset.readers.folders import find_image, image_folders, walk
+from odtool.dataset.splits import split_of_name
+from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source, Unit
+
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_NEEDED = ("filename", "class", *_CORNERS)
+_HEADER = ",".join(("filename", "width", "height", "class", *_CORNERS))
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """What one CSV file says."""
+
+    images: dict[str, tuple[ObjectAnnotation, ...]]
+    """Objects by file name, in the order of first mention."""
+    sizes: dict[str, tuple[int, int]]
+    unit: Unit
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as the tutorials' CSV, or None."""
+    if path.is_file():
+        return f"{path.name} has the columns {_HEADER}" if _looks_like(path) else None
+    files = [file for folder in walk(path) for file in folder.ending(".csv") if _looks_like(file)]
+    return f"{files[0]} has the columns filename, class, xmin, ymin, xmax, ymax" if files else None
+
+
+def _looks_like(path: Path) -> bool:
+    if path.suffix.lower() != ".csv":
+        return False
+    first = documents.ends(path).split(b"\n")[0].decode("utf-8-sig", "replace")
+    return set(_NEEDED) <= set(_columns(first)[0])
+
+
+def _columns(line: str) -> tuple[list[str], str]:
+    """Names of the columns in lower case, and the delimiter; spreadsheets of some countries write semicolons."""
+    delimiter = max(",;\t", key=line.count)
+    return [cell.strip().strip("\"'").lower() for cell in line.strip().split(delimiter)], delimiter
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every image of the CSV files. A file for all beside files for splits is left out, as it says the same again."""
+    folders = list(walk(source.root))
+    if source.path.is_file():
+        files = [source.path]
+    else:
+        files = [file for folder in folders for file in folder.ending(".csv") if _looks_like(file)]
+    splits = {file: split_of_name(file.stem) or split_of_name(file.parent.name) for file in files}
+    if len(files) == 1:
+        splits = dict.fromkeys(files)
+    if "train" in splits.values():
+        yield from _skipped(splits)
+        splits = {file: split for file, split in splits.items() if split}
+    with_images = image_folders(folders)
+    for file, split in splits.items():
+        parsed = parse(documents.read_bytes(file), file)
+        places = _places(file, source, with_images)
+        for name, objects in parsed.images.items():
+            found = find_image(name, places, within=source.root)
+            if found.outside:
+                yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
+            size = parsed.sizes.get(name)
+            yield AnnotatedImage(found.path, file, objects, parsed.unit, split, declared_size=size)
+
+
+def _skipped(splits: dict[Path, str | None]) -> Iterator[Problem]:
+    for file, split in splits.items():
+        if split is None:
+            yield Problem("file_skipped", file, "there are files for the splits beside it")
+
+
+def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:
+    if source.images is not None:
+        return [folder.path for folder in walk(source.images)]
+    near = [place for place in (file.parent, file.parent / "images", file.parent.parent / "images") if place.is_dir()]
+    split = split_of_name(file.stem)
+    of_split = [folder for folder in with_images if split and split_of_name(folder.name) == split]
+    return list(dict.fromkeys([*of_split, *near, *with_images]))
+
+
+def parse(data: bytes, path: Path) -> CsvFile:
+    """Parses a CSV file's bytes; `path` is only named in errors.
+
+    Coordinates are fractions where the whole file has none above 1, else pixels.
+
+    Raises:
+        DataError: a column is missing, a row is short, or a coordinate is no number.
+    """
+    text = documents.text_of(data, path)
+    columns, delimiter = _columns(text.split("\n", 1)[0])
+    missing = [name for name in _NEEDED if name not in columns]
+    if missing:
+        raise documents.broken(path, 1, f"no column '{missing[0]}'", f"The first line should be {_HEADER}")
+    at = {name: columns.index(name) for name in columns}
+    images: dict[str, list[ObjectAnnotation]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    largest = 0.0
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    try:
+        next(rows)
+        for row in rows:
+            if not any(row):
+                continue
+            if len(row) < len(columns):
+                raise documents.broken(path, rows.line_num, f"broken CSV: {len(row)} cells, {len(columns)} columns")
+            name = row[at["filename"]].strip()
+            if not name:
+                raise documents.broken(path, rows.line_num, "broken CSV: no file name")
+            objects = images.setdefault(name, [])
+            if (size := _size(row, at)) is not None:
+                sizes.setdefault(name, size)
+            label, corners = row[at["class"]].strip(), [row[at[corner]].strip() for corner in _CORNERS]
+            if not label and not any(corners):
+                continue  # a row with a name alone is a background image
+            box = _box(corners, path, rows.line_num)
+            largest = max(largest, box.xmax, box.ymax, box.xmin, box.ymin)
+            if not label:
+                raise documents.broken(path, rows.line_num, "broken CSV: a box without class")
+            objects.append(ObjectAnnotation(label, box))
+    except csv.Error as error:
+        raise documents.broken(path, rows.line_num or 1, f"broken CSV: {error}") from None
+    unit: Unit = "fraction" if 0 < largest <= 1 else "pixel"
+    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit)
+
+
+def _box(corners: list[str], path: Path, line: int) -> Box:
+    values = []
+    for name, text in zip(_CORNERS, corners, strict=True):
+        try:
+            values.append(float(text))
+        except ValueError:
+            raise documents.broken(path, line, f"broken CSV: {name} is '{text}', not a number") from None
+    return Box(*values)
+
+
+def _size(row: list[str], at: dict[str, int]) -> tuple[int, int] | None:
+    try:
+        width, height = int(float(row[at["width"]])), int(float(row[at["height"]]))
+    except (KeyError, ValueError, OverflowError):
+        return None  # only compared with the image's own, which is what counts
+    return (width, height) if width > 0 and height > 0 else None

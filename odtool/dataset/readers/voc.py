@@ -1,0 +1,232 @@
+"""Pascal VOC: one XML file an image, with or without the folders of the VOC challenge."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from odtool.dataset.image_file import EXTENSIONS
+from odtool.dataset.readers import documents
+from odtool.dataset.readers.folders import Folder, find_image, find_stem, image_folders, walk
+from odtool.dataset.splits import split_of_name
+from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
+
+if TYPE_CHECKING:
+    from lxml.etree import _Element
+
+_ROOT = re.compile(rb"<annotation[\s>]")
+_SAMPLES = 20
+"""XML files looked into before a folder is called VOC."""
+_LISTS = {"train": "train", "val": "val", "test": "test", "trainval": "train"}
+"""Files of ImageSets/Main and the splits they stand for."""
+
+
+@dataclass(frozen=True)
+class VocAnnotation:
+    """What one XML file says."""
+
+    filename: str
+    size: tuple[int, int] | None
+    objects: tuple[ObjectAnnotation, ...]
+    problems: tuple[tuple[str, str], ...]
+    """Kind and detail of each."""
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as Pascal VOC, or None."""
+    if path.is_file():
+        return f"{path.name} is an <annotation>" if path.suffix.lower() == ".xml" and _looks_like(path) else None
+    looked_into = 0
+    for folder in walk(path):
+        for file in folder.ending(".xml"):
+            if _looks_like(file):
+                count = len(folder.ending(".xml"))
+                return f"{count} XML files in {folder.path}, {file.name} is an <annotation> with boxes or none"
+            looked_into += 1
+            if looked_into >= _SAMPLES:
+                return None
+    return None
+
+
+def _looks_like(path: Path) -> bool:
+    """LabelMe's old XML has the same root, but polygons in place of boxes."""
+    text = documents.ends(path)
+    return bool(_ROOT.search(text)) and (b"<bndbox" in text or b"<polygon" not in text)
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every XML file below the source, each to be parsed where there is a core for it."""
+    folders = list(walk(source.root))
+    files = [source.path] if source.path.is_file() else [file for folder in folders for file in folder.ending(".xml")]
+    lists = _lists(folders) if source.path.is_dir() else {}
+    listed = {name: split for split, names in lists.items() for name in names}
+    with_images = image_folders(folders)
+    places: dict[Path, tuple[Path, ...]] = {}
+    for file in files:
+        folder = file.parent
+        if folder not in places:
+            places[folder] = tuple(_places(source, folder, with_images))
+        key = _listed_as(file, source.root)
+        if not listed:
+            split = _split_of_folder(folder, source.root)
+        elif (name := next((name for name in key if name in listed), None)) is None:
+            yield Problem("not_in_split", file, "none of ImageSets/Main names it")
+            continue
+        else:
+            split = listed.pop(name)
+        yield Deferred(parse_file, (file, split, places[folder], source.root))
+    for name, split in listed.items():
+        if lists:
+            yield Problem("annotation_missing", source.root, f"{name}, listed for {split}, has no XML file")
+
+
+def parse_file(
+    path: Path, split: str | None, places: tuple[Path, ...], root: Path
+) -> Iterator[AnnotatedImage | Problem]:
+    """One XML file, its image looked for in `places`."""
+    annotation = parse(documents.read_bytes(path), path)
+    if annotation is None:
+        yield Problem("file_skipped", path, "its root is not <annotation>")
+        return
+    for kind, detail in annotation.problems:
+        yield Problem(kind, path, detail)
+    image = find_stem(path.stem, places)
+    found = find_image(annotation.filename or path.stem, places, within=root)
+    # The name within the file goes stale when files are renamed; the file's own name is what pairs the two.
+    if image is None or (found.exists and found.path.stem == path.stem):
+        image = found.path
+    elif PurePosixPath(annotation.filename.replace("\\", "/")).stem != path.stem:
+        yield Problem("filename_mismatch", path, f"says '{annotation.filename}', but {image.name} has its name")
+    if found.outside:
+        yield Problem("path_outside", path, f"'{annotation.filename}' leads outside {root}")
+    yield AnnotatedImage(image, path, annotation.objects, split=split, declared_size=annotation.size)
+
+
+def parse(data: bytes, path: Path) -> VocAnnotation | None:
+    """Parses an XML file's bytes; None where its root is another one. `path` is only named in errors.
+
+    Raises:
+        DataError: broken XML, or a coordinate that is no number.
+    """
+    root = documents.xml_of(data, path)
+    if root.tag != "annotation":
+        return None
+    problems: list[tuple[str, str]] = []
+    objects = []
+    # Only children: the boxes of nested <part> elements are not objects.
+    for number, element in enumerate(root.iterchildren("object"), start=1):
+        label = _text(element, "name")
+        corners = element.find("bndbox")
+        if not label:
+            problems.append(("label_missing", f"object {number} (line {element.sourceline}) has no name"))
+        elif corners is None:
+            problems.append(("box_missing", f"object {number} ({label}, line {element.sourceline}) has no bndbox"))
+        else:
+            objects.append(_object(element, label, _box(corners, path)))
+    return VocAnnotation(_text(root, "filename"), _size(root), tuple(objects), tuple(problems))
+
+
+def _object(element: _Element, label: str, box: Box) -> ObjectAnnotation:
+    return ObjectAnnotation(
+        label,
+        box,
+        difficult=_flag(element, "difficult"),
+        truncated=_flag(element, "truncated"),
+        occluded=_flag(element, "occluded"),
+        view=_text(element, "pose"),
+    )
+
+
+def _box(corners: _Element, path: Path) -> Box:
+    values = []
+    for name in ("xmin", "ymin", "xmax", "ymax"):
+        text = _text(corners, name)
+        try:
+            values.append(float(text))
+        except ValueError:
+            what = f"{name} is '{text}', not a number" if text else f"bndbox without {name}"
+            raise documents.broken(path, _line(corners), what) from None
+    return Box(*values)
+
+
+def _line(element: _Element) -> int:
+    return element.sourceline if isinstance(element.sourceline, int) else 1
+
+
+def _text(element: _Element, name: str) -> str:
+    return (element.findtext(name) or "").strip()
+
+
+def _flag(element: _Element, name: str) -> bool:
+    return _text(element, name).lower() in ("1", "true", "yes")
+
+
+def _size(root: _Element) -> tuple[int, int] | None:
+    """Some writers leave it out, or write 0 by 0."""
+    try:
+        width, height = float(_text(root, "size/width")), float(_text(root, "size/height"))
+        return (int(width), int(height)) if width >= 1 and height >= 1 else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def _lists(folders: list[Folder]) -> dict[str, list[str]]:
+    """Image names by split from ImageSets/Main; the lists of single classes beside them are no splits."""
+    lists: dict[str, list[str]] = {}
+    for folder in folders:
+        if folder.path.name != "Main" or folder.path.parent.name != "ImageSets":
+            continue
+        stems = {file.stem: file for file in folder.ending(".txt")}
+        names = [name for name in _LISTS if name in stems]
+        if "train" in names and "trainval" in names:
+            names.remove("trainval")
+        for name in names:
+            lists.setdefault(_LISTS[name], []).extend(filter(None, map(_listed_name, documents.lines_of(stems[name]))))
+    return lists
+
+
+def _listed_name(line: str) -> str:
+    """'"a b" 1', 'a -1', 'a.jpg' and 'a' all name an image; a comment names none."""
+    if line.startswith("#"):
+        return ""
+    if line.startswith('"') and '"' in line[1:]:
+        line = line[1:].split('"', maxsplit=1)[0]
+    elif re.search(r"\s-?[01]$", line):
+        line = line.rsplit(maxsplit=1)[0]
+    name = PurePosixPath(line.strip().replace("\\", "/"))
+    return str(name.with_suffix("")) if name.suffix.lower() in (*EXTENSIONS, ".xml") else str(name) if line else ""
+
+
+def _listed_as(file: Path, root: Path) -> list[str]:
+    """The names under which a list may speak of an XML file: its own, or with the folders above it."""
+    parts = file.relative_to(root).with_suffix("").parts
+    return ["/".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
+
+
+def _split_of_folder(folder: Path, root: Path) -> str | None:
+    """The split of the innermost folder below the source whose name speaks of one."""
+    for part in reversed(folder.relative_to(root).parts):
+        if split := split_of_name(part):
+            return split
+    return None
+
+
+def _places(source: Source, folder: Path, with_images: list[Path]) -> Iterator[Path]:
+    """Where the images of the XML files in `folder` may lie, the likeliest first, each once."""
+    if source.images is not None:
+        inner = folder.relative_to(source.root)
+        yield from dict.fromkeys((source.images, source.images / inner, source.images / inner.name))
+        return
+    near = [folder, folder / "images", folder / "JPEGImages"]
+    for above in (folder.parent, folder.parent.parent):
+        if not above.is_relative_to(source.root.parent):
+            continue
+        inner = folder.relative_to(above)
+        for name in ("JPEGImages", "images", "Images", "imgs", "img"):
+            near += [above / name / PurePosixPath(*inner.parts[1:]), above / name]
+    for place in dict.fromkeys([*near, *with_images]):
+        if place in with_images or (place.is_dir() and not place.is_relative_to(source.root)):
+            yield place

@@ -1,0 +1,168 @@
+"""Records: an image and its objects as tf.train.Example bytes, in TFRecord shards, without TensorFlow."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.dataset import image_file, spool, statistics
+from odtool.dataset.image_file import ImageHeader
+from odtool.dataset.statistics import ShardFigures
+from odtool.dataset.types import AnnotatedImage
+from odtool.errors import DataError
+
+_BUFFER = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedImage:
+    """An image ready to be written: boxes in pixels within its true size, `source_id` unique in the set."""
+
+    image: AnnotatedImage
+    header: ImageHeader
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """All that is needed to write one shard, in any process that sees the same disk."""
+
+    path: Path
+    spool: Path
+    """Where the checked images lie, pickled."""
+    extents: tuple[tuple[int, int], ...]
+    """Offset and length in the spool, in the order of the records."""
+    classes: Mapping[str, int]
+
+
+def write_shard(plan: ShardPlan) -> ShardFigures:
+    """Writes one shard and says what is in it: a pure function of the plan and the image files.
+
+    Raises:
+        DataError: an image changed since it was checked.
+        OSError: the disk refuses.
+    """
+    figures = statistics.Collector()
+    with spool.opened(plan.spool) as stored, open(plan.path, "wb", buffering=_BUFFER) as stream:
+        for extent in plan.extents:
+            checked = stored.at(extent)
+            if not isinstance(checked, CheckedImage):
+                raise TypeError(f"{plan.spool}: holds {type(checked).__name__}")
+            figures.add(checked.header.width, checked.header.height, [item.label for item in checked.image.objects])
+            stream.write(framed(example(checked, _encoded(checked), plan.classes)))
+        stream.flush()
+        os.fsync(stream.fileno())
+        size = stream.tell()
+    return figures.done(size)
+
+
+def _encoded(checked: CheckedImage) -> bytes:
+    path, extent = checked.image.path, checked.image.extent
+    try:
+        if not checked.header.written_as_is:
+            return image_file.as_png(path, extent)
+        data = image_file.read_bytes(path, extent)
+    except (OSError, image_file.ImageError) as error:
+        raise DataError(f"{path}: changed while it was prepared: {error}", "Run odtool prepare again.") from None
+    if len(data) != checked.header.bytes:
+        raise DataError(f"{path}: changed while it was prepared", "Run odtool prepare again.")
+    return data
+
+
+def example(checked: CheckedImage, encoded: bytes, classes: Mapping[str, int]) -> bytes:
+    """A serialized tf.train.Example with the keys that the API's decoder and converters know.
+
+    The keys are those of object_detection/data_decoders/tf_example_decoder.py and
+    dataset_tools/create_pascal_tf_record.py; `area` is in square pixels, as COCO's evaluation has it.
+    """
+    image, header = checked.image, checked.header
+    width, height = float(header.width), float(header.height)
+    objects = image.objects
+    boxes = [item.box for item in objects]
+    areas = [item.box.area if item.area is None else item.area for item in objects]
+    format_name = header.format if header.written_as_is else "png"
+    features = (
+        _bytes(b"image/encoded", (encoded,)),
+        _bytes(b"image/filename", (_utf8(image.name),)),
+        _bytes(b"image/format", (format_name.encode(),)),
+        _ints(b"image/height", (header.height,)),
+        _bytes(b"image/key/sha256", (hashlib.sha256(encoded).hexdigest().encode(),)),
+        _floats(b"image/object/area", areas),
+        _floats(b"image/object/bbox/xmax", [box.xmax / width for box in boxes]),
+        _floats(b"image/object/bbox/xmin", [box.xmin / width for box in boxes]),
+        _floats(b"image/object/bbox/ymax", [box.ymax / height for box in boxes]),
+        _floats(b"image/object/bbox/ymin", [box.ymin / height for box in boxes]),
+        _ints(b"image/object/class/label", [classes[item.label] for item in objects]),
+        _bytes(b"image/object/class/text", [_utf8(item.label) for item in objects]),
+        _ints(b"image/object/difficult", [item.difficult for item in objects]),
+        _ints(b"image/object/group_of", [item.group_of for item in objects]),
+        _ints(b"image/object/is_crowd", [item.is_crowd for item in objects]),
+        _ints(b"image/object/occluded", [item.occluded for item in objects]),
+        _ints(b"image/object/truncated", [item.truncated for item in objects]),
+        _bytes(b"image/object/view", [_utf8(item.view) for item in objects]),
+        _bytes(b"image/source_id", (_utf8(image.source_id or image.name),)),
+        _ints(b"image/width", (header.width,)),
+    )
+    # Example.features is field 1; its map entries already carry their own tags.
+    return _field(0x0A, b"".join(features))
+
+
+def framed(record: bytes) -> bytes:
+    """A record as it stands in a TFRecord file: length, masked CRC of it, data, masked CRC of that."""
+    length = struct.pack("<Q", len(record))
+    return b"".join((length, masked_crc(length), record, masked_crc(record)))
+
+
+def masked_crc(data: bytes) -> bytes:
+    """CRC32C, rotated and shifted as tensorflow/core/lib/hash/crc32c.h masks it."""
+    import google_crc32c
+
+    crc: int = google_crc32c.value(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def _utf8(text: str) -> bytes:
+    """File names that are not UTF-8 on disk come as lone surrogates; the decoder wants valid text."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+# Wire format: tags are (field number << 3 | 2) for everything length-delimited, which all of an Example is
+# but the values of an Int64List, and those are packed varints.
+
+
+def _varint(value: int) -> bytes:
+    if value < 0x80:
+        return bytes((value,))
+    parts = bytearray()
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
+
+
+def _field(tag: int, data: bytes) -> bytes:
+    return b"".join((bytes((tag,)), _varint(len(data)), data))
+
+
+def _entry(key: bytes, feature: bytes) -> bytes:
+    """One entry of the map Features.feature (field 1): key is field 1, the Feature is field 2."""
+    return _field(0x0A, _field(0x0A, key) + _field(0x12, feature))
+
+
+def _bytes(key: bytes, values: Iterable[bytes]) -> bytes:
+    return _entry(key, _field(0x0A, b"".join([_field(0x0A, value) for value in values])))
+
+
+def _floats(key: bytes, values: Sequence[float]) -> bytes:
+    packed = struct.pack(f"<{len(values)}f", *values)
+    return _entry(key, _field(0x12, _field(0x0A, packed) if values else b""))
+
+
+def _ints(key: bytes, values: Sequence[int]) -> bytes:
+    """Values are never negative here: sizes, ids and flags."""
+    packed = b"".join([_varint(value) for value in values])
+    return _entry(key, _field(0x1A, _field(0x0A, packed) if values else b""))

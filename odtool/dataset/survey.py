@@ -1,0 +1,137 @@
+"""The first pass: annotations read, images' headers and boxes checked, all problems known before any writing."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
+
+from odtool.dataset import checks, image_file
+from odtool.dataset.image_file import ImageError
+from odtool.dataset.records import CheckedImage
+from odtool.dataset.spool import Index, Stored, Writer
+from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source
+from odtool.dataset.workers import Crew
+
+_CHUNK = 64
+"""Images a task: a task then takes milliseconds, against which handing it over is nothing."""
+_ALONE = 8
+"""Chunks looked at before workers are started, which takes as long as some five hundred images."""
+
+
+@dataclass
+class Survey:
+    """What the first pass found."""
+
+    index: Index = field(default_factory=Index)
+    classes: dict[str, Path] = field(default_factory=dict)
+    """Class names, each with the first file that uses it."""
+    problems: Counter[str] = field(default_factory=Counter)
+    """Problems by kind."""
+    first: dict[str, Problem] = field(default_factory=dict)
+    """The first problem of each kind."""
+
+    def count(self, problem: Problem) -> None:
+        self.problems[problem.kind] += 1
+        self.first.setdefault(problem.kind, problem)
+
+
+@dataclass(frozen=True)
+class _Task:
+    source: Source
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class _Result:
+    stored: list[tuple[Stored, Problem]]
+    """Each image with the problem to count if it turns out to have been met before."""
+    problems: list[Problem]
+    classes: dict[str, Path]
+
+
+def survey(
+    findings: Iterable[tuple[Source, Iterable[Finding]]],
+    spool: Writer,
+    crew: Crew,
+    *,
+    on_problem: Callable[[Problem], None] = lambda _: None,
+) -> Survey:
+    """Reads everything into the spool. The result does not depend on the number of workers.
+
+    Args:
+        findings: what each source's reader yields.
+        on_problem: called with each problem, in the order of reading.
+    """
+    made = Survey(spool.index)
+    seen: set[int] = set()
+    for result in crew.map(_examine, _tasks(findings), alone=_ALONE):
+        problems = result.problems
+        for stored, repeated in result.stored:
+            if stored.key in seen:
+                problems.append(repeated)
+            else:
+                seen.add(stored.key)
+                spool.add(stored)
+        for problem in problems:
+            made.count(problem)
+            on_problem(problem)
+        for label, path in result.classes.items():
+            made.classes.setdefault(label, path)
+    return made
+
+
+def _tasks(findings: Iterable[tuple[Source, Iterable[Finding]]]) -> Iterator[_Task]:
+    for source, found in findings:
+        rest = iter(found)
+        while chunk := tuple(islice(rest, _CHUNK)):
+            yield _Task(source, chunk)
+
+
+def _examine(task: _Task) -> _Result:
+    """Runs in a worker."""
+    result = _Result([], [], {})
+    for item in _parsed(task.findings):
+        if isinstance(item, Problem):
+            result.problems.append(item)
+            continue
+        try:
+            header = image_file.read_header(item.path, item.extent)
+        except ImageError as error:
+            result.problems.append(Problem(error.kind, item.path, f"{error.detail} (named in {item.source})"))
+            continue
+        image, problems = checks.check_image(replace(item, source_id=_identity(item, task.source)), header)
+        result.problems.extend(problems)
+        for annotation in item.objects:
+            result.classes.setdefault(annotation.label, item.source)
+        repeated = Problem("image_repeated", item.source, f"{item.name} has been annotated before")
+        result.stored.append((_stored(CheckedImage(image, header)), repeated))
+    return result
+
+
+def _parsed(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
+    for item in findings:
+        if isinstance(item, Deferred):
+            yield from item.parse(*item.arguments)
+        else:
+            yield item
+
+
+def _stored(checked: CheckedImage) -> Stored:
+    image = checked.image
+    key = int.from_bytes(blake2b(str(image.source_id).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+    return Stored(pickle.dumps(checked, pickle.HIGHEST_PROTOCOL), key, image.split, checked.header.bytes)
+
+
+def _identity(image: AnnotatedImage, source: Source) -> str:
+    """The format's own id, else the image's path within the source: unique, and the same on every machine."""
+    if image.source_id is not None:
+        return source.prefix + image.source_id
+    for root in (source.root, source.images):
+        if root is not None and image.path.is_relative_to(root):
+            return source.prefix + image.path.relative_to(root).as_posix()
+    return source.prefix + image.name

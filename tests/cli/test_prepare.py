@@ -1,0 +1,92 @@
+"""odtool prepare as it is typed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Odtool = Callable[..., Any]
+
+
+@pytest.fixture
+def odtool(tmp_path: Path) -> Odtool:
+    """odtool(*words): the finished command, run in the temporary folder."""
+
+    def call(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "odtool", *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+
+    return call
+
+
+@pytest.fixture
+def set_of_two(tmp_path: Path) -> Path:
+    from PIL import Image
+
+    for name in "ab":
+        Image.new("RGB", (64, 48)).save(tmp_path / f"{name}.jpg")
+        (tmp_path / f"{name}.xml").write_text(
+            f"<annotation><filename>{name}.jpg</filename><object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin>"
+            "<xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>"
+        )
+    return tmp_path
+
+
+def test_bare_it_finds_the_annotations_of_the_workspace(set_of_two: Path, odtool: Odtool) -> None:
+    done = odtool("prepare")
+    assert done.returncode == 0, done.stderr
+    assert "Pascal VOC XML" in done.stdout
+    assert (set_of_two / "data" / "dataset.json").is_file()
+    # The records it wrote are no annotations to the next call.
+    assert odtool("prepare").returncode == 0
+
+
+def test_json_is_one_object(set_of_two: Path, odtool: Odtool) -> None:
+    done = odtool("prepare", "--json", "--out", "elsewhere")
+    payload = json.loads(done.stdout)
+    assert payload["classes"] == {"cat": 1}
+    assert payload["splits"]["train"]["images"] == 1
+    assert payload["evidence"][0].startswith("voc: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["absent"], 1, "absent: no such file or folder"),
+        (["--format", "vok"], 1, "'vok' is not a format"),
+        (["--images", "absent"], 1, "absent: no such folder"),
+        (["--label-map", "absent.pbtxt"], 1, "no such label map"),
+        (["--val", "1"], 1, "nothing to train on"),
+        (["--shards", "many"], 2, "neither auto nor a number"),
+        (["--out", "."], 1, "holds files that odtool did not write"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_line_and_a_hint(
+    set_of_two: Path, odtool: Odtool, words: list[str], code: int, says: str
+) -> None:
+    before = sorted(set_of_two.iterdir())
+    done = odtool("prepare", *words)
+    assert done.returncode == code
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    if code == 1:
+        assert len(done.stderr.splitlines()) == 2
+        assert done.stderr.splitlines()[1].startswith("hint: ")
+    assert sorted(set_of_two.iterdir()) == before
+
+
+def test_an_empty_workspace_has_no_annotations(odtool: Odtool, tmp_path: Path) -> None:
+    done = odtool("prepare")
+    assert done.returncode == 1
+    assert "no annotations found" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_shows_an_example(odtool: Odtool) -> None:
+    assert "odtool prepare my_images" in odtool("prepare", "--help").stdout

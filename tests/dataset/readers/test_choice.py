@@ -1,0 +1,90 @@
+"""Which reader is chosen, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from odtool.dataset import readers
+from odtool.dataset.types import Source
+from odtool.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("folder", "name"),
+    [
+        ("raccoon", "voc"),
+        ("raccoon/raccoon_labels.csv", "tfod_csv"),
+        ("formats/coco_dataset/coco_roboflow", "coco"),
+        ("formats/voc_dataset/voc_dataset1", "voc"),
+        ("formats/voc_dataset/voc_dataset2", "voc"),
+        ("formats/yolo_dataset/labels", "yolo"),
+        ("formats/yolo_dataset/strict", "yolo"),
+        ("formats/yolo_dataset/annotations", "yolo"),
+    ],
+)
+def test_real_sets_are_told_apart_by_looking(shared_data: Path, folder: str, name: str) -> None:
+    choice = readers.choose(Source(shared_data / folder))
+    assert choice.name == name
+    assert choice.evidence
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "labelme_dataset",
+        "cvat_dataset",
+        "kitti_dataset",
+        "dota_dataset",
+        "open_images_dataset",
+        "tf_detection_api_dataset",
+    ],
+)
+def test_formats_that_are_not_known_are_not_taken_for_others(shared_data: Path, folder: str) -> None:
+    with pytest.raises(DataError, match="no annotations found"):
+        readers.choose(Source(shared_data / "formats" / folder))
+
+
+def test_other_formats_that_fit_are_named(shared_data: Path) -> None:
+    assert readers.choose(Source(shared_data / "raccoon")).others == ("tfod_csv",)
+
+
+def test_a_format_named_is_the_format(shared_data: Path) -> None:
+    assert readers.choose(Source(shared_data / "raccoon"), "tfod_csv").name == "tfod_csv"
+    with pytest.raises(DataError, match="'vok' is not a format"):
+        readers.choose(Source(shared_data / "raccoon"), "vok")
+
+
+def test_a_missing_source_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file or folder"):
+        readers.choose(Source(tmp_path / "absent"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.json", "{broken", "a.json:1: broken JSON"),
+        ("a.xml", "<x>\n</y>", "a.xml:2: broken XML"),
+        ("data.yaml", "a: [\n", "data.yaml:2: broken YAML"),
+    ],
+)
+def test_where_nothing_is_known_a_broken_document_is_the_reason(
+    tmp_path: Path, name: str, content: str, says: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    for path in (tmp_path, tmp_path / name):
+        with pytest.raises(DataError) as error:
+            readers.choose(Source(path))
+        assert says in error.value.message
+
+
+def test_records_and_runs_in_a_workspace_are_passed_over(voc_set: Callable[..., Path]) -> None:
+    root = voc_set(2)
+    for folder, name in (("data", "dataset.json"), ("data", "label_map.pbtxt"), ("train/run", "pipeline.config")):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        (root / folder / name).write_text("{}")
+    (root / "data" / "extra.xml").write_text("<annotation></annotation>")
+    found = list(readers.READERS["voc"].read(Source(root)))
+    assert len(found) == 2

@@ -1,0 +1,87 @@
+"""The tutorials' CSV."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odtool.dataset.readers import tfod_csv
+from odtool.dataset.types import AnnotatedImage, Box, Problem, Source
+from odtool.errors import DataError
+
+PATH = Path("a.csv")
+HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
+
+
+def parse(text: str) -> tfod_csv.CsvFile:
+    return tfod_csv.parse(text.encode(), PATH)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEADER + "a.jpg,64,48,cat,1,2,3,4\nb.jpg,64,48,dog,5,6,7,8\na.jpg,64,48,cat,2,2,3,4\n",
+        "\ufeff" + HEADER + 'a.jpg,64,48,"cat",1.0,2,3,4\r\nb.jpg,64,48,dog,5,6,7,8\r\n\r\na.jpg,64,48,cat,2,2,3,4',
+        "class;Filename;XMIN;xmax;ymin;ymax\ncat;a.jpg;1;3;2;4\ndog;b.jpg;5;7;6;8\ncat;a.jpg;2;3;2;4\n",
+    ],
+)
+def test_rows_are_grouped_by_image_in_any_order_of_columns(text: str) -> None:
+    found = parse(text)
+    assert {name: [(o.label, o.box) for o in objects] for name, objects in found.images.items()} == {
+        "a.jpg": [("cat", Box(1, 2, 3, 4)), ("cat", Box(2, 2, 3, 4))],
+        "b.jpg": [("dog", Box(5, 6, 7, 8))],
+    }
+    assert found.unit == "pixel"
+
+
+def test_normalised_boxes_are_seen_by_the_range_of_the_whole_file() -> None:
+    assert parse(HEADER + "a.jpg,64,48,cat,0.1,0.2,0.9,1\n").unit == "fraction"
+    assert parse(HEADER + "a.jpg,64,48,cat,0,0,1,1\nb.jpg,64,48,cat,0,0,1,20\n").unit == "pixel"
+
+
+def test_a_row_with_a_name_alone_is_background() -> None:
+    assert parse(HEADER + "a.jpg,64,48,,,,,\n").images == {"a.jpg": ()}
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (HEADER + "a.jpg,64,48,cat,1,2,3\n", "a.csv:2: broken CSV: 7 cells, 8 columns"),
+        (HEADER + "a.jpg,64,48,cat,1,2,3,4\nb.jpg,64,48,cat,x,2,3,4\n", "a.csv:3: broken CSV: xmin is 'x'"),
+        (HEADER + 'a.jpg,64,48,"cat,1,2,3,4\n', "broken CSV"),
+        (HEADER + ",64,48,cat,1,2,3,4\n", "a.csv:2: broken CSV: no file name"),
+        (HEADER + "a.jpg,64,48,,1,2,3,4\n", "a.csv:2: broken CSV: a box without class"),
+        ("filename,class\n", "a.csv:1: no column 'xmin'"),
+        ("", "a.csv:1: no column"),
+    ],
+)
+def test_a_broken_row_is_named_with_its_line(text: str, says: str) -> None:
+    with pytest.raises(DataError) as error:
+        parse(text)
+    assert says in error.value.message
+    assert error.value.hint
+
+
+def test_text_that_is_not_utf_8_is_named_with_its_line() -> None:
+    with pytest.raises(DataError, match=r"a\.csv:2: not UTF-8"):
+        tfod_csv.parse((HEADER + "\xe9.jpg,1,1,c,1,1,1,1").encode("latin-1"), PATH)
+
+
+def test_a_pair_of_files_is_a_split_and_the_file_for_all_is_left_out(shared_data: Path) -> None:
+    found = list(tfod_csv.read(Source(shared_data / "raccoon")))
+    images = [item for item in found if isinstance(item, AnnotatedImage)]
+    assert [item.file.name for item in found if isinstance(item, Problem)] == ["raccoon_labels.csv"]
+    assert {split: len([i for i in images if i.split == split]) for split in ("train", "test")} == {
+        "train": 160,
+        "test": 40,
+    }
+
+
+@given(st.text(alphabet='a.jpg,64cat"1-\n e;nif') | st.text())
+def test_any_rows_give_images_or_a_data_error(text: str) -> None:
+    with suppress(DataError):
+        tfod_csv.parse((HEADER + text).encode("utf-8", "replace"), PATH)

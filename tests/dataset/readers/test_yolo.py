@@ -1,0 +1,167 @@
+"""YOLO text in its layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odtool.dataset.readers import yolo
+from odtool.dataset.types import AnnotatedImage, Box, Deferred, Problem, Source
+from odtool.errors import DataError
+
+LABEL, YAML = Path("a.txt"), Path("data.yaml")
+
+
+def findings(source: Source) -> tuple[list[AnnotatedImage], list[str]]:
+    images, problems = [], []
+    for item in yolo.read(source):
+        for found in item.parse(*item.arguments) if isinstance(item, Deferred) else [item]:
+            if isinstance(found, Problem):
+                problems.append(found.kind)
+            else:
+                assert isinstance(found, AnnotatedImage)
+                images.append(found)
+    return images, problems
+
+
+def boxes(text: str) -> list[Box]:
+    return [item.box for item in yolo.parse(text.encode(), LABEL, {0: "cat", 1: "dog"}, YAML)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("0 0.5 0.5 0.5 0.25", Box(0.25, 0.375, 0.75, 0.625)),
+        ("0 0.5 0.5 0.5 0.25 0.9", Box(0.25, 0.375, 0.75, 0.625)),
+        ("0.0\t0.5 0.5 0.5 0.25\r\n\n", Box(0.25, 0.375, 0.75, 0.625)),
+        ("1 0.1 0.2 0.5 0.1 0.3 0.6", Box(0.1, 0.1, 0.5, 0.6)),
+        ("1 0.1 0.2 0.5 0.1 0.3 0.6 0.2 0.4", Box(0.1, 0.1, 0.5, 0.6)),
+    ],
+)
+def test_boxes_confidences_polygons_and_oriented_boxes_are_read(text: str, expected: Box) -> None:
+    assert boxes(text) == [expected]
+
+
+def test_an_empty_file_is_background() -> None:
+    assert boxes("") == boxes("\n\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("0 0.5 0.5 0.5 0.5\n0 0.5 0.5", "a.txt:2: not a YOLO line: 3 numbers"),
+        ("cat 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line"),
+        ("2 0.5 0.5 0.5 0.5", "a.txt:1: class 2 has no name in data.yaml"),
+        ("0 0.1 0.2 0.3 0.4 0.5 0.6 0.7", "a.txt:1: not a YOLO line: 8 numbers"),
+    ],
+)
+def test_a_line_that_is_none_of_these_is_named(text: str, says: str) -> None:
+    with pytest.raises(DataError) as error:
+        boxes(text)
+    assert says in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("names: [cat\ntrain: x\n", "data.yaml:2: broken YAML"),
+        ("- a", "not a mapping"),
+        ("names: {a: cat}\ntrain: x", "names: a: cat"),
+        ("names: [[cat]]\ntrain: x", "names: 0"),
+        ("names: [cat]", "neither train nor val nor test"),
+        ("names: [cat]\ntrain: {a: b}", "train is neither a path nor a list"),
+        ("[" * 5000, "nested too deeply"),
+    ],
+)
+def test_a_broken_yaml_is_named(text: str, says: str) -> None:
+    with pytest.raises(DataError) as error:
+        yolo.layout_of_yaml(text.encode(), YAML)
+    assert says in error.value.message
+
+
+@pytest.mark.parametrize(
+    "names", ["names: [no, 1e3]", "names: {0: no, 1: '1e3'}", "names:\n- no\n- 1e3", "nc: 2\nnames:\n  0: no\n  1: 1e3"]
+)
+def test_names_stay_the_text_they_are(names: str) -> None:
+    assert yolo.layout_of_yaml(f"{names}\ntrain: x\n".encode(), YAML).names == {0: "no", 1: "1e3"}
+
+
+@pytest.fixture
+def ultralytics(tmp_path: Path, write_image: Callable[..., Path]) -> Path:
+    for split in ("train", "val"):
+        for name in "ab":
+            write_image(tmp_path / "images" / split / f"{name}.jpg")
+        (tmp_path / "labels" / split).mkdir(parents=True)
+        (tmp_path / "labels" / split / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        "names: [cat]\ntrain: images/train\nval: images/val\n",
+        "path: .\nnames: {0: cat}\ntrain: [images/train]\nval: ./images/val/\ntest:\n",
+        "path: ../datasets/mine\nnames: [cat]\ntrain: images/train\nval: images/val\n",
+        "names: [cat]\ntrain: ../images/train\nvalid: ../images/val\n",
+        "path: /somewhere/else\nnames: [cat]\ntrain: images/train\nval: images/val\n",
+        "names: [cat]\ntrain: train.txt\nval: images/val\n",
+    ],
+)
+def test_ultralytics_layouts_are_read_with_their_splits(ultralytics: Path, yaml: str) -> None:
+    (ultralytics / "data.yaml").write_text(yaml)
+    (ultralytics / "train.txt").write_text("./images/train/a.jpg\nimages/train/b.jpg\n")
+    assert yolo.detect(ultralytics)
+    assert yolo.detect(ultralytics / "data.yaml")
+    for path in (ultralytics, ultralytics / "data.yaml"):
+        images, problems = findings(Source(path))
+        assert problems == []
+        found = {(image.split, image.path.name, len(image.objects)) for image in images}
+        assert found == {("train", "a.jpg", 1), ("train", "b.jpg", 0), ("val", "a.jpg", 1), ("val", "b.jpg", 0)}
+
+
+def test_labels_replace_the_last_folder_named_images(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+    root = tmp_path / "images" / "set"
+    write_image(root / "images" / "a.jpg")
+    (root / "labels").mkdir()
+    (root / "labels" / "a.txt").write_text("0 0.5 0.5 0.5 0.5")
+    (root / "data.yaml").write_text("names: [cat]\ntrain: images\n")
+    images, _ = findings(Source(root))
+    assert len(images[0].objects) == 1
+
+
+def test_a_split_that_is_not_there_is_a_problem_and_none_at_all_an_error(ultralytics: Path) -> None:
+    (ultralytics / "data.yaml").write_text("names: [cat]\ntrain: images/train\ntest: nowhere\n")
+    assert findings(Source(ultralytics))[1] == ["split_missing"]
+    (ultralytics / "data.yaml").write_text("names: [cat]\ntrain: nowhere\n")
+    with pytest.raises(DataError, match="none of its images is in"):
+        findings(Source(ultralytics))
+
+
+@pytest.mark.parametrize(
+    ("layout", "count", "splits"),
+    [("annotations", 1, {None}), ("labels", 2, {"train", "val"}), ("strict", 1, {"train"})],
+)
+def test_the_real_layouts_are_read(shared_data: Path, layout: str, count: int, splits: set[str | None]) -> None:
+    root = shared_data / "formats" / "yolo_dataset" / layout
+    assert yolo.detect(root)
+    images, problems = findings(Source(root))
+    assert (len(images), problems, {image.split for image in images}) == (count, [], splits)
+    assert [item.label for item in images[0].objects] == ["label_2", "label_4"]
+    assert images[0].path.is_file()
+
+
+@given(st.text(alphabet="0123456789. -einfa\n") | st.text())
+def test_any_text_gives_objects_or_a_data_error(text: str) -> None:
+    with suppress(DataError):
+        boxes(text)
+
+
+@given(st.text(alphabet="names: train\n-[]{}'\"&*!|>0a") | st.text())
+def test_any_yaml_gives_a_layout_or_a_data_error(text: str) -> None:
+    with suppress(DataError):
+        assert yolo.layout_of_yaml(text.encode("utf-8", "replace"), YAML).entries

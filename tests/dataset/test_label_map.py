@@ -1,0 +1,86 @@
+"""label_map.pbtxt read, checked and written."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odtool.dataset import label_map
+from odtool.errors import DataError
+
+PATH = Path("map.pbtxt")
+
+
+def ids(text: str) -> dict[str, int]:
+    return {item.name: item.id for item in label_map.parse(text, PATH)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "item {\n  id: 1\n  name: 'cat'\n}\nitem {\n  id: 2\n  name: 'dog'\n}\n",
+        'item{id:1 name:"cat"}item{id:2 name:"dog"}',
+        "item: { name: 'cat', id: 1 };\nitem: { name: 'dog'; id: 2 }",
+        "# classes\nitem { # first\n id: 1 name: 'cat' } item < id: 2 name: 'do' 'g' >",
+        "item { name: 'cat' id: 1 keypoints { id: 7 label: 'nose' } ancestor_ids: [3, 4] }\nitem { id: 2 name: 'dog' }",
+        "item { id: 2 name: 'dog' display_name: 'Dog' }\nitem { id: 1 name: 'cat' frequency: COMMON }",
+        "item { id: 1 display_name: 'cat' } item { id: 2 display_name: 'dog' }",
+        "item { id: 0x1 name: '\\143at' } item { id: 2 name: 'd\\u006fg' }",
+    ],
+)
+def test_the_forms_that_people_write_are_read(text: str) -> None:
+    assert list(ids(text).items()) == [("cat", 1), ("dog", 2)]
+
+
+def test_display_names_are_kept_beside_names() -> None:
+    (item,) = label_map.parse("item { name: '/m/01yrx' id: 1 display_name: 'Cat' }", PATH)
+    assert (item.name, item.display_name) == ("/m/01yrx", "Cat")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("item { id: 0 name: 'cat' }", "map.pbtxt:1: item 'cat' has id 0"),
+        ("item { id: 1 name: 'a' }\nitem { id: 3 name: 'b' }", "map.pbtxt:2: ids have a gap: 2 is missing"),
+        ("item { id: 1 name: 'a' }\n\nitem { id: 1 name: 'b' }", "map.pbtxt:3: item 'b' has id 1, as 'a' in line 1"),
+        ("item { id: 1 name: 'a' }\nitem { id: 2 name: 'a' }", "map.pbtxt:2: item 'a' is there twice"),
+        ("item { name: 'a' }", "map.pbtxt:1: item 'a' has no id"),
+        ("item { id: 1 }", "map.pbtxt:1: this item has no name"),
+        ("item { id: one name: 'a' }", "id is 'one'"),
+        ("item { id: 1 name: 'a'", "never closed"),
+        ("item { id: 1 name: 'a'\nitem { id: 2 name: 'b' } }\nfoo", "map.pbtxt:3"),
+        ("item { id: 1 name: 'a'\n id: 2 name: 'b' }", "map.pbtxt:2: broken label map: 'id' is given twice"),
+        ("item { id: 1 name: 'it's' }", "cannot read"),
+        ("{ 'cat': 1 }", "expected 'item {'"),
+        ("", "no item"),
+        ("item " + "{ a " * 100, "too deeply"),
+    ],
+)
+def test_a_map_that_would_train_wrongly_is_refused_with_its_line(text: str, says: str) -> None:
+    with pytest.raises(DataError) as error:
+        label_map.parse(text, PATH)
+    assert says in error.value.message
+    assert error.value.hint
+
+
+def test_a_missing_map_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such label map"):
+        label_map.load(tmp_path / "absent.pbtxt")
+
+
+@given(st.lists(st.text(min_size=1), unique=True, min_size=1))
+def test_what_is_written_is_read_back(names: list[str]) -> None:
+    text = label_map.dump([name.encode("utf-8", "replace").decode() for name in names])
+    expected = [name.encode("utf-8", "replace").decode() for name in names]
+    if len(set(expected)) == len(expected):
+        assert ids(text) == {name: number for number, name in enumerate(expected, start=1)}
+
+
+@given(st.text(alphabet="item{}<>:'\"\\ nameid0123#\n[],x") | st.text())
+def test_any_text_is_a_map_or_a_data_error(text: str) -> None:
+    with suppress(DataError):
+        assert label_map.parse(text, PATH)

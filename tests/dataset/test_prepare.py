@@ -1,0 +1,268 @@
+"""The whole way from annotations to records."""
+
+from __future__ import annotations
+
+import json
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from odtool.dataset import label_map, statistics
+from odtool.dataset.prepare import Prepared, Settings, prepare
+from odtool.dataset.types import Source
+from odtool.errors import DataError
+from odtool.workspace import Dataset
+
+Records = dict[str, dict[str, list[Any]]]
+ReadRecords = Callable[[Path], Records]
+VocSet = Callable[..., Path]
+
+
+def run(source: Path, out: Path, **options: Any) -> Prepared:
+    return prepare(Settings((Source(source),), out, **options))
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_the_raccoons_give_200_images_and_217_boxes_from_voc_and_the_same_from_csv(
+    shared_data: Path, tmp_path: Path, read_records: ReadRecords
+) -> None:
+    root = shared_data / "raccoon"
+    prepared = run(root, tmp_path / "voc")
+    run(root / "raccoon_labels.csv", tmp_path / "csv")
+    voc, from_csv = read_records(tmp_path / "voc"), read_records(tmp_path / "csv")
+    assert len(voc) == 200
+    assert sum(len(record["image/object/class/text"]) for record in voc.values()) == 217
+    assert sum(split.objects for split in prepared.summary.splits.values()) == 217
+    assert {name: split.images for name, split in prepared.summary.splits.items()} == {"train": 180, "val": 20}
+    # The CSV knows nothing of poses and flags.
+    for record in (*voc.values(), *from_csv.values()):
+        for key in ("view", "truncated", "difficult"):
+            del record[f"image/object/{key}"]
+    assert voc == from_csv
+    assert voc["images/raccoon-1.jpg"]["image/encoded"] == [(root / "images" / "raccoon-1.jpg").read_bytes()]
+    assert voc["images/raccoon-1.jpg"]["image/object/bbox/xmin"] == pytest.approx([81 / 650])
+
+
+def test_what_is_written_is_described(voc_set: VocSet, tmp_path: Path) -> None:
+    prepared = run(voc_set(10), tmp_path / "data", val=0.2, test=0.1, seed=3)
+    assert names(tmp_path / "data") == [
+        "dataset.json",
+        "label_map.pbtxt",
+        "problems.csv",
+        "test-00000-of-00001.tfrecord",
+        "train-00000-of-00001.tfrecord",
+        "val-00000-of-00001.tfrecord",
+    ]
+    dataset = Dataset(tmp_path / "data")
+    summary = statistics.load(dataset)
+    assert summary == prepared.summary
+    assert label_map.load(dataset.label_map) == summary.classes == {"cat": 1, "dog": 2}
+    assert {name: split.images for name, split in summary.splits.items()} == {"train": 7, "val": 2, "test": 1}
+    assert summary.splits["train"].bytes == dataset.shards("train")[0].stat().st_size
+    assert summary.splits["train"].median_size == (64, 48)
+    assert (summary.format, summary.seed) == ("voc", 3)
+
+
+def test_the_result_depends_neither_on_workers_nor_on_the_order_of_files(voc_set: VocSet, tmp_path: Path) -> None:
+    root = voc_set(700)
+    run(root, tmp_path / "one", workers=1, shards=3)
+    run(root, tmp_path / "two", workers=3, shards=3)
+    moved = tmp_path / "moved"
+    files = [file.relative_to(root) for file in root.rglob("*") if file.is_file()]
+    random.Random(5).shuffle(files)
+    for file in files:
+        (moved / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / file, moved / file)
+    run(moved, tmp_path / "three", workers=1, shards=3)
+    one = {file.name: file.read_bytes() for file in (tmp_path / "one").glob("*.tfrecord")}
+    assert len(one) == 6
+    for other in ("two", "three"):
+        assert {file.name: file.read_bytes() for file in (tmp_path / other).glob("*.tfrecord")} == one
+
+
+def test_several_sources_share_one_label_map(voc_set: VocSet, tmp_path: Path, read_records: ReadRecords) -> None:
+    one, two = voc_set(4, "one"), voc_set(3, "two")
+    prepare(Settings((Source(one, prefix="1-one/"), Source(two, prefix="2-two/")), tmp_path / "data"))
+    found = read_records(tmp_path / "data")
+    assert len(found) == 7
+    assert {record["image/object/class/label"][0] for record in found.values()} == {1, 2}
+
+
+def test_a_missing_image_refuses_and_can_be_left_out(voc_set: VocSet, tmp_path: Path) -> None:
+    root = voc_set(5)
+    for name in ("00001", "00003"):
+        (root / "images" / f"{name}.jpg").unlink()
+    with pytest.raises(DataError) as error:
+        run(root, tmp_path / "data")
+    assert "00001.jpg: no such file" in error.value.message
+    assert "2 images are missing" in error.value.message
+    assert "--skip-missing" in error.value.hint
+    assert names(tmp_path) == ["set"]
+    summary = run(root, tmp_path / "data", skip_missing=True).summary
+    assert summary.problems["image_missing"].count == 2
+    assert sum(split.images for split in summary.splits.values()) == 3
+
+
+def test_all_images_missing_is_an_error_anyway(voc_set: VocSet, tmp_path: Path) -> None:
+    root = voc_set(2)
+    shutil.rmtree(root / "images")
+    with pytest.raises(DataError, match="no such file"):
+        run(root, tmp_path / "data", skip_missing=True)
+
+
+def test_problems_are_mended_counted_listed_and_refused_by_strict(
+    voc_set: VocSet, tmp_path: Path, voc_xml: Callable[..., str], read_records: ReadRecords
+) -> None:
+    root = voc_set(4)
+    boxes = [("cat", -5, 2, 30, 60), ("cat", 30, 40, 1, 2), ("cat", 5, 5, 5, 9), ("cat", 1, 2, 3, 4)]
+    (root / "annotations" / "00000.xml").write_text(voc_xml("00000.jpg", boxes))
+    (root / "images" / "00001.jpg").write_bytes((root / "images" / "00001.jpg").read_bytes()[:-40])
+    with pytest.raises(DataError, match="refused by --strict"):
+        run(root, tmp_path / "data", strict=True)
+    assert names(tmp_path) == ["set"]
+    prepared = run(root, tmp_path / "data")
+    counts = {kind: problem.count for kind, problem in prepared.summary.problems.items()}
+    assert counts == {"box_inverted": 1, "box_outside": 1, "box_zero": 1, "image_truncated": 1}
+    assert prepared.first["box_zero"].file == root / "annotations" / "00000.xml"
+    rows = (tmp_path / "data" / "problems.csv").read_text().splitlines()
+    assert len(rows) == 1 + 4
+    records = read_records(tmp_path / "data")
+    assert len(records) == 3
+    assert records["images/00000.jpg"]["image/object/bbox/ymax"] == pytest.approx([1, 40 / 48, 4 / 48])
+
+
+def test_other_containers_are_reencoded_and_jpeg_is_not(
+    voc_set: VocSet, tmp_path: Path, write_image: Callable[..., Path], read_records: ReadRecords
+) -> None:
+    root = voc_set(2)
+    (root / "images" / "00000.jpg").unlink()
+    write_image(root / "images" / "00000.bmp")
+    summary = run(root, tmp_path / "data").summary
+    assert summary.problems["reencoded"].count == 1
+    records = read_records(tmp_path / "data")
+    assert records["images/00000.bmp"]["image/format"] == [b"png"]
+    assert records["images/00000.bmp"]["image/encoded"][0].startswith(b"\x89PNG")
+    assert records["images/00001.jpg"]["image/encoded"] == [(root / "images" / "00001.jpg").read_bytes()]
+
+
+def test_a_given_label_map_is_followed_and_an_unknown_class_refused(
+    voc_set: VocSet, tmp_path: Path, read_records: ReadRecords
+) -> None:
+    given = tmp_path / "map.pbtxt"
+    given.write_text("item { id: 1 name: 'dog' } item { id: 2 name: 'bird' } item { id: 3 name: 'cat' }")
+    root = voc_set(4)
+    run(root, tmp_path / "data", label_map=given)
+    assert label_map.load(tmp_path / "data" / "label_map.pbtxt") == {"dog": 1, "bird": 2, "cat": 3}
+    records = read_records(tmp_path / "data").values()
+    ids = {tuple(record["image/object/class/text"] + record["image/object/class/label"]) for record in records}
+    assert ids == {(b"dog", 1), (b"cat", 3)}
+    given.write_text("item { id: 1 name: 'dog' }")
+    with pytest.raises(DataError) as error:
+        run(root, tmp_path / "other", label_map=given)
+    assert "00000.xml: class 'cat' is not in" in error.value.message
+    assert names(tmp_path) == ["data", "map.pbtxt", "set"]
+
+
+def test_an_image_annotated_twice_is_kept_once(voc_set: VocSet, tmp_path: Path, voc_xml: Callable[..., str]) -> None:
+    root = voc_set(3)
+    (root / "annotations" / "again.xml").write_text(voc_xml("00001.jpg", [("cat", 1, 2, 3, 4)]))
+    summary = run(root, tmp_path / "data").summary
+    assert summary.problems["image_repeated"].count == 1
+    assert sum(split.images for split in summary.splits.values()) == 3
+
+
+def test_a_set_without_objects_is_refused(voc_set: VocSet, tmp_path: Path, voc_xml: Callable[..., str]) -> None:
+    root = voc_set(1)
+    (root / "annotations" / "00000.xml").write_text(voc_xml("00000.jpg", []))
+    with pytest.raises(DataError, match="no annotated object in 1 images"):
+        run(root, tmp_path / "data")
+
+
+def test_a_broken_file_among_many_leaves_the_old_data_as_it_was(voc_set: VocSet, tmp_path: Path) -> None:
+    root = voc_set(3)
+    run(root, tmp_path / "data")
+    before = {file.name: file.read_bytes() for file in (tmp_path / "data").iterdir()}
+    (root / "annotations" / "00002.xml").write_text("<annotation>\n<object>")
+    with pytest.raises(DataError, match=r"00002\.xml:2: broken XML"):
+        run(root, tmp_path / "data")
+    assert {file.name: file.read_bytes() for file in (tmp_path / "data").iterdir()} == before
+    assert names(tmp_path) == ["data", "set"]
+
+
+def test_a_full_disk_is_one_clear_error(voc_set: VocSet, tmp_path: Path) -> None:
+    root = voc_set(50)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, hard))
+    try:
+        with pytest.raises(DataError) as error:
+            run(root, tmp_path / "data")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert str(tmp_path / "data") in error.value.message
+    assert names(tmp_path) == ["set"]
+
+
+def command(root: Path, out: Path, *options: str) -> list[str]:
+    return [sys.executable, "-m", "odtool", "prepare", str(root), "--out", str(out), *options]
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_the_old_data_or_the_new_is_whole(
+    voc_set: VocSet, tmp_path: Path, read_records: ReadRecords
+) -> None:
+    root = voc_set(1500)
+    out = tmp_path / "data"
+    run(root, out)
+    for number in range(12):
+        words = command(root, out, "--seed", str(number), "--shards", "4")
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(0.15 + 0.07 * number)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert sum(split.images for split in statistics.load(Dataset(out)).splits.values()) == 1500
+        assert len(read_records(out)) == 1500
+    run(root, out)
+    assert names(tmp_path) == ["data", "set"]
+
+
+@pytest.mark.slow
+def test_of_two_at_once_one_wins_and_the_other_says_so(voc_set: VocSet, tmp_path: Path) -> None:
+    root = voc_set(3000)
+    words = command(root, tmp_path / "data", "--json", "--workers", "1")
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)]
+    outputs = [json.loads(process.communicate()[0]) for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1]
+    refused = next(output for output in outputs if "error" in output)
+    assert "another odtool prepare" in refused["error"]
+    assert sum(s.images for s in statistics.load(Dataset(tmp_path / "data")).splits.values()) == 3000
+    assert names(tmp_path) == ["data", "set"]
+
+
+def test_progress_counts_every_image(voc_set: VocSet, tmp_path: Path) -> None:
+    from contextlib import contextmanager
+
+    reported: list[tuple[int, int]] = []
+
+    @contextmanager
+    def progress(label: str, total: int) -> Any:
+        assert (label, total) == ("records", 10)
+        yield lambda done, size: reported.append((done, size))
+
+    settings = Settings((Source(voc_set(10)),), tmp_path / "data")
+    prepared = prepare(replace(settings, shards=2), progress=progress)
+    assert reported[-1] == (10, sum(split.bytes for split in prepared.summary.splits.values()))

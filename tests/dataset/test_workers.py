@@ -1,0 +1,58 @@
+"""Work done here or in worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from odtool.dataset.workers import crew
+from odtool.errors import DataError
+
+
+def test_little_work_starts_no_process() -> None:
+    with crew(4) as workers:
+        assert set(workers.map(lambda _: os.getpid(), range(5), alone=5)) == {os.getpid()}
+
+
+def test_much_work_is_done_elsewhere_in_order() -> None:
+    with crew(2) as workers:
+        assert list(workers.map(abs, range(-50, 0), alone=3)) == list(range(50, 0, -1))
+        # Once they run they do everything.
+        assert list(workers.map(abs, [-1], alone=3)) == [1]
+
+
+def test_a_worker_that_is_killed_is_an_error_a_person_understands() -> None:
+    with crew(2) as workers, pytest.raises(DataError, match="killed"):
+        list(workers.map(os._exit, [1, 1], alone=0))
+
+
+PARENT = """
+import os, sys, time
+from odtool.dataset.workers import crew
+if __name__ == "__main__":
+    with crew(2) as workers:
+        list(workers.map(abs, range(10), alone=0))
+        print("ready", flush=True)
+        time.sleep(60)
+"""
+
+
+def test_workers_end_when_the_command_is_killed() -> None:
+    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    with parent.stdout:
+        assert parent.stdout.readline() == "ready\n"
+    children = psutil.Process(parent.pid).children(recursive=True)
+    assert children
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children):
+        assert time.monotonic() < deadline, "workers outlive the command"
+        time.sleep(0.05)
