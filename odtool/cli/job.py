@@ -26,8 +26,8 @@ _ENVIRONMENT = {
 _BESIDE_TRAINING = 10
 """Added to the niceness of an evaluation beside training: it takes what training leaves of the processor."""
 
-RunArgument = Annotated[str | None, typer.Argument(metavar="[RUN]", help="A run's name; the newest run by default.")]
-TaskArgument = Annotated[str | None, typer.Argument(metavar="[train|eval]", help="One of the run's two tasks.")]
+RunArgument = Annotated[str | None, typer.Argument(metavar="RUN", help="A run's name; the newest run by default.")]
+TaskArgument = Annotated[str | None, typer.Argument(metavar="train|eval", help="One of the run's two tasks.")]
 ForegroundOption = Annotated[
     bool, typer.Option("--foreground", help="Stay, show the log, and pass Ctrl-C on, once, to save and end.")
 ]
