@@ -1,0 +1,249 @@
+"""Records of the Object Detection API read back: TFRecord files or shards, with their label map."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from odtool.dataset import examples, label_map
+from odtool.dataset.examples import Features
+from odtool.dataset.readers import documents
+from odtool.dataset.readers.folders import Folder, find_image, image_folders, walk
+from odtool.dataset.splits import split_of_name
+from odtool.dataset.types import AnnotatedImage, Box, Extent, Finding, ObjectAnnotation, Problem, Source
+from odtool.errors import DataError
+
+_NAME = re.compile(r"\.(tf)?rec(ord)?s?([-_.]|$)|-\d{5}-of-\d{5}$", re.IGNORECASE)
+_SHARD = re.compile(r"-(\d{5,})-of-(\d{5,})")
+_BOX = tuple(f"image/object/bbox/{name}" for name in ("xmin", "ymin", "xmax", "ymax"))
+_FLAGS = {
+    "difficult": "image/object/difficult",
+    "truncated": "image/object/truncated",
+    "occluded": "image/object/occluded",
+    "is_crowd": "image/object/is_crowd",
+    "group_of": "image/object/group_of",
+}
+_TEXT, _LABEL, _AREA, _VIEW = (f"image/object/{name}" for name in ("class/text", "class/label", "area", "view"))
+_MADE_ANEW = {"image/key/sha256", "image/format", "image/colorspace", "image/channels"}
+"""Keys whose values follow from the encoded image."""
+_KNOWN = _MADE_ANEW | {
+    *_BOX, *_FLAGS.values(), _TEXT, _LABEL, _AREA, _VIEW,
+    "image/encoded", "image/filename", "image/source_id", "image/height", "image/width",
+}  # fmt: skip
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Example:
+    """What one record says."""
+
+    filename: str
+    source_id: str
+    size: tuple[int, int] | None
+    encoded: tuple[int, int] | None
+    """Offset and length of the image within the record; None where the record has none."""
+    objects: tuple[ObjectAnnotation, ...]
+    problems: tuple[tuple[str, str], ...]
+    """Kind and detail of each."""
+    unknown: tuple[str, ...]
+    """Keys with values that are not carried over."""
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as records of the API, or None."""
+    if path.is_file():
+        named = bool(_NAME.search(path.name))
+        return f"{path.name} is a TFRecord file" if _looks_like(path, named=named) else None
+    files = [file for file in _files(walk(path)) if _looks_like(file, named=True)]
+    return f"{len(files)} TFRecord files with annotated images, such as {files[0]}" if files else None
+
+
+def _looks_like(path: Path, *, named: bool) -> bool:
+    """Other TFRecords (TFDS, events) have no image/ keys. One that is damaged is taken by its name."""
+    head = documents.ends(path)
+    return b"image/" in head if examples.is_tfrecord(path) else named and bool(head)
+
+
+def _files(folders: Iterable[Folder]) -> list[Path]:
+    return [folder.path / name for folder in folders for name in folder.files if _NAME.search(name)]
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every record of every file, one at a time.
+
+    Raises:
+        DataError: a file or record is damaged, or a record is no annotated image.
+    """
+    folders = list(walk(source.root))
+    files = [source.path]
+    if source.path.is_dir():
+        files = [file for file in _files(folders) if _looks_like(file, named=True)]
+    yield from _absent(files)
+    places = image_folders(folders) if source.images is None else [folder.path for folder in walk(source.images)]
+    seen: set[int] = set()
+    keys: set[str] = set()
+    for file in files:
+        names = _names(file, source, folders)
+        split = _split(file, source)
+        for record in examples.records(file):
+            parsed = parse(record.data, file, record.number, names)
+            for kind, detail in parsed.problems:
+                yield Problem(kind, file, detail)
+            for key in sorted(set(parsed.unknown) - keys):
+                keys.add(key)
+                yield Problem("key_dropped", file, f"{key}, first in record {record.number}")
+            identity = _unique(parsed.source_id or parsed.filename or f"{file.name}-{record.number}", seen)
+            if parsed.source_id and identity != parsed.source_id:
+                yield Problem("source_id_repeated", file, f"record {record.number}: '{parsed.source_id}'")
+            name = PurePosixPath(parsed.filename.replace("\\", "/")).name or f"{file.name}-{record.number}"
+            path, extent = file, None
+            if parsed.encoded is not None:
+                extent = Extent(record.offset + parsed.encoded[0], parsed.encoded[1], name)
+            else:
+                path = find_image(parsed.filename, places, within=source.root).path
+            yield AnnotatedImage(
+                path, file, parsed.objects, "fraction", split, identity, declared_size=parsed.size, extent=extent
+            )  # fmt: skip
+
+
+def _absent(files: Iterable[Path]) -> Iterator[Problem]:
+    """Shards that the names of the others speak of."""
+    series: dict[tuple[Path, str, str, int], set[int]] = {}
+    for file in files:
+        if match := _SHARD.search(file.name):
+            key = (file.parent, file.name[: match.start()], file.name[match.end() :], int(match[2]))
+            series.setdefault(key, set()).add(int(match[1]))
+    for (folder, before, after, count), numbers in series.items():
+        # A number beyond the count is a renamed file's; the set says what is missing, in bounded words.
+        if (missing := count - len(numbers)) > 0:
+            first = next(number for number in range(count) if number not in numbers)
+            detail = f"{before}-{first:05d}-of-{count:05d}{after} is not there ({missing} of {count} are missing)"
+            yield Problem("shard_missing", folder, detail)
+
+
+def _unique(identity: str, seen: set[int]) -> str:
+    """The id, with a number behind it where an earlier record has it; evaluation matches images by their ids."""
+    made, number = identity, 1
+    while (key := _hash(made)) in seen:
+        number += 1
+        made = f"{identity}#{number}"
+    seen.add(key)
+    return made
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+def _split(file: Path, source: Source) -> str | None:
+    """By the file's name, else by the innermost folder that speaks of a split."""
+    inner = file.relative_to(source.root).parent.parts
+    return next(filter(None, map(split_of_name, (file.name, *reversed(inner)))), None)
+
+
+def _names(file: Path, source: Source, folders: Iterable[Folder]) -> dict[int, str]:
+    """Class names by id from the label map nearest to a file: beside it, above it, then anywhere in the source."""
+    above = [folder for folder in file.parents if folder.is_relative_to(source.root)]
+    maps = [path for folder in folders for path in folder.ending(".pbtxt")]
+    maps.sort(
+        key=lambda path: (above.index(path.parent) if path.parent in above else len(above), "label" not in path.name)
+    )
+    for path in maps:
+        if re.search(rb"\bitem\s*:?\s*[{<]", documents.ends(path)):
+            return {number: name for name, number in label_map.load(path).items()}
+    return {}
+
+
+def parse(data: bytes, path: Path, number: int, names: Mapping[int, str]) -> Example:
+    """Parses a record's bytes; `path` and `number` are only named in errors.
+
+    Args:
+        names: class names by id, for records that carry ids alone.
+
+    Raises:
+        DataError: it is no tf.train.Example of an annotated image, or its lists are not of one length.
+    """
+    where = f"{path}: record {number}"
+    try:
+        found = examples.features(data)
+    except ValueError as error:
+        raise DataError(f"{where}: not a tf.train.Example: {error}", "Is it a TFRecord of another kind?") from None
+    keys = {*found.texts, *found.floats, *found.ints}
+    if not keys & {"image/encoded", "image/filename"}:
+        raise DataError(
+            f"{where}: has neither image/encoded nor image/filename, but {', '.join(sorted(keys)[:6]) or 'nothing'}",
+            "odtool reads the records of the Object Detection API.",
+        )
+    problems: list[tuple[str, str]] = []
+    objects = tuple(_objects(found, data, names, where, number, problems))
+    size = (_first(found.ints, "image/width", 0), _first(found.ints, "image/height", 0))
+    encoded = _first(found.texts, "image/encoded", (0, 0))
+    unknown = [key for store in (found.texts, found.floats, found.ints) for key, kept in store.items() if kept]
+    return Example(
+        _decoded(data, _first(found.texts, "image/filename", (0, 0))),
+        _source_id(found, data),
+        size if min(size) > 0 else None,
+        encoded if encoded[1] else None,
+        objects,
+        tuple(problems),
+        tuple(key for key in unknown if key not in _KNOWN),
+    )
+
+
+def _source_id(found: Features, data: bytes) -> str:
+    """Text as a rule; a whole number in what some converters write."""
+    if numbers := found.ints.get("image/source_id"):
+        return str(numbers[0])
+    return _decoded(data, _first(found.texts, "image/source_id", (0, 0)))
+
+
+def _objects(
+    found: Features, data: bytes, names: Mapping[int, str], where: str, number: int, problems: list[tuple[str, str]]
+) -> Iterator[ObjectAnnotation]:
+    sides = [found.floats.get(key, []) for key in _BOX]
+    count = len(sides[0])
+    if any(len(side) != count for side in sides):
+        lengths = ", ".join(f"{len(side)} {key.rsplit('/', 1)[1]}" for side, key in zip(sides, _BOX, strict=True))
+        raise DataError(f"{where}: its boxes are not whole: {lengths}", "Write the record anew, with four sides a box.")
+    texts = [_decoded(data, span) for span in _listed(found.texts, _TEXT, count, where)]
+    views = [_decoded(data, span) for span in _listed(found.texts, _VIEW, count, where)]
+    ids = _listed(found.ints, _LABEL, count, where)
+    areas = _listed(found.floats, _AREA, count, where)
+    flags = {name: _listed(found.ints, key, count, where) for name, key in _FLAGS.items()}
+    for position in range(count):
+        label = texts[position] if texts else ""
+        index = ids[position] if ids else 0
+        if not label and index < 1:
+            problems.append(
+                ("label_missing", f"record {number}: object {position + 1} has neither text nor an id from 1")
+            )
+            continue
+        if not label and index not in names:
+            problems.append(("class_unnamed", f"record {number}: object {position + 1}: id {index} is in no label map"))
+        yield ObjectAnnotation(
+            label or names.get(index, str(index)),
+            Box(*(side[position] for side in sides)),
+            **{name: bool(values[position]) for name, values in flags.items() if values},
+            view=views[position] if views else "",
+            area=areas[position] if areas and 0 < areas[position] < float("inf") else None,
+        )
+
+
+def _listed(store: Mapping[str, list[Value]], key: str, count: int, where: str) -> list[Value]:
+    """One value a box, or none at all."""
+    values = store.get(key, [])
+    if values and len(values) != count:
+        raise DataError(f"{where}: {key} has {len(values)} values for {count} boxes", "Write the record anew.")
+    return values
+
+
+def _first(store: Mapping[str, list[Value]], key: str, default: Value) -> Value:
+    return (store.get(key) or [default])[0]
+
+
+def _decoded(data: bytes, span: tuple[int, int]) -> str:
+    return data[span[0] : span[0] + span[1]].decode("utf-8", "backslashreplace").strip()
