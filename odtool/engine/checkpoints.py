@@ -39,24 +39,36 @@ def save(run: Run, checkpoint: Any, step: int) -> Path:
     return prefix
 
 
+def newest(run: Run) -> int:
+    """The step of the newest checkpoint that can be read, 0 where there is none; clears damaged ones away."""
+    import tensorflow as tf
+
+    clean(run)
+    for prefix in reversed(run.checkpoints().values()):
+        try:
+            return int(tf.train.load_checkpoint(str(prefix)).get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE"))
+        except tf.errors.OpError as error:
+            _remove_damaged(prefix, error)
+    return 0
+
+
 def restore_newest(run: Run, checkpoint: Any) -> int:
-    """Restores the newest checkpoint that can be read, and clears away what an interrupted save has left.
+    """Restores the newest checkpoint that can be read.
 
     Returns:
         Its step; 0 where there is none.
 
     Raises:
-        OdtoolError: the newest checkpoint is of another model.
+        OdtoolError: it is of another model.
     """
     import tensorflow as tf
 
-    clean(run)
-    for step, prefix in reversed(run.checkpoints().items()):
+    while step := newest(run):
+        prefix = run.checkpoint(step)
         try:
             checkpoint.restore(str(prefix)).assert_existing_objects_matched()
-        except (tf.errors.DataLossError, tf.errors.OutOfRangeError, tf.errors.NotFoundError) as error:
-            log.warning("%s is damaged and is removed (%s)", prefix.name, str(error).splitlines()[0][:200])
-            delete(prefix)
+        except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
+            _remove_damaged(prefix, error)
         except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
             raise OdtoolError(
                 f"{prefix} does not fit the model of {run.pipeline_config}: {str(error).splitlines()[0][:200]}",
@@ -65,6 +77,11 @@ def restore_newest(run: Run, checkpoint: Any) -> int:
         else:
             return step
     return 0
+
+
+def _remove_damaged(prefix: Path, error: Exception) -> None:
+    log.warning("removing %s, which is damaged: %s", prefix.name, str(error).splitlines()[0][:200])
+    delete(prefix)
 
 
 def clean(run: Run) -> None:

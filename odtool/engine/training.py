@@ -44,7 +44,7 @@ def train(run: Run, *, checkpoint_every: int, keep_checkpoints: int, stop: StopR
     """
     configs = model.read_configs(run.pipeline_config)
     schedule = Schedule(_num_steps(configs, run), checkpoint_every, keep_checkpoints)
-    newest = max(run.checkpoints(), default=0)
+    newest = checkpoints.newest(run)
     if newest >= schedule.num_steps:
         return Ending("finished", f"already trained: the newest checkpoint has {newest} of {schedule.num_steps} steps")
     strategy = model.strategy()

@@ -1,0 +1,118 @@
+"""Each mend that lets the API run on today's libraries, and that none is made where it is not needed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import ImageFont
+
+from odtool.engine import compat
+
+pytestmark = pytest.mark.usefixtures("api")
+
+
+def test_keras_is_keras_2(api: Any) -> None:
+    import tf_keras
+
+    assert api.keras.layers.Dense is tf_keras.layers.Dense
+
+
+def test_the_estimator_modes_are_there(api: Any) -> None:
+    assert [mode.value for mode in api.compat.v1.estimator.ModeKeys] == ["train", "eval", "infer"]
+
+
+def test_control_flow_is_where_tf_slim_looks_for_it() -> None:
+    ops = importlib.import_module("tensorflow.python.ops.control_flow_ops")
+    assert all(callable(getattr(ops, name)) for name in ("case", "cond", "while_loop"))
+
+
+@pytest.mark.parametrize("font", [ImageFont.load_default(), ImageFont.load_default(size=20)])
+def test_fonts_measure_text_as_they_did(font: Any) -> None:
+    width, height = font.getsize("disc: 90%")
+    assert (width, height) == font.getbbox("disc: 90%")[2:]
+
+
+def test_a_font_that_can_measure_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def own(self: Any, text: str) -> tuple[int, int]:
+        return (1, 1)
+
+    monkeypatch.setattr(ImageFont.FreeTypeFont, "getsize", own, raising=False)
+    compat._mend_pillow()
+    assert ImageFont.FreeTypeFont.getsize is own
+
+
+def test_an_estimator_that_is_there_is_left_alone(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = object()
+    monkeypatch.setattr(api.compat.v1, "estimator", own)
+    compat._mend_estimator()
+    assert api.compat.v1.estimator is own
+
+
+def test_stand_ins_are_gone_after_loading() -> None:
+    for name in ("tensorflow_io", "keras.applications", *compat.NOT_NEEDED):
+        assert name not in sys.modules or isinstance(sys.modules[name].__file__, str)
+    assert importlib.import_module("pandas").DataFrame
+
+
+def test_deepmac_says_what_it_cannot_do() -> None:
+    from object_detection.meta_architectures import deepmac_meta_arch
+
+    with pytest.raises(NotImplementedError, match="DeepMAC"):
+        deepmac_meta_arch.tfio.experimental  # noqa: B018 - reading the attribute is what is tested
+
+
+def test_the_small_resnets_are_built_from_keras_2() -> None:
+    import tf_keras
+    from object_detection.models.keras_models import resnet_v1
+
+    assert resnet_v1.resnet is tf_keras.applications.resnet
+
+
+@pytest.mark.parametrize("optimizer", ["rms_prop_optimizer", "momentum_optimizer", "adam_optimizer"])
+def test_every_optimizer_of_the_api_is_built(api: Any, optimizer: str) -> None:
+    from google.protobuf import text_format
+    from object_detection.builders import optimizer_builder
+    from object_detection.protos import optimizer_pb2
+
+    rate = "learning_rate { constant_learning_rate { learning_rate: 0.1 } }"
+    for average in ("true", "false"):
+        text = f"{optimizer} {{ {rate} }} use_moving_average: {average}"
+        made, _ = optimizer_builder.build(text_format.Parse(text, optimizer_pb2.Optimizer()))
+        assert isinstance(made, api.keras.optimizers.legacy.Optimizer)
+
+
+def test_the_figures_by_class_average_to_the_figures_over_all() -> None:
+    """COCO's mean over classes is the mean of each class's own where every class has the same number of entries."""
+    from object_detection.metrics import coco_tools
+
+    chance = np.random.default_rng(0)
+    boxes = [[float(x) for x in (*chance.integers(0, 50, 2), *chance.integers(20, 60, 2))] for _ in range(12)]
+    truth = [
+        {"id": i + 1, "image_id": i // 3, "category_id": i % 2 + 1, "bbox": box, "area": box[2] * box[3], "iscrowd": 0}
+        for i, box in enumerate(boxes)
+    ]
+    found = [
+        {
+            "image_id": row["image_id"],
+            "category_id": row["category_id"],
+            "score": 0.9,
+            "bbox": [row["bbox"][0] + 4, *row["bbox"][1:]],
+            "area": row["area"],
+        }
+        for row in truth
+    ]
+    classes = [{"id": 1, "name": "disc"}, {"id": 2, "name": "square"}, {"id": 3, "name": "absent"}]
+    wrapped = coco_tools.COCOWrapper(
+        {"annotations": truth, "images": [{"id": i} for i in range(4)], "categories": classes}
+    )
+    judge = coco_tools.COCOEvalWrapper(wrapped, wrapped.LoadAnnotations(found))
+    overall, by_class = judge.ComputeMetrics(include_metrics_per_category=True, all_metrics_per_category=True)
+    assert overall["Precision/mAP@.50IOU"] > 0
+    for name, value in overall.items():
+        parts = [by_class[f"{name} ByCategory/{label}"] for label in ("disc", "square")]
+        assert np.mean([part for part in parts if part >= 0] or [-1]) == pytest.approx(value), name
+        assert by_class[f"{name} ByCategory/absent"] == -1
