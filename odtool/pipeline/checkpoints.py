@@ -73,3 +73,13 @@ def _complete(prefix: Path) -> Path:
 
 def _glob_escape(name: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", name)
+
+
+def holds_detector(prefix: Path) -> bool:
+    """Whether a checkpoint was saved by training a detector, not an image classifier.
+
+    The Object Detection API's training saves the detector as `model`; its converters of classification backbones save
+    the network as `feature_extractor`. Names stand in the .index, uncompressed where a block of names begins.
+    """
+    index = prefix.with_name(f"{prefix.name}.index").read_bytes()
+    return b"model/_" in index or b"feature_extractor/" not in index

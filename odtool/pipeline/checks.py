@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from odtool.dataset import label_map
 from odtool.errors import ConfigError
-from odtool.pipeline import checkpoints, config, records, schema, spelling
+from odtool.pipeline import checkpoints, config, records
 from odtool.pipeline.config import PipelineConfig
-
-PLACEHOLDER = "PATH_TO_BE_CONFIGURED"
-"""What the zoo's configs have where a path of the user's belongs."""
 
 
 @dataclass(frozen=True)
@@ -36,49 +34,34 @@ def check_before_training(path: Path) -> Settings:
 
     Raises:
         ConfigError: names the field and the file that is missing or does not fit.
+        DataError: the label map cannot be used.
     """
-    loaded = config.load(path)
+    return check(config.load(path), path)
+
+
+def check(loaded: PipelineConfig, path: Path) -> Settings:
+    """The same for a config in memory; `path` is only named in errors."""
     architecture = config.architecture(loaded)
     message = loaded.message
     _check_numbers(message, path)
+    _check_schedule(loaded, path)
     train_records = _check_reader(message.train_input_reader, "train_input_reader", path)
     if not message.eval_input_reader:
         raise ConfigError(f"{path}: no eval_input_reader", "Write the config anew: odtool configure")
     eval_records = _check_reader(message.eval_input_reader[0], "eval_input_reader[0]", path)
     _check_checkpoint(message.train_config, path)
-    label_map = Path(message.train_input_reader.label_map_path)
-    _check_classes(loaded, label_map, path)
+    _check_classes(loaded, path)
     return Settings(
         architecture=architecture,
         num_classes=config.num_classes(loaded),
         batch_size=message.train_config.batch_size,
         num_steps=message.train_config.num_steps,
-        label_map=label_map,
+        label_map=Path(message.train_input_reader.label_map_path),
         train_records=train_records,
         eval_records=eval_records,
         fine_tune_checkpoint=message.train_config.fine_tune_checkpoint,
         metrics=tuple(message.eval_config.metrics_set),
     )
-
-
-def read_label_map(path: Path) -> dict[str, int]:
-    """Ids by class name, as the API reads a label map.
-
-    Raises:
-        ConfigError: it is missing or does not parse.
-    """
-    from google.protobuf import text_format
-
-    message = schema.messages("string_int_label_map").StringIntLabelMap()
-    try:
-        text_format.Parse(path.read_text(encoding="utf-8"), message)
-    except OSError:
-        raise ConfigError(f"{path}: no such label map", "Make it with: odtool prepare SOURCE") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not a text file", "A label map is protobuf text format in UTF-8.") from None
-    except text_format.ParseError as error:
-        raise spelling.explain(error, str(path)) from None
-    return {item.name: item.id for item in message.item}
 
 
 def _check_numbers(message: Any, path: Path) -> None:
@@ -87,15 +70,41 @@ def _check_numbers(message: Any, path: Path) -> None:
         if getattr(message.train_config, name) < 1:
             raise ConfigError(
                 f"{path}: train_config.{name} is {getattr(message.train_config, name)}",
-                f"Give a number of at least 1: odtool configure --set train_config.{name}=1000",
+                f"Give a number of at least 1: odtool configure --{name.removeprefix('num_').replace('_', '-')} N",
             )
 
 
-def _check_reader(reader: Any, name: str, path: Path) -> tuple[Path, ...]:
-    label_map = reader.label_map_path
-    if not label_map or PLACEHOLDER in label_map or not Path(label_map).is_file():
+def _check_schedule(loaded: PipelineConfig, path: Path) -> None:
+    """What learning_schedules.py refuses, but only after the model is built."""
+    optimizer = config.optimizer(loaded)
+    if optimizer is None or optimizer.learning_rate.WhichOneof("learning_rate") is None:
         raise ConfigError(
-            f"{path}: {name}.label_map_path: no such file: {label_map or '(empty)'}",
+            f"{path}: train_config.optimizer names no optimizer with a learning rate",
+            "Set one, for example train_config.optimizer.adam_optimizer.learning_rate.constant_learning_rate."
+            "learning_rate=0.001",
+        )
+    if not optimizer.learning_rate.HasField("cosine_decay_learning_rate"):
+        return
+    schedule = optimizer.learning_rate.cosine_decay_learning_rate
+    if schedule.warmup_steps > schedule.total_steps:
+        raise ConfigError(
+            f"{path}: cosine_decay_learning_rate: {schedule.warmup_steps} warmup_steps of {schedule.total_steps} "
+            "total_steps",
+            "The warm-up must end before the schedule does.",
+        )
+    if schedule.warmup_steps and schedule.warmup_learning_rate > schedule.learning_rate_base:
+        raise ConfigError(
+            f"{path}: cosine_decay_learning_rate: warmup_learning_rate {schedule.warmup_learning_rate:g} is above "
+            f"learning_rate_base {schedule.learning_rate_base:g}",
+            "The warm-up must not start above the rate that it leads to.",
+        )
+
+
+def _check_reader(reader: Any, name: str, path: Path) -> tuple[Path, ...]:
+    classes = reader.label_map_path
+    if not classes or not Path(classes).is_file():
+        raise ConfigError(
+            f"{path}: {name}.label_map_path: no such file: {classes or '(empty)'}",
             "Run odtool prepare, then odtool configure.",
         )
     patterns = list(reader.tf_record_input_reader.input_path)
@@ -125,14 +134,12 @@ def _check_checkpoint(train_config: Any, path: Path) -> None:
         )
 
 
-def _check_classes(loaded: PipelineConfig, label_map: Path, path: Path) -> None:
-    classes = read_label_map(label_map)
-    highest = max(classes.values(), default=0)
+def _check_classes(loaded: PipelineConfig, path: Path) -> None:
+    found = Path(loaded.message.train_input_reader.label_map_path)
+    classes = label_map.load(found)
     wanted = config.num_classes(loaded)
-    if not classes or min(classes.values()) < 1:
-        raise ConfigError(f"{label_map}: ids must start at 1; 0 is the background", "Make it anew with: odtool prepare")
-    if highest != wanted:
+    if len(classes) != wanted:
         raise ConfigError(
-            f"{path}: the model has {wanted} classes, {label_map} ids up to {highest}",
+            f"{path}: the model has {wanted} classes, {found} has {len(classes)}",
             "Write the config anew for this data: odtool configure",
         )

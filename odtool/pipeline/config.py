@@ -68,13 +68,14 @@ def dump(config: PipelineConfig) -> str:
     return extensions.to_text(config.message, config.extensions)
 
 
-def save(config: PipelineConfig, path: Path) -> None:
-    """Writes a config in one step.
+def save(config: PipelineConfig, path: Path, *, heading: str = "") -> None:
+    """Writes a config in one step, below a comment line.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: the folder cannot be written; the old file stays.
     """
-    write_atomically(path, dump(config))
+    comment = f"# {heading}\n" if heading else ""
+    write_atomically(path, comment + dump(config))
 
 
 def architecture(config: PipelineConfig) -> str:

@@ -17,8 +17,10 @@ _POSITION = re.compile(r"^\d+:\d+ : ")
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint with the names most like `name`, or with all of them where none is alike."""
     names = sorted(known)
-    if alike := difflib.get_close_matches(name, names, n=3, cutoff=0.6):
-        return f"Did you mean {' or '.join(alike)}?"
+    alike = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    longer = [known for known in names if len(name) > 2 and name in known]
+    if likely := [*alike, *(known for known in longer if known not in alike)][:3]:
+        return f"Did you mean {' or '.join(likely)}?"
     if not names:
         return "It has no fields at all."
     return f"Known names: {', '.join(names)}."

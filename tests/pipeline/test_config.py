@@ -81,3 +81,10 @@ def test_a_copy_does_not_share_the_message() -> None:
     loaded = config.parse("model { ssd { num_classes: 1 } }", "f")
     loaded.copy().message.model.ssd.num_classes = 2
     assert config.num_classes(loaded) == 1
+
+
+def test_saving_writes_a_comment_line_above_and_reads_back(tmp_path: Path) -> None:
+    loaded = config.parse("model { ssd { num_classes: 1 } }", "f")
+    config.save(loaded, tmp_path / "pipeline.config", heading="Written by a test.")
+    assert (tmp_path / "pipeline.config").read_text().startswith("# Written by a test.\nmodel {")
+    assert config.load(tmp_path / "pipeline.config") == loaded

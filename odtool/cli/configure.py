@@ -1,0 +1,117 @@
+"""odtool configure: a pipeline.config for a new run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from odtool.cli import console
+from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from odtool.pipeline.configuration import Configured
+
+
+def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
+    model: Annotated[str | None, typer.Option(help="A model of the zoo or of model_zoo/; see odtool models.")] = None,
+    pipeline: Annotated[Path | None, typer.Option(help="A pipeline.config of your own to start from.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Prepared data; data/ in the workspace by default.")] = None,
+    run: Annotated[str | None, typer.Option(help="Name of the new run; the model's by default.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, max=65536, help="Images a step; the learning rate is scaled with it.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps of training; the learning rate's schedule follows.")
+    ] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over the training images, instead of --steps.")] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(help="Checkpoint to fine-tune: a prefix or its folder; none starts from scratch.")
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="PATH=VALUE", help="Any field, as train_config.max_number_of_boxes=50."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the config of a run not yet trained.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change and write nothing.")] = False,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write a run's pipeline.config from a zoo model or a file, fitted to the prepared data.
+
+    Every field that differs from where it started is shown, old → new, with the reason.
+
+    Example: `odtool configure --model ssd_mobilenet_v2_fpnlite_320x320 --steps 2000`
+    """
+    del debug  # handled when it is parsed
+    _refuse_both(model, "--model", pipeline, "--pipeline")
+    _refuse_both(steps, "--steps", epochs, "--epochs")
+    if epochs is not None and not 0 < epochs < 1e6:
+        raise typer.BadParameter("must be more than 0.", param_hint="--epochs")
+    from odtool.pipeline import configuration
+
+    request = configuration.Request(
+        model=model,
+        pipeline=pipeline,
+        data=data,
+        run=run,
+        batch_size=batch_size,
+        steps=steps,
+        epochs=epochs,
+        checkpoint=checkpoint,
+        assignments=tuple(assignments or ()),
+        force=force,
+        dry_run=dry_run,
+    )
+    configured = configuration.configure(console.workspace(workspace), request)
+    console.show(_payload(configured), as_json=as_json, render=lambda screen: _render(configured, screen))
+
+
+def _refuse_both(first: object, first_name: str, second: object, second_name: str) -> None:
+    if first is not None and second is not None:
+        raise typer.BadParameter(f"cannot be given together with {second_name}.", param_hint=first_name)
+
+
+def _payload(configured: Configured) -> dict[str, Any]:
+    settings = configured.settings
+    return {
+        "run": configured.run.name,
+        "path": str(configured.run.pipeline_config),
+        "written": configured.written,
+        "source": configured.source,
+        "architecture": settings.architecture,
+        "num_classes": settings.num_classes,
+        "batch_size": settings.batch_size,
+        "num_steps": settings.num_steps,
+        "epochs": round(configured.epochs, 2),
+        "fine_tune_checkpoint": settings.fine_tune_checkpoint or None,
+        "changes": [change.as_json() for change in configured.changes],
+        "notes": configured.notes,
+    }
+
+
+def _render(configured: Configured, screen: Console) -> None:
+    settings = configured.settings
+    for change in configured.changes:
+        reason = f"  ({change.reason})" if change.reason else ""
+        screen.print(f"{change.field}: {_value(change.old)} → {_value(change.new)}{reason}", markup=False)
+    for note in configured.notes:
+        screen.print(f"note: {note}", markup=False)
+    verb = "wrote" if configured.written else "would write"
+    screen.print(f"{verb} {configured.run.pipeline_config} from {configured.source}", markup=False)
+    epochs = f"{configured.epochs:.3g}" if configured.epochs < 1000 else f"{configured.epochs:,.0f}"
+    screen.print(
+        f"run {configured.run.name}: {settings.architecture}, classes: {settings.num_classes}, "
+        f"{settings.num_steps:,} steps of {settings.batch_size} images ({epochs} epochs)",
+        markup=False,
+    )
+    if configured.written:
+        screen.print(f"next: odtool train {configured.run.name}", markup=False)
+
+
+def _value(text: str | None) -> str:
+    return "unset" if text is None else text

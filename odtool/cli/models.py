@@ -1,0 +1,115 @@
+"""odtool models: the model zoo, with its published figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from odtool.cli import console
+from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from odtool.pipeline.catalogue import ZooModel
+
+
+class Order(str, Enum):
+    """What the table is sorted by."""
+
+    name = "name"
+    map = "map"
+    speed = "speed"
+    size = "size"
+
+
+def models(
+    sort: Annotated[Order, typer.Option(help="Best or fastest first.")] = Order.speed,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter", help="Architecture, output (boxes, masks, keypoints) or part of a name; all must fit."
+        ),
+    ] = None,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """List the TF2 detection model zoo: what `odtool configure --model` takes.
+
+    COCO mAP and speed are the zoo's own published figures; the GPU they were timed on is not named there.
+
+    Example: `odtool models --filter ssd --sort map`
+    """
+    del debug  # handled when it is parsed
+    from odtool.pipeline.catalogue import MODELS
+
+    downloaded = {folder.name for folder in console.workspace(workspace).model_zoo.glob("*") if folder.is_dir()}
+    chosen = [model for model in MODELS if all(_fits(model, wanted.lower()) for wanted in filters or [])]
+    chosen.sort(key=_key(sort))
+    rows = [_row(model, downloaded) for model in chosen]
+    console.show({"models": rows}, as_json=as_json, render=lambda screen: _render(rows, screen))
+
+
+def _fits(model: ZooModel, wanted: str) -> bool:
+    return wanted == model.architecture or wanted in model.outputs or wanted in model.name
+
+
+def _key(order: Order) -> Callable[[ZooModel], tuple[float, str]]:
+    def key(model: ZooModel) -> tuple[float, str]:
+        figures = {
+            Order.name: 0.0,
+            Order.map: -(model.coco_map or 0.0),
+            Order.speed: model.speed_ms or float("inf"),
+            Order.size: float(model.height * model.width),
+        }
+        return figures[order], model.name
+
+    return key
+
+
+def _row(model: ZooModel, downloaded: set[str]) -> dict[str, Any]:
+    from odtool.pipeline import zoo
+
+    return {
+        "name": zoo.short_name(model.name),
+        "config": model.name,
+        "architecture": model.architecture,
+        "height": model.height,
+        "width": model.width,
+        "outputs": list(model.outputs),
+        "coco_map": model.coco_map,
+        "mask_map": model.mask_map,
+        "keypoint_map": model.keypoint_map,
+        "speed_ms": model.speed_ms,
+        "checkpoint": zoo.address(model) or None,
+        "downloaded": bool({model.name, model.folder, zoo.short_name(model.name)} & downloaded),
+    }
+
+
+def _render(rows: list[dict[str, Any]], screen: Console) -> None:
+    columns = ["model", "architecture", "input", "COCO mAP", "ms", "outputs", "here"]
+    cells = [
+        [
+            row["name"],
+            row["architecture"],
+            f"{row['height']}x{row['width']}",
+            _figures(row["coco_map"], row["mask_map"], row["keypoint_map"]),
+            _figures(row["speed_ms"]),
+            ", ".join(row["outputs"]),
+            "yes" if row["downloaded"] else "",
+        ]
+        for row in rows
+    ]
+    table = console.table("", columns, cells)
+    table.columns[0].min_width = max((len(row["name"]) for row in rows), default=0)  # a name is for copying
+    screen.print(table, width=None if screen.is_terminal else 140)
+    screen.print("COCO mAP of boxes / masks / key points and ms an image as the zoo publishes them.", markup=False)
+
+
+def _figures(*values: float | None) -> str:
+    return " / ".join(f"{value:g}" for value in values if value is not None)

@@ -1,0 +1,168 @@
+"""The flow of `odtool configure`: a base config, the data set, the user's wishes, and a new run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool import __version__, locks
+from odtool.dataset import statistics
+from odtool.errors import ConfigError
+from odtool.pipeline import checkpoints, checks, config, diff, fields, finetuning, inputs, sizing, zoo
+from odtool.pipeline.config import PipelineConfig
+from odtool.pipeline.diff import Change, Draft
+from odtool.pipeline.starting import Base, choose
+from odtool.workspace import TASKS, Dataset, Run, Workspace
+
+_MANY_EPOCHS = 100
+"""The zoo's own schedules show COCO 25 to 300 times."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for; None and empty leave the choice to odtool."""
+
+    model: str | None = None
+    pipeline: Path | None = None
+    data: Path | None = None
+    run: str | None = None
+    batch_size: int | None = None
+    steps: int | None = None
+    epochs: float | None = None
+    checkpoint: str | None = None
+    """A path, or 'none' for training from scratch."""
+    assignments: tuple[str, ...] = ()
+    """The --set options, in their order."""
+    force: bool = False
+    """Whether to replace the config of a run that has not been trained."""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class Configured:
+    """What was, or with a dry run would be, written."""
+
+    run: Run
+    source: str
+    """The template or file that the config came from."""
+    config: PipelineConfig
+    settings: checks.Settings
+    changes: list[Change]
+    notes: list[str]
+    epochs: float
+    written: bool
+
+
+def configure(workspace: Workspace, request: Request) -> Configured:
+    """Makes a run's pipeline.config; nothing is written when anything is wrong.
+
+    Raises:
+        ConfigError: a setting, a file or the run's name cannot be used.
+        DataError: the data set is not prepared.
+    """
+    base = choose(workspace, model=request.model, pipeline=request.pipeline)
+    run = _run(workspace, request, base)
+    dataset = Dataset(request.data.absolute()) if request.data else workspace.data
+    summary = statistics.load(dataset)
+    images = summary.splits["train"].images if "train" in summary.splits else 0
+    draft = Draft(base.config.copy())
+    inputs.fit(draft, dataset, summary)
+    _set_size(draft, request, base, images)
+    _set_start(draft, request, base)
+    for assignment in request.assignments:
+        _assign(draft, assignment)
+    settings = checks.check(draft.config, run.pipeline_config)
+    if not request.dry_run:
+        heading = f"Written by odtool {__version__} from {base.source}."
+        config.save(draft.config, run.pipeline_config, heading=heading)
+    return Configured(
+        run=run,
+        source=base.source,
+        config=draft.config,
+        settings=settings,
+        changes=diff.compare(base.config, draft.config, draft.reasons),
+        notes=draft.notes,
+        epochs=_epochs(draft, images),
+        written=not request.dry_run,
+    )
+
+
+def _set_size(draft: Draft, request: Request, base: Base, images: int) -> None:
+    if request.batch_size is not None:
+        sizing.set_batch_size(draft, request.batch_size, "--batch-size")
+    elif base.model is not None and draft.message.train_config.batch_size > sizing.DEFAULT_BATCH_SIZE:
+        reason = f"fits one device; the zoo trained with {draft.message.train_config.batch_size} on several"
+        sizing.set_batch_size(draft, sizing.DEFAULT_BATCH_SIZE, reason)
+    if request.steps is not None:
+        sizing.set_steps(draft, request.steps, "--steps")
+    elif request.epochs is not None:
+        size = draft.message.train_config.batch_size
+        reason = f"--epochs: {request.epochs:g} times {images} images in batches of {size}"
+        sizing.set_steps(draft, sizing.steps_for(request.epochs, images, size), reason)
+    elif base.model is not None and _epochs(draft, images) > _MANY_EPOCHS:
+        steps, epochs = draft.message.train_config.num_steps, _epochs(draft, images)
+        draft.notes.append(f"the zoo's {steps:,} steps show each of {images} images {epochs:,.0f} times; see --steps")
+
+
+def _epochs(draft: Draft, images: int) -> float:
+    train_config = draft.message.train_config
+    return float(train_config.num_steps * train_config.batch_size / images)
+
+
+def _set_start(draft: Draft, request: Request, base: Base) -> None:
+    if request.checkpoint == "none":
+        finetuning.start_from_scratch(draft, "training starts from scratch, as asked for with --checkpoint none")
+    elif request.checkpoint is not None:
+        finetuning.start_from(draft, checkpoints.find(Path(request.checkpoint).expanduser().absolute()))
+    elif base.folder is not None:
+        finetuning.start_from(draft, checkpoints.find(base.folder.absolute()))
+    elif base.keeps_checkpoint:
+        finetuning.keep(draft)
+    else:
+        finetuning.start_from_scratch(draft, _scratch_note(base))
+
+
+def _assign(draft: Draft, assignment: str) -> None:
+    for switch in fields.assign(draft.config, assignment):
+        why = f"{switch.new} takes its place by --set: a config has only one {switch.oneof}"
+        draft.because(why, switch.old)
+        draft.notes.append(f"{switch.old}: {why}")
+    draft.because("--set", assignment.partition("=")[0].strip().replace("[+]", ""))
+
+
+def _scratch_note(base: Base) -> str:
+    if base.model is None or not base.model.tarball:
+        return "training starts from scratch: no checkpoint is named; --checkpoint PATH gives one"
+    return (
+        f"training starts from scratch: no checkpoint of {base.model.name} in model_zoo/. To fine-tune, unpack "
+        f"{zoo.address(base.model)} to model_zoo/{base.model.folder}/ and configure again"
+    )
+
+
+def _run(workspace: Workspace, request: Request, base: Base) -> Run:
+    if request.run is None:
+        return _free_run(workspace, base.run_name)
+    run = workspace.run(request.run)
+    if steps := run.checkpoints():
+        raise ConfigError(
+            f"{run.path}: has checkpoints up to step {max(steps)}, made with its own pipeline.config",
+            f"Configure under another name: --run {_free_run(workspace, run.name).name}",
+        )
+    if any(locks.is_held(run.job_lock(task)) for task in TASKS):
+        raise ConfigError(f"{run.path}: is running", f"Stop it first: odtool stop {run.name}")
+    if run.pipeline_config.exists() and not request.force:
+        raise ConfigError(
+            f"{run.pipeline_config}: exists already", "Give --force to replace it, or another name with --run."
+        )
+    return run
+
+
+def _free_run(workspace: Workspace, name: str) -> Run:
+    """The first of name, name_2, name_3 … that is not taken."""
+    name = re.sub(r"[^\w.-]+", "_", name).strip("._") or "run"
+    run, number = workspace.run(name), 1
+    while run.path.exists():
+        number += 1
+        run = workspace.run(f"{name}_{number}")
+    return run

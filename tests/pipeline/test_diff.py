@@ -1,0 +1,54 @@
+"""What changed, and why."""
+
+from __future__ import annotations
+
+from odtool.pipeline import config, diff
+from odtool.pipeline.diff import Change, Draft
+
+OLD = """
+model { ssd { num_classes: 90 anchor_generator { ssd_anchor_generator {} } } }
+train_config { batch_size: 4 fine_tune_checkpoint: "a" }
+eval_config { metrics_set: "m" super_categories { key: "k" value: "v" } }
+graph_rewriter { [an.extension]: 1 }
+"""
+
+
+def test_fields_are_shown_with_old_new_and_the_nearest_reason() -> None:
+    old = config.parse(OLD, "f")
+    draft = Draft(old.copy())
+    draft.message.train_config.batch_size = 8
+    draft.message.train_config.ClearField("fine_tune_checkpoint")
+    draft.message.model.ssd.num_classes = 2
+    draft.message.eval_config.metrics_set.append("n")
+    draft.because("in general", "train_config")
+    draft.because("asked for", "train_config.batch_size")
+    assert diff.compare(old, draft.config, draft.reasons) == [
+        Change("model.ssd.num_classes", "90", "2", ""),
+        Change("train_config.batch_size", "4", "8", "asked for"),
+        Change("train_config.fine_tune_checkpoint", '"a"', None, "in general"),
+        Change("eval_config.metrics_set[1]", None, '"n"', ""),
+    ]
+
+
+def test_a_later_reason_takes_the_place_of_earlier_ones_below_it() -> None:
+    draft = Draft(config.parse("", "f"))
+    draft.because("scaled", "train_config.optimizer.adam_optimizer.epsilon")
+    draft.because("replaced", "train_config.optimizer")
+    assert draft.reasons == {"train_config.optimizer": "replaced"}
+
+
+def test_empty_messages_maps_and_extensions_have_paths_too() -> None:
+    flat = diff.flatten(config.parse(OLD, "f"))
+    assert flat["model.ssd.anchor_generator.ssd_anchor_generator"] == "{}"
+    assert flat["eval_config.super_categories[k]"] == '"v"'
+    assert flat["graph_rewriter.[an.extension]"] == "[an.extension]: 1"
+
+
+def test_an_extension_that_went_is_shown() -> None:
+    old = config.parse(OLD, "f")
+    new = old.copy()
+    new.message.ClearField("graph_rewriter")
+    assert diff.compare(old, new, {}) == [
+        Change("graph_rewriter", "{}", None, ""),
+        Change("graph_rewriter.[an.extension]", "[an.extension]: 1", None, ""),
+    ]
