@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from odtool.cli import console, evaluate, logs, prepare, status, stop, train
+from odtool.cli import configure, console, doctor, evaluate, logs, models, prepare, status, stop, train
 
 app = typer.Typer(
     help="From annotations to a trained, evaluated detector with the TensorFlow Object Detection API.",
@@ -14,11 +14,14 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 app.command("prepare")(prepare.prepare)
+app.command("models")(models.models)
+app.command("configure")(configure.configure)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)
 app.command("stop")(stop.stop)
+app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:
