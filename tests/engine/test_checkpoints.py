@@ -1,0 +1,89 @@
+"""Checkpoints on disk: pruned, cleaned and kept apart without ever being lost."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from odtool import locks
+from odtool.engine import checkpoints, metrics
+from odtool.workspace import Run
+
+DATA = "data-00000-of-00001"
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    made = Run(tmp_path / "run")
+    made.path.mkdir()
+    for step in (10, 20, 30):
+        add(made, step)
+    return made
+
+
+def add(run: Run, step: int, content: str = "") -> None:
+    run.path.joinpath(f"ckpt-{step}.{DATA}").write_text(content or f"data {step}")
+    run.path.joinpath(f"ckpt-{step}.index").write_text(f"index {step}")
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_the_oldest_beyond_the_number_to_keep_are_deleted_whole(run: Run) -> None:
+    checkpoints.prune(run, 2)
+    assert names(run.path) == {f"ckpt-{step}.{end}" for step in (20, 30) for end in (DATA, "index")} | {"checkpoint"}
+    state = (run.path / "checkpoint").read_text()
+    assert state.startswith('model_checkpoint_path: "ckpt-30"\n')
+    assert "ckpt-10" not in state
+
+
+def test_while_evaluation_lives_what_it_has_not_scored_is_kept(run: Run) -> None:
+    held = locks.acquire(run.job_lock("eval"))
+    assert held is not None
+    metrics.MetricsLog(run.metrics).write("eval", 20, {"checkpoint": "ckpt-20", "sample_1_of_n": 1})
+    checkpoints.prune(run, 1)
+    os.close(held)
+    assert list(run.checkpoints()) == [10, 30]
+    checkpoints.prune(run, 1)
+    assert list(run.checkpoints()) == [30]
+
+
+def test_what_an_interrupted_save_leaves_is_cleaned_and_nothing_else(run: Run) -> None:
+    whole = names(run.path)
+    (run.path / f"ckpt-40.{DATA}").write_text("torn")
+    (run.path / "ckpt-50_temp").mkdir()
+    (run.path / ".saving").mkdir()
+    (run.path / ".saving" / "ckpt-60.index").write_text("torn")
+    (run.path / "ckpt-notes.txt").write_text("mine")
+    checkpoints.clean(run)
+    assert names(run.path) == whole | {"ckpt-notes.txt"}
+
+
+def test_the_best_replaces_the_one_before_and_outlives_the_original(run: Run) -> None:
+    checkpoints.keep_as_best(run, run.checkpoint(10))
+    kept = checkpoints.keep_as_best(run, run.checkpoint(20))
+    assert kept == run.best / "ckpt-20"
+    assert names(run.best) == {f"ckpt-20.{DATA}", "ckpt-20.index", "checkpoint"}
+    checkpoints.delete(run.checkpoint(20))
+    assert run.best_checkpoint() == kept
+    assert (run.best / f"ckpt-20.{DATA}").read_text() == "data 20"
+
+
+def test_the_same_step_trained_anew_replaces_its_older_self_as_best(run: Run) -> None:
+    checkpoints.keep_as_best(run, run.checkpoint(10))
+    checkpoints.delete(run.checkpoint(10))
+    add(run, 10, "better")
+    checkpoints.keep_as_best(run, run.checkpoint(10))
+    assert (run.best / f"ckpt-10.{DATA}").read_text() == "better"
+
+
+def test_the_best_is_kept_where_there_are_no_hard_links(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "link", refuse)
+    checkpoints.keep_as_best(run, run.checkpoint(10))
+    assert (run.best / f"ckpt-10.{DATA}").read_text() == "data 10"
