@@ -66,6 +66,8 @@ def compare(old: PipelineConfig, new: PipelineConfig, reasons: Mapping[str, str]
         reasons: by path; a field takes the reason of the longest path that it lies at or below.
     """
     before, after = flatten(old), flatten(new)
+    for one, other in ((before, after), (after, before)):
+        _drop_emptied(one, other)
     # Fields that went keep their old place among their section's; sorting by section is stable.
     paths = sorted({**after, **before}, key=_section)
     return [
@@ -73,6 +75,13 @@ def compare(old: PipelineConfig, new: PipelineConfig, reasons: Mapping[str, str]
         for path in paths
         if before.get(path) != after.get(path)
     ]
+
+
+def _drop_emptied(one: dict[str, str], other: Mapping[str, str]) -> None:
+    """Leaves out a message that is empty on one side only: its fields on the other side say it all."""
+    for path in [path for path, text in one.items() if text == "{}" and path not in other]:
+        if any(_is_within(known, path) for known in other):
+            del one[path]
 
 
 def _section(path: str) -> int:
