@@ -7,6 +7,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from odtool.dataset.types import Extent
 
@@ -61,9 +62,15 @@ class ImageHeader:
         """Whether the file's own bytes go into the record: what the API's decoder takes as JPEG or PNG."""
         return self.format in ("jpeg", "png")
 
+    def __reduce__(self) -> tuple[type[ImageHeader], tuple[Any, ...]]:
+        """By position, as Box pickles."""
+        return ImageHeader, tuple([getattr(self, name) for name in _HEADER_FIELDS])
+
     def name_fits(self, path: Path) -> bool:
         return path.suffix.lower() in _NAMES[self.format]
 
+
+_HEADER_FIELDS = ImageHeader.__match_args__
 
 Read = Callable[[int, int], bytes]
 """Bytes of the file: (offset, length); fewer at its end."""

@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from odtool.dataset import image_file, spool, statistics
@@ -84,8 +85,9 @@ def example(checked: CheckedImage, encoded: bytes, classes: Mapping[str, int]) -
     boxes = [item.box for item in objects]
     areas = [item.box.area if item.area is None else item.area for item in objects]
     format_name = header.format if header.written_as_is else "png"
-    features = (
-        _bytes(b"image/encoded", (encoded,)),
+    pieces = [
+        _opening(b"image/encoded", len(encoded)),
+        encoded,
         _bytes(b"image/filename", (_utf8(image.name),)),
         _bytes(b"image/format", (format_name.encode(),)),
         _ints(b"image/height", (header.height,)),
@@ -105,9 +107,9 @@ def example(checked: CheckedImage, encoded: bytes, classes: Mapping[str, int]) -
         _bytes(b"image/object/view", [_utf8(item.view) for item in objects]),
         _bytes(b"image/source_id", (_utf8(image.source_id or image.name),)),
         _ints(b"image/width", (header.width,)),
-    )
-    # Example.features is field 1; its map entries already carry their own tags.
-    return _field(0x0A, b"".join(features))
+    ]
+    # Example.features is field 1. The pieces are joined once, as the image is nearly all of the record.
+    return b"".join((b"\x0a", _varint(sum(map(len, pieces))), *pieces))
 
 
 def framed(record: bytes) -> bytes:
@@ -135,7 +137,7 @@ def _utf8(text: str) -> bytes:
 
 def _varint(value: int) -> bytes:
     if value < 0x80:
-        return bytes((value,))
+        return _SMALL[value]
     parts = bytearray()
     while value > 0x7F:
         parts.append(value & 0x7F | 0x80)
@@ -144,25 +146,45 @@ def _varint(value: int) -> bytes:
     return bytes(parts)
 
 
-def _field(tag: int, data: bytes) -> bytes:
-    return b"".join((bytes((tag,)), _varint(len(data)), data))
+_SMALL = [bytes((value,)) for value in range(0x80)]
+
+
+@cache
+def _key(key: bytes) -> bytes:
+    """The key of a map entry: its field 1."""
+    return b"\x0a" + _varint(len(key)) + key
 
 
 def _entry(key: bytes, feature: bytes) -> bytes:
-    """One entry of the map Features.feature (field 1): key is field 1, the Feature is field 2."""
-    return _field(0x0A, _field(0x0A, key) + _field(0x12, feature))
+    """One entry of the map Features.feature (field 1): the key, and the Feature as field 2."""
+    entry = _key(key) + b"\x12" + _varint(len(feature)) + feature
+    return b"\x0a" + _varint(len(entry)) + entry
+
+
+def _opening(key: bytes, length: int) -> bytes:
+    """All that stands before the one value, `length` bytes long, of a BytesList in a Feature in an entry."""
+    opening = b""
+    for tag in (b"\x0a", b"\x0a", b"\x12"):
+        opening = tag + _varint(len(opening) + length) + opening
+    opening = _key(key) + opening
+    return b"\x0a" + _varint(len(opening) + length) + opening
 
 
 def _bytes(key: bytes, values: Iterable[bytes]) -> bytes:
-    return _entry(key, _field(0x0A, b"".join([_field(0x0A, value) for value in values])))
+    data = b"".join([b"\x0a" + _varint(len(value)) + value for value in values])
+    return _entry(key, b"\x0a" + _varint(len(data)) + data)
 
 
 def _floats(key: bytes, values: Sequence[float]) -> bytes:
-    packed = struct.pack(f"<{len(values)}f", *values)
-    return _entry(key, _field(0x12, _field(0x0A, packed) if values else b""))
+    return _entry(key, _packed(b"\x12", struct.pack(f"<{len(values)}f", *values)))
 
 
 def _ints(key: bytes, values: Sequence[int]) -> bytes:
     """Values are never negative here: sizes, ids and flags."""
-    packed = b"".join([_varint(value) for value in values])
-    return _entry(key, _field(0x1A, _field(0x0A, packed) if values else b""))
+    return _entry(key, _packed(b"\x1a", b"".join([_varint(value) for value in values])))
+
+
+def _packed(tag: bytes, data: bytes) -> bytes:
+    """A FloatList or Int64List with its values packed, as the Feature's field of that tag."""
+    values = b"\x0a" + _varint(len(data)) + data if data else b""
+    return tag + _varint(len(values)) + values

@@ -28,6 +28,11 @@ class Box:
         """Square units; negative or zero for a box that is inverted or flat in one direction."""
         return (self.xmax - self.xmin) * (self.ymax - self.ymin)
 
+    # A frozen dataclass with slots pickles field by field in Python, a fifth of all the work of preparing;
+    # by position it is work for C.
+    def __reduce__(self) -> tuple[type[Box], tuple[float, ...]]:
+        return Box, (self.xmin, self.ymin, self.xmax, self.ymax)
+
 
 @dataclass(frozen=True, slots=True)
 class ObjectAnnotation:
@@ -44,6 +49,12 @@ class ObjectAnnotation:
     """The viewpoint (VOC's pose), for image/object/view."""
     area: float | None = None
     """Area of the object's mask in square pixels where the format gives it; else the box's is used."""
+
+    def __reduce__(self) -> tuple[type[ObjectAnnotation], tuple[Any, ...]]:
+        return ObjectAnnotation, tuple([getattr(self, name) for name in _OBJECT_FIELDS])
+
+
+_OBJECT_FIELDS = ObjectAnnotation.__match_args__
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,12 @@ class AnnotatedImage:
     def name(self) -> str:
         """The image's file name, without folders."""
         return self.extent.name if self.extent else self.path.name
+
+    def __reduce__(self) -> tuple[type[AnnotatedImage], tuple[Any, ...]]:
+        return AnnotatedImage, tuple([getattr(self, name) for name in _IMAGE_FIELDS])
+
+
+_IMAGE_FIELDS = AnnotatedImage.__match_args__
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from odtool.dataset.image_file import EXTENSIONS
 
 _OURS = ({"dataset.json", "label_map.pbtxt"}, {"pipeline.config"})
 """What folders hold that odtool or a training wrote, which are no annotations."""
+_SPELT = tuple(spelt for extension in EXTENSIONS for spelt in (extension, extension.upper()))
 _MOST_FOLDERS = 200
 """Folders in which an image is looked for one after the other."""
 
@@ -64,16 +65,17 @@ def find_image(name: str, folders: Sequence[Path], *, within: Path) -> Found:
     plain = name[2:] if name[1:3] == ":/" else name
     folders = folders[:_MOST_FOLDERS]
     outside = False
-    for candidate in _as_given(plain, folders):
-        if not _inside(candidate, within, folders):
-            outside = outside or not plain.startswith("/")
-        elif _is_file(candidate):
-            return Found(candidate, True)
-    last = PurePosixPath(plain).name
+    if "/" in plain:
+        for candidate in _as_given(plain, folders):
+            if not _inside(candidate, within, folders):
+                outside = outside or not plain.startswith("/")
+            elif _is_file(candidate):
+                return Found(Path(candidate), True)
+    last = plain.rsplit("/", 1)[-1]
     if last in ("", ".", ".."):
         return Found(within / "(no name)", False, outside)
     for folder in folders:
-        if _is_file(folder / last):
+        if _is_file(f"{folder}/{last}"):
             return Found(folder / last, True, outside)
     stem = PurePosixPath(last).stem if PurePosixPath(last).suffix.lower() in EXTENSIONS else last
     found = find_stem(stem, folders)
@@ -83,31 +85,33 @@ def find_image(name: str, folders: Sequence[Path], *, within: Path) -> Found:
 def find_stem(stem: str, folders: Sequence[Path]) -> Path | None:
     """The image with this name and any usual extension."""
     for folder in folders:
-        for extension in EXTENSIONS:
-            for spelt in (extension, extension.upper()):
-                if _is_file(folder / (stem + spelt)):
-                    return folder / (stem + spelt)
+        for extension in _SPELT:
+            if _is_file(f"{folder}/{stem}{extension}"):
+                return folder / (stem + extension)
     return None
 
 
-def _as_given(name: str, folders: Sequence[Path]) -> Iterator[Path]:
+# Text in place of Path objects from here on: all this is done for each image in several folders.
+
+
+def _as_given(name: str, folders: Sequence[Path]) -> Iterator[str]:
     if name.startswith("/"):
-        yield Path(os.path.normpath(name))
+        yield os.path.normpath(name)
         return
     for folder in folders:
-        yield Path(os.path.normpath(folder / name))
+        yield os.path.normpath(f"{folder}/{name}")
 
 
-def _inside(path: Path, within: Path, folders: Sequence[Path]) -> bool:
+def _inside(path: str, within: Path, folders: Sequence[Path]) -> bool:
     """Whether the path lies below the source or one of the image folders, by its spelling.
 
     Links within a source are the user's own and are followed.
     """
-    return any(path.is_relative_to(os.path.normpath(root)) for root in (within, *folders))
+    return any(path.startswith(f"{os.path.normpath(root)}/") for root in (within, *folders))
 
 
-def _is_file(path: Path) -> bool:
+def _is_file(path: str) -> bool:
     try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long for the file system, or one with a NUL in it
+        return os.path.isfile(path)  # noqa: PTH113 - see above
+    except ValueError:  # a NUL in the name, before Python 3.12
         return False

@@ -65,22 +65,22 @@ def read(source: Source) -> Iterator[Finding]:
     listed = {name: split for split, names in lists.items() for name in names}
     with_images = image_folders(folders)
     places: dict[Path, tuple[Path, ...]] = {}
+    splits: dict[Path, str | None] = {}
     for file in files:
         folder = file.parent
         if folder not in places:
             places[folder] = tuple(_places(source, folder, with_images))
-        key = _listed_as(file, source.root)
-        if not listed:
-            split = _split_of_folder(folder, source.root)
-        elif (name := next((name for name in key if name in listed), None)) is None:
-            yield Problem("not_in_split", file, "none of ImageSets/Main names it")
-            continue
-        else:
+            splits[folder] = _split_of_folder(folder, source.root)
+        split = splits[folder]
+        if lists:
+            name = next((name for name in _listed_as(file, source.root) if name in listed), None)
+            if name is None:
+                yield Problem("not_in_split", file, "none of ImageSets/Main names it")
+                continue
             split = listed.pop(name)
         yield Deferred(parse_file, (file, split, places[folder], source.root))
     for name, split in listed.items():
-        if lists:
-            yield Problem("annotation_missing", source.root, f"{name}, listed for {split}, has no XML file")
+        yield Problem("annotation_missing", source.root, f"{name}, listed for {split}, has no XML file")
 
 
 def parse_file(
@@ -93,13 +93,14 @@ def parse_file(
         return
     for kind, detail in annotation.problems:
         yield Problem(kind, path, detail)
-    image = find_stem(path.stem, places)
     found = find_image(annotation.filename or path.stem, places, within=root)
-    # The name within the file goes stale when files are renamed; the file's own name is what pairs the two.
-    if image is None or (found.exists and found.path.stem == path.stem):
-        image = found.path
-    elif PurePosixPath(annotation.filename.replace("\\", "/")).stem != path.stem:
-        yield Problem("filename_mismatch", path, f"says '{annotation.filename}', but {image.name} has its name")
+    image = found.path
+    if not found.exists or image.stem != path.stem:
+        # The name within the file goes stale when files are renamed; the file's own name is what pairs the two.
+        own = find_stem(path.stem, places)
+        image = own or image
+        if own and PurePosixPath(annotation.filename.replace("\\", "/")).stem != path.stem:
+            yield Problem("filename_mismatch", path, f"says '{annotation.filename}', but {own.name} has its name")
     if found.outside:
         yield Problem("path_outside", path, f"'{annotation.filename}' leads outside {root}")
     yield AnnotatedImage(image, path, annotation.objects, split=split, declared_size=annotation.size)
