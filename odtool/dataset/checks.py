@@ -26,6 +26,7 @@ class Check:
 
 CATALOGUE: dict[str, Check] = {
     "annotation_missing": Check("info", "left out: listed, but without annotation"),
+    "annotation_superseded": Check("info", "another annotation of the image is used"),
     "box_invalid": Check("warning", "left out"),
     "box_inverted": Check("warning", "corners put in order"),
     "box_missing": Check("warning", "left out"),
@@ -34,6 +35,7 @@ CATALOGUE: dict[str, Check] = {
     "box_zero": Check("warning", "left out"),
     "class_unnamed": Check("info", "kept under its id"),
     "class_unused": Check("info", "not in the label map"),
+    "entry_ignored": Check("info", "not read"),
     "exif_rotation": Check("warning", "kept as stored; TensorFlow does not rotate"),
     "extension_lies": Check("info", "read by its content"),
     "file_skipped": Check("info", "not read"),
@@ -47,6 +49,7 @@ CATALOGUE: dict[str, Check] = {
     "image_unreadable": Check("error", "image left out"),
     "key_dropped": Check("warning", "not carried over"),
     "label_missing": Check("warning", "object left out"),
+    "labels_several": Check("info", "one object for each class"),
     "not_in_split": Check("info", "left out: the data set's own lists do not name it"),
     "object_ignored": Check("info", "left out: the data set itself marks it as not to be used"),
     "path_outside": Check("warning", "looked for by its base name"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.readers import coco, documents, folders, tfod_csv, tfrecord, voc, yolo
+from odtool.dataset.readers import coco, documents, folders, tfod_csv, tfrecord, voc, vott_csv, vott_json, yolo
 from odtool.dataset.types import Finding, Source
 from odtool.errors import DataError
 
@@ -26,6 +26,8 @@ READERS: dict[str, Reader] = {
     "coco": Reader("COCO JSON", coco.detect, coco.read),
     "yolo": Reader("YOLO", yolo.detect, yolo.read),
     "voc": Reader("Pascal VOC XML", voc.detect, voc.read),
+    "vott_json": Reader("VoTT JSON", vott_json.detect, vott_json.read),
+    "vott_csv": Reader("VoTT CSV", vott_csv.detect, vott_csv.read),
     "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, tfod_csv.read),
     "tfrecord": Reader("TFRecords of the Object Detection API", tfrecord.detect, tfrecord.read),
 }

@@ -1,0 +1,109 @@
+"""Documents that list many images: what one says, which ones there are, and where their images lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+from odtool.dataset.readers.folders import Found, find_image, image_folders, walk
+from odtool.dataset.splits import split_of_name
+from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image of a document."""
+
+    names: tuple[str, ...]
+    """What its file may be called, the likeliest first; paths and URLs as the document spells them."""
+    objects: tuple[ObjectAnnotation, ...] = ()
+    size: tuple[int, int] | None = None
+    unit: Unit = "pixel"
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one document says."""
+
+    entries: tuple[Entry, ...]
+    problems: tuple[tuple[str, str], ...] = ()
+    """Kind and detail of each."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The documents of a source, and the folders of its images."""
+
+    source: Source
+    files: tuple[Path, ...]
+    images: tuple[Path, ...]
+
+    def findings(self, file: Path, listing: Listing) -> Iterator[Finding]:
+        """The problems and images of one of the documents, each image looked for on disk."""
+        for kind, detail in listing.problems:
+            yield Problem(kind, file, detail)
+        split, places = self.split(file), self.places(file)
+        for entry in listing.entries:
+            found = locate(entry.names, places, within=self.source.root)
+            if found.outside:
+                yield Problem("path_outside", file, f"'{entry.names[0]}' leads outside {self.source.root}")
+            yield AnnotatedImage(
+                found.path, file, entry.objects, entry.unit, entry.split or split, declared_size=entry.size
+            )
+
+    def split(self, file: Path) -> str | None:
+        """By the document's name, else by the innermost folder that speaks of a split."""
+        inner = file.relative_to(self.source.root).parent.parts
+        return next(filter(None, map(split_of_name, (file.stem, *reversed(inner)))), None)
+
+    def places(self, file: Path) -> list[Path]:
+        """Where the images of a document may lie: beside it, in images/ beside it, then anywhere in the source."""
+        if self.source.images is not None:
+            return list(self.images)
+        split = split_of_name(file.stem)
+        of_split = [folder for folder in self.images if split and split_of_name(folder.name) == split]
+        beside = [file.parent / "images", file.parent.parent / "images"]
+        near = [file.parent, *(folder for folder in beside if folder.is_dir())]
+        below = [folder for folder in self.images if folder.is_relative_to(file.parent)]
+        return list(dict.fromkeys([*of_split, *near, *below, *self.images]))
+
+
+def documents_of(source: Source, suffixes: str | tuple[str, ...], looks_like: Callable[[Path], bool]) -> Documents:
+    """The file that the source is, or those in it with one of the endings (in lower case) that look right."""
+    folders = list(walk(source.root))
+    files = [source.path]
+    if source.path.is_dir():
+        endings = (suffixes,) if isinstance(suffixes, str) else suffixes
+        files = [file for folder in folders for file in folder.ending(*endings) if looks_like(file)]
+    if source.images is not None:
+        with_images = [folder.path for folder in walk(source.images)]
+    else:
+        with_images = image_folders(folders)
+    return Documents(source, tuple(files), tuple(with_images))
+
+
+def locate(names: Sequence[str], places: Sequence[Path], *, within: Path) -> Found:
+    """The first of the names that is there; else where the first was expected."""
+    first = None
+    for name in names:
+        found = find_image(name, places, within=within)
+        if found.exists:
+            return found
+        first = first or found
+    return first or find_image("", places, within=within)
+
+
+def spellings(reference: str) -> tuple[str, ...]:
+    """What the file behind a path or URL may be called: as written, without scheme and query, and unescaped."""
+    plain = reference.strip()
+    scheme, separator, rest = plain.partition("://")
+    if separator and scheme.isalnum() | ("-" in scheme):
+        # s3://bucket/key, https://host/path, file:///path: the host or bucket is no folder here.
+        plain = rest.partition("/")[2] if scheme != "file" else rest
+        plain = plain.partition("?")[0]
+    elif plain.startswith("file:"):
+        plain = plain.removeprefix("file:")
+    return tuple(dict.fromkeys(name for name in (plain, unquote(plain)) if name))

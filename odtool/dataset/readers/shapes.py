@@ -1,0 +1,46 @@
+"""Shapes as bounding boxes: the envelopes of polygons, ellipses, turned rectangles and groups of boxes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from odtool.dataset.types import Box
+
+
+def envelope(points: Iterable[tuple[float, float]]) -> Box:
+    """The smallest upright box around at least one point; not a number where one of them is not."""
+    xs, ys = zip(*points, strict=True)
+    if any(math.isnan(value) for value in (*xs, *ys)):
+        return Box(math.nan, math.nan, math.nan, math.nan)
+    return Box(min(xs), min(ys), max(xs), max(ys))
+
+
+def around(boxes: Iterable[Box]) -> Box:
+    """The smallest box around at least one box."""
+    return envelope(point for box in boxes for point in ((box.xmin, box.ymin), (box.xmax, box.ymax)))
+
+
+def rotated(x: float, y: float, width: float, height: float, degrees: float) -> Box:
+    """The envelope of a rectangle turned about its top left corner, clockwise as seen (y points down)."""
+    if degrees % 360 == 0:
+        return Box(x, y, x + width, y + height)
+    sine, cosine = _turn(degrees)
+    corners = ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height))
+    return envelope((x + a * cosine - b * sine, y + a * sine + b * cosine) for a, b in corners)
+
+
+def ellipse(centre: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0) -> Box:
+    """The envelope of an ellipse with these radii (across, down), turned about its centre."""
+    (x, y), (across, down) = centre, radii
+    sine, cosine = _turn(degrees)
+    half_width = math.hypot(across * cosine, down * sine)
+    half_height = math.hypot(across * sine, down * cosine)
+    return Box(x - half_width, y - half_height, x + half_width, y + half_height)
+
+
+def _turn(degrees: float) -> tuple[float, float]:
+    """Sine and cosine; not a number for an infinite angle."""
+    if not math.isfinite(degrees):
+        return math.nan, math.nan
+    return math.sin(math.radians(degrees)), math.cos(math.radians(degrees))
