@@ -1,0 +1,97 @@
+"""Annotation files paired with images by name: where the images lie, and which of them have no annotation file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.dataset.image_file import EXTENSIONS
+from odtool.dataset.readers.folders import Folder, image_folders, walk
+from odtool.dataset.splits import split_of_name
+from odtool.dataset.types import Problem, Source
+
+_MOST = 50
+"""Folders farther away in which an image is looked for."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The annotation files of a source, by folder."""
+
+    files: Mapping[Path, Sequence[Path]]
+    """Folder → annotation files in it."""
+    places: Mapping[Path, tuple[Path, ...]]
+    """Folder → folders where its images may lie, the likeliest first."""
+    images: Mapping[Path, frozenset[str]]
+    """Folder → names of the images in it, without extension."""
+
+
+def pair(files: Iterable[Path], source: Source, names: Sequence[str]) -> Pairs:
+    """Pairs folders of annotation files with folders of images.
+
+    Args:
+        names: what folders of images are called where this format is used, the likeliest first.
+    """
+    by_folder: dict[Path, list[Path]] = {}
+    for file in files:
+        by_folder.setdefault(file.parent, []).append(file)
+    folders = list(walk(source.images or source.root))
+    places = {folder: _places(folder, source, image_folders(folders), names) for folder in by_folder}
+    return Pairs(by_folder, places, {folder.path: _stems(folder) for folder in folders if _stems(folder)})
+
+
+def _stems(folder: Folder) -> frozenset[str]:
+    return frozenset(path.stem for path in folder.ending(*EXTENSIONS))
+
+
+def _places(folder: Path, source: Source, with_images: list[Path], names: Sequence[str]) -> tuple[Path, ...]:
+    near = [folder]
+    if source.images is None:
+        for above in (folder.parent, folder.parent.parent):
+            if above.is_relative_to(source.root.parent):
+                inner = folder.relative_to(above).parts[1:]
+                near += [place for name in names for place in (above.joinpath(name, *inner), above / name)]
+    inside = set(with_images)
+    near = [place for place in near if place in inside or (_beside(place, source) and place.is_dir())]
+    rest = sorted(with_images, key=lambda place: _distance(place, folder, source, names))
+    return tuple(dict.fromkeys([*near, *rest[:_MOST]]))
+
+
+def _beside(place: Path, source: Source) -> bool:
+    """Outside the source, as images/ is where the source is the folder of labels beside it."""
+    return not place.is_relative_to(source.root)
+
+
+def _distance(place: Path, folder: Path, source: Source, names: Sequence[str]) -> tuple[int, int, int]:
+    """Small for a folder of images of the same split, with one of the names, close by."""
+    root = source.images or source.root
+    own, other = split_of_folder(folder, source.root), split_of_folder(place, root)
+    shared = len([1 for one, two in zip(place.parts, folder.parts, strict=False) if one == two])
+    name = names.index(place.name) if place.name in names else len(names)
+    return (0 if own == other else 1, name, -shared)
+
+
+def split_of_folder(folder: Path, root: Path) -> str | None:
+    """The split of the innermost folder below the root whose name speaks of one."""
+    parts = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
+    return next(filter(None, map(split_of_name, reversed(parts))), None)
+
+
+def without_annotation(pairs: Pairs) -> Iterator[Problem]:
+    """Images that no annotation file goes with: nobody has looked at them, so they are no background.
+
+    One problem an image in folders where others have annotations, one a folder where none has.
+    """
+    annotated: dict[Path, set[str]] = {}
+    for folder, files in pairs.files.items():
+        named = {file.stem for file in files}
+        home = next((place for place in pairs.places[folder] if named & pairs.images.get(place, frozenset())), None)
+        if home is not None:
+            annotated.setdefault(home, set()).update(named)
+    for place, stems in pairs.images.items():
+        if place not in annotated:
+            yield Problem("file_skipped", place, f"{len(stems)} images, none with an annotation file")
+            continue
+        for stem in sorted(stems - annotated[place]):
+            yield Problem("annotation_missing", place / stem, "an image without annotation file")
