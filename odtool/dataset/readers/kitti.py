@@ -1,0 +1,114 @@
+"""KITTI: one text file an image, with class, truncation, occlusion, angle, box and 3-D box in 15 or 16 fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.dataset.readers import documents, rows
+from odtool.dataset.readers.folders import find_stem, walk
+from odtool.dataset.readers.pairs import pair, split_of_folder, without_annotation
+from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
+
+_SAMPLES = 5
+"""Text files a folder that are looked into."""
+_FIELDS = (14, 15)
+"""Numbers after the class; the last of 15 is a detector's score."""
+
+
+@dataclass(frozen=True)
+class KittiFile:
+    """What one text file says."""
+
+    objects: tuple[ObjectAnnotation, ...]
+    problems: tuple[tuple[str, str], ...] = ()
+    """Kind and detail of each."""
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as KITTI, or None."""
+    if path.is_file():
+        return f"{path.name} has KITTI's 15 fields a line" if _looks_like(path) else None
+    for folder in walk(path):
+        for file in folder.ending(".txt")[:_SAMPLES]:
+            if _looks_like(file):
+                return f"{file} has KITTI's 15 fields a line"
+    return None
+
+
+def _looks_like(path: Path) -> bool:
+    if path.suffix.lower() != ".txt":
+        return False
+    line = next((line for line in rows.opening(path) if line.strip()), "")
+    return _fields(line) is not None
+
+
+def _fields(line: str) -> tuple[str, list[float]] | None:
+    """Class, which may have blanks in it, and the numbers after it; None where the line is none of KITTI's."""
+    words = line.split()
+    for count in _FIELDS:
+        label, numbers = words[:-count], words[-count:]
+        if not label or rows.is_number(label[-1]):
+            continue
+        try:
+            return " ".join(label), [float(word) for word in numbers]
+        except ValueError:
+            continue
+    return None
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every label file with its image; images without one have not been annotated and are counted."""
+    if source.path.is_file():
+        files = [source.path]
+    else:
+        files = [file for folder in walk(source.root) for file in _label_files(folder.ending(".txt"))]
+    names = [f"image_{file.parent.name[6:]}" for file in files[:1] if file.parent.name.startswith("label_")]
+    pairs = pair(files, source, [*names, "image_2", "images", "image", "data"])
+    for folder, labels in pairs.files.items():
+        split = split_of_folder(folder, source.root)
+        for file in labels:
+            yield Deferred(parse_file, (file, split, pairs.places[folder]))
+    if source.path.is_dir():
+        yield from without_annotation(pairs)
+
+
+def _label_files(files: list[Path]) -> list[Path]:
+    """All text files of a folder, or none: an empty one is an image without objects."""
+    return files if any(_looks_like(file) for file in files) else []
+
+
+def parse_file(path: Path, split: str | None, places: tuple[Path, ...]) -> Iterator[AnnotatedImage | Problem]:
+    """One text file, its image looked for in `places`."""
+    parsed = parse(documents.read_bytes(path), path)
+    for kind, detail in parsed.problems:
+        yield Problem(kind, path, detail)
+    image = find_stem(path.stem, places) or (*places, path.parent)[0] / f"{path.stem}.png"
+    yield AnnotatedImage(image, path, parsed.objects, split=split)
+
+
+def parse(data: bytes, path: Path) -> KittiFile:
+    """Parses a text file's bytes; `path` is only named in errors.
+
+    The fields are those of readme.txt in KITTI's object development kit.
+
+    Raises:
+        DataError: a line has not a class and 14 or 15 numbers.
+    """
+    objects = []
+    problems = []
+    for number, line in enumerate(documents.text_of(data, path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        fields = _fields(line)
+        if fields is None:
+            raise documents.broken(path, number, f"not a class and 14 or 15 numbers, as KITTI has it: '{line[:60]}'")
+        label, values = fields
+        box = Box(*values[3:7])
+        if label.lower() == "dontcare":
+            problems.append(("object_ignored", f"line {number}: DontCare"))
+            continue
+        # Truncation is a share from 0 to 1; occlusion 3 is for "unknown".
+        objects.append(ObjectAnnotation(label, box, truncated=values[0] > 0, occluded=values[1] in (1, 2)))
+    return KittiFile(tuple(objects), tuple(problems))
