@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from odtool.cli import configure, console, doctor, evaluate, logs, models, prepare, status, stop, train
+from odtool.cli import configure, console, demo, doctor, evaluate, logs, models, prepare, status, stop, train
 
 app = typer.Typer(
     help="From annotations to a trained, evaluated detector with the TensorFlow Object Detection API.",
@@ -21,6 +21,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)
 app.command("stop")(stop.stop)
+app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 
 
