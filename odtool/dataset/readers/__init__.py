@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.readers import coco, documents, folders, tfod_csv, tfrecord, voc, vott_csv, vott_json, yolo
+from odtool.dataset.readers import (
+    coco,
+    documents,
+    folders,
+    label_studio,
+    tfod_csv,
+    tfrecord,
+    voc,
+    vott_csv,
+    vott_json,
+    yolo,
+)
 from odtool.dataset.types import Finding, Source
 from odtool.errors import DataError
 
@@ -28,6 +39,7 @@ READERS: dict[str, Reader] = {
     "voc": Reader("Pascal VOC XML", voc.detect, voc.read),
     "vott_json": Reader("VoTT JSON", vott_json.detect, vott_json.read),
     "vott_csv": Reader("VoTT CSV", vott_csv.detect, vott_csv.read),
+    "label_studio": Reader("Label Studio JSON", label_studio.detect, label_studio.read),
     "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, tfod_csv.read),
     "tfrecord": Reader("TFRecords of the Object Detection API", tfrecord.detect, tfrecord.read),
 }
