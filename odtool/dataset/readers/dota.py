@@ -1,0 +1,113 @@
+"""DOTA: one text file an image, each line four corners, a class and a difficulty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from odtool.dataset.readers import documents, rows
+from odtool.dataset.readers.folders import Folder, find_stem, walk
+from odtool.dataset.readers.pairs import pair, split_of_folder, without_annotation
+from odtool.dataset.readers.shapes import envelope
+from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
+
+_SAMPLES = 5
+"""Text files a folder that are looked into."""
+_HEADERS = ("imagesource:", "gsd:", "acquisition dates:")
+_CORNERS = 8
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as DOTA, or None."""
+    if path.is_file():
+        return f"{path.name} has four corners and a class a line" if _looks_like(path) else None
+    for folder in walk(path):
+        for file in folder.ending(".txt")[:_SAMPLES]:
+            if _looks_like(file):
+                return f"{file} has four corners and a class a line"
+    return None
+
+
+def _looks_like(path: Path) -> bool:
+    """Headers and nothing more are an image without objects, so they are enough."""
+    if path.suffix.lower() != ".txt":
+        return False
+    lines = [line.strip() for line in rows.opening(path) if line.strip()]
+    if lines and lines[0].lower().startswith(_HEADERS):
+        return True
+    fields = _fields(lines[0]) if lines else None
+    return fields is not None and not rows.is_number(fields[1])
+
+
+def _fields(line: str) -> tuple[list[float], str, bool] | None:
+    """Corners, class and whether it is difficult; None where the line is none of DOTA's."""
+    words = line.split()
+    try:
+        corners = [float(word) for word in words[:_CORNERS]]
+    except ValueError:
+        return None
+    rest = words[_CORNERS:]
+    # The difficulty is left out by some writers; a class may have blanks in it, or be a number.
+    difficulty = rest.pop() if len(rest) > 1 and rest[-1].isdecimal() else "0"
+    return (corners, " ".join(rest), difficulty != "0") if rest else None
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every label file with its image; images without one (the test split's) are counted."""
+    if source.path.is_file():
+        chosen = [source.path]
+    else:
+        chosen = []
+        taken: dict[str | None, set[str]] = {}
+        for folder in sorted((folder for folder in walk(source.root) if _has_labels(folder)), key=_rank):
+            files = folder.ending(".txt")
+            stems = taken.setdefault(split_of_folder(folder.path, source.root), set())
+            if stems & {file.stem for file in files}:
+                yield Problem("file_skipped", folder.path, f"{len(files)} files that speak of the same images again")
+                continue
+            stems |= {file.stem for file in files}
+            chosen += files
+    pairs = pair(sorted(chosen), source, ["images", "image"])
+    for place, labels in pairs.files.items():
+        split = split_of_folder(place, source.root)
+        for file in labels:
+            yield Deferred(parse_file, (file, split, pairs.places[place]))
+    if source.path.is_dir():
+        yield from without_annotation(pairs)
+
+
+def _has_labels(folder: Folder) -> bool:
+    return any(_looks_like(file) for file in folder.ending(".txt"))
+
+
+def _rank(folder: Folder) -> tuple[bool, list[int], str]:
+    """The newest version first (labelTxt-v1.5 before labelTxt); oriented boxes before those made of them (_hbb)."""
+    name = str(folder.path)
+    version = [-ord(letter) for letter in name.rpartition("labelTxt")[2]]
+    return "hbb" in name.lower(), version or [0], name
+
+
+def parse_file(path: Path, split: str | None, places: tuple[Path, ...]) -> Iterator[AnnotatedImage]:
+    """One text file, its image looked for in `places`."""
+    objects = parse(documents.read_bytes(path), path)
+    image = find_stem(path.stem, places) or (*places, path.parent)[0] / f"{path.stem}.png"
+    yield AnnotatedImage(image, path, objects, split=split)
+
+
+def parse(data: bytes, path: Path) -> tuple[ObjectAnnotation, ...]:
+    """Parses a text file's bytes; `path` is only named in errors. Boxes are the envelopes of the corners.
+
+    Raises:
+        DataError: a line is neither a header nor eight numbers and a class.
+    """
+    objects = []
+    for number, line in enumerate(documents.text_of(data, path).splitlines(), start=1):
+        if not line.strip() or line.strip().lower().startswith(_HEADERS):
+            continue
+        fields = _fields(line)
+        if fields is None:
+            raise documents.broken(path, number, f"not eight numbers and a class, as DOTA has it: '{line[:60]}'")
+        corners, label, difficult = fields
+        box = envelope(zip(corners[0::2], corners[1::2], strict=True))
+        objects.append(ObjectAnnotation(label, box, difficult=difficult))
+    return tuple(objects)
