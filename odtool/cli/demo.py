@@ -39,7 +39,7 @@ _IMAGES = 230
 _VAL = 30 / 230
 _CHECKPOINT_EVERY = 150
 _SHOWN = 8
-_SHOWN_SCORE = 0.4
+_SHOWN_SCORE = 0.5
 """Detections with a lower score are left out of the picture."""
 _LOOK_EVERY = 0.5
 """Seconds between looks at the run."""

@@ -1,4 +1,4 @@
-from PIL import Image
+from PIL import Image, ImageColor
 
 from odtool.dataset import drawing
 from odtool.dataset.drawing import DrawnBox
@@ -10,8 +10,7 @@ def test_a_detection_is_drawn_in_its_class_colour_at_the_scaled_place() -> None:
     box = Box(20, 10, 60, 40)
     picture = drawing.draw_boxes(image, [DrawnBox(box, "disc", 2, score=0.5)], side=200)
     assert picture.size == (200, 100)
-    red, green, blue = (int(drawing.class_colour(2)[i : i + 2], 16) for i in (1, 3, 5))
-    assert picture.getpixel((80, 80)) == (red, green, blue)
+    assert picture.getpixel((80, 80)) == ImageColor.getrgb(drawing.class_colour(2))
     assert picture.getpixel((80, 50)) == (0, 0, 0)
 
 
@@ -20,6 +19,12 @@ def test_a_true_box_is_white_and_lies_on_top() -> None:
     boxes = [DrawnBox(box, "disc", 1), DrawnBox(box, "disc", 1, score=0.9)]
     picture = drawing.draw_boxes(Image.new("RGB", (50, 50)), boxes, side=50)
     assert picture.getpixel((25, 40)) == (255, 255, 255)
+
+
+def test_the_surest_detection_lies_on_top() -> None:
+    boxes = [DrawnBox(Box(10, 10, 40, 40), "disc", 1, 0.9), DrawnBox(Box(10, 10, 40, 40), "star", 2, 0.3)]
+    picture = drawing.draw_boxes(Image.new("RGB", (50, 50)), boxes, side=50)
+    assert picture.getpixel((25, 40)) == ImageColor.getrgb(drawing.class_colour(1))
 
 
 def test_gray_and_transparent_images_are_drawn_on() -> None:
