@@ -53,8 +53,7 @@ def assign(
         val: share of the training images to validate on, 0 to 1; exact, not by chance.
         test: the same for the test split.
     """
-    ranks = {key: _rank(key, seed) for key in set(keys)}
-    order = sorted(range(len(keys)), key=lambda position: ranks[keys[position]])
+    order = sorted(range(len(keys)), key=lambda position: _rank(keys[position], seed))
     owned = "train" in declared
     splits: dict[str, list[int]] = {name: [] for name in SPLITS}
     for position in order:

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from odtool import locks
@@ -31,6 +31,7 @@ def replacing(out: Path) -> Iterator[Path]:
         DataError: another process is writing there, `out` holds files that odtool did not write, or the disk refuses.
     """
     out = out.resolve()
+    made = [folder for folder in out.parents if not folder.exists()]
     out.parent.mkdir(parents=True, exist_ok=True)
     lock = out.parent / f".{out.name}.lock"
     descriptor = _acquired(lock, out)
@@ -57,6 +58,10 @@ def replacing(out: Path) -> Iterator[Path]:
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
+        if not out.exists():
+            for folder in made:
+                with suppress(OSError):  # someone else has put something there since
+                    folder.rmdir()
 
 
 def refuse_foreign(out: Path) -> None:

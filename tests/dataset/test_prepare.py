@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -240,26 +241,31 @@ def test_killed_at_any_moment_the_old_data_or_the_new_is_whole(
     assert names(tmp_path) == ["data", "set"]
 
 
-@pytest.mark.slow
 def test_of_two_at_once_one_wins_and_the_other_says_so(voc_set: VocSet, tmp_path: Path) -> None:
-    root = voc_set(3000)
-    words = command(root, tmp_path / "data", "--json", "--workers", "1")
-    both = [subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) for _ in range(2)]
-    outputs = [json.loads(process.communicate()[0]) for process in both]
-    assert sorted(process.returncode for process in both) == [0, 1]
-    refused = next(output for output in outputs if "error" in output)
-    assert "another odtool prepare" in refused["error"]
-    assert sum(s.images for s in statistics.load(Dataset(tmp_path / "data")).splits.values()) == 3000
+    root = voc_set(4)
+    words = command(root, tmp_path / "data", "--json")
+    refused: list[dict[str, str]] = []
+
+    @contextmanager
+    def progress(_label: str, _total: int) -> Iterator[Callable[[int, int], None]]:
+        # The first is in the middle of its work when the second, a real process, comes.
+        done = subprocess.run(words, capture_output=True, check=False)
+        assert done.returncode == 1
+        refused.append(json.loads(done.stdout))
+        yield lambda _done, _bytes: None
+
+    prepare(Settings((Source(root),), tmp_path / "data"), progress=progress)
+    assert "another odtool prepare" in refused[0]["error"]
+    assert sum(split.images for split in statistics.load(Dataset(tmp_path / "data")).splits.values()) == 4
     assert names(tmp_path) == ["data", "set"]
+    assert subprocess.run(words, capture_output=True, check=False).returncode == 0
 
 
 def test_progress_counts_every_image(voc_set: VocSet, tmp_path: Path) -> None:
-    from contextlib import contextmanager
-
     reported: list[tuple[int, int]] = []
 
     @contextmanager
-    def progress(label: str, total: int) -> Any:
+    def progress(label: str, total: int) -> Iterator[Callable[[int, int], None]]:
         assert (label, total) == ("records", 10)
         yield lambda done, size: reported.append((done, size))
 

@@ -98,3 +98,9 @@ def test_an_empty_folder_and_a_link_are_taken(tmp_path: Path) -> None:
         ours(folder, "new")
     assert (tmp_path / "data").is_symlink()
     assert (tmp_path / "big" / "dataset.json").read_text() == "new"
+
+
+def test_folders_made_on_the_way_vanish_with_it(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError):
+        fail_while_replacing(tmp_path / "a" / "b" / "data")
+    assert names(tmp_path) == []

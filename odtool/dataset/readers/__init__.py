@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import (
     coco,
     documents,
@@ -77,6 +78,12 @@ def choose(source: Source, name: str = "auto") -> Choice:
     if found:
         return Choice(*found[0], others=tuple(known for known, _ in found[1:]))
     _raise_if_broken(source.path)
+    images = [folder for folder in folders.walk(source.path) if folder.ending(*EXTENSIONS)]
+    if images:
+        raise DataError(
+            f"{source.path}: images in {len(images)} folders, but no annotations found",
+            "Detection needs boxes; folders named for classes have none. Name the annotations, or the --format.",
+        )
     raise DataError(
         f"{source.path}: no annotations found",
         f"Known formats: {', '.join(reader.title for reader in READERS.values())}. Choose one with --format.",

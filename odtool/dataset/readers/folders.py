@@ -25,7 +25,11 @@ class Folder:
 
     def ending(self, *suffixes: str) -> list[Path]:
         """Files with one of these endings, in lower case."""
-        return [self.path / name for name in self.files if name.lower().endswith(suffixes)]
+        return list(self.each_ending(*suffixes))
+
+    def each_ending(self, *suffixes: str) -> Iterator[Path]:
+        """The same one by one."""
+        return (self.path / name for name in self.files if name.lower().endswith(suffixes))
 
 
 def walk(root: Path) -> Iterator[Folder]:

@@ -88,3 +88,10 @@ def test_records_and_runs_in_a_workspace_are_passed_over(voc_set: Callable[..., 
     (root / "data" / "extra.xml").write_text("<annotation></annotation>")
     found = list(readers.READERS["voc"].read(Source(root)))
     assert len(found) == 2
+
+
+def test_folders_of_classes_are_no_detection_set(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+    for name in ("cats", "dogs"):
+        write_image(tmp_path / name / "a.jpg")
+    with pytest.raises(DataError, match="images in 2 folders, but no annotations found"):
+        readers.choose(Source(tmp_path))
