@@ -1,0 +1,182 @@
+"""LabelMe JSON, as labelme and X-AnyLabeling write it: one file an image, a list of shapes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from odtool.dataset.readers import documents, values
+from odtool.dataset.readers.folders import find_image, find_stem, walk
+from odtool.dataset.readers.pairs import pair, split_of_folder, without_annotation
+from odtool.dataset.readers.shapes import around, ellipse, envelope
+from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
+from odtool.errors import DataError
+
+_SAMPLES = 5
+"""JSON files a folder that are looked into."""
+_AREAS = {"rectangle": 2, "polygon": 3, "rotation": 3, "circle": 2, "mask": 2}
+"""Shapes that have a box, and the points they need; an older file without a type has polygons."""
+
+
+@dataclass(frozen=True)
+class LabelmeFile:
+    """What one JSON file says."""
+
+    image: str
+    size: tuple[int, int] | None
+    objects: tuple[ObjectAnnotation, ...]
+    problems: tuple[tuple[str, str], ...]
+    """Kind and detail of each."""
+    embedded: bool
+    """Whether the image's own bytes are in the file."""
+
+
+@dataclass(frozen=True)
+class _Shape:
+    label: str
+    box: Box
+    difficult: bool
+    group: int | str | None
+    """Shapes of one label and group are parts of one object."""
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as LabelMe JSON, or None."""
+    if path.is_file():
+        return f"{path.name} has shapes and an imagePath" if _looks_like(path) else None
+    for folder in walk(path):
+        for file in folder.ending(".json")[:_SAMPLES]:
+            if _looks_like(file):
+                return f"{file} has shapes and an imagePath"
+    return None
+
+
+def _looks_like(path: Path) -> bool:
+    """An embedded image may stand before the path, which is why the size at the file's end will do as well."""
+    if path.suffix.lower() != ".json":
+        return False
+    text = documents.ends(path)
+    return b'"shapes"' in text and (b'"imagePath"' in text or b'"imageHeight"' in text)
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every JSON file with its image; images without one have not been annotated and are counted."""
+    if source.path.is_file():
+        files = [source.path]
+    else:
+        found = [file for folder in walk(source.root) for file in folder.ending(".json")]
+        files = [file for file in found if _looks_like(file)]
+        for file in sorted(set(found) - set(files)):
+            yield Problem("file_skipped", file, "it has no shapes and imagePath")
+    pairs = pair(files, source, ["images", "imgs", "img", "JPEGImages"])
+    for folder, documents_there in pairs.files.items():
+        split = split_of_folder(folder, source.root)
+        for file in documents_there:
+            yield Deferred(parse_file, (file, split, pairs.places[folder], source.root))
+    if source.path.is_dir():
+        yield from without_annotation(pairs)
+
+
+def parse_file(
+    path: Path, split: str | None, places: tuple[Path, ...], root: Path
+) -> Iterator[AnnotatedImage | Problem]:
+    """One JSON file, its image looked for in its own folder and in `places`."""
+    parsed = parse(documents.read_bytes(path), path)
+    for kind, detail in parsed.problems:
+        yield Problem(kind, path, detail)
+    found = find_image(parsed.image or path.stem, (path.parent, *places), within=root)
+    if found.outside:
+        yield Problem("path_outside", path, f"'{parsed.image}' leads outside {root}")
+    image: Path | None = found.path if found.exists else find_stem(path.stem, (path.parent, *places))
+    if image is None:
+        known = (
+            "the image is only inside the JSON: write it out, as with labelme_export_json" if parsed.embedded else ""
+        )
+        detail = f"no such image '{parsed.image}'" + (f"; {known}" if known else "")
+        yield Problem("image_missing", path, detail)
+        return
+    if not found.exists and parsed.image:
+        yield Problem("filename_mismatch", path, f"says '{parsed.image}', but {image.name} has its name")
+    yield AnnotatedImage(image, path, parsed.objects, split=split, declared_size=parsed.size)
+
+
+def parse(data: bytes, path: Path) -> LabelmeFile:
+    """Parses a JSON file's bytes; `path` is only named in errors. Boxes are the envelopes of the shapes.
+
+    Raises:
+        DataError: it is not JSON, or what is in it contradicts the format.
+    """
+    document = documents.json_of(data, path)
+    drawn = document.get("shapes") if isinstance(document, dict) else None
+    if not isinstance(drawn, list):
+        raise _wrong(path, "has no list 'shapes'")
+    problems: list[tuple[str, str]] = []
+    found = [_shape(shape, f"shapes[{number}]", path, problems) for number, shape in enumerate(drawn)]
+    image = document.get("imagePath")
+    return LabelmeFile(
+        image if isinstance(image, str) else "",
+        values.size(document.get("imageWidth"), document.get("imageHeight")),
+        tuple(_objects([shape for shape in found if shape is not None])),
+        tuple(problems),
+        isinstance(document.get("imageData"), str) and len(document["imageData"]) > 0,
+    )
+
+
+def _shape(shape: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> _Shape | None:
+    if not isinstance(shape, dict):
+        raise _wrong(path, f"{where} is not an object")
+    kind = shape.get("shape_type") or "polygon"
+    if kind not in _AREAS:
+        problems.append(("shape_skipped", f"{where} is a {str(kind)[:40]}"))
+        return None
+    label = shape.get("label")
+    if not isinstance(label, str | int) or not str(label).strip():
+        problems.append(("label_missing", f"{where} has no label"))
+        return None
+    points = _points(shape.get("points"), where, path)
+    if len(points) < _AREAS[kind]:
+        problems.append(("box_missing", f"{where} ({label}) is a {kind} with {len(points)} points"))
+        return None
+    group = shape.get("group_id")
+    return _Shape(
+        str(label).strip(),
+        _box(points, kind),
+        shape.get("difficult") is True,
+        group if isinstance(group, int | str) else None,
+    )
+
+
+def _box(points: list[tuple[float, float]], kind: str) -> Box:
+    """A rectangle's corners stand in the order of drawing; a circle is its centre and a point of its edge."""
+    if kind != "circle":
+        return envelope(points)
+    radius = math.dist(points[0], points[1])
+    return ellipse(points[0], (radius, radius))
+
+
+def _points(value: Any, where: str, path: Path) -> list[tuple[float, float]]:
+    points = []
+    for point in value if isinstance(value, list) else []:
+        found = values.numbers(point, 2)
+        if found is None:
+            raise _wrong(path, f"{where}: a point is not two numbers: {str(point)[:60]}")
+        points.append((found[0], found[1]))
+    return points
+
+
+def _objects(drawn: list[_Shape]) -> Iterator[ObjectAnnotation]:
+    """One object a shape, or a group of shapes with the same label, as labelme's own converters have it."""
+    groups: dict[tuple[str, Any], list[_Shape]] = {}
+    for number, shape in enumerate(drawn):
+        own = (None, number) if shape.group is None else (type(shape.group), shape.group)
+        groups.setdefault((shape.label, own), []).append(shape)
+    for (label, _), parts in groups.items():
+        box = around(part.box for part in parts)
+        yield ObjectAnnotation(label, box, difficult=any(part.difficult for part in parts))
+
+
+def _wrong(path: Path, what: str) -> DataError:
+    return DataError(f"{path}: {what}", "It is JSON, but not as labelme has it. Mend it, or choose with --format.")

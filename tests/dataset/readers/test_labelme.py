@@ -1,0 +1,169 @@
+"""LabelMe JSON as labelme and X-AnyLabeling write it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odtool.dataset.readers import labelme
+from odtool.dataset.types import Box, Source
+from odtool.errors import DataError
+
+PATH = Path("a.json")
+
+
+def shape(kind: str | None, points: list[Any], label: Any = "cat", **more: Any) -> dict[str, Any]:
+    return {"label": label, "points": points, "group_id": None, "shape_type": kind, "flags": {}, **more}
+
+
+def document(*shapes: Any, image: Any = "a.jpg", **more: Any) -> str:
+    return json.dumps(
+        {"version": "5.4.1", "flags": {}, "shapes": list(shapes), "imagePath": image, "imageData": None, **more}
+    )
+
+
+def parse(*shapes: Any) -> labelme.LabelmeFile:
+    return labelme.parse(document(*shapes).encode(), PATH)
+
+
+def boxes(*shapes: Any) -> list[Box]:
+    return [item.box for item in parse(*shapes).objects]
+
+
+@pytest.mark.parametrize(
+    "drawn",
+    [
+        shape("rectangle", [[1, 2], [30, 40]]),
+        shape("rectangle", [[30, 40], [1, 2]]),
+        shape("rectangle", [[1.0, 40], [30, 2.0]]),
+        shape("rectangle", [[1, 2], [30, 2], [30, 40], [1, 40]]),
+        shape("polygon", [[1, 20], [15, 2], [30, 21], [14, 40]]),
+        shape(None, [[1, 20], [15, 2], [30, 40]]),
+        shape("rotation", [[1, 20], [15, 2], [30, 21], [14, 40]], direction=0.7),
+        shape("mask", [[1, 2], [30, 40]], mask="iVBORw0KGgo="),
+    ],
+)
+def test_shapes_are_read_as_the_boxes_around_them(drawn: dict[str, Any]) -> None:
+    assert boxes(drawn) == [Box(1, 2, 30, 40)]
+
+
+def test_a_circle_is_its_centre_and_a_point_of_its_edge() -> None:
+    assert boxes(shape("circle", [[20, 30], [23, 34]])) == [Box(15, 25, 25, 35)]
+
+
+def test_lines_and_points_are_left_out_and_counted() -> None:
+    kinds = ("line", "linestrip", "point", "points")
+    parsed = parse(*(shape(kind, [[1, 2], [3, 4]]) for kind in kinds), shape("rectangle", [[1, 2], [3, 4]]))
+    assert len(parsed.objects) == 1
+    assert [detail for kind, detail in parsed.problems if kind == "shape_skipped"] == [
+        "shapes[0] is a line",
+        "shapes[1] is a linestrip",
+        "shapes[2] is a point",
+        "shapes[3] is a points",
+    ]
+
+
+def test_shapes_without_label_or_points_are_counted() -> None:
+    parsed = parse(shape("rectangle", [[1, 2], [3, 4]], None), shape("rectangle", [[1, 2]]), shape("polygon", []))
+    assert [kind for kind, _ in parsed.problems] == ["label_missing", "box_missing", "box_missing"]
+
+
+def test_shapes_of_one_label_and_group_are_one_object() -> None:
+    left, right = [[1, 2], [3, 4]], [[10, 1], [20, 3]]
+    grouped = [shape("rectangle", left, group_id=1), shape("rectangle", right, group_id=1)]
+    assert boxes(*grouped) == [Box(1, 1, 20, 4)]
+    assert len(boxes(*grouped, shape("rectangle", left), shape("rectangle", left))) == 3
+    assert len(boxes(grouped[0], shape("rectangle", right, "dog", group_id=1))) == 2
+
+
+def test_difficult_and_size_are_read() -> None:
+    drawn = shape("rectangle", [[1, 2], [3, 4]], difficult=True)
+    parsed = labelme.parse(document(drawn, imageHeight=48, imageWidth=64).encode(), PATH)
+    assert parsed.objects[0].difficult
+    assert parsed.size == (64, 48)
+
+
+def test_what_is_no_number_stays_for_the_checks() -> None:
+    text = document(shape("rectangle", [[math.nan, 2], [3, 4]]))
+    assert math.isnan(labelme.parse(text.encode(), PATH).objects[0].box.xmin)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"shapes": [\n', "a.json:2: broken JSON"),
+        ("[]", "a.json: has no list 'shapes'"),
+        ('{"shapes": {}}', "a.json: has no list 'shapes'"),
+        (document(1), "a.json: shapes[0] is not an object"),
+        (document(shape("rectangle", [[1, 2], [3, "x"]])), "a.json: shapes[0]: a point is not two numbers"),
+        (document(shape("rectangle", [[1, 2, 3], [3, 4]])), "a.json: shapes[0]: a point is not two numbers"),
+    ],
+)
+def test_broken_documents_are_named(text: str, says: str) -> None:
+    with pytest.raises(DataError) as error:
+        labelme.parse(text.encode(), PATH)
+    assert says in error.value.message
+    assert error.value.hint
+
+
+@pytest.mark.parametrize("name", ["..\\images\\a.jpg", "../images/a.jpg", "a.jpg", "C:\\my\\a.jpg", "/b/a.jpg", "a"])
+def test_the_image_is_found_by_its_path(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any, name: str
+) -> None:
+    write_image(tmp_path / "images/a.jpg")
+    write_image(tmp_path / "images/b.jpg")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels/a.json").write_text(document(shape("rectangle", [[1, 2], [3, 4]]), image=name))
+    for source in (Source(tmp_path), Source(tmp_path / "labels/a.json"), Source(tmp_path / "labels")):
+        (image,), problems = found(labelme.read, source)
+        assert image.path.resolve() == tmp_path / "images/a.jpg"
+        assert {problem.kind for problem in problems} <= {"annotation_missing"}
+
+
+def test_a_renamed_image_is_found_by_the_name_of_the_document(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    write_image(tmp_path / "new.png")
+    (tmp_path / "new.json").write_text(document(image="old.jpg"))
+    (image,), problems = found(labelme.read, Source(tmp_path))
+    assert image.path == tmp_path / "new.png"
+    assert [problem.kind for problem in problems] == ["filename_mismatch"]
+
+
+def test_an_image_that_is_only_inside_the_document_is_missing_and_it_says_so(tmp_path: Path, found: Any) -> None:
+    (tmp_path / "a.json").write_text(document(imageData="iVBORw0KGgo="))
+    images, (problem,) = found(labelme.read, Source(tmp_path))
+    assert images == []
+    assert problem.kind == "image_missing"
+    assert "only inside the JSON" in problem.detail
+
+
+def test_images_and_documents_that_do_not_belong_are_counted(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        write_image(tmp_path / name)
+    (tmp_path / "a.json").write_text(document(imageData="A" * 300_000, imageHeight=48, imageWidth=64))
+    (tmp_path / "info.json").write_text("{}")
+    assert labelme.detect(tmp_path)
+    images, problems = found(labelme.read, Source(tmp_path))
+    assert [image.path.name for image in images] == ["a.jpg"]
+    assert [(problem.kind, problem.file.name) for problem in problems] == [
+        ("file_skipped", "info.json"),
+        ("annotation_missing", "b"),
+    ]
+
+
+@given(st.data())
+def test_any_document_gives_objects_or_a_data_error(mutated: Any, data: st.DataObject) -> None:
+    text = document(shape("circle", [[1, 2], [3, 4]], group_id=1), shape("polygon", [[1, 2], [3, 4], [5, 6]]))
+    with suppress(DataError):
+        labelme.parse(data.draw(mutated(text)), PATH)
