@@ -33,6 +33,8 @@ CATALOGUE: dict[str, Check] = {
     "box_outside": Check("warning", "clipped to the image"),
     "box_outside_entirely": Check("warning", "left out"),
     "box_zero": Check("warning", "left out"),
+    "class_absent": Check("warning", "all objects called 'object'; --rename gives them another name"),
+    "class_attribute": Check("info", "the others are not read"),
     "class_unnamed": Check("info", "kept under its id"),
     "class_unused": Check("info", "not in the label map"),
     "entry_ignored": Check("info", "not read"),

@@ -14,6 +14,7 @@ from odtool.dataset.readers import (
     label_studio,
     tfod_csv,
     tfrecord,
+    via,
     voc,
     vott_csv,
     vott_json,
@@ -41,6 +42,7 @@ READERS: dict[str, Reader] = {
     "vott_json": Reader("VoTT JSON", vott_json.detect, vott_json.read),
     "vott_csv": Reader("VoTT CSV", vott_csv.detect, vott_csv.read),
     "label_studio": Reader("Label Studio JSON", label_studio.detect, label_studio.read),
+    "via": Reader("VGG Image Annotator", via.detect, via.read),
     "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, tfod_csv.read),
     "tfrecord": Reader("TFRecords of the Object Detection API", tfrecord.detect, tfrecord.read),
 }
