@@ -39,32 +39,35 @@ def save(run: Run, checkpoint: Any, step: int) -> Path:
     return prefix
 
 
-def newest(run: Run) -> int:
-    """The step of the newest checkpoint that can be read, 0 where there is none; clears damaged ones away."""
+def newest(run: Run) -> tuple[int, Path] | None:
+    """Steps done and prefix of the newest checkpoint that can be read; clears damaged ones away.
+
+    The steps are read from the checkpoint, as the stock loop numbers its files by saves and not by steps.
+    """
     import tensorflow as tf
 
     clean(run)
     for prefix in reversed(run.checkpoints().values()):
         try:
-            return int(tf.train.load_checkpoint(str(prefix)).get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE"))
+            return int(tf.train.load_checkpoint(str(prefix)).get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE")), prefix
         except tf.errors.OpError as error:
             _remove_damaged(prefix, error)
-    return 0
+    return None
 
 
-def restore_newest(run: Run, checkpoint: Any) -> int:
+def restore_newest(run: Run, checkpoint: Any) -> int | None:
     """Restores the newest checkpoint that can be read.
 
     Returns:
-        Its step; 0 where there is none.
+        The steps it had done; None where there is no checkpoint.
 
     Raises:
         OdtoolError: it is of another model.
     """
     import tensorflow as tf
 
-    while step := newest(run):
-        prefix = run.checkpoint(step)
+    while found := newest(run):
+        step, prefix = found
         try:
             checkpoint.restore(str(prefix)).assert_existing_objects_matched()
         except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
@@ -76,7 +79,7 @@ def restore_newest(run: Run, checkpoint: Any) -> int:
             ) from None
         else:
             return step
-    return 0
+    return None
 
 
 def _remove_damaged(prefix: Path, error: Exception) -> None:
@@ -102,8 +105,8 @@ def prune(run: Run, keep: int) -> None:
     present = run.checkpoints()
     surplus = list(present)[: max(len(present) - keep, 0)]
     if surplus and locks.is_held(run.job_lock("eval")):
-        scored = metrics.scored_steps(metrics.read(run.metrics))
-        surplus = [step for step in surplus if step in scored]
+        scored = metrics.scored_checkpoints(metrics.read(run.metrics))
+        surplus = [step for step in surplus if present[step].name in scored]
     for step in surplus:
         delete(present[step])
     if surplus:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import time
 from dataclasses import dataclass
@@ -21,9 +20,6 @@ from odtool.workspace import Run
 
 POLL = 0.5
 """Seconds between looks for a new checkpoint: a listing of one folder."""
-NICENESS = 5
-"""Beside training, evaluation takes what training leaves of the processor."""
-
 log = logging.getLogger("odtool.engine")
 
 
@@ -39,17 +35,14 @@ def evaluate(run: Run, *, which: str, sample: int, stop: StopRequest) -> Ending:
         OdtoolError: there is nothing to score, or config, records or a checkpoint cannot be used.
     """
     wanted = None if which == "all" else _named(run, which)
-    if wanted is None:
-        if not locks.is_held(run.job_lock("train")):
-            if not run.checkpoints():
-                raise JobError(
-                    f"run '{run.name}' has no checkpoint and is not being trained",
-                    f"Train it first: odtool train {run.name}",
-                )
-            if not _unscored(run, sample):
-                return Ending("finished", "every checkpoint is scored already")
-        else:
-            os.nice(NICENESS)
+    if wanted is None and not locks.is_held(run.job_lock("train")):
+        if not run.checkpoints():
+            raise JobError(
+                f"run '{run.name}' has no checkpoint and is not being trained",
+                f"Train it first: odtool train {run.name}",
+            )
+        if not _unscored(run, sample):
+            return Ending("finished", "every checkpoint is scored already")
     judge = _Judge(run, sample)
     if wanted is not None:
         judge.score(wanted)
@@ -75,8 +68,8 @@ def _named(run: Run, which: str) -> Path:
 
 
 def _unscored(run: Run, sample: int) -> dict[int, Path]:
-    scored = metrics.scored_steps(metrics.read(run.metrics), sample=sample)
-    return {step: prefix for step, prefix in run.checkpoints().items() if step not in scored}
+    scored = metrics.scored_checkpoints(metrics.read(run.metrics), sample=sample)
+    return {step: prefix for step, prefix in run.checkpoints().items() if prefix.name not in scored}
 
 
 def _follow(run: Run, judge: _Judge, sample: int, stop: StopRequest) -> Ending:
@@ -179,7 +172,7 @@ class _Judge:
         """Whether it beats the best; a score over fewer images never displaces one over more, nor the reverse."""
         present = self._run.best_checkpoint()
         line = metrics.best(metrics.read(self._run.metrics))
-        if line is None or present is None or present.name != f"ckpt-{line.step}":
+        if line is None or present is None or line.values.get("checkpoint") != f"{self._run.best.name}/{present.name}":
             return True
         before, sample = line.values.get("value"), line.values.get("sample_1_of_n")
         if sample != self._sample:

@@ -67,18 +67,16 @@ def read(path: Path) -> list[Entry]:
     return [entry for entry in found if entry is not None]
 
 
-def scored_steps(entries: list[Entry], *, sample: int | None = None) -> set[int]:
-    """Steps whose checkpoints have been evaluated, without those that a later start trained anew.
+def scored_checkpoints(entries: list[Entry], *, sample: int | None = None) -> set[str]:
+    """Names of the run's own checkpoints that have been evaluated, without those that a later start trained anew.
 
     Args:
         sample: count only evaluations over 1 of this many images.
     """
     return {
-        entry.step
+        str(entry.values.get("checkpoint"))
         for entry in _current(entries)
-        if entry.kind == "eval"
-        and entry.values.get("checkpoint") == f"ckpt-{entry.step}"
-        and sample in (None, entry.values.get("sample_1_of_n"))
+        if entry.kind == "eval" and sample in (None, entry.values.get("sample_1_of_n"))
     }
 
 

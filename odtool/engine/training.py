@@ -45,8 +45,8 @@ def train(run: Run, *, checkpoint_every: int, keep_checkpoints: int, stop: StopR
     configs = model.read_configs(run.pipeline_config)
     schedule = Schedule(_num_steps(configs, run), checkpoint_every, keep_checkpoints)
     newest = checkpoints.newest(run)
-    if newest >= schedule.num_steps:
-        return Ending("finished", f"already trained: the newest checkpoint has {newest} of {schedule.num_steps} steps")
+    if newest is not None and newest[0] >= schedule.num_steps:
+        return Ending("finished", f"already trained: {newest[1].name} has {newest[0]} of {schedule.num_steps} steps")
     strategy = model.strategy()
     _check_batch(configs, strategy, run)
     with strategy.scope():
@@ -80,13 +80,14 @@ def _check_batch(configs: model.Configs, strategy: Any, run: Run) -> None:
 
 def _restore(run: Run, configs: model.Configs, trainable: model.Trainable) -> int:
     start = checkpoints.restore_newest(run, trainable.checkpoint)
-    if start:
+    if start is not None:
         log.info("going on from step %d", start)
-    elif path := model.load_fine_tune_checkpoint(configs, trainable, run.path):
+        return start
+    if path := model.load_fine_tune_checkpoint(configs, trainable, run.path):
         log.info("starting from %s (%s)", path, configs["train_config"].fine_tune_checkpoint_type)
     else:
         log.info("starting from random weights: the config names no fine_tune_checkpoint")
-    return start
+    return 0
 
 
 class _Loop:

@@ -193,3 +193,14 @@ def test_nothing_to_score_is_an_error(new_run: Callable[..., Run], engine: Engin
     assert done.stderr.count("error: ") == 1
     assert "hint: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_of_the_stock_loop_is_scored_though_its_files_are_numbered_by_saves(engine: Engine, trained: Run) -> None:
+    for path in sorted(trained.path.glob("ckpt-4.*")):
+        path.rename(path.with_name(path.name.replace("ckpt-4", "ckpt-3")))
+    done = engine("eval", trained.path)
+    assert done.returncode == 0, done.stderr
+    assert [(line.step, line.values["checkpoint"]) for line in entries(trained, "eval")] == [
+        (2, "ckpt-2"),
+        (4, "ckpt-3"),
+    ]

@@ -54,19 +54,14 @@ def test_a_run_without_a_file_has_no_entries(tmp_path: Path) -> None:
     assert metrics.read(tmp_path / "metrics.jsonl") == []
 
 
-def test_scored_steps_are_those_of_the_runs_own_checkpoints() -> None:
-    foreign = entry("eval", 7, checkpoint="/elsewhere/ckpt-7", sample_1_of_n=1)
-    assert metrics.scored_steps([scored(5), foreign, entry("train", 6)]) == {5}
-
-
-def test_a_step_counts_as_scored_only_for_the_sample_asked_for() -> None:
-    assert metrics.scored_steps([scored(5, sample=10), scored(6)], sample=1) == {6}
-    assert metrics.scored_steps([scored(5, sample=10), scored(6)]) == {5, 6}
+def test_a_checkpoint_counts_as_scored_only_for_the_sample_asked_for() -> None:
+    assert metrics.scored_checkpoints([scored(5, sample=10), scored(6)], sample=1) == {"ckpt-6"}
+    assert metrics.scored_checkpoints([scored(5, sample=10), scored(6)]) == {"ckpt-5", "ckpt-6"}
 
 
 def test_scores_of_steps_that_are_trained_anew_are_forgotten() -> None:
     history = [scored(5), scored(10), entry("best", 10), entry("start", 5), scored(15)]
-    assert metrics.scored_steps(history) == {5, 15}
+    assert metrics.scored_checkpoints(history) == {"ckpt-5", "ckpt-15"}
     assert metrics.best(history) is None
 
 

@@ -1,0 +1,46 @@
+"""How a task ends: the outcome file and the signals that ask it to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from odtool.engine.ending import Ending, Stopped, StopRequest, write_ending
+from odtool.workspace import Run
+
+
+@pytest.fixture
+def request_() -> Iterator[StopRequest]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    made = StopRequest()
+    made.listen()
+    yield made
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_with_nothing_to_save_a_signal_stops_at_once(request_: StopRequest, number: signal.Signals) -> None:
+    with pytest.raises(Stopped, match=number.name):
+        os.kill(os.getpid(), number)
+
+
+def test_with_something_to_save_a_signal_waits_and_a_second_does_not(request_: StopRequest) -> None:
+    request_.defer()
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert request_.made
+    with pytest.raises(Stopped):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_the_outcome_says_how_why_when_and_who(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    write_ending(run, "train", Ending("finished", "trained 4 steps"))
+    written = json.loads(run.outcome("train").read_text())
+    assert written.pop("time") > 1e9
+    assert written == {"state": "finished", "reason": "trained 4 steps", "pid": os.getpid()}
