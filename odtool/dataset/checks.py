@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from odtool.dataset import repair
 from odtool.dataset.image_file import ImageHeader
+from odtool.dataset.records import CheckedImage
 from odtool.dataset.types import AnnotatedImage, Box, Level, ObjectAnnotation, Problem, Unit
 
 _ROUNDING = 1e-5
 """Share of the image's width or height. What sticks out by less is the rounding of a text format with six
 decimals (YOLO), not a problem."""
+MOST_OBJECTS = 100
+"""Objects an image that the API reads unless told otherwise (max_number_of_boxes in its input_reader.proto)."""
 
 
 @dataclass(frozen=True)
@@ -20,40 +23,54 @@ class Check:
     """What is done about one kind of problem."""
 
     level: Level
-    """'info': nothing was changed. 'warning': a box was changed or left out. 'error': an image was left out."""
+    """'info': nothing to mend. 'warning': something was changed or left out, or will mislead the training or its
+    evaluation. 'error': an image was left out, or nothing can be written. --strict refuses all but 'info'."""
     action: str
 
 
 CATALOGUE: dict[str, Check] = {
+    "anchor_guessed": Check("warning", "read as the numbers show"),
     "annotation_missing": Check("info", "left out: listed, but without annotation"),
     "annotation_superseded": Check("info", "another annotation of the image is used"),
+    "box_duplicate": Check("warning", "only the first kept"),
     "box_invalid": Check("warning", "left out"),
     "box_inverted": Check("warning", "corners put in order"),
     "box_missing": Check("warning", "left out"),
     "box_outside": Check("warning", "clipped to the image"),
     "box_outside_entirely": Check("warning", "left out"),
+    "box_small": Check("warning", "left out; --min-box sets the limit"),
     "box_zero": Check("warning", "left out"),
     "class_absent": Check("warning", "all objects called 'object'; --rename gives them another name"),
     "class_attribute": Check("info", "the others are not read"),
     "class_unnamed": Check("info", "kept under its id"),
     "class_unused": Check("info", "not in the label map"),
     "entry_ignored": Check("info", "not read"),
-    "exif_rotation": Check("warning", "kept as stored; TensorFlow does not rotate"),
+    "exif_annotated": Check("warning", "annotated upright: boxes turned to the stored pixels"),
+    "exif_rotation": Check("warning", "kept as stored, as TensorFlow sees it; --fix-images turns it"),
+    "exif_undecided": Check("warning", "boxes taken to be in the stored pixels; no size tells"),
     "extension_lies": Check("info", "read by its content"),
     "file_skipped": Check("info", "not read"),
     "filename_mismatch": Check("info", "found by the annotation file's name"),
+    "fixed_16bit": Check("info", "brought to 8 bits"),
+    "fixed_alpha": Check("info", "flattened onto white"),
+    "fixed_cmyk": Check("info", "converted to RGB"),
+    "fixed_rotation": Check("info", "turned upright, the boxes with it"),
     "image_16bit": Check("info", "kept; TensorFlow decodes it to 8 bits"),
-    "image_alpha": Check("info", "kept; TensorFlow drops the alpha channel"),
+    "image_alpha": Check("info", "kept; TensorFlow drops it; --fix-images flattens onto white"),
     "image_cmyk": Check("info", "kept; TensorFlow decodes it to RGB"),
+    "image_gray": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_missing": Check("error", "image left out"),
+    "image_palette": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_repeated": Check("error", "only the first annotation of the image kept"),
     "image_truncated": Check("error", "image left out"),
     "image_unreadable": Check("error", "image left out"),
+    "image_without_objects": Check("info", "kept as background"),
     "key_dropped": Check("warning", "not carried over"),
     "label_missing": Check("warning", "object left out"),
     "labels_several": Check("info", "one object for each class"),
     "not_in_split": Check("info", "left out: the data set's own lists do not name it"),
     "object_ignored": Check("info", "left out: the data set itself marks it as not to be used"),
+    "objects_crowded": Check("info", "kept; odtool configure raises max_number_of_boxes"),
     "path_outside": Check("warning", "looked for by its base name"),
     "reencoded": Check("info", "re-encoded as PNG"),
     "shape_skipped": Check("warning", "left out: not an area"),
@@ -65,26 +82,89 @@ CATALOGUE: dict[str, Check] = {
 """Kind → level and action. Readers and checks name their problems with these."""
 
 
-def check_image(image: AnnotatedImage, header: ImageHeader) -> tuple[AnnotatedImage, list[Problem]]:
+@dataclass(frozen=True)
+class Rules:
+    """How closely images are looked at, and what is done about it."""
+
+    full: bool = False
+    """Decode every image, not only its header."""
+    fix_images: bool = False
+    """Repair images: turn, flatten, bring to RGB and 8 bits; their boxes follow."""
+    min_box: float = 1.0
+    """Boxes that are narrower or lower are left out, in pixels of the image."""
+
+
+def check_image(
+    image: AnnotatedImage, header: ImageHeader, rules: Rules = Rules()
+) -> tuple[CheckedImage, list[Problem]]:
     """The image with its boxes in pixels, within its true size, and what had to be done for that."""
-    problems = list(_of_header(image, header))
-    objects = []
+    fixes = repair.fixes(header) if rules.fix_images else ()
+    upright = header.orientation != 1 and _annotated_upright(image, header)
+    problems = list(_of_header(image, header, fixes, upright=upright))
+    width, height = repair.upright_size(header) if upright else (header.width, header.height)
+    objects: dict[tuple[str, Box], ObjectAnnotation] = {}
     for number, item in enumerate(image.objects, start=1):
-        box, kind = _mended(item.box, image.unit, header)
+        box, kind = _mended(item.box, image.unit, (width, height), rules.min_box)
+        if box is not None and (item.label, box) in objects:
+            box, kind = None, "box_duplicate"
         if kind:
-            problems.append(Problem(kind, image.source, _describe(image, number, item, header)))
+            problems.append(Problem(kind, image.source, _describe(image, number, item, (width, height))))
         if box is not None:
-            objects.append(item if box is item.box else replace(item, box=box))
-    return replace(image, objects=tuple(objects), unit="pixel"), problems
+            objects[item.label, box] = item if box is item.box else replace(item, box=box)
+    kept = tuple(objects.values())
+    if header.orientation != 1:
+        kept = _turned(kept, header, upright, bool(fixes))
+    if not kept:
+        problems.append(Problem("image_without_objects", image.path, f"in {image.source}"))
+    elif len(kept) > MOST_OBJECTS:
+        problems.append(Problem("objects_crowded", image.source, f"{len(kept)} objects in {image.name}"))
+    made = replace(image, objects=kept, unit="pixel")
+    if not fixes:
+        return CheckedImage(made, header), problems
+    width, height = repair.upright_size(header)
+    return CheckedImage(made, replace(header, width=width, height=height), fixed=True), problems
 
 
-def _mended(box: Box, unit: Unit, header: ImageHeader) -> tuple[Box | None, str]:
+def _annotated_upright(image: AnnotatedImage, header: ImageHeader) -> bool:
+    """Whether the boxes are those of the image as viewers turn it, which the annotation's own size tells.
+
+    It tells nothing where the turn keeps width and height, or where there is no size: then boxes that do not fit
+    the stored image but fit the turned one tell. Where nothing tells, boxes are taken to be in stored pixels.
+    """
+    stored, upright = (header.width, header.height), repair.upright_size(header)
+    if stored == upright:
+        return False
+    if image.declared_size in (stored, upright):
+        return image.declared_size == upright
+    if image.unit == "fraction" or not image.objects:
+        return False
+    right = max(max(item.box.xmin, item.box.xmax) for item in image.objects)
+    bottom = max(max(item.box.ymin, item.box.ymax) for item in image.objects)
+    return (right > stored[0] or bottom > stored[1]) and right <= upright[0] and bottom <= upright[1]
+
+
+def _turned(
+    objects: tuple[ObjectAnnotation, ...], header: ImageHeader, upright: bool, fixed: bool
+) -> tuple[ObjectAnnotation, ...]:
+    """The objects in the pixels that are written, be these the stored or the upright ones."""
+    if upright == fixed:
+        return objects
+    if fixed:
+        size = header.width, header.height
+        return tuple(replace(item, box=repair.turned(item.box, header.orientation, *size)) for item in objects)
+    size = repair.upright_size(header)
+    return tuple(replace(item, box=repair.turned_back(item.box, header.orientation, *size)) for item in objects)
+
+
+def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[Box | None, str]:
     """The box to write, or None, and the kind of its problem, or ''."""
-    width, height = header.width, header.height
+    width, height = size
     xmin, ymin, xmax, ymax = box.xmin, box.ymin, box.xmax, box.ymax
     if unit == "fraction":
         xmin, ymin, xmax, ymax = xmin * width, ymin * height, xmax * width, ymax * height
     if 0 <= xmin < xmax <= width and 0 <= ymin < ymax <= height:
+        if xmax - xmin < least or ymax - ymin < least:
+            return None, "box_small"
         return (box if unit == "pixel" else Box(xmin, ymin, xmax, ymax)), ""
     if not (math.isfinite(xmin) and math.isfinite(ymin) and math.isfinite(xmax) and math.isfinite(ymax)):
         return None, "box_invalid"
@@ -101,35 +181,55 @@ def _mended(box: Box, unit: Unit, header: ImageHeader) -> tuple[Box | None, str]
     clipped = Box(max(xmin, 0.0), max(ymin, 0.0), min(xmax, float(width)), min(ymax, float(height)))
     if clipped.xmin >= clipped.xmax or clipped.ymin >= clipped.ymax:
         return None, "box_outside_entirely"
+    if clipped.xmax - clipped.xmin < least or clipped.ymax - clipped.ymin < least:
+        return None, "box_small"
     return clipped, kind
 
 
-def _describe(image: AnnotatedImage, number: int, item: ObjectAnnotation, header: ImageHeader) -> str:
+def _describe(image: AnnotatedImage, number: int, item: ObjectAnnotation, size: tuple[int, int]) -> str:
     box = item.box
     numbers = ", ".join(f"{value:.6g}" for value in (box.xmin, box.ymin, box.xmax, box.ymax))
-    return f"object {number} ({item.label}) at [{numbers}] in {image.name}, {header.width}x{header.height}"
+    return f"object {number} ({item.label}) at [{numbers}] in {image.name}, {size[0]}x{size[1]}"
 
 
-def _of_header(image: AnnotatedImage, header: ImageHeader) -> Iterator[Problem]:
+def _of_header(image: AnnotatedImage, header: ImageHeader, fixes: Sequence[str], *, upright: bool) -> Iterator[Problem]:
     path = image.path
     declared = image.declared_size
-    if declared and declared != (header.width, header.height):
+    if declared and declared != (header.width, header.height) and not upright:
         detail = f"annotated as {declared[0]}x{declared[1]}, {image.name} is {header.width}x{header.height}"
         yield Problem("size_disagrees", image.source, detail)
     if header.orientation != 1:
-        yield Problem("exif_rotation", path, f"EXIF orientation {header.orientation}")
+        yield from _of_orientation(image, header, bool(fixes), upright)
     # What lies within a larger file is told by its content alone; nobody goes by its name.
     if image.extent is None and not header.name_fits(path):
         yield Problem("extension_lies", path, f"it is {header.format.upper()} data")
     if not header.written_as_is:
         yield Problem("reencoded", path, f"{header.format.upper()} is not for TensorFlow's decoder")
-    yield from _of_colours(path, header)
+    for kind, detail in _of_colours(header):
+        fixed = kind.replace("image_", "fixed_")
+        yield Problem(fixed if fixed in fixes else kind, path, detail)
 
 
-def _of_colours(path: Path, header: ImageHeader) -> Iterator[Problem]:
+def _of_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, upright: bool) -> Iterator[Problem]:
+    path, detail = image.path, f"EXIF orientation {header.orientation}"
+    yield Problem("fixed_rotation" if fixed else "exif_rotation", path, detail)
+    if upright and not fixed:
+        yield Problem("exif_annotated", image.source, f"{len(image.objects)} boxes, {detail}")
+    stored = (header.width, header.height)
+    told = image.declared_size == stored != repair.upright_size(header)
+    if image.objects and not upright and not told:
+        yield Problem("exif_undecided", image.source, f"{image.name} has {detail}")
+
+
+def _of_colours(header: ImageHeader) -> Iterator[tuple[str, str]]:
+    """Kind and detail. What is said of TensorFlow is measured, with decode_image(channels=3) of 2.20."""
     if header.format == "jpeg" and header.channels == 4:
-        yield Problem("image_cmyk", path, "four channels")
+        yield "image_cmyk", "four channels"
     elif header.channels in (2, 4):
-        yield Problem("image_alpha", path, f"{header.channels} channels")
+        yield "image_alpha", f"{header.channels} channels"
+    elif header.channels == 1:
+        yield "image_gray", "one channel"
+    if header.palette:
+        yield "image_palette", "colours from a palette"
     if header.bits > 8:
-        yield Problem("image_16bit", path, f"{header.bits} bits a channel")
+        yield "image_16bit", f"{header.bits} bits a channel"

@@ -9,16 +9,27 @@ from pathlib import Path
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import (
     coco,
+    createml,
+    cvat,
     documents,
+    dota,
     folders,
+    kitti,
     label_studio,
+    labelme,
+    labelme_xml,
+    openimages,
+    retinanet_csv,
+    supervisely,
     tfod_csv,
     tfrecord,
     via,
     voc,
     vott_csv,
     vott_json,
+    wider_face,
     yolo,
+    yolo_keras,
 )
 from odtool.dataset.types import Finding, Source
 from odtool.errors import DataError
@@ -38,12 +49,23 @@ class Reader:
 READERS: dict[str, Reader] = {
     "coco": Reader("COCO JSON", coco.detect, coco.read),
     "yolo": Reader("YOLO", yolo.detect, yolo.read),
+    "supervisely": Reader("Supervisely", supervisely.detect, supervisely.read),
+    "openimages": Reader("Open Images CSV", openimages.detect, openimages.read),
+    "cvat": Reader("CVAT XML", cvat.detect, cvat.read),
+    "labelme": Reader("LabelMe JSON", labelme.detect, labelme.read),
+    "labelme_xml": Reader("LabelMe XML", labelme_xml.detect, labelme_xml.read),
     "voc": Reader("Pascal VOC XML", voc.detect, voc.read),
     "vott_json": Reader("VoTT JSON", vott_json.detect, vott_json.read),
     "vott_csv": Reader("VoTT CSV", vott_csv.detect, vott_csv.read),
     "label_studio": Reader("Label Studio JSON", label_studio.detect, label_studio.read),
     "via": Reader("VGG Image Annotator", via.detect, via.read),
+    "createml": Reader("CreateML JSON", createml.detect, createml.read),
+    "wider_face": Reader("WIDER FACE", wider_face.detect, wider_face.read),
+    "kitti": Reader("KITTI", kitti.detect, kitti.read),
+    "dota": Reader("DOTA", dota.detect, dota.read),
+    "yolo_keras": Reader("YOLO-Keras text", yolo_keras.detect, yolo_keras.read),
     "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, tfod_csv.read),
+    "retinanet_csv": Reader("keras-retinanet CSV", retinanet_csv.detect, retinanet_csv.read),
     "tfrecord": Reader("TFRecords of the Object Detection API", tfrecord.detect, tfrecord.read),
 }
 """Formats by name. Where a folder looks like several, the first here is chosen: those that say most of themselves
