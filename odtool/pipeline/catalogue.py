@@ -34,6 +34,9 @@ class ZooModel:
     speed_ms: float | None = None
     """Milliseconds an image, as published; the zoo does not name the GPU."""
 
+    one_device: bool = False
+    """Whether its batch size was chosen for one device; the API's own were shared by 8 to 32."""
+
     @property
     def folder(self) -> str:
         """Name of the folder that the published tarball unpacks to; the model's own where there is none."""
@@ -313,7 +316,7 @@ def _demo() -> ZooModel:
         checkpoint="",
     )
     parts = (*_FPN_PARTS, "fpnlite.config", "adam_cosine.config")
-    return ZooModel("demo_ssd", "ssd", parts, figures, 160, 160)
+    return ZooModel("demo_ssd", "ssd", parts, figures, 160, 160, one_device=True)
 
 
 MODELS: tuple[ZooModel, ...] = (

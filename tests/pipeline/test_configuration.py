@@ -39,7 +39,8 @@ def test_every_model_of_the_zoo_is_fitted_to_the_data(workspace: Workspace, mode
     configured = configure(workspace, model=model.name, steps=100)
     settings = checks.check_before_training(workspace.run(configured.run.name).pipeline_config)
     assert settings == configured.settings
-    assert (settings.num_classes, settings.batch_size, settings.num_steps) == (2, 8, 100)
+    batch_size = 16 if model.one_device else 8
+    assert (settings.num_classes, settings.batch_size, settings.num_steps) == (2, batch_size, 100)
     assert settings.train_records == tuple(workspace.data.shards("train"))
     assert settings.eval_records == tuple(workspace.data.shards("val"))
     assert settings.metrics == ("coco_detection_metrics",)
