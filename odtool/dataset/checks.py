@@ -94,9 +94,10 @@ class Rules:
     """Boxes that are narrower or lower are left out, in pixels of the image."""
 
 
-def check_image(
-    image: AnnotatedImage, header: ImageHeader, rules: Rules = Rules()
-) -> tuple[CheckedImage, list[Problem]]:
+USUAL = Rules()
+
+
+def check_image(image: AnnotatedImage, header: ImageHeader, rules: Rules = USUAL) -> tuple[CheckedImage, list[Problem]]:
     """The image with its boxes in pixels, within its true size, and what had to be done for that."""
     fixes = repair.fixes(header) if rules.fix_images else ()
     upright = header.orientation != 1 and _annotated_upright(image, header)
@@ -162,9 +163,7 @@ def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[
     xmin, ymin, xmax, ymax = box.xmin, box.ymin, box.xmax, box.ymax
     if unit == "fraction":
         xmin, ymin, xmax, ymax = xmin * width, ymin * height, xmax * width, ymax * height
-    if 0 <= xmin < xmax <= width and 0 <= ymin < ymax <= height:
-        if xmax - xmin < least or ymax - ymin < least:
-            return None, "box_small"
+    if 0 <= xmin <= xmax - least and xmax <= width and 0 <= ymin <= ymax - least and ymax <= height and least > 0:
         return (box if unit == "pixel" else Box(xmin, ymin, xmax, ymax)), ""
     if not (math.isfinite(xmin) and math.isfinite(ymin) and math.isfinite(xmax) and math.isfinite(ymax)):
         return None, "box_invalid"
@@ -179,11 +178,10 @@ def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[
     if xmin < -slack_x or ymin < -slack_y or xmax > width + slack_x or ymax > height + slack_y:
         kind = "box_outside"
     clipped = Box(max(xmin, 0.0), max(ymin, 0.0), min(xmax, float(width)), min(ymax, float(height)))
-    if clipped.xmin >= clipped.xmax or clipped.ymin >= clipped.ymax:
+    across, down = clipped.xmax - clipped.xmin, clipped.ymax - clipped.ymin
+    if across <= 0 or down <= 0:
         return None, "box_outside_entirely"
-    if clipped.xmax - clipped.xmin < least or clipped.ymax - clipped.ymin < least:
-        return None, "box_small"
-    return clipped, kind
+    return (None, "box_small") if across < least or down < least else (clipped, kind)
 
 
 def _describe(image: AnnotatedImage, number: int, item: ObjectAnnotation, size: tuple[int, int]) -> str:

@@ -1,4 +1,4 @@
-"""Image files: format and true size from their headers alone, and re-encoding of what TensorFlow cannot decode."""
+"""Image files: format, true size and wholeness from their headers and ends alone."""
 
 from __future__ import annotations
 
@@ -140,6 +140,8 @@ def _jpeg(size: int, read: Read) -> ImageHeader:
             position += 2
         elif 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):
             bits, height, width, channels = struct.unpack(">BHHB", read(position + 4, 6))
+            if bits != 8 or code > 0xC2:  # not baseline, extended or progressive
+                raise ImageError("image_unreadable", f"JPEG of a kind that TensorFlow cannot decode ({bits} bits)")
             _whole(read, size, b"\xff\xd9", "JPEG")
             return ImageHeader("jpeg", width, height, channels, bits, size, orientation)
         elif code in (0xD9, 0xDA):
@@ -225,26 +227,3 @@ def read_bytes(path: Path, extent: Extent | None = None) -> bytes:
     with open(path, "rb") as stream:
         stream.seek(extent.offset)
         return stream.read(extent.length)
-
-
-def as_png(path: Path, extent: Extent | None = None) -> bytes:
-    """The first frame of an image as an 8-bit PNG of the same pixels.
-
-    Raises:
-        ImageError: it cannot be decoded.
-    """
-    import io
-    import warnings
-
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # as in _by_pillow
-            with Image.open(io.BytesIO(read_bytes(path, extent))) as image:
-                keep = image.mode if image.mode in ("L", "RGB") else "RGB"
-                stream = io.BytesIO()
-                image.convert(keep).save(stream, "PNG", compress_level=3)
-    except Exception as error:  # as in _by_pillow
-        raise ImageError("image_unreadable", f"{type(error).__name__}: {error}") from None
-    return stream.getvalue()

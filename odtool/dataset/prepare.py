@@ -11,6 +11,7 @@ from pathlib import Path
 
 from odtool import __version__
 from odtool.dataset import checks, label_map, readers, records, splits, spool, staging, statistics
+from odtool.dataset.checks import Rules
 from odtool.dataset.readers import Choice
 from odtool.dataset.records import ShardPlan
 from odtool.dataset.spool import Index
@@ -53,6 +54,8 @@ class Settings:
     """Worker processes; None for one a core."""
     strict: bool = False
     """Refuse where any problem of level 'warning' or 'error' was met."""
+    rules: Rules = checks.USUAL
+    """How closely images are looked at."""
     skip_missing: bool = False
     """Leave out annotations whose image is missing, in place of refusing."""
 
@@ -114,7 +117,7 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
 def _surveyed(settings: Settings, choices: Iterable[Choice], stored: Path, dataset: Dataset, workers: Crew) -> Survey:
     findings = ((source, choice.reader.read(source)) for source, choice in zip(settings.sources, choices, strict=True))
     with spool.created(stored) as writer, _problem_list(dataset.problems) as on_problem:
-        return survey(findings, writer, workers, on_problem=on_problem)
+        return survey(findings, writer, workers, rules=settings.rules, on_problem=on_problem)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from odtool.dataset import image_file, spool, statistics
+from odtool.dataset import image_file, repair, spool, statistics
 from odtool.dataset.image_file import ImageHeader
 from odtool.dataset.statistics import ShardFigures
 from odtool.dataset.types import AnnotatedImage
@@ -25,6 +25,8 @@ class CheckedImage:
 
     image: AnnotatedImage
     header: ImageHeader
+    fixed: bool = False
+    """The image is turned upright and flattened when it is written; boxes and size are already those of then."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,9 @@ def write_shard(plan: ShardPlan) -> ShardFigures:
 def _encoded(checked: CheckedImage) -> bytes:
     path, extent = checked.image.path, checked.image.extent
     try:
-        if not checked.header.written_as_is:
-            return image_file.as_png(path, extent)
         data = image_file.read_bytes(path, extent)
+        if checked.fixed or not checked.header.written_as_is:
+            return repair.encoded(data, checked.header, fixed=checked.fixed)
     except (OSError, image_file.ImageError) as error:
         raise DataError(f"{path}: changed while it was prepared: {error}", "Run odtool prepare again.") from None
     if len(data) != checked.header.bytes:

@@ -10,7 +10,8 @@ from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
-from odtool.dataset import checks, image_file
+from odtool.dataset import checks, image_file, repair
+from odtool.dataset.checks import Rules
 from odtool.dataset.image_file import ImageError
 from odtool.dataset.records import CheckedImage
 from odtool.dataset.spool import Index, Stored, Writer
@@ -44,6 +45,7 @@ class Survey:
 class _Task:
     source: Source
     findings: tuple[Finding, ...]
+    rules: Rules
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ def survey(
     spool: Writer,
     crew: Crew,
     *,
+    rules: Rules = checks.USUAL,
     on_problem: Callable[[Problem], None] = lambda _: None,
 ) -> Survey:
     """Reads everything into the spool. The result does not depend on the number of workers.
@@ -69,7 +72,7 @@ def survey(
     """
     made = Survey(spool.index)
     seen: set[int] = set()
-    for result in crew.map(_examine, _tasks(findings), alone=_ALONE):
+    for result in crew.map(_examine, _tasks(findings, rules), alone=_ALONE):
         problems = result.problems
         for stored, repeated in result.stored:
             if stored.key in seen:
@@ -85,11 +88,11 @@ def survey(
     return made
 
 
-def _tasks(findings: Iterable[tuple[Source, Iterable[Finding]]]) -> Iterator[_Task]:
+def _tasks(findings: Iterable[tuple[Source, Iterable[Finding]]], rules: Rules) -> Iterator[_Task]:
     for source, found in findings:
         rest = iter(found)
         while chunk := tuple(islice(rest, _CHUNK)):
-            yield _Task(source, chunk)
+            yield _Task(source, chunk, rules)
 
 
 def _examine(task: _Task) -> _Result:
@@ -101,15 +104,18 @@ def _examine(task: _Task) -> _Result:
             continue
         try:
             header = image_file.read_header(item.path, item.extent)
+            if task.rules.full:
+                repair.check_pixels(item.path, item.extent)
         except ImageError as error:
             result.problems.append(Problem(error.kind, item.path, f"{error.detail} (named in {item.source})"))
             continue
-        image, problems = checks.check_image(replace(item, source_id=_identity(item, task.source)), header)
+        named = replace(item, source_id=_identity(item, task.source))
+        checked, problems = checks.check_image(named, header, task.rules)
         result.problems.extend(problems)
         for annotation in item.objects:
             result.classes.setdefault(annotation.label, item.source)
         repeated = Problem("image_repeated", item.source, f"{item.name} has been annotated before")
-        result.stored.append((_stored(CheckedImage(image, header)), repeated))
+        result.stored.append((_stored(checked), repeated))
     return result
 
 

@@ -153,3 +153,11 @@ def test_a_checksum_that_decoders_pass_over_does_no_harm(tmp_path: Path) -> None
     text[-1] ^= 1
     (tmp_path / "a.png").write_bytes(data[:33] + text + data[33:])
     repair.check_pixels(tmp_path / "a.png")
+
+
+def test_reencoding_keeps_every_pixel(tmp_path: Path) -> None:
+    image = Image.effect_noise((31, 17), 80).convert("RGB")
+    header = stored(tmp_path / "a.bmp", image)
+    with Image.open(io.BytesIO(repair.encoded((tmp_path / "a.bmp").read_bytes(), header, fixed=False))) as again:
+        assert again.format == "PNG"
+        assert again.tobytes() == image.tobytes()
