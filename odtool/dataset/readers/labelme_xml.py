@@ -49,7 +49,7 @@ def _looks_like(path: Path) -> bool:
     text = documents.ends(path)
     if b"<annotation" not in text or b"<annotations" in text or b"<bndbox" in text:
         return False
-    return b"<pt>" in text or b"<segm>" in text or b"LabelMe" in text
+    return b"<pt>" in text or b"<segm>" in text or b"<sourceAnnotation>LabelMe" in text
 
 
 def read(source: Source) -> Iterator[Finding]:
