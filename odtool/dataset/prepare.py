@@ -12,10 +12,11 @@ from pathlib import Path
 from odtool import __version__
 from odtool.dataset import checks, label_map, readers, records, splits, spool, staging, statistics
 from odtool.dataset.checks import Rules
+from odtool.dataset.classes import ALL_CLASSES, ClassChoice, refuse_unknown
 from odtool.dataset.readers import Choice
 from odtool.dataset.records import ShardPlan
 from odtool.dataset.spool import Index
-from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
+from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary, ShardFigures
 from odtool.dataset.survey import Survey, survey
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, crew
@@ -56,6 +57,8 @@ class Settings:
     """Refuse where any problem of level 'warning' or 'error' was met."""
     rules: Rules = checks.USUAL
     """How closely images are looked at."""
+    chosen: ClassChoice = ALL_CLASSES
+    """Classes that are renamed, kept or dropped."""
     skip_missing: bool = False
     """Leave out annotations whose image is missing, in place of refusing."""
 
@@ -94,6 +97,7 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
         dataset = Dataset(folder)
         stored = folder / "spool"
         found = _surveyed(settings, choices, stored, dataset, workers)
+        refuse_unknown(settings.chosen, found.changes, found.classes)
         _refuse(found, settings)
         classes = given or _numbered(found.classes)
         _refuse_unknown(found, classes, settings.label_map)
@@ -108,6 +112,9 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
             odtool=__version__,
             created=now().isoformat(timespec="seconds"),
             problems=_problem_summary(found),
+            class_changes=tuple(
+                ClassChange(old, new or None, count) for (old, new), count in sorted(found.changes.items())
+            ),
         )
         write_atomically(dataset.label_map, label_map.dump(classes))
         write_atomically(dataset.summary, statistics.dump(summary))
@@ -117,7 +124,7 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
 def _surveyed(settings: Settings, choices: Iterable[Choice], stored: Path, dataset: Dataset, workers: Crew) -> Survey:
     findings = ((source, choice.reader.read(source)) for source, choice in zip(settings.sources, choices, strict=True))
     with spool.created(stored) as writer, _problem_list(dataset.problems) as on_problem:
-        return survey(findings, writer, workers, rules=settings.rules, on_problem=on_problem)
+        return survey(findings, writer, workers, rules=settings.rules, chosen=settings.chosen, on_problem=on_problem)
 
 
 @contextmanager

@@ -45,6 +45,16 @@ class ProblemSummary:
 
 
 @dataclass(frozen=True)
+class ClassChange:
+    """A class that was renamed or dropped as asked."""
+
+    old: str
+    new: str | None
+    """None where its objects were dropped."""
+    objects: int
+
+
+@dataclass(frozen=True)
 class DatasetSummary:
     """The whole of dataset.json."""
 
@@ -59,6 +69,7 @@ class DatasetSummary:
     created: str
     """UTC, ISO 8601."""
     problems: dict[str, ProblemSummary] = field(default_factory=dict)
+    class_changes: tuple[ClassChange, ...] = ()
 
 
 def load(dataset: Dataset) -> DatasetSummary:
@@ -85,6 +96,7 @@ def _from_json(payload: dict[str, Any]) -> DatasetSummary:
     splits = {name: SplitSummary(**_with_tuples(split)) for name, split in payload["splits"].items()}
     problems = {name: ProblemSummary(**problem) for name, problem in payload["problems"].items()}
     rest = {key: payload[key] for key in ("classes", "format", "seed", "odtool", "created")}
+    rest["class_changes"] = tuple(ClassChange(**change) for change in payload.get("class_changes", ()))
     return DatasetSummary(splits=splits, problems=problems, sources=tuple(payload["sources"]), **rest)
 
 

@@ -11,7 +11,9 @@ from itertools import islice
 from pathlib import Path
 
 from odtool.dataset import checks, image_file, repair
+from odtool.dataset import classes as class_names
 from odtool.dataset.checks import Rules
+from odtool.dataset.classes import ALL_CLASSES, Changes, ClassChoice
 from odtool.dataset.image_file import ImageError
 from odtool.dataset.records import CheckedImage
 from odtool.dataset.spool import Index, Stored, Writer
@@ -35,6 +37,8 @@ class Survey:
     """Problems by kind."""
     first: dict[str, Problem] = field(default_factory=dict)
     """The first problem of each kind."""
+    changes: Changes = field(default_factory=Counter)
+    """Objects whose class was renamed or dropped as asked."""
 
     def count(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
@@ -46,6 +50,7 @@ class _Task:
     source: Source
     findings: tuple[Finding, ...]
     rules: Rules
+    chosen: ClassChoice
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,7 @@ class _Result:
     """Each image with the problem to count if it turns out to have been met before."""
     problems: list[Problem]
     classes: dict[str, Path]
+    changes: Changes
 
 
 def survey(
@@ -62,6 +68,7 @@ def survey(
     crew: Crew,
     *,
     rules: Rules = checks.USUAL,
+    chosen: ClassChoice = ALL_CLASSES,
     on_problem: Callable[[Problem], None] = lambda _: None,
 ) -> Survey:
     """Reads everything into the spool. The result does not depend on the number of workers.
@@ -72,7 +79,7 @@ def survey(
     """
     made = Survey(spool.index)
     seen: set[int] = set()
-    for result in crew.map(_examine, _tasks(findings, rules), alone=_ALONE):
+    for result in crew.map(_examine, _tasks(findings, rules, chosen), alone=_ALONE):
         problems = result.problems
         for stored, repeated in result.stored:
             if stored.key in seen:
@@ -85,19 +92,20 @@ def survey(
             on_problem(problem)
         for label, path in result.classes.items():
             made.classes.setdefault(label, path)
+        made.changes.update(result.changes)
     return made
 
 
-def _tasks(findings: Iterable[tuple[Source, Iterable[Finding]]], rules: Rules) -> Iterator[_Task]:
+def _tasks(findings: Iterable[tuple[Source, Iterable[Finding]]], rules: Rules, chosen: ClassChoice) -> Iterator[_Task]:
     for source, found in findings:
         rest = iter(found)
         while chunk := tuple(islice(rest, _CHUNK)):
-            yield _Task(source, chunk, rules)
+            yield _Task(source, chunk, rules, chosen)
 
 
 def _examine(task: _Task) -> _Result:
     """Runs in a worker."""
-    result = _Result([], [], {})
+    result = _Result([], [], {}, Counter())
     for item in _parsed(task.findings):
         if isinstance(item, Problem):
             result.problems.append(item)
@@ -109,10 +117,11 @@ def _examine(task: _Task) -> _Result:
         except ImageError as error:
             result.problems.append(Problem(error.kind, item.path, f"{error.detail} (named in {item.source})"))
             continue
-        named = replace(item, source_id=_identity(item, task.source))
+        objects = class_names.apply(item.objects, task.chosen, result.changes)
+        named = replace(item, objects=objects, source_id=_identity(item, task.source))
         checked, problems = checks.check_image(named, header, task.rules)
         result.problems.extend(problems)
-        for annotation in item.objects:
+        for annotation in objects:
             result.classes.setdefault(annotation.label, item.source)
         repeated = Problem("image_repeated", item.source, f"{item.name} has been annotated before")
         result.stored.append((_stored(checked), repeated))

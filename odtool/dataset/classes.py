@@ -1,0 +1,95 @@
+"""Classes as the user wants them: renamed, kept or dropped, and what that did."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from odtool.dataset.types import ObjectAnnotation
+from odtool.errors import DataError
+
+Changes = Counter[tuple[str, str]]
+"""Objects by old and new class name; the new one is '' for those that were dropped."""
+
+
+@dataclass(frozen=True)
+class ClassChoice:
+    """What is done to classes: renamed first, so that `only` and `drop` speak of the new names."""
+
+    rename: Mapping[str, str] = field(default_factory=dict)
+    """New names by old ones; several old ones may become one class."""
+    only: frozenset[str] = frozenset()
+    """Classes to keep; all where it is empty."""
+    drop: frozenset[str] = frozenset()
+
+    @property
+    def changes_nothing(self) -> bool:
+        return not (self.rename or self.only or self.drop)
+
+
+ALL_CLASSES = ClassChoice()
+"""Nothing renamed, nothing dropped."""
+
+
+def choice(rename: Iterable[str], only: Iterable[str], drop: Iterable[str]) -> ClassChoice:
+    """The choice that options spell: 'old=new' for each renaming, names with commas between them for the others.
+
+    Raises:
+        DataError: a renaming has no '=', or gives one class two names; a class is to be both kept and dropped.
+    """
+    renamed: dict[str, str] = {}
+    for text in rename:
+        old, sign, new = (part.strip() for part in text.partition("="))
+        if not (old and sign and new):
+            raise DataError(f"--rename {text}: not old=new", "Write it like --rename kitty=cat")
+        if renamed.setdefault(old, new) != new:
+            raise DataError(f"--rename: '{old}' becomes both '{renamed[old]}' and '{new}'", "Name it once.")
+    made = ClassChoice(renamed, _names(only), _names(drop))
+    if both := sorted(made.only & made.drop):
+        raise DataError(f"class '{both[0]}' is in --only and in --drop", "Name it in one of the two.")
+    return made
+
+
+def _names(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.strip() for text in texts for name in text.split(",") if name.strip())
+
+
+def apply(objects: tuple[ObjectAnnotation, ...], chosen: ClassChoice, changes: Changes) -> tuple[ObjectAnnotation, ...]:
+    """The objects that are kept, under their new names; what was changed is added to `changes`."""
+    if chosen.changes_nothing:
+        return objects
+    kept = []
+    for item in objects:
+        name = chosen.rename.get(item.label, item.label)
+        if name in chosen.drop or (chosen.only and name not in chosen.only):
+            changes[item.label, ""] += 1
+            continue
+        if name != item.label:
+            changes[item.label, name] += 1
+        kept.append(item if name == item.label else replace(item, label=name))
+    return tuple(kept)
+
+
+def refuse_unknown(chosen: ClassChoice, changes: Changes, classes: Iterable[str]) -> None:
+    """Raises DataError where a class was named that no annotation has, which is a slip of the pen as a rule.
+
+    Args:
+        classes: the names that are left.
+    """
+    left = set(classes)
+    before = {old for old, _ in changes} | (left - set(chosen.rename.values()))
+    after = left | {chosen.rename.get(old, old) for old, _ in changes}
+    same = {old for old, new in chosen.rename.items() if old == new}
+    named = (
+        ("--rename", set(chosen.rename) - same, before),
+        ("--only", chosen.only, after),
+        ("--drop", chosen.drop, after),
+    )
+    for option, names, known in named:
+        for name in sorted(names - known):
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean '{near[0]}'? " if near else ""
+            listed = ", ".join(sorted(known)[:20]) or "none"
+            raise DataError(f"{option} {name}: no annotation is of this class", f"{hint}Classes: {listed}.")
