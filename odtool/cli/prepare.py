@@ -7,31 +7,40 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool.cli import console
+from odtool.cli import console, reading
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.errors import DataError
+from odtool.cli.reading import (
+    FixImagesOption,
+    FormatOption,
+    ImagesOption,
+    LabelMapOption,
+    MinBoxOption,
+    SourceArgument,
+    Verify,
+    VerifyOption,
+    WorkersOption,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from odtool.dataset.prepare import Prepared
-    from odtool.dataset.types import Source
 
 
 def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
-    source: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Folders or files with annotations; without any, the workspace is searched."),
-    ] = None,
-    format_name: Annotated[str, typer.Option("--format", help="Format of the annotations; auto looks.")] = "auto",
-    images: Annotated[Path | None, typer.Option(help="Folder of the images, where it is not found by itself.")] = None,
+    source: SourceArgument = None,
+    format_name: FormatOption = "auto",
+    images: ImagesOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; data/ in the workspace by default.")] = None,
     val: Annotated[float, typer.Option(help="Share to validate on, where the data set has no such split.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share to test on, where the data set has no such split.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides the random split and order.")] = 0,
     shards: Annotated[str, typer.Option(help="Shards a split; auto makes them about 64 MB.")] = "auto",
-    label_map: Annotated[Path | None, typer.Option(help="A label_map.pbtxt to follow.")] = None,
-    workers: Annotated[str, typer.Option(help="Worker processes; auto is one a core.")] = "auto",
+    label_map: LabelMapOption = None,
+    verify: VerifyOption = Verify.header,
+    fix_images: FixImagesOption = False,
+    min_box: MinBoxOption = 1.0,
+    workers: WorkersOption = "auto",
     strict: Annotated[bool, typer.Option("--strict", help="Refuse where any box or image has a problem.")] = False,
     skip_missing: Annotated[bool, typer.Option("--skip-missing", help="Leave out annotations without image.")] = False,
     workspace: WorkspaceOption = Path(),
@@ -48,40 +57,21 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     from odtool.dataset import prepare as flow
 
     settings = flow.Settings(
-        sources=_sources(source or [], images, workspace),
+        sources=reading.sources(source, images, workspace),
         out=out or console.workspace(workspace).data.path,
         format=format_name,
         val=val,
         test=test,
         seed=seed,
-        shards=_number(shards, "--shards"),
+        shards=reading.number(shards, "--shards"),
         label_map=label_map,
-        workers=_number(workers, "--workers"),
+        workers=reading.number(workers, "--workers"),
         strict=strict,
+        rules=reading.rules(verify, fix_images=fix_images, min_box=min_box),
         skip_missing=skip_missing,
     )
     prepared = flow.prepare(settings, progress=console.progress)
     console.show(_payload(prepared), as_json=as_json, render=lambda screen: _render(prepared, screen))
-
-
-def _number(text: str, option: str) -> int | None:
-    if text == "auto":
-        return None
-    if not text.isdecimal() or not 0 < int(text) < 100_000:
-        raise typer.BadParameter(f"'{text}' is neither auto nor a number from 1.", param_hint=option)
-    return int(text)
-
-
-def _sources(paths: list[Path], images: Path | None, workspace: Path) -> tuple[Source, ...]:
-    from odtool.dataset.types import Source
-
-    if images is not None and not images.is_dir():
-        raise DataError(f"{images}: no such folder", "Give --images the folder where the images lie.")
-    images = images.resolve() if images else None
-    paths = [path.absolute() for path in paths] or [workspace]
-    if len(paths) == 1:
-        return (Source(paths[0], images),)
-    return tuple(Source(path, images, f"{number}-{path.stem}/") for number, path in enumerate(paths, start=1))
 
 
 def _payload(prepared: Prepared) -> dict[str, Any]:

@@ -1,0 +1,66 @@
+"""The options that prepare and inspect share: what is read, as which format, and how closely."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from odtool.errors import DataError
+
+if TYPE_CHECKING:
+    from odtool.dataset.checks import Rules
+    from odtool.dataset.types import Source
+
+
+class Verify(str, Enum):
+    """How much of each image is read before anything is written."""
+
+    header = "header"
+    full = "full"
+
+
+SourceArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Folders or files with annotations; without any, the workspace is searched."),
+]
+FormatOption = Annotated[str, typer.Option("--format", help="Format of the annotations; auto looks.")]
+ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the images, where it is not found by itself.")]
+LabelMapOption = Annotated[Path | None, typer.Option(help="A label_map.pbtxt to follow.")]
+VerifyOption = Annotated[Verify, typer.Option(help="Look at images' headers and ends, or decode every image in full.")]
+FixImagesOption = Annotated[
+    bool,
+    typer.Option("--fix-images", help="Turn, flatten and convert images to upright 8-bit RGB; boxes follow."),
+]
+MinBoxOption = Annotated[float, typer.Option(min=0, help="Leave out boxes with a side shorter than this, in pixels.")]
+WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one a core.")]
+
+
+def rules(verify: Verify, *, fix_images: bool, min_box: float) -> Rules:
+    from odtool.dataset.checks import Rules
+
+    return Rules(full=verify is Verify.full, fix_images=fix_images, min_box=min_box)
+
+
+def number(text: str, option: str) -> int | None:
+    """A number from 1, or None for auto."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 0 < int(text) < 100_000:
+        raise typer.BadParameter(f"'{text}' is neither auto nor a number from 1.", param_hint=option)
+    return int(text)
+
+
+def sources(paths: list[Path] | None, images: Path | None, workspace: Path) -> tuple[Source, ...]:
+    """What the user named, or the workspace where nothing is named."""
+    from odtool.dataset.types import Source
+
+    if images is not None and not images.is_dir():
+        raise DataError(f"{images}: no such folder", "Give --images the folder where the images lie.")
+    images = images.resolve() if images else None
+    paths = [path.absolute() for path in paths or []] or [workspace]
+    if len(paths) == 1:
+        return (Source(paths[0], images),)
+    return tuple(Source(path, images, f"{number}-{path.stem}/") for number, path in enumerate(paths, start=1))
