@@ -69,6 +69,7 @@ def read(source: Source) -> Iterator[Finding]:
 def _of_file(file: Path, source: Source, with_images: Sequence[Folder]) -> Iterator[Finding]:
     tasks: dict[str, Task] = {}
     videos: dict[str, _Video] = {}
+    places: dict[str, list[Path]] = {}  # where the images of a subset lie
     with open(file, "rb") as stream:
         for item in cvat_document.parse(stream, file):
             if isinstance(item, Task):
@@ -77,7 +78,10 @@ def _of_file(file: Path, source: Source, with_images: Sequence[Folder]) -> Itera
             for kind, detail in item.problems:
                 yield Problem(kind, file, detail)
             if isinstance(item, CvatImage):
-                yield from _of_image(item, file, source, with_images, tasks)
+                subset = item.subset or (next(iter(tasks.values())).subset if len(tasks) == 1 else "")
+                if subset not in places:
+                    places[subset] = _places(file, subset, source, with_images)
+                yield from _of_image(item, file, subset, places[subset], source)
                 continue
             alone = next(iter(tasks.values())) if len(tasks) == 1 else Task("", "", "", None)
             video = videos.setdefault(item.task, _Video(tasks.get(item.task, alone)))
@@ -88,11 +92,9 @@ def _of_file(file: Path, source: Source, with_images: Sequence[Folder]) -> Itera
 
 
 def _of_image(
-    image: CvatImage, file: Path, source: Source, with_images: Sequence[Folder], tasks: dict[str, Task]
-) -> Iterator[Finding]:
-    only = next(iter(tasks.values())).subset if len(tasks) == 1 else ""
-    subset = image.subset or only
-    found = find_image(image.name, _places(file, subset, source, with_images), within=source.root)
+    image: CvatImage, file: Path, subset: str, places: Sequence[Path], source: Source
+) -> Iterator[AnnotatedImage | Problem]:
+    found = find_image(image.name, places, within=source.root)
     if found.outside:
         yield Problem("path_outside", file, f"'{image.name}' leads outside {source.root}")
     split = split_of_name(subset) or split_of_name(file.stem)

@@ -23,8 +23,8 @@ class Pairs:
     """Folder → annotation files in it."""
     places: Mapping[Path, tuple[Path, ...]]
     """Folder → folders where its images may lie, the likeliest first."""
-    images: Mapping[Path, frozenset[str]]
-    """Folder → names of the images in it, without extension."""
+    images: Mapping[Path, Mapping[str, Path]]
+    """Folder → images in it by their names without extension."""
 
 
 def pair(files: Iterable[Path], source: Source, names: Sequence[str]) -> Pairs:
@@ -38,11 +38,11 @@ def pair(files: Iterable[Path], source: Source, names: Sequence[str]) -> Pairs:
         by_folder.setdefault(file.parent, []).append(file)
     folders = list(walk(source.images or source.root))
     places = {folder: _places(folder, source, image_folders(folders), names) for folder in by_folder}
-    return Pairs(by_folder, places, {folder.path: _stems(folder) for folder in folders if _stems(folder)})
+    return Pairs(by_folder, places, {folder.path: images for folder in folders if (images := _images(folder))})
 
 
-def _stems(folder: Folder) -> frozenset[str]:
-    return frozenset(path.stem for path in folder.ending(*EXTENSIONS))
+def _images(folder: Folder) -> dict[str, Path]:
+    return {path.stem: path for path in folder.ending(*EXTENSIONS)}
 
 
 def _places(folder: Path, source: Source, with_images: list[Path], names: Sequence[str]) -> tuple[Path, ...]:
@@ -86,12 +86,12 @@ def without_annotation(pairs: Pairs) -> Iterator[Problem]:
     annotated: dict[Path, set[str]] = {}
     for folder, files in pairs.files.items():
         named = {file.stem for file in files}
-        home = next((place for place in pairs.places[folder] if named & pairs.images.get(place, frozenset())), None)
+        home = next((place for place in pairs.places[folder] if named & pairs.images.get(place, {}).keys()), None)
         if home is not None:
             annotated.setdefault(home, set()).update(named)
-    for place, stems in pairs.images.items():
+    for place, images in pairs.images.items():
         if place not in annotated:
-            yield Problem("file_skipped", place, f"{len(stems)} images, none with an annotation file")
+            yield Problem("file_skipped", place, f"{len(images)} images, none with an annotation file")
             continue
-        for stem in sorted(stems - annotated[place]):
-            yield Problem("annotation_missing", place / stem, "an image without annotation file")
+        for stem in sorted(images.keys() - annotated[place]):
+            yield Problem("annotation_missing", images[stem], "an image without annotation file")

@@ -80,7 +80,7 @@ def test_of_several_versions_the_newest_is_read_and_oriented_boxes_before_horizo
         ("file_skipped", "train/labelTxt"),
         ("file_skipped", "train/labelTxt-v1.5/DOTA-v1.5_train_hbb"),
         ("file_skipped", "test/images"),
-        ("annotation_missing", "train/images/P2"),
+        ("annotation_missing", "train/images/P2.png"),
     }
 
 

@@ -5,6 +5,7 @@ The numbers were counted by hand in the annotation files: boxes and polygons wit
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,30 @@ WITHOUT_BOXES = {
     "open_images_dataset/v5": "openimages",
 }
 """Folder → format that is seen, but has nothing to detect in it."""
+_BOX = "1 2 30 40"
+_KITTI = "Car 0.00 0 1.85 1 2 30 40 1.67 1.87 3.69 -16.53 2.39 58.49 1.57"
+MADE = {
+    "dota": {
+        "labelTxt/a.txt": "imagesource:GoogleEarth\ngsd:0.1\n1 2 30 2 30 40 1 40 ship 0\n",
+        "classes.txt": "ship\n",
+    },
+    "kitti": {"labels/a.txt": f"{_KITTI}\n", "labels/b.txt": ""},
+    "labelme": {
+        "a.json": '{"shapes": [{"label": "c", "points": [[1, 2], [30, 40]], "shape_type": "rectangle"}], '
+        '"imagePath": "a.jpg", "imageData": null, "imageHeight": 48, "imageWidth": 64}'
+    },
+    "openimages": {
+        "train/labels/detections.csv": "ImageID,LabelName,XMin,XMax,YMin,YMax\na,/m/1,0.1,0.5,0.2,0.6\n",
+        "train/metadata/classes.csv": "/m/1,Cat\n",
+    },
+    "retinanet_csv": {"train.csv": "images/a.jpg,1,2,30,40,cat\nimages/b.jpg,,,,,\n", "classes.csv": "cat,0\n"},
+    "wider_face": {
+        "wider_face_split/wider_face_val_bbx_gt.txt": f"0--P/a.jpg\n1\n{_BOX} 0 0 0 0 0 0\n",
+        "wider_face_split/wider_face_test_filelist.txt": "0--P/z.jpg\n",
+    },
+    "yolo_keras": {"train.txt": "images/b.jpg\nimages/a.jpg 1,2,30,40,0\n", "classes.txt": "cat\n"},
+}
+"""Format → files as its usual tools write them, of formats and layouts that are not at hand."""
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -71,3 +96,18 @@ def test_no_layout_at_hand_is_left_out(shared_data: Path) -> None:
     known = {shared_data / "formats" / layout for layout in (*LAYOUTS, *WITHOUT_BOXES)}
     for file in (shared_data / "formats").rglob("*"):
         assert file.is_dir() or file.name == "LICENSE.datumaro" or known & set(file.parents), file
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_a_usual_layout_is_seen_as_its_format_and_no_other(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any, name: str
+) -> None:
+    for file, text in MADE[name].items():
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(text)
+    write_image(tmp_path / "images/0--P/a.jpg" if name == "wider_face" else tmp_path / "images/a.jpg")
+    choice = readers.choose(Source(tmp_path))
+    assert (choice.name, choice.others) == (name, ())
+    images, problems = found(choice.reader.read, Source(tmp_path))
+    assert [len(image.objects) for image in images if image.path.exists()] == [1]
+    assert {problem.kind for problem in problems} <= {"file_skipped"}

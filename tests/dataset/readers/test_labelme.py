@@ -158,7 +158,7 @@ def test_images_and_documents_that_do_not_belong_are_counted(
     assert [image.path.name for image in images] == ["a.jpg"]
     assert [(problem.kind, problem.file.name) for problem in problems] == [
         ("file_skipped", "info.json"),
-        ("annotation_missing", "b"),
+        ("annotation_missing", "b.jpg"),
     ]
 
 

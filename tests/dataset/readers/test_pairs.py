@@ -20,7 +20,7 @@ def test_images_without_annotation_are_counted_one_by_one_or_by_folder(
     assert pairs.places[tmp_path / "val/labels"][0] == tmp_path / "val/images"
     assert [(item.kind, item.file.relative_to(tmp_path).as_posix()) for item in without_annotation(pairs)] == [
         ("file_skipped", "test/images"),
-        ("annotation_missing", "train/images/b"),
+        ("annotation_missing", "train/images/b.jpg"),
     ]
 
 
