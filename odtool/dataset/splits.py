@@ -1,11 +1,12 @@
-"""Which image goes into which split: the data set's own split, else an exact random cut that a seed decides."""
+"""Which image goes into which split: the data set's own split, else a random cut, stratified, that a seed decides."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 
+from odtool.dataset import stratification
 from odtool.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -39,8 +40,25 @@ def check_shares(val: float, test: float) -> None:
         raise DataError(f"--val {val:g} and --test {test:g} leave nothing to train on", "Let them sum to less than 1.")
 
 
+def to_cut(declared: Iterable[str | None], *, val: float, test: float) -> dict[str, float]:
+    """Shares of the splits that are to be cut from the training images: those that the data set does not have itself.
+
+    The data set's own splits count where it has any training images.
+    """
+    own = set(declared)
+    shares = {"val": val, "test": test}
+    return {name: share for name, share in shares.items() if share > 0 and not (name in own and "train" in own)}
+
+
 def assign(
-    keys: Sequence[int], declared: Sequence[str | None], *, val: float, test: float, seed: int
+    keys: Sequence[int],
+    declared: Sequence[str | None],
+    *,
+    val: float,
+    test: float,
+    seed: int,
+    groups: Sequence[int] | None = None,
+    labels: Callable[[int], Sequence[int]] = lambda _: (),
 ) -> dict[str, list[int]]:
     """Positions of the images by split, each split in an order that the seed decides.
 
@@ -48,10 +66,12 @@ def assign(
     A split it does not have is cut from the training images. The result depends on the keys, not on their order.
 
     Args:
-        keys: one number an image that says who it is (equal for images that must stay together).
+        keys: one number an image that says who it is.
         declared: 'train', 'val', 'test' or None an image.
-        val: share of the training images to validate on, 0 to 1; exact, not by chance.
+        val: share of the training images to validate on, 0 to 1; exact where groups allow, not by chance.
         test: the same for the test split.
+        groups: one number an image, equal for images that must stay together; the keys where it is left out.
+        labels: the classes of an image, given its position, numbered alike whatever the order of the images.
     """
     order = sorted(range(len(keys)), key=lambda position: _rank(keys[position], seed))
     owned = "train" in declared
@@ -59,12 +79,14 @@ def assign(
     for position in order:
         own = declared[position] if owned else None
         splits[own or "train"].append(position)
-    total = len(splits["train"])
-    for name, share in (("val", val), ("test", test)):
-        if not splits[name] and share > 0:
-            # At least one image, and at least one left to train on.
-            count = min(max(round(total * share), 1), len(splits["train"]) - 1)
-            splits[name] = _cut(splits["train"], keys, count)
+    pool = splits["train"]
+    counts: dict[str, int] = {}
+    for name, share in to_cut(declared, val=val, test=test).items():
+        # At least one image, and at least one left to train on.
+        counts[name] = min(max(round(len(pool) * share), 1), len(pool) - sum(counts.values()) - 1)
+    if any(counts.values()):
+        together = keys if groups is None else groups
+        splits.update(stratification.cut(pool, counts, together, labels, rest="train"))
     return {name: positions for name, positions in splits.items() if positions}
 
 
@@ -72,11 +94,17 @@ def _rank(key: int, seed: int) -> bytes:
     return blake2b(key.to_bytes(8, "big"), digest_size=8, key=seed.to_bytes(16, "big", signed=True)).digest()
 
 
-def _cut(pool: list[int], keys: Sequence[int], count: int) -> list[int]:
-    """Takes `count` images from the end of the pool; equal keys, which stand side by side, are not parted."""
-    start = len(pool) - count
-    while 0 < start < len(pool) and keys[pool[start - 1]] == keys[pool[start]]:
-        start -= 1
-    taken = pool[start:]
-    del pool[start:]
-    return taken
+def joined(groups: Sequence[int], same: Iterable[Sequence[int]]) -> list[int]:
+    """The groups where the images at each of these lists of positions are in one group, too."""
+    heads: dict[int, int] = {}
+
+    def head(group: int) -> int:
+        while (above := heads.get(group, group)) != group:
+            group = above
+        return group
+
+    for positions in same:
+        found = {head(groups[position]) for position in positions}
+        lowest = min(found)
+        heads.update((group, lowest) for group in found)
+    return [head(group) for group in groups]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,11 +24,17 @@ class Stored:
     split: str | None
     bytes: int
     """Size of the image file."""
+    group: int | None = None
+    """64 bits, the same for images that --group-by keeps together; None where it is not asked for."""
+    fingerprint: int = 0
+    """ImageHeader.fingerprint."""
+    labels: tuple[str, ...] = ()
+    """Names of the image's classes, each once."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """What is kept in memory of each image: some thirty bytes."""
+    """What is kept in memory of each image: some seventy bytes."""
 
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     lengths: array[int] = field(default_factory=lambda: array("L"))
@@ -36,6 +42,14 @@ class Index:
     splits: array[int] = field(default_factory=lambda: array("b"))
     """Position in SPLITS, or -1 where the data set does not say."""
     bytes: array[int] = field(default_factory=lambda: array("Q"))
+    groups: array[int] = field(default_factory=lambda: array("Q"))
+    fingerprints: array[int] = field(default_factory=lambda: array("Q"))
+    names: dict[str, int] = field(default_factory=dict)
+    """Numbers of the class names, in the order of reading."""
+    _labels: array[int] = field(default_factory=lambda: array("I"))
+    """The numbers of each image's classes, one image after the other."""
+    _ends: array[int] = field(default_factory=lambda: array("Q", [0]))
+    """Where in `_labels` each image ends."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -46,6 +60,17 @@ class Index:
     def declared(self) -> list[str | None]:
         """The data set's own split of each image."""
         return [SPLITS[number] if number >= 0 else None for number in self.splits]
+
+    def class_numbers(self) -> Callable[[int], list[int]]:
+        """A function from an image to the numbers of its classes, numbered by name and not by the order of reading."""
+        order = sorted(self.names)
+        by_name = {self.names[name]: number for number, name in enumerate(order)}
+        labels, ends = self._labels, self._ends
+        return lambda position: [by_name[number] for number in labels[ends[position] : ends[position + 1]]]
+
+    def add_labels(self, names: Iterable[str]) -> None:
+        self._labels.extend([self.names.setdefault(name, len(self.names)) for name in names])
+        self._ends.append(len(self._labels))
 
 
 class Writer:
@@ -64,6 +89,9 @@ class Writer:
         index.keys.append(stored.key)
         index.splits.append(SPLITS.index(stored.split) if stored.split else -1)
         index.bytes.append(stored.bytes)
+        index.groups.append(stored.key if stored.group is None else stored.group)
+        index.fingerprints.append(stored.fingerprint)
+        index.add_labels(stored.labels)
         self._position += len(stored.blob)
 
 

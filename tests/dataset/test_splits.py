@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.splits import assign, check_shares, split_of_name
+from odtool.dataset.splits import assign, check_shares, joined, split_of_name
 from odtool.errors import DataError
 
 
@@ -75,3 +75,84 @@ def test_equal_keys_stay_together() -> None:
 def test_shares_that_leave_nothing_are_refused(val: float, test: float) -> None:
     with pytest.raises(DataError, match="nothing to train on"):
         check_shares(val, test)
+
+
+def test_a_rare_class_reaches_every_split() -> None:
+    # One class of 1000 images, one of 5; by chance the five would often miss the 60 images held back.
+    classes = [[0]] * 1000 + [[1]] * 5
+    for seed in range(20):
+        splits = assign(range(1005), [None] * 1005, val=0.03, test=0.03, seed=seed, labels=classes.__getitem__)
+        assert {name: len(found) for name, found in splits.items()} == {"train": 945, "val": 30, "test": 30}
+        rare = {name: sum(position >= 1000 for position in found) for name, found in splits.items()}
+        assert rare == {"train": 3, "val": 1, "test": 1}
+
+
+def test_images_without_objects_are_spread_like_a_class() -> None:
+    splits = assign(range(100), [None] * 100, val=0.2, test=0, seed=1, labels=lambda p: [0] if p < 50 else [])
+    assert sum(position < 50 for position in splits["val"]) == 10
+
+
+LABELS = st.lists(st.lists(st.integers(0, 6), max_size=4, unique=True), min_size=2, max_size=120)
+
+
+@given(
+    LABELS, st.lists(st.integers(0, 9), min_size=120, max_size=120), st.floats(0, 0.5), st.floats(0, 0.4), st.randoms()
+)
+def test_groups_stay_together_whatever_the_order(labels, groups, val, test, random) -> None:  # type: ignore[no-untyped-def]
+    def cut(order):  # type: ignore[no-untyped-def]
+        found = assign(
+            order,
+            [None] * len(order),
+            val=val,
+            test=test,
+            seed=3,
+            groups=[groups[key] for key in order],
+            labels=lambda position: labels[order[position]],
+        )
+        return {name: [order[position] for position in positions] for name, positions in found.items()}
+
+    keys = list(range(len(labels)))
+    splits = cut(keys)
+    assert splits == cut(random.sample(keys, len(keys)))
+    assert sorted(chain.from_iterable(splits.values())) == keys
+    assert splits["train"]
+    sides = [{groups[key] for key in found} for found in splits.values()]
+    assert sum(map(len, sides)) == len(set.union(*sides))
+
+
+@given(LABELS, st.floats(0.05, 0.4), st.integers(0, 100))
+def test_each_class_is_held_back_in_proportion(labels, val, seed) -> None:  # type: ignore[no-untyped-def]
+    single = [found[:1] for found in labels]
+    splits = assign(range(len(labels)), [None] * len(labels), val=val, test=0, seed=seed, labels=single.__getitem__)
+    held = [single[position] for position in splits.get("val", [])]
+    assert len(held) == min(max(round(len(labels) * val), 1), len(labels) - 1)
+    kinds = [found for found in ([], *([number] for number in range(7))) if single.count(found)]
+    share = len(held) / len(labels)
+    for kind in kinds:
+        # Whole images and the one image at least that a class has in each split may add up to a few.
+        assert abs(held.count(kind) - single.count(kind) * share) <= len(kinds)
+    if sum(single.count(kind) > 1 for kind in kinds) <= len(held):
+        assert all(kind in held for kind in kinds if single.count(kind) > 1)
+
+
+def test_a_group_too_large_for_a_split_is_given_to_it_rather_than_nothing() -> None:
+    splits = assign(
+        range(40), [None] * 40, val=0.05, test=0.05, seed=1, groups=[position // 10 for position in range(40)]
+    )
+    assert {name: len(found) for name, found in splits.items()} == {"train": 20, "val": 10, "test": 10}
+
+
+def test_one_group_is_trained_on() -> None:
+    assert list(assign(range(5), [None] * 5, val=0.5, test=0.4, seed=1, groups=[7] * 5)) == ["train"]
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=30), st.data())
+def test_joined_groups_hold_what_is_alike_together(groups, data) -> None:  # type: ignore[no-untyped-def]
+    places = st.lists(st.integers(0, len(groups) - 1), min_size=2, max_size=4)
+    same = data.draw(st.lists(places, max_size=5))
+    made = joined(groups, same)
+    for positions in same:
+        assert len({made[position] for position in positions}) == 1
+    for number in range(len(groups)):
+        assert all(made[other] == made[number] for other in range(len(groups)) if groups[other] == groups[number])
+    assert len(set(made)) >= len(set(groups)) - sum(len(positions) - 1 for positions in same)

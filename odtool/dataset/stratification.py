@@ -1,0 +1,128 @@
+"""A cut in which every class is in every part in the same proportion, and rare classes reach every part."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+_NO_CLASS = -1
+"""Stands for images without objects, which are spread like a class of their own."""
+
+
+def cut(
+    pool: Sequence[int],
+    counts: Mapping[str, int],
+    groups: Sequence[int],
+    labels: Callable[[int], Sequence[int]],
+    *,
+    rest: str,
+) -> dict[str, list[int]]:
+    """Iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, 2011).
+
+    The rarest class is dealt first, each of its images to the part that lacks it most. Other than in the paper, a class
+    with as many groups as there are parts has at least one in each part, and parts have exact sizes.
+
+    Args:
+        pool: positions of images in the order that decides between equals.
+        counts: images wanted by part; met exactly where groups are single images, nearly where they are not.
+        groups: by position; images of one group stay together.
+        labels: the classes of the image at a position.
+        rest: the part that takes what the others leave; it is never left empty.
+
+    Returns:
+        Positions by part, in the order of the pool.
+    """
+    units = _units(pool, groups)
+    weights = [_weights(unit, labels) for unit in units]
+    part_of = _dealt(units, weights, _Parts(rest, counts, len(pool)))
+    _fill(part_of, units, (rest, *(name for name, count in counts.items() if count)))
+    made: dict[str, list[int]] = {name: [] for name in (rest, *counts)}
+    part_at = {position: part_of[number] for number, unit in enumerate(units) for position in unit}
+    for position in pool:
+        made[part_at[position]].append(position)
+    return made
+
+
+def _dealt(units: Sequence[Sequence[int]], weights: Sequence[Mapping[int, int]], parts: _Parts) -> list[str]:
+    """The part of each unit."""
+    members: dict[int, list[int]] = {}
+    for number, weight in enumerate(weights):
+        for label in weight:
+            members.setdefault(label, []).append(number)
+    for label, numbers in members.items():
+        parts.want(label, sum(weights[number][label] for number in numbers), len(numbers))
+    left = {label: len(numbers) for label, numbers in members.items()}
+    queue = [(count, label) for label, count in left.items()]
+    heapq.heapify(queue)
+    part_of = [""] * len(units)
+    while queue:
+        count, label = heapq.heappop(queue)
+        if count != left[label]:
+            continue  # an older count: a newer one is in the queue
+        for number in members[label]:
+            if part_of[number]:
+                continue
+            part_of[number] = parts.place(label, len(units[number]), weights[number])
+            for other in weights[number]:
+                left[other] -= 1
+                if other != label and left[other]:
+                    heapq.heappush(queue, (left[other], other))
+    return part_of
+
+
+def _units(pool: Sequence[int], groups: Sequence[int]) -> list[list[int]]:
+    """What is dealt: positions that stay together."""
+    units: dict[int, list[int]] = {}
+    for position in pool:
+        units.setdefault(groups[position], []).append(position)
+    return list(units.values())
+
+
+def _weights(unit: Sequence[int], labels: Callable[[int], Sequence[int]]) -> Mapping[int, int]:
+    """Images by class."""
+    if len(unit) == 1:
+        return dict.fromkeys(labels(unit[0]) or (_NO_CLASS,), 1)
+    return Counter(label for position in unit for label in labels(position) or (_NO_CLASS,))
+
+
+class _Parts:
+    """How much each part still has room for, and how much it lacks of each class."""
+
+    def __init__(self, rest: str, counts: Mapping[str, int], total: int) -> None:
+        self._rest = rest
+        self._shares = {name: count / total for name, count in counts.items() if count}
+        self._room = {rest: total - sum(counts.values()), **{name: counts[name] for name in self._shares}}
+        self._lacking: dict[str, dict[int, float]] = {name: {} for name in self._room}
+
+    def want(self, label: int, images: int, units: int) -> None:
+        """Sets what each part is to have of a class."""
+        least = 1.0 if units >= len(self._room) else 0.0
+        given = 0.0
+        for name, share in self._shares.items():
+            self._lacking[name][label] = max(images * share, least)
+            given += self._lacking[name][label]
+        self._lacking[self._rest][label] = max(images - given, least)
+
+    def place(self, label: int, size: int, weight: Mapping[int, int]) -> str:
+        """The part for a unit: of those with room for at least half of it, the one that lacks the class most."""
+        open_parts = [name for name, room in self._room.items() if room > 0 and 2 * room >= size] or [self._rest]
+        chosen = max(open_parts, key=lambda name: (self._lacking[name][label], self._room[name]))
+        self._room[chosen] -= size
+        for other, count in weight.items():
+            self._lacking[chosen][other] -= count
+        return chosen
+
+
+def _fill(part_of: list[str], units: Sequence[Sequence[int]], parts: Sequence[str]) -> None:
+    """Gives each part at least one unit, the first of `parts` before the others, as long as there are units.
+
+    Only large groups leave a part empty: none of them fits.
+    """
+    for name in parts:
+        held = Counter(part_of)
+        if held[name]:
+            continue
+        spare = [number for number, part in enumerate(part_of) if held[part] > 1 or name == parts[0]]
+        if spare:
+            part_of[min(spare, key=lambda number: len(units[number]))] = name
