@@ -120,7 +120,7 @@ def _examine(task: _Task) -> _Result:
         objects = class_names.apply(item.objects, task.chosen, result.changes)
         named = replace(item, objects=objects, source_id=_identity(item, task.source))
         checked, problems = checks.check_image(named, header, task.rules)
-        result.problems.extend(problems)
+        result.problems.extend(replace(problem, image=checked.image.source_id or "") for problem in problems)
         for annotation in objects:
             result.classes.setdefault(annotation.label, item.source)
         repeated = Problem("image_repeated", item.source, f"{item.name} has been annotated before")

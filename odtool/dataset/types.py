@@ -110,6 +110,8 @@ class Problem:
     """The file to look at."""
     detail: str
     """What is wrong, with the line, field or numbers."""
+    image: str = ""
+    """Source id of the image concerned, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
