@@ -8,6 +8,7 @@ from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import (
+    class_folders,
     coco,
     createml,
     cvat,
@@ -104,6 +105,12 @@ def choose(source: Source, name: str = "auto") -> Choice:
     if found:
         return Choice(*found[0], others=tuple(known for known, _ in found[1:]))
     _raise_if_broken(source.path)
+    if names := class_folders.classes(source.path):
+        listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise DataError(
+            f"{source.path}: a folder for each class ({listed}), but no bounding boxes",
+            "That is a set for classification. Detection needs boxes: name the annotations, or draw some.",
+        )
     images = [folder for folder in folders.walk(source.path) if folder.ending(*EXTENSIONS)]
     if images:
         raise DataError(

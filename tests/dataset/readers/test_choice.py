@@ -90,8 +90,8 @@ def test_records_and_runs_in_a_workspace_are_passed_over(voc_set: Callable[..., 
     assert len(found) == 2
 
 
-def test_folders_of_classes_are_no_detection_set(tmp_path: Path, write_image: Callable[..., Path]) -> None:
-    for name in ("cats", "dogs"):
+def test_images_alone_are_no_detection_set(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+    for name in ("images", "train"):
         write_image(tmp_path / name / "a.jpg")
     with pytest.raises(DataError, match="images in 2 folders, but no annotations found"):
         readers.choose(Source(tmp_path))
