@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
+from odtool import __version__
 from odtool.cli import configure, console, demo, doctor, evaluate, logs, models, prepare, status, stop, train
 
 app = typer.Typer(
@@ -13,6 +16,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.stdout.print(f"odtool {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show odtool's version and exit.")
+    ] = False,
+) -> None:
+    """Options of odtool itself; what it is for stands in the app's help."""
+
+
 app.command("prepare")(prepare.prepare)
 app.command("models")(models.models)
 app.command("configure")(configure.configure)

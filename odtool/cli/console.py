@@ -72,7 +72,14 @@ def show(payload: dict[str, Any], *, as_json: bool, render: Callable[[Console], 
 
 def table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
     """A plain table: the first column to the left, numbers to the right."""
-    made = Table(title=escape(title) or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    made = Table(
+        title=escape(title) or None,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+        show_header=any(columns),
+    )
     for position, column in enumerate(columns):
         numeric = position > 0 and all(isinstance(row[position], (int, float)) for row in rows)
         made.add_column(escape(column), justify="right" if numeric else "left")

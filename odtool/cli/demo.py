@@ -67,7 +67,7 @@ def demo(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Draws images of two classes, then prepares, configures, trains and evaluates on them, in minutes on a CPU.
+    """Go the whole way on drawn images of two classes: prepare, configure, train and evaluate, in minutes on a CPU.
 
     Exits with 1 where the detector did not learn.
 

@@ -30,7 +30,7 @@ def doctor(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Reports Python, TensorFlow, the Object Detection API, GPUs, and whether a minimal model builds.
+    """Report Python, TensorFlow, the Object Detection API, GPUs, and whether a minimal model builds.
 
     Example: `odtool doctor`
     """

@@ -31,7 +31,7 @@ def evaluate(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Evaluates a run's checkpoints with the COCO metrics, and ends when training has ended and the last is scored.
+    """Score a run's checkpoints with the COCO metrics, until training has ended and the last is scored.
 
     Example: `odtool eval --checkpoint latest --sample 4`
     """

@@ -29,7 +29,7 @@ def logs(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Shows the log of a run's training, or of its evaluation.
+    """Show the log of a run's training, or of its evaluation.
 
     Example: `odtool logs my_run eval -f`
     """

@@ -23,7 +23,7 @@ def status(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Shows the state of a run's training and evaluation, from any terminal.
+    """Show the state of a run's training and evaluation, from any terminal.
 
     Example: `odtool status my_run --json`
     """

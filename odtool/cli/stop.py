@@ -25,7 +25,7 @@ def stop(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Ends a run's training and evaluation, or one of the two, after a last checkpoint.
+    """End a run's training and evaluation, or one of the two, after a last checkpoint.
 
     Example: `odtool stop my_run eval`
     """

@@ -37,7 +37,7 @@ def train(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Trains a run in the background; it outlives the terminal and resumes from the newest checkpoint.
+    """Train a run in the background: it outlives the terminal, and goes on from the newest checkpoint.
 
     Example: `odtool train --gpu 0 --eval`
     """
