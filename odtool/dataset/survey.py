@@ -14,6 +14,7 @@ from odtool.dataset import checks, image_file, repair
 from odtool.dataset import classes as class_names
 from odtool.dataset.checks import Rules
 from odtool.dataset.classes import ALL_CLASSES, Changes, ClassChoice
+from odtool.dataset.grouping import Grouping
 from odtool.dataset.image_file import ImageError
 from odtool.dataset.records import CheckedImage
 from odtool.dataset.spool import Index, Stored, Writer
@@ -51,6 +52,7 @@ class _Task:
     findings: tuple[Finding, ...]
     rules: Rules
     chosen: ClassChoice
+    grouping: Grouping | None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def survey(
     *,
     rules: Rules = checks.USUAL,
     chosen: ClassChoice = ALL_CLASSES,
+    grouping: Grouping | None = None,
     on_problem: Callable[[Problem], None] = lambda _: None,
 ) -> Survey:
     """Reads everything into the spool. The result does not depend on the number of workers.
@@ -79,7 +82,8 @@ def survey(
     """
     made = Survey(spool.index)
     seen: set[int] = set()
-    for result in crew.map(_examine, _tasks(findings, rules, chosen), alone=_ALONE):
+    tasks = (_Task(source, chunk, rules, chosen, grouping) for source, chunk in _chunks(findings))
+    for result in crew.map(_examine, tasks, alone=_ALONE):
         problems = result.problems
         for stored, repeated in result.stored:
             if stored.key in seen:
@@ -96,11 +100,13 @@ def survey(
     return made
 
 
-def _tasks(findings: Iterable[tuple[Source, Iterable[Finding]]], rules: Rules, chosen: ClassChoice) -> Iterator[_Task]:
+def _chunks(
+    findings: Iterable[tuple[Source, Iterable[Finding]]],
+) -> Iterator[tuple[Source, tuple[Finding, ...]]]:
     for source, found in findings:
         rest = iter(found)
         while chunk := tuple(islice(rest, _CHUNK)):
-            yield _Task(source, chunk, rules, chosen)
+            yield source, chunk
 
 
 def _examine(task: _Task) -> _Result:
@@ -124,8 +130,18 @@ def _examine(task: _Task) -> _Result:
         for annotation in objects:
             result.classes.setdefault(annotation.label, item.source)
         repeated = Problem("image_repeated", item.source, f"{item.name} has been annotated before")
-        result.stored.append((_stored(checked), repeated))
+        result.stored.append((_stored(checked, _group(item, task, result.problems)), repeated))
     return result
+
+
+def _group(image: AnnotatedImage, task: _Task, problems: list[Problem]) -> str | None:
+    """What --group-by says of an image: images with the same answer stay in one split."""
+    if task.grouping is None:
+        return None
+    group = task.grouping.group(_path_within(image, task.source))
+    if group is None:
+        problems.append(Problem("group_unmatched", image.path, f"'{task.grouping.by}' is not found in its path"))
+    return group
 
 
 def _parsed(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
@@ -136,17 +152,35 @@ def _parsed(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
             yield item
 
 
-def _stored(checked: CheckedImage) -> Stored:
+def _stored(checked: CheckedImage, group: str | None = None) -> Stored:
     image = checked.image
-    key = int.from_bytes(blake2b(str(image.source_id).encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-    return Stored(pickle.dumps(checked, pickle.HIGHEST_PROTOCOL), key, image.split, checked.header.bytes)
+    return Stored(
+        pickle.dumps(checked, pickle.HIGHEST_PROTOCOL),
+        key_of(image.source_id or ""),
+        image.split,
+        checked.header.bytes,
+        None if group is None else key_of(group),
+        checked.header.fingerprint,
+        tuple({item.label: None for item in image.objects}),
+    )
+
+
+def key_of(source_id: str) -> int:
+    """64 bits that stand for a source id."""
+    return int.from_bytes(blake2b(source_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def _identity(image: AnnotatedImage, source: Source) -> str:
     """The format's own id, else the image's path within the source: unique, and the same on every machine."""
     if image.source_id is not None:
         return source.prefix + image.source_id
-    for root in (source.root, source.images):
-        if root is not None and image.path.is_relative_to(root):
-            return source.prefix + image.path.relative_to(root).as_posix()
-    return source.prefix + image.name
+    return source.prefix + _path_within(image, source)
+
+
+def _path_within(image: AnnotatedImage, source: Source) -> str:
+    """The image's path within its source, with slashes; what lies in a larger file has the name given there."""
+    if image.extent is None:
+        for root in (source.root, source.images):
+            if root is not None and image.path.is_relative_to(root):
+                return image.path.relative_to(root).as_posix()
+    return image.name

@@ -1,0 +1,65 @@
+"""Problems of a data set as a whole: identical images, and classes that are rare or missing from a split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from odtool.dataset.types import AnnotatedImage, Problem
+
+FEW = 10
+"""Images with a class below which it is called rare."""
+
+
+def of_duplicates(
+    identical: Iterable[Sequence[int]], splits: Sequence[str | None], image_at: Callable[[int], AnnotatedImage]
+) -> Iterator[Problem]:
+    """One problem for each image whose bytes have been met before, in its own split or in another one.
+
+    Args:
+        identical: positions of images with the same bytes, two or more in each.
+        splits: the split of each image by position; None where there are none yet.
+        image_at: the image at a position.
+    """
+    for positions in identical:
+        first = image_at(positions[0])
+        for position in positions[1:]:
+            image = image_at(position)
+            one, other = splits[positions[0]], splits[position]
+            kind = "image_duplicate" if one == other else "image_straddles"
+            where = "" if one == other else f" ({other}; that one is in {one})"
+            yield Problem(kind, image.path, f"{image.name} has the bytes of {first.path}{where}", image.source_id or "")
+
+
+def of_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], file: Path) -> Iterator[Problem]:
+    """Classes with few images, and those that a split lacks.
+
+    Args:
+        images: by class and split the number of images with the class; the split is '' where there are none.
+        splits: those that there are; without one to train on, nothing is said of them.
+        file: what the problems name.
+    """
+    splits = splits if "train" in splits else ()
+    for name in sorted(images):
+        total = sum(images[name].values())
+        if total < FEW:
+            yield Problem("class_rare", file, f"'{name}' is in {total} image{'' if total == 1 else 's'}")
+        missing = [split for split in splits if not images[name].get(split)]
+        if images[name].get("") and "train" in missing:
+            missing.remove("train")  # what the data set's own splits leave out is trained on
+        if "train" in missing:
+            yield Problem("class_untrained", file, f"'{name}' is in no image to train on")
+        if others := [split for split in missing if split != "train"]:
+            yield Problem("class_missing", file, f"'{name}' is not in {' and '.join(others)}")
+
+
+def of_label_map(classes: Mapping[str, Path], given: Iterable[str], path: Path) -> Iterator[Problem]:
+    """Classes that a given label map lacks.
+
+    Args:
+        classes: names, each with the first file that uses it.
+        given: the label map's names, `path` its file.
+    """
+    known = set(given)
+    for name in sorted(set(classes) - known):
+        yield Problem("class_unknown", classes[name], f"'{name}' is not in {path}")
