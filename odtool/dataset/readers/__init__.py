@@ -101,7 +101,8 @@ def choose(source: Source, name: str = "auto") -> Choice:
         if name not in READERS:
             raise DataError(f"'{name}' is not a format", f"Formats: auto, {', '.join(READERS)}.")
         return Choice(name, "named with --format")
-    found = [(known, evidence) for known, reader in READERS.items() if (evidence := reader.detect(source.path))]
+    with folders.remembered():
+        found = [(known, evidence) for known, reader in READERS.items() if (evidence := reader.detect(source.path))]
     if found:
         return Choice(*found[0], others=tuple(known for known, _ in found[1:]))
     _raise_if_broken(source.path)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers import documents, values
-from odtool.dataset.readers.folders import walk
-from odtool.dataset.readers.listing import Entry, Listing, documents_of, spellings
+from odtool.dataset.readers.listing import Entry, Listing, documents_of, first_like, spellings
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source, Unit
 from odtool.errors import DataError
 
@@ -31,13 +30,8 @@ class _Item:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as CreateML's, or None."""
-    if path.is_file():
-        return f"{path.name} has images with labels and coordinates" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".json"):
-            if _looks_like(file):
-                return f"{file} has images with labels and coordinates"
-    return None
+    found = first_like(path, ".json", _looks_like)
+    return f"{found} has images with labels and coordinates" if found else None
 
 
 def _looks_like(path: Path) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -32,8 +34,30 @@ class Folder:
         return (self.path / name for name in self.files if name.lower().endswith(suffixes))
 
 
+_remembered: ContextVar[dict[Path, tuple[Folder, ...]] | None] = ContextVar("remembered", default=None)
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Within the block a tree is listed once, however many walk it: every format's detector does."""
+    token = _remembered.set({})
+    try:
+        yield
+    finally:
+        _remembered.reset(token)
+
+
 def walk(root: Path) -> Iterator[Folder]:
     """The folder and those below it, in a fixed order; hidden ones, records and runs are passed over."""
+    known = _remembered.get()
+    if known is None:
+        return _listed(root)
+    if root not in known:
+        known[root] = tuple(_listed(root))
+    return iter(known[root])
+
+
+def _listed(root: Path) -> Iterator[Folder]:
     for path, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         if path != str(root) and any(marks <= set(files) for marks in _OURS):

@@ -11,8 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, shapes, values
-from odtool.dataset.readers.folders import walk
-from odtool.dataset.readers.listing import Entry, Listing, documents_of, spellings
+from odtool.dataset.readers.listing import Entry, Listing, documents_of, first_like, spellings
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 from odtool.errors import DataError
 
@@ -44,13 +43,8 @@ class _Task:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as Label Studio's, or None."""
-    if path.is_file():
-        return f"{path.name} has Label Studio's tasks" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".json"):
-            if _looks_like(file):
-                return f"{file} has Label Studio's tasks"
-    return None
+    found = first_like(path, ".json", _looks_like)
+    return f"{found} has Label Studio's tasks" if found else None
 
 
 def _looks_like(path: Path) -> bool:

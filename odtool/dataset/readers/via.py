@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers import documents, via3
-from odtool.dataset.readers.folders import walk
-from odtool.dataset.readers.listing import Listing, documents_of
+from odtool.dataset.readers.listing import Listing, documents_of, first_like
 from odtool.dataset.readers.via_regions import Image, Region, box_of, listing_of
 from odtool.dataset.types import Finding, Problem, Source
 from odtool.errors import DataError
@@ -20,13 +19,8 @@ _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as VIA's, or None."""
-    if path.is_file():
-        return f"{path.name} has VIA's regions" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".json", ".csv"):
-            if _looks_like(file):
-                return f"{file} has VIA's regions"
-    return None
+    found = first_like(path, (".json", ".csv"), _looks_like)
+    return f"{found} has VIA's regions" if found else None
 
 
 def _looks_like(path: Path) -> bool:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from odtool.dataset.readers import documents
-from odtool.dataset.readers.folders import walk
-from odtool.dataset.readers.listing import Entry, Listing, documents_of, spellings
+from odtool.dataset.readers.listing import Entry, Listing, documents_of, first_like, spellings
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -19,13 +18,8 @@ _HEADER = ",".join(f'"{name}"' for name in _COLUMNS)
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as VoTT CSV, or None."""
-    if path.is_file():
-        return f"{path.name} has the columns {_HEADER}" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".csv"):
-            if _looks_like(file):
-                return f"{file} has the columns {_HEADER}"
-    return None
+    found = first_like(path, ".csv", _looks_like)
+    return f"{found} has the columns {_HEADER}" if found else None
 
 
 def _looks_like(path: Path) -> bool:

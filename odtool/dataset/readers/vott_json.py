@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers import documents, shapes, values
-from odtool.dataset.readers.folders import walk
-from odtool.dataset.readers.listing import Entry, Listing, documents_of, locate, spellings
+from odtool.dataset.readers.listing import Entry, Listing, documents_of, first_like, locate, spellings
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
 
@@ -19,13 +18,8 @@ _NOT_VISITED = 0
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as VoTT's, or None."""
-    if path.is_file():
-        return f"{path.name} has VoTT's assets and regions" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".json"):
-            if _looks_like(file):
-                return f"{file} has VoTT's assets and regions"
-    return None
+    found = first_like(path, ".json", _looks_like)
+    return f"{found} has VoTT's assets and regions" if found else None
 
 
 def _looks_like(path: Path) -> bool:
