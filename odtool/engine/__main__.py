@@ -114,8 +114,8 @@ def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> i
         log = logging.getLogger("odtool.engine")
         log.info("loaded TensorFlow and the Object Detection API in %.1f s", time.monotonic() - began)
         ending = work(stop)
-    except Stopped as signal:
-        ending = Ending("stopped", f"{signal} came before there was anything to save")
+    except Stopped as request:
+        ending = Ending("stopped", str(request))
     except OdtoolError as error:
         _show(error)
         ending = Ending("failed", error.message)

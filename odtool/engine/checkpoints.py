@@ -42,17 +42,30 @@ def save(run: Run, checkpoint: Any, step: int) -> Path:
 def newest(run: Run) -> tuple[int, Path] | None:
     """Steps done and prefix of the newest checkpoint that can be read; clears damaged ones away.
 
-    The steps are read from the checkpoint, as the stock loop numbers its files by saves and not by steps.
+    The one that the stock loop saves before its first step is passed over: its model has no variables yet.
     """
     import tensorflow as tf
 
     clean(run)
     for prefix in reversed(run.checkpoints().values()):
         try:
-            return int(tf.train.load_checkpoint(str(prefix)).get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE")), prefix
+            steps = steps_done(prefix)
         except tf.errors.OpError as error:
             _remove_damaged(prefix, error)
+        else:
+            return (steps, prefix) if steps else None
     return None
+
+
+def steps_done(prefix: Path) -> int:
+    """Read from the checkpoint itself, as the stock loop numbers its files by saves and not by steps.
+
+    Raises:
+        tensorflow.errors.OpError: the checkpoint is gone or damaged.
+    """
+    import tensorflow as tf
+
+    return int(tf.train.load_checkpoint(str(prefix)).get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE"))
 
 
 def restore_newest(run: Run, checkpoint: Any) -> int | None:

@@ -25,7 +25,7 @@ class Ending:
 
 
 class Stopped(BaseException):
-    """Raised by the first signal while there is nothing to save: a request, no error."""
+    """Work ended where it stood because a signal asked for it: a request, no error, so nothing catches it by chance."""
 
 
 class StopRequest:
@@ -48,10 +48,19 @@ class StopRequest:
         """From now on there is something to save before stopping."""
         self._deferred = True
 
+    def check(self) -> None:
+        """To be called where work can be dropped without loss.
+
+        Raises:
+            Stopped: a stop was asked for.
+        """
+        if self.made:
+            raise Stopped("stopped by a signal; the next start does over what was not finished")
+
     def _handle(self, number: int, _frame: FrameType | None) -> None:
         again, self.made = self.made, True
         if again or not self._deferred:
-            raise Stopped(signal.Signals(number).name)
+            raise Stopped(f"{signal.Signals(number).name} came before there was anything to save")
 
 
 def write_ending(run: Run, task: str, ending: Ending) -> None:

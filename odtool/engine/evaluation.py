@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,8 @@ def evaluate(run: Run, *, which: str, sample: int, stop: StopRequest) -> Ending:
             )
         if not _unscored(run, sample):
             return Ending("finished", "every checkpoint is scored already")
-    judge = _Judge(run, sample)
+    judge = _Judge(run, sample, stop)
+    stop.defer()
     if wanted is not None:
         judge.score(wanted)
         return Ending("finished", f"scored {wanted}")
@@ -69,7 +69,16 @@ def _named(run: Run, which: str) -> Path:
 
 def _unscored(run: Run, sample: int) -> dict[int, Path]:
     scored = metrics.scored_checkpoints(metrics.read(run.metrics), sample=sample)
-    return {step: prefix for step, prefix in run.checkpoints().items() if prefix.name not in scored}
+    present = {step: prefix for step, prefix in run.checkpoints().items() if prefix.name not in scored}
+    return {step: prefix for step, prefix in present.items() if _is_trained(prefix)}
+
+
+def _is_trained(prefix: Path) -> bool:
+    """Not for one that is gone since, nor for the stock loop's first, saved before the model has any variables."""
+    try:
+        return checkpoints.steps_done(prefix) > 0
+    except tf.errors.NotFoundError:
+        return False
 
 
 def _follow(run: Run, judge: _Judge, sample: int, stop: StopRequest) -> Ending:
@@ -80,7 +89,8 @@ def _follow(run: Run, judge: _Judge, sample: int, stop: StopRequest) -> Ending:
         training = locks.is_held(run.job_lock("train"))
         waiting = _unscored(run, sample)
         if waiting:
-            done += judge.score(waiting[min(waiting)])
+            judge.score(waiting[min(waiting)])
+            done += 1
         elif not training:
             _prune_after_training(run)
             return Ending("finished", f"scored {done} checkpoint{'' if done == 1 else 's'}; training has ended")
@@ -96,17 +106,10 @@ def _prune_after_training(run: Run) -> None:
         checkpoints.prune(run, keep)
 
 
-@dataclass(frozen=True)
-class _Best:
-    step: int
-    value: float
-    sample: int
-
-
 class _Judge:
     """The model and its evaluation sets, built once; writes down what each checkpoint scores."""
 
-    def __init__(self, run: Run, sample: int) -> None:
+    def __init__(self, run: Run, sample: int, stop: StopRequest) -> None:
         configs = model.read_configs(run.pipeline_config)
         if not configs["eval_input_configs"]:
             raise OdtoolError(
@@ -114,6 +117,7 @@ class _Judge:
                 "Prepare one and write the config anew: odtool prepare --val 0.1, odtool configure",
             )
         self._run = run
+        self._stop = stop
         self._sample = sample
         self._metrics = metrics.MetricsLog(run.metrics)
         detector = model.build_model(configs["model"])
@@ -126,16 +130,14 @@ class _Judge:
         names = [scorer.name for scorer in self._scorers]
         return [name or (str(index) if index else "") for index, name in enumerate(names)]
 
-    def score(self, prefix: Path) -> bool:
-        """Scores one checkpoint; False where it was deleted meanwhile."""
-        try:
-            step = self._restorable.restore(prefix)
-        except tf.errors.NotFoundError:
-            if prefix.with_name(f"{prefix.name}.index").exists():
-                raise
-            log.warning("%s was deleted before it could be scored", prefix.name)
-            return False
-        scores = [scorer.score() for scorer in self._scorers]
+    def score(self, prefix: Path) -> None:
+        """Scores one checkpoint over every evaluation set.
+
+        Raises:
+            Stopped: a stop was asked for in the middle; nothing is written.
+        """
+        step = self._restorable.restore(prefix)
+        scores = [scorer.score(self._stop) for scorer in self._scorers]
         values: dict[str, Any] = {}
         for name, score, events in zip(self._names(), scores, self._events, strict=True):
             _write_events(events, step, score)
@@ -156,7 +158,6 @@ class _Judge:
         )
         if own:
             self._judge_best(step, prefix, scores[0].metrics.get(MAP))
-        return True
 
     def _judge_best(self, step: int, prefix: Path, value: float | None) -> None:
         if value is None or not self._is_better(step, value):

@@ -15,6 +15,7 @@ from object_detection import eval_util, inputs, model_lib, model_lib_v2
 from object_detection.core.standard_fields import DetectionResultFields, InputDataFields
 from object_detection.utils import label_map_util, visualization_utils
 
+from odtool.engine.ending import StopRequest
 from odtool.engine.inputs import evaluation_data
 from odtool.engine.model import Configs
 from odtool.engine.tracing import Graph
@@ -67,10 +68,11 @@ class Scorer:
         """TensorSpecs of a batch."""
         return self._data.element_spec
 
-    def score(self) -> Score:
+    def score(self, stop: StopRequest) -> Score:
         """One pass with the model's present variables. An exception in a batch ends it; nothing is left out.
 
         Raises:
+            Stopped: between two batches, when a stop was asked for.
             DataError: the set has no images.
         """
         self._model._is_training = False
@@ -81,6 +83,7 @@ class Scorer:
         pictures: dict[str, Any] = {}
         images = 0
         for index, (features, labels) in enumerate(self._data):
+            stop.check()
             batch_losses, batch = self._run_batch(features, labels)
             evaluators = evaluators or self._evaluators()
             for evaluator in evaluators:
