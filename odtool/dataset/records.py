@@ -110,6 +110,9 @@ def example(checked: CheckedImage, encoded: bytes, classes: Mapping[str, int]) -
         _bytes(b"image/source_id", (_utf8(image.source_id or image.name),)),
         _ints(b"image/width", (header.width,)),
     ]
+    if any(item.weight is not None for item in objects):
+        weights = [1.0 if item.weight is None else item.weight for item in objects]
+        pieces.append(_floats(b"image/object/weight", weights))
     # Example.features is field 1. The pieces are joined once, as the image is nearly all of the record.
     return b"".join((b"\x0a", _varint(sum(map(len, pieces))), *pieces))
 

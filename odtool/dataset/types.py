@@ -49,6 +49,8 @@ class ObjectAnnotation:
     """The viewpoint (VOC's pose), for image/object/view."""
     area: float | None = None
     """Area of the object's mask in square pixels where the format gives it; else the box's is used."""
+    weight: float | None = None
+    """How much the object counts in training where records say so; else 1."""
 
     def __reduce__(self) -> tuple[type[ObjectAnnotation], tuple[Any, ...]]:
         return ObjectAnnotation, tuple([getattr(self, name) for name in _OBJECT_FIELDS])

@@ -27,11 +27,13 @@ _FLAGS = {
     "is_crowd": "image/object/is_crowd",
     "group_of": "image/object/group_of",
 }
-_TEXT, _LABEL, _AREA, _VIEW = (f"image/object/{name}" for name in ("class/text", "class/label", "area", "view"))
+_TEXT, _LABEL, _AREA, _VIEW, _WEIGHT = (
+    f"image/object/{name}" for name in ("class/text", "class/label", "area", "view", "weight")
+)
 _MADE_ANEW = {"image/key/sha256", "image/format", "image/colorspace", "image/channels"}
 """Keys whose values follow from the encoded image."""
 _KNOWN = _MADE_ANEW | {
-    *_BOX, *_FLAGS.values(), _TEXT, _LABEL, _AREA, _VIEW,
+    *_BOX, *_FLAGS.values(), _TEXT, _LABEL, _AREA, _VIEW, _WEIGHT,
     "image/encoded", "image/filename", "image/source_id", "image/height", "image/width",
 }  # fmt: skip
 Value = TypeVar("Value")
@@ -213,6 +215,7 @@ def _objects(
     views = [_decoded(data, span) for span in _listed(found.texts, _VIEW, count, where)]
     ids = _listed(found.ints, _LABEL, count, where)
     areas = _listed(found.floats, _AREA, count, where)
+    weights = _listed(found.floats, _WEIGHT, count, where)
     flags = {name: _listed(found.ints, key, count, where) for name, key in _FLAGS.items()}
     for position in range(count):
         label = texts[position] if texts else ""
@@ -230,6 +233,7 @@ def _objects(
             **{name: bool(values[position]) for name, values in flags.items() if values},
             view=views[position] if views else "",
             area=areas[position] if areas and 0 < areas[position] < float("inf") else None,
+            weight=weights[position] if weights else None,
         )
 
 

@@ -62,6 +62,7 @@ def test_every_key_of_an_object_is_read(make_example: MakeExample) -> None:
             "image/object/class/label": [3],
             "image/object/view": [b"Left"],
             "image/object/area": [12.5],
+            "image/object/weight": [0.5],
             "image/source_id": [b"17"],
             "image/height": [48],
             "image/width": [64],
@@ -70,6 +71,7 @@ def test_every_key_of_an_object_is_read(make_example: MakeExample) -> None:
     found = tfrecord.parse(data, PATH, 1, {})
     (item,) = found.objects
     assert (item.label, item.box, item.view, item.area) == ("Käse", Box(0.25, 0, 1, 1), "Left", 12.5)
+    assert item.weight == 0.5
     assert item.difficult
     assert item.truncated
     assert item.occluded
@@ -167,6 +169,27 @@ def test_what_odtool_wrote_comes_back_the_same_when_sharded_anew(
     prepare(Settings((Source(once),), again, shards=3, workers=1))
     assert read_records(again) == read_records(once)
     assert len(list(again.glob("train-*"))) == 3
+
+
+def test_flags_and_weights_go_through_and_what_does_not_is_named(
+    tmp_path: Path,
+    make_example: MakeExample,
+    write_image: Callable[..., Path],
+    read_records: Callable[[Path], dict[str, dict[str, list[Any]]]],
+) -> None:
+    values = {f"image/object/{name}": [1] for name in ("difficult", "truncated", "occluded", "is_crowd", "group_of")}
+    values |= {"image/object/view": [b"Left"], "image/object/area": [12.5], "image/object/weight": [0.5]}
+    values |= {**BOX, "image/object/class/text": [b"cat"], "image/source_id": [b"17"]}
+    encoded = {"image/encoded": [write_image(tmp_path / "a.jpg").read_bytes()]}
+    masks = {"image/object/mask": [b"PNG"]}
+    (tmp_path / "a.tfrecord").write_bytes(framed(make_example({**values, **encoded, **masks})))
+    prepared = prepare(Settings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
+    (found,) = read_records(tmp_path / "out").values()
+    assert {key: found[key] for key in (*values, *encoded)} == {**values, **encoded}
+    assert (prepared.first["key_dropped"].detail, found.get("image/object/mask")) == (
+        "image/object/mask, first in record 1",
+        None,
+    )
 
 
 def test_real_records_without_a_label_map(shared_data: Path) -> None:
