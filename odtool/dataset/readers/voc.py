@@ -224,8 +224,10 @@ def _places(source: Source, folder: Path, with_images: list[Path]) -> Iterator[P
         yield from dict.fromkeys((source.images, source.images / inner, source.images / inner.name))
         return
     near = [folder, folder / "images", folder / "JPEGImages"]
+    # Outside the source only beside it, and only where the source is the folder of the XML files itself.
+    highest = source.root.parent if folder == source.root else source.root
     for above in (folder.parent, folder.parent.parent):
-        if not above.is_relative_to(source.root.parent):
+        if not above.is_relative_to(highest):
             continue
         inner = folder.relative_to(above)
         for name in ("JPEGImages", "images", "Images", "imgs", "img"):

@@ -212,3 +212,13 @@ def test_mutated_text_is_an_annotation_or_a_data_error(edits: list[tuple[int, in
     with suppress(DataError):
         annotation = voc.parse(data, PATH)
         assert annotation is None or isinstance(annotation.objects, tuple)
+
+
+def test_a_missing_image_is_not_taken_from_a_folder_outside_the_source(tmp_path: Path) -> None:
+    annotations = tmp_path / "mine" / "annotations"
+    annotations.mkdir(parents=True)
+    (annotations / "a.xml").write_text("<annotation><filename>a.jpg</filename></annotation>")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").write_bytes(b"another set's")
+    images = [found for found in results(Source(tmp_path / "mine")) if isinstance(found, AnnotatedImage)]
+    assert [image.path.is_relative_to(tmp_path / "mine") for image in images] == [True]
