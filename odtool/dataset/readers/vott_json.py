@@ -106,7 +106,8 @@ def _objects(region: Any, where: str, path: Path, problems: list[tuple[str, str]
     """One object for each tag of a region."""
     if not isinstance(region, dict):
         raise _wrong(path, f"{where} is no object")
-    tags = [tag.strip() for tag in region.get("tags") or [] if isinstance(tag, str) and tag.strip()]
+    given = region.get("tags")
+    tags = [tag.strip() for tag in given if isinstance(tag, str) and tag.strip()] if isinstance(given, list) else []
     box = _box(region)
     if not tags:
         problems.append(("label_missing", f"{where} has no tag"))
