@@ -35,12 +35,20 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     val: Annotated[float, typer.Option(help="Share to validate on, where the data set has no such split.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share to test on, where the data set has no such split.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides the random split and order.")] = 0,
+    resplit: Annotated[bool, typer.Option("--resplit", help="Split anew, whatever splits the data set has.")] = False,
+    group_by: Annotated[
+        str | None,
+        typer.Option(metavar="folder|REGEX", help="Keep images of one folder, or with one match, in one split."),
+    ] = None,
     shards: Annotated[str, typer.Option(help="Shards a split; auto makes them about 64 MB.")] = "auto",
     label_map: LabelMapOption = None,
     verify: VerifyOption = Verify.header,
     fix_images: FixImagesOption = False,
     min_box: MinBoxOption = 1.0,
     workers: WorkersOption = "auto",
+    beam: Annotated[
+        str | None, typer.Option(metavar="OPTIONS", help="Write by Apache Beam, such as '--runner=DirectRunner'.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse where any box or image has a problem.")] = False,
     skip_missing: Annotated[bool, typer.Option("--skip-missing", help="Leave out annotations without image.")] = False,
     workspace: WorkspaceOption = Path(),
@@ -55,6 +63,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     """
     del debug  # handled when it is parsed
     from odtool.dataset import prepare as flow
+    from odtool.dataset.grouping import Grouping
 
     settings = flow.Settings(
         sources=reading.sources(source, images, workspace),
@@ -63,9 +72,12 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         val=val,
         test=test,
         seed=seed,
+        resplit=resplit,
+        grouping=Grouping(group_by) if group_by else None,
         shards=reading.number(shards, "--shards"),
         label_map=label_map,
         workers=reading.number(workers, "--workers"),
+        beam=beam,
         strict=strict,
         rules=reading.rules(verify, fix_images=fix_images, min_box=min_box),
         skip_missing=skip_missing,

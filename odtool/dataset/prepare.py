@@ -10,26 +10,30 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from odtool import __version__
-from odtool.dataset import checks, label_map, readers, records, splits, spool, staging, statistics
+from odtool.dataset import (
+    beam,
+    checks,
+    duplicates,
+    label_map,
+    readers,
+    shards,
+    splits,
+    spool,
+    staging,
+    statistics,
+)
 from odtool.dataset.checks import Rules
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, refuse_unknown
+from odtool.dataset.grouping import Grouping
 from odtool.dataset.readers import Choice
-from odtool.dataset.records import ShardPlan
 from odtool.dataset.spool import Index
-from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary, ShardFigures
+from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary
 from odtool.dataset.survey import Survey, survey
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, crew
 from odtool.errors import DataError
 from odtool.files import write_atomically
 from odtool.workspace import Dataset
-
-SHARD_BYTES = 64 << 20
-"""Image bytes a shard where the number of shards is left to us: large enough to be read in one go, small enough
-that cores share the work and a reader can interleave."""
-_MOST_SHARDS = 1000
-_ALONE_BYTES = 32 << 20
-"""Data sets below this are written before workers would have started."""
 
 Report = Callable[[int, int], None]
 """Called with images and bytes done so far."""
@@ -47,12 +51,18 @@ class Settings:
     val: float = 0.1
     test: float = 0.0
     seed: int = 0
+    resplit: bool = False
+    """Split anew, whatever splits the data set has."""
+    grouping: Grouping | None = None
+    """Images that stay together when a split is cut."""
     shards: int | None = None
     """Shards a split; None lets their size decide."""
     label_map: Path | None = None
     """A label map to follow; else classes are numbered in the order of their sorted names."""
     workers: int | None = None
     """Worker processes; None for one a core."""
+    beam: str | None = None
+    """Options of an Apache Beam pipeline that writes the shards in place of the workers."""
     strict: bool = False
     """Refuse where any problem of level 'warning' or 'error' was met."""
     rules: Rules = checks.USUAL
@@ -92,6 +102,8 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
     given = label_map.load(settings.label_map) if settings.label_map else None
     splits.check_shares(settings.val, settings.test)
     staging.refuse_foreign(settings.out)
+    if settings.beam is not None:
+        beam.check(settings.beam)
     choices = tuple(readers.choose(source, settings.format) for source in settings.sources)
     with staging.replacing(settings.out) as folder, crew(settings.workers) as workers:
         dataset = Dataset(folder)
@@ -101,11 +113,14 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
         _refuse(found, settings)
         classes = given or _numbered(found.classes)
         _refuse_unknown(found, classes, settings.label_map)
-        figures = _written(found.index, stored, dataset, classes, settings, workers, progress)
+        assigned = _assigned(found.index, stored, settings, workers)
+        planned = shards.plans(found.index, assigned, stored, dataset, classes, wanted=settings.shards)
+        with progress("records", len(found.index)) as report:
+            figures = shards.write(planned, sum(found.index.bytes), workers, report, on_beam=settings.beam)
         stored.unlink()
         summary = DatasetSummary(
             classes=classes,
-            splits={split: statistics.summarise(shards) for split, shards in figures.items()},
+            splits={split: statistics.summarise(of_split) for split, of_split in figures.items()},
             format="+".join(dict.fromkeys(choice.name for choice in choices)),
             sources=tuple(str(source.path) for source in settings.sources),
             seed=settings.seed,
@@ -124,7 +139,15 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
 def _surveyed(settings: Settings, choices: Iterable[Choice], stored: Path, dataset: Dataset, workers: Crew) -> Survey:
     findings = ((source, choice.reader.read(source)) for source, choice in zip(settings.sources, choices, strict=True))
     with spool.created(stored) as writer, _problem_list(dataset.problems) as on_problem:
-        return survey(findings, writer, workers, rules=settings.rules, chosen=settings.chosen, on_problem=on_problem)
+        return survey(
+            findings,
+            writer,
+            workers,
+            rules=settings.rules,
+            chosen=settings.chosen,
+            grouping=settings.grouping,
+            on_problem=on_problem,
+        )
 
 
 @contextmanager
@@ -181,40 +204,25 @@ def _refuse_unknown(found: Survey, classes: Mapping[str, int], path: Path | None
         )
 
 
-def _written(
-    index: Index,
-    stored: Path,
-    dataset: Dataset,
-    classes: Mapping[str, int],
-    settings: Settings,
-    workers: Crew,
-    progress: Progress,
-) -> dict[str, list[ShardFigures]]:
-    """Writes the shards of all splits; their figures by split."""
-    assigned = splits.assign(index.keys, index.declared(), val=settings.val, test=settings.test, seed=settings.seed)
-    plans: list[tuple[str, ShardPlan]] = []
-    for split, positions in assigned.items():
-        count = _shard_count(index, positions, settings.shards)
-        for number in range(count):
-            part = positions[len(positions) * number // count : len(positions) * (number + 1) // count]
-            extents = tuple(map(index.extent, part))
-            plans.append((split, ShardPlan(dataset.shard(split, number, count), stored, extents, classes)))
-    figures: dict[str, list[ShardFigures]] = {split: [] for split in assigned}
-    alone = len(plans) if sum(index.bytes) < _ALONE_BYTES else 0
-    images = size = 0
-    with progress("records", len(index)) as report:
-        done = workers.map(records.write_shard, [plan for _, plan in plans], alone=alone)
-        for (split, _), shard in zip(plans, done, strict=True):
-            figures[split].append(shard)
-            images, size = images + shard.images, size + shard.bytes
-            report(images, size)
-    return figures
-
-
-def _shard_count(index: Index, positions: list[int], wanted: int | None) -> int:
-    if wanted is None:
-        wanted = -(-sum(index.bytes[position] for position in positions) // SHARD_BYTES)
-    return max(1, min(wanted, _MOST_SHARDS, len(positions)))
+def _assigned(index: Index, stored: Path, settings: Settings, workers: Crew) -> dict[str, list[int]]:
+    """Positions in the index by split."""
+    declared = [None] * len(index) if settings.resplit else index.declared()
+    if settings.grouping and not splits.to_cut(declared, val=settings.val, test=settings.test):
+        raise DataError(
+            f"--group-by '{settings.grouping.by}': the data set has its own splits, so none is cut",
+            "Add --resplit to split it anew, or leave --group-by out.",
+        )
+    extents = [index.extent(position) for position in range(len(index))]
+    same = duplicates.identical(index.fingerprints, stored, extents, workers)
+    return splits.assign(
+        index.keys,
+        declared,
+        val=settings.val,
+        test=settings.test,
+        seed=settings.seed,
+        groups=splits.joined(index.groups, same),
+        labels=index.class_numbers(),
+    )
 
 
 def _problem_summary(found: Survey) -> dict[str, ProblemSummary]:

@@ -30,7 +30,7 @@ def set_of_two(tmp_path: Path) -> Path:
     from PIL import Image
 
     for name in "ab":
-        Image.new("RGB", (64, 48)).save(tmp_path / f"{name}.jpg")
+        Image.new("RGB", (64, 48)).save(tmp_path / f"{name}.jpg", comment=name)
         (tmp_path / f"{name}.xml").write_text(
             f"<annotation><filename>{name}.jpg</filename><object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin>"
             "<xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>"

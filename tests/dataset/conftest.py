@@ -50,7 +50,8 @@ def voc_set(tmp_path: Path, write_image: WriteImage, voc_xml: Callable[..., str]
     def make(count: int = 10, name: str = "set") -> Path:
         root = tmp_path / name
         for number in range(count):
-            write_image(root / "images" / f"{number:05d}.jpg")
+            # Equal files would be kept in one split.
+            write_image(root / "images" / f"{number:05d}.jpg", comment=f"{number:05d}")
             xml = root / "annotations" / f"{number:05d}.xml"
             xml.parent.mkdir(exist_ok=True)
             label = ("cat", "dog")[number % 2]
