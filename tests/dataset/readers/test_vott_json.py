@@ -63,7 +63,7 @@ def test_a_polygon_without_a_bounding_box_becomes_its_envelope() -> None:
 
 def test_unusable_regions_and_unvisited_images_are_counted() -> None:
     found = parse(
-        {"assets": {"0": asset(regions=[{**REGION, "tags": []}, {"tags": ["a"]}]), "1": asset(regions=[], state=0)}}
+        {"assets": {"0": asset(regions=[{**REGION, "tags": 3}, {"tags": ["a"]}]), "1": asset(regions=[], state=0)}}
     )
     assert [problem[0] for problem in found.problems] == ["label_missing", "box_missing", "annotation_missing"]
     assert [entry.objects for entry in found.entries] == [()]
