@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import logging
 import os
 import re
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from odtool.workspace import Run
 
 _SAVING = ".saving"
 """Folder inside the run where a checkpoint is written before it is renamed into place."""
+_GLOB_CHARACTERS = frozenset("*?[]\\")
 _STRAY = re.compile(r"ckpt-\d+(\.data-\d+-of-\d+|_temp.*)")
 
 log = logging.getLogger("odtool.engine")
@@ -57,6 +61,25 @@ def newest(run: Run) -> tuple[int, Path] | None:
     return None
 
 
+def readable(prefix: Path) -> str:
+    """The prefix under a name that TensorFlow can read it by.
+
+    It takes a prefix for a pattern when it looks for the files, and an escaped one for another name: below a folder
+    "runs [old]" it finds nothing. There a link from a temporary folder stands in.
+    """
+    return str(_plain_folder(prefix.parent.absolute()) / prefix.name)
+
+
+@functools.cache
+def _plain_folder(folder: Path) -> Path:
+    if not _GLOB_CHARACTERS & set(str(folder)):
+        return folder
+    link = Path(tempfile.mkdtemp(prefix="odtool-")) / "checkpoints"
+    link.symlink_to(folder)
+    atexit.register(shutil.rmtree, link.parent, ignore_errors=True)
+    return link
+
+
 def steps_done(prefix: Path) -> int:
     """Read from the checkpoint itself, as the stock loop numbers its files by saves and not by steps.
 
@@ -65,7 +88,7 @@ def steps_done(prefix: Path) -> int:
     """
     import tensorflow as tf
 
-    return int(tf.train.load_checkpoint(str(prefix)).get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE"))
+    return int(tf.train.load_checkpoint(readable(prefix)).get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE"))
 
 
 def restore_newest(run: Run, checkpoint: Any) -> int | None:
@@ -82,7 +105,7 @@ def restore_newest(run: Run, checkpoint: Any) -> int | None:
     while found := newest(run):
         step, prefix = found
         try:
-            checkpoint.restore(str(prefix)).assert_existing_objects_matched()
+            checkpoint.restore(readable(prefix)).assert_existing_objects_matched()
         except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
             _remove_damaged(prefix, error)
         except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:

@@ -13,7 +13,7 @@ from object_detection.protos import model_pb2
 
 from odtool import files
 from odtool.dataset import label_map
-from odtool.engine import model
+from odtool.engine import checkpoints, model
 from odtool.engine.tracing import Graph
 from odtool.errors import DataError, JobError
 from odtool.workspace import Run
@@ -54,7 +54,7 @@ def detection_function(model_config: model_pb2.DetectionModel, checkpoint: Path)
 
     graph = Graph(run_model)
     graph.trace(tf.TensorSpec([None, None, 3], tf.uint8))
-    status = tf.train.Checkpoint(model=detector).restore(str(checkpoint))
+    status = tf.train.Checkpoint(model=detector).restore(checkpoints.readable(checkpoint))
     model.assert_filled(status, checkpoint)
     return graph
 

@@ -14,6 +14,7 @@ from object_detection.core.standard_fields import InputDataFields
 from object_detection.protos import train_pb2
 from object_detection.utils import config_util, variables_helper
 
+from odtool.engine import checkpoints
 from odtool.engine.tracing import Graph
 from odtool.errors import ConfigError
 from odtool.pipeline import config
@@ -108,7 +109,7 @@ class Restorable:
         Raises:
             ConfigError: the checkpoint is of another model.
         """
-        assert_filled(self.checkpoint.restore(str(prefix)), prefix)
+        assert_filled(self.checkpoint.restore(checkpoints.readable(prefix)), prefix)
         if self.averages is not None:
             # Swapped anew for each checkpoint: restoring has overwritten both sides.
             self.averages.swap_weights()
@@ -173,11 +174,12 @@ def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder
         )
     config_util.update_fine_tune_checkpoint_type(settings)
     kind = settings.fine_tune_checkpoint_type
+    source = checkpoints.readable(Path(path)) if Path(path).is_absolute() else path
     try:
-        variables_helper.ensure_checkpoint_supported(path, kind, str(run_folder))
+        variables_helper.ensure_checkpoint_supported(source, kind, str(run_folder))
         model_lib_v2.load_fine_tune_checkpoint(
             trainable.model,
-            path,
+            source,
             kind,
             train_pb2.CheckpointVersion.V2,
             # The variables exist; the dummy run would only make them, reading data and tracing the loss for it.

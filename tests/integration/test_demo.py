@@ -1,0 +1,34 @@
+"""The demo, whole: the one test in which a detector has to learn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_demo_learns_and_shows_where_everything_lies(odtool: Callable[..., object], tmp_path: Path) -> None:
+    done = odtool("demo", "a demo", "--json", cwd=tmp_path, timeout=880)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["eval"]["best"]["value"] >= 0.4
+    assert set(answer["ap50_by_class"]) == {"disc", "star"}
+    assert (answer["train"]["state"], answer["eval"]["state"]) == ("finished", "finished")
+    assert answer["train"]["step"] == answer["train"]["num_steps"]
+    assert set(answer["seconds"]) == {"draw and prepare", "configure", "train and evaluate", "draw the picture"}
+    with Image.open(answer["picture"]) as picture:
+        assert picture.width > 1000
+
+
+def test_a_folder_that_is_not_a_demos_is_left_alone(odtool: Callable[..., object], tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    done = odtool("demo", "mine", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "not a demo's" in done.stderr
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
