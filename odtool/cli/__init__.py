@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from odtool import __version__
-from odtool.cli import configure, console, demo, doctor, evaluate, logs, models, prepare, status, stop, train
+from odtool.cli import configure, console, demo, doctor, evaluate, inspect, logs, models, prepare, status, stop, train
 
 app = typer.Typer(
     help="From annotations to a trained, evaluated detector with the TensorFlow Object Detection API.",
@@ -34,6 +34,7 @@ def options(
 
 
 app.command("prepare")(prepare.prepare)
+app.command("inspect")(inspect.inspect)
 app.command("models")(models.models)
 app.command("configure")(configure.configure)
 app.command("train")(train.train)

@@ -10,11 +10,14 @@ import typer
 from odtool.cli import console, reading
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.reading import (
+    DropOption,
     FixImagesOption,
     FormatOption,
     ImagesOption,
     LabelMapOption,
     MinBoxOption,
+    OnlyOption,
+    RenameOption,
     SourceArgument,
     Verify,
     VerifyOption,
@@ -42,6 +45,9 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = None,
     shards: Annotated[str, typer.Option(help="Shards a split; auto makes them about 64 MB.")] = "auto",
     label_map: LabelMapOption = None,
+    rename: RenameOption = None,
+    only: OnlyOption = None,
+    drop: DropOption = None,
     verify: VerifyOption = Verify.header,
     fix_images: FixImagesOption = False,
     min_box: MinBoxOption = 1.0,
@@ -76,6 +82,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         grouping=Grouping(group_by) if group_by else None,
         shards=reading.number(shards, "--shards"),
         label_map=label_map,
+        chosen=reading.classes(rename, only, drop),
         workers=reading.number(workers, "--workers"),
         beam=beam,
         strict=strict,
@@ -99,8 +106,7 @@ def _payload(prepared: Prepared) -> dict[str, Any]:
 def _render(prepared: Prepared, screen: Console) -> None:
     summary = prepared.summary
     for path, choice in zip(summary.sources, prepared.choices, strict=True):
-        others = f" (looks like {', '.join(choice.others)} too: --format chooses)" if choice.others else ""
-        screen.print(f"{path}: {choice.reader.title}, as {choice.evidence}{others}", markup=False)
+        screen.print(reading.evidence(path, choice), markup=False)
     splits = list(summary.splits)
     rows: list[list[Any]] = [
         ["images", *(summary.splits[name].images for name in splits)],
@@ -113,6 +119,9 @@ def _render(prepared: Prepared, screen: Console) -> None:
         ["shards", *(summary.splits[name].shards for name in splits)],
     ]
     screen.print(console.table("", ["", *splits], rows))
+    for change in summary.class_changes:
+        done = f"became {change.new}" if change.new else "were left out"
+        screen.print(f"{change.objects:,} objects of class {change.old} {done}", markup=False)
     for kind, problem in summary.problems.items():
         first = prepared.first[kind]
         screen.print(

@@ -12,6 +12,8 @@ from odtool.errors import DataError
 
 if TYPE_CHECKING:
     from odtool.dataset.checks import Rules
+    from odtool.dataset.classes import ClassChoice
+    from odtool.dataset.readers import Choice
     from odtool.dataset.types import Source
 
 
@@ -35,6 +37,18 @@ FixImagesOption = Annotated[
     typer.Option("--fix-images", help="Turn, flatten and convert images to upright 8-bit RGB; boxes follow."),
 ]
 MinBoxOption = Annotated[float, typer.Option(min=0, help="Leave out boxes with a side shorter than this, in pixels.")]
+RenameOption = Annotated[
+    list[str] | None,
+    typer.Option("--rename", metavar="OLD=NEW", help="Give a class another name; again for each further one."),
+]
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="A,B", help="Keep these classes, by their new names; the others' images stay."),
+]
+DropOption = Annotated[
+    list[str] | None,
+    typer.Option("--drop", metavar="A,B", help="Leave these classes out, by their new names; their images stay."),
+]
 WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one a core.")]
 
 
@@ -42,6 +56,13 @@ def rules(verify: Verify, *, fix_images: bool, min_box: float) -> Rules:
     from odtool.dataset.checks import Rules
 
     return Rules(full=verify is Verify.full, fix_images=fix_images, min_box=min_box)
+
+
+def classes(rename: list[str] | None, only: list[str] | None, drop: list[str] | None) -> ClassChoice:
+    """What --rename, --only and --drop ask for; each may be given several times."""
+    from odtool.dataset.classes import choice
+
+    return choice(rename or (), only or (), drop or ())
 
 
 def number(text: str, option: str) -> int | None:
@@ -64,3 +85,9 @@ def sources(paths: list[Path] | None, images: Path | None, workspace: Path) -> t
     if len(paths) == 1:
         return (Source(paths[0], images),)
     return tuple(Source(path, images, f"{number}-{path.stem}/") for number, path in enumerate(paths, start=1))
+
+
+def evidence(path: Path | str, choice: Choice) -> str:
+    """A line that says which format was chosen for a source, and why."""
+    others = f" (looks like {', '.join(choice.others)} too: --format chooses)" if choice.others else ""
+    return f"{path}: {choice.reader.title}, as {choice.evidence}{others}"
