@@ -106,7 +106,6 @@ def _kind(kind: str) -> str:
 
 def _plots(figures: Figures) -> str:
     cards = {
-        "Classes": _classes(figures.classes, list(figures.splits)),
         "Objects in an image": plots.columns(figures.objects_per_image.bins, "objects"),
         "Box sizes": plots.columns(figures.box_sides.bins, "square root of the area, pixels (from)"),
         "Box sizes in their image": plots.columns(figures.box_shares.bins, "share of the image's side (from)"),
@@ -117,7 +116,8 @@ def _plots(figures: Figures) -> str:
         "Image sizes": plots.bubbles(figures.image_sizes, "width, pixels", "height, pixels"),
     }
     made = "".join(f'<section class="card"><h3>{name}</h3>{plot}</section>\n' for name, plot in cards.items())
-    return f'<h2>What is in it</h2>\n<div class="plots">{made}</div>\n'
+    classes = f'<section class="card wide">{_classes(figures.classes, list(figures.splits))}</section>\n'
+    return f'<h2>Classes</h2>\n{classes}<h2>Boxes and images</h2>\n<div class="plots">{made}</div>\n'
 
 
 def _classes(classes: tuple[ClassFigures, ...], splits: list[str]) -> str:

@@ -6,12 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-_WIDTH, _HEIGHT = 360, 210
+_WIDTH, _HEIGHT = 360, 250
 """Of a plot's view box; at this size in pixels its letters are as large as the page's small print."""
 _FOOT = 34
 """Below the columns, for their names and the axis' own."""
 _HEAD = 18
 _MARGIN = 46
+_SIDE = 208
+"""Height of the fields of maps."""
 _MOST_BUBBLES = 300
 
 
@@ -33,25 +35,25 @@ def columns(bins: Mapping[str, int], axis: str) -> str:
             parts.append(f'<text class="count" x="{middle:.1f}" y="{floor - height - 4:.1f}">{_short(count)}</text>')
         parts.append(f'<text class="tick" x="{middle:.1f}" y="{floor + 13}">{escape(name)}</text></g>')
     parts.append(f'<text class="tick" x="{_WIDTH / 2}" y="{_HEIGHT - 5}">{escape(axis)}</text>')
-    return _svg(axis, _WIDTH, _HEIGHT, parts)
+    return _svg(axis, parts)
 
 
 def heat_map(rows: Sequence[Sequence[int]], across: str, down: str) -> str:
     """A square of cells, row 0 at the bottom, the fuller the stronger; both axes go from 0 to 100%."""
     most = max((count for row in rows for count in row), default=0) or 1
-    side = 250
-    cell = side / len(rows)
-    parts = [f'<rect class="field" x="{_MARGIN}" y="6" width="{side}" height="{side}"/>']
+    left = (_WIDTH - _SIDE) / 2 + 14
+    cell = _SIDE / len(rows)
+    parts = [f'<rect class="field" x="{left}" y="6" width="{_SIDE}" height="{_SIDE}"/>']
     for row, counts in enumerate(rows):
         for column, count in enumerate(counts):
             if count:
                 strength = 0.15 + 0.85 * math.sqrt(count / most)
                 parts.append(
-                    f'<rect class="bar" x="{_MARGIN + column * cell:.1f}" y="{6 + side - (row + 1) * cell:.1f}" '
+                    f'<rect class="bar" x="{left + column * cell:.1f}" y="{6 + _SIDE - (row + 1) * cell:.1f}" '
                     f'width="{cell - 0.6:.1f}" height="{cell - 0.6:.1f}" fill-opacity="{strength:.2f}">'
                     f"<title>{count:,}</title></rect>"
                 )
-    return _svg(f"{across}, {down}", _WIDTH, side + 40, [*parts, *_axes(side, side, ("0", "100%"), across, down)])
+    return _svg(f"{across}, {down}", [*parts, *_axes(left, _SIDE, ("0", "100%"), across, down)])
 
 
 def bubbles(sizes: Mapping[tuple[int, int], int], across: str, down: str) -> str:
@@ -60,34 +62,34 @@ def bubbles(sizes: Mapping[tuple[int, int], int], across: str, down: str) -> str
     widest = _round_up(max((width for width, _ in shown), default=1))
     highest = _round_up(max((height for _, height in shown), default=1))
     most = max(shown.values(), default=1)
-    side, across_side = 250, _WIDTH - _MARGIN - 14
-    parts = [f'<rect class="field" x="{_MARGIN}" y="6" width="{across_side}" height="{side}"/>']
+    breadth = _WIDTH - _MARGIN - 14
+    parts = [f'<rect class="field" x="{_MARGIN}" y="6" width="{breadth}" height="{_SIDE}"/>']
     for (width, height), count in shown.items():
         radius = 3 + 11 * math.sqrt(count / most)
         parts.append(
-            f'<circle class="bubble" cx="{_MARGIN + across_side * width / widest:.1f}" '
-            f'cy="{6 + side * (1 - height / highest):.1f}" r="{radius:.1f}">'
+            f'<circle class="bubble" cx="{_MARGIN + breadth * width / widest:.1f}" '
+            f'cy="{6 + _SIDE * (1 - height / highest):.1f}" r="{radius:.1f}">'
             f"<title>{width} &times; {height}: {count:,}</title></circle>"
         )
-    parts += _axes(across_side, side, ("0", f"{widest:,}", f"{highest:,}"), across, down)
-    return _svg(f"{across}, {down}", _WIDTH, side + 40, parts)
+    parts += _axes(_MARGIN, breadth, ("0", f"{widest:,}", f"{highest:,}"), across, down)
+    return _svg(f"{across}, {down}", parts)
 
 
-def _axes(width: float, height: float, ends: Sequence[str], across: str, down: str) -> list[str]:
+def _axes(left: float, width: float, ends: Sequence[str], across: str, down: str) -> list[str]:
     """Names and ends of both axes; `ends` are the origin, the right end and, where it differs, the upper one."""
-    right, floor = _MARGIN + width, 6 + height
+    right, floor = left + width, 6 + _SIDE
     return [
-        f'<text class="tick end" x="{_MARGIN - 5}" y="{floor}">{ends[0]}</text>',
-        f'<text class="tick end" x="{_MARGIN - 5}" y="15">{ends[-1]}</text>',
+        f'<text class="tick end" x="{left - 5}" y="{floor}">{ends[0]}</text>',
+        f'<text class="tick end" x="{left - 5}" y="15">{ends[-1]}</text>',
         f'<text class="tick end" x="{right}" y="{floor + 14}">{ends[1]}</text>',
-        f'<text class="tick" x="{_MARGIN + width / 2:.0f}" y="{floor + 28}">{escape(across)}</text>',
-        f'<text class="tick" transform="translate(13 {6 + height / 2:.0f}) rotate(-90)">{escape(down)}</text>',
+        f'<text class="tick" x="{left + width / 2:.0f}" y="{floor + 28}">{escape(across)}</text>',
+        f'<text class="tick" transform="translate({left - 33} {6 + _SIDE / 2:.0f}) rotate(-90)">{escape(down)}</text>',
     ]
 
 
-def _svg(title: str, width: float, height: float, parts: Sequence[str]) -> str:
+def _svg(title: str, parts: Sequence[str]) -> str:
     label = f'role="img" aria-label="{escape(title)}"'
-    return f'<svg class="plot" viewBox="0 0 {width} {height}" {label}>{"".join(parts)}</svg>'
+    return f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" {label}>{"".join(parts)}</svg>'
 
 
 def _short(count: int) -> str:
