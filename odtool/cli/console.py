@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import sys
@@ -146,6 +147,9 @@ def duration(seconds: float) -> str:
 
 def run(app: typer.Typer) -> None:
     """Runs the app; the one place where errors become messages and exit codes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     try:
         app()
     except OdtoolError as error:

@@ -73,6 +73,8 @@ CATALOGUE: dict[str, Check] = {
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
     "key_dropped": Check("warning", "not carried over"),
+    "image_too_large": Check("error", "image left out: too many pixels to be cut into tiles"),
+    "mask_missing": Check("warning", "its box is its mask"),
     "label_missing": Check("warning", "object left out"),
     "labels_several": Check("info", "one object for each class"),
     "not_in_split": Check("info", "left out: the data set's own lists do not name it"),
@@ -85,6 +87,9 @@ CATALOGUE: dict[str, Check] = {
     "size_disagrees": Check("warning", "the image's own size is used"),
     "source_id_repeated": Check("info", "given a number of its own"),
     "split_missing": Check("warning", "not read"),
+    "tile_box_cut": Check("info", "left out of those tiles; --min-visible sets the limit"),
+    "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
+    "tile_object_lost": Check("warning", "left out: in no tile enough of it is visible"),
 }
 """Kind → level and action. Readers and checks name their problems with these."""
 
@@ -159,9 +164,16 @@ def _turned(
         return objects
     if fixed:
         size = header.width, header.height
-        return tuple(replace(item, box=repair.turned(item.box, header.orientation, *size)) for item in objects)
-    size = repair.upright_size(header)
-    return tuple(replace(item, box=repair.turned_back(item.box, header.orientation, *size)) for item in objects)
+        turn = header.orientation
+    else:
+        size = repair.upright_size(header)
+        turn = repair.undone_by(header.orientation)
+    return tuple(
+        replace(
+            item, box=repair.turned(item.box, turn, *size), outline=item.outline and replace(item.outline, turn=turn)
+        )
+        for item in objects
+    )
 
 
 def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[Box | None, str]:
@@ -219,7 +231,9 @@ def _of_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, upr
     path, detail = image.path, f"EXIF orientation {header.orientation}"
     yield Problem("fixed_rotation" if fixed else "exif_rotation", path, detail)
     if upright and not fixed:
-        yield Problem("exif_annotated", image.source, f"{len(image.objects)} boxes, {detail}")
+        yield Problem(
+            "exif_annotated", image.source, f"{detail}, annotated as {image.declared_size or 'larger than stored'}"
+        )
     stored = (header.width, header.height)
     told = image.declared_size == stored != repair.upright_size(header)
     if image.objects and not upright and not told:
