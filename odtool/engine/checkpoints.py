@@ -44,7 +44,7 @@ def save(run: Run, checkpoint: Any, step: int) -> Path:
 
 
 def newest(run: Run) -> tuple[int, Path] | None:
-    """Steps done and prefix of the newest checkpoint that can be read; clears damaged ones away.
+    """Steps done and prefix of the newest checkpoint that can be read; sets damaged ones aside.
 
     The one that the stock loop saves before its first step is passed over: its model has no variables yet.
     """
@@ -52,10 +52,12 @@ def newest(run: Run) -> tuple[int, Path] | None:
 
     clean(run)
     for prefix in reversed(run.checkpoints().values()):
+        with prefix.with_name(f"{prefix.name}.index").open("rb"):
+            pass  # what the system refuses to read is no damage, and its error says so better than TensorFlow's
         try:
             steps = steps_done(prefix)
         except tf.errors.OpError as error:
-            _remove_damaged(prefix, error)
+            _set_aside(prefix, error)
         else:
             return (steps, prefix) if steps else None
     return None
@@ -107,7 +109,7 @@ def restore_newest(run: Run, checkpoint: Any) -> int | None:
         try:
             checkpoint.restore(readable(prefix)).assert_existing_objects_matched()
         except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
-            _remove_damaged(prefix, error)
+            _set_aside(prefix, error)
         except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
             raise OdtoolError(
                 f"{prefix} does not fit the model of {run.pipeline_config}: {str(error).splitlines()[0][:200]}",
@@ -118,9 +120,11 @@ def restore_newest(run: Run, checkpoint: Any) -> int | None:
     return None
 
 
-def _remove_damaged(prefix: Path, error: Exception) -> None:
-    log.warning("removing %s, which is damaged: %s", prefix.name, str(error).splitlines()[0][:200])
-    delete(prefix)
+def _set_aside(prefix: Path, error: Exception) -> None:
+    """Renames a damaged checkpoint's files, so that it no longer counts as one; nothing is deleted."""
+    log.warning("%s is damaged and is renamed to .damaged: %s", prefix.name, str(error).splitlines()[0][:200])
+    for path in sorted(prefix.parent.glob(f"{prefix.name}.*"), key=lambda path: path.suffix != ".index"):
+        path.replace(path.with_name(f"{path.name}.damaged"))
 
 
 def clean(run: Run) -> None:

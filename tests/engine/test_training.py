@@ -115,6 +115,7 @@ def test_sigterm_saves_and_after_kill_9_training_goes_on_from_the_newest_whole_c
     assert max(run.checkpoints()) == newest + 2
     assert not [path for path in run.path.iterdir() if path.name.startswith(f"ckpt-{newest + 3}")]
     assert not list(run.path.glob("*_temp*"))
+    assert run.path.joinpath(f"ckpt-{newest + 6}.index.damaged").read_bytes() == b"torn"
 
 
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_step(
