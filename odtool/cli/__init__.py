@@ -35,7 +35,7 @@ def options(
 
 app.command("prepare")(prepare.prepare)
 app.command("inspect")(inspect.inspect)
-app.command("models")(models.models)
+app.add_typer(models.app, name="models")
 app.command("configure")(configure.configure)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)

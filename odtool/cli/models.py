@@ -1,8 +1,9 @@
-"""odtool models: the model zoo, with its published figures."""
+"""odtool models: the model zoo with its published figures, and `pull`, which brings a model here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from odtool.pipeline.catalogue import ZooModel
+    from odtool.pipeline.pulling import Pulled
+
+
+app = typer.Typer(rich_markup_mode="markdown")
 
 
 class Order(str, Enum):
@@ -27,7 +32,9 @@ class Order(str, Enum):
     size = "size"
 
 
+@app.callback(invoke_without_command=True)
 def models(
+    context: typer.Context,
     sort: Annotated[Order, typer.Option(help="Best or fastest first.")] = Order.speed,
     filters: Annotated[
         list[str] | None,
@@ -39,13 +46,16 @@ def models(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the TF2 detection model zoo: what `odtool configure --model` takes.
+    """List the TF2 detection model zoo: what `odtool configure --model` takes. `odtool models pull` downloads one.
 
     COCO mAP and speed are the zoo's own published figures; the GPU they were timed on is not named there.
 
     Example: `odtool models --filter ssd --sort map`
     """
     del debug  # handled when it is parsed
+    if context.invoked_subcommand is not None:
+        _refuse_misplaced(context)
+        return
     from odtool.pipeline.catalogue import MODELS
 
     downloaded = {folder.name for folder in console.workspace(workspace).model_zoo.glob("*") if folder.is_dir()}
@@ -53,6 +63,14 @@ def models(
     chosen.sort(key=_key(sort))
     rows = [_row(model, downloaded) for model in chosen]
     console.show({"models": rows}, as_json=as_json, render=lambda screen: _render(rows, screen))
+
+
+def _refuse_misplaced(context: typer.Context) -> None:
+    """Options of the list, given before the name of another command, would be passed over without a word."""
+    for parameter in context.params:
+        source = context.get_parameter_source(parameter)
+        if source is not None and source.name == "COMMANDLINE":
+            raise typer.BadParameter(f"options of '{context.invoked_subcommand}' stand after its name.")
 
 
 def _fits(model: ZooModel, wanted: str) -> bool:
@@ -113,3 +131,68 @@ def _render(rows: list[dict[str, Any]], screen: Console) -> None:
 
 def _figures(*values: float | None) -> str:
     return " / ".join(f"{value:g}" for value in values if value is not None)
+
+
+@app.command("pull")
+def pull(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of the zoo, as odtool models lists it.")],
+    url: Annotated[
+        str | None,
+        typer.Option(help="A mirror: of the one .tar.gz, or what stands before its date and name."),
+    ] = None,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Download a model of the zoo with its checkpoint into model_zoo/, where `odtool configure` finds it.
+
+    A download that broke off is gone on with. A tarball that lies in model_zoo/ already is unpacked from there.
+
+    Example: `odtool models pull ssd_mobilenet_v2_fpnlite_320x320`
+    """
+    del debug  # handled when it is parsed
+    from odtool.pipeline import pulling, zoo
+
+    model = zoo.find(name)
+    with ExitStack() as shown:
+        pulled = pulling.pull(model, console.workspace(workspace).model_zoo, url=url, report=_reporter(shown, model))
+    payload = {
+        "model": model.name,
+        "path": str(pulled.folder),
+        "checkpoint": str(pulled.checkpoint),
+        "how": pulled.how,
+        "source": pulled.source or None,
+        "bytes": pulled.bytes,
+        "resumed_from": pulled.resumed_from,
+    }
+    console.show(payload, as_json=as_json, render=lambda screen: _render_pulled(pulled, model, screen))
+
+
+def _reporter(shown: ExitStack, model: ZooModel) -> Callable[[int, int], None]:
+    """Shows progress in megabytes from the first bytes on, when the size is known."""
+    report: console.Report | None = None
+
+    def show(have: int, total: int) -> None:
+        nonlocal report
+        if report is None:
+            label = f"downloading {model.folder}, MB"
+            report = shown.enter_context(console.progress(label, round(total / 1e6)))
+        report(round(have / 1e6), have)
+
+    return show
+
+
+def _render_pulled(pulled: Pulled, model: ZooModel, screen: Console) -> None:
+    size = f"{pulled.bytes / 1e6:,.1f} MB"
+    said = {
+        "already here": f"already here: {pulled.folder}",
+        "downloaded": f"downloaded {size} from {pulled.source}",
+        "unpacked": f"unpacked {pulled.source} ({size}), which can be deleted now",
+    }[pulled.how]
+    screen.print(said, markup=False)
+    if pulled.resumed_from:
+        screen.print(f"{pulled.resumed_from / 1e6:,.1f} MB of it were here from an earlier attempt", markup=False)
+    screen.print(f"checkpoint {pulled.checkpoint}", markup=False)
+    from odtool.pipeline import zoo
+
+    screen.print(f"next: odtool configure --model {zoo.short_name(model.name)}", markup=False)

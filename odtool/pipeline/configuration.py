@@ -135,8 +135,8 @@ def _scratch_note(base: Base) -> str:
     if base.model is None or not base.model.tarball:
         return "training starts from scratch: no checkpoint is named; --checkpoint PATH gives one"
     return (
-        f"training starts from scratch: no checkpoint of {base.model.name} in model_zoo/. To fine-tune, unpack "
-        f"{zoo.address(base.model)} to model_zoo/{base.model.folder}/ and configure again"
+        f"training starts from scratch: no checkpoint of {base.model.name} in model_zoo/. To fine-tune: "
+        f"odtool models pull {zoo.short_name(base.model.name)}, and configure again"
     )
 
 

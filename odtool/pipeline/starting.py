@@ -87,6 +87,6 @@ def _folders(workspace: Workspace) -> list[Path]:
     """Models in model_zoo/."""
     return sorted(
         folder
-        for folder in workspace.model_zoo.glob("*")
+        for folder in workspace.model_zoo.glob("[!.]*")  # a download under way is hidden
         if (folder / "checkpoint").is_dir() or (folder / "pipeline.config").is_file()
     )

@@ -61,9 +61,15 @@ def build(model: ZooModel) -> PipelineConfig:
     return whole
 
 
-def address(model: ZooModel) -> str:
-    """Where the published tarball lies; empty where none was published."""
-    return f"{_DOWNLOADS}/{model.tarball}.tar.gz" if model.tarball else ""
+def address(model: ZooModel, base: str | None = None) -> str:
+    """Where the published tarball lies; empty where none was published.
+
+    Args:
+        base: a mirror's address, up to the date that the tarballs' folders are named by, or of the tarball itself.
+    """
+    if base and base.endswith((".tar.gz", ".tgz")):
+        return base
+    return f"{(base or _DOWNLOADS).rstrip('/')}/{model.tarball}.tar.gz" if model.tarball else ""
 
 
 def short_name(name: str) -> str:

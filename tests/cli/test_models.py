@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,3 +67,39 @@ def test_a_downloaded_model_is_marked(odtool: Callable, tmp_path: Path) -> None:
     (tmp_path / "model_zoo" / "efficientdet_d0_coco17_tpu-32").mkdir(parents=True)
     models = odtool("models", "--json").json["models"]
     assert [model["name"] for model in models if model["downloaded"]] == ["ssd_efficientdet_d0_512x512"]
+
+
+def test_pull_unpacks_what_was_put_there_by_hand(odtool: Callable, tmp_path: Path) -> None:
+    made = tmp_path / "made" / "checkpoint"
+    made.mkdir(parents=True)
+    for name in ("ckpt-0.index", "ckpt-0.data-00000-of-00001"):
+        (made / name).touch()
+    (tmp_path / "model_zoo").mkdir()
+    with tarfile.open(tmp_path / "model_zoo" / "efficientdet_d0_coco17_tpu-32.tar.gz", "w:gz") as tar:
+        tar.add(tmp_path / "made", "efficientdet_d0_coco17_tpu-32")
+    said = odtool("models", "pull", "efficientdet_d0")
+    assert said.code == 0
+    assert "which can be deleted now" in said.out
+    assert "next: odtool configure --model ssd_efficientdet_d0_512x512" in said.out
+    again = odtool("models", "pull", "efficientdet_d0", "--json").json
+    assert again["how"] == "already here"
+    assert again["checkpoint"].endswith("model_zoo/efficientdet_d0_coco17_tpu-32/checkpoint/ckpt-0")
+
+
+def test_without_a_network_pull_says_where_to_put_the_file(odtool: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    said = odtool("models", "pull", "ssd_mobilenet_v2_320x320", "--url", "http://127.0.0.1:9")
+    error, hint = said.err.splitlines()
+    assert said.code == 1
+    assert "http://127.0.0.1:9/20200711/" in error
+    assert "/model_zoo/ssd_mobilenet_v2_320x320_coco17_tpu-8.tar.gz by hand" in hint
+
+
+def test_pull_of_an_unknown_model_names_the_nearest(odtool: Callable) -> None:
+    said = odtool("models", "pull", "ssd_mobilenet_v3_320x320")
+    assert said.code == 1
+    assert "Did you mean ssd_mobilenet_v2_320x320" in said.err
+
+
+def test_an_option_that_pull_would_not_see_is_refused(odtool: Callable) -> None:
+    assert odtool("models", "--json", "pull", "efficientdet_d0").code == 2

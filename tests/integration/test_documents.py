@@ -14,7 +14,7 @@ from odtool.dataset.readers import READERS
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = sorted(command.name for command in app.registered_commands if command.name)
+COMMANDS = sorted(each.name for each in (*app.registered_commands, *app.registered_groups) if each.name)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

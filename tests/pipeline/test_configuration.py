@@ -55,7 +55,7 @@ def test_bare_it_takes_the_default_model_and_names_the_run_after_it(workspace: W
     configured = configure(workspace)
     assert configured.run.path == workspace.train / "ssd_mobilenet_v2_fpnlite_320x320"
     assert configured.config.message.model.ssd.num_classes == 2
-    assert "unpack http://download.tensorflow.org" in " ".join(configured.notes)
+    assert "odtool models pull ssd_mobilenet_v2_fpnlite_320x320" in " ".join(configured.notes)
     assert configured.settings.fine_tune_checkpoint == ""
     assert configure(workspace).run.name == "ssd_mobilenet_v2_fpnlite_320x320_2"
 
