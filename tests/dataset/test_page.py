@@ -81,7 +81,7 @@ def test_names_of_strangers_are_text_and_nothing_is_loaded(evil_set: Path) -> No
 
 
 def test_problems_are_listed_with_their_first_files(evil_set: Path, voc_xml: Callable[..., str]) -> None:
-    many = [("cat", -number, 2, 30, 40) for number in range(1, 11)]
+    many = [("cat", -1, 2, 30 + number, 40) for number in range(1, 11)]
     (evil_set / "annotations" / "00003.xml").write_text(voc_xml("00003.jpg", many))
     html = page.render(found_in(evil_set))
     assert html.index("box outside") < html.index("class rare")
