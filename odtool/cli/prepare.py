@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from odtool.dataset.prepare import Prepared
+    from odtool.dataset.tiles import Tiling
 
 
 def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
@@ -43,6 +44,19 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         str | None,
         typer.Option(metavar="folder|REGEX", help="Keep images of one folder, or with one match, in one split."),
     ] = None,
+    tile: Annotated[
+        int | None, typer.Option(min=32, help="Cut larger images into tiles of this side, in pixels.")
+    ] = None,
+    overlap: Annotated[
+        int | None, typer.Option(min=0, help="Pixels that tiles share; by default a fifth of --tile.")
+    ] = None,
+    min_visible: Annotated[
+        float | None, typer.Option(help="Share of a box that a tile must show to keep it; 0.3 by default.")
+    ] = None,
+    empty_tiles: Annotated[
+        float | None, typer.Option(help="Share of the tiles without objects that is kept; 0.1 by default.")
+    ] = None,
+    masks: Annotated[bool, typer.Option("--masks", help="Write instance masks, for Mask R-CNN.")] = False,
     shards: Annotated[str, typer.Option(help="Shards a split; auto makes them about 64 MB.")] = "auto",
     label_map: LabelMapOption = None,
     rename: RenameOption = None,
@@ -80,6 +94,8 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         seed=seed,
         resplit=resplit,
         grouping=Grouping(group_by) if group_by else None,
+        tiling=_tiling(tile, overlap, min_visible, empty_tiles, seed),
+        masks=masks,
         shards=reading.number(shards, "--shards"),
         label_map=label_map,
         chosen=reading.classes(rename, only, drop),
@@ -91,6 +107,26 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     )
     prepared = flow.prepare(settings, progress=console.progress)
     console.show(_payload(prepared), as_json=as_json, render=lambda screen: _render(prepared, screen))
+
+
+def _tiling(
+    tile: int | None, overlap: int | None, min_visible: float | None, empty: float | None, seed: int
+) -> Tiling | None:
+    from odtool.dataset.tiles import Tiling
+
+    given = {"--overlap": overlap, "--min-visible": min_visible, "--empty-tiles": empty}
+    if tile is None:
+        for option, value in given.items():
+            if value is not None:
+                raise typer.BadParameter("means nothing without --tile.", param_hint=option)
+        return None
+    return Tiling(
+        tile,
+        tile // 5 if overlap is None else overlap,
+        0.3 if min_visible is None else min_visible,
+        0.1 if empty is None else empty,
+        seed,
+    )
 
 
 def _payload(prepared: Prepared) -> dict[str, Any]:

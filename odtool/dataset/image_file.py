@@ -15,6 +15,8 @@ from odtool.dataset.types import Extent
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jpe", ".jfif")
 """Lower-case endings of the files that are looked for as images, the likeliest first."""
 
+MOST_PIXELS = 1 << 30
+"""In an image that must be decoded; satellite images of 400 million are in use. Pillow's own limit is lower."""
 _HEAD = 4096
 """Bytes read at first; most headers end within them."""
 _TAIL = 65536
@@ -206,9 +208,10 @@ def _by_pillow(data: bytes) -> ImageHeader:
 
     from PIL import Image
 
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST_PIXELS
     try:
         with warnings.catch_warnings():
-            # Pillow warns of decompression bombs and odd tags; sizes are checked by us and the rest does no harm.
+            # Pillow warns of large images and odd tags; neither keeps it from decoding.
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=("GIF", "TIFF", "BMP", "DIB", "WEBP")) as image:
                 image.load()
@@ -221,6 +224,8 @@ def _by_pillow(data: bytes) -> ImageHeader:
                 )
     except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
         raise ImageError("image_unreadable", f"{type(error).__name__}: {error}") from None
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def read_bytes(path: Path, extent: Extent | None = None) -> bytes:

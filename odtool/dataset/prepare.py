@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -29,11 +29,15 @@ from odtool.dataset.readers import Choice
 from odtool.dataset.spool import Index
 from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary
 from odtool.dataset.survey import Survey, survey
+from odtool.dataset.tiles import Tiling
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, crew
 from odtool.errors import DataError
 from odtool.files import write_atomically
 from odtool.workspace import Dataset
+
+_WITH_MASKS = ("coco",)
+"""Formats whose reader gives outlines."""
 
 Report = Callable[[int, int], None]
 """Called with images and bytes done so far."""
@@ -55,6 +59,10 @@ class Settings:
     """Split anew, whatever splits the data set has."""
     grouping: Grouping | None = None
     """Images that stay together when a split is cut."""
+    tiling: Tiling | None = None
+    """How images that are larger than a tile are cut."""
+    masks: bool = False
+    """Write instance masks."""
     shards: int | None = None
     """Shards a split; None lets their size decide."""
     label_map: Path | None = None
@@ -105,6 +113,10 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
     if settings.beam is not None:
         beam.check(settings.beam)
     choices = tuple(readers.choose(source, settings.format) for source in settings.sources)
+    if settings.masks and (without := [choice for choice in choices if choice.name not in _WITH_MASKS]):
+        raise DataError(
+            f"--masks: {without[0].reader.title} has no masks that odtool reads", "Masks are read from COCO JSON."
+        )
     with staging.replacing(settings.out) as folder, crew(settings.workers) as workers:
         dataset = Dataset(folder)
         stored = folder / "spool"
@@ -114,7 +126,9 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
         classes = given or _numbered(found.classes)
         _refuse_unknown(found, classes, settings.label_map)
         assigned = _assigned(found.index, stored, settings, workers)
-        planned = shards.plans(found.index, assigned, stored, dataset, classes, wanted=settings.shards)
+        planned = shards.plans(
+            found.index, assigned, stored, dataset, classes, wanted=settings.shards, masks=settings.masks
+        )
         with progress("records", len(found.index)) as report:
             figures = shards.write(planned, sum(found.index.bytes), workers, report, on_beam=settings.beam)
         stored.unlink()
@@ -127,6 +141,7 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
             odtool=__version__,
             created=now().isoformat(timespec="seconds"),
             problems=_problem_summary(found),
+            masks=settings.masks,
             class_changes=tuple(
                 ClassChange(old, new or None, count) for (old, new), count in sorted(found.changes.items())
             ),
@@ -137,7 +152,8 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
 
 
 def _surveyed(settings: Settings, choices: Iterable[Choice], stored: Path, dataset: Dataset, workers: Crew) -> Survey:
-    findings = ((source, choice.reader.read(source)) for source, choice in zip(settings.sources, choices, strict=True))
+    sources = [replace(source, masks=settings.masks) for source in settings.sources]
+    findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
     with spool.created(stored) as writer, _problem_list(dataset.problems) as on_problem:
         return survey(
             findings,
@@ -146,6 +162,7 @@ def _surveyed(settings: Settings, choices: Iterable[Choice], stored: Path, datas
             rules=settings.rules,
             chosen=settings.chosen,
             grouping=settings.grouping,
+            tiling=settings.tiling,
             on_problem=on_problem,
         )
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from odtool.dataset import image_file, repair, spool, statistics
+from odtool.dataset import image_file, masks, repair, spool, statistics, tiles
 from odtool.dataset.image_file import ImageHeader
 from odtool.dataset.statistics import ShardFigures
+from odtool.dataset.tiles import Tile
 from odtool.dataset.types import AnnotatedImage
 from odtool.errors import DataError
 
@@ -27,6 +28,8 @@ class CheckedImage:
     header: ImageHeader
     fixed: bool = False
     """The image is turned upright and flattened when it is written; boxes and size are already those of then."""
+    tiles: tuple[Tile, ...] = ()
+    """The pieces that are written in place of the whole, where it is to be cut."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,8 @@ class ShardPlan:
     extents: tuple[tuple[int, int], ...]
     """Offset and length in the spool, in the order of the records."""
     classes: Mapping[str, int]
+    masks: bool = False
+    """Whether the objects' masks are written."""
 
 
 def write_shard(plan: ShardPlan) -> ShardFigures:
@@ -54,12 +59,62 @@ def write_shard(plan: ShardPlan) -> ShardFigures:
             checked = stored.at(extent)
             if not isinstance(checked, CheckedImage):
                 raise TypeError(f"{plan.spool}: holds {type(checked).__name__}")
-            figures.add(checked.header.width, checked.header.height, [item.label for item in checked.image.objects])
-            stream.write(framed(example(checked, _encoded(checked), plan.classes)))
+            for picture, encoded, window in _pictures(checked):
+                drawn: list[bytes] | None = None
+                if plan.masks:
+                    picture, drawn = _with_masks(picture, checked.header, window)  # noqa: PLW2901 - the same picture
+                objects = picture.image.objects
+                figures.add(picture.header.width, picture.header.height, [item.label for item in objects])
+                stream.write(framed(example(picture, encoded, plan.classes, drawn)))
         stream.flush()
         os.fsync(stream.fileno())
         size = stream.tell()
     return figures.done(size)
+
+
+Window = tuple[int, int, int, int]
+"""x, y, width and height in pixels."""
+
+
+def _pictures(checked: CheckedImage) -> Iterator[tuple[CheckedImage, bytes, Window]]:
+    """What is written of an image, each with its encoded bytes and its place: the whole, or its tiles."""
+    image, header = checked.image, checked.header
+    if not checked.tiles:
+        yield checked, _encoded(checked), (0, 0, header.width, header.height)
+        return
+    try:
+        data = image_file.read_bytes(image.path, image.extent)
+        if len(data) != header.bytes:
+            raise _changed(image.path)
+        crops = tiles.crops(data, header, checked.tiles, fixed=checked.fixed)
+        for tile, encoded in zip(checked.tiles, crops, strict=True):
+            whole = replace(image, objects=tile.objects, source_id=f"{image.source_id}@{tile.x},{tile.y}")
+            piece = replace(header, width=tile.width, height=tile.height, orientation=1)
+            yield CheckedImage(whole, piece), encoded, (tile.x, tile.y, tile.width, tile.height)
+    except (OSError, image_file.ImageError) as error:
+        raise _changed(image.path, error) from None
+
+
+def _with_masks(picture: CheckedImage, header: ImageHeader, window: Window) -> tuple[CheckedImage, list[bytes]]:
+    """The picture with its objects' areas from their masks where they have no other, and the masks as PNGs.
+
+    Args:
+        header: of the whole image.
+    """
+    size = header.width, header.height
+    cut = window != (0, 0, *size)
+    objects, drawn = [], []
+    for item in picture.image.objects:
+        mask = masks.drawn(item.outline, item.box, size, window)
+        drawn.append(masks.as_png(mask))
+        area = item.area if item.area is not None and not cut else float(mask.sum())
+        objects.append(replace(item, area=area))
+    return replace(picture, image=replace(picture.image, objects=tuple(objects))), drawn
+
+
+def _changed(path: Path, error: Exception | None = None) -> DataError:
+    what = f": {error}" if error else ""
+    return DataError(f"{path}: changed while it was prepared{what}", "Run odtool prepare again.")
 
 
 def _encoded(checked: CheckedImage) -> bytes:
@@ -69,14 +124,18 @@ def _encoded(checked: CheckedImage) -> bytes:
         if checked.fixed or not checked.header.written_as_is:
             return repair.encoded(data, checked.header, fixed=checked.fixed)
     except (OSError, image_file.ImageError) as error:
-        raise DataError(f"{path}: changed while it was prepared: {error}", "Run odtool prepare again.") from None
+        raise _changed(path, error) from None
     if len(data) != checked.header.bytes:
-        raise DataError(f"{path}: changed while it was prepared", "Run odtool prepare again.")
+        raise _changed(path)
     return data
 
 
-def example(checked: CheckedImage, encoded: bytes, classes: Mapping[str, int]) -> bytes:
+def example(
+    checked: CheckedImage, encoded: bytes, classes: Mapping[str, int], drawn: Sequence[bytes] | None = None
+) -> bytes:
     """A serialized tf.train.Example with the keys that the API's decoder and converters know.
+
+    `drawn` are the objects' masks as PNGs, where masks are written.
 
     The keys are those of object_detection/data_decoders/tf_example_decoder.py and
     dataset_tools/create_pascal_tf_record.py; `area` is in square pixels, as COCO's evaluation has it.
@@ -113,6 +172,8 @@ def example(checked: CheckedImage, encoded: bytes, classes: Mapping[str, int]) -
     if any(item.weight is not None for item in objects):
         weights = [1.0 if item.weight is None else item.weight for item in objects]
         pieces.append(_floats(b"image/object/weight", weights))
+    if drawn is not None:
+        pieces.append(_bytes(b"image/object/mask", drawn))
     # Example.features is field 1. The pieces are joined once, as the image is nearly all of the record.
     return b"".join((b"\x0a", _varint(sum(map(len, pieces))), *pieces))
 

@@ -18,8 +18,6 @@ from odtool.dataset.types import Box, Extent
 if TYPE_CHECKING:
     from PIL import Image
 
-_MOST_PIXELS = 1 << 30
-"""Larger images are refused by Pillow as decompression bombs; satellite images of 400 million pixels are in use."""
 _JPEG_QUALITY = 95
 """For JPEGs that must be encoded anew, without chroma subsampling. As PNG they would be some six times larger."""
 _STEP = 1 << 20
@@ -72,7 +70,12 @@ def turned(box: Box, orientation: int, width: float, height: float) -> Box:
 
 def turned_back(box: Box, orientation: int, width: float, height: float) -> Box:
     """A box of the upright image, which is `width` by `height`, as it lies in the stored one."""
-    return turned(box, _UNDONE_BY.get(orientation, orientation), width, height)
+    return turned(box, undone_by(orientation), width, height)
+
+
+def undone_by(orientation: int) -> int:
+    """The orientation that turns back what this one turned."""
+    return _UNDONE_BY.get(orientation, orientation)
 
 
 def check_pixels(path: Path, extent: Extent | None = None) -> None:
@@ -151,9 +154,14 @@ def pixels(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Image:
 def encoded(data: bytes, header: ImageHeader, *, fixed: bool) -> bytes:
     """An image's pixels as a JPEG where it was one, else as a PNG; raises as `pixels` does."""
     image = pixels(data, header, fixed=fixed)
-    stream = io.BytesIO()
     image.info.clear()  # or its old EXIF and ICC data would go into the new file
-    if header.format == "jpeg":
+    return compressed(image, header.format)
+
+
+def compressed(image: Image.Image, format_name: str) -> bytes:
+    """A JPEG for what comes from one, a PNG for all else, which is without loss."""
+    stream = io.BytesIO()
+    if format_name == "jpeg":
         image.save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
     else:
         image.save(stream, "PNG", compress_level=3)
@@ -165,7 +173,7 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
     """The image, with whatever Pillow raises in here turned into an ImageError."""
     from PIL import Image
 
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, _MOST_PIXELS
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, image_file.MOST_PIXELS
     try:
         with warnings.catch_warnings():
             # Pillow warns of large images and odd tags; neither keeps it from decoding.

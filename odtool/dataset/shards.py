@@ -32,6 +32,7 @@ def plans(
     classes: Mapping[str, int],
     *,
     wanted: int | None,
+    masks: bool = False,
 ) -> Plans:
     """What each shard of `dataset` holds.
 
@@ -39,6 +40,7 @@ def plans(
         assigned: positions in the index by split.
         stored: the spool.
         wanted: shards a split; None lets their size decide.
+        masks: whether the objects' masks are written.
     """
     made: Plans = {}
     for split, positions in assigned.items():
@@ -46,7 +48,11 @@ def plans(
         cuts = [len(positions) * number // count for number in range(count + 1)]
         made[split] = [
             ShardPlan(
-                dataset.shard(split, number, count), stored, tuple(map(index.extent, positions[start:end])), classes
+                dataset.shard(split, number, count),
+                stored,
+                tuple(map(index.extent, positions[start:end])),
+                classes,
+                masks,
             )
             for number, (start, end) in enumerate(pairwise(cuts))
         ]

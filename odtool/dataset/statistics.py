@@ -69,6 +69,8 @@ class DatasetSummary:
     created: str
     """UTC, ISO 8601."""
     problems: dict[str, ProblemSummary] = field(default_factory=dict)
+    masks: bool = False
+    """Whether the records hold instance masks, as PNGs (image/object/mask)."""
     class_changes: tuple[ClassChange, ...] = ()
 
 
@@ -96,6 +98,7 @@ def _from_json(payload: dict[str, Any]) -> DatasetSummary:
     splits = {name: SplitSummary(**_with_tuples(split)) for name, split in payload["splits"].items()}
     problems = {name: ProblemSummary(**problem) for name, problem in payload["problems"].items()}
     rest = {key: payload[key] for key in ("classes", "format", "seed", "odtool", "created")}
+    rest["masks"] = bool(payload.get("masks", False))
     rest["class_changes"] = tuple(ClassChange(**change) for change in payload.get("class_changes", ()))
     return DatasetSummary(splits=splits, problems=problems, sources=tuple(payload["sources"]), **rest)
 

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 
-from odtool.dataset import checks, image_file, repair
+from odtool.dataset import checks, image_file, masks, repair, tiles
 from odtool.dataset import classes as class_names
 from odtool.dataset.checks import Rules
 from odtool.dataset.classes import ALL_CLASSES, Changes, ClassChoice
@@ -18,6 +18,7 @@ from odtool.dataset.grouping import Grouping
 from odtool.dataset.image_file import ImageError
 from odtool.dataset.records import CheckedImage
 from odtool.dataset.spool import Index, Stored, Writer
+from odtool.dataset.tiles import Tiling
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source
 from odtool.dataset.workers import Crew
 
@@ -53,6 +54,7 @@ class _Task:
     rules: Rules
     chosen: ClassChoice
     grouping: Grouping | None
+    tiling: Tiling | None
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ def survey(
     rules: Rules = checks.USUAL,
     chosen: ClassChoice = ALL_CLASSES,
     grouping: Grouping | None = None,
+    tiling: Tiling | None = None,
     on_problem: Callable[[Problem], None] = lambda _: None,
 ) -> Survey:
     """Reads everything into the spool. The result does not depend on the number of workers.
@@ -82,7 +85,7 @@ def survey(
     """
     made = Survey(spool.index)
     seen: set[int] = set()
-    tasks = (_Task(source, chunk, rules, chosen, grouping) for source, chunk in _chunks(findings))
+    tasks = (_Task(source, chunk, rules, chosen, grouping, tiling) for source, chunk in _chunks(findings))
     for result in crew.map(_examine, tasks, alone=_ALONE):
         problems = result.problems
         for stored, repeated in result.stored:
@@ -130,8 +133,43 @@ def _examine(task: _Task) -> _Result:
         for annotation in objects:
             result.classes.setdefault(annotation.label, item.source)
         repeated = Problem("image_repeated", item.source, f"{item.name} has been annotated before")
+        if task.source.masks:
+            checked = _with_outlines(checked, result.problems)
+        if tiles.applies(checked.header, task.tiling):
+            checked = _cut(checked, task, result.problems)
+            if not checked.tiles:
+                continue
         result.stored.append((_stored(checked, _group(item, task, result.problems)), repeated))
     return result
+
+
+def _with_outlines(checked: CheckedImage, problems: list[Problem]) -> CheckedImage:
+    """The image with only those outlines that can be drawn."""
+    image, header = checked.image, checked.header
+    objects = []
+    for number, item in enumerate(image.objects, start=1):
+        fault = "no mask that can be read"
+        if item.outline is not None:
+            turned = item.outline.turn >= 5
+            size = (header.height, header.width) if turned else (header.width, header.height)
+            fault = masks.fault(item.outline, *size)
+        if fault:
+            detail = f"object {number} ({item.label}) of {image.name}: {fault}"
+            problems.append(Problem("mask_missing", image.source, detail, image.source_id or ""))
+        objects.append(replace(item, outline=None) if fault else item)
+    return replace(checked, image=replace(image, objects=tuple(objects)))
+
+
+def _cut(checked: CheckedImage, task: _Task, problems: list[Problem]) -> CheckedImage:
+    """The image with its tiles; without any where it cannot be cut or nothing of it is kept."""
+    image, header = checked.image, checked.header
+    if task.tiling is None or header.width * header.height > image_file.MOST_PIXELS:
+        size = f"{header.width}x{header.height}"
+        problems.append(Problem("image_too_large", image.path, size, image.source_id or ""))
+        return checked
+    made, lost = tiles.cut(image, header, task.tiling)
+    problems.extend(replace(problem, image=image.source_id or "") for problem in lost)
+    return replace(checked, tiles=made)
 
 
 def _group(image: AnnotatedImage, task: _Task, problems: list[Problem]) -> str | None:
@@ -154,6 +192,7 @@ def _parsed(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
 
 def _stored(checked: CheckedImage, group: str | None = None) -> Stored:
     image = checked.image
+    written = [tile.objects for tile in checked.tiles] or [image.objects]
     return Stored(
         pickle.dumps(checked, pickle.HIGHEST_PROTOCOL),
         key_of(image.source_id or ""),
@@ -161,7 +200,7 @@ def _stored(checked: CheckedImage, group: str | None = None) -> Stored:
         checked.header.bytes,
         None if group is None else key_of(group),
         checked.header.fingerprint,
-        tuple({item.label: None for item in image.objects}),
+        tuple({item.label: None for objects in written for item in objects}),
     )
 
 

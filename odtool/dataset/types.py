@@ -35,6 +35,21 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Outline:
+    """An object's mask as COCO writes it: polygons, or run lengths down the columns of the image."""
+
+    polygons: tuple[tuple[float, ...], ...] = ()
+    """Each x, y, x, y, … in pixels; the mask is all of them together."""
+    counts: str | tuple[int, ...] = ()
+    """Run lengths, compressed or not; used where there are no polygons."""
+    width: int = 0
+    height: int = 0
+    """Size of the image that the run lengths are for."""
+    turn: int = 1
+    """EXIF orientation by which the mask is turned, as the image's pixels are, after it is drawn."""
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectAnnotation:
     """One annotated object of an image."""
 
@@ -51,6 +66,8 @@ class ObjectAnnotation:
     """Area of the object's mask in square pixels where the format gives it; else the box's is used."""
     weight: float | None = None
     """How much the object counts in training where records say so; else 1."""
+    outline: Outline | None = None
+    """The object's mask, where the format gives it and it is asked for."""
 
     def __reduce__(self) -> tuple[type[ObjectAnnotation], tuple[Any, ...]]:
         return ObjectAnnotation, tuple([getattr(self, name) for name in _OBJECT_FIELDS])
@@ -125,6 +142,8 @@ class Source:
     """The folder of the images where the user names it (--images)."""
     prefix: str = ""
     """Goes before the images' source ids where several sources are merged; ends with a slash."""
+    masks: bool = False
+    """Whether objects' outlines are asked for."""
 
     @property
     def root(self) -> Path:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from odtool.dataset.masks import from_coco
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.folders import find_image, image_folders, walk
 from odtool.dataset.splits import split_of_name
@@ -84,7 +85,7 @@ def read(source: Source) -> Iterator[Finding]:
             better = next(other for other in chosen if _split(other, source) == _split(file, source))
             yield Problem("file_skipped", file, f"{better.name} is read in its place")
             continue
-        parsed = parse(documents.read_bytes(file), file)
+        parsed = parse(documents.read_bytes(file), file, masks=source.masks)
         if parsed.skip:
             reasons.append(f"{file.name} {parsed.skip}")
             yield Problem("file_skipped", file, parsed.skip)
@@ -114,8 +115,8 @@ def _findings(
         yield AnnotatedImage(found.path, file, image.objects, split=split, source_id=identity, declared_size=image.size)
 
 
-def parse(data: bytes, path: Path) -> CocoFile:
-    """Parses a JSON file's bytes; `path` is only named in errors.
+def parse(data: bytes, path: Path, *, masks: bool = False) -> CocoFile:
+    """Parses a JSON file's bytes, objects' outlines only for `masks`; `path` is only named in errors.
 
     Raises:
         DataError: it is not JSON, or what is in it contradicts the format.
@@ -147,6 +148,8 @@ def parse(data: bytes, path: Path) -> CocoFile:
                 )
             )
             continue
+        if masks:
+            found = replace(found, outline=from_coco(item.get("segmentation")))
         objects.setdefault(image_id, []).append(found)
     used = {item.label for found in objects.values() for item in found}
     return CocoFile(

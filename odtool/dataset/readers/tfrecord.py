@@ -232,6 +232,7 @@ def _objects(
             Box(*(side[position] for side in sides)),
             **{name: bool(values[position]) for name, values in flags.items() if values},
             view=views[position] if views else "",
+            outline=None,
             area=areas[position] if areas and 0 < areas[position] < float("inf") else None,
             weight=weights[position] if weights else None,
         )

@@ -1,0 +1,175 @@
+"""Instance masks: from COCO's polygons and run lengths to the PNGs that the API's decoder reads."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from odtool.dataset.types import Box, Outline
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Mask: TypeAlias = npt.NDArray[np.bool_]
+    """Height by width."""
+
+_FAR = 2.0
+"""Image widths and heights beyond which points are pulled in: drawing a line costs its length."""
+
+
+def from_coco(value: Any) -> Outline | None:
+    """COCO's `segmentation`: a list of polygons, or run lengths as a list or compressed; None for what is neither."""
+    if isinstance(value, dict):
+        size, counts = value.get("size"), value.get("counts")
+        if not (isinstance(size, list) and len(size) == 2 and all(type(side) is int and side > 0 for side in size)):
+            return None
+        if isinstance(counts, str):
+            return Outline(counts=counts, height=size[0], width=size[1])
+        if isinstance(counts, list) and all(type(count) is int and count >= 0 for count in counts):
+            return Outline(counts=tuple(counts), height=size[0], width=size[1])
+        return None
+    if not isinstance(value, list) or not value:
+        return None
+    if all(isinstance(item, int | float) for item in value):
+        value = [value]  # one polygon without the list around it
+    polygons = [tuple(polygon) for polygon in value if _is_polygon(polygon)]
+    return Outline(polygons=tuple(polygons)) if polygons else None
+
+
+def _is_polygon(points: Any) -> bool:
+    """Three points or more, which pycocotools asks for, too."""
+    if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
+        return False
+    return all(type(number) in (int, float) and abs(number) < 1e9 for number in points)
+
+
+def fault(outline: Outline, width: int, height: int) -> str:
+    """What is wrong with an outline for an image of this size, or ''."""
+    if outline.polygons:
+        return ""
+    if (outline.width, outline.height) != (width, height):
+        return f"run lengths for {outline.width}x{outline.height}"
+    try:
+        lengths = _lengths(outline)
+    except ValueError as error:
+        return str(error)
+    if min(lengths, default=0) < 0 or sum(lengths) != width * height:
+        return f"run lengths that are not those of {width * height} pixels"
+    return ""
+
+
+def drawn(outline: Outline | None, box: Box, size: tuple[int, int], window: tuple[int, int, int, int]) -> Mask:
+    """The mask in a window of the image; an object without outline fills its box.
+
+    Args:
+        box: in pixels of the window.
+        size: width and height of the image as it is written, after any turning.
+        window: x, y, width and height.
+    """
+    import numpy as np
+
+    x, y, width, height = window
+    if outline is None:
+        made = np.zeros((height, width), bool)
+        left, top = round(box.xmin), round(box.ymin)
+        made[top : max(round(box.ymax), top + 1), left : max(round(box.xmax), left + 1)] = True
+        return made
+    if outline.turn == 1:
+        return _opened(_runs(outline, *size), size[1], window)
+    frame = size if outline.turn < 5 else (size[1], size[0])
+    whole = _turned(_opened(_runs(outline, *frame), frame[1], (0, 0, *frame)), outline.turn)
+    return whole[y : y + height, x : x + width]
+
+
+def _turned(mask: Mask, orientation: int) -> Mask:
+    """As repair turns the pixels."""
+    import numpy as np
+
+    turned: Mask
+    if orientation in (2, 4):
+        turned = np.fliplr(mask) if orientation == 2 else np.flipud(mask)
+    elif orientation in (5, 7):
+        turned = mask.T if orientation == 5 else np.rot90(mask, 2).T
+    else:
+        turned = np.rot90(mask, {3: 2, 6: -1, 8: 1}[orientation])
+    return turned
+
+
+def _runs(outline: Outline, width: int, height: int) -> Sequence[int]:
+    """Lengths of the runs of background and object in turn, down the columns, as COCO has it."""
+    if not outline.polygons:
+        return _lengths(outline)
+    from pycocotools import mask
+
+    across, down = _FAR * width, _FAR * height
+    polygons = [
+        [
+            min(max(number, -(down if place % 2 else across)), down if place % 2 else across)
+            for place, number in enumerate(polygon)
+        ]
+        for polygon in outline.polygons
+    ]
+    found = mask.merge(mask.frPyObjects(polygons, height, width))
+    return _uncompressed(found["counts"].decode("ascii"))
+
+
+def _lengths(outline: Outline) -> Sequence[int]:
+    return _uncompressed(outline.counts) if isinstance(outline.counts, str) else outline.counts
+
+
+def _uncompressed(text: str) -> list[int]:
+    """Run lengths from COCO's compressed form.
+
+    Five bits a character with a bit for 'more follows', least first, signed; from the fourth on, each is the difference
+    to the one two before (cocoapi, common/maskApi.c, rleFrString).
+    """
+    lengths: list[int] = []
+    value = shift = 0
+    for character in text:
+        code = ord(character) - 48
+        if not 0 <= code < 64:
+            raise ValueError(f"run lengths with the character {character!r}")
+        value |= (code & 31) << shift
+        shift += 5
+        if code & 32:
+            if shift > 60:
+                raise ValueError("run lengths with a number that does not end")
+            continue
+        if code & 16:
+            value -= 1 << shift
+        lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
+        value = shift = 0
+    if shift:
+        raise ValueError("run lengths that are cut short")
+    return lengths
+
+
+def _opened(lengths: Sequence[int], image_height: int, window: tuple[int, int, int, int]) -> Mask:
+    """The mask in a window; only the window's columns are ever laid out."""
+    import numpy as np
+
+    x, y, width, height = window
+    first, last = x * image_height, (x + width) * image_height
+    ends = np.clip(np.cumsum(np.asarray(lengths, np.int64)), first, last)
+    columns = np.repeat(np.arange(len(ends)) % 2 == 1, np.diff(ends, prepend=first))
+    made: Mask = columns.reshape(width, image_height)[:, y : y + height].T
+    return made
+
+
+def as_png(mask: Mask) -> bytes:
+    """A grayscale PNG of one bit a pixel (PNG specification, 11.2): an eighth of the bytes to compress."""
+    import numpy as np
+
+    height, width = mask.shape
+    rows = np.packbits(mask, axis=1)
+    # Each row begins with the number of its filter: none.
+    body = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1).tobytes()
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(body, 6)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(name)))
+        for name, data in chunks
+    )
