@@ -70,6 +70,8 @@ def configure(workspace: Workspace, request: Request) -> Configured:
     inputs.fit(draft, dataset, summary)
     _set_size(draft, request, base, images)
     _set_start(draft, request, base)
+    if base.model is not None and not draft.message.train_config.fine_tune_checkpoint:
+        finetuning.settle_batch_norm(draft)
     for assignment in request.assignments:
         _assign(draft, assignment)
     settings = checks.check(draft.config, run.pipeline_config)

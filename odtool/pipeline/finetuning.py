@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from odtool.pipeline import checkpoints
+from odtool.pipeline import checkpoints, schema
 from odtool.pipeline.diff import Draft
 
+_LOWEST_DECAY = 0.9
+_SETTLING_TIMES = 30
+"""Time constants of the averages, 1 / (1 - decay) steps each, that a training should hold at least."""
 _FIELDS = ("fine_tune_checkpoint", "fine_tune_checkpoint_type")
 
 
@@ -37,6 +42,34 @@ def start_from_scratch(draft: Draft, note: str) -> None:
     draft.because("no checkpoint: training starts from scratch", *(f"train_config.{field}" for field in _FIELDS))
     _use_tf2(draft)
     draft.notes.append(note)
+
+
+def settle_batch_norm(draft: Draft) -> None:
+    """Lets batch norm's moving averages settle within a short training from scratch.
+
+    They forget their random start by `decay` a step; evaluation runs on them. The zoo's 0.997 fits its long schedules:
+    measured on a small SSD, 400 steps from scratch gave mAP 0.00 with it and 0.60 after 300 steps with 0.9.
+    """
+    steps = draft.message.train_config.num_steps
+    decay = round(max(_LOWEST_DECAY, 1 - _SETTLING_TIMES / max(steps, 1)), 4)
+    for path, norm in _batch_norms(draft.message.model, "model"):
+        if norm.decay > decay:
+            norm.decay = decay
+            draft.because(f"settles within {steps} steps from scratch; evaluation uses the averages", f"{path}.decay")
+
+
+def _batch_norms(message: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every BatchNorm message that is set below, with its path."""
+    for field, value in message.ListFields():
+        if field.message_type is None or field.message_type.GetOptions().map_entry:
+            continue
+        elements = enumerate(value) if schema.is_repeated(field) else [(None, value)]
+        for index, element in elements:
+            below = f"{path}.{field.name}" if index is None else f"{path}.{field.name}[{index}]"
+            if field.message_type.name == "BatchNorm":
+                yield below, element
+            else:
+                yield from _batch_norms(element, below)
 
 
 def keep(draft: Draft) -> None:

@@ -79,6 +79,21 @@ def test_the_batch_scales_the_rate_and_the_steps_stretch_the_schedule(workspace:
     assert why[f"{path}.total_steps"] == "follows num_steps, 50000 → 5000"
 
 
+def test_a_short_training_from_scratch_lets_batch_norm_settle(workspace: Workspace) -> None:
+    path = "model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay"
+    short = configure(workspace, steps=2000)
+    assert short.config.message.model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay == pytest.approx(0.985)
+    assert "settles within 2000 steps" in reasons(short)[path]
+    assert path not in reasons(configure(workspace, steps=10_000))
+    assert reasons(configure(workspace, steps=50, assignments=(f"{path}=0.99",)))[path] == "--set"
+
+
+def test_a_fine_tuned_model_keeps_its_batch_norm(workspace: Workspace) -> None:
+    checkpoint = save_checkpoint(workspace.root / "elsewhere")
+    tuned = configure(workspace, steps=100, checkpoint=str(checkpoint))
+    assert not [field for field in reasons(tuned) if "batch_norm" in field]
+
+
 def test_epochs_become_steps_of_the_chosen_batch(workspace: Workspace) -> None:
     configured = configure(workspace, batch_size=16, epochs=10)
     assert configured.settings.num_steps == 25
