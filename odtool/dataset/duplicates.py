@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from odtool.dataset import image_file, spool
-from odtool.dataset.records import CheckedImage
+from odtool.dataset.records import checked_at
 from odtool.dataset.types import Extent
 from odtool.dataset.workers import Crew
 
@@ -54,10 +54,8 @@ def identical(
 
 
 def _place(reader: spool.Reader, extent: tuple[int, int]) -> Place:
-    checked = reader.at(extent)
-    if not isinstance(checked, CheckedImage):
-        raise TypeError(f"the spool holds {type(checked).__name__}")
-    return checked.image.path, checked.image.extent
+    image = checked_at(reader, extent).image
+    return image.path, image.extent
 
 
 def _inode(path: Path, extent: Extent | None, position: int) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from odtool.dataset.checks import Check, Rules
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, refuse_unknown
 from odtool.dataset.figures import Figures
 from odtool.dataset.readers import Choice
-from odtool.dataset.records import CheckedImage
+from odtool.dataset.records import CheckedImage, checked_at
 from odtool.dataset.spool import Index, Reader
 from odtool.dataset.survey import Survey, key_of, survey
 from odtool.dataset.types import Problem, Source
@@ -153,17 +153,12 @@ def _of_the_whole(found: Survey, reader: Reader, stored: Path, workers: Crew, se
     index = found.index
     extents = [index.extent(position) for position in range(len(index))]
     same = duplicates.identical(index.fingerprints, stored, extents, workers)
-    yield from coverage.of_duplicates(same, index.declared(), lambda position: _at(reader, index, position).image)
+    yield from coverage.of_duplicates(
+        same, index.declared(), lambda position: checked_at(reader, extents[position]).image
+    )
     if settings.label_map is not None:
         given = label_map.load(settings.label_map)
         yield from coverage.of_label_map(found.classes, given, settings.label_map)
-
-
-def _at(reader: Reader, index: Index, position: int) -> CheckedImage:
-    checked = reader.at(index.extent(position))
-    if not isinstance(checked, CheckedImage):
-        raise TypeError(f"the spool holds {type(checked).__name__}")
-    return checked
 
 
 def _shown(log: _Log, index: Index, settings: Settings) -> dict[int, tuple[str, ...]]:
@@ -189,7 +184,7 @@ def _counted(index: Index, reader: Reader, shown: Mapping[int, tuple[str, ...]])
     collector = figures.Collector()
     samples: dict[int, Sample] = {}
     for position in range(len(index)):
-        checked = _at(reader, index, position)
+        checked = checked_at(reader, index.extent(position))
         collector.add(checked)
         if position in shown:
             samples[position] = Sample(checked, shown[position])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -13,6 +14,7 @@ from odtool import __version__
 from odtool.dataset import (
     beam,
     checks,
+    coverage,
     duplicates,
     label_map,
     readers,
@@ -26,6 +28,7 @@ from odtool.dataset.checks import Rules
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, refuse_unknown
 from odtool.dataset.grouping import Grouping
 from odtool.dataset.readers import Choice
+from odtool.dataset.records import checked_at
 from odtool.dataset.spool import Index
 from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary
 from odtool.dataset.survey import Survey, survey
@@ -120,12 +123,18 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
     with staging.replacing(settings.out) as folder, crew(settings.workers) as workers:
         dataset = Dataset(folder)
         stored = folder / "spool"
-        found = _surveyed(settings, choices, stored, dataset, workers)
-        refuse_unknown(settings.chosen, found.changes, found.classes)
-        _refuse(found, settings)
-        classes = given or _numbered(found.classes)
-        _refuse_unknown(found, classes, settings.label_map)
-        assigned = _assigned(found.index, stored, settings, workers)
+        with _problem_list(dataset.problems) as on_problem:
+            found = _surveyed(settings, choices, stored, workers, on_problem)
+            refuse_unknown(settings.chosen, found.changes, found.classes)
+            _refuse(found, settings)
+            classes = given or _numbered(found.classes)
+            _refuse_unknown(found, classes, settings.label_map)
+            same = _identical(found.index, stored, workers)
+            assigned = _assigned(found.index, same, settings)
+            for problem in _of_the_whole(found.index, same, assigned, stored, settings.sources[0].path):
+                found.count(problem)
+                on_problem(problem)
+        _refuse_strictly(found, settings)
         planned = shards.plans(
             found.index, assigned, stored, dataset, classes, wanted=settings.shards, masks=settings.masks
         )
@@ -151,10 +160,12 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
     return Prepared(Dataset(settings.out), summary, choices, found.first)
 
 
-def _surveyed(settings: Settings, choices: Iterable[Choice], stored: Path, dataset: Dataset, workers: Crew) -> Survey:
+def _surveyed(
+    settings: Settings, choices: Iterable[Choice], stored: Path, workers: Crew, on_problem: Callable[[Problem], None]
+) -> Survey:
     sources = [replace(source, masks=settings.masks) for source in settings.sources]
     findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
-    with spool.created(stored) as writer, _problem_list(dataset.problems) as on_problem:
+    with spool.created(stored) as writer:
         return survey(
             findings,
             writer,
@@ -182,7 +193,7 @@ def _problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
 
 
 def _refuse(found: Survey, settings: Settings) -> None:
-    """Raises DataError where what was found is nothing to train on, or not what the user accepts."""
+    """Raises DataError where what was found is nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
     missing = found.problems["image_missing"]
     if missing and (not settings.skip_missing or not len(found.index)):
@@ -192,6 +203,13 @@ def _refuse(found: Survey, settings: Settings) -> None:
             "." if settings.skip_missing else ", or leave such annotations out with --skip-missing."
         )
         raise DataError(f"{first.file}: {first.detail}{others}", hint)
+    if not found.classes:
+        raise DataError(f"{where}: no annotated object in {len(found.index)} images", "Is it the right folder?")
+    if not len(found.index):
+        raise DataError(f"{where}: none of the images can be used", f"Met: {dict(found.problems)}")
+
+
+def _refuse_strictly(found: Survey, settings: Settings) -> None:
     counted = {kind: count for kind, count in found.problems.items() if checks.CATALOGUE[kind].level != "info"}
     if settings.strict and counted:
         kind = next(iter(counted))
@@ -201,10 +219,6 @@ def _refuse(found: Survey, settings: Settings) -> None:
             f"refused by --strict: {listed}. First: {first.file}: {first.detail}",
             "Mend these, or prepare without --strict.",
         )
-    if not found.classes:
-        raise DataError(f"{where}: no annotated object in {len(found.index)} images", "Is it the right folder?")
-    if not len(found.index):
-        raise DataError(f"{where}: none of the images can be used", f"Met: {dict(found.problems)}")
 
 
 def _numbered(names: Iterable[str]) -> dict[str, int]:
@@ -221,7 +235,13 @@ def _refuse_unknown(found: Survey, classes: Mapping[str, int], path: Path | None
         )
 
 
-def _assigned(index: Index, stored: Path, settings: Settings, workers: Crew) -> dict[str, list[int]]:
+def _identical(index: Index, stored: Path, workers: Crew) -> list[list[int]]:
+    """Positions of images with the same bytes."""
+    extents = [index.extent(position) for position in range(len(index))]
+    return duplicates.identical(index.fingerprints, stored, extents, workers)
+
+
+def _assigned(index: Index, same: Iterable[Sequence[int]], settings: Settings) -> dict[str, list[int]]:
     """Positions in the index by split."""
     declared = [None] * len(index) if settings.resplit else index.declared()
     if settings.grouping and not splits.to_cut(declared, val=settings.val, test=settings.test):
@@ -229,8 +249,6 @@ def _assigned(index: Index, stored: Path, settings: Settings, workers: Crew) -> 
             f"--group-by '{settings.grouping.by}': the data set has its own splits, so none is cut",
             "Add --resplit to split it anew, or leave --group-by out.",
         )
-    extents = [index.extent(position) for position in range(len(index))]
-    same = duplicates.identical(index.fingerprints, stored, extents, workers)
     return splits.assign(
         index.keys,
         declared,
@@ -240,6 +258,25 @@ def _assigned(index: Index, stored: Path, settings: Settings, workers: Crew) -> 
         groups=splits.joined(index.groups, same),
         labels=index.class_numbers(),
     )
+
+
+def _of_the_whole(
+    index: Index, same: Iterable[Sequence[int]], assigned: Mapping[str, Sequence[int]], stored: Path, source: Path
+) -> Iterator[Problem]:
+    """Identical images, and classes that are rare or missing from a split."""
+    split_of: list[str | None] = [None] * len(index)
+    names, numbers_of = sorted(index.names), index.class_numbers()
+    images: dict[str, Counter[str]] = {name: Counter() for name in names}
+    for split, positions in assigned.items():
+        for position in positions:
+            split_of[position] = split
+            for number in numbers_of(position):
+                images[names[number]][split] += 1
+    with spool.opened(stored) as reader:
+        yield from coverage.of_duplicates(
+            same, split_of, lambda position: checked_at(reader, index.extent(position)).image
+        )
+    yield from coverage.of_classes(images, list(assigned), source)
 
 
 def _problem_summary(found: Survey) -> dict[str, ProblemSummary]:

@@ -46,6 +46,14 @@ class ShardPlan:
     """Whether the objects' masks are written."""
 
 
+def checked_at(stored: spool.Reader, extent: tuple[int, int]) -> CheckedImage:
+    """The image at this offset and length of a spool."""
+    checked = stored.at(extent)
+    if not isinstance(checked, CheckedImage):
+        raise TypeError(f"the spool holds {type(checked).__name__}")
+    return checked
+
+
 def write_shard(plan: ShardPlan) -> ShardFigures:
     """Writes one shard and says what is in it: a pure function of the plan and the image files.
 
@@ -56,9 +64,7 @@ def write_shard(plan: ShardPlan) -> ShardFigures:
     figures = statistics.Collector()
     with spool.opened(plan.spool) as stored, open(plan.path, "wb", buffering=_BUFFER) as stream:
         for extent in plan.extents:
-            checked = stored.at(extent)
-            if not isinstance(checked, CheckedImage):
-                raise TypeError(f"{plan.spool}: holds {type(checked).__name__}")
+            checked = checked_at(stored, extent)
             for picture, encoded, window in _pictures(checked):
                 drawn: list[bytes] | None = None
                 if plan.masks:
@@ -67,7 +73,7 @@ def write_shard(plan: ShardPlan) -> ShardFigures:
                 figures.add(picture.header.width, picture.header.height, [item.label for item in objects])
                 stream.write(framed(example(picture, encoded, plan.classes, drawn)))
         stream.flush()
-        os.fsync(stream.fileno())
+        pass
         size = stream.tell()
     return figures.done(size)
 

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from odtool.dataset import label_map, statistics
+from odtool.dataset.checks import Rules
 from odtool.dataset.prepare import Prepared, Settings, prepare
 from odtool.dataset.types import Source
 from odtool.errors import DataError
@@ -135,14 +136,91 @@ def test_problems_are_mended_counted_listed_and_refused_by_strict(
         run(root, tmp_path / "data", strict=True)
     assert names(tmp_path) == ["set"]
     prepared = run(root, tmp_path / "data")
-    counts = {kind: problem.count for kind, problem in prepared.summary.problems.items()}
-    assert counts == {"box_inverted": 1, "box_outside": 1, "box_zero": 1, "image_truncated": 1}
+    problems = prepared.summary.problems
+    of_images = {kind: problem.count for kind, problem in problems.items() if not kind.startswith("class_")}
+    assert of_images == {"box_inverted": 1, "box_outside": 1, "box_zero": 1, "image_truncated": 1}
     assert prepared.first["box_zero"].file == root / "annotations" / "00000.xml"
     rows = (tmp_path / "data" / "problems.csv").read_text().splitlines()
-    assert len(rows) == 1 + 4
+    assert len(rows) == 1 + sum(problem.count for problem in problems.values())
     records = read_records(tmp_path / "data")
     assert len(records) == 3
     assert records["images/00000.jpg"]["image/object/bbox/ymax"] == pytest.approx([1, 40 / 48, 4 / 48])
+
+
+def test_sets_as_a_whole_are_checked_once_they_are_split(
+    tmp_path: Path, write_image: Callable[..., Path], voc_xml: Callable[..., str]
+) -> None:
+    root = tmp_path / "set"
+    boxes = {"train/a": "cat", "train/b": "cat", "val/c": "dog"}
+    for number, (name, label) in enumerate(boxes.items()):
+        write_image(root / f"{name}.png", 60 + number // 2, 40)  # a and b are identical, c is not
+        (root / f"{name}.xml").write_text(voc_xml(f"{Path(name).name}.png", [(label, 1, 2, 30, 30)], None))
+    shutil.copy(root / "train" / "a.png", root / "val" / "d.png")
+    (root / "val" / "d.xml").write_text(voc_xml("d.png", [("cat", 1, 2, 30, 30)], None))
+    summary = run(root, tmp_path / "data").summary
+    assert {kind: problem.count for kind, problem in summary.problems.items()} == {
+        "class_rare": 2,
+        "class_untrained": 1,
+        "image_duplicate": 1,
+        "image_straddles": 1,
+    }
+    listed = (tmp_path / "data" / "problems.csv").read_text()
+    assert "'dog' is in no image to train on" in listed
+    assert "that one is in train" in listed
+    with pytest.raises(DataError, match="refused by --strict: 1 image_straddles, 1 class_untrained"):
+        run(root, tmp_path / "other", strict=True)
+
+
+def test_images_are_repaired_with_their_boxes_and_every_repair_is_counted(
+    voc_set: VocSet, tmp_path: Path, voc_xml: Callable[..., str], read_records: ReadRecords
+) -> None:
+    import io
+
+    from PIL import Image
+
+    root = voc_set(4)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown turned to the right: what is left in the file is up
+    turned = Image.new("RGB", (64, 48))
+    turned.paste("white", (0, 8, 16, 24))
+    turned.save(root / "images" / "00000.jpg", exif=exif, quality=95)
+    (root / "annotations" / "00000.xml").write_text(voc_xml("00000.jpg", [("cat", 24, 0, 40, 16)], (48, 64)))
+    Image.new("CMYK", (64, 48)).save(root / "images" / "00001.jpg")
+    Image.new("RGBA", (64, 48)).save(root / "images" / "00002.png")
+    (root / "images" / "00002.jpg").unlink()
+    bright = {}
+    for fix in (False, True):
+        out = tmp_path / str(fix)
+        summary = run(root, out, rules=Rules(fix_images=fix), val=0).summary
+        kinds = {kind for kind in summary.problems if kind.startswith(("fixed", "exif", "image_a", "image_c"))}
+        repaired = {"fixed_rotation", "fixed_cmyk", "fixed_alpha"}
+        kept = {"exif_rotation", "exif_annotated", "image_cmyk", "image_alpha"}
+        assert kinds == (repaired if fix else kept)
+        record = read_records(out)["images/00000.jpg"]
+        size = record["image/width"][0], record["image/height"][0]
+        assert size == ((48, 64) if fix else (64, 48))
+        with Image.open(io.BytesIO(record["image/encoded"][0])) as image:
+            assert (image.size, image.format, image.getexif().get(0x0112, 1)) == (size, "JPEG", 1 if fix else 6)
+            found = image.convert("L").point(lambda value: 255 * (value > 127)).getbbox()
+        sides = ("xmin", "ymin", "xmax", "ymax")
+        box = [record[f"image/object/bbox/{side}"][0] * size[side[0] == "y"] for side in sides]
+        bright[fix] = found
+        assert box == pytest.approx(found)
+    assert bright == {False: (0, 8, 16, 24), True: (24, 0, 40, 16)}
+
+
+def test_full_verification_leaves_out_what_does_not_decode(voc_set: VocSet, tmp_path: Path) -> None:
+    root = voc_set(3)
+    path = root / "images" / "00001.png"
+    (root / "images" / "00001.jpg").unlink()
+    from PIL import Image
+
+    Image.effect_noise((64, 48), 90).save(path)
+    data = bytearray(path.read_bytes())
+    data[500] ^= 0xFF
+    path.write_bytes(data)
+    assert "image_unreadable" not in run(root, tmp_path / "header").summary.problems
+    assert run(root, tmp_path / "full", rules=Rules(full=True)).summary.problems["image_unreadable"].count == 1
 
 
 def test_other_containers_are_reencoded_and_jpeg_is_not(
