@@ -22,6 +22,7 @@ def columns(bins: Mapping[str, int], axis: str) -> str:
     most = max(bins.values(), default=0) or 1
     step = _WIDTH / max(len(bins), 1)
     floor = _HEIGHT - _FOOT
+    tick = "tick tight" if max(map(len, bins), default=0) * len(bins) > 55 else "tick"
     parts = [f'<line class="axis" x1="0" x2="{_WIDTH}" y1="{floor}" y2="{floor}"/>']
     for number, (name, count) in enumerate(bins.items()):
         height = (floor - _HEAD) * count / most
@@ -33,7 +34,7 @@ def columns(bins: Mapping[str, int], axis: str) -> str:
         )
         if count:
             parts.append(f'<text class="count" x="{middle:.1f}" y="{floor - height - 4:.1f}">{_short(count)}</text>')
-        parts.append(f'<text class="tick" x="{middle:.1f}" y="{floor + 13}">{escape(name)}</text></g>')
+        parts.append(f'<text class="{tick}" x="{middle:.1f}" y="{floor + 13}">{escape(name)}</text></g>')
     parts.append(f'<text class="tick" x="{_WIDTH / 2}" y="{_HEIGHT - 5}">{escape(axis)}</text>')
     return _svg(axis, parts)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -161,3 +164,78 @@ def test_reencoding_keeps_every_pixel(tmp_path: Path) -> None:
     with Image.open(io.BytesIO(repair.encoded((tmp_path / "a.bmp").read_bytes(), header, fixed=False))) as again:
         assert again.format == "PNG"
         assert again.tobytes() == image.tobytes()
+
+
+DECODE = """
+import json, sys
+import tensorflow as tf
+means = {}
+for name in sys.argv[1:]:
+    try:
+        image = tf.io.decode_image(tf.io.read_file(name), channels=3, expand_animations=False)
+        means[name] = [list(image.shape), image.numpy().reshape(-1, 3).mean(axis=0).tolist()]
+    except tf.errors.InvalidArgumentError:
+        means[name] = None
+print(json.dumps(means))
+"""
+
+
+def passes(path: Path) -> bool:
+    try:
+        read_header(path)
+        repair.check_pixels(path)
+    except ImageError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_what_is_said_of_tensorflow_is_so(tmp_path: Path) -> None:
+    noise = Image.effect_noise((64, 48), 90)
+    colour = Image.merge("RGB", (noise, noise.point(lambda value: 255 - value), noise.rotate(180)))
+    alpha = colour.copy()
+    alpha.putalpha(noise)
+    deep = Image.frombytes("I;16", (64, 48), bytes(value for number in range(64 * 48) for value in (7, number % 256)))
+    sound: dict[str, tuple[Image.Image, dict[str, object]]] = {
+        "gray.jpg": (noise, {}),
+        "cmyk.jpg": (colour.convert("CMYK"), {}),
+        "alpha.png": (alpha, {}),
+        "gray_alpha.png": (alpha.convert("LA"), {}),
+        "palette.png": (colour.quantize(32), {"transparency": 0}),
+        "one_bit.png": (noise.convert("1"), {}),
+        "deep.png": (deep, {}),
+    }
+    for name, (image, options) in sound.items():
+        image.save(tmp_path / name, **options)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    colour.save(tmp_path / "turned.jpg", exif=exif)
+    colour.save(tmp_path / "whole.png")
+    whole = (tmp_path / "whole.png").read_bytes()
+    rows = chunk(b"IHDR", struct.pack(">IIBBBBB", 64, 48, 8, 0, 0, 0, 0)) + chunk(b"IDAT", zlib.compress(bytes(650)))
+    flipped = bytearray(whole)
+    flipped[900] ^= 0xFF
+    broken = {
+        "rows.png": whole[:8] + rows + chunk(b"IEND", b""),
+        "flipped.png": bytes(flipped),
+        "end.jpg": (tmp_path / "gray.jpg").read_bytes()[:-2],
+        "end.png": whole[:-12],
+    }
+    for name, data in broken.items():
+        (tmp_path / name).write_bytes(data)
+    names = [*sound, "turned.jpg", *broken]
+    words = [sys.executable, "-c", DECODE, *(str(tmp_path / name) for name in names)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    decoded = json.loads(done.stdout.splitlines()[-1])
+    # TensorFlow's inverse cosine transform is the quick one, which noise shows.
+    for name in (*sound, "turned.jpg"):
+        path = tmp_path / name
+        repair.check_pixels(path)
+        ours = repair.pixels(path.read_bytes(), read_header(path), fixed=False).convert("RGB")
+        shape, means = decoded[str(path)]
+        assert shape == [ours.height, ours.width, 3], name
+        of_ours = [sum(band.tobytes()) / (64 * 48) for band in ours.split()]
+        assert means == pytest.approx(of_ours, abs=3 if name.endswith("jpg") else 0.01), name
+    for name in broken:
+        assert decoded[str(tmp_path / name)] is None, name
+        assert not passes(tmp_path / name), name
