@@ -118,3 +118,14 @@ def test_any_bytes_are_an_image_or_an_image_error(
     path.write_bytes(data[:cut] if cut < len(data) else data)
     with suppress(ImageError):
         assert read_header(path).width > 0
+
+
+@pytest.mark.parametrize(("marker", "bits"), [(b"\xff\xc1", 12), (b"\xff\xc3", 8), (b"\xff\xc9", 8)])
+def test_jpegs_that_tensorflow_cannot_decode_are_unreadable(tmp_path: Path, marker: bytes, bits: int) -> None:
+    Image.new("RGB", (16, 16)).save(tmp_path / "a.jpg")
+    data = bytearray((tmp_path / "a.jpg").read_bytes())
+    frame = data.index(b"\xff\xc0")
+    data[frame : frame + 2], data[frame + 4] = marker, bits
+    (tmp_path / "a.jpg").write_bytes(data)
+    with pytest.raises(ImageError, match="TensorFlow cannot decode"):
+        read_header(tmp_path / "a.jpg")

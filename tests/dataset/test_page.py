@@ -195,3 +195,19 @@ def test_a_browser_paints_the_pictures(
     with Image.open(tmp_path / "page.png") as image:
         assert image.size == (1280, 2400)
         assert len(image.convert("RGB").getcolors(1 << 24) or ()) > 10_000
+
+
+def test_a_set_of_nothing_but_missing_images_still_gives_a_page(voc_set: VocSet) -> None:
+    root = voc_set(2)
+    shutil.rmtree(root / "images")
+    html = page.render(found_in(root))
+    assert "image missing" in html
+    assert "<figure" not in html
+
+
+def test_very_many_classes_are_cut_and_the_rest_counted(tmp_path: Path, voc_xml: Callable[..., str]) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    (tmp_path / "a.xml").write_text(voc_xml("a.png", [(f"class {number}", 1, 2, 30, 40) for number in range(1003)]))
+    assert "and 3 classes more" in page.render(found_in(tmp_path))
