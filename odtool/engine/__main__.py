@@ -1,4 +1,4 @@
-"""The engine's commands, each run in a process of its own: python -m odtool.engine train|eval|detect|doctor."""
+"""The engine's commands, each run in a process of its own: python -m odtool.engine TASK …"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from odtool.engine.ending import Ending, Stopped, StopRequest, write_ending
 from odtool.errors import OdtoolError
@@ -44,7 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     detect.set_defaults(task=_detect)
     doctor = tasks.add_parser("doctor", help="what works here, as JSON on stdout")
     doctor.set_defaults(task=_doctor)
-    for task in (train, evaluate, detect):
+    check = tasks.add_parser("check", help="what a run's fine-tune checkpoint gives its model, as JSON on stdout")
+    check.set_defaults(task=_check)
+    measure = tasks.add_parser("measure", help="memory that training takes at a batch size, as JSON on stdout")
+    measure.add_argument("--batch-size", type=_positive, required=True, metavar="N", help="images a step")
+    measure.set_defaults(task=_measure)
+    for task in (train, evaluate, detect, check, measure):
         task.add_argument("run", type=_run, metavar="RUN_DIR", help="train/<run>")
     return parser
 
@@ -100,6 +106,40 @@ def _doctor(_: argparse.Namespace) -> int:
     report = examine()
     sys.stdout.write(json.dumps(report) + "\n")
     return 1 if report["errors"] else 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.examination import examine
+
+        return examine(options.run)
+
+    return _answered(work)
+
+
+def _measure(options: argparse.Namespace) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.measurement import measure
+
+        return measure(options.run, options.batch_size)
+
+    return _answered(work)
+
+
+def _answered(work: Callable[[], dict[str, Any]]) -> int:
+    """Writes what a question about a run gives as JSON on stdout: the answer, or `failed` with its cause."""
+    from odtool.engine import compat
+
+    try:
+        compat.load()
+        answer = work()
+    except OdtoolError as error:
+        answer = {"failed": error.message, "hint": error.hint}
+    except Exception as error:  # the API's builders raise anything; the answer is that they do
+        traceback.print_exc()
+        answer = {"failed": f"{type(error).__name__}: {_first_line(error)}", "hint": ""}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 1 if "failed" in answer else 0
 
 
 def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> int:

@@ -116,7 +116,7 @@ class _Loop:
             name="first_step_without_finite_loss",
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-        self._do_step = Graph(_step_function(configs["train_config"], trainable, strategy, self._bad_step))
+        self._do_step = Graph(step_function(configs["train_config"], trainable, strategy, self._bad_step))
         self._step = self._saved = 0
         self._reported = (0, 0.0)
 
@@ -209,7 +209,7 @@ class _Loop:
         self._events.flush()
 
 
-def _step_function(settings: Any, trainable: model.Trainable, strategy: Any, bad_step: Any) -> Callable[[Any], Losses]:
+def step_function(settings: Any, trainable: model.Trainable, strategy: Any, bad_step: Any) -> Callable[[Any], Losses]:
     """One training step over all replicas, as model_lib_v2.train_loop takes it, which also notes a bad loss."""
     clip = settings.gradient_clipping_by_norm if settings.gradient_clipping_by_norm > 0 else None
 
