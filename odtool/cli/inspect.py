@@ -45,7 +45,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     drop: DropOption = None,
     verify: VerifyOption = Verify.header,
     fix_images: FixImagesOption = False,
-    min_box: MinBoxOption = 1.0,
+    min_box: MinBoxOption = 0.0,
     workers: WorkersOption = "auto",
     html: Annotated[Path | None, typer.Option(help="Write one page with plots and sample images to this file.")] = None,
     samples: Annotated[int, typer.Option(min=0, max=500, help="Images on the page, those with problems first.")] = 24,

@@ -64,7 +64,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     drop: DropOption = None,
     verify: VerifyOption = Verify.header,
     fix_images: FixImagesOption = False,
-    min_box: MinBoxOption = 1.0,
+    min_box: MinBoxOption = 0.0,
     workers: WorkersOption = "auto",
     beam: Annotated[
         str | None, typer.Option(metavar="OPTIONS", help="Write by Apache Beam, such as '--runner=DirectRunner'.")

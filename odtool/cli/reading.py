@@ -36,7 +36,12 @@ FixImagesOption = Annotated[
     bool,
     typer.Option("--fix-images", help="Turn, flatten and convert images to upright 8-bit RGB; boxes follow."),
 ]
-MinBoxOption = Annotated[float, typer.Option(min=0, help="Leave out boxes with a side shorter than this, in pixels.")]
+MinBoxOption = Annotated[
+    float,
+    typer.Option(
+        min=0, help="Leave out boxes with a side shorter than this, in pixels; 0 keeps all that have an area."
+    ),
+]
 RenameOption = Annotated[
     list[str] | None,
     typer.Option("--rename", metavar="OLD=NEW", help="Give a class another name; again for each further one."),

@@ -102,7 +102,7 @@ class Rules:
     """Decode every image, not only its header."""
     fix_images: bool = False
     """Repair images: turn, flatten, bring to RGB and 8 bits; their boxes follow."""
-    min_box: float = 1.0
+    min_box: float = 0.0
     """Boxes that are narrower or lower are left out, in pixels of the image."""
 
 

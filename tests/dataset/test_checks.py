@@ -34,8 +34,8 @@ def checked(box: Box, unit: Unit = "pixel") -> tuple[list[Box], list[str]]:
         (Box(100, 10, 120, 20), None, ["box_outside_entirely"]),
         (Box(float("nan"), 1, 2, 3), None, ["box_invalid"]),
         (Box(1, 1, float("inf"), 3), None, ["box_invalid"]),
-        (Box(10, 5, 10.5, 9), None, ["box_small"]),
-        (Box(99.5, 5, 120, 9), None, ["box_small"]),
+        (Box(10, 5, 10.5, 9), Box(10, 5, 10.5, 9), []),
+        (Box(99.5, 5, 120, 9), Box(99.5, 5, 100, 9), ["box_outside"]),
         (Box(10, 5, 11, 6), Box(10, 5, 11, 6), []),
     ],
 )
@@ -100,6 +100,8 @@ def test_the_smallest_box_can_be_chosen() -> None:
     for least, count in ((0, 2), (1, 1), (4, 1), (4.1, 0)):
         made, _ = checks.check_image(image, HEADER, checks.Rules(min_box=least))
         assert len(made.image.objects) == count
+    _, problems = checks.check_image(image, HEADER, checks.Rules(min_box=1))
+    assert [problem.kind for problem in problems] == ["box_small"]
 
 
 SIDEWAYS = replace(HEADER, orientation=6)
