@@ -77,7 +77,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 ) -> None:
     """Turn annotations into sharded TFRecords, a label map and dataset.json.
 
-    Pascal VOC, COCO, YOLO and the tutorials' CSV are told apart by looking. The folder appears whole or not at all.
+    The format is detected by looking, and what was seen is said. The folder appears whole or not at all.
 
     Example: `odtool prepare my_images --val 0.2`
     """
