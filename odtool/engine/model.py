@@ -14,7 +14,7 @@ from object_detection.core.standard_fields import InputDataFields
 from object_detection.protos import train_pb2
 from object_detection.utils import config_util, variables_helper
 
-from odtool.engine import checkpoints
+from odtool.engine import checkpoints, crowds
 from odtool.engine.tracing import Graph
 from odtool.errors import ConfigError
 from odtool.pipeline import config
@@ -59,7 +59,9 @@ def strategy() -> Any:
 def build_model(model_config: Any, *, is_training: bool = True) -> Any:
     """The detection model, its variables not yet made. Evaluation, too, builds it as for training, as the API does."""
     build = model_lib_v2.MODEL_BUILD_UTIL_MAP["detection_model_fn_base"]
-    return build(model_config=model_config, is_training=is_training, add_summaries=False)
+    detector = build(model_config=model_config, is_training=is_training, add_summaries=False)
+    crowds.match_in_blocks(detector)
+    return detector
 
 
 def build_trainable(configs: Configs, model: Any, element: Element) -> Trainable:

@@ -1,0 +1,233 @@
+"""Holds odtool's training and evaluation against the API's own loops: same config, start, seed and order of records.
+
+    python scripts/compare_with_stock.py train/my_run/pipeline.config
+    python scripts/compare_with_stock.py train/my_run/pipeline.config --size 160 --set train_config.batch_size=2
+
+Both start from one checkpoint of random weights and read the records in one order. What has no order of its own is left
+out on both sides: shuffling, and random augmentation, whose draws depend on which thread takes which image. Four
+processes run one after the other: training and evaluation here, training and evaluation there. The losses of every step
+and every metric are read from the event files, and so are the tags. Exit code 1 says that something differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LOSS_TOLERANCE = 1e-4
+"""Of a loss's size, or of 1 where it is smaller."""
+METRIC_TOLERANCE = 1e-6
+FIRST = 1
+"""The step of the common start: one of step 0 would be taken for the stock loop's first, which has no weights."""
+Scalars = dict[str, dict[int, float]]
+"""Values by tag and step."""
+
+
+def main() -> int:
+    """Compares one config; prints a table, or one JSON object."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("config", type=Path)
+    options.add_argument("--steps", type=int, default=20)
+    options.add_argument("--size", type=int, help="shrink images to this many pixels a side")
+    options.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="as for odtool configure")
+    options.add_argument("--folder", type=Path, help="where to work; a temporary folder by default")
+    options.add_argument("--json", action="store_true")
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="compare_with_stock_", dir=asked.folder) as name:
+        work = Path(name)
+        ours, stock = work / "ours" / "run", work / "stock" / "run"
+        for folder in (ours, stock):
+            write_config(asked.config, folder, asked)
+        child("start", ours)
+        for path in (*ours.glob(f"ckpt-{FIRST}.*"), ours / "checkpoint"):
+            shutil.copy(path, stock)
+        child("train", ours)
+        child("stock_train", stock)
+        for path in stock.glob("ckpt-*"):
+            path.unlink()
+        for path in (*ours.glob(f"ckpt-{FIRST + asked.steps}.*"), ours / "checkpoint"):
+            shutil.copy(path, stock)
+        child("evaluate", ours)
+        child("stock_evaluate", stock)
+        child("read_events", ours)
+        child("read_events", stock)
+        found = compare(ours, stock)
+    show(asked.config, found, as_json=asked.json)
+    return 0 if found["equal"] else 1
+
+
+def write_config(source: Path, folder: Path, asked: argparse.Namespace) -> None:
+    """The config as it is, without what would make two runs differ."""
+    from odtool.pipeline import config, fields
+
+    made = config.load(source)
+    for assignment in asked.set:
+        fields.assign(made, assignment)
+    message = made.message
+    message.train_config.num_steps = FIRST + asked.steps
+    for name in ("data_augmentation_options", "fine_tune_checkpoint"):
+        message.train_config.ClearField(name)
+    for reader in (message.train_input_reader, *message.eval_input_reader):
+        reader.shuffle = False
+        reader.num_readers = 1
+    if asked.size:
+        shrink(config.model(made).image_resizer, asked.size)
+    folder.mkdir(parents=True)
+    config.save(made, folder / "pipeline.config")
+
+
+def shrink(resizer: Any, size: int) -> None:
+    """Sets both sides of the one image resizer that is chosen."""
+    chosen = getattr(resizer, resizer.WhichOneof("image_resizer_oneof"))
+    for name in ("height", "width", "min_dimension", "max_dimension"):
+        if name in chosen.DESCRIPTOR.fields_by_name:
+            setattr(chosen, name, size)
+
+
+def child(task: str, folder: Path) -> None:
+    """Runs one of TASKS in a process of its own, which ends this one where it fails."""
+    done = subprocess.run([sys.executable, __file__, task, folder], capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"{task} of {folder} failed:\n{done.stdout}\n{done.stderr}")
+
+
+def start(folder: Path) -> None:
+    """Saves random weights, with the optimizer's empty slots."""
+    import tensorflow as tf
+
+    from odtool.engine import checkpoints, inputs, model
+    from odtool.workspace import Run
+
+    run = Run(folder)
+    configs = model.read_configs(run.pipeline_config)
+    detector = model.build_model(configs["model"])
+    data = inputs.training_data(configs, detector, tf.distribute.get_strategy())
+    trainable = model.build_trainable(configs, detector, data.element_spec)
+    trainable.step.assign(FIRST)
+    checkpoints.save(run, trainable.checkpoint, FIRST)
+
+
+def train(folder: Path) -> None:
+    """Trains as `odtool train` does, with a report of every step instead of one every few seconds."""
+    from odtool.engine import __main__ as engine
+    from odtool.engine import training
+
+    training.REPORT_EVERY = 0.0
+    if code := engine.main(["train", str(folder)]):
+        sys.exit(code)
+
+
+def stock_train(folder: Path) -> None:
+    """The API's loop, with a report of every step instead of one every 100."""
+    from object_detection import model_lib_v2
+
+    config = folder / "pipeline.config"
+    model_lib_v2.train_loop(str(config), str(folder), num_steps_per_iteration=1, checkpoint_every_n=10**6)
+
+
+def evaluate(folder: Path) -> None:
+    """Scores the last checkpoint as `odtool eval` does."""
+    from odtool.engine import __main__ as engine
+
+    if code := engine.main(["eval", str(folder), "--checkpoint", "latest"]):
+        sys.exit(code)
+
+
+def stock_evaluate(folder: Path) -> None:
+    """The API's evaluation, which ends by itself as the checkpoint is that of the config's last step."""
+    from object_detection import model_lib_v2
+
+    config = folder / "pipeline.config"
+    model_lib_v2.eval_continuously(
+        str(config), model_dir=str(folder), checkpoint_dir=str(folder), wait_interval=1, timeout=1
+    )
+
+
+def read_events(folder: Path) -> None:
+    """Writes every scalar and every tag of the event files to JSON, so that only children need TensorFlow."""
+    import tensorflow as tf
+
+    found: dict[str, Any] = {}
+    for task in ("train", "eval"):
+        scalars: Scalars = {}
+        tags = set()
+        for file in sorted((folder / task).rglob("events.out.tfevents.*")):
+            for event in tf.compat.v1.train.summary_iterator(str(file)):
+                for value in event.summary.value:
+                    tags.add(value.tag)
+                    if value.metadata.plugin_data.plugin_name == "scalars":
+                        scalars.setdefault(value.tag, {})[event.step] = float(tf.make_ndarray(value.tensor))
+        found[task] = {"scalars": scalars, "tags": sorted(tags)}
+    (folder / "events.json").write_text(json.dumps(found))
+
+
+def compare(ours: Path, stock: Path) -> dict[str, Any]:
+    """The largest differences of losses by tag and of metrics, and the tags that only one side has."""
+    here, there = (json.loads((folder / "events.json").read_text()) for folder in (ours, stock))
+    losses = {
+        tag: max(
+            abs(here["train"]["scalars"][tag][step] - value) / max(abs(value), 1.0) for step, value in values.items()
+        )
+        for tag, values in there["train"]["scalars"].items()
+        if tag.startswith("Loss/") or tag == "learning_rate"
+    }
+    metrics = {
+        tag: abs(next(iter(here["eval"]["scalars"][tag].values())) - next(iter(values.values())))
+        for tag, values in there["eval"]["scalars"].items()
+        if not tag.startswith("Loss/")
+    }
+    tags = sorted(set(here["train"]["tags"]) ^ set(there["train"]["tags"]))
+    # Each side's evaluation may show losses or not; the stock one always does.
+    tags += sorted(set(there["eval"]["tags"]) - set(here["eval"]["tags"]))
+    total = there["train"]["scalars"]["Loss/total_loss"]
+    return {
+        "steps": len(total),
+        "first_and_last_loss": [total[min(total, key=int)], total[max(total, key=int)]],
+        "losses": losses,
+        "metrics": metrics,
+        "nonzero_metrics": sum(
+            next(iter(values.values())) > 0 for tag, values in there["eval"]["scalars"].items() if tag in metrics
+        ),
+        "tags_of_one_side": tags,
+        "equal": max(losses.values()) <= LOSS_TOLERANCE and max(metrics.values()) <= METRIC_TOLERANCE and not tags,
+    }
+
+
+def show(config: Path, found: dict[str, Any], *, as_json: bool) -> None:
+    """Prints the comparison."""
+    if as_json:
+        print(json.dumps(found))
+        return
+    first, last = found["first_and_last_loss"]
+    print(f"{config}: {found['steps']} steps, total loss {first:.4f} to {last:.4f}")
+    for kind, limit in (("losses", LOSS_TOLERANCE), ("metrics", METRIC_TOLERANCE)):
+        name = max(found[kind], key=found[kind].__getitem__)
+        print(f"  {len(found[kind]):2d} {kind}, largest difference {found[kind][name]:.1e} ({name}); allowed {limit:g}")
+    print(f"  metrics above zero: {found['nonzero_metrics']}")
+    print(f"  tags of one side only: {', '.join(found['tags_of_one_side']) or 'none'}")
+    print(f"  {'equal' if found['equal'] else 'NOT EQUAL'}")
+
+
+TASKS: dict[str, Callable[[Path], None]] = {
+    task.__name__: task for task in (start, train, stock_train, evaluate, stock_evaluate, read_events)
+}
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] in TASKS:
+        from odtool.engine import compat
+
+        compat.load()
+        import tensorflow
+
+        # Seeds of random operations in a graph count from its first one, so equal graphs draw equal numbers.
+        tensorflow.random.set_seed(0)
+        TASKS[sys.argv[1]](Path(sys.argv[2]))
+    else:
+        sys.exit(main())
