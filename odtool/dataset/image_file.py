@@ -8,8 +8,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
+from odtool.dataset.pickling import by_position
 from odtool.dataset.types import Extent
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jpe", ".jfif")
@@ -42,6 +42,7 @@ class ImageError(ValueError):
         self.detail = detail
 
 
+@by_position
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
     """What an image file says of itself."""
@@ -67,15 +68,9 @@ class ImageHeader:
         """Whether the file's own bytes go into the record: what the API's decoder takes as JPEG or PNG."""
         return self.format in ("jpeg", "png")
 
-    def __reduce__(self) -> tuple[type[ImageHeader], tuple[Any, ...]]:
-        """By position, as Box pickles."""
-        return ImageHeader, tuple([getattr(self, name) for name in _HEADER_FIELDS])
-
     def name_fits(self, path: Path) -> bool:
         return path.suffix.lower() in _NAMES[self.format]
 
-
-_HEADER_FIELDS = ImageHeader.__match_args__
 
 Read = Callable[[int, int], bytes]
 """Bytes of the file: (offset, length); fewer at its end."""
@@ -230,8 +225,8 @@ def _by_pillow(data: bytes) -> ImageHeader:
 
 def read_bytes(path: Path, extent: Extent | None = None) -> bytes:
     """The encoded image as it is stored; shorter than its header said where the file has been cut since."""
-    if extent is None:
-        return path.read_bytes()
-    with open(path, "rb") as stream:
+    with open(path, "rb", buffering=0) as stream:
+        if extent is None:
+            return stream.read()
         stream.seek(extent.offset)
-        return stream.read(extent.length)
+        return stream.read(extent.length) or b""

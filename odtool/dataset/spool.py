@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from odtool.dataset.pickling import by_position
 from odtool.dataset.splits import SPLITS
 
 
+@by_position
 @dataclass(frozen=True, slots=True)
 class Stored:
     """One checked image on its way into the spool."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 _NO_CLASS = -1
 """Stands for images without objects, which are spread like a class of their own."""
@@ -46,16 +46,15 @@ def cut(
 
 def _dealt(units: Sequence[Sequence[int]], weights: Sequence[Mapping[int, int]], parts: _Parts) -> list[str]:
     """The part of each unit."""
-    members: dict[int, list[int]] = {}
-    for number, weight in enumerate(weights):
-        for label in weight:
-            members.setdefault(label, []).append(number)
+    members = _members(weights)
     for label, numbers in members.items():
-        parts.want(label, sum(weights[number][label] for number in numbers), len(numbers))
-    left = {label: len(numbers) for label, numbers in members.items()}
+        parts.want(label, sum(weights[number][label] for number in numbers))
+    part_of = [""] * len(units)
+    for number, part in _first(members, units, weights, parts):
+        part_of[number] = part
+    left = {label: sum(not part_of[number] for number in numbers) for label, numbers in members.items()}
     queue = [(count, label) for label, count in left.items()]
     heapq.heapify(queue)
-    part_of = [""] * len(units)
     while queue:
         count, label = heapq.heappop(queue)
         if count != left[label]:
@@ -63,12 +62,43 @@ def _dealt(units: Sequence[Sequence[int]], weights: Sequence[Mapping[int, int]],
         for number in members[label]:
             if part_of[number]:
                 continue
-            part_of[number] = parts.place(label, len(units[number]), weights[number])
+            part_of[number] = parts.lacking_most(label, len(units[number]))
+            parts.take(part_of[number], len(units[number]), weights[number])
             for other in weights[number]:
                 left[other] -= 1
                 if other != label and left[other]:
                     heapq.heappush(queue, (left[other], other))
     return part_of
+
+
+def _members(weights: Sequence[Mapping[int, int]]) -> dict[int, list[int]]:
+    """Units by class."""
+    members: dict[int, list[int]] = {}
+    for number, weight in enumerate(weights):
+        for label in weight:
+            members.setdefault(label, []).append(number)
+    return members
+
+
+def _first(
+    members: Mapping[int, Sequence[int]],
+    units: Sequence[Sequence[int]],
+    weights: Sequence[Mapping[int, int]],
+    parts: _Parts,
+) -> Iterator[tuple[int, str]]:
+    """One unit of each class for each of the smaller parts, the rarest classes first, as far as there is room."""
+    taken: set[int] = set()
+    for label in sorted(members, key=lambda label: (len(members[label]), label)):
+        if len(members[label]) <= len(parts.smaller):
+            continue
+        for part in parts.smaller:
+            if parts.has(part, label):
+                continue
+            free = (n for n in members[label] if n not in taken and parts.fits(part, len(units[n])))
+            if (number := next(free, None)) is not None:
+                taken.add(number)
+                parts.take(part, len(units[number]), weights[number])
+                yield number, part
 
 
 def _units(pool: Sequence[int], groups: Sequence[int]) -> list[list[int]]:
@@ -94,24 +124,37 @@ class _Parts:
         self._shares = {name: count / total for name, count in counts.items() if count}
         self._room = {rest: total - sum(counts.values()), **{name: counts[name] for name in self._shares}}
         self._lacking: dict[str, dict[int, float]] = {name: {} for name in self._room}
+        self._held: dict[str, set[int]] = {name: set() for name in self._room}
 
-    def want(self, label: int, images: int, units: int) -> None:
+    @property
+    def smaller(self) -> Sequence[str]:
+        """All parts but the rest."""
+        return tuple(self._shares)
+
+    def want(self, label: int, images: int) -> None:
         """Sets what each part is to have of a class."""
-        least = 1.0 if units >= len(self._room) else 0.0
-        given = 0.0
         for name, share in self._shares.items():
-            self._lacking[name][label] = max(images * share, least)
-            given += self._lacking[name][label]
-        self._lacking[self._rest][label] = max(images - given, least)
+            self._lacking[name][label] = images * share
+        self._lacking[self._rest][label] = images * (1 - sum(self._shares.values()))
 
-    def place(self, label: int, size: int, weight: Mapping[int, int]) -> str:
-        """The part for a unit: of those with room for at least half of it, the one that lacks the class most."""
-        open_parts = [name for name, room in self._room.items() if room > 0 and 2 * room >= size] or [self._rest]
-        chosen = max(open_parts, key=lambda name: (self._lacking[name][label], self._room[name]))
-        self._room[chosen] -= size
-        for other, count in weight.items():
-            self._lacking[chosen][other] -= count
-        return chosen
+    def has(self, name: str, label: int) -> bool:
+        return label in self._held[name]
+
+    def fits(self, name: str, size: int) -> bool:
+        """Whether there is room for at least half of a unit."""
+        return self._room[name] > 0 and 2 * self._room[name] >= size
+
+    def lacking_most(self, label: int, size: int) -> str:
+        """The part with room for a unit that lacks the class most."""
+        fitting = [name for name in self._room if self.fits(name, size)] or [self._rest]
+        return max(fitting, key=lambda name: (self._lacking[name][label], self._room[name]))
+
+    def take(self, name: str, size: int, weight: Mapping[int, int]) -> None:
+        """Puts a unit into a part."""
+        self._room[name] -= size
+        self._held[name].update(weight)
+        for label, count in weight.items():
+            self._lacking[name][label] -= count
 
 
 def _fill(part_of: list[str], units: Sequence[Sequence[int]], parts: Sequence[str]) -> None:

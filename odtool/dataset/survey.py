@@ -59,8 +59,8 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Result:
-    stored: list[tuple[Stored, Problem]]
-    """Each image with the problem to count if it turns out to have been met before."""
+    stored: list[tuple[Stored, str, str]]
+    """Each image with its annotation file and name, to be told if it turns out to have been met before."""
     problems: list[Problem]
     classes: dict[str, Path]
     changes: Changes
@@ -88,9 +88,9 @@ def survey(
     tasks = (_Task(source, chunk, rules, chosen, grouping, tiling) for source, chunk in _chunks(findings))
     for result in crew.map(_examine, tasks, alone=_ALONE):
         problems = result.problems
-        for stored, repeated in result.stored:
+        for stored, source, name in result.stored:
             if stored.key in seen:
-                problems.append(repeated)
+                problems.append(Problem("image_repeated", Path(source), f"{name} has been annotated before"))
             else:
                 seen.add(stored.key)
                 spool.add(stored)
@@ -132,14 +132,14 @@ def _examine(task: _Task) -> _Result:
         result.problems.extend(replace(problem, image=checked.image.source_id or "") for problem in problems)
         for annotation in objects:
             result.classes.setdefault(annotation.label, item.source)
-        repeated = Problem("image_repeated", item.source, f"{item.name} has been annotated before")
         if task.source.masks:
             checked = _with_outlines(checked, result.problems)
         if tiles.applies(checked.header, task.tiling):
             checked = _cut(checked, task, result.problems)
             if not checked.tiles:
                 continue
-        result.stored.append((_stored(checked, _group(item, task, result.problems)), repeated))
+        group = _group(item, task, result.problems)
+        result.stored.append((_stored(checked, group), str(item.source), item.name))
     return result
 
 
@@ -220,6 +220,7 @@ def _path_within(image: AnnotatedImage, source: Source) -> str:
     """The image's path within its source, with slashes; what lies in a larger file has the name given there."""
     if image.extent is None:
         for root in (source.root, source.images):
-            if root is not None and image.path.is_relative_to(root):
-                return image.path.relative_to(root).as_posix()
+            # As text: pathlib's own way took longer than the reading of the header.
+            if root is not None and (path := str(image.path)).startswith(inside := f"{root}/"):
+                return path[len(inside) :]
     return image.name

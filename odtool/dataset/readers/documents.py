@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odtool.errors import DataError
 
 if TYPE_CHECKING:
-    from lxml.etree import _Element
+    from lxml.etree import XMLParser, _Element
 
 _HEAD = 1 << 16
 
@@ -92,7 +93,22 @@ def xml_of(data: bytes, path: Path) -> _Element:
     position = data.find(b"<!DOCTYPE")
     if position >= 0:
         raise _document_type(path, data[:position].count(b"\n") + 1)
-    parser = etree.XMLParser(
+    try:
+        root = etree.fromstring(data, _parser())
+    except etree.XMLSyntaxError as error:
+        raise broken(path, error.lineno or 1, f"broken XML: {error.msg}") from None
+    # In UTF-16 the search above is blind.
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise _document_type(path, 1)
+    return root
+
+
+@cache
+def _parser() -> XMLParser:
+    """One for all documents: making one takes as long as parsing a small file."""
+    from lxml import etree
+
+    return etree.XMLParser(
         resolve_entities=False,
         no_network=True,
         load_dtd=False,
@@ -100,14 +116,6 @@ def xml_of(data: bytes, path: Path) -> _Element:
         remove_comments=True,
         remove_pis=True,
     )
-    try:
-        root = etree.fromstring(data, parser)
-    except etree.XMLSyntaxError as error:
-        raise broken(path, error.lineno or 1, f"broken XML: {error.msg}") from None
-    # In UTF-16 the search above is blind.
-    if root.getroottree().docinfo.internalDTD is not None:
-        raise _document_type(path, 1)
-    return root
 
 
 def _document_type(path: Path, line: int) -> DataError:
