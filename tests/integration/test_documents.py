@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,3 +48,11 @@ def test_every_option_in_a_readme_line_is_an_option_of_its_command(
     assert used
     helps = {command: odtool(command, "--help", cwd=tmp_path).stdout for command in {command for command, _ in used}}
     assert [(command, option) for command, option in sorted(used) if option not in helps[command]] == []
+
+
+def test_tensorboard_starts_in_this_environment() -> None:
+    """The README sends people to it; a setuptools without pkg_resources breaks it."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tensorboard.main", "--version"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
