@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool.cli import console
+from odtool.cli import batch, console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.pipeline.configuration import Configured
+    from odtool.pipeline.configuration import Configured, Request
+    from odtool.pipeline.memory import Fitted
+    from odtool.workspace import Workspace
+
+_LARGEST_BATCH = 65536
 
 
 def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
@@ -22,7 +27,17 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
     data: Annotated[Path | None, typer.Option(help="Prepared data; data/ in the workspace by default.")] = None,
     run: Annotated[str | None, typer.Option(help="Name of the new run; the model's by default.")] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, max=65536, help="Images a step; the learning rate is scaled with it.")
+        str | None,
+        typer.Option(
+            metavar="N|auto",
+            help="Images a step; the learning rate is scaled with it. auto measures what the device's memory takes.",
+        ),
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="With auto: memory to use, as 6GB or 80%; 85% by default.")
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option(help="With auto: GPU numbers as in 0 or 0,1, or cpu, as for odtool train.")
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps of training; the learning rate's schedule follows.")
@@ -52,6 +67,7 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
     _refuse_both(steps, "--steps", epochs, "--epochs")
     if epochs is not None and not 0 < epochs < 1e6:
         raise typer.BadParameter("must be more than 0.", param_hint="--epochs")
+    size = _batch_size(batch_size, memory, gpu, assignments or [])
     from odtool.pipeline import configuration
 
     request = configuration.Request(
@@ -59,7 +75,7 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
         pipeline=pipeline,
         data=data,
         run=run,
-        batch_size=batch_size,
+        batch_size=size,
         steps=steps,
         epochs=epochs,
         checkpoint=checkpoint,
@@ -67,8 +83,42 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
         force=force,
         dry_run=dry_run,
     )
-    configured = configuration.configure(console.workspace(workspace), request)
-    console.show(_payload(configured), as_json=as_json, render=lambda screen: _render(configured, screen))
+    space, fitted = console.workspace(workspace), None
+    if batch_size == "auto":
+        request, fitted = _fit(space, request, memory, gpu)
+    configured = configuration.configure(space, request)
+    payload = {**_payload(configured), "measured": None if fitted is None else batch.payload(fitted)}
+    console.show(payload, as_json=as_json, render=lambda screen: _render(configured, screen))
+
+
+def _batch_size(text: str | None, memory: str | None, gpu: str | None, assignments: list[str]) -> int | None:
+    """The number asked for, or None where odtool chooses or measures."""
+    if text == "auto":
+        if any(wish.partition("=")[0].strip() == "train_config.batch_size" for wish in assignments):
+            raise typer.BadParameter(
+                "cannot be auto together with --set train_config.batch_size.", param_hint="--batch-size"
+            )
+        return None
+    for value, option in ((memory, "--memory"), (gpu, "--gpu")):
+        if value is not None:
+            raise typer.BadParameter("goes with --batch-size auto only.", param_hint=option)
+    if text is None:
+        return None
+    if not text.isdecimal() or not 1 <= int(text) <= _LARGEST_BATCH:
+        raise typer.BadParameter(
+            f"'{text}' is neither auto nor a number from 1 to {_LARGEST_BATCH}.", param_hint="--batch-size"
+        )
+    return int(text)
+
+
+def _fit(space: Workspace, request: Request, memory: str | None, gpu: str | None) -> tuple[Request, Fitted]:
+    """Measures the very config that the other options ask for, and puts in the batch size that fits."""
+    from odtool.pipeline import configuration
+
+    tried = configuration.configure(space, replace(request, dry_run=True))
+    fitted = batch.fit(tried.config, tried.images, memory=memory, gpu=gpu)
+    console.say(batch.explain(fitted))
+    return replace(request, batch_size=fitted.batch_size, batch_reason=batch.reason(fitted, tried.images)), fitted
 
 
 def _refuse_both(first: object, first_name: str, second: object, second_name: str) -> None:

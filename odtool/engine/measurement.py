@@ -18,7 +18,7 @@ _FIRST = 2
 """Steps before a GPU's mark is set back: the search for the fastest convolutions takes memory that it can spare."""
 _LEAST, _MOST = 4, 20
 """Steps. On two cores the resident memory of a small SSD grew by 5% from the first step to the fourth, then by 3%."""
-_ENOUGH = 8.0
+_ENOUGH = 5.0
 """Seconds of steps after the least number of them."""
 
 

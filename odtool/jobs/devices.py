@@ -54,6 +54,8 @@ class Choice:
     environment: dict[str, str]
     count: int = 1
     """Devices that share a batch."""
+    memory: int | None = None
+    """MiB of the smallest chosen GPU, 0 where it is not known; None for the CPU."""
 
 
 def inventory(
@@ -91,7 +93,8 @@ def choose(found: Inventory, wanted: str | None) -> Choice:
     if not found.restricted:
         # CUDA counts the fastest first unless told otherwise; nvidia-smi counts by PCI bus.
         environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-    return Choice(", ".join(f"GPU {gpu.number} ({gpu.name})" for gpu in chosen), environment, len(chosen))
+    label = ", ".join(f"GPU {gpu.number} ({gpu.name})" for gpu in chosen)
+    return Choice(label, environment, len(chosen), min(gpu.memory for gpu in chosen))
 
 
 def parse(output: str) -> tuple[Gpu, ...]:

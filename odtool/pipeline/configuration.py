@@ -28,6 +28,8 @@ class Request:
     data: Path | None = None
     run: str | None = None
     batch_size: int | None = None
+    batch_reason: str = "--batch-size"
+    """Where the batch size comes from."""
     steps: int | None = None
     epochs: float | None = None
     checkpoint: str | None = None
@@ -50,6 +52,8 @@ class Configured:
     settings: checks.Settings
     changes: list[Change]
     notes: list[str]
+    images: int
+    """Images to train on."""
     epochs: float
     written: bool
 
@@ -85,6 +89,7 @@ def configure(workspace: Workspace, request: Request) -> Configured:
         settings=settings,
         changes=diff.compare(base.config, draft.config, draft.reasons),
         notes=draft.notes,
+        images=images,
         epochs=_epochs(draft, images),
         written=not request.dry_run,
     )
@@ -92,7 +97,7 @@ def configure(workspace: Workspace, request: Request) -> Configured:
 
 def _set_size(draft: Draft, request: Request, base: Base, images: int) -> None:
     if request.batch_size is not None:
-        sizing.set_batch_size(draft, request.batch_size, "--batch-size")
+        sizing.set_batch_size(draft, request.batch_size, request.batch_reason)
     elif base.model is not None and not base.model.one_device:
         reason = f"fits one device; the zoo trained with {draft.message.train_config.batch_size} on several"
         sizing.set_batch_size(draft, sizing.DEFAULT_BATCH_SIZE, reason)

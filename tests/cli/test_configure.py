@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from odtool.cli import job
 from odtool.dataset import prepare, synthetic
 from odtool.dataset.types import Source
 from odtool.workspace import Workspace
@@ -87,6 +88,9 @@ def test_a_mistake_is_one_line_and_a_hint_and_writes_nothing(
         ["--epochs", "nan"],
         ["--batch-size", "0"],
         ["--batch-size", "many"],
+        ["--batch-size", "8", "--memory", "6GB"],
+        ["--gpu", "cpu"],
+        ["--batch-size", "auto", "--set", "train_config.batch_size=2"],
     ],
 )
 def test_wrong_usage_exits_with_2(odtool: Callable, prepared: Workspace, arguments: list[str]) -> None:
@@ -103,3 +107,65 @@ def test_it_never_imports_tensorflow(prepared: Workspace) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=prepared.root)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+ENGINE = """
+import json, os, pathlib, signal, sys
+task, run, option, batch = sys.argv[1:]
+assert (task, option) == ("measure", "--batch-size")
+assert "num_classes: 2" in pathlib.Path(run, "pipeline.config").read_text()
+assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
+HOW
+print("a library's chatter")
+print(json.dumps({"peak_bytes": 100_000_000 + 10_000_000 * int(batch), "out_of_memory": False}))
+"""
+
+
+@pytest.fixture
+def measuring(prepared: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Puts a script in the engine's place, which says 100 MB and 10 MB an image, or does what it is told."""
+
+    def make(how: str = "") -> None:
+        (tmp_path / "engine.py").write_text(ENGINE.replace("HOW", how))
+        monkeypatch.setattr(job, "ENGINE", (sys.executable, str(tmp_path / "engine.py")))
+
+    make()
+    return make
+
+
+def test_auto_takes_the_largest_batch_that_was_measured_to_fit(
+    odtool: Callable, prepared: Workspace, measuring: Callable[[str], None]
+) -> None:
+    auto = ("configure", "--batch-size", "auto", "--gpu", "cpu", "--memory")
+    said = odtool(*auto, "170MB", "--json", "--run", "first", "--epochs", 3).json
+    assert (said["batch_size"], said["num_steps"]) == (4, 6)
+    assert said["measured"]["peak_by_batch"] == {"1": 115_500_000, "4": 147_000_000, "8": 189_000_000}
+    change = next(each for each in said["changes"] if each["field"] == "train_config.batch_size")
+    assert change["reason"] == "--batch-size auto: the largest that fits 0.17 GB"
+    said = odtool(*auto, "1GB", "--run", "second")
+    assert "fits 1.00 GB, and twice as much is more than 8 images" in said.out
+    assert "measured memory by batch, with 5% for what a long run adds: 1: 0.12 GB, 4: 0.15 GB" in said.err
+
+
+def test_a_process_killed_while_measuring_ran_out_of_memory(odtool: Callable, measuring: Callable[[str], None]) -> None:
+    measuring("if int(batch) > 2: os.kill(os.getpid(), signal.SIGKILL)")
+    said = odtool("configure", "--batch-size", "auto", "--gpu", "cpu", "--json").json
+    assert said["batch_size"] == 2
+    assert said["measured"]["peak_by_batch"]["4"] is None
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("print(json.dumps({'failed': 'no such backbone', 'hint': ''})); sys.exit(1)", "error: no such backbone"),
+        ("sys.exit('no libcudart')", "engine measure: ended with exit code 1: no libcudart"),
+    ],
+)
+def test_what_keeps_the_engine_from_measuring_is_the_error(
+    odtool: Callable, prepared: Workspace, measuring: Callable[[str], None], how: str, message: str
+) -> None:
+    measuring(how)
+    said = odtool("configure", "--batch-size", "auto", "--gpu", "cpu")
+    assert said.code == 1
+    assert message in said.err
+    assert not prepared.train.exists()

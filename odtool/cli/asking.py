@@ -1,0 +1,57 @@
+"""Questions that only the engine can answer, each put to a process of its own that answers in JSON."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Mapping
+from typing import Any
+
+from odtool.cli import job
+from odtool.errors import JobError, OdtoolError
+from odtool.workspace import Run
+
+
+class KilledError(JobError):
+    """The process was killed from outside, as the kernel does when memory runs out."""
+
+
+def ask(task: str, run: Run, *options: object, environment: Mapping[str, str]) -> dict[str, Any]:
+    """What the engine says of a run.
+
+    Args:
+        environment: what chooses the device, as `devices.choose` gives it.
+
+    Raises:
+        OdtoolError: the engine says why it cannot answer.
+        KilledError: it was killed before it could answer.
+    """
+    done = subprocess.run(
+        job.engine_command(task, run, *options),
+        env={**job.engine_environment(), **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    try:
+        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        raise _silence(task, done) from None
+    if "failed" in answer:
+        raise OdtoolError(answer["failed"], answer["hint"])
+    return answer
+
+
+def _silence(task: str, done: subprocess.CompletedProcess[str]) -> JobError:
+    if done.returncode == -signal.SIGKILL:
+        return KilledError(
+            f"engine {task}: killed, most likely because memory ran out", "Use a smaller model or batch."
+        )
+    ending = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return JobError(
+        f"engine {task}: ended with {ending}: {lines[-1] if lines else 'it said nothing'}", "See: odtool doctor"
+    )
