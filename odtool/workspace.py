@@ -67,6 +67,11 @@ class Run:
         return self.path / "best"
 
     @property
+    def best_metrics(self) -> Path:
+        """metrics.json beside the best checkpoint: its step, and all that its evaluation gave."""
+        return self.best / "metrics.json"
+
+    @property
     def jobs(self) -> Path:
         return self.path / "jobs"
 

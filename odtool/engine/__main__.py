@@ -34,10 +34,14 @@ def _parser() -> argparse.ArgumentParser:
         "--checkpoint-every", type=_positive, default=1000, metavar="N", help="steps between checkpoints"
     )
     train.add_argument("--keep-checkpoints", type=_positive, default=5, metavar="N", help="newest checkpoints to keep")
+    train.add_argument("--early-stop", type=_positive, metavar="N", help="end after N evaluations without improvement")
+    train.add_argument("--deadline", type=float, metavar="TIME", help="Unix time at which to save and end")
     train.set_defaults(task=_train)
     evaluate = tasks.add_parser("eval", help="score checkpoints of a run until there are no more to come")
     evaluate.add_argument("--checkpoint", default="all", metavar="all|latest|best|PREFIX", help="what to score")
     evaluate.add_argument("--sample", type=_positive, default=1, metavar="N", help="use 1 of N images")
+    evaluate.add_argument("--best", metavar="METRIC", help="by which the best is chosen: mAP, AR, or a metric's name")
+    evaluate.add_argument("--latest", action="store_true", help="of several that wait, score only the newest")
     evaluate.set_defaults(task=_evaluate)
     detect = tasks.add_parser("detect", help="run a trained model over images of the evaluation records")
     detect.add_argument("--images", type=_positive, default=8, metavar="N", help="images, in order of reading")
@@ -68,10 +72,15 @@ def _positive(text: str) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     def work(stop: StopRequest) -> Ending:
+        from odtool.engine.limits import Limits
         from odtool.engine.training import train
 
         return train(
-            options.run, checkpoint_every=options.checkpoint_every, keep_checkpoints=options.keep_checkpoints, stop=stop
+            options.run,
+            checkpoint_every=options.checkpoint_every,
+            keep_checkpoints=options.keep_checkpoints,
+            limits=Limits(options.early_stop, options.deadline),
+            stop=stop,
         )
 
     return _supervised(options.run, "train", work)
@@ -81,7 +90,14 @@ def _evaluate(options: argparse.Namespace) -> int:
     def work(stop: StopRequest) -> Ending:
         from odtool.engine.evaluation import evaluate
 
-        return evaluate(options.run, which=options.checkpoint, sample=options.sample, stop=stop)
+        return evaluate(
+            options.run,
+            which=options.checkpoint,
+            sample=options.sample,
+            best=options.best,
+            latest=options.latest,
+            stop=stop,
+        )
 
     return _supervised(options.run, "eval", work)
 
@@ -162,6 +178,7 @@ def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> i
     except Exception as error:
         traceback.print_exc()
         ending = Ending("failed", f"{type(error).__name__}: {_first_line(error)}")
+    stop.defer()  # from here on a signal would only keep the outcome from being told
     write_ending(run, task, ending)
     _say(f"{task} {ending.state}: {ending.reason}")
     return 1 if ending.state == "failed" else 0

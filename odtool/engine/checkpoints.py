@@ -145,8 +145,9 @@ def prune(run: Run, keep: int) -> None:
     present = run.checkpoints()
     surplus = list(present)[: max(len(present) - keep, 0)]
     if surplus and locks.is_held(run.job_lock("eval")):
-        scored = metrics.scored_checkpoints(metrics.read(run.metrics))
-        surplus = [step for step in surplus if present[step].name in scored]
+        entries = metrics.read(run.metrics)
+        done = metrics.scored_checkpoints(entries) | metrics.skipped_checkpoints(entries)
+        surplus = [step for step in surplus if present[step].name in done]
     for step in surplus:
         delete(present[step])
     if surplus:

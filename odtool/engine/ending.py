@@ -32,7 +32,8 @@ class StopRequest:
     """Whether SIGTERM or SIGINT has asked this process to stop.
 
     Until `defer` is called a signal raises Stopped at once; after it, it only sets `made`, and whoever works looks
-    there at the next point where the work is whole. A second signal does not wait for that point.
+    there at the next point where the work is whole. More signals change nothing: one that broke a save would lose what
+    it is impatient for.
     """
 
     def __init__(self) -> None:
@@ -58,8 +59,8 @@ class StopRequest:
             raise Stopped("stopped by a signal; the next start does over what was not finished")
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        again, self.made = self.made, True
-        if again or not self._deferred:
+        self.made = True
+        if not self._deferred:
             raise Stopped(f"{signal.Signals(number).name} came before there was anything to save")
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import tensorflow as tf
 
 from odtool import locks
-from odtool.engine import checkpoints, metrics, model
+from odtool.engine import checkpoints, metrics, model, ranking
 from odtool.engine.ending import Ending, StopRequest
-from odtool.engine.scoring import MAP, MAP_50, Score, Scorer
+from odtool.engine.ranking import MAP, MAP_50
+from odtool.engine.scoring import Score, Scorer
 from odtool.errors import JobError, OdtoolError
 from odtool.workspace import Run
 
@@ -22,13 +23,17 @@ POLL = 0.5
 log = logging.getLogger("odtool.engine")
 
 
-def evaluate(run: Run, *, which: str, sample: int, stop: StopRequest) -> Ending:
+def evaluate(
+    run: Run, *, which: str, sample: int, stop: StopRequest, best: str | None = None, latest: bool = False
+) -> Ending:
     """Scores checkpoints of a run.
 
     Args:
         which: "all" scores every checkpoint not yet scored, and those still to come while training lives; "latest",
             "best" or a checkpoint's path or name score that one, scored before or not.
         sample: 1 of this many images is used.
+        best: the metric by which the best is chosen, by its own or a short name; by default mAP, where there is one.
+        latest: of several checkpoints that wait, only the newest is scored.
 
     Raises:
         OdtoolError: there is nothing to score, or config, records or a checkpoint cannot be used.
@@ -40,14 +45,14 @@ def evaluate(run: Run, *, which: str, sample: int, stop: StopRequest) -> Ending:
                 f"run '{run.name}' has no checkpoint and is not being trained",
                 f"Train it first: odtool train {run.name}",
             )
-        if not _unscored(run, sample):
+        if not _unscored(run, sample, latest=latest):
             return Ending("finished", "every checkpoint is scored already")
-    judge = _Judge(run, sample, stop)
+    judge = _Judge(run, sample, stop, best)
     stop.defer()
     if wanted is not None:
         judge.score(wanted)
         return Ending("finished", f"scored {wanted}")
-    return _follow(run, judge, sample, stop)
+    return _follow(run, judge, stop, sample=sample, latest=latest)
 
 
 def _named(run: Run, which: str) -> Path:
@@ -67,9 +72,12 @@ def _named(run: Run, which: str) -> Path:
     return found
 
 
-def _unscored(run: Run, sample: int) -> dict[int, Path]:
-    scored = metrics.scored_checkpoints(metrics.read(run.metrics), sample=sample)
-    present = {step: prefix for step, prefix in run.checkpoints().items() if prefix.name not in scored}
+def _unscored(run: Run, sample: int, *, latest: bool) -> dict[int, Path]:
+    entries = metrics.read(run.metrics)
+    done = metrics.scored_checkpoints(entries, sample=sample)
+    if latest:
+        done |= metrics.skipped_checkpoints(entries)
+    present = {step: prefix for step, prefix in run.checkpoints().items() if prefix.name not in done}
     return {step: prefix for step, prefix in present.items() if _is_trained(prefix)}
 
 
@@ -81,19 +89,22 @@ def _is_trained(prefix: Path) -> bool:
         return False
 
 
-def _follow(run: Run, judge: _Judge, sample: int, stop: StopRequest) -> Ending:
+def _follow(run: Run, judge: _Judge, stop: StopRequest, *, sample: int, latest: bool) -> Ending:
     """Scores in the order of steps until training has ended and nothing is left."""
-    done = 0
+    done = skipped = 0
     while not stop.made:
         # Asked before the folder is listed: what training saves last is there when its lock is gone.
         training = locks.is_held(run.job_lock("train"))
-        waiting = _unscored(run, sample)
+        waiting = _unscored(run, sample, latest=latest)
         if waiting:
-            judge.score(waiting[min(waiting)])
+            if latest:
+                skipped += judge.skip([waiting[step] for step in sorted(waiting)[:-1]])
+            judge.score(waiting[max(waiting) if latest else min(waiting)])
             done += 1
         elif not training:
             _prune_after_training(run)
-            return Ending("finished", f"scored {done} checkpoint{'' if done == 1 else 's'}; training has ended")
+            told = f"scored {done} checkpoint{'' if done == 1 else 's'}" + (f", skipped {skipped}" if skipped else "")
+            return Ending("finished", f"{told}; training has ended")
         else:
             time.sleep(POLL)
     return Ending("stopped", f"stopped after {done} checkpoints; the next start goes on from there")
@@ -109,7 +120,7 @@ def _prune_after_training(run: Run) -> None:
 class _Judge:
     """The model and its evaluation sets, built once; writes down what each checkpoint scores."""
 
-    def __init__(self, run: Run, sample: int, stop: StopRequest) -> None:
+    def __init__(self, run: Run, sample: int, stop: StopRequest, best: str | None) -> None:
         configs = model.read_configs(run.pipeline_config)
         if not configs["eval_input_configs"]:
             raise OdtoolError(
@@ -119,6 +130,8 @@ class _Judge:
         self._run = run
         self._stop = stop
         self._sample = sample
+        self._demanded = best is not None
+        self._metric = ranking.full_name(best) if best is not None else MAP
         self._metrics = metrics.MetricsLog(run.metrics)
         detector = model.build_model(configs["model"])
         self._scorers = [Scorer(configs, reader, detector, sample=sample) for reader in configs["eval_input_configs"]]
@@ -138,47 +151,60 @@ class _Judge:
         """
         step = self._restorable.restore(prefix)
         scores = [scorer.score(self._stop) for scorer in self._scorers]
-        values: dict[str, Any] = {}
+        found: dict[str, float] = {}
         for name, score, events in zip(self._names(), scores, self._events, strict=True):
             _write_events(events, step, score)
             inside = f"{name}/" if name and len(scores) > 1 and score is not scores[0] else ""
-            values.update({f"{inside}{key}": value for key, value in {**score.metrics, **score.by_class}.items()})
+            found.update({f"{inside}{key}": value for key, value in {**score.metrics, **score.by_class}.items()})
             log.info("%s%s: %s", prefix.name, f" on {name}" if name else "", _summary(score))
         own = prefix.parent in (self._run.path, self._run.best)
-        self._metrics.write(
-            "eval",
-            step,
-            {
-                **values,
-                "images": sum(score.images for score in scores),
-                "seconds": sum(score.seconds for score in scores),
-                "sample_1_of_n": self._sample,
-                "checkpoint": prefix.name if own else str(prefix),
-            },
-        )
-        if own:
-            self._judge_best(step, prefix, scores[0].metrics.get(MAP))
+        best = self._judge_best(step, prefix, found) if own else None
+        values = {
+            **found,
+            "images": sum(score.images for score in scores),
+            "seconds": sum(score.seconds for score in scores),
+            "sample_1_of_n": self._sample,
+            "checkpoint": prefix.name if own else str(prefix),
+        }
+        # Together: training counts the evaluations since the best, and must not see one before it is judged.
+        self._metrics.write_together([("eval", step, values), *([("best", step, best)] if best else [])])
 
-    def _judge_best(self, step: int, prefix: Path, value: float | None) -> None:
+    def skip(self, prefixes: list[Path]) -> int:
+        """Notes checkpoints that are passed over for a newer one; gives their number."""
+        for prefix in prefixes:
+            log.info("%s is skipped: a newer one waits", prefix.name)
+            self._metrics.write("skip", int(prefix.name.removeprefix("ckpt-")), {"checkpoint": prefix.name})
+        return len(prefixes)
+
+    def _judge_best(self, step: int, prefix: Path, found: dict[str, float]) -> dict[str, Any] | None:
+        """Keeps a checkpoint in best/ where it is better; what metrics.jsonl is to say of it, or None."""
+        if self._metric not in found and not self._demanded:
+            return None
+        value = ranking.value(self._metric, found)
         if value is None or not self._is_better(step, value):
-            return
+            return None
         kept = checkpoints.keep_as_best(self._run, prefix) if prefix.parent != self._run.best else prefix
         name = str(kept.relative_to(self._run.path))
-        self._metrics.write(
-            "best", step, {"metric": MAP, "value": value, "checkpoint": name, "sample_1_of_n": self._sample}
-        )
-        log.info("best so far: %s", name)
+        line = {"metric": self._metric, "value": value, "checkpoint": name, "sample_1_of_n": self._sample}
+        metrics.write_best(self._run.best_metrics, step, {**line, "metrics": found})
+        log.info("best so far: %s (%s %.4g)", name, self._metric, value)
+        return line
 
     def _is_better(self, step: int, value: float) -> bool:
         """Whether it beats the best; a score over fewer images never displaces one over more, nor the reverse."""
         present = self._run.best_checkpoint()
-        line = metrics.best(metrics.read(self._run.metrics))
+        entries = metrics.read(self._run.metrics)
+        line = metrics.best(entries)
         if line is None or present is None or line.values.get("checkpoint") != f"{self._run.best.name}/{present.name}":
             return True
-        before, sample = line.values.get("value"), line.values.get("sample_1_of_n")
+        sample = line.values.get("sample_1_of_n")
         if sample != self._sample:
             return sample is None or self._sample < sample
-        return before is None or value > before or (line.step == step and value != before)
+        same = line.values.get("metric") == self._metric
+        before = line.values.get("value") if same else metrics.value_of(entries, line.step, self._metric)
+        if line.step == step:
+            return not same or value != before
+        return before is None or ranking.is_better(self._metric, value, before)
 
 
 def _write_events(events: Any, step: int, score: Score) -> None:

@@ -6,15 +6,17 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from odtool import files
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: `kind` is start, train, checkpoint, eval, best or end."""
+    """One line: `kind` is start, train, checkpoint, not_finite, recover, eval, best, skip or end."""
 
     kind: str
     step: int
@@ -33,8 +35,16 @@ class MetricsLog:
 
     def write(self, kind: str, step: int, values: Mapping[str, Any]) -> None:
         """Appends one line in a single write, so that lines of two processes never mix."""
-        entry = {"kind": kind, "step": step, "time": self._clock(), "values": {k: _plain(v) for k, v in values.items()}}
-        self._append(json.dumps(entry, allow_nan=False) + "\n")
+        self.write_together([(kind, step, values)])
+
+    def write_together(self, lines: Sequence[tuple[str, int, Mapping[str, Any]]]) -> None:
+        """Appends lines (kind, step, values) that nobody is to read one without the other."""
+        now = self._clock()
+        entries = [
+            {"kind": kind, "step": step, "time": now, "values": {name: _plain(value) for name, value in values.items()}}
+            for kind, step, values in lines
+        ]
+        self._append("".join(json.dumps(entry, allow_nan=False) + "\n" for entry in entries))
 
     def _append(self, text: str) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -80,10 +90,32 @@ def scored_checkpoints(entries: list[Entry], *, sample: int | None = None) -> se
     }
 
 
+def skipped_checkpoints(entries: list[Entry]) -> set[str]:
+    """Names of checkpoints that an evaluation of the latest only has passed over."""
+    return {str(entry.values.get("checkpoint")) for entry in _current(entries) if entry.kind == "skip"}
+
+
 def best(entries: list[Entry]) -> Entry | None:
     """The newest line of the best evaluation, without those that a later start trained anew."""
     found = [entry for entry in _current(entries) if entry.kind == "best"]
     return found[-1] if found else None
+
+
+def evaluations_since_best(entries: list[Entry]) -> int:
+    """How many checkpoints later than the best have been evaluated."""
+    line = best(entries)
+    if line is None:
+        return 0
+    return len({entry.step for entry in _current(entries) if entry.kind == "eval" and entry.step > line.step})
+
+
+def value_of(entries: list[Entry], step: int, name: str) -> float | None:
+    """A metric in the newest evaluation of a step; None where it is not there."""
+    for entry in reversed(_current(entries)):
+        if entry.kind == "eval" and entry.step == step:
+            number = entry.values.get(name)
+            return float(number) if isinstance(number, (int, float)) else None
+    return None
 
 
 def keep_checkpoints(entries: list[Entry]) -> int | None:
@@ -103,6 +135,12 @@ def _current(entries: list[Entry]) -> list[Entry]:
     return current
 
 
+def write_best(path: Path, step: int, values: Mapping[str, Any]) -> None:
+    """best/metrics.json: what the checkpoint beside it has scored."""
+    content = {"step": step, **{name: _plain(value) for name, value in values.items()}}
+    files.write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
 def _parse(line: str) -> Entry | None:
     try:
         raw = json.loads(line)
@@ -115,5 +153,9 @@ def _plain(value: Any) -> Any:
     """Numbers of numpy and TensorFlow as JSON has them; NaN and infinity, which it has not, as null."""
     if value is None or isinstance(value, (str, bool, int)):
         return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
     number = float(value)
     return number if math.isfinite(number) else None

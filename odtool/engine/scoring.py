@@ -18,11 +18,10 @@ from object_detection.utils import label_map_util, visualization_utils
 from odtool.engine.ending import StopRequest
 from odtool.engine.inputs import evaluation_data
 from odtool.engine.model import Configs
+from odtool.engine.ranking import MAP_50
 from odtool.engine.tracing import Graph
 from odtool.errors import DataError
 
-MAP = "DetectionBoxes_Precision/mAP"
-MAP_50 = "DetectionBoxes_Precision/mAP@.50IOU"
 BY_CLASS = ("DetectionBoxes_PerformanceByCategory/mAP/", f"{MAP_50} ByCategory/")
 """What the API calls one class's mAP@[.5:.95] and mAP@.5; the class's name follows."""
 

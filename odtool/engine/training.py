@@ -11,9 +11,13 @@ from typing import Any
 
 import tensorflow as tf
 from object_detection import model_lib_v2
+from object_detection.inputs import HASH_KEY
 
 from odtool.engine import checkpoints, inputs, model
 from odtool.engine.ending import Ending, StopRequest
+from odtool.engine.events import mark_restart
+from odtool.engine.faults import BATCH, Recent
+from odtool.engine.limits import Limits, Watch
 from odtool.engine.metrics import MetricsLog
 from odtool.engine.tracing import Graph
 from odtool.errors import ConfigError, OdtoolError
@@ -36,8 +40,11 @@ class Schedule:
     keep_checkpoints: int
 
 
-def train(run: Run, *, checkpoint_every: int, keep_checkpoints: int, stop: StopRequest) -> Ending:
+def train(run: Run, *, checkpoint_every: int, keep_checkpoints: int, limits: Limits, stop: StopRequest) -> Ending:
     """Trains up to the config's num_steps, from the newest checkpoint where there is one.
+
+    Args:
+        limits: what may end it earlier.
 
     Raises:
         OdtoolError: config, records or checkpoint cannot be used, or the loss is no longer finite.
@@ -47,6 +54,9 @@ def train(run: Run, *, checkpoint_every: int, keep_checkpoints: int, stop: StopR
     newest = checkpoints.newest(run)
     if newest is not None and newest[0] >= schedule.num_steps:
         return Ending("finished", f"already trained: {newest[1].name} has {newest[0]} of {schedule.num_steps} steps")
+    watch = Watch(run, limits)
+    if newest is not None and (ending := watch.look()):
+        return Ending(ending.state, f"{ending.reason}; {newest[1].name} has {newest[0]} of {schedule.num_steps} steps")
     strategy = model.strategy()
     _check_batch(configs, strategy, run)
     with strategy.scope():
@@ -54,7 +64,7 @@ def train(run: Run, *, checkpoint_every: int, keep_checkpoints: int, stop: StopR
         data = inputs.training_data(configs, detector, strategy)
         trainable = model.build_trainable(configs, detector, data.element_spec)
         start = _restore(run, configs, trainable)
-        loop = _Loop(run, configs, schedule, trainable, strategy, stop)
+        loop = _Loop(run, configs, schedule, trainable, strategy, stop, watch)
         stop.defer()
         return loop.run_from(start, iter(data))
 
@@ -101,14 +111,17 @@ class _Loop:
         trainable: model.Trainable,
         strategy: Any,
         stop: StopRequest,
+        watch: Watch,
     ) -> None:
         self._run = run
+        self._watch = watch
+        self._recent = Recent(configs["train_input_config"])
         self._schedule = schedule
         self._trainable = trainable
         self._stop = stop
         self._batch = int(configs["train_config"].batch_size)
         self._metrics = MetricsLog(run.metrics)
-        self._events = tf.summary.create_file_writer(str(run.events("train")))
+        self._events: Any = None
         self._bad_step = tf.Variable(
             0,
             trainable=False,
@@ -126,6 +139,9 @@ class _Loop:
         self._metrics.write("start", start, {**values, "keep_checkpoints": self._schedule.keep_checkpoints})
         self._step = self._saved = start
         self._reported = (start, time.monotonic())
+        if start:
+            mark_restart(self._run.events("train"), start)
+        self._events = tf.summary.create_file_writer(str(self._run.events("train")))
         state: str = "failed"
         try:
             ending = self._take_steps(start, data)
@@ -137,9 +153,11 @@ class _Loop:
 
     def _take_steps(self, start: int, data: Any) -> Ending:
         total = self._schedule.num_steps
-        while self._step < total and not self._stop.made:
+        cut: Ending | None = None
+        while self._step < total and not self._stop.made and not (cut := self._watch.look()):
             losses = self._do_step(data)
             self._step += 1
+            self._recent.note(self._step, losses)
             first, last = self._step == start + 1, self._step == total
             if first or last or time.monotonic() - self._reported[1] >= REPORT_EVERY:
                 self._report(losses, first=first)
@@ -148,7 +166,9 @@ class _Loop:
         if self._step > self._saved:
             self._save()
         if self._step < total:
-            return Ending("stopped", f"stopped after step {self._step} of {total}; the next start goes on from there")
+            ended = cut or Ending("stopped", "stopped")
+            goes_on = "; the next start goes on from there" if ended.state == "stopped" else ""
+            return Ending(ended.state, f"{ended.reason} after step {self._step} of {total}{goes_on}")
         return Ending("finished", f"trained {total} steps")
 
     def _save(self) -> None:
@@ -160,17 +180,22 @@ class _Loop:
 
     def _check_finite(self) -> None:
         bad = int(self._bad_step.numpy())
-        if bad:
-            kept = max(self._run.checkpoints(), default=None)
-            last = f"the last checkpoint before it is ckpt-{kept}" if kept else "no checkpoint was saved before it"
-            raise OdtoolError(
-                f"the loss is not a finite number since step {bad} ({last})",
-                "Lower the learning rate (odtool configure --set …), and look for broken boxes: odtool inspect",
-            )
+        if not bad:
+            self._recent.trim()
+            return
+        found = self._recent.explain(bad)
+        self._metrics.write("not_finite", bad, {"losses": found.losses, "records": found.records})
+        kept = max(self._run.checkpoints(), default=None)
+        last = f"the last checkpoint before it is ckpt-{kept}" if kept else "no checkpoint was saved before it"
+        raise OdtoolError(
+            f"the loss is not a finite number since step {bad} ({last}); {found.text()}",
+            "Look for broken boxes in these records (odtool inspect), and lower the learning rate "
+            "(odtool configure --set …)",
+        )
 
     def _report(self, losses: Losses, *, first: bool) -> None:
         step = self._step
-        values = {name: float(loss) for name, loss in losses.items()}
+        values = {name: float(loss) for name, loss in losses.items() if name != BATCH}
         self._check_finite()
         now = time.monotonic()
         speed = (step - self._reported[0]) / max(now - self._reported[1], 1e-9)
@@ -210,7 +235,10 @@ class _Loop:
 
 
 def step_function(settings: Any, trainable: model.Trainable, strategy: Any, bad_step: Any) -> Callable[[Any], Losses]:
-    """One training step over all replicas, as model_lib_v2.train_loop takes it, which also notes a bad loss."""
+    """One training step over all replicas, as model_lib_v2.train_loop takes it, which also notes a bad loss.
+
+    What it returns holds, under BATCH, the hashes of the records' source ids beside the losses.
+    """
     clip = settings.gradient_clipping_by_norm if settings.gradient_clipping_by_norm > 0 else None
 
     def on_replica(features: Any, labels: Any) -> Losses:
@@ -234,7 +262,7 @@ def step_function(settings: Any, trainable: model.Trainable, strategy: Any, bad_
         reduced = model_lib_v2.reduce_dict(strategy, losses, tf.distribute.ReduceOp.SUM)
         good = tf.math.is_finite(reduced[TOTAL_LOSS]) | (bad_step > 0)
         bad_step.assign(tf.where(good, bad_step, trainable.step))
-        return dict(reduced)
+        return {**reduced, BATCH: features[HASH_KEY]}
 
     return do_step
 

@@ -30,12 +30,13 @@ def test_with_nothing_to_save_a_signal_stops_at_once(request_: StopRequest, numb
         os.kill(os.getpid(), number)
 
 
-def test_with_something_to_save_a_signal_waits_and_a_second_does_not(request_: StopRequest) -> None:
+def test_with_something_to_save_signals_wait_however_many(request_: StopRequest) -> None:
     request_.defer()
-    os.kill(os.getpid(), signal.SIGTERM)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        os.kill(os.getpid(), number)
     assert request_.made
     with pytest.raises(Stopped):
-        os.kill(os.getpid(), signal.SIGTERM)
+        request_.check()
 
 
 def test_the_outcome_says_how_why_when_and_who(tmp_path: Path) -> None:

@@ -58,6 +58,11 @@ def test_every_checkpoint_is_scored_in_order_and_evaluation_ends(api: Any, engin
     tags = {value.tag for event in api.compat.v1.train.summary_iterator(str(file)) for value in event.summary.value}
     assert {MAP, f"{MAP}@.50IOU", "DetectionBoxes_Recall/AR@100", "Loss/total_loss", "eval_side_by_side_0_0"} < tags
 
+    kept = json.loads(trained.best_metrics.read_text())
+    assert kept["checkpoint"] == f"best/{best.name}"
+    assert kept["value"] == kept["metrics"][MAP]
+    assert kept["step"] == entries(trained, "best")[-1].step
+
     again = engine("eval", trained.path)
     assert again.returncode == 0
     assert outcome(trained)["reason"] == "every checkpoint is scored already"
@@ -135,6 +140,30 @@ def test_sigterm_stops_it_while_it_waits(
     assert running.returncode == 0, log
     assert outcome(trained)["state"] == "stopped"
     assert [(line.values["images"], line.values["sample_1_of_n"]) for line in entries(trained, "eval")] == [(1, 6)] * 2
+
+
+def test_the_best_by_another_metric_and_only_the_latest_of_those_that_wait(engine: Engine, trained: Run) -> None:
+    for path in list(trained.path.glob("ckpt-2.*")):
+        shutil.copy(path, path.with_name(path.name.replace("ckpt-2", "ckpt-1")))
+    log = metrics.MetricsLog(trained.metrics)
+    log.write("start", 4, {"num_steps": 4, "batch_size": 2, "keep_checkpoints": 2})
+    done = engine("eval", trained.path, "--latest", "--best", "loss")
+    assert done.returncode == 0, done.stderr
+    assert [line.step for line in entries(trained, "eval")] == [4]
+    assert [line.values["checkpoint"] for line in entries(trained, "skip")] == ["ckpt-1", "ckpt-2"]
+    assert outcome(trained)["reason"] == "scored 1 checkpoint, skipped 2; training has ended"
+    assert list(trained.checkpoints()) == [2, 4]
+    (best,) = entries(trained, "best")
+    assert best.values["metric"] == "Loss/total_loss"
+
+    done = engine("eval", trained.path, "--best", "loss")
+    assert [line.step for line in entries(trained, "eval")] == [4, 2]
+    losses = {line.step: line.values["Loss/total_loss"] for line in entries(trained, "eval")}
+    assert entries(trained, "best")[-1].step == min(losses, key=lambda step: losses[step])
+
+    refused = engine("eval", trained.path, "--best", "mAP99", "--checkpoint", "ckpt-2")
+    assert refused.returncode == 1
+    assert "--best mAP99: the evaluation gives no such metric; it gives DetectionBoxes_" in outcome(trained)["reason"]
 
 
 def test_what_training_left_to_be_scored_is_pruned_at_the_end(engine: Engine, trained: Run) -> None:

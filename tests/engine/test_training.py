@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from odtool.engine import metrics
 from odtool.pipeline import config
@@ -74,7 +78,20 @@ def test_a_run_that_has_all_its_steps_is_finished_at_once(engine: Engine, traine
     assert trained.metrics.read_text() == before
 
 
+def assert_in_order(api: Any, run: Run) -> None:
+    """TensorBoard sees each step once, and the learning rate is everywhere that of its step."""
+    read = EventAccumulator(str(run.events("train")), size_guidance={"tensors": 0})
+    read.Reload()
+    rates = {event.step: float(api.make_ndarray(event.tensor_proto)) for event in read.Tensors("learning_rate")}
+    steps = [event.step for event in read.Tensors("learning_rate")]
+    assert steps == sorted(set(steps))
+    for step, rate in rates.items():
+        # The rate of the step that follows, half a cosine over 1000 steps.
+        assert rate == pytest.approx(0.005 * (1 + math.cos(math.pi * min(step, 1000) / 1000)), rel=1e-4, abs=1e-9)
+
+
 def test_sigterm_saves_and_after_kill_9_training_goes_on_from_the_newest_whole_checkpoint(
+    api: Any,
     new_run: Callable[..., Run],
     engine: Engine,
     start_engine: Callable[..., subprocess.Popen[str]],
@@ -89,6 +106,7 @@ def test_sigterm_saves_and_after_kill_9_training_goes_on_from_the_newest_whole_c
     first = start_engine(*options)
     wait_for(lambda: len(run.checkpoints()) == 2)
     first.send_signal(signal.SIGTERM)
+    first.send_signal(signal.SIGINT)  # a second one while it saves
     log, _ = first.communicate(timeout=60)
     assert first.returncode == 0, log
     stopped_at = max(run.checkpoints())
@@ -110,6 +128,7 @@ def test_sigterm_saves_and_after_kill_9_training_goes_on_from_the_newest_whole_c
     run.pipeline_config.write_text(config.dump(edited))
     third = engine(*options)
     assert third.returncode == 0, third.stderr
+    assert_in_order(api, run)
     starts = [entry.step for entry in entries(run, "start")]
     assert starts == [0, stopped_at, newest]
     assert max(run.checkpoints()) == newest + 2
@@ -138,6 +157,65 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_step(
     assert "Traceback" not in done.stderr
     assert max(run.checkpoints()) == 4
     assert entries(run, "end")[-1].values == {"state": "failed"}
+    (fault,) = entries(run, "not_finite")
+    assert len(fault.values["losses"]) == 4
+
+
+def test_a_poisoned_record_is_among_those_named_when_its_loss_is_not_finite(
+    api: Any, new_run: Callable[..., Run], engine: Engine, data: Path
+) -> None:
+    records = [record.numpy() for record in api.data.TFRecordDataset(str(data / "train-00000-of-00001.tfrecord"))]
+    example = api.train.Example.FromString(records[6])
+    example.features.feature["image/object/weight"].float_list.value.append(float("inf"))
+
+    def poison(message: Any) -> None:
+        message.train_config.num_steps = 50
+        message.train_input_reader.shuffle = False
+        message.train_input_reader.tf_record_input_reader.input_path[:] = [str(run.path / "poisoned.tfrecord")]
+
+    run = new_run()
+    with api.io.TFRecordWriter(str(run.path / "poisoned.tfrecord")) as writer:
+        for record in (*records[:6], example.SerializeToString(), *records[7:]):
+            writer.write(record)
+    new_run(poison)
+    done = engine("train", run.path, "--checkpoint-every", 2)
+    assert done.returncode == 1
+    assert "not a finite number since step 4 (the last checkpoint before it is ckpt-2)" in outcome(run)["reason"]
+    assert "records of its batch: train-6, train-7" in outcome(run)["reason"]
+    (fault,) = entries(run, "not_finite")
+    assert (fault.step, fault.values["records"]) == (4, ["train-6", "train-7"])
+    assert all(loss > 0 for loss in fault.values["losses"])
+    assert len(fault.values["losses"]) == 3
+    assert list(run.checkpoints()) == [2]
+
+
+def test_the_deadline_saves_and_the_lack_of_improvement_finishes(
+    new_run: Callable[..., Run], engine: Engine, start_engine: Callable[..., subprocess.Popen[str]], wait_for: Callable
+) -> None:
+    def long(message: Any) -> None:
+        message.train_config.num_steps = 100_000
+
+    run = new_run(long)
+    running = start_engine("train", run.path, "--early-stop", 2, "--checkpoint-every", 3)
+    wait_for(run.checkpoints)
+    log = metrics.MetricsLog(run.metrics)
+    log.write_together([("eval", 1, {}), ("best", 1, {"metric": "mAP", "value": 0.5})])
+    log.write("eval", 2, {})
+    log.write("eval", 3, {})
+    output, _ = running.communicate(timeout=60)
+    assert running.returncode == 0, output
+    done = max(run.checkpoints())
+    assert outcome(run)["state"] == "finished"
+    assert outcome(run)["reason"] == (
+        f"ended early: 2 evaluations without improvement on mAP 0.5 of step 1 after step {done} of 100000"
+    )
+    again = engine("train", run.path, "--early-stop", 2)
+    assert again.returncode == 0
+    assert f"ckpt-{done} has {done} of 100000 steps" in outcome(run)["reason"]
+    late = engine("train", run.path, "--deadline", time.time() - 1)
+    assert late.returncode == 0
+    assert (outcome(run)["state"], max(run.checkpoints())) == ("stopped", done)
+    assert "the time limit is reached" in outcome(run)["reason"]
 
 
 def test_a_fine_tune_checkpoint_is_restored_by_the_rules_of_its_type(

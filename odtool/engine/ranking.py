@@ -1,0 +1,48 @@
+"""The metric by which the best checkpoint is chosen: its names, and which way is better."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from odtool.errors import OdtoolError
+
+MAP = "DetectionBoxes_Precision/mAP"
+MAP_50 = f"{MAP}@.50IOU"
+SHORT = {
+    "mAP": MAP,
+    "mAP50": MAP_50,
+    "mAP75": f"{MAP}@.75IOU",
+    "AR": "DetectionBoxes_Recall/AR@100",
+    "AR1": "DetectionBoxes_Recall/AR@1",
+    "AR10": "DetectionBoxes_Recall/AR@10",
+    "AR100": "DetectionBoxes_Recall/AR@100",
+    "loss": "Loss/total_loss",
+}
+"""What people write for the API's names."""
+
+
+def full_name(name: str) -> str:
+    """The API's name of a metric that was given by it or by a short one, in whatever case."""
+    by_case = {short.lower(): full for short, full in SHORT.items()}
+    return by_case.get(name.lower(), name)
+
+
+def value(name: str, found: Mapping[str, float]) -> float | None:
+    """The metric's value; None where it is not a number, or -1: the COCO metrics' word for a set without objects.
+
+    Raises:
+        OdtoolError: the evaluation gives no such metric.
+    """
+    if name not in found:
+        raise OdtoolError(
+            f"--best {name}: the evaluation gives no such metric; it gives {', '.join(sorted(found))}",
+            f"Name one of these, or {', '.join(SHORT)}; what there is follows from eval_config.metrics_set.",
+        )
+    number = found[name]
+    return number if math.isfinite(number) and number != -1 else None
+
+
+def is_better(name: str, new: float, old: float) -> bool:
+    """Losses are better when they are lower, all else when it is higher."""
+    return new < old if name.startswith("Loss/") else new > old
