@@ -71,7 +71,7 @@ def attend(
             if not any(blocks.values()):
                 sleep(_POLL)
     except OSError:
-        _send(jobs, signal.SIGTERM)
+        _send(_present(run, jobs), signal.SIGTERM)
         raise
     return {task: state.of(run, task) for task in jobs}
 
@@ -83,7 +83,7 @@ def _lines(run: Run, task: str, job: record.JobRecord, *, labelled: bool) -> Ite
     """
     label = f"{task:5} | ".encode()
     rest = b""
-    added = log.follow(run.log(task), job.log_offset, ended=lambda: not state.is_alive(job))
+    added = log.follow(run.log(task), job.log_offset, ended=lambda: state.of(run, task).state != "running")
     for block in added:
         if not labelled:
             yield block
@@ -104,13 +104,18 @@ def _pass_on(run: Run, jobs: dict[str, record.JobRecord], number: int, interrupt
     if number != signal.SIGINT or interrupts == 1:
         say("asked to save and end; Ctrl-C three times kills it")
         # SIGHUP is ignored by jobs, which outlive terminals; in the foreground the terminal's end is theirs.
-        _send(jobs, signal.SIGTERM if number == signal.SIGHUP else number)
+        _send(_present(run, jobs), signal.SIGTERM if number == signal.SIGHUP else number)
     elif interrupts == 2:
         say("it is saving; once more kills it, and what came after the last checkpoint is lost")
     else:
         say("killing it")
-        for task, job in jobs.items():
+        for task, job in _present(run, jobs).items():
             shutdown.kill_now(run, task, job, "killed by Ctrl-C; what came after the last checkpoint is lost")
+
+
+def _present(run: Run, jobs: dict[str, record.JobRecord]) -> dict[str, record.JobRecord]:
+    """The jobs as they are now: one that was started again has another process."""
+    return {task: record.load(run, task) or job for task, job in jobs.items()}
 
 
 def _send(jobs: dict[str, record.JobRecord], number: int) -> None:

@@ -25,6 +25,7 @@ def start(
     directory: Path,
     environment: Mapping[str, str],
     nice: int = 0,
+    recover: Sequence[str] = (),
 ) -> record.JobRecord:
     """Starts `argv` in the background, detached from this process and its terminal.
 
@@ -33,6 +34,7 @@ def start(
     Args:
         environment: set on top of this process's environment.
         nice: added to the scheduling priority; 19 is the humblest.
+        recover: see JobRecord.recover.
 
     Raises:
         JobError: the task of this run is already running, or its process could not be started.
@@ -41,25 +43,24 @@ def start(
     if lock is None:
         raise _already_running(run, task)
     try:
-        return _start_locked(run, task, argv, lock, directory=directory, environment=dict(environment), nice=nice)
-    finally:
-        os.close(lock)
-
-
-def _start_locked(
-    run: Run, task: str, argv: Sequence[str], lock: int, *, directory: Path, environment: dict[str, str], nice: int
-) -> record.JobRecord:
-    run.outcome(task).unlink(missing_ok=True)
-    with run.log(task).open("ab") as output:
         job = record.JobRecord(
             argv=tuple(argv),
             directory=str(directory),
             started=time.time(),
-            log_offset=output.tell(),
+            log_offset=run.log(task).stat().st_size if run.log(task).exists() else 0,
             machine=process.machine(),
-            environment=environment,
+            environment=dict(environment),
             nice=nice,
+            recover=tuple(recover),
         )
+        return _start_locked(run, task, job, lock)
+    finally:
+        os.close(lock)
+
+
+def _start_locked(run: Run, task: str, job: record.JobRecord, lock: int) -> record.JobRecord:
+    run.outcome(task).unlink(missing_ok=True)
+    with run.log(task).open("ab") as output:
         record.save(run, task, job)
         runs = _launch_supervisor(run, task, lock, output.fileno())
     started = record.load(run, task)

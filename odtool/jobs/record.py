@@ -30,6 +30,11 @@ class JobRecord:
     environment: dict[str, str] = field(default_factory=dict)
     """What is set for the process on top of the launcher's own environment."""
     nice: int = 0
+    recover: tuple[str, ...] = ()
+    """Command that makes the task smaller after it lacked memory, run with the evidence of that as its last argument;
+    when it exits with 0 the task is started again. Empty where that is not wanted."""
+    recoveries: int = 0
+    """Times that was done."""
     pid: int | None = None
     """None until the process has written it, just before it becomes the command."""
     pid_start: str | None = None
@@ -48,6 +53,8 @@ class Outcome:
     reason: str
     time: float
     pid: int
+    out_of_memory: bool = False
+    """It failed because it was refused memory."""
 
 
 def load(run: Run, task: str) -> JobRecord | None:
@@ -56,7 +63,7 @@ def load(run: Run, task: str) -> JobRecord | None:
     if payload is None:
         return None
     try:
-        return JobRecord(**{**payload, "argv": tuple(payload["argv"])})
+        return JobRecord(**{**payload, "argv": tuple(payload["argv"]), "recover": tuple(payload.get("recover") or ())})
     except (KeyError, TypeError):
         # Of another version of odtool: nothing in it can be relied on.
         return None
@@ -78,6 +85,7 @@ def load_outcome(run: Run, task: str, pid: int) -> Outcome | None:
         reason=str(payload.get("reason") or ""),
         time=float(time) if isinstance(time, (int, float)) else 0.0,
         pid=pid,
+        out_of_memory=payload.get("out_of_memory") is True,
     )
 
 

@@ -78,11 +78,13 @@ def _running(run: Run, task: str) -> record.JobRecord | None:
 
 def kill_now(run: Run, task: str, job: record.JobRecord, reason: str) -> None:
     """Kills the process with SIGKILL, if it lives, and says so in its place: it was stopped and did not fail."""
-    if not send(job, signal.SIGKILL):
+    if not state.is_alive(job):
         return
+    # Before it is killed: its supervisor would take it for one that the system killed, and start it again.
+    _account_for(run, task, job, reason)
+    send(job, signal.SIGKILL)
     while state.is_alive(job):
         time.sleep(_POLL)
-    _account_for(run, task, job, reason)
 
 
 def _account_for(run: Run, task: str, job: record.JobRecord, reason: str) -> None:

@@ -1,12 +1,14 @@
 """`python -m odtool.jobs.supervisor`: the small process that starts a job, waits for it and records how it ended.
 
 It has no part in the job's output, which goes straight to the log, so a job outlives the death of its supervisor.
+A job that lacked memory is started again, once the command that its record names for this has made it smaller.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 import traceback
@@ -15,8 +17,12 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from odtool.jobs import process, record
+from odtool.jobs import log, memory, process, record
 from odtool.workspace import Run
+
+MOST_RECOVERIES = 3
+_LAST_WORDS = 1 << 16
+"""Bytes of the log that are searched for the cause of an end."""
 
 
 def supervise(run: Run, task: str, ready: int) -> None:
@@ -29,16 +35,49 @@ def supervise(run: Run, task: str, ready: int) -> None:
     # The terminal that started us may close. Ignoring is inherited, so this holds for the command as well.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.set_inheritable(ready, False)
-    pid = os.fork()
-    if pid == 0:
-        _become_command(run, task, ready)
-    os.close(ready)
-    _pass_signals_to(pid)
-    _, status = os.waitpid(pid, 0)
-    _record_end(run, task, pid, os.waitstatus_to_exitcode(status))
+    child = _Child()
+    child.take_signals()
+    starting: int | None = ready
+    while True:
+        offset = run.log(task).stat().st_size
+        pid = os.fork()
+        if pid == 0:
+            _become_command(run, task, starting)
+        child.pid = pid
+        if starting is not None:
+            os.close(starting)
+            starting = None
+        exit_code = child.wait()
+        if child.was_asked_to_end or not _recover(run, task, pid, exit_code, offset):
+            _record_end(run, task, pid, exit_code)
+            return
 
 
-def _become_command(run: Run, task: str, ready: int) -> NoReturn:
+class _Child:
+    """The running command, to which the supervisor's own signals are passed on."""
+
+    def __init__(self) -> None:
+        self.pid: int | None = None
+        self.was_asked_to_end = False
+
+    def take_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._pass_on)
+
+    def wait(self) -> int:
+        assert self.pid is not None
+        pid = self.pid
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        self.pid = None  # while the pid is still taken, so that no signal meets another process under it
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def _pass_on(self, number: int, _frame: FrameType | None) -> None:
+        self.was_asked_to_end = True
+        if self.pid is not None:
+            os.kill(self.pid, number)
+
+
+def _become_command(run: Run, task: str, ready: int | None) -> NoReturn:
     """In the forked child: writes the pid into the record first, so that no process ever runs unrecorded."""
     try:
         os.setsid()
@@ -52,16 +91,53 @@ def _become_command(run: Run, task: str, ready: int) -> NoReturn:
     except BaseException:  # a forked child must never return into the supervisor's code
         traceback.print_exc()
         sys.stderr.flush()
-        os.write(ready, b"failed")
+        if ready is not None:
+            os.write(ready, b"failed")
         os._exit(127)
 
 
-def _pass_signals_to(pid: int) -> None:
-    def pass_on(number: int, _frame: FrameType | None) -> None:
-        os.kill(pid, number)  # safe from reuse: the pid stays taken until the waitpid above has returned
+def _recover(run: Run, task: str, pid: int, exit_code: int, offset: int) -> bool:
+    """Whether the command is to be started again: it lacked memory, and has been made smaller."""
+    job = _record_of(run, task)
+    cause = memory.lack(exit_code, record.load_outcome(run, task, pid), _last_words(run, task, offset))
+    if not cause or not job.recover:
+        return False
+    if job.recoveries >= MOST_RECOVERIES:
+        _give_up(run, task, pid, f"{cause}; made smaller {job.recoveries} times already")
+        return False
+    said = run.log(task).stat().st_size
+    # Without a pid it counts as being started, which it is.
+    record.save(run, task, replace(job, pid=None, pid_start=None, recoveries=job.recoveries + 1))
+    if _make_smaller(job, cause):
+        return True
+    _give_up(run, task, pid, f"{cause}; {log.last_error(run.log(task), said)}")
+    return False
 
-    signal.signal(signal.SIGTERM, pass_on)
-    signal.signal(signal.SIGINT, pass_on)
+
+def _make_smaller(job: record.JobRecord, cause: str) -> bool:
+    try:
+        done = subprocess.run(
+            [*job.recover, cause],
+            cwd=job.directory,
+            env={**os.environ, **job.environment},
+            stdin=subprocess.DEVNULL,
+            check=False,  # its exit code is its answer
+        )
+    except OSError:
+        traceback.print_exc()
+        return False
+    return done.returncode == 0
+
+
+def _last_words(run: Run, task: str, offset: int) -> str:
+    with run.log(task).open("rb") as stream:
+        size = stream.seek(0, os.SEEK_END)
+        stream.seek(max(offset, size - _LAST_WORDS))
+        return stream.read().decode(errors="replace")
+
+
+def _give_up(run: Run, task: str, pid: int, reason: str) -> None:
+    record.save_outcome(run, task, record.Outcome("failed", reason, time.time(), pid))
 
 
 def _record_end(run: Run, task: str, pid: int, exit_code: int) -> None:

@@ -1,0 +1,113 @@
+"""Jobs that lacked memory and are started again by their supervisor: real processes, real signals."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from odtool.jobs import foreground, record, shutdown, state
+from odtool.workspace import Run
+
+HUNGRY = (
+    "import os, pathlib, signal, sys, time\n"
+    "size = pathlib.Path('size')\n"
+    "print('at work with', size.read_text(), flush=True)\n"
+    "if int(size.read_text()) > 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+)
+SMALLER = [
+    sys.executable,
+    "-c",
+    "import pathlib, sys\n"
+    "size = pathlib.Path('size')\n"
+    "if size.read_text() == '1': sys.exit('fatal: it cannot be made smaller')\n"
+    "size.write_text(str(int(size.read_text()) // 2))\n"
+    "print('made smaller:', sys.argv[1], flush=True)\n",
+]
+
+
+def ended(run: Run, until: Callable) -> state.JobState:
+    until(lambda: state.of(run, "train").state != "running")
+    return state.of(run, "train")
+
+
+def test_a_killed_job_is_made_smaller_and_started_again(run: Run, start: Callable, until: Callable) -> None:
+    (run.path / "size").write_text("8")
+    first = start(HUNGRY, recover=SMALLER)
+    found = ended(run, until)
+    assert (found.state, found.exit_code) == ("finished", 0)
+    assert found.pid != first.pid
+    job = record.load(run, "train")
+    assert job is not None
+    assert job.recoveries == 2
+    said = run.log("train").read_text().splitlines()
+    assert [line for line in said if "at work" in line] == [f"at work with {size}" for size in (8, 4, 2)]
+    assert said[1].startswith("made smaller: killed by SIGKILL")
+
+
+def test_after_three_times_it_has_failed(run: Run, start: Callable, until: Callable) -> None:
+    (run.path / "size").write_text("64")
+    start(HUNGRY, recover=SMALLER)
+    found = ended(run, until)
+    assert (found.state, found.exit_code) == ("failed", -signal.SIGKILL)
+    assert found.reason.endswith("made smaller 3 times already")
+    assert run.log("train").read_text().count("at work") == 4
+
+
+def test_what_cannot_be_made_smaller_has_failed_with_the_reason(run: Run, start: Callable, until: Callable) -> None:
+    (run.path / "size").write_text("1")
+    start(HUNGRY.replace("> 2", "> 0"), recover=SMALLER)
+    found = ended(run, until)
+    assert found.state == "failed"
+    assert "killed by SIGKILL" in found.reason
+    assert found.reason.endswith("fatal: it cannot be made smaller")
+
+
+def test_a_recovery_command_that_does_not_exist_is_a_failure(run: Run, start: Callable, until: Callable) -> None:
+    (run.path / "size").write_text("8")
+    start(HUNGRY, recover=["/no/such/program"])
+    assert "FileNotFoundError" in ended(run, until).reason
+
+
+@pytest.mark.parametrize("recover", [[], SMALLER])
+def test_other_failures_are_left_as_they_are(run: Run, start: Callable, until: Callable, recover: list[str]) -> None:
+    (run.path / "size").write_text("8")
+    start("raise ValueError('no')", recover=recover)
+    assert ended(run, until).state == "failed"
+    assert (run.path / "size").read_text() == "8"
+
+
+def test_one_that_was_killed_by_request_is_not_started_again(run: Run, start: Callable, until: Callable) -> None:
+    (run.path / "size").write_text("8")
+    job = start("import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
+                recover=SMALLER)  # fmt: skip
+    until(lambda: "deaf" in run.log("train").read_text())
+    found = shutdown.stop(run, ["train"], timeout=0.1, kill=True)["train"]
+    assert (found.state, found.pid) == ("stopped", job.pid)
+    assert (run.path / "size").read_text() == "8"
+
+
+def test_one_whose_supervisor_was_asked_to_end_is_not_started_again(
+    run: Run, start: Callable, until: Callable, supervisor_of: Callable
+) -> None:
+    (run.path / "size").write_text("8")
+    job = start("import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
+                recover=SMALLER)  # fmt: skip
+    until(lambda: "deaf" in run.log("train").read_text())
+    supervisor_of(job).terminate()
+    os.kill(job.pid, signal.SIGKILL)
+    assert ended(run, until).state == "failed"
+    assert (run.path / "size").read_text() == "8"
+
+
+def test_who_stands_by_sees_it_through(run: Run, start: Callable) -> None:
+    (run.path / "size").write_text("8")
+    start(HUNGRY, recover=SMALLER)
+    output = []
+    with foreground.signals_caught() as received:
+        found = foreground.attend(run, ["train"], received, write=output.append, say=lambda _: None)
+    assert found["train"].state == "finished"
+    assert b"".join(output).count(b"at work") == 3
