@@ -13,7 +13,9 @@ import psutil
 import tensorflow as tf
 from object_detection import inputs
 
+from odtool.engine.cache import RecordCache
 from odtool.engine.model import Configs
+from odtool.engine.reading import own_builder
 from odtool.engine.tracing import without_autograph
 from odtool.errors import DataError
 
@@ -27,19 +29,24 @@ _SAMPLE = 200
 log = logging.getLogger("odtool.engine")
 
 
-def training_data(configs: Configs, model: Any, strategy: Any) -> Any:
-    """The endless training data set, distributed over the strategy's replicas."""
+def training_data(configs: Configs, model: Any, strategy: Any, *, cache: RecordCache | None = None) -> Any:
+    """The endless training data set, distributed over the strategy's replicas.
+
+    Args:
+        cache: keeps the encoded records in memory, as many as fit.
+    """
     reader = copy.deepcopy(configs["train_input_config"])
     bound_memory(reader, _record_files(reader))
 
     def build(context: Any) -> Any:
-        data = inputs.train_input(
-            train_config=configs["train_config"],
-            train_input_config=reader,
-            model_config=configs["model"],
-            model=model,
-            input_context=context,
-        )
+        with own_builder(cache):
+            data = inputs.train_input(
+                train_config=configs["train_config"],
+                train_input_config=reader,
+                model_config=configs["model"],
+                model=model,
+                input_context=context,
+            )
         return data.repeat()
 
     return without_autograph(lambda: strategy.distribute_datasets_from_function(build))
@@ -51,11 +58,14 @@ def evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int) -
     _record_files(reader)
     reader.num_epochs = 1
     reader.sample_1_of_n_examples = sample
-    return without_autograph(
-        lambda: inputs.eval_input(
-            eval_config=configs["eval_config"], eval_input_config=reader, model_config=configs["model"], model=model
-        )
-    )
+
+    def build() -> Any:
+        with own_builder():
+            return inputs.eval_input(
+                eval_config=configs["eval_config"], eval_input_config=reader, model_config=configs["model"], model=model
+            )
+
+    return without_autograph(build)
 
 
 def bound_memory(reader: Any, files: list[Path], *, budget: int | None = None) -> None:

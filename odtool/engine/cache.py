@@ -1,0 +1,92 @@
+"""The encoded bytes of records, kept in memory once read, up to a limit; the rest is read from disk again.
+
+Never decoded pixels, which are some 20 times larger, and nothing is ever thrown out: each record is read once an epoch,
+so what has been used longest ago is what comes next. Kept are whole files, as far as they fit, and the beginning of the
+first that does not. TensorFlow reads them through its own file system in memory, so order and shuffling do not change.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import struct
+import threading
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_READ_BUFFER = 2**20
+"""Bytes of a file that a reader holds."""
+_FRAME = 16
+"""Bytes around a record: its length as a little-endian uint64, and two CRCs."""
+_numbers = itertools.count()
+
+log = logging.getLogger("odtool.engine")
+
+
+class RecordCache:
+    """Files of records, of which up to `limit` bytes are kept."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._folder = f"ram://odtool-records-{next(_numbers)}"
+        self._kept: dict[str, tuple[str, int, int]] = {}
+        """By path: where in memory, how many bytes, and how many the file has."""
+        self._lock = threading.Lock()
+        self._full = False
+
+    @property
+    def size(self) -> int:
+        """Bytes kept."""
+        return sum(kept for _, kept, _ in self._kept.values())
+
+    def records(self, path: Any) -> Any:
+        """A data set of one file's records, serialized; to be given to the API in place of tf.data.TFRecordDataset."""
+        names, offsets = tf.numpy_function(self._parts, [path], [tf.string, tf.int64])
+        names.set_shape([None])
+        offsets.set_shape([None])
+        dataset = tf.raw_ops.TFRecordDatasetV2(
+            filenames=names, compression_type="", buffer_size=_READ_BUFFER, byte_offsets=offsets
+        )
+        return tf.data.experimental.from_variant(dataset, tf.TensorSpec([], tf.string))
+
+    def _parts(self, path: bytes) -> tuple[Any, Any]:
+        """Where the file's records are to be read, one part after the other: names and first bytes."""
+        name = path.decode()
+        with self._lock:
+            if name not in self._kept:
+                self._kept[name] = self._keep(name)
+            kept, cut, size = self._kept[name]
+        parts = ([(kept, 0)] if cut else []) + ([(name, cut)] if cut < size or not size else [])
+        return np.array([part.encode() for part, _ in parts], object), np.array([start for _, start in parts], np.int64)
+
+    def _keep(self, name: str) -> tuple[str, int, int]:
+        size = tf.io.gfile.stat(name).length
+        left = self._limit - self.size
+        kept = f"{self._folder}/{len(self._kept)}"
+        with tf.io.gfile.GFile(name, "rb") as source:
+            cut = size if size <= left else _whole_records(source, left)
+            if cut:
+                source.seek(0)
+                # In one piece: a file in memory that grows keeps up to twice its size.
+                with tf.io.gfile.GFile(kept, "wb") as target:
+                    target.write(source.read(cut))
+        if cut < size and not self._full:
+            self._full = True
+            log.info("the cache is full with %d MB of records; the others are read from disk", self._limit // 2**20)
+        return kept, cut, size
+
+
+def _whole_records(source: Any, most: int) -> int:
+    """How many of a file's first bytes, at most `most`, end with a whole record."""
+    end = 0
+    while True:
+        source.seek(end)
+        header = source.read(8)
+        if len(header) < 8:
+            return end
+        following = int(end + struct.unpack("<Q", header)[0] + _FRAME)
+        if following > most:
+            return end
+        end = following
