@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from odtool import __version__
-from odtool.cli import configure, console, demo, doctor, evaluate, inspect, logs, models, prepare, status, stop, train
+from odtool.cli import (
+    check,
+    configure,
+    console,
+    demo,
+    doctor,
+    evaluate,
+    inspect,
+    logs,
+    models,
+    prepare,
+    status,
+    stop,
+    train,
+)
 
 app = typer.Typer(
     help="From annotations to a trained, evaluated detector with the TensorFlow Object Detection API.",
@@ -37,6 +51,7 @@ app.command("prepare")(prepare.prepare)
 app.command("inspect")(inspect.inspect)
 app.add_typer(models.app, name="models")
 app.command("configure")(configure.configure)
+app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("status")(status.status)

@@ -75,6 +75,42 @@ def records(path: Path) -> Iterator[Record]:
             number, position = number + 1, position + length + 4
 
 
+def extents(path: Path) -> Iterator[tuple[int, int]]:
+    """Offset and length of each record's data; the frames are checked, the data are passed over.
+
+    Raises:
+        DataError: the file is no TFRecord, or is cut short.
+    """
+    with open(path, "rb", buffering=0) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        number, position = 1, 0
+        while position < size:
+            head = os.pread(stream.fileno(), _FRAME.size, position)
+            if len(head) < _FRAME.size or masked_crc(head[:8]) != head[8:]:
+                raise _damaged(path, number, position, "there is no length with its checksum")
+            (length, _), position = _FRAME.unpack(head), position + _FRAME.size
+            if position + length + 4 > size:
+                raise _damaged(
+                    path, number, position, f"cut short: {length + 4} bytes announced, {size - position} left"
+                )
+            yield position, length
+            number, position = number + 1, position + length + 4
+
+
+def record_at(path: Path, number: int, offset: int, length: int) -> Record:
+    """One record of those that `extents` names, checked against its checksum.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    with open(path, "rb") as stream:
+        stream.seek(offset)
+        data, checksum = stream.read(length), stream.read(4)
+    if checksum != masked_crc(data):
+        raise _damaged(path, number, offset, "its checksum is wrong")
+    return Record(number, offset, data)
+
+
 def _damaged(path: Path, number: int, position: int, what: str) -> DataError:
     return DataError(
         f"{path}: record {number} (at byte {position}) is damaged: {what}",

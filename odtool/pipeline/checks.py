@@ -43,14 +43,14 @@ def check(loaded: PipelineConfig, path: Path) -> Settings:
     """The same for a config in memory; `path` is only named in errors."""
     architecture = config.architecture(loaded)
     message = loaded.message
-    _check_numbers(message, path)
-    _check_schedule(loaded, path)
-    train_records = _check_reader(message.train_input_reader, "train_input_reader", path)
+    check_numbers(message, path)
+    check_schedule(loaded, path)
+    train_records = check_reader(message.train_input_reader, "train_input_reader", path)
     if not message.eval_input_reader:
         raise ConfigError(f"{path}: no eval_input_reader", "Write the config anew: odtool configure")
-    eval_records = _check_reader(message.eval_input_reader[0], "eval_input_reader[0]", path)
-    _check_checkpoint(message.train_config, path)
-    _check_classes(loaded, path)
+    eval_records = check_reader(message.eval_input_reader[0], "eval_input_reader[0]", path)
+    check_checkpoint(message.train_config, path)
+    check_classes(loaded, path)
     return Settings(
         architecture=architecture,
         num_classes=config.num_classes(loaded),
@@ -64,7 +64,7 @@ def check(loaded: PipelineConfig, path: Path) -> Settings:
     )
 
 
-def _check_numbers(message: Any, path: Path) -> None:
+def check_numbers(message: Any, path: Path) -> None:
     for name in ("batch_size", "num_steps"):
         # Upstream documents num_steps: 0 as "for ever", and crashes on it with TensorFlow 2.
         if getattr(message.train_config, name) < 1:
@@ -74,7 +74,7 @@ def _check_numbers(message: Any, path: Path) -> None:
             )
 
 
-def _check_schedule(loaded: PipelineConfig, path: Path) -> None:
+def check_schedule(loaded: PipelineConfig, path: Path) -> None:
     """What learning_schedules.py refuses, but only after the model is built."""
     optimizer = config.optimizer(loaded)
     if optimizer is None or optimizer.learning_rate.WhichOneof("learning_rate") is None:
@@ -100,7 +100,7 @@ def _check_schedule(loaded: PipelineConfig, path: Path) -> None:
         )
 
 
-def _check_reader(reader: Any, name: str, path: Path) -> tuple[Path, ...]:
+def check_reader(reader: Any, name: str, path: Path) -> tuple[Path, ...]:
     classes = reader.label_map_path
     if not classes or not Path(classes).is_file():
         raise ConfigError(
@@ -116,10 +116,17 @@ def _check_reader(reader: Any, name: str, path: Path) -> tuple[Path, ...]:
                 f"{path}: {name}.tf_record_input_reader.input_path: no file matches {pattern}",
                 "Run odtool prepare, then odtool configure; a path with [ ] * or ? must be escaped.",
             )
-    return tuple(records.matches(patterns))
+    found = tuple(records.matches(patterns))
+    # TensorFlow would look for a first record in them for ever.
+    if not any(file.stat().st_size for file in found):
+        raise ConfigError(
+            f"{path}: {name}.tf_record_input_reader.input_path: the files are empty, such as {found[0]}",
+            "Prepare the data again: odtool prepare",
+        )
+    return found
 
 
-def _check_checkpoint(train_config: Any, path: Path) -> None:
+def check_checkpoint(train_config: Any, path: Path) -> None:
     prefix = train_config.fine_tune_checkpoint
     if not prefix:
         return
@@ -134,7 +141,7 @@ def _check_checkpoint(train_config: Any, path: Path) -> None:
         )
 
 
-def _check_classes(loaded: PipelineConfig, path: Path) -> None:
+def check_classes(loaded: PipelineConfig, path: Path) -> None:
     found = Path(loaded.message.train_input_reader.label_map_path)
     classes = label_map.load(found)
     wanted = config.num_classes(loaded)
@@ -143,3 +150,9 @@ def _check_classes(loaded: PipelineConfig, path: Path) -> None:
             f"{path}: the model has {wanted} classes, {found} has {len(classes)}",
             "Write the config anew for this data: odtool configure",
         )
+    for other in {Path(reader.label_map_path) for reader in loaded.message.eval_input_reader} - {found}:
+        if label_map.load(other) != classes:
+            raise ConfigError(
+                f"{path}: {other} of the evaluation numbers the classes otherwise than {found} of the training",
+                "Give both readers one label map: odtool configure",
+            )
