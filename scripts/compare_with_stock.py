@@ -120,6 +120,7 @@ def train(folder: Path) -> None:
     from odtool.engine import training
 
     training.REPORT_EVERY = 0.0
+    training.PICTURES_EVERY = 1
     if code := engine.main(["train", str(folder)]):
         sys.exit(code)
 

@@ -11,11 +11,14 @@ import itertools
 import logging
 import struct
 import threading
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import psutil
 import tensorflow as tf
 
+SHARE = 1 / 2
+"""Share of the available memory that a cache takes at most where no limit is given."""
 _READ_BUFFER = 2**20
 """Bytes of a file that a reader holds."""
 _FRAME = 16
@@ -26,10 +29,10 @@ log = logging.getLogger("odtool.engine")
 
 
 class RecordCache:
-    """Files of records, of which up to `limit` bytes are kept."""
+    """Files of records, of which up to `limit` bytes are kept; "auto" is a share of the memory available now."""
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
+    def __init__(self, limit: int | Literal["auto"]) -> None:
+        self._limit = int(psutil.virtual_memory().available * SHARE) if limit == "auto" else limit
         self._folder = f"ram://odtool-records-{next(_numbers)}"
         self._kept: dict[str, tuple[str, int, int]] = {}
         """By path: where in memory, how many bytes, and how many the file has."""

@@ -11,9 +11,11 @@ from typing import Any
 
 import tensorflow as tf
 from object_detection import model_lib_v2
+from object_detection.core.standard_fields import InputDataFields
 from object_detection.inputs import HASH_KEY
 
 from odtool.engine import checkpoints, inputs, model
+from odtool.engine.cache import RecordCache
 from odtool.engine.ending import Ending, StopRequest
 from odtool.engine.events import mark_restart
 from odtool.engine.faults import BATCH, Recent
@@ -25,6 +27,8 @@ from odtool.workspace import Run
 
 REPORT_EVERY = 3.0
 """Seconds between reports. Fetching a loss waits for the device, so it is done by time and not at each step."""
+PICTURES_EVERY = 1000
+"""Steps between pictures of what the model is given, in TensorBoard; the first step shows them."""
 TOTAL_LOSS = "Loss/total_loss"
 
 log = logging.getLogger("odtool.engine")
@@ -40,11 +44,20 @@ class Schedule:
     keep_checkpoints: int
 
 
-def train(run: Run, *, checkpoint_every: int, keep_checkpoints: int, limits: Limits, stop: StopRequest) -> Ending:
+def train(
+    run: Run,
+    *,
+    checkpoint_every: int,
+    keep_checkpoints: int,
+    limits: Limits,
+    stop: StopRequest,
+    cache: RecordCache | None = None,
+) -> Ending:
     """Trains up to the config's num_steps, from the newest checkpoint where there is one.
 
     Args:
         limits: what may end it earlier.
+        cache: keeps the encoded records in memory, as many as fit.
 
     Raises:
         OdtoolError: config, records or checkpoint cannot be used, or the loss is no longer finite.
@@ -61,7 +74,7 @@ def train(run: Run, *, checkpoint_every: int, keep_checkpoints: int, limits: Lim
     _check_batch(configs, strategy, run)
     with strategy.scope():
         detector = model.build_model(configs["model"])
-        data = inputs.training_data(configs, detector, strategy)
+        data = inputs.training_data(configs, detector, strategy, cache=cache)
         trainable = model.build_trainable(configs, detector, data.element_spec)
         start = _restore(run, configs, trainable)
         loop = _Loop(run, configs, schedule, trainable, strategy, stop, watch)
@@ -155,7 +168,8 @@ class _Loop:
         total = self._schedule.num_steps
         cut: Ending | None = None
         while self._step < total and not self._stop.made and not (cut := self._watch.look()):
-            losses = self._do_step(data)
+            with self._events.as_default():
+                losses = self._do_step(data)
             self._step += 1
             self._recent.note(self._step, losses)
             first, last = self._step == start + 1, self._step == total
@@ -242,6 +256,8 @@ def step_function(settings: Any, trainable: model.Trainable, strategy: Any, bad_
     clip = settings.gradient_clipping_by_norm if settings.gradient_clipping_by_norm > 0 else None
 
     def on_replica(features: Any, labels: Any) -> Losses:
+        with tf.summary.record_if(lambda: trainable.step % PICTURES_EVERY == 0):
+            tf.summary.image("train_input_images", features[InputDataFields.image], step=trainable.step, max_outputs=3)
         losses: Losses = model_lib_v2.eager_train_step(
             trainable.model,
             features,

@@ -61,6 +61,7 @@ def test_events_have_the_stock_tags(api: Any, trained: Run) -> None:
         "Loss/total_loss",
         "learning_rate",
         "steps_per_sec",
+        "train_input_images",
     }
 
 
