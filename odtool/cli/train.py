@@ -14,7 +14,7 @@ from odtool.jobs import devices, foreground, record
 from odtool.workspace import Run, Workspace
 
 
-def train(
+def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
     run: job.RunArgument = None,
     gpu: Annotated[
         str | None,
@@ -32,6 +32,15 @@ def train(
         ),
     ] = None,
     keep_checkpoints: Annotated[int, typer.Option(min=1, help="How many of the newest checkpoints to keep.")] = 5,
+    cache: Annotated[
+        bool, typer.Option("--cache", help="Keep the encoded records in memory once read, in half of what is free.")
+    ] = False,
+    cache_memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="The same, in this much memory: 8GB, 500MB or 25%. The rest is read from disk."
+        ),
+    ] = None,
     in_foreground: job.ForegroundOption = False,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
@@ -46,12 +55,19 @@ def train(
     choice = devices.choose(devices.inventory(), gpu)
     every = default_checkpoint_every(_num_steps(found, choice))
     options = ["--checkpoint-every", checkpoint_every or every, "--keep-checkpoints", keep_checkpoints]
+    options += _cache_options(cache_memory) if cache_memory else ["--cache-memory", "auto"] if cache else []
     if not in_foreground:
         job.show_started(space, found, start(space, found, options, choice, evaluate=evaluate), as_json=as_json)
         return
     with foreground.signals_caught() as received:
         started = start(space, found, options, choice, evaluate=evaluate)
         job.attend(found, list(started), received, as_json=as_json)
+
+
+def _cache_options(size: str) -> list[object]:
+    from odtool.pipeline import memory
+
+    return ["--cache-memory", memory.parse(size, memory.host_memory(), "--cache-memory")]
 
 
 def default_checkpoint_every(num_steps: int) -> int:

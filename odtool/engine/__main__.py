@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from odtool.engine.ending import Ending, Stopped, StopRequest, write_ending
 from odtool.errors import OdtoolError
@@ -36,6 +36,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--keep-checkpoints", type=_positive, default=5, metavar="N", help="newest checkpoints to keep")
     train.add_argument("--early-stop", type=_positive, metavar="N", help="end after N evaluations without improvement")
     train.add_argument("--deadline", type=float, metavar="TIME", help="Unix time at which to save and end")
+    train.add_argument(
+        "--cache-memory", type=_size, metavar="BYTES|auto", help="keep records in memory, up to this much"
+    )
     train.set_defaults(task=_train)
     evaluate = tasks.add_parser("eval", help="score checkpoints of a run until there are no more to come")
     evaluate.add_argument("--checkpoint", default="all", metavar="all|latest|best|PREFIX", help="what to score")
@@ -63,6 +66,10 @@ def _run(text: str) -> Run:
     return Run(Path(text).absolute())
 
 
+def _size(text: str) -> int | Literal["auto"]:
+    return "auto" if text == "auto" else _positive(text)
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -72,6 +79,7 @@ def _positive(text: str) -> int:
 
 def _train(options: argparse.Namespace) -> int:
     def work(stop: StopRequest) -> Ending:
+        from odtool.engine.cache import RecordCache
         from odtool.engine.limits import Limits
         from odtool.engine.training import train
 
@@ -81,6 +89,7 @@ def _train(options: argparse.Namespace) -> int:
             keep_checkpoints=options.keep_checkpoints,
             limits=Limits(options.early_stop, options.deadline),
             stop=stop,
+            cache=RecordCache(options.cache_memory) if options.cache_memory else None,
         )
 
     return _supervised(options.run, "train", work)

@@ -42,7 +42,7 @@ class Fitted:
     """Multiple of the bare measurements: one of LONG_RUN."""
 
 
-def parse(text: str, total: int) -> int:
+def parse(text: str, total: int, option: str = "--memory") -> int:
     """Bytes of a size such as '6GB', '5.5GiB' or '80%', the last of `total`; GB are 10^9 bytes, GiB 2^30.
 
     Raises:
@@ -51,13 +51,13 @@ def parse(text: str, total: int) -> int:
     match = _SIZE.fullmatch(text.strip())
     unit = match[2].lower() if match else ""
     if match is None or unit not in {*_UNITS, "%"}:
-        raise ConfigError(f"--memory {text}: not a size", "Give one as in 6GB, 5.5GiB, 800MB, or 80% of the device.")
+        raise ConfigError(f"{option} {text}: not a size", "Give one as in 6GB, 5.5GiB, 800MB, or 80% of the device.")
     if unit == "%" and not total:
-        raise ConfigError(f"--memory {text}: the device does not tell its memory", "Give a size, as in --memory 6GB.")
+        raise ConfigError(f"{option} {text}: the device does not tell its memory", "Give a size, as in 6GB.")
     size = int(float(match[1]) * (total / 100 if unit == "%" else _UNITS[unit]))
     if size < 1 or (unit == "%" and size > total):
         raise ConfigError(
-            f"--memory {text}: {'nothing' if size < 1 else 'more than there is'}", "Give a size as in 6GB."
+            f"{option} {text}: {'nothing' if size < 1 else 'more than there is'}", "Give a size as in 6GB."
         )
     return size
 

@@ -116,6 +116,21 @@ def test_training_before_configure_is_refused(odtool: Callable, tmp_path: Path) 
     assert "odtool configure" in said.err
 
 
+def test_a_cache_is_handed_on_with_its_size_in_bytes(odtool: Callable, job_run: Run, until: Callable) -> None:
+    assert odtool("train", "--gpu", "cpu", "--cache-memory", "1.5MB").code == 0
+    assert seen(job_run, until)["argv"][-2:] == ["--cache-memory", "1500000"]
+
+
+def test_a_cache_of_no_given_size_is_sized_by_the_engine(odtool: Callable, job_run: Run, until: Callable) -> None:
+    assert odtool("train", "--gpu", "cpu", "--cache").code == 0
+    assert seen(job_run, until)["argv"][-2:] == ["--cache-memory", "auto"]
+
+
+def test_a_cache_size_that_is_none_is_refused(odtool: Callable, job_run: Run) -> None:
+    said = odtool("train", "--cache-memory", "much")
+    assert (said.code, "--cache-memory much: not a size" in said.err) == (1, True)
+
+
 @pytest.mark.parametrize("option", ["--checkpoint-every", "--keep-checkpoints"])
 def test_counts_below_one_are_wrong_usage(odtool: Callable, job_run: Run, option: str) -> None:
     assert odtool("train", option, 0).code == 2
