@@ -32,9 +32,12 @@ def replacing(out: Path) -> Iterator[Path]:
     """
     out = out.resolve()
     made = [folder for folder in out.parents if not folder.exists()]
-    out.parent.mkdir(parents=True, exist_ok=True)
     lock = out.parent / f".{out.name}.lock"
-    descriptor = _acquired(lock, out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _acquired(lock, out)
+    except OSError as error:
+        raise _unwritable(out, error) from error
     try:
         incoming, outgoing = out.parent / f".{out.name}.incoming", out.parent / f".{out.name}.outgoing"
         _recover(out, incoming, outgoing)
@@ -49,9 +52,7 @@ def replacing(out: Path) -> Iterator[Path]:
             # Only open() and its like name a file; write() does not, and is where a disk turns out to be full.
             if error.filename is not None and not Path(str(error.filename)).is_relative_to(incoming):
                 raise
-            raise DataError(
-                f"{out}: cannot be written: {error.strerror}", "Free some space, or name another folder with --out."
-            ) from error
+            raise _unwritable(out, error) from error
         finally:
             for leftover in (incoming, outgoing):
                 shutil.rmtree(leftover, ignore_errors=True)
@@ -62,6 +63,13 @@ def replacing(out: Path) -> Iterator[Path]:
             for folder in made:
                 with suppress(OSError):  # someone else has put something there since
                     folder.rmdir()
+
+
+def _unwritable(out: Path, error: OSError) -> DataError:
+    mend = (
+        "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Give yourself the right to write there"
+    )
+    return DataError(f"{out}: cannot be written: {error.strerror}", f"{mend}, or name another folder with --out.")
 
 
 def refuse_foreign(out: Path) -> None:

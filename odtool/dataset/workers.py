@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import connection
+from multiprocessing import connection, forkserver, resource_tracker
 from typing import TypeVar
 
 from odtool.errors import DataError
@@ -58,6 +59,9 @@ class Crew:
             # fork would copy threads' locks (the progress bar has a thread); forkserver is as quick and does not.
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(["odtool.dataset.survey"])
+            resource_tracker.ensure_running()  # it would undo the blocking, if it were started in there
+            with _without_interrupts():
+                forkserver.ensure_running()
             self._pool = ProcessPoolExecutor(self._count, context, initializer=_watch_parent)
         return self._pool
 
@@ -74,6 +78,16 @@ def crew(count: int | None) -> Iterator[Crew]:
         yield made
     finally:
         made.close()
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """What is started in here does not see Ctrl-C, which a terminal sends to all: the command ends its workers."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _watch_parent() -> None:

@@ -1,0 +1,144 @@
+"""What goes wrong around the real command and its worker processes."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from odtool.dataset import statistics
+from odtool.workspace import Dataset
+
+VocSet = Callable[..., Path]
+IMAGES = 1500
+"""Enough that worker processes are started for them."""
+
+
+@pytest.fixture
+def large_set(voc_set: VocSet) -> Path:
+    return voc_set(IMAGES)
+
+
+def start(*words: str | Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "odtool", "prepare", *map(str, words), "--workers", "2"]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and what it said."""
+    said, _ = process.communicate(timeout=120)
+    return process.returncode, said
+
+
+def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
+    """The processes that do the work: children of the fork server."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        for child in psutil.Process(process.pid).children():
+            with suppress(psutil.NoSuchProcess):  # gone since it was listed
+                if found := child.children():
+                    return found
+        time.sleep(0.01)
+    raise AssertionError(f"no worker was started: {outcome(process)}")
+
+
+def wait_until_gone(processes: list[psutil.Process]) -> None:
+    _, alive = psutil.wait_procs(processes, timeout=20)
+    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_with_workers_nothing_is_half_and_nobody_stays(
+    large_set: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "data"
+    assert outcome(start(large_set, "--out", out))[0] == 0
+    chance = random.Random(7)
+    for number in range(8):
+        process = start(large_set, "--out", out, "--seed", str(number), "--shards", "5")
+        found = workers(process)
+        time.sleep(chance.uniform(0, 1.0))
+        found += psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        outcome(process)
+        wait_until_gone(found)
+        summary = statistics.load(Dataset(out))
+        assert sum(split.images for split in summary.splits.values()) == IMAGES
+        for name, split in summary.splits.items():
+            assert sum(shard.stat().st_size for shard in Dataset(out).shards(name)) == split.bytes
+    assert outcome(start(large_set, "--out", out))[0] == 0
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data", "set"]
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_leaves_nothing_and_says_nothing_of_tracebacks(large_set: Path, tmp_path: Path) -> None:
+    for delay in (0.0, 0.1, 0.3):
+        process = start(large_set, "--out", tmp_path / "data")
+        found = workers(process)
+        time.sleep(delay)
+        os.killpg(process.pid, signal.SIGINT)
+        assert outcome(process) == (130, "")
+        wait_until_gone(found)
+        assert sorted(entry.name for entry in tmp_path.iterdir()) == ["set"]
+
+
+def test_a_worker_that_the_system_kills_is_one_clear_error(large_set: Path, tmp_path: Path) -> None:
+    process = start(large_set, "--out", tmp_path / "data")
+    workers(process)[0].kill()
+    status, said = outcome(process)
+    assert status == 1
+    assert "a worker process was killed, most likely for want of memory" in said
+    assert len(said.splitlines()) == 2
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["set"]
+
+
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """A small file system of its own at the folder."""
+    if os.getuid() != 0:
+        pytest.skip("mounting a file system takes root")
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip(f"mounting is not allowed here: {done.stderr.decode().strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(voc_set: VocSet, tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    root = voc_set(3)
+    if os.getuid() == 0:  # who may write anywhere but where nobody can
+        context: AbstractContextManager[None] = mounted(closed, "ro")
+    else:
+        closed.mkdir(mode=0o555)
+        context = nullcontext()
+    with context:
+        status, said = outcome(start(root, "--out", closed / "data"))
+        assert status == 1
+        assert f"{closed / 'data'}: cannot be written: " in said
+        assert "name another folder with --out" in said
+        assert list(closed.iterdir()) == []
+
+
+def test_a_full_disk_is_one_clear_error_with_workers(large_set: Path, tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    with mounted(small, "size=1m"):
+        status, said = outcome(start(large_set, "--out", small / "data", "--shards", "6"))
+        assert status == 1
+        assert f"{small / 'data'}: cannot be written: No space left on device" in said
+        assert "Free some space" in said
+        assert list(small.iterdir()) == []
