@@ -129,4 +129,4 @@ def _document_type(path: Path, line: int) -> DataError:
 
 def broken(path: Path, line: int, what: str, hint: str = "Mend the file or take it out, then try again.") -> DataError:
     """The error for a file that is not what its format asks for."""
-    return DataError(f"{path}:{line}: {what}", hint)
+    return DataError(f"{path}:{line}: {' '.join(what.split())}", hint)

@@ -143,7 +143,7 @@ def _pairs(row: dict[str, Any], path: Path, number: int) -> list[tuple[Any, Any]
     if not isinstance(objects, dict):
         raise documents.broken(path, number, "objects is neither lists nor a list")
     boxes, categories = _first(objects, _BOX_KEYS) or [], _first(objects, _CLASS_KEYS)
-    if not isinstance(boxes, list) or not isinstance(categories or [], list):
+    if not isinstance(boxes, list) or not isinstance(categories, list | None):
         raise documents.broken(path, number, "bbox or categories is no list")
     if categories is None:
         categories = [None] * len(boxes)

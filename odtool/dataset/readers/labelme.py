@@ -129,7 +129,7 @@ def _shape(shape: Any, where: str, path: Path, problems: list[tuple[str, str]]) 
     if not isinstance(shape, dict):
         raise _wrong(path, f"{where} is not an object")
     kind = shape.get("shape_type") or "polygon"
-    if kind not in _AREAS:
+    if str(kind) not in _AREAS:
         problems.append(("shape_skipped", f"{where} is a {str(kind)[:40]}"))
         return None
     label = shape.get("label")

@@ -265,14 +265,21 @@ def _within(entry: str, base: Path, root: Path) -> Path | None:
     """
     parts = [part for part in entry.replace("\\", "/").split("/") if part not in ("", ".")]
     whole = Path(os.path.normpath(base / entry.replace("\\", "/")))
-    if whole.is_relative_to(os.path.normpath(root)) and whole.exists():
+    if whole.is_relative_to(os.path.normpath(root)) and _exists(whole):
         return whole
     while parts:
         candidate = Path(os.path.normpath(base.joinpath(*parts)))
-        if candidate.is_relative_to(os.path.normpath(root)) and candidate.exists():
+        if candidate.is_relative_to(os.path.normpath(root)) and _exists(candidate):
             return candidate
         parts = parts[1:]
     return None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long for the file system, or one with a NUL in it
+        return False
 
 
 def _split_of_folder(image: Path, source: Source) -> str | None:

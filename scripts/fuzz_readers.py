@@ -1,0 +1,408 @@
+"""Mutates small annotation files of every format and reads them: never anything but images, problems or a DataError.
+
+    python scripts/fuzz_readers.py                          # ten thousand mutations, some minutes
+    python scripts/fuzz_readers.py --count 500 --seed 3 --format coco
+
+Each mutation is read as `odtool prepare` reads it, up to the checks of boxes. What raises anything else is printed with
+its seed and traceback and kept in a folder; the exit code is then 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import random
+import resource
+import shutil
+import struct
+import sys
+import tempfile
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from odtool.dataset import spool
+from odtool.dataset.readers import READERS
+from odtool.dataset.records import framed
+from odtool.dataset.survey import survey
+from odtool.dataset.types import Source
+from odtool.dataset.workers import Crew
+from odtool.errors import DataError
+
+Files = dict[str, bytes]
+"""A source: contents by relative path, images apart."""
+MOST_MEMORY = 4 << 30
+"""Bytes. A mutation that makes a reader ask for more is a fault, told as MemoryError."""
+
+
+def as_json(value: Any) -> bytes:
+    return json.dumps(value, indent=1).encode()
+
+
+def example(**features: Any) -> bytes:
+    """A tf.train.Example, written without records.py, so that its layout may be mutated."""
+
+    def field(number: int, data: bytes) -> bytes:
+        length, size = b"", len(data)
+        while size > 0x7F:
+            length, size = length + bytes((size & 0x7F | 0x80,)), size >> 7
+        return bytes((number << 3 | 2,)) + length + bytes((size,)) + data
+
+    entries = b""
+    for key, values in features.items():
+        if isinstance(values[0], bytes):
+            feature = field(1, b"".join(field(1, value) for value in values))
+        elif isinstance(values[0], float):
+            feature = field(2, field(1, struct.pack(f"<{len(values)}f", *values)))
+        else:
+            feature = field(3, field(1, bytes(values)))
+        entries += field(1, field(1, key.encode()) + field(2, feature))
+    return field(1, entries)
+
+
+def picture() -> bytes:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48), "gray").save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
+    """For each format its annotation files, and the images they name."""
+    box = {"xmin": 1.0, "ymin": 2.0, "xmax": 30.0, "ymax": 40.0}
+    corners = "".join(f"<{name}>{value}</{name}>" for name, value in box.items())
+    voc = f"""<?xml version="1.0"?>
+<annotation><folder>images</folder><filename>a.jpg</filename><size><width>64</width><height>48</height></size>
+<object><name>cat</name><pose>Left</pose><truncated>1</truncated><difficult>0</difficult><bndbox>{corners}</bndbox>
+<part><name>head</name><bndbox>{corners}</bndbox></part></object></annotation>"""
+    coco = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}, {"id": 2, "file_name": "b.jpg"}],
+        "annotations": [
+            {
+                "id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 30, 20.5], "area": 600, "iscrowd": 0,
+                "segmentation": [[1, 2, 30, 2, 30, 20]],
+            },
+            {
+                "id": 2, "image_id": 2, "category_id": 2, "bbox": [1, 2, 3, 4], "iscrowd": 1,
+                "segmentation": {"size": [48, 64], "counts": [0, 3072]},
+            },
+        ],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 2, "name": "dog"}],
+    }  # fmt: skip
+    labelme_shapes = [
+        {"label": "cat", "points": [[1, 2], [30, 40]], "shape_type": "rectangle", "flags": {}, "group_id": None},
+        {"label": "dog", "points": [[1, 2], [30, 2], [3, 40]], "shape_type": "polygon", "flags": {}},
+        {"label": "ball", "points": [[20, 20], [25, 25]], "shape_type": "circle"},
+    ]
+    labelme = {"version": "5.0", "shapes": labelme_shapes, "imagePath": "a.jpg", "imageHeight": 48, "imageWidth": 64}
+    points = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((1, 2), (30, 2), (30, 40)))
+    labelme_xml = f"""<annotation><filename>a.jpg</filename><folder>x</folder><source><sourceImage>s</sourceImage>
+<sourceAnnotation>LabelMe Webtool</sourceAnnotation></source><object><name>cat</name><deleted>0</deleted><id>0</id>
+<polygon><username>u</username>{points}</polygon></object></annotation>"""
+    cvat = """<?xml version="1.0"?><annotations><version>1.1</version>
+<meta><task><mode>annotation</mode><labels><label><name>cat</name></label></labels></task></meta>
+<image id="0" name="a.jpg" width="64" height="48"><box label="cat" occluded="0" xtl="1" ytl="2" xbr="30" ybr="40"
+ rotation="10"/><polygon label="cat" points="1,2;30,2;30,40" occluded="1"/></image></annotations>"""
+    video = """<annotations><version>1.1</version><meta><task><mode>interpolation</mode><size>3</size>
+<original_size><width>64</width><height>48</height></original_size></task></meta>
+<track id="0" label="cat"><box frame="0" outside="0" occluded="0" keyframe="1" xtl="1" ytl="2" xbr="30" ybr="40"/>
+<box frame="2" outside="1" occluded="0" keyframe="1" xtl="3" ytl="4" xbr="32" ybr="42"/></track></annotations>"""
+    via = {
+        "a.jpg100": {
+            "filename": "a.jpg", "size": 100, "file_attributes": {},
+            "regions": [
+                {
+                    "shape_attributes": {"name": "rect", "x": 1, "y": 2, "width": 30, "height": 40},
+                    "region_attributes": {"type": "cat"},
+                },
+                {
+                    "shape_attributes": {"name": "polygon", "all_points_x": [1, 30, 3], "all_points_y": [2, 2, 40]},
+                    "region_attributes": {"type": {"dog": True}},
+                },
+            ],
+        }
+    }  # fmt: skip
+    vott = {
+        "asset": {"id": "1", "name": "a.jpg", "path": "file:x/a.jpg", "size": {"width": 64, "height": 48}},
+        "regions": [
+            {
+                "id": "r", "type": "RECTANGLE", "tags": ["cat", "dog"],
+                "boundingBox": {"height": 38, "width": 29, "left": 1, "top": 2},
+                "points": [{"x": 1, "y": 2}, {"x": 30, "y": 40}],
+            }
+        ],
+        "version": "2.1.0",
+    }  # fmt: skip
+    studio = [
+        {
+            "id": 1,
+            "data": {"image": "/data/upload/1/0a1b2c3d-a.jpg"},
+            "annotations": [
+                {
+                    "id": 1, "was_cancelled": False,
+                    "result": [
+                        {
+                            "original_width": 64, "original_height": 48, "type": "rectanglelabels",
+                            "from_name": "label", "to_name": "image", "image_rotation": 0,
+                            "value": {
+                                "x": 5, "y": 5, "width": 40, "height": 50, "rotation": 15, "rectanglelabels": ["cat"],
+                            },
+                        }
+                    ],
+                }
+            ],
+            "predictions": [],
+        }
+    ]  # fmt: skip
+    supervisely = {
+        "size": {"height": 48, "width": 64}, "tags": [],
+        "objects": [
+            {
+                "classTitle": "cat", "geometryType": "rectangle", "tags": [],
+                "points": {"exterior": [[1, 2], [30, 40]], "interior": []},
+            },
+            {
+                "classTitle": "dog", "geometryType": "polygon",
+                "points": {"exterior": [[1, 2], [30, 2], [3, 40]], "interior": []},
+            },
+        ],
+    }  # fmt: skip
+    meta = {"classes": [{"title": "cat", "shape": "rectangle"}, {"title": "dog", "shape": "polygon"}], "tags": []}
+    createml = [
+        {
+            "image": "a.jpg",
+            "annotations": [{"label": "cat", "coordinates": {"x": 20, "y": 20, "width": 20, "height": 20}}],
+        }
+    ]
+    images_csv = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,"
+    images_csv += "IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside\n"
+    record = example(
+        **{
+            "image/encoded": [picture()],
+            "image/filename": [b"a.jpg"],
+            "image/source_id": [b"1"],
+            "image/width": [64],
+            "image/height": [48],
+            "image/object/bbox/xmin": [0.1],
+            "image/object/bbox/xmax": [0.5],
+            "image/object/bbox/ymin": [0.1],
+            "image/object/bbox/ymax": [0.5],
+            "image/object/class/text": [b"cat"],
+            "image/object/class/label": [1],
+        }
+    )
+    kitti = "Car 0.00 0 -1.58 1.0 2.0 30.0 40.0 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59\n"
+    kitti += "DontCare -1 -1 -10 1 2 3 4 -1 -1 -1 -1000 -1000 -1000 -10\n"
+    one, both = ("a.jpg",), ("a.jpg", "b.jpg")
+    return {
+        "voc": ({"a.xml": voc.encode(), "ImageSets/Main/train.txt": b"a\n"}, one),
+        "coco": ({"instances_train.json": as_json(coco)}, both),
+        "yolo": (
+            {
+                "data.yaml": b"path: .\ntrain: images/train\nval: images/val\nnames:\n  0: cat\n  1: dog\n",
+                "labels/train/a.txt": b"0 0.5 0.5 0.2 0.3\n1 0.1 0.1 0.5 0.1 0.5 0.5 0.2 0.4\n",
+                "labels/val/b.txt": b"1 0.5 0.5 0.2 0.3 0.9\n",
+            },
+            ("images/train/a.jpg", "images/val/b.jpg"),
+        ),
+        "supervisely": ({"meta.json": as_json(meta), "ds/ann/a.jpg.json": as_json(supervisely)}, ("ds/img/a.jpg",)),
+        "openimages": (
+            {
+                "train-annotations-bbox.csv": images_csv.encode() + b"a,xclick,/m/01,1,0.1,0.5,0.2,0.6,0,0,1,0,0\n",
+                "class-descriptions-boxable.csv": b"/m/01,Cat\n",
+            },
+            ("train/a.jpg",),
+        ),
+        "cvat": ({"annotations.xml": cvat.encode(), "video/annotations.xml": video.encode()}, ("images/a.jpg",)),
+        "labelme": ({"a.json": as_json(labelme)}, one),
+        "labelme_xml": ({"a.xml": labelme_xml.encode()}, one),
+        "vott_json": ({"a-asset.json": as_json(vott)}, one),
+        "vott_csv": (
+            {"vott-csv-export.csv": b'"image","xmin","ymin","xmax","ymax","label"\n"a.jpg",1.5,2,30,40,"cat"\n'},
+            one,
+        ),
+        "label_studio": ({"project.json": as_json(studio)}, one),
+        "via": ({"via.json": as_json(via)}, one),
+        "createml": ({"_annotations.createml.json": as_json(createml)}, one),
+        "wider_face": ({"wider_face_train_bbx_gt.txt": b"a.jpg\n1\n1 2 30 20 0 0 0 0 0 0\n"}, one),
+        "kitti": ({"label_2/a.txt": kitti.encode()}, ("image_2/a.jpg",)),
+        "dota": (
+            {"labelTxt/a.txt": b"imagesource:GoogleEarth\ngsd:0.1\n1 2 30 2 30 40 1 40 plane 0\n"},
+            ("images/a.jpg",),
+        ),
+        "yolo_keras": ({"train.txt": b"a.jpg 1,2,30,40,0 3,4,20,20,1\n", "classes.txt": b"cat\ndog\n"}, one),
+        "hf_imagefolder": (
+            {"metadata.jsonl": b'{"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 20, 20]], "categories": [0]}}\n'},
+            one,
+        ),
+        "tfod_csv": ({"a.csv": b"filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,64,48,cat,1,2,30,40\n"}, one),
+        "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both),
+        "tfrecord": ({"train.tfrecord": framed(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
+    }
+
+
+TEXTS = (
+    *("nan", "inf", "-1", "0", "1e308", "99999999999999999999999", "", "null", "true", "[]", "{}", '""', "\0"),
+    *("../../etc/passwd", "/etc/passwd", "a" * 5000, "<a>", "</a>", "&x;", '"', ",", "\n", "\r", ";", "é"),
+    *("\u2028", "\ud800", "0x10", "1_0", "{", "}", "[", ":", "- ", "!!python/name:os"),
+)
+WORDS = (b"\xff\xfe", *(text.encode("utf-8", "surrogatepass") for text in TEXTS))
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 0.5, 1e308, float("nan"), float("inf"), 10**30),
+    *("", "nan", "../x.jpg", "a" * 999, "\ud800", "\0"),
+    *([], {}, [[]], [None], [1, 2], {"x": 1}, [1, 2, 3, 4], [[1, 2], [3, 4]]),
+)
+
+
+def mutated(files: Files, chance: random.Random) -> Files:
+    """The files with one to three changes."""
+    made = dict(files)
+    for _ in range(chance.choice((1, 1, 2, 3))):
+        name = chance.choice(list(made))
+        made[name] = chance.choice(MUTATIONS)(made[name], chance)
+    return made
+
+
+def of_bytes(data: bytes, chance: random.Random) -> bytes:
+    """A stretch removed, replaced, doubled or written over."""
+    start = chance.randrange(len(data) + 1)
+    end = min(start + chance.choice((1, 1, 4, 16, 1000)), len(data))
+    return chance.choice(
+        (
+            data[:start] + data[end:],
+            data[:start] + chance.choice(WORDS) + data[end:],
+            data[:start] + chance.choice(WORDS) + data[start:],
+            data[:end] + data[start:],
+            data[:start] + chance.randbytes(end - start) + data[end:],
+            data[:start],
+        )
+    )
+
+
+def of_tokens(data: bytes, chance: random.Random) -> bytes:
+    """A number or a word replaced by one that is awkward."""
+    import re
+
+    found = list(re.finditer(rb"[-\w.]+", data))
+    if not found:
+        return data
+    match = chance.choice(found)
+    return data[: match.start()] + chance.choice(WORDS) + data[match.end() :]
+
+
+def of_lines(data: bytes, chance: random.Random) -> bytes:
+    """Lines removed, doubled or in another order."""
+    lines = data.split(b"\n")
+    number = chance.randrange(len(lines))
+    kind = chance.randrange(3)
+    if kind == 0:
+        del lines[number]
+    elif kind == 1:
+        lines.insert(number, chance.choice(lines))
+    else:
+        chance.shuffle(lines)
+    return b"\n".join(lines)
+
+
+def of_json(data: bytes, chance: random.Random) -> bytes:
+    """A value of a JSON document replaced or removed; other documents get another mutation."""
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return of_tokens(data, chance)
+    places: list[tuple[Any, Any]] = []
+
+    def collect(value: Any) -> None:
+        pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        for key, inner in pairs:
+            places.append((value, key))
+            collect(inner)
+
+    collect(document)
+    if not places or chance.random() < 0.02:
+        return json.dumps(chance.choice(VALUES)).encode()
+    holder, key = chance.choice(places)
+    if chance.random() < 0.3:
+        del holder[key]
+    else:
+        holder[key] = chance.choice(VALUES)
+    return json.dumps(document).encode()
+
+
+MUTATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (of_bytes, of_tokens, of_lines, of_json, of_json)
+
+
+def written(root: Path, files: Files, images: tuple[str, ...], data: bytes) -> None:
+    for name, content in (*files.items(), *((name, data) for name in images)):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(content)
+
+
+def outcome(root: Path, name: str, scratch: Path) -> str:
+    """What reading gives: 'images', 'problems' or 'error'; anything else is raised."""
+    for reader in READERS.values():
+        reader.detect(root)
+    with spool.created(scratch) as writer:
+        try:
+            source = Source(root, masks=name == "coco")
+            found = survey([(source, READERS[name].read(source))], writer, Crew(1))
+        except DataError as error:
+            if "\n" in error.message:
+                raise AssertionError(f"an error of several lines: {error.message!r}") from error
+            return "error"
+    return "problems" if found.problems or not len(found.index) else "images"
+
+
+def main() -> None:
+    """Runs the mutations and prints counts by format and outcome."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--count", type=int, default=10_000)
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--format", choices=sorted(READERS), help="only this one")
+    options.add_argument("--keep", type=Path, default=Path("fuzz_failures"), help="where failures are kept")
+    asked = options.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    available = samples()
+    if missing := set(READERS) - set(available):
+        raise SystemExit(f"no sample for {', '.join(sorted(missing))}")
+    formats = [asked.format] if asked.format else list(available)
+    counts = {name: Counter[str]() for name in formats}
+    data = picture()
+    with tempfile.TemporaryDirectory(prefix="fuzz_readers_") as folder:
+        for number in range(asked.count + len(formats)):
+            # The first of each format is left as it is, to see that the sample is one.
+            name, whole = formats[number % len(formats)], number < len(formats)
+            files, images = available[name]
+            root = Path(folder) / "source"
+            written(root, files if whole else mutated(files, random.Random(f"{asked.seed} {number}")), images, data)
+            try:
+                result = outcome(root, name, Path(folder) / "spool")
+                if whole and result == "error":
+                    raise AssertionError("the sample itself is refused")
+            except Exception:
+                result = "FAILED"
+                print(f"--- {name}, number {number} of seed {asked.seed}")
+                traceback.print_exc(limit=-4, file=sys.stdout)
+                shutil.copytree(root, asked.keep / f"{name}-{asked.seed}-{number}", dirs_exist_ok=True)
+            counts[name][result] += not whole
+            shutil.rmtree(root)
+    report(counts)
+
+
+def report(counts: dict[str, Counter[str]]) -> None:
+    """Prints a line a format; exits with 1 where anything failed."""
+    kinds = ("images", "problems", "error", "FAILED")
+    print(f"{'':16}" + "".join(f"{kind:>10}" for kind in kinds))
+    for name, found in counts.items():
+        print(f"{name:16}" + "".join(f"{found[kind]:10,}" for kind in kinds))
+    failed = sum(found["FAILED"] for found in counts.values())
+    print(f"{sum(map(Counter.total, counts.values())):,} mutations, {failed} failed")
+    raise SystemExit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
