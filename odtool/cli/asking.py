@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 from collections.abc import Mapping
 from typing import Any
 
 from odtool.cli import job
 from odtool.errors import JobError, OdtoolError
+from odtool.jobs import memory
 from odtool.workspace import Run
 
+_LAST_WORDS = 4000
+"""Characters of what a process said in which the cause of its death is looked for."""
 
-class KilledError(JobError):
-    """The process was killed from outside, as the kernel does when memory runs out."""
+
+class NoMemoryError(JobError):
+    """The process ended for want of memory before it could answer."""
 
 
 def ask(task: str, run: Run, *options: object, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -25,7 +28,7 @@ def ask(task: str, run: Run, *options: object, environment: Mapping[str, str]) -
 
     Raises:
         OdtoolError: the engine says why it cannot answer.
-        KilledError: it was killed before it could answer.
+        NoMemoryError: it ran out of memory before it could answer.
     """
     done = subprocess.run(
         job.engine_command(task, run, *options),
@@ -46,10 +49,8 @@ def ask(task: str, run: Run, *options: object, environment: Mapping[str, str]) -
 
 
 def _silence(task: str, done: subprocess.CompletedProcess[str]) -> JobError:
-    if done.returncode == -signal.SIGKILL:
-        return KilledError(
-            f"engine {task}: killed, most likely because memory ran out", "Use a smaller model or batch."
-        )
+    if lack := memory.lack(done.returncode, None, done.stderr[-_LAST_WORDS:]):
+        return NoMemoryError(f"engine {task}: {lack}", "Use a smaller model or batch, or another device.")
     ending = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     return JobError(

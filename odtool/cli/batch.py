@@ -42,7 +42,7 @@ def fit(wanted: PipelineConfig, images: int, *, memory: str | None, gpu: str | N
             console.say(f"measuring some training steps with a batch of {batch} on {choice.label} …")
             try:
                 answer = asking.ask("measure", run, "--batch-size", batch, environment=choice.environment)
-            except asking.KilledError:
+            except asking.NoMemoryError:
                 return None
             return None if answer["out_of_memory"] else int(answer["peak_bytes"])
 

@@ -41,7 +41,7 @@ def measure(run: Run, batch_size: int) -> dict[str, Any]:
     report = {"batch_size": batch_size, "replicas": strategy.num_replicas_in_sync, "device": "gpu" if gpus else "cpu"}
     try:
         steps = _train(configs, strategy, gpus)
-    except tf.errors.ResourceExhaustedError:
+    except (tf.errors.ResourceExhaustedError, MemoryError):
         return {**report, "steps": 0, "peak_bytes": None, "out_of_memory": True}
     peak = max(_peak_of_gpu(gpu) for gpu in gpus) if gpus else peak_of_process()
     return {**report, "steps": steps, "peak_bytes": peak, "out_of_memory": False}
