@@ -175,8 +175,8 @@ def _reporter(shown: ExitStack, model: ZooModel) -> Callable[[int, int], None]:
     def show(have: int, total: int) -> None:
         nonlocal report
         if report is None:
-            label = f"downloading {model.folder}, MB"
-            report = shown.enter_context(console.progress(label, round(total / 1e6)))
+            console.say(f"downloading {model.folder}")
+            report = shown.enter_context(console.progress("MB", round(total / 1e6)))
         report(round(have / 1e6), have)
 
     return show
