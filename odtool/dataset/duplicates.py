@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 
 from odtool.dataset import image_file, spool
@@ -17,8 +19,6 @@ _CHUNK = 64
 """Images a task, as in the survey."""
 _ALONE = 8
 """Tasks done before workers are started, as in the survey."""
-
-Place = tuple[Path, Extent | None]
 
 
 def identical(
@@ -36,51 +36,43 @@ def identical(
     alike = [position for position, number in enumerate(fingerprints) if counts[number] > 1]
     if not alike:
         return []
-    firsts: dict[tuple[int, ...], int] = {}
-    """The first position of each inode and extent: a link to a file is the same file, and is read once."""
-    first_of: dict[int, int] = {}
-    with spool.opened(stored) as reader:
-        for position in alike:
-            path, extent = _place(reader, extents[position])
-            first_of[position] = firsts.setdefault(_inode(path, extent, position), position)
-    with spool.opened(stored) as reader:
-        places = (_place(reader, extents[position]) for position in firsts.values())
-        digests = dict(zip(firsts.values(), _digests(places, crew), strict=True))
+    chunks = (alike[start : start + _CHUNK] for start in range(0, len(alike), _CHUNK))
+    tasks = ((stored, [extents[position] for position in chunk]) for chunk in chunks)
     found: dict[tuple[int, bytes], list[int]] = {}
-    for position in alike:
-        if digest := digests[first_of[position]]:
+    digests = chain.from_iterable(crew.map(_hashed, tasks, alone=_ALONE))
+    for position, digest in zip(alike, digests, strict=True):
+        if digest:
             found.setdefault((fingerprints[position], digest), []).append(position)
     return [positions for positions in found.values() if len(positions) > 1]
 
 
-def _place(reader: spool.Reader, extent: tuple[int, int]) -> Place:
-    image = checked_at(reader, extent).image
-    return image.path, image.extent
+def _hashed(task: tuple[Path, list[tuple[int, int]]]) -> list[bytes]:
+    """Runs in a worker. Nothing in place of a digest where an image is gone since it was checked."""
+    stored, extents = task
+    digests = []
+    with spool.opened(stored) as reader:
+        for where in extents:
+            image = checked_at(reader, where).image
+            try:
+                known = image.path.stat()
+                digests.append(_digest(_File(known.st_dev, known.st_ino, known.st_mtime_ns, image.extent, image.path)))
+            except OSError:
+                digests.append(b"")  # whoever writes it will say so
+    return digests
 
 
-def _inode(path: Path, extent: Extent | None, position: int) -> tuple[int, ...]:
-    try:
-        known = path.stat()
-    except OSError:
-        return (position,)  # gone since it was checked, which whoever writes it will say
-    return (known.st_dev, known.st_ino, *((extent.offset, extent.length) if extent else ()))
+@dataclass(frozen=True)
+class _File:
+    """A file that is the same whatever it is called: a link to it need not be read again."""
+
+    device: int
+    inode: int
+    modified: int
+    """In nanoseconds."""
+    extent: Extent | None
+    path: Path = field(compare=False)
 
 
-def _digests(places: Iterable[Place], crew: Crew) -> Iterator[bytes]:
-    waiting = iter(places)
-    tasks = iter(lambda: tuple(islice(waiting, _CHUNK)), ())
-    for digests in crew.map(_hashed, tasks, alone=_ALONE):
-        yield from digests
-
-
-def _hashed(places: Sequence[Place]) -> list[bytes]:
-    """Runs in a worker."""
-    return [_digest(path, extent) for path, extent in places]
-
-
-def _digest(path: Path, extent: Extent | None) -> bytes:
-    """Nothing where the image is gone since it was checked."""
-    try:
-        return blake2b(image_file.read_bytes(path, extent), digest_size=16).digest()
-    except OSError:
-        return b""
+@lru_cache(maxsize=1 << 14)
+def _digest(file: _File) -> bytes:
+    return blake2b(image_file.read_bytes(file.path, file.extent), digest_size=16).digest()

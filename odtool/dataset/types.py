@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -82,7 +83,6 @@ class Extent:
     """The image's own file name, as the larger file gives it."""
 
 
-@by_position
 @dataclass(frozen=True, slots=True)
 class AnnotatedImage:
     """An image file and what is annotated in it. Holds paths and numbers, never pixels."""
@@ -107,6 +107,17 @@ class AnnotatedImage:
     def name(self) -> str:
         """The image's file name, without folders."""
         return self.extent.name if self.extent else self.path.name
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        """By position, and paths as text: they would pickle as all their parts, and slowly."""
+        return _annotated_image, (str(self.path), str(self.source), *_REST(self))
+
+
+_REST = attrgetter(*AnnotatedImage.__match_args__[2:])
+
+
+def _annotated_image(path: str, source: str, *rest: Any) -> AnnotatedImage:
+    return AnnotatedImage(Path(path), Path(source), *rest)
 
 
 @by_position
