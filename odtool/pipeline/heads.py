@@ -1,7 +1,8 @@
-"""Heads that predict more than boxes, taken off a model whose data has boxes only."""
+"""Heads that predict more than boxes, taken off a model whose records do not hold what they learn from."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from odtool.pipeline import config
@@ -25,9 +26,8 @@ _CENTER_NET_TASKS = {
     "track_estimation_task": "tracks",
     "temporal_offset_task": "tracks",
 }
-_READER_FIELDS = (
-    "load_instance_masks",
-    "mask_type",
+_MASK_READER_FIELDS = ("load_instance_masks", "mask_type")
+_OTHER_READER_FIELDS = (
     "num_keypoints",
     "keypoint_type_weight",
     "use_keypoint_label_map",
@@ -37,20 +37,36 @@ _READER_FIELDS = (
 )
 
 
-def keep_boxes_only(draft: Draft) -> None:
-    """Removes what would need masks, key points or tracks in the records.
+def fit(draft: Draft, *, masks: bool) -> None:
+    """Removes what would need key points or tracks in the records, and where these hold none, masks.
 
     The API fails on a mask or key point head whose annotations are missing, after minutes of start-up. What is left
-    is the same detector of boxes, and the checkpoint's backbone still fits it.
+    is the same detector, and the checkpoint's backbone still fits it.
+
+    Args:
+        masks: whether the records hold instance masks, as PNGs.
     """
     name = config.architecture(draft.config)
-    removed = _from_center_net(draft) if name == "center_net" else _from_mask_rcnn(draft) if name == "mask_rcnn" else []
-    _from_evaluation(draft)
-    _from_readers(draft)
+    removed: list[str] = []
+    if name == "center_net":
+        removed = _from_center_net(draft, masks=masks)
+    elif name == "mask_rcnn" and not masks:
+        removed = _from_mask_rcnn(draft)
+    _from_evaluation(draft, masks=masks and _learns_masks(draft))
+    _from_readers(draft, masks=masks and _learns_masks(draft))
     _from_augmentation(draft)
     if removed:
         what = " and ".join(dict.fromkeys(removed))
-        draft.notes.append(f"the records have boxes only: the model learns boxes, its head for {what} is taken off")
+        draft.notes.append(f"the records have no {what}: the model's head for {what} is taken off")
+    if masks and not _learns_masks(draft):
+        draft.notes.append("the records hold masks, which this model does not learn; Mask R-CNN does")
+
+
+def _learns_masks(draft: Draft) -> bool:
+    model = draft.message.model
+    if config.architecture(draft.config) == "center_net":
+        return any(model.center_net.HasField(task) for task, what in _CENTER_NET_TASKS.items() if what == "masks")
+    return config.architecture(draft.config) == "mask_rcnn"
 
 
 def _from_mask_rcnn(draft: Draft) -> list[str]:
@@ -67,33 +83,42 @@ def _from_mask_rcnn(draft: Draft) -> list[str]:
     return ["masks"]
 
 
-def _from_center_net(draft: Draft) -> list[str]:
+def _from_center_net(draft: Draft, *, masks: bool) -> list[str]:
     model = draft.message.model.center_net
-    present = {found.name for found, _ in model.ListFields()} & _CENTER_NET_TASKS.keys()
+    unlearnt = {task for task, what in _CENTER_NET_TASKS.items() if not (masks and what == "masks")}
+    present = {found.name for found, _ in model.ListFields()} & unlearnt
     for task in present:
         model.ClearField(task)
         draft.because(f"no {_CENTER_NET_TASKS[task]} in the records", f"model.center_net.{task}")
     return [what for task, what in _CENTER_NET_TASKS.items() if task in present]
 
 
-def _from_evaluation(draft: Draft) -> None:
+def _from_evaluation(draft: Draft, *, masks: bool) -> None:
     evaluation = draft.message.eval_config
-    kept = [name for name in evaluation.metrics_set if "mask" not in name and "keypoint" not in name]
-    evaluation.metrics_set[:] = kept
-    _clear(evaluation, ("eval_instance_masks", "parameterized_metric", "keypoint_edge"))
-    fields = ("metrics_set", "eval_instance_masks", "parameterized_metric", "keypoint_edge")
-    draft.because("the records have boxes only", *(f"eval_config.{field}" for field in fields))
+    unlearnt = ("keypoint",) if masks else ("keypoint", "mask")
+    evaluation.metrics_set[:] = [name for name in evaluation.metrics_set if not any(what in name for what in unlearnt)]
+    fields = ["parameterized_metric", "keypoint_edge", *([] if masks else ["eval_instance_masks"])]
+    _clear(evaluation, fields)
+    draft.because("as the records hold it", *(f"eval_config.{field}" for field in ["metrics_set", *fields]))
+    if masks:
+        evaluation.eval_instance_masks = True
+        draft.because("the records hold masks", "eval_config.eval_instance_masks")
 
 
-def _from_readers(draft: Draft) -> None:
+def _from_readers(draft: Draft, *, masks: bool) -> None:
     paths = [
         "train_input_reader",
         *(f"eval_input_reader[{index}]" for index in range(len(draft.message.eval_input_reader))),
     ]
+    fields = [*_OTHER_READER_FIELDS, *([] if masks else _MASK_READER_FIELDS)]
     for path, reader in zip(paths, config.readers(draft.config), strict=True):
-        for field in _READER_FIELDS:
-            reader.ClearField(field)
-            draft.because("the records have boxes only", f"{path}.{field}")
+        _clear(reader, fields)
+        draft.because("as the records hold it", *(f"{path}.{field}" for field in fields))
+        if masks:
+            reader.load_instance_masks = True
+            kinds = reader.DESCRIPTOR.fields_by_name["mask_type"].enum_type
+            reader.mask_type = kinds.values_by_name["PNG_MASKS"].number
+            draft.because("the records hold masks, as PNGs", *(f"{path}.{field}" for field in _MASK_READER_FIELDS))
 
 
 def _from_augmentation(draft: Draft) -> None:
@@ -106,6 +131,6 @@ def _from_augmentation(draft: Draft) -> None:
             draft.because("no key points in the records", f"{path}.keypoint_flip_permutation")
 
 
-def _clear(message: Any, names: tuple[str, ...]) -> None:
+def _clear(message: Any, names: Iterable[str]) -> None:
     for name in names:
         message.ClearField(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -158,12 +159,25 @@ def test_mask_and_keypoint_heads_come_off_and_that_is_said(workspace: Workspace)
     masks = configure(workspace, model="mask_rcnn_inception_resnet_v2_1024x1024")
     assert masks.settings.architecture == "faster_rcnn"
     assert not masks.config.message.train_input_reader.load_instance_masks
-    assert any("its head for masks is taken off" in note for note in masks.notes)
+    assert any("head for masks is taken off" in note for note in masks.notes)
     points = configure(workspace, model="centernet_resnet50_v2_512x512_kpts")
     assert not points.config.message.model.center_net.keypoint_estimation_task
     assert not points.config.message.eval_config.keypoint_edge
     assert points.config.message.train_input_reader.num_keypoints == 0
-    assert any("its head for key points is taken off" in note for note in points.notes)
+    assert any("head for key points is taken off" in note for note in points.notes)
+
+
+def test_mask_rcnn_learns_the_masks_that_the_records_hold(workspace: Workspace) -> None:
+    summary = json.loads(workspace.data.summary.read_text())
+    workspace.data.summary.write_text(json.dumps({**summary, "masks": True}))
+    made = configure(workspace, model="mask_rcnn_inception_resnet_v2_1024x1024")
+    message = made.config.message
+    assert made.settings.architecture == "mask_rcnn"
+    for reader in (message.train_input_reader, *message.eval_input_reader):
+        assert (reader.load_instance_masks, reader.mask_type) == (True, 2)
+    assert set(message.eval_config.metrics_set) == {"coco_mask_metrics", "coco_detection_metrics"}
+    assert not [note for note in made.notes if "taken off" in note]
+    assert any("does not learn" in note for note in configure(workspace, model="demo_ssd").notes)
 
 
 class TestCheckpoint:
