@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from odtool import locks
+from odtool import files, locks
 from odtool.errors import DataError
 from odtool.workspace import Dataset
 
@@ -45,9 +45,9 @@ def replacing(out: Path) -> Iterator[Path]:
         incoming.mkdir()
         try:
             yield incoming
-            _sync(incoming)
+            files.sync(incoming)
             _swap(incoming, out, outgoing)
-            _sync(out.parent)
+            files.sync(out.parent)
         except OSError as error:
             # Only open() and its like name a file; write() does not, and is where a disk turns out to be full.
             if error.filename is not None and not Path(str(error.filename)).is_relative_to(incoming):
@@ -136,12 +136,3 @@ def _exchanged(one: Path, other: Path) -> bool:
     if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
         return False
     raise OSError(code, os.strerror(code), str(other))
-
-
-def _sync(folder: Path) -> None:
-    """Makes the names in a folder survive a power cut; the files themselves are synced by who writes them."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -183,17 +183,9 @@ def keep_as_best(run: Run, prefix: Path) -> Path:
 
 def _move_in_order(source: Path, target: Path) -> None:
     for path in sorted(source.iterdir(), key=lambda path: path.suffix == ".index"):
-        _flush(path)
+        # So that a power cut cannot keep the .index and lose the data.
+        files.sync(path)
         path.replace(target / path.name)
-
-
-def _flush(path: Path) -> None:
-    """To the disk, so that a power loss cannot keep the .index and lose the data."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
