@@ -98,12 +98,7 @@ def parse(stream: BinaryIO, path: Path) -> Iterator[Task | CvatImage | Track]:
         stream,
         events=("start", "end"),
         tag=("annotations", "meta", "image", "track"),
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
+        **documents.UNTRUSTED,
     )
     root: _Element | None = None
     try:

@@ -14,6 +14,16 @@ if TYPE_CHECKING:
 
 _HEAD = 1 << 16
 
+UNTRUSTED: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
+"""How lxml parses what somebody else wrote: nothing outside the file is read, no entity is expanded."""
+
 
 def read_bytes(path: Path) -> bytes:
     """A whole annotation file.
@@ -109,12 +119,7 @@ def _parser() -> XMLParser:
     from lxml import etree
 
     return etree.XMLParser(
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
+        **UNTRUSTED,
     )
 
 
