@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
@@ -22,7 +22,7 @@ _ALONE = 8
 
 
 def identical(
-    fingerprints: Sequence[int], stored: Path, extents: Sequence[tuple[int, int]], crew: Crew
+    fingerprints: Sequence[int], stored: Path, extent: Callable[[int], tuple[int, int]], crew: Crew
 ) -> list[list[int]]:
     """Positions of images with the same bytes, two or more in each list, in the order of the positions.
 
@@ -30,14 +30,14 @@ def identical(
         fingerprints: ImageHeader.fingerprint by position. It comes from what the check of headers has read anyway, so
             that only images whose fingerprints agree are read whole.
         stored: the spool, for their paths.
-        extents: by position, offset and length in the spool.
+        extent: offset and length in the spool of the image at a position.
     """
     counts = Counter(fingerprints)
     alike = [position for position, number in enumerate(fingerprints) if counts[number] > 1]
     if not alike:
         return []
     chunks = (alike[start : start + _CHUNK] for start in range(0, len(alike), _CHUNK))
-    tasks = ((stored, [extents[position] for position in chunk]) for chunk in chunks)
+    tasks = ((stored, [extent(position) for position in chunk]) for chunk in chunks)
     found: dict[tuple[int, bytes], list[int]] = {}
     digests = chain.from_iterable(crew.map(_hashed, tasks, alone=_ALONE))
     for position, digest in zip(alike, digests, strict=True):

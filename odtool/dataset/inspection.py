@@ -151,10 +151,9 @@ def _refuse_nothing(settings: Settings, found: Survey) -> None:
 
 def _of_the_whole(found: Survey, reader: Reader, stored: Path, workers: Crew, settings: Settings) -> Iterator[Problem]:
     index = found.index
-    extents = [index.extent(position) for position in range(len(index))]
-    same = duplicates.identical(index.fingerprints, stored, extents, workers)
+    same = duplicates.identical(index.fingerprints, stored, index.extent, workers)
     yield from coverage.of_duplicates(
-        same, index.declared(), lambda position: checked_at(reader, extents[position]).image
+        same, index.declared(), lambda position: checked_at(reader, index.extent(position)).image
     )
     if settings.label_map is not None:
         given = label_map.load(settings.label_map)

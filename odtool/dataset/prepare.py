@@ -237,8 +237,7 @@ def _refuse_unknown(found: Survey, classes: Mapping[str, int], path: Path | None
 
 def _identical(index: Index, stored: Path, workers: Crew) -> list[list[int]]:
     """Positions of images with the same bytes."""
-    extents = [index.extent(position) for position in range(len(index))]
-    return duplicates.identical(index.fingerprints, stored, extents, workers)
+    return duplicates.identical(index.fingerprints, stored, index.extent, workers)
 
 
 def _assigned(index: Index, same: Iterable[Sequence[int]], settings: Settings) -> dict[str, list[int]]:

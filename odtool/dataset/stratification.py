@@ -34,7 +34,8 @@ def cut(
         Positions by part, in the order of the pool.
     """
     units = _units(pool, groups)
-    weights = [_weights(unit, labels) for unit in units]
+    known: dict[tuple[int, ...], Mapping[int, int]] = {}
+    weights = [_weights(unit, labels, known) for unit in units]
     part_of = _dealt(units, weights, _Parts(rest, counts, len(pool)))
     _fill(part_of, units, (rest, *(name for name, count in counts.items() if count)))
     made: dict[str, list[int]] = {name: [] for name in (rest, *counts)}
@@ -101,18 +102,24 @@ def _first(
                 yield number, part
 
 
-def _units(pool: Sequence[int], groups: Sequence[int]) -> list[list[int]]:
+def _units(pool: Sequence[int], groups: Sequence[int]) -> list[tuple[int, ...]]:
     """What is dealt: positions that stay together."""
-    units: dict[int, list[int]] = {}
+    units: dict[int, tuple[int, ...]] = {}
+    larger: dict[int, list[int]] = {}
     for position in pool:
-        units.setdefault(groups[position], []).append(position)
-    return list(units.values())
+        group = groups[position]
+        if units.setdefault(group, (position,)) != (position,):
+            larger.setdefault(group, [*units[group]]).append(position)
+    return [tuple(larger.get(group, unit)) for group, unit in units.items()]
 
 
-def _weights(unit: Sequence[int], labels: Callable[[int], Sequence[int]]) -> Mapping[int, int]:
-    """Images by class."""
+def _weights(
+    unit: Sequence[int], labels: Callable[[int], Sequence[int]], known: dict[tuple[int, ...], Mapping[int, int]]
+) -> Mapping[int, int]:
+    """Images by class; single images with the same classes share what is `known`, which is most of the memory."""
     if len(unit) == 1:
-        return dict.fromkeys(labels(unit[0]) or (_NO_CLASS,), 1)
+        found = tuple(labels(unit[0])) or (_NO_CLASS,)
+        return known.setdefault(found, dict.fromkeys(found, 1))
     return Counter(label for position in unit for label in labels(position) or (_NO_CLASS,))
 
 

@@ -26,8 +26,7 @@ def identical(tmp_path: Path) -> Found:
         with spool.created(tmp_path / "spool") as writer:
             for path, header in zip(paths, headers, strict=True):
                 writer.add(_stored(CheckedImage(AnnotatedImage(path, path, source_id=path.name), header)))
-        extents = [writer.index.extent(position) for position in range(len(paths))]
-        return duplicates.identical([h.fingerprint for h in headers], tmp_path / "spool", extents, Crew(1))
+        return duplicates.identical([h.fingerprint for h in headers], tmp_path / "spool", writer.index.extent, Crew(1))
 
     return find
 
