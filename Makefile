@@ -27,6 +27,9 @@ check: $(READY) ## ruff and mypy
 
 bench: $(READY) ## benchmarks; each prints ratios against something real in the same run
 	$(BIN)/python scripts/bench_prepare.py
+	$(BIN)/python scripts/bench_engine.py
+	$(BIN)/python scripts/bench_crowds.py
+	$(BIN)/python scripts/bench_memory.py
 
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.10 --generate-hashes --group dev --no-emit-index-url \

@@ -1,0 +1,239 @@
+"""Benchmark of training and evaluation, as ratios to the API's own loops within one run.
+
+    python scripts/bench_engine.py               # three rounds
+    python scripts/bench_engine.py --rounds 1 --steps 20
+
+Both sides run the zoo's SSD MobileNet V2 FPNLite 320 with the same config over the same records: JPEGs of 640x480 with
+five boxes each, in batches of 8. The API runs with its loop's iterations cut to one step, which is kinder to it: as it
+comes, the first hundred steps are one iteration, traced twice. Contestants take turns, and medians are compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import io
+import json
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+RACCOONS = Path(__file__).parent.parent.parent / "shared" / "data" / "raccoon" / "images"
+MODEL = "ssd_mobilenet_v2_fpnlite_320x320"
+BATCH = 8
+IMAGES = {"train": 200, "val": 100}
+
+
+def main() -> None:
+    """Makes the records, runs the contestants, prints the ratios."""
+    options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--steps", type=int, default=40, help="training steps a round")
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench_engine_") as name:
+        work = Path(name)
+        make_records(work)
+        write_config(work, asked.steps)
+        compare_training(work, asked.rounds)
+        for task in ("inputs", "evaluation"):
+            subprocess.run([sys.executable, __file__, task, str(work), str(asked.rounds)], check=True)
+
+
+def show(what: str, ratio: float, target: str) -> None:
+    """One line of the result."""
+    print(f"{what}: {ratio:.2f} ({target})", flush=True)
+
+
+def make_records(work: Path) -> None:
+    """Photographs of ../shared/data/raccoon at one size, or noise where they are absent, with random boxes."""
+    from PIL import Image
+
+    chance = random.Random(0)
+    photographs = sorted(RACCOONS.glob("*.jpg"))
+    (work / "images").mkdir()
+    rows = ["filename,width,height,class,xmin,ymin,xmax,ymax"]
+    for index in range(sum(IMAGES.values())):
+        if photographs:
+            with Image.open(photographs[index % len(photographs)]) as opened:
+                picture = opened.convert("RGB").resize((640, 480))
+        else:
+            picture = Image.effect_noise((640, 480), 60).convert("RGB")
+        stream = io.BytesIO()
+        picture.save(stream, "JPEG", quality=90)
+        # A number inside each file, so that no two are equal.
+        (work / "images" / f"{index}.jpg").write_bytes(stream.getvalue() + str(index).encode())
+        for _ in range(5):
+            left, top = chance.randint(0, 450), chance.randint(0, 300)
+            right, bottom = left + chance.randint(40, 180), top + chance.randint(40, 170)
+            rows.append(f"{index}.jpg,640,480,{chance.choice(('disc', 'star'))},{left},{top},{right},{bottom}")
+    (work / "labels.csv").write_text("\n".join(rows) + "\n")
+    share = IMAGES["val"] / sum(IMAGES.values())
+    odtool(work, "prepare", "labels.csv", "--images", "images", "--val", f"{share:.4f}")
+
+
+def write_config(work: Path, steps: int) -> None:
+    """train/bench, from random weights."""
+    sizes = ("--batch-size", str(BATCH), "--steps", str(steps))
+    odtool(work, "configure", "--model", MODEL, "--run", "bench", "--checkpoint", "none", *sizes)
+
+
+def odtool(work: Path, *arguments: str) -> None:
+    """One command of odtool, in this workspace."""
+    done = subprocess.run(
+        [sys.executable, "-m", "odtool", *arguments], cwd=work, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"odtool {arguments[0]} failed:\n{done.stdout}\n{done.stderr}")
+
+
+def compare_training(work: Path, rounds: int) -> None:
+    """Time from the start of the process to the first step's end, and the pace of the steps after it."""
+    first: dict[str, list[float]] = {"ours": [], "stock": []}
+    pace: dict[str, list[float]] = {"ours": [], "stock": []}
+    for _ in range(rounds):
+        for kind in ("ours", "stock"):
+            run = work / "train" / kind
+            shutil.rmtree(run, ignore_errors=True)
+            run.mkdir()
+            shutil.copy(work / "train" / "bench" / "pipeline.config", run)
+            began = time.time()
+            times = (train if kind == "ours" else stock_train)(run)
+            (start_step, start), (end_step, end) = times[0], times[-1]
+            first[kind].append(start - began)
+            pace[kind].append((end_step - start_step) / (end - start))
+    medians = {kind: (statistics.median(first[kind]), statistics.median(pace[kind])) for kind in first}
+    show("time to the first training step", medians["ours"][0] / medians["stock"][0], "wanted: at most 0.50")
+    show("steps/s of training on the CPU", medians["ours"][1] / medians["stock"][1], "wanted: at least 1.00")
+
+
+def train(run: Path) -> list[tuple[int, float]]:
+    """Trains as `odtool train` does; when which step was reported."""
+    command = [sys.executable, "-m", "odtool.engine", "train", str(run)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr)
+    entries = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [(entry["step"], entry["time"]) for entry in entries if entry["kind"] == "train"]
+
+
+def stock_train(run: Path) -> list[tuple[int, float]]:
+    """Trains with the API's loop in a child; when which step ended."""
+    done = subprocess.run(
+        [sys.executable, __file__, "stock_loop", str(run), "1"], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(done.stderr)
+    return [(step, at) for step, at in json.loads(done.stdout.splitlines()[-1])]
+
+
+def stock_loop(run: Path, _: int) -> None:
+    """In the child: the API's loop, noting when it reports each step."""
+    import tensorflow as tf
+    from object_detection import model_lib_v2
+
+    report, times = tf.summary.scalar, []
+
+    def note(name: str, data: Any, step: Any = None, description: str | None = None) -> Any:
+        if name == "Loss/total_loss":
+            times.append((int(step), time.time()))
+        return report(name, data, step=step, description=description)
+
+    tf.compat.v2.summary.scalar = note
+    config = run / "pipeline.config"
+    model_lib_v2.train_loop(str(config), str(run), num_steps_per_iteration=1, checkpoint_every_n=10**6)
+    print(json.dumps(times))
+
+
+def inputs(work: Path, rounds: int) -> None:
+    """In a child: batches of the training set alone, with the zoo's augmentation and without any."""
+    import tensorflow as tf
+    from object_detection import inputs as stock
+
+    from odtool.engine import inputs, model
+
+    configs = model.read_configs(work / "train" / "bench" / "pipeline.config")
+    detector = model.build_model(configs["model"])
+    for name in ("with the zoo's augmentation", "without augmentation"):
+        settings = copy.deepcopy(configs["train_config"])
+        if name.startswith("without"):
+            settings.ClearField("data_augmentation_options")
+        changed = {**configs, "train_config": settings}
+        ours = inputs.training_data(changed, detector, tf.distribute.get_strategy())
+        theirs = stock.train_input(settings, configs["train_input_config"], configs["model"], model=detector).repeat()
+        speeds = taking_turns(
+            {"ours": lambda data=ours: read(data), "stock": lambda data=theirs: read(data)}, rounds * 2
+        )
+        show(f"images/s of the input pipeline alone, {name}", speeds["stock"] / speeds["ours"], "wanted: at least 1.50")
+
+
+def read(data: Any) -> None:
+    """Some hundred images after the first few batches."""
+    batches = iter(data)
+    for _ in range(480 // BATCH):
+        next(batches)
+
+
+def evaluation(work: Path, rounds: int) -> None:
+    """In a child: passes over the validation set with random weights, all metrics, losses and pictures."""
+    import contextlib
+
+    import tensorflow as tf
+    from object_detection import inputs as stock
+    from object_detection import model_lib_v2
+
+    from odtool.engine import model
+    from odtool.engine.ending import StopRequest
+    from odtool.engine.scoring import Scorer
+
+    configs = model.read_configs(work / "train" / "bench" / "pipeline.config")
+    reader = configs["eval_input_config"] = configs["eval_input_configs"][0]
+    reader.num_epochs = 1
+    detector = model.build_model(configs["model"])
+    scorer = Scorer(configs, reader, detector, sample=1)
+    model.make_variables(detector, scorer.element)
+    data = stock.eval_input(configs["eval_config"], reader, configs["model"], model=detector)
+    step = tf.Variable(1, dtype=tf.int64)
+    found: dict[str, dict[str, float]] = {}
+
+    def ours() -> None:
+        found["ours"] = scorer.score(StopRequest()).metrics
+
+    def theirs() -> None:
+        with contextlib.redirect_stdout(io.StringIO()), tf.summary.create_file_writer(str(work / "e")).as_default():
+            found["stock"] = model_lib_v2.eager_eval_loop(detector, configs, data, global_step=step)
+
+    seconds = taking_turns({"ours": ours, "stock": theirs}, rounds)
+    show("images/s of evaluation", seconds["stock"] / seconds["ours"], "wanted: at least 2.00")
+    worst = max(abs(float(value) - found["ours"][name]) for name, value in found["stock"].items())
+    print(f"largest difference of a metric or loss: {worst:.1e} (at most 1e-06)")
+
+
+def taking_turns(contestants: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    """Median seconds of each, after one turn that does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for round_number in range(rounds + 1):
+        for name, contestant in contestants.items():
+            began = time.perf_counter()
+            contestant()
+            if round_number:
+                seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+TASKS: dict[str, Callable[[Path, int], None]] = {task.__name__: task for task in (stock_loop, inputs, evaluation)}
+
+if __name__ == "__main__":
+    if len(sys.argv) == 4 and sys.argv[1] in TASKS:
+        from odtool.engine import compat
+
+        compat.load()
+        TASKS[sys.argv[1]](Path(sys.argv[2]), int(sys.argv[3]))
+    else:
+        main()
