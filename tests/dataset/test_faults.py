@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import random
 import signal
@@ -19,13 +20,25 @@ from odtool.dataset import statistics
 from odtool.workspace import Dataset
 
 VocSet = Callable[..., Path]
-IMAGES = 1500
-"""Enough that worker processes are started for them."""
+IMAGES = 4000
+"""Enough that worker processes are started, and still at work when they are looked for."""
 
 
-@pytest.fixture
-def large_set(voc_set: VocSet) -> Path:
-    return voc_set(IMAGES)
+@pytest.fixture(scope="module")
+def large_set(tmp_path_factory: pytest.TempPathFactory, voc_xml: Callable[..., str]) -> Path:
+    """48 MB of images, so that the shards, too, are written by workers."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("large")
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(stream, "JPEG")
+    plain = stream.getvalue()
+    for number in range(IMAGES):
+        comment = f"{number:012000d}".encode()
+        segment = b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment
+        (root / f"{number:05d}.jpg").write_bytes(plain[:2] + segment + plain[2:])
+        (root / f"{number:05d}.xml").write_text(voc_xml(f"{number:05d}.jpg", [("cat", 1, 2, 30, 40)]))
+    return root
 
 
 def start(*words: str | Path) -> subprocess.Popen[str]:
@@ -78,7 +91,7 @@ def test_killed_at_random_moments_with_workers_nothing_is_half_and_nobody_stays(
         for name, split in summary.splits.items():
             assert sum(shard.stat().st_size for shard in Dataset(out).shards(name)) == split.bytes
     assert outcome(start(large_set, "--out", out))[0] == 0
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data", "set"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data"]
 
 
 @pytest.mark.slow
@@ -90,7 +103,7 @@ def test_ctrl_c_in_a_terminal_leaves_nothing_and_says_nothing_of_tracebacks(larg
         os.killpg(process.pid, signal.SIGINT)
         assert outcome(process) == (130, "")
         wait_until_gone(found)
-        assert sorted(entry.name for entry in tmp_path.iterdir()) == ["set"]
+        assert sorted(entry.name for entry in tmp_path.iterdir()) == []
 
 
 def test_a_worker_that_the_system_kills_is_one_clear_error(large_set: Path, tmp_path: Path) -> None:
@@ -100,7 +113,7 @@ def test_a_worker_that_the_system_kills_is_one_clear_error(large_set: Path, tmp_
     assert status == 1
     assert "a worker process was killed, most likely for want of memory" in said
     assert len(said.splitlines()) == 2
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["set"]
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == []
 
 
 @contextmanager
@@ -136,7 +149,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(voc_set: VocSet, tmp
 
 def test_a_full_disk_is_one_clear_error_with_workers(large_set: Path, tmp_path: Path) -> None:
     small = tmp_path / "small"
-    with mounted(small, "size=1m"):
+    with mounted(small, "size=20m"):
         status, said = outcome(start(large_set, "--out", small / "data", "--shards", "6"))
         assert status == 1
         assert f"{small / 'data'}: cannot be written: No space left on device" in said
