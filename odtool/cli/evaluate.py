@@ -26,6 +26,10 @@ def evaluate(
         ),
     ] = "all",
     sample: Annotated[int, typer.Option(min=1, help="Evaluate 1 of this many images.")] = 1,
+    best: job.BestOption = None,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="Where several checkpoints wait, score only the newest of them.")
+    ] = False,
     in_foreground: job.ForegroundOption = False,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
@@ -35,9 +39,12 @@ def evaluate(
 
     Example: `odtool eval --checkpoint latest --sample 4`
     """
+    if latest and checkpoint != "all":
+        raise typer.BadParameter("--latest is for --checkpoint all; a single one is named by --checkpoint")
     space = console.workspace(workspace)
     found = space.find_run(run)
-    options = ["--checkpoint", resolve_checkpoint(found, checkpoint), "--sample", sample]
+    options: list[object] = ["--checkpoint", resolve_checkpoint(found, checkpoint), "--sample", sample]
+    options += [*(["--best", best] if best else []), *(["--latest"] if latest else [])]
     choice = devices.choose(devices.inventory(), gpu)
     if not in_foreground:
         job.show_started(

@@ -33,6 +33,15 @@ ForegroundOption = Annotated[
 ]
 
 
+BestOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="METRIC",
+        help="What the best checkpoint is chosen by: mAP (default), mAP50, AR, loss, or a full name.",
+    ),
+]
+
+
 def engine_command(task: str, run: Run, *options: object) -> list[str]:
     """The command line of a task's process."""
     return [*ENGINE, task, str(run.path), *(str(option) for option in options)]
@@ -43,8 +52,20 @@ def engine_environment() -> dict[str, str]:
     return {**os.environ, **_ENVIRONMENT}
 
 
-def start(space: Workspace, run: Run, task: str, options: list[object], choice: devices.Choice) -> record.JobRecord:
-    """Starts the engine on a task in the background."""
+def start(
+    space: Workspace,
+    run: Run,
+    task: str,
+    options: list[object],
+    choice: devices.Choice,
+    *,
+    recover: bool = False,
+) -> record.JobRecord:
+    """Starts the engine on a task in the background.
+
+    Args:
+        recover: start it again with half the batch where it runs out of memory.
+    """
     return launcher.start(
         run,
         task,
@@ -52,6 +73,7 @@ def start(space: Workspace, run: Run, task: str, options: list[object], choice: 
         directory=space.root,
         environment={**_ENVIRONMENT, **choice.environment},
         nice=_BESIDE_TRAINING if task == "eval" and locks.is_held(run.job_lock("train")) else 0,
+        recover=engine_command("recover", run, "--devices", choice.count) if recover else (),
     )
 
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from odtool.cli import console, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.jobs import metrics, state
+from odtool.jobs import metrics, stall, state
 from odtool.workspace import Run, Workspace
 
 _SHOWN_METRICS = {"DetectionBoxes_Precision/mAP": "mAP@[.5:.95]", "DetectionBoxes_Precision/mAP@.50IOU": "mAP@.5"}
@@ -53,6 +53,8 @@ def account(run: Run) -> dict[str, Any]:
             **job.account(train),
             **asdict(progress),
             "eta_seconds": progress.eta_seconds if running else None,
+            "stalled_seconds": stall.seconds(run.metrics, train.started or 0, time.time()) if running else None,
+            "recoveries": [{"step": entry.step, **entry.values} for entry in metrics.of_kind(run.metrics, "recover")],
         },
         "eval": {**job.account(state.of(run, "eval")), **_scores(run)},
     }
@@ -69,6 +71,12 @@ def _scores(run: Run) -> dict[str, Any]:
 
 def _train_lines(train: dict[str, Any]) -> list[str]:
     lines = [f"train {_state(train)}"]
+    if train["stalled_seconds"] is not None:
+        lines.append(f"      stalled: no step for {console.duration(train['stalled_seconds'])}; look into odtool logs")
+    for made in train["recoveries"][-1:]:
+        count = len(train["recoveries"])
+        again = f"made smaller {count} times, last" if count > 1 else "made smaller"
+        lines.append(f"      {again} at step {made['step']:,} to batch size {made['batch_size']}: {made['reason']}")
     if train["step"] is None:
         return [*lines, "      loading TensorFlow and building the model"] if train["state"] == "running" else lines
     parts = [f"step {train['step']:,}" + (f" of {train['num_steps']:,}" if train["num_steps"] else "")]

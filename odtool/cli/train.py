@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -41,6 +43,22 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
             metavar="SIZE", help="The same, in this much memory: 8GB, 500MB or 25%. The rest is read from disk."
         ),
     ] = None,
+    best: job.BestOption = None,
+    early_stop: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="End after N evaluations without improvement; needs --eval."),
+    ] = None,
+    time_limit: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Save and stop after this time, as in 2h, 1h30m or 90s."),
+    ] = None,
+    recover: Annotated[
+        bool,
+        typer.Option(
+            "--recover/--no-recover",
+            help="Out of memory: start again from the last checkpoint with half the batch, at most three times.",
+        ),
+    ] = True,
     in_foreground: job.ForegroundOption = False,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
@@ -50,18 +68,39 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
 
     Example: `odtool train --gpu 0 --eval`
     """
+    if not evaluate and (early_stop or best):
+        raise typer.BadParameter(f"{'--early-stop' if early_stop else '--best'} needs --eval: evaluation is what tells")
+    seconds = None if time_limit is None else parse_duration(time_limit)
     space = console.workspace(workspace)
     found = space.find_run(run)
     choice = devices.choose(devices.inventory(), gpu)
     every = default_checkpoint_every(_num_steps(found, choice))
     options = ["--checkpoint-every", checkpoint_every or every, "--keep-checkpoints", keep_checkpoints]
     options += _cache_options(cache_memory) if cache_memory else ["--cache-memory", "auto"] if cache else []
+    options += ["--early-stop", early_stop] if early_stop else []
+    options += ["--deadline", time.time() + seconds] if seconds else []
+
+    def begin() -> dict[str, tuple[record.JobRecord, devices.Choice]]:
+        return start(space, found, options, choice, evaluate=evaluate, best=best, recover=recover)
+
     if not in_foreground:
-        job.show_started(space, found, start(space, found, options, choice, evaluate=evaluate), as_json=as_json)
+        job.show_started(space, found, begin(), as_json=as_json)
         return
     with foreground.signals_caught() as received:
-        started = start(space, found, options, choice, evaluate=evaluate)
-        job.attend(found, list(started), received, as_json=as_json)
+        job.attend(found, list(begin()), received, as_json=as_json)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in a time as people write it: 2h, 1h30m, 90s, 1.5d.
+
+    Raises:
+        typer.BadParameter: it is no such time.
+    """
+    parts = re.findall(r"(\d+(?:\.\d+)?)([dhms])", text.lower())
+    seconds = sum(float(number) * {"d": 86400, "h": 3600, "m": 60, "s": 1}[unit] for number, unit in parts)
+    if "".join(f"{number}{unit}" for number, unit in parts) != text.lower() or not seconds:
+        raise typer.BadParameter(f"--time-limit '{text}' is no time; write it as in 2h, 1h30m or 90s")
+    return seconds
 
 
 def _cache_options(size: str) -> list[object]:
@@ -89,12 +128,20 @@ def _num_steps(run: Run, choice: devices.Choice) -> int:
 
 
 def start(
-    space: Workspace, run: Run, options: list[object], choice: devices.Choice, *, evaluate: bool
+    space: Workspace,
+    run: Run,
+    options: list[object],
+    choice: devices.Choice,
+    *,
+    evaluate: bool,
+    best: str | None = None,
+    recover: bool = True,
 ) -> dict[str, tuple[record.JobRecord, devices.Choice]]:
     """Starts training and, where asked for, evaluation beside it on the CPU."""
-    started = {"train": (job.start(space, run, "train", options, choice), choice)}
+    started = {"train": (job.start(space, run, "train", options, choice, recover=recover), choice)}
     if evaluate:
         # After training, whose lock tells evaluation that more checkpoints are to come.
+        scoring: list[object] = ["--checkpoint", "all", "--sample", 1, *(["--best", best] if best else [])]
         cpu = devices.choose(devices.Inventory(()), "cpu")
-        started["eval"] = (job.start(space, run, "eval", ["--checkpoint", "all", "--sample", 1], cpu), cpu)
+        started["eval"] = (job.start(space, run, "eval", scoring, cpu), cpu)
     return started

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from odtool.engine.ending import Ending, Stopped, StopRequest, write_ending
+from odtool.engine.ending import Ending, Stopped, StopRequest, of_failure, write_ending
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -57,8 +57,12 @@ def _parser() -> argparse.ArgumentParser:
     measure = tasks.add_parser("measure", help="memory that training takes at a batch size, as JSON on stdout")
     measure.add_argument("--batch-size", type=_positive, required=True, metavar="N", help="images a step")
     measure.set_defaults(task=_measure)
-    for task in (train, evaluate, detect, check, measure):
+    recover = tasks.add_parser("recover", help="rewrite a run's config for half the batch, after it ran out of memory")
+    recover.add_argument("--devices", type=_positive, default=1, metavar="N", help="devices that share a batch")
+    recover.set_defaults(task=_recover)
+    for task in (train, evaluate, detect, check, measure, recover):
         task.add_argument("run", type=_run, metavar="RUN_DIR", help="train/<run>")
+    recover.add_argument("cause", metavar="CAUSE", help="why: noted in metrics.jsonl")
     return parser
 
 
@@ -151,6 +155,19 @@ def _measure(options: argparse.Namespace) -> int:
     return _answered(work)
 
 
+def _recover(options: argparse.Namespace) -> int:
+    from odtool.engine.recovery import recover
+
+    try:
+        _say(f"starting again: {recover(options.run, options.cause, devices=options.devices)}")
+    except OdtoolError as error:
+        # The hint first: the last line is what the job's state shows.
+        _say(f"hint: {error.hint}")
+        _say(f"error: {error.message}")
+        return 1
+    return 0
+
+
 def _answered(work: Callable[[], dict[str, Any]]) -> int:
     """Writes what a question about a run gives as JSON on stdout: the answer, or `failed` with its cause."""
     from odtool.engine import compat
@@ -186,7 +203,7 @@ def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> i
         ending = Ending("failed", error.message)
     except Exception as error:
         traceback.print_exc()
-        ending = Ending("failed", f"{type(error).__name__}: {_first_line(error)}")
+        ending = of_failure(error)
     stop.defer()  # from here on a signal would only keep the outcome from being told
     write_ending(run, task, ending)
     _say(f"{task} {ending.state}: {ending.reason}")

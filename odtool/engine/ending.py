@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from dataclasses import asdict, dataclass
@@ -13,6 +14,7 @@ from typing import Literal
 from odtool import files
 from odtool.workspace import Run
 
+_LACK_OF_MEMORY = re.compile(r"CUDA_ERROR_OUT_OF_MEMORY|OOM when allocating|[Oo]ut of memory|[Ff]ailed to allocate")
 State = Literal["finished", "stopped", "failed"]
 
 
@@ -22,6 +24,8 @@ class Ending:
 
     state: State
     reason: str
+    out_of_memory: bool = False
+    """It was refused memory: with less to do at once it might succeed."""
 
 
 class Stopped(BaseException):
@@ -62,6 +66,16 @@ class StopRequest:
         self.made = True
         if not self._deferred:
             raise Stopped(f"{signal.Signals(number).name} came before there was anything to save")
+
+
+def of_failure(error: Exception) -> Ending:
+    """The ending that an error means."""
+    lines = str(error).strip().splitlines() or ["no message"]
+    lacking = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    # Libraries below TensorFlow (CUDA, cuDNN) fail under other names.
+    lacking = lacking or any(_LACK_OF_MEMORY.search(line) for line in lines)
+    told = f"{type(error).__name__}: {lines[0][:500]}"
+    return Ending("failed", f"out of memory: {told}" if lacking else told, out_of_memory=lacking)
 
 
 def write_ending(run: Run, task: str, ending: Ending) -> None:

@@ -22,7 +22,7 @@ class Metric:
     """One line."""
 
     kind: str
-    """start, train, checkpoint, eval, best or end."""
+    """start, train, checkpoint, not_finite, recover, eval, best, skip or end."""
     step: int
     time: float
     """Unix time."""
@@ -41,7 +41,7 @@ class Progress:
     learning_rate: float | None = None
     steps_per_second: float | None = None
     restarts: int = 0
-    """Starts that resumed from a checkpoint."""
+    """Starts that resumed from a checkpoint, or that followed a lack of memory."""
 
     @property
     def eta_seconds(self) -> float | None:
@@ -118,14 +118,25 @@ def progress(path: Path, *, since: float = 0.0) -> Progress:
     )
 
 
-def _restarts(path: Path) -> int:
+def of_kind(path: Path, *kinds: str) -> list[Metric]:
+    """All lines of some rare kinds, oldest first."""
+    marks = [f'"{kind}"'.encode() for kind in kinds]
     try:
         with path.open("rb") as stream:
             # Most lines are not parsed for this: a substring is ten times as fast to find.
-            starts = [metric for line in stream if b'"start"' in line and (metric := parse(line))]
+            lines = (line for line in stream if line.endswith(b"\n") and any(mark in line for mark in marks))
+            return [metric for line in lines if (metric := parse(line)) and metric.kind in kinds]
     except FileNotFoundError:
-        return 0
-    return sum(metric.kind == "start" and metric.step > 0 for metric in starts)
+        return []
+
+
+def _restarts(path: Path) -> int:
+    found = of_kind(path, "start", "recover")
+    again = [before.kind == "recover" for before in found]
+    return sum(
+        metric.kind == "start" and (metric.step > 0 or recovered)
+        for metric, recovered in zip(found, [False, *again], strict=False)
+    )
 
 
 def _lines_backwards(stream: BinaryIO) -> Iterator[bytes]:

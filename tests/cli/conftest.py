@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +14,7 @@ from typing import Any
 import pytest
 
 from odtool import locks
-from odtool.jobs import record, state
+from odtool.jobs import record, shutdown
 from odtool.workspace import TASKS, Run
 
 ENGINE = """
@@ -99,8 +97,8 @@ def job_run(
     yield run
     for task in TASKS:
         left = record.load(run, task)
-        if left is not None and left.pid is not None and state.is_alive(left):
-            os.kill(left.pid, signal.SIGKILL)
+        if left is not None:
+            shutdown.kill_now(run, task, left, "the test is over")
         until(lambda task=task: not locks.is_held(run.job_lock(task)))  # type: ignore[misc]  # bound now, called now
 
 

@@ -105,3 +105,12 @@ def test_foreground_shows_the_log(odtool: Callable, job_run: Run) -> None:
     (job_run.path / "finish").touch()
     said = odtool("eval", "--foreground")
     assert (said.code, said.out) == (0, "eval begins\neval finished\n")
+
+
+def test_the_metric_and_the_latest_are_handed_on(odtool: Callable, job_run: Run, until: Callable, no_gpu: None) -> None:
+    job_run.path.joinpath("ckpt-1.index").touch()
+    assert odtool("eval", "--best", "loss", "--latest").code == 0
+    until(lambda: "begins" in job_run.log("eval").read_text())
+    seen = json.loads((job_run.path / "eval.seen.json").read_text())
+    assert seen["argv"][-3:] == ["--best", "loss", "--latest"]
+    assert odtool("eval", "--latest", "--checkpoint", "best").code == 2

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
 
 from odtool.jobs import record
 from odtool.workspace import Run
@@ -49,6 +53,8 @@ def test_json_has_every_promised_field(odtool: Callable, job_run: Run, no_gpu: N
         "eta_seconds": 50.0,
         "batch_size": 9,
         "restarts": 0,
+        "stalled_seconds": None,
+        "recoveries": [],
     }
     assert said["eval"] == {
         "state": "none",
@@ -88,7 +94,7 @@ def test_a_killed_training_is_shown_with_its_signal_and_no_time_left(
     odtool: Callable, job_run: Run, until: Callable, no_gpu: None
 ) -> None:
     write_metrics(job_run)
-    pid = odtool("train", "--json").json["train"]["pid"]
+    pid = odtool("train", "--no-recover", "--json").json["train"]["pid"]
     os.kill(pid, signal.SIGKILL)
     until(lambda: odtool("status", "--json").json["train"]["state"] == "failed")
     said = odtool("status", "--json").json["train"]
@@ -106,3 +112,30 @@ def test_the_newest_run_is_shown_and_the_others_listed(odtool: Callable, job_run
     assert said.startswith("run   second")
     assert "other runs: first (train running)" in said
     assert "other runs" not in odtool("status", "first").out
+
+
+def test_a_stall_is_reported(odtool: Callable, job_run: Run, until: Callable, no_gpu: None) -> None:
+    odtool("train")
+    now = time.time()
+    written = [{"kind": "train", "step": step, "time": now + step, "values": {"loss": 1.0}} for step in range(3)]
+    job_run.metrics.write_text("".join(json.dumps(line) + "\n" for line in written))
+    assert odtool("status", "--json").json["train"]["stalled_seconds"] is None
+    job = record.load(job_run, "train")
+    assert job is not None
+    record.save(job_run, "train", replace(job, started=now - 400))
+    for line in written:
+        line["time"] -= 300
+    job_run.metrics.write_text("".join(json.dumps(line) + "\n" for line in written))
+    assert odtool("status", "--json").json["train"]["stalled_seconds"] == pytest.approx(300, abs=20)
+    assert "stalled: no step for 4m" in odtool("status").out or "stalled: no step for 5m" in odtool("status").out
+
+
+def test_a_restart_for_lack_of_memory_is_shown_with_its_reason(odtool: Callable, job_run: Run, no_gpu: None) -> None:
+    write_metrics(job_run)
+    made = {"kind": "recover", "step": 0, "time": 9e9, "values": {"reason": "killed by SIGKILL", "batch_size": 4}}
+    again = {"kind": "start", "step": 0, "time": 9e9, "values": {"num_steps": 600, "batch_size": 4}}
+    job_run.metrics.write_text("".join(json.dumps(line) + "\n" for line in (made, again)))
+    said = odtool("status", "--json").json["train"]
+    assert (said["restarts"], said["batch_size"]) == (1, 4)
+    assert said["recoveries"] == [{"step": 0, "reason": "killed by SIGKILL", "batch_size": 4}]
+    assert "made smaller at step 0 to batch size 4: killed by SIGKILL" in odtool("status").out

@@ -58,7 +58,7 @@ def test_a_job_that_does_not_end_is_reported_and_can_be_killed(
 
 
 def test_a_dead_job_is_not_running(odtool: Callable, job_run: Run, until: Callable, no_gpu: None) -> None:
-    pid = odtool("train", "--json").json["train"]["pid"]
+    pid = odtool("train", "--no-recover", "--json").json["train"]["pid"]
     os.kill(pid, signal.SIGKILL)
     until(lambda: state.of(job_run, "train").state == "failed")
     assert odtool("stop").code == 1

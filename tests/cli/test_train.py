@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,6 +130,44 @@ def test_a_cache_of_no_given_size_is_sized_by_the_engine(odtool: Callable, job_r
 def test_a_cache_size_that_is_none_is_refused(odtool: Callable, job_run: Run) -> None:
     said = odtool("train", "--cache-memory", "much")
     assert (said.code, "--cache-memory much: not a size" in said.err) == (1, True)
+
+
+def test_limits_and_the_metric_are_handed_on(odtool: Callable, job_run: Run, until: Callable, no_gpu: None) -> None:
+    before = time.time()
+    assert odtool("train", "--eval", "--best", "AR", "--early-stop", 3, "--time-limit", "1h30m").code == 0
+    options = seen(job_run, until)["argv"]
+    assert options[options.index("--early-stop") + 1] == "3"
+    assert float(options[options.index("--deadline") + 1]) - before == pytest.approx(5400, abs=60)
+    assert seen(job_run, until, "eval")["argv"][-2:] == ["--best", "AR"]
+
+
+def test_out_of_memory_is_recovered_from_unless_told_not_to(
+    odtool: Callable, job_run: Run, until: Callable, no_gpu: None
+) -> None:
+    odtool("train")
+    job = record.load(job_run, "train")
+    assert job is not None
+    assert job.recover[2:] == ("recover", str(job_run.path), "--devices", "1")
+    os.kill(job.pid or 0, signal.SIGKILL)
+    until(lambda: "recover begins" in job_run.log("train").read_text())
+    assert json.loads((job_run.path / "recover.seen.json").read_text())["argv"][-1].startswith("killed by SIGKILL")
+    (job_run.path / "finish").touch()
+    until(lambda: state.of(job_run, "train").state == "finished")
+    assert odtool("train", "--no-recover").code == 0
+    job = record.load(job_run, "train")
+    assert job is not None
+    assert job.recover == ()
+
+
+@pytest.mark.parametrize("options", [("--early-stop", 3), ("--best", "AR"), ("--time-limit", "soon"),
+                                     ("--time-limit", "0s"), ("--early-stop", 0, "--eval")])  # fmt: skip
+def test_limits_that_cannot_work_are_wrong_usage(odtool: Callable, job_run: Run, options: tuple[object, ...]) -> None:
+    assert odtool("train", *options).code == 2
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("2h", 7200), ("1h30m", 5400), ("90s", 90), ("1.5m", 90), ("1D", 86400)])
+def test_a_time_limit_is_written_as_people_do(text: str, seconds: float) -> None:
+    assert train.parse_duration(text) == seconds
 
 
 @pytest.mark.parametrize("option", ["--checkpoint-every", "--keep-checkpoints"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from odtool.engine.ending import Ending, Stopped, StopRequest, write_ending
+from odtool.engine.ending import Ending, Stopped, StopRequest, of_failure, write_ending
 from odtool.workspace import Run
 
 
@@ -44,4 +44,23 @@ def test_the_outcome_says_how_why_when_and_who(tmp_path: Path) -> None:
     write_ending(run, "train", Ending("finished", "trained 4 steps"))
     written = json.loads(run.outcome("train").read_text())
     assert written.pop("time") > 1e9
-    assert written == {"state": "finished", "reason": "trained 4 steps", "pid": os.getpid()}
+    assert written == {
+        "state": "finished",
+        "reason": "trained 4 steps",
+        "out_of_memory": False,
+        "pid": os.getpid(),
+    }
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("INTERNAL: CUDA_ERROR_OUT_OF_MEMORY: out of memory"), OSError("Out of memory")],
+)
+def test_lack_of_memory_is_told_apart(error: Exception) -> None:
+    ending = of_failure(error)
+    assert ending.out_of_memory
+    assert ending.reason.startswith(f"out of memory: {type(error).__name__}")
+
+
+def test_other_failures_are_not_lack_of_memory() -> None:
+    assert of_failure(ValueError("bad shape\nmore")) == Ending("failed", "ValueError: bad shape")

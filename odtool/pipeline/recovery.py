@@ -1,0 +1,35 @@
+"""A config for half the memory: half the batch, the learning rate with it, and as many images still to be seen."""
+
+from __future__ import annotations
+
+import math
+
+from odtool.errors import ConfigError
+from odtool.pipeline import sizing
+from odtool.pipeline.diff import Draft
+
+
+def halve_batch(draft: Draft, *, steps_done: int, devices: int, reason: str) -> None:
+    """Halves the batch, scales the learning rate with it, and lengthens what is left of training in turn.
+
+    The schedule of the learning rate is stretched over the new number of steps as a whole.
+
+    Args:
+        steps_done: steps of the checkpoint that training goes on from.
+        devices: that share a batch, which stays a multiple of it.
+
+    Raises:
+        ConfigError: the batch cannot be smaller.
+    """
+    train_config = draft.message.train_config
+    old, steps = train_config.batch_size, train_config.num_steps
+    new = old // 2 // devices * devices
+    if new < 1:
+        each = "1 image" if old == devices else f"{old // max(devices, 1)} images"
+        raise ConfigError(
+            f"out of memory with a batch of {old}, {each} on each device: it cannot be halved",
+            "Use smaller images or a smaller model, or close what else takes memory.",
+        )
+    sizing.set_batch_size(draft, new, reason)
+    left = max(steps - steps_done, 0)
+    sizing.set_steps(draft, steps_done + math.ceil(left * old / new), f"as many images as before, {reason}")
