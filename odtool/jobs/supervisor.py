@@ -39,7 +39,7 @@ def supervise(run: Run, task: str, ready: int) -> None:
     child.take_signals()
     starting: int | None = ready
     while True:
-        offset = run.log(task).stat().st_size
+        offset, kills = run.log(task).stat().st_size, memory.kernel_kills()
         pid = os.fork()
         if pid == 0:
             _become_command(run, task, starting)
@@ -48,7 +48,7 @@ def supervise(run: Run, task: str, ready: int) -> None:
             os.close(starting)
             starting = None
         exit_code = child.wait()
-        if child.was_asked_to_end or not _recover(run, task, pid, exit_code, offset):
+        if child.was_asked_to_end or not _recover(run, task, pid, exit_code, offset, kills):
             _record_end(run, task, pid, exit_code)
             return
 
@@ -96,10 +96,15 @@ def _become_command(run: Run, task: str, ready: int | None) -> NoReturn:
         os._exit(127)
 
 
-def _recover(run: Run, task: str, pid: int, exit_code: int, offset: int) -> bool:
+def _recover(run: Run, task: str, pid: int, exit_code: int, offset: int, kills: int) -> bool:
     """Whether the command is to be started again: it lacked memory, and has been made smaller."""
     job = _record_of(run, task)
-    cause = memory.lack(exit_code, record.load_outcome(run, task, pid), _last_words(run, task, offset))
+    cause = memory.lack(
+        exit_code,
+        record.load_outcome(run, task, pid),
+        _last_words(run, task, offset),
+        kernel_killed=memory.kernel_kills() > kills,
+    )
     if not cause or not job.recover:
         return False
     if job.recoveries >= MOST_RECOVERIES:

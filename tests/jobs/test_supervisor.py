@@ -16,7 +16,9 @@ HUNGRY = (
     "import os, pathlib, signal, sys, time\n"
     "size = pathlib.Path('size')\n"
     "print('at work with', size.read_text(), flush=True)\n"
-    "if int(size.read_text()) > 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+    "if int(size.read_text()) > 2:\n"
+    "    print('std::bad_alloc', flush=True)\n"
+    "    os.abort()\n"
 )
 SMALLER = [
     sys.executable,
@@ -34,7 +36,7 @@ def ended(run: Run, until: Callable) -> state.JobState:
     return state.of(run, "train")
 
 
-def test_a_killed_job_is_made_smaller_and_started_again(run: Run, start: Callable, until: Callable) -> None:
+def test_a_job_without_memory_is_made_smaller_and_started_again(run: Run, start: Callable, until: Callable) -> None:
     (run.path / "size").write_text("8")
     first = start(HUNGRY, recover=SMALLER)
     found = ended(run, until)
@@ -45,14 +47,14 @@ def test_a_killed_job_is_made_smaller_and_started_again(run: Run, start: Callabl
     assert job.recoveries == 2
     said = run.log("train").read_text().splitlines()
     assert [line for line in said if "at work" in line] == [f"at work with {size}" for size in (8, 4, 2)]
-    assert said[1].startswith("made smaller: killed by SIGKILL")
+    assert said[2] == "made smaller: ended by SIGABRT (std::bad_alloc)"
 
 
 def test_after_three_times_it_has_failed(run: Run, start: Callable, until: Callable) -> None:
     (run.path / "size").write_text("64")
     start(HUNGRY, recover=SMALLER)
     found = ended(run, until)
-    assert (found.state, found.exit_code) == ("failed", -signal.SIGKILL)
+    assert (found.state, found.exit_code) == ("failed", -signal.SIGABRT)
     assert found.reason.endswith("made smaller 3 times already")
     assert run.log("train").read_text().count("at work") == 4
 
@@ -62,7 +64,7 @@ def test_what_cannot_be_made_smaller_has_failed_with_the_reason(run: Run, start:
     start(HUNGRY.replace("> 2", "> 0"), recover=SMALLER)
     found = ended(run, until)
     assert found.state == "failed"
-    assert "killed by SIGKILL" in found.reason
+    assert "std::bad_alloc" in found.reason
     assert found.reason.endswith("fatal: it cannot be made smaller")
 
 
@@ -77,6 +79,15 @@ def test_other_failures_are_left_as_they_are(run: Run, start: Callable, until: C
     (run.path / "size").write_text("8")
     start("raise ValueError('no')", recover=recover)
     assert ended(run, until).state == "failed"
+    assert (run.path / "size").read_text() == "8"
+
+
+def test_one_that_somebody_killed_is_not_started_again(run: Run, start: Callable, until: Callable) -> None:
+    (run.path / "size").write_text("8")
+    job = start("import time; time.sleep(60)", recover=SMALLER)
+    os.kill(job.pid, signal.SIGKILL)
+    found = ended(run, until)
+    assert (found.state, found.exit_code) == ("failed", -signal.SIGKILL)
     assert (run.path / "size").read_text() == "8"
 
 
