@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,19 +99,6 @@ def job_run(
         if left is not None:
             shutdown.kill_now(run, task, left, "the test is over")
         until(lambda task=task: not locks.is_held(run.job_lock(task)))  # type: ignore[misc]  # bound now, called now
-
-
-@pytest.fixture
-def until() -> Callable[[Callable[[], object]], None]:
-    """Waits until something holds, and fails where it does not within 20 s."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.01)
-
-    return wait
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,17 +45,3 @@ def status(odtool: Odtool) -> Callable[[Path], dict[str, Any]]:
         return answer
 
     return ask
-
-
-@pytest.fixture(scope="session")
-def until() -> Callable[..., Any]:
-    """Asks again and again until the answer is true; fails where it stays false for `seconds`."""
-
-    def wait(ask: Callable[[], Any], *, seconds: float = 240) -> Any:
-        deadline = time.monotonic() + seconds
-        while not (answer := ask()):
-            assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
-            time.sleep(0.2)
-        return answer
-
-    return wait

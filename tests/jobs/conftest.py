@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,19 +25,6 @@ def run(tmp_path: Path) -> Run:
     folder = tmp_path / "my work [1]" / "train" / "run one"
     folder.mkdir(parents=True)
     return Run(folder)
-
-
-@pytest.fixture
-def until() -> Until:
-    """Waits until something holds, and fails where it does not within 20 s."""
-
-    def wait(condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline, "waited in vain"
-            time.sleep(0.01)
-
-    return wait
 
 
 @pytest.fixture
