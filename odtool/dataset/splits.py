@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 
@@ -94,7 +95,7 @@ def _rank(key: int, seed: int) -> bytes:
     return blake2b(key.to_bytes(8, "big"), digest_size=8, key=seed.to_bytes(16, "big", signed=True)).digest()
 
 
-def joined(groups: Sequence[int], same: Iterable[Sequence[int]]) -> list[int]:
+def joined(groups: Sequence[int], same: Iterable[Sequence[int]]) -> Sequence[int]:
     """The groups where the images at each of these lists of positions are in one group, too."""
     heads: dict[int, int] = {}
 
@@ -107,4 +108,4 @@ def joined(groups: Sequence[int], same: Iterable[Sequence[int]]) -> list[int]:
         found = {head(groups[position]) for position in positions}
         lowest = min(found)
         heads.update((group, lowest) for group in found)
-    return [head(group) for group in groups]
+    return array("Q", map(head, groups))

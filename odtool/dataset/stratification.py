@@ -39,9 +39,13 @@ def cut(
     part_of = _dealt(units, weights, _Parts(rest, counts, len(pool)))
     _fill(part_of, units, (rest, *(name for name, count in counts.items() if count)))
     made: dict[str, list[int]] = {name: [] for name in (rest, *counts)}
-    part_at = {position: part_of[number] for number, unit in enumerate(units) for position in unit}
+    names = list(made)
+    part_at = bytearray(len(groups))
+    for unit, part in zip(units, part_of, strict=True):
+        for position in unit:
+            part_at[position] = names.index(part)
     for position in pool:
-        made[part_at[position]].append(position)
+        made[names[part_at[position]]].append(position)
     return made
 
 
