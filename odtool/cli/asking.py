@@ -30,7 +30,6 @@ def ask(task: str, run: Run, *options: object, environment: Mapping[str, str]) -
         OdtoolError: the engine says why it cannot answer.
         NoMemoryError: it ran out of memory before it could answer.
     """
-    kills = memory.kernel_kills()
     done = subprocess.run(
         job.engine_command(task, run, *options),
         env={**job.engine_environment(), **environment},
@@ -43,14 +42,15 @@ def ask(task: str, run: Run, *options: object, environment: Mapping[str, str]) -
     try:
         answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):
-        raise _silence(task, done, kernel_killed=memory.kernel_kills() > kills) from None
+        raise _silence(task, done) from None
     if "failed" in answer:
         raise OdtoolError(answer["failed"], answer["hint"])
     return answer
 
 
-def _silence(task: str, done: subprocess.CompletedProcess[str], *, kernel_killed: bool) -> JobError:
-    if lack := memory.lack(done.returncode, None, done.stderr[-_LAST_WORDS:], kernel_killed=kernel_killed):
+def _silence(task: str, done: subprocess.CompletedProcess[str]) -> JobError:
+    # Nobody looks for a question's process to kill it by hand, and in a container the kernel's count may be hidden.
+    if lack := memory.lack(done.returncode, None, done.stderr[-_LAST_WORDS:], kernel_killed=True):
         return NoMemoryError(f"engine {task}: {lack}", "Use a smaller model or batch, or another device.")
     ending = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
