@@ -22,8 +22,8 @@ task, run = sys.argv[1], pathlib.Path(sys.argv[2])
 seen = {"argv": sys.argv[1:], "cwd": os.getcwd(), "environment": dict(os.environ), "nice": os.nice(0)}
 (run / f"{task}.seen.json").write_text(json.dumps(seen))
 
-def end(state, reason, code):
-    said = {"state": state, "reason": reason, "time": time.time(), "pid": os.getpid()}
+def end(state, reason, code, **more):
+    said = {"state": state, "reason": reason, "time": time.time(), "pid": os.getpid(), **more}
     (run / "jobs" / f"{task}.outcome.json").write_text(json.dumps(said))
     sys.exit(code)
 
@@ -34,6 +34,9 @@ def save(*_):
 signal.signal(signal.SIGTERM, save)
 signal.signal(signal.SIGINT, save)
 print(task, "begins", flush=True)
+if task == "train" and (run / "hungry").exists():
+    (run / "hungry").unlink()
+    end("failed", "out of memory: told to", 1, out_of_memory=True)
 if (run / "fail").exists():
     print("ValueError: told to fail", flush=True)
     end("failed", "told to fail", 1)
