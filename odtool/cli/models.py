@@ -92,6 +92,7 @@ def _key(order: Order) -> Callable[[ZooModel], tuple[float, str]]:
 
 def _row(model: ZooModel, downloaded: set[str]) -> dict[str, Any]:
     from odtool.pipeline import zoo
+    from odtool.pipeline.parameters import PARAMETERS
 
     return {
         "name": zoo.short_name(model.name),
@@ -104,13 +105,14 @@ def _row(model: ZooModel, downloaded: set[str]) -> dict[str, Any]:
         "mask_map": model.mask_map,
         "keypoint_map": model.keypoint_map,
         "speed_ms": model.speed_ms,
+        "parameters": PARAMETERS.get(model.name),
         "checkpoint": zoo.address(model) or None,
         "downloaded": bool({model.name, model.folder, zoo.short_name(model.name)} & downloaded),
     }
 
 
 def _render(rows: list[dict[str, Any]], screen: Console) -> None:
-    columns = ["model", "architecture", "input", "COCO mAP", "ms", "outputs", "here"]
+    columns = ["model", "architecture", "input", "COCO mAP", "ms", "parameters", "outputs", "here"]
     cells = [
         [
             row["name"],
@@ -118,6 +120,7 @@ def _render(rows: list[dict[str, Any]], screen: Console) -> None:
             f"{row['height']}x{row['width']}",
             _figures(row["coco_map"], row["mask_map"], row["keypoint_map"]),
             _figures(row["speed_ms"]),
+            f"{row['parameters'] / 1e6:.1f}M" if row["parameters"] else "",
             ", ".join(row["outputs"]),
             "yes" if row["downloaded"] else "",
         ]

@@ -17,7 +17,12 @@ def in_an_empty_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_table_names_every_model_in_full(odtool: Callable) -> None:
     said = odtool("models")
     assert said.code == 0
-    for part in ("ssd_mobilenet_v2_fpnlite_320x320 ", "centernet_hourglass104_1024x1024_kpts ", "42.8 / 64.5"):
+    for part in (
+        "ssd_mobilenet_v2_fpnlite_320x320 ",
+        "centernet_hourglass104_1024x1024_kpts ",
+        "42.8 / 64.5",
+        " 191.4M ",
+    ):
         assert part in said.out
 
 
@@ -27,6 +32,8 @@ def test_json_gives_the_published_figures(odtool: Callable) -> None:
     mask = models["mask_rcnn_inception_resnet_v2_1024x1024"]
     assert (mask["coco_map"], mask["mask_map"], mask["speed_ms"]) == (39.0, 34.6, 301)
     assert mask["outputs"] == ["boxes", "masks"]
+    assert {name for name, model in models.items() if not model["parameters"]} == {"demo_ssd"}
+    assert 190e6 < models["centernet_hourglass104_512x512"]["parameters"] < 192e6
     unpublished = models["faster_rcnn_resnet50_v1_fpn_640x640"]
     assert (unpublished["coco_map"], unpublished["checkpoint"]) == (None, None)
     d0 = models["ssd_efficientdet_d0_512x512"]

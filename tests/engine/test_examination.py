@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from odtool.pipeline.parameters import PARAMETERS
 from odtool.workspace import Run
 
 pytestmark = [
@@ -43,6 +45,7 @@ def test_with_other_classes_only_the_class_head_of_a_zoo_model_is_new(shared_dat
     detector = built(shared_data, classes=2)
     stored = examination.stored_shapes(published)
     assert len(stored) == 384  # 386 less the object graph and the counter of saves
+    assert PARAMETERS[ZOO] == sum(math.prod(shape) for shape in stored.values())
     assert examination.shapes_of(detector).keys() == stored.keys()
 
     def compare(kind: str) -> examination.Comparison:

@@ -1,0 +1,43 @@
+"""Parameters of the zoo's models, counted by scripts/count_parameters.py."""
+
+from __future__ import annotations
+
+PARAMETERS: dict[str, int] = {
+    "ssd_mobilenet_v2_320x320_coco17_tpu-8": 6_103_999,
+    "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8": 2_667_002,
+    "ssd_mobilenet_v2_fpnlite_640x640_coco17_tpu-8": 2_667_002,
+    "ssd_mobilenet_v1_fpn_640x640_coco17_tpu-8": 12_125_178,
+    "ssd_resnet50_v1_fpn_640x640_coco17_tpu-8": 32_916_218,
+    "ssd_resnet50_v1_fpn_1024x1024_coco17_tpu-8": 32_916_218,
+    "ssd_resnet101_v1_fpn_640x640_coco17_tpu-8": 51_960_570,
+    "ssd_resnet101_v1_fpn_1024x1024_coco17_tpu-8": 51_960_570,
+    "ssd_resnet152_v1_fpn_640x640_coco17_tpu-8": 67_650_298,
+    "ssd_resnet152_v1_fpn_1024x1024_coco17_tpu-8": 67_650_298,
+    "ssd_efficientdet_d0_512x512_coco17_tpu-8": 5_622_923,
+    "ssd_efficientdet_d1_640x640_coco17_tpu-8": 8_393_074,
+    "ssd_efficientdet_d2_768x768_coco17_tpu-8": 10_089_063,
+    "ssd_efficientdet_d3_896x896_coco17_tpu-32": 14_279_568,
+    "ssd_efficientdet_d4_1024x1024_coco17_tpu-32": 23_493_971,
+    "ssd_efficientdet_d5_1280x1280_coco17_tpu-32": 36_986_475,
+    "ssd_efficientdet_d6_1408x1408_coco17_tpu-32": 55_825_086,
+    "ssd_efficientdet_d7_1536x1536_coco17_tpu-32": 55_825_086,
+    "faster_rcnn_resnet50_v1_640x640_coco17_tpu-8": 28_511_847,
+    "faster_rcnn_resnet50_v1_1024x1024_coco17_tpu-8": 28_511_847,
+    "faster_rcnn_resnet50_v1_800x1333_coco17_gpu-8": 29_241_291,
+    "faster_rcnn_resnet50_v1_fpn_640x640_coco17_tpu-8": 42_543_159,
+    "faster_rcnn_resnet101_v1_640x640_coco17_tpu-8": 47_556_199,
+    "faster_rcnn_resnet101_v1_1024x1024_coco17_tpu-8": 47_556_199,
+    "faster_rcnn_resnet101_v1_800x1333_coco17_gpu-8": 48_285_643,
+    "faster_rcnn_resnet152_v1_640x640_coco17_tpu-8": 63_245_927,
+    "faster_rcnn_resnet152_v1_1024x1024_coco17_tpu-8": 63_245_927,
+    "faster_rcnn_resnet152_v1_800x1333_coco17_gpu-8": 63_975_371,
+    "mask_rcnn_inception_resnet_v2_1024x1024_coco17_gpu-8": 65_007_685,
+    "centernet_resnet50_v1_fpn_512x512_kpts_coco17_tpu-8": 25_795_827,
+    "centernet_resnet50_v2_512x512_kpts_coco17_tpu-8": 30_362_931,
+    "centernet_resnet101_v1_fpn_512x512_coco17_tpu-8": 48_959_710,
+    "centernet_hourglass104_512x512_coco17_tpu-8": 191_406_652,
+    "centernet_hourglass104_512x512_kpts_coco17_tpu-32": 194_990_822,
+    "centernet_hourglass104_1024x1024_coco17_tpu-32": 191_406_652,
+    "centernet_hourglass104_1024x1024_kpts_coco17_tpu-32": 194_990_822,
+}
+"""Numbers in all variables by config name, with COCO's classes as shipped and batch norm's averages."""
