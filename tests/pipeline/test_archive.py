@@ -110,7 +110,9 @@ def test_a_wrong_checksum_is_damage(unpack: Callable[..., Path]) -> None:
         unpack(bytes(whole))
 
 
-@pytest.mark.parametrize("data", [b"<html>404</html>", gzip.compress(b"not a tar" * 200), packed()])
+@pytest.mark.parametrize(
+    "data", [b"<html>404</html>", gzip.compress(b"not a tar" * 200), packed()], ids=["page", "gzip", "empty"]
+)
 def test_what_is_no_archive_is_said_to_be_none(unpack: Callable[..., Path], data: bytes) -> None:
     with pytest.raises(DataError, match="not a whole"):
         unpack(data)
