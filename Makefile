@@ -18,7 +18,7 @@ test: $(READY) ## install, then run every test; exactly what CI runs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 check: $(READY) ## ruff and mypy
 	$(BIN)/ruff check .

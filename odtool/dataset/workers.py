@@ -1,20 +1,28 @@
-"""Where the work is done: in this process while there is little of it, else in worker processes."""
+"""Where the work is done: in this process while there is little of it, else in worker processes.
+
+Each worker has a pipe of its own and nothing shared, no lock and no queue: one that is killed at any moment leaves an
+end of file to whoever waits for it. concurrent.futures' pool, whose workers share their queues, can wait for ever when
+one is killed while another starts (seen on Python 3.11).
+"""
 
 from __future__ import annotations
 
 import multiprocessing
 import os
+import queue
 import signal
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future
 from contextlib import contextmanager
-from itertools import islice
+from itertools import count, islice
 from multiprocessing import connection, forkserver, resource_tracker
-from typing import TypeVar
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from typing import Any, TypeAlias, TypeVar
 
 from odtool.errors import DataError
 
@@ -25,14 +33,16 @@ _PRELOADED = ("odtool.dataset.survey", "odtool.dataset.readers", "lxml.etree", "
 """What workers would else import one by one."""
 _AHEAD = 4
 """Tasks handed out a worker; bounds what waits in memory."""
+_PATIENCE = 5.0
+"""Seconds a worker has to end by itself."""
 
 
 class Crew:
     """Worker processes that start when they are first needed."""
 
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._pool: Future[ProcessPoolExecutor] | None = None
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._team: Future[_Team] | None = None
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, alone: int) -> Iterator[Result]:
         """Results in the order of the tasks.
@@ -44,56 +54,112 @@ class Crew:
             DataError: a worker was killed; else what the function raises.
         """
         waiting = iter(tasks)
-        if self._pool is None:
-            for number, task in enumerate(waiting if self._count < 2 else islice(waiting, alone)):
-                if number == 1 and self._count > 1:
+        if self._team is None:
+            for number, task in enumerate(waiting if self._number < 2 else islice(waiting, alone)):
+                if number == 1 and self._number > 1:
                     _start_server()
                 yield function(task)
-        queue: deque[Future[Result]] = deque()
-        try:
-            for task in waiting:
-                if (pool := self._workers(wait=not alone)) is None:
-                    yield function(task)
-                    continue
-                queue.append(pool.submit(function, task))
-                if len(queue) >= _AHEAD * self._count:
-                    yield queue.popleft().result()
-            while queue:
-                yield queue.popleft().result()
-        except BrokenProcessPool:
-            raise DataError(
-                "a worker process was killed, most likely for want of memory", "Try again with --workers 1."
-            ) from None
+        handed: deque[int] = deque()
+        for task in waiting:
+            if (team := self._workers(wait=not alone)) is None:
+                yield function(task)
+                continue
+            handed.append(team.hand_out(function, task))
+            if len(handed) >= _AHEAD * self._number:
+                yield team.answer(handed.popleft())
+        while handed:
+            yield self._workers(wait=True).answer(handed.popleft())  # type: ignore[union-attr]  # waited for
 
-    def _workers(self, *, wait: bool) -> ProcessPoolExecutor | None:
+    def _workers(self, *, wait: bool) -> _Team | None:
         """The workers, or None while they start."""
-        if self._pool is None:
-            self._pool = Future()
+        if self._team is None:
+            self._team = Future()
             # Starting the first blocks until the server has imported everything.
-            threading.Thread(target=_start, args=(self._count, self._pool), daemon=True).start()
-        return self._pool.result() if wait or self._pool.done() else None
+            threading.Thread(target=_start, args=(self._number, self._team), daemon=True).start()
+        return self._team.result() if wait or self._team.done() else None
 
     def close(self) -> None:
-        if self._pool is not None and self._pool.exception() is None:
-            self._pool.result().shutdown(cancel_futures=True)
+        """Ends the workers, whatever they are at."""
+        if self._team is not None and self._team.exception() is None:
+            self._team.result().close()
 
 
-def _start(count: int, started: Future[ProcessPoolExecutor]) -> None:
-    try:
-        _start_server()
+class _Team:
+    """Running workers, the tasks they have and the answers that nobody took yet."""
+
+    def __init__(self, hands: list[_Hand]) -> None:
+        self._hands = {hand.pipe: hand for hand in hands}
+        self._numbers = count()
+        self._answers: dict[int, _Answer] = {}
+
+    def hand_out(self, function: Callable[[Any], Any], task: object) -> int:
+        """Gives a task to the worker that has fewest. Returns the number under which its answer is to be had."""
+        number = next(self._numbers)
+        hand = min(self._hands.values(), key=lambda hand: hand.tasks)
+        hand.tasks += 1
+        with _as_data_error():
+            hand.pipe.send((number, function, task))
+        return number
+
+    def answer(self, number: int) -> Any:
+        """What the function gave for the task of that number; raises what the function raised."""
+        while number not in self._answers:
+            with _as_data_error():
+                for ready in connection.wait(list(self._hands)):
+                    pipe = self._hands[ready].pipe  # type: ignore[index]  # it is one of them
+                    done, answer = pipe.recv()
+                    self._hands[pipe].tasks -= 1
+                    self._answers[done] = answer
+        result, error, written = self._answers.pop(number)
+        if error is not None:
+            raise error from RuntimeError(f"in a worker process:\n{written}")
+        return result
+
+    def close(self) -> None:
+        for hand in self._hands.values():
+            hand.pipe.close()
+        for hand in self._hands.values():
+            hand.process.join(_PATIENCE)
+            hand.process.kill()
+            hand.process.join()
+
+
+class _Hand:
+    """One worker as the command sees it."""
+
+    def __init__(self) -> None:
         # fork would copy threads' locks (the progress bar has a thread); forkserver is as quick and does not.
         context = multiprocessing.get_context("forkserver")
-        pool = ProcessPoolExecutor(count, context, initializer=_watch_parent)
-        pool.submit(os.getpid).result()
-        started.set_result(pool)
+        self.pipe, theirs = context.Pipe()
+        self.tasks = 0
+        self.process: ForkServerProcess = context.Process(target=_work, args=(theirs,), daemon=True)
+        with theirs:
+            self.process.start()
+
+
+@contextmanager
+def _as_data_error() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, ConnectionError):
+        raise DataError(
+            "a worker process was killed, most likely for want of memory", "Try again with --workers 1."
+        ) from None
+
+
+def _start(number: int, started: Future[_Team]) -> None:
+    try:
+        _start_server()
+        with _as_data_error():
+            started.set_result(_Team([_Hand() for _ in range(number)]))
     except BaseException as error:  # whoever waits for the workers gets it
         started.set_exception(error)
 
 
 @contextmanager
-def crew(count: int | None) -> Iterator[Crew]:
-    """A crew of `count` workers, or of one a core that this process may use."""
-    made = Crew(count or len(os.sched_getaffinity(0)))
+def crew(number: int | None) -> Iterator[Crew]:
+    """A crew of `number` workers, or of one a core that this process may use."""
+    made = Crew(number or len(os.sched_getaffinity(0)))
     try:
         yield made
     finally:
@@ -122,13 +188,30 @@ def _without_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _watch_parent() -> None:
-    """Ends the worker when the command is killed; the pool's own pipe would keep it waiting for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+_Answer: TypeAlias = tuple[Any, BaseException | None, str]
+"""What a function gave; else what it raised, and that error's traceback, which pickling would lose."""
 
 
-def _end_with(sentinel: int) -> None:
-    connection.wait([sentinel])
-    os._exit(1)
+def _work(pipe: Connection[Any, Any]) -> None:
+    """A worker's life: answers every task with its number and what came of it."""
+    tasks: queue.SimpleQueue[tuple[int, Callable[[Any], Any], Any]] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(pipe, tasks), daemon=True).start()
+    while True:
+        number, function, task = tasks.get()
+        try:
+            answer: _Answer = function(task), None, ""
+        except BaseException as error:  # the command raises it
+            answer = None, error, "".join(traceback.format_exception(error))
+        pipe.send((number, answer))
+
+
+def _receive(pipe: Connection[Any, Any], tasks: queue.SimpleQueue[Any]) -> None:
+    """Takes tasks off the pipe at once, so that the command never waits to hand one out while this waits to answer.
+
+    The end of the pipe, closed by the command or by the kernel when it is killed, ends the worker.
+    """
+    try:
+        while True:
+            tasks.put(pipe.recv())
+    except (EOFError, OSError):
+        os._exit(0)

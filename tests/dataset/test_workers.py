@@ -32,6 +32,31 @@ def test_a_worker_that_is_killed_is_an_error_a_person_understands() -> None:
         list(workers.map(os._exit, [1, 1], alone=0))
 
 
+def _weigh(number: int) -> bytes:
+    if number == 3:
+        raise ValueError("three is too many")
+    return bytes(1_000_000)
+
+
+def test_answers_and_tasks_larger_than_a_pipe_hold_nobody_up() -> None:
+    with crew(2) as workers:
+        assert sum(map(len, workers.map(_same, [bytes(1_000_000)] * 20, alone=0))) == 20_000_000
+
+
+def _same(value: bytes) -> bytes:
+    return value
+
+
+def test_what_a_worker_raises_comes_in_its_turn_and_leaves_the_crew_usable() -> None:
+    with crew(2) as workers:
+        answers = workers.map(_weigh, range(8), alone=0)
+        assert [len(next(answers)) for _ in range(3)] == [1_000_000] * 3
+        with pytest.raises(ValueError, match="three is too many") as raised:
+            next(answers)
+        assert "in _weigh" in str(raised.value.__cause__)
+        assert list(workers.map(abs, [-5, -6], alone=0)) == [5, 6]
+
+
 PARENT = """
 import os, sys, time
 from odtool.dataset.workers import crew
