@@ -15,8 +15,11 @@ ALLOWED = {
     "dataset": FOUNDATION | {"odtool.dataset"},
     "pipeline": FOUNDATION | {"odtool.pipeline", "odtool.dataset.label_map", "odtool.dataset.statistics"},
     "jobs": FOUNDATION | {"odtool.jobs"},
-    "engine": FOUNDATION | {"odtool.engine", "odtool.pipeline", "odtool.dataset.label_map"},
-    "cli": FOUNDATION | {"odtool.cli", "odtool.dataset", "odtool.pipeline", "odtool.jobs"},
+    "detection": FOUNDATION | {"odtool.detection", "odtool.dataset"},
+    "report": FOUNDATION | {"odtool.report", "odtool.detection", "odtool.dataset", "odtool.pipeline", "odtool.jobs"},
+    "engine": FOUNDATION | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map"},
+    "cli": FOUNDATION
+    | {"odtool.cli", "odtool.dataset", "odtool.pipeline", "odtool.jobs", "odtool.detection", "odtool.report"},
 }
 HEAVY = {"tensorflow", "object_detection", "tf_keras", "keras", "official", "orbit"}
 

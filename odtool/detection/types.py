@@ -1,0 +1,47 @@
+"""What a detector takes and gives, whatever runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+ImageSource: TypeAlias = str | PathLike[str] | bytes | NDArray[np.uint8]
+"""A path, an encoded image, or pixels [height, width, 3] in RGB order."""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """The objects found in one image, best first."""
+
+    boxes: NDArray[np.float32]
+    """[n, 4]: xmin, ymin, xmax, ymax in pixels of the image as a viewer shows it (turned as its EXIF says)."""
+    scores: NDArray[np.float32]
+    """[n], between 0 and 1."""
+    classes: NDArray[np.int64]
+    """[n]: ids of the label map, from 1."""
+    width: int
+    """Of the image, in pixels."""
+    height: int
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+
+class Detector(Protocol):
+    """A trained model that is loaded."""
+
+    @property
+    def labels(self) -> Mapping[int, str]:
+        """Class names by the ids of the label map."""
+
+    def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
+        """Finds the objects in each image.
+
+        Raises:
+            DataError: an image cannot be read.
+        """
