@@ -50,7 +50,12 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
 
 def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Exit code and what it said."""
-    said, _ = process.communicate(timeout=120)
+    try:
+        said, _ = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # it has a session of its own, and its workers are in it
+        said, _ = process.communicate()
+        pytest.fail(f"prepare did not end within two minutes: {said}")
     return process.returncode, said
 
 
