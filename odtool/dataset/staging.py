@@ -1,75 +1,25 @@
-"""The output folder: written hidden beside its place and swapped in whole, one writer at a time."""
+"""The data folder: which one `odtool prepare` may replace, and its replacing."""
 
 from __future__ import annotations
 
-import ctypes
-import errno
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from odtool import files, locks
+from odtool import folders
 from odtool.errors import DataError
 from odtool.workspace import Dataset
 
 _OURS = re.compile(r"dataset\.json|label_map\.pbtxt|problems\.csv|[a-z]+-\d{5,}-of-\d{5,}\.tfrecord")
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-"""linux/fs.h: swap two paths in one step, both of which exist."""
 
 
-@contextmanager
-def replacing(out: Path) -> Iterator[Path]:
-    """An empty hidden folder that takes the place of `out` when the block ends well, and vanishes when it does not.
-
-    Killed at any moment, the old folder or the new one is there whole; the next call removes what is left over.
+def replacing(out: Path) -> AbstractContextManager[Path]:
+    """An empty folder that takes the place of `out` when the block ends well; see `folders.replacing`.
 
     Raises:
         DataError: another process is writing there, `out` holds files that odtool did not write, or the disk refuses.
     """
-    out = out.resolve()
-    made = [folder for folder in out.parents if not folder.exists()]
-    lock = out.parent / f".{out.name}.lock"
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _acquired(lock, out)
-    except OSError as error:
-        raise _unwritable(out, error) from error
-    try:
-        incoming, outgoing = out.parent / f".{out.name}.incoming", out.parent / f".{out.name}.outgoing"
-        _recover(out, incoming, outgoing)
-        refuse_foreign(out)
-        incoming.mkdir()
-        try:
-            yield incoming
-            files.sync(incoming)
-            _swap(incoming, out, outgoing)
-            files.sync(out.parent)
-        except OSError as error:
-            # Only open() and its like name a file; write() does not, and is where a disk turns out to be full.
-            if error.filename is not None and not Path(str(error.filename)).is_relative_to(incoming):
-                raise
-            raise _unwritable(out, error) from error
-        finally:
-            for leftover in (incoming, outgoing):
-                shutil.rmtree(leftover, ignore_errors=True)
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
-        if not out.exists():
-            for folder in made:
-                with suppress(OSError):  # someone else has put something there since
-                    folder.rmdir()
-
-
-def _unwritable(out: Path, error: OSError) -> DataError:
-    mend = (
-        "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Give yourself the right to write there"
-    )
-    return DataError(f"{out}: cannot be written: {error.strerror}", f"{mend}, or name another folder with --out.")
+    return folders.replacing(out, command="odtool prepare", refuse=refuse_foreign)
 
 
 def refuse_foreign(out: Path) -> None:
@@ -88,51 +38,3 @@ def refuse_foreign(out: Path) -> None:
         raise DataError(
             f"{out}: holds records but no dataset.json, so odtool did not write it", "Name another folder with --out."
         )
-
-
-def _acquired(lock: Path, out: Path) -> int:
-    """The lock's descriptor. The file is removed at the end, so what was locked must still be what has its name."""
-    while (descriptor := locks.acquire(lock)) is not None:
-        try:
-            if os.path.samestat(os.fstat(descriptor), lock.stat()):
-                return descriptor
-        except FileNotFoundError:
-            pass  # its holder removed it between our opening and locking it: take the next one
-        os.close(descriptor)
-    raise DataError(f"{out}: another odtool prepare is writing there", "Wait until it is done, or name another --out.")
-
-
-def _recover(out: Path, incoming: Path, outgoing: Path) -> None:
-    """Clears up after a call that was killed."""
-    if outgoing.exists() and not out.exists():
-        outgoing.rename(out)
-    for leftover in (incoming, outgoing):
-        if leftover.exists():
-            shutil.rmtree(leftover)
-
-
-def _swap(incoming: Path, out: Path, outgoing: Path) -> None:
-    if not out.exists():
-        incoming.rename(out)
-    elif not _exchanged(incoming, out):
-        # A file system that cannot exchange (NFS): killed between the two, `out` is missing until the next
-        # call, which puts the old folder back.
-        out.rename(outgoing)
-        try:
-            incoming.rename(out)
-        except OSError:
-            outgoing.rename(out)
-            raise
-
-
-def _exchanged(one: Path, other: Path) -> bool:
-    """Swaps two folders in one step; False where the system or file system cannot."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        return False
-    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(other))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from odtool import folders
 from odtool.dataset import staging
 from odtool.errors import DataError
 
@@ -39,7 +40,7 @@ def test_an_error_leaves_the_old_folder_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
 ) -> None:
     if not exchanges:
-        monkeypatch.setattr(staging, "_exchanged", lambda *_: False)
+        monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
     ours(tmp_path / "data", "old")
     with pytest.raises(RuntimeError):
         fail_while_replacing(tmp_path / "data")
@@ -48,7 +49,7 @@ def test_an_error_leaves_the_old_folder_and_nothing_else(
 
 
 def test_a_file_system_that_cannot_exchange_gets_two_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(staging, "_exchanged", lambda *_: False)
+    monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
     ours(tmp_path / "data", "old")
     with staging.replacing(tmp_path / "data") as folder:
         ours(folder, "new")
