@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
 
 from odtool.dataset.image_file import EXTENSIONS
 
@@ -58,13 +61,32 @@ def walk(root: Path) -> Iterator[Folder]:
 
 
 def _listed(root: Path) -> Iterator[Folder]:
-    for path, folders, files in os.walk(root):
+    within = os.path.realpath(root)
+    linked: list[str] = []
+    for path, folders, files in os.walk(root, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        folders[:] = [name for name in folders if _is_entered(f"{path}/{name}", within, linked)]
         if path != str(root) and any(marks <= set(files) for marks in _OURS):
             folders.clear()
             continue
         # macOS leaves "._name" files beside the real ones in archives.
         yield Folder(Path(path), tuple(sorted(name for name in files if not name.startswith("."))))
+
+
+def _is_entered(path: str, root: str, linked: list[str]) -> bool:
+    """Whether a folder is walked. Links that lead out of the source are, as images are often linked into one.
+
+    Links to what is walked anyway are not, nor links below others, so that no walk goes in a circle.
+    """
+    if not os.path.islink(path):  # noqa: PTH114 - done for each folder of large trees
+        return True
+    target = os.path.realpath(path)
+    if f"{root}/".startswith(f"{target}/") or target.startswith(f"{root}/"):
+        return False
+    if any(path.startswith(f"{known}/") for known in linked):
+        return False
+    linked.append(path)
+    return True
 
 
 def image_folders(folders: Sequence[Folder]) -> list[Path]:
@@ -88,9 +110,28 @@ def find_image(name: str, folders: Sequence[Path], *, within: Path) -> Found:
 
     A name is untrusted: what leads outside `within` is never opened; its last part is looked for instead.
     Absolute paths, usually of another machine, are used only where they lead inside. The extension may be wrong.
+    Of equal names in several folders, that is taken whose folder's path ends most like the name's own.
     """
     name = name.strip().replace("\\", "/")
+    found = _found(name, folders, within)
+    if not found.exists:
+        for other in _other_spellings(name):
+            if (again := _found(other, folders, within)).exists:
+                return again
+    return found
+
+
+def _other_spellings(name: str) -> Iterator[str]:
+    """macOS takes accents apart, which most others leave whole; and names pass through URLs."""
+    forms = [] if name.isascii() else [unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)]
+    yield from (form for form in dict.fromkeys([*forms, unquote(name)]) if form != name)
+
+
+def _found(name: str, folders: Sequence[Path], within: Path) -> Found:
     plain = name[2:] if name[1:3] == ":/" else name
+    if "/" in plain and len(folders) > 1:
+        above = PurePosixPath(plain).parts[:-1]
+        folders = _alike_first(tuple(folders), tuple(part for part in above if part not in ("/", ".", "..")))
     folders = folders[:_MOST_FOLDERS]
     outside = False
     if "/" in plain:
@@ -110,12 +151,29 @@ def find_image(name: str, folders: Sequence[Path], *, within: Path) -> Found:
     return Found(found, True, outside) if found else Found((folders[0] if folders else within) / last, False, outside)
 
 
+@lru_cache(maxsize=64)
+def _alike_first(folders: tuple[Path, ...], parts: tuple[str, ...]) -> tuple[Path, ...]:
+    """Folders whose paths end with more of the parts come first; equals keep their order."""
+
+    def alike(folder: Path) -> int:
+        count = 0
+        for one, other in zip(reversed(folder.parts), reversed(parts), strict=False):
+            if one != other:
+                break
+            count += 1
+        return count
+
+    return tuple(sorted(folders, key=alike, reverse=True))
+
+
 def find_stem(stem: str, folders: Sequence[Path]) -> Path | None:
     """The image with this name and any usual extension."""
-    for folder in folders:
-        for extension in _SPELT:
-            if _is_file(f"{folder}/{stem}{extension}"):
-                return folder / (stem + extension)
+    names = [stem] if stem.isascii() else [stem, *_other_spellings(stem)]
+    for spelt in names:
+        for folder in folders:
+            for extension in _SPELT:
+                if _is_file(f"{folder}/{spelt}{extension}"):
+                    return folder / (spelt + extension)
     return None
 
 
