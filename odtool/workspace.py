@@ -112,8 +112,54 @@ class Run:
 
 
 @dataclass(frozen=True)
+class ExportedModel:
+    """A folder exported-models/<run>/ that `odtool export` wrote."""
+
+    path: Path
+
+    @property
+    def record(self) -> Path:
+        """export.json: what was exported from which checkpoint, the files, and how each was verified."""
+        return self.path / "export.json"
+
+    @property
+    def card(self) -> Path:
+        return self.path / "README.md"
+
+    @property
+    def label_map(self) -> Path:
+        return self.path / "label_map.pbtxt"
+
+    @property
+    def labels(self) -> Path:
+        """labels.txt: a class a line, the first that of id 1."""
+        return self.path / "labels.txt"
+
+    @property
+    def pipeline_config(self) -> Path:
+        return self.path / "pipeline.config"
+
+    @property
+    def checkpoint(self) -> Path:
+        """Folder with the checkpoint, named ckpt-0 as the API's exporter names it."""
+        return self.path / "checkpoint"
+
+    @property
+    def saved_model(self) -> Path:
+        return self.path / "saved_model"
+
+    @property
+    def onnx(self) -> Path:
+        return self.path / "model.onnx"
+
+    def tflite(self, precision: str) -> Path:
+        """The TFLite file whose weights are float32, float16 or int8."""
+        return self.path / f"model_{precision}.tflite"
+
+
+@dataclass(frozen=True)
 class Workspace:
-    """The folder a user works in: data/, model_zoo/ and train/<run>/ lie below it."""
+    """The folder a user works in: data/, model_zoo/, train/<run>/ and exported-models/<run>/ lie below it."""
 
     root: Path
 
@@ -128,6 +174,10 @@ class Workspace:
     @property
     def train(self) -> Path:
         return self.root / "train"
+
+    def exported(self, run: Run) -> ExportedModel:
+        """Where a run's exported models lie, whether or not there are any."""
+        return ExportedModel(self.root / "exported-models" / run.name)
 
     def run(self, name: str) -> Run:
         """The run of this name, whether or not it exists.

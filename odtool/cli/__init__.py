@@ -14,6 +14,7 @@ from odtool.cli import (
     demo,
     doctor,
     evaluate,
+    export,
     inspect,
     logs,
     models,
@@ -54,6 +55,7 @@ app.command("configure")(configure.configure)
 app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
+app.command("export")(export.export)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)
 app.command("stop")(stop.stop)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from odtool.cli import job
@@ -14,6 +15,9 @@ from odtool.workspace import Run
 
 _LAST_WORDS = 4000
 """Characters of what a process said in which the cause of its death is looked for."""
+
+_DOING = '{"doing": '
+"""Begins a line that is not yet the answer."""
 
 
 class NoMemoryError(JobError):
@@ -39,6 +43,45 @@ def ask(task: str, run: Run, *options: object, environment: Mapping[str, str]) -
         errors="replace",
         check=False,
     )
+    return _answer(task, done)
+
+
+def follow(
+    task: str, run: Run, *options: object, environment: Mapping[str, str], hear: Callable[[str], None]
+) -> dict[str, Any]:
+    """The same of a long answer, where the engine tells meanwhile what it is doing.
+
+    Args:
+        hear: called with what it is doing, each time it says so.
+
+    Raises:
+        OdtoolError, NoMemoryError: as `ask`.
+    """
+    command = job.engine_command(task, run, *options)
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as errors,
+        subprocess.Popen(
+            command,
+            env={**job.engine_environment(), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            errors="replace",
+        ) as process,
+    ):
+        last = ""
+        for line in process.stdout or ():
+            if line.startswith(_DOING):
+                hear(json.loads(line)["doing"])
+            elif line.startswith("{"):  # libraries print to stdout as well
+                last = line
+        code = process.wait()
+        errors.seek(0)
+        return _answer(task, subprocess.CompletedProcess(command, code, last, errors.read()))
+
+
+def _answer(task: str, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (IndexError, ValueError):

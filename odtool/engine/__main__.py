@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from odtool.engine.ending import Ending, Stopped, StopRequest, of_failure, write_ending
+from odtool.engine.exporting.request import add_options as exporting_options
+from odtool.engine.exporting.request import from_options as exporting_request
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -50,6 +52,16 @@ def _parser() -> argparse.ArgumentParser:
     detect.add_argument("--images", type=_positive, default=8, metavar="N", help="images, in order of reading")
     detect.add_argument("--output", type=Path, required=True, metavar="FILE", help="JSON file; images beside it")
     detect.set_defaults(task=_detect)
+    detections = tasks.add_parser(
+        "detections", help="all detections of a checkpoint in the evaluation records, as JSON"
+    )
+    detections.add_argument("--checkpoint", type=Path, required=True, metavar="PREFIX", help="its path without .index")
+    detections.add_argument("--output", type=Path, required=True, metavar="FILE", help="a line of JSON for each image")
+    detections.add_argument("--header", type=json.loads, default={}, metavar="JSON", help="for the file's first line")
+    detections.set_defaults(task=_detections)
+    export = tasks.add_parser("export", help="write a run's model in other formats, as JSON lines on stdout")
+    exporting_options(export)
+    export.set_defaults(task=_export)
     doctor = tasks.add_parser("doctor", help="what works here, as JSON on stdout")
     doctor.set_defaults(task=_doctor)
     check = tasks.add_parser("check", help="what a run's fine-tune checkpoint gives its model, as JSON on stdout")
@@ -60,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     recover = tasks.add_parser("recover", help="rewrite a run's config for half the batch, after it ran out of memory")
     recover.add_argument("--devices", type=_positive, default=1, metavar="N", help="devices that share a batch")
     recover.set_defaults(task=_recover)
-    for task in (train, evaluate, detect, check, measure, recover):
+    for task in (train, evaluate, detect, detections, export, check, measure, recover):
         task.add_argument("run", type=_run, metavar="RUN_DIR", help="train/<run>")
     recover.add_argument("cause", metavar="CAUSE", help="why: noted in metrics.jsonl")
     return parser
@@ -129,6 +141,24 @@ def _detect(options: argparse.Namespace) -> int:
     return 0
 
 
+def _detections(options: argparse.Namespace) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.detections import write_detections
+
+        return write_detections(options.run, options.checkpoint, options.output, options.header)
+
+    return _answered(work)
+
+
+def _export(options: argparse.Namespace) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.exporting.flow import export
+
+        return export(exporting_request(options), lambda doing: _tell({"doing": doing}))
+
+    return _answered(work)
+
+
 def _doctor(_: argparse.Namespace) -> int:
     from odtool.engine.doctor import examine
 
@@ -180,8 +210,13 @@ def _answered(work: Callable[[], dict[str, Any]]) -> int:
     except Exception as error:  # the API's builders raise anything; the answer is that they do
         traceback.print_exc()
         answer = {"failed": f"{type(error).__name__}: {_first_line(error)}", "hint": ""}
-    sys.stdout.write(json.dumps(answer) + "\n")
+    _tell(answer)
     return 1 if "failed" in answer else 0
+
+
+def _tell(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
 
 
 def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> int:

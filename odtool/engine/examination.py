@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from object_detection.core.standard_fields import InputDataFields
 from object_detection.utils import config_util
 
 from odtool.engine import model
@@ -49,7 +48,7 @@ def examine(run: Run) -> dict[str, Any]:
     """
     configs = model.read_configs(run.pipeline_config)
     detector = model.build_model(configs["model"])
-    model.make_variables(detector, _element(configs))
+    model.make_variables(detector, model.element_of(configs, batch=configs["train_config"].batch_size))
     own = shapes_of(detector)
     settings = configs["train_config"]
     report: dict[str, Any] = {
@@ -143,18 +142,6 @@ def _named(root: Any) -> Iterator[tuple[str, Any]]:
                 seen.add(id(child))
                 escaped = name.replace(".", "..").replace("/", ".S")
                 waiting.append((f"{path}/{escaped}" if path else escaped, child))
-
-
-def _element(configs: model.Configs) -> model.Element:
-    """What the data set would yield, told from the config alone, so that broken records do not stand in the way."""
-    height, width = config_util.get_spatial_image_size(config_util.get_image_resizer_config(configs["model"]))
-    sides = [None if side == -1 else side for side in (height, width)]
-    batch = configs["train_config"].batch_size
-    features = {
-        InputDataFields.image: tf.TensorSpec([batch, *sides, 3], tf.float32),
-        InputDataFields.true_image_shape: tf.TensorSpec([batch, 3], tf.int32),
-    }
-    return features, {}
 
 
 def _attempt(configs: model.Configs, detector: Any, folder: Path) -> str | None:

@@ -50,6 +50,17 @@ def read_configs(path: Path) -> Configs:
     return dict(config_util.create_configs_from_pipeline_proto(config.load(path).message))
 
 
+def element_of(configs: Configs, *, batch: int) -> Element:
+    """What a data set would yield, told from the config alone, so that no records are needed."""
+    height, width = config_util.get_spatial_image_size(config_util.get_image_resizer_config(configs["model"]))
+    sides = [None if side == -1 else side for side in (height, width)]
+    features = {
+        InputDataFields.image: tf.TensorSpec([batch, *sides, 3], tf.float32),
+        InputDataFields.true_image_shape: tf.TensorSpec([batch, 3], tf.int32),
+    }
+    return features, {}
+
+
 def strategy() -> Any:
     """Mirrors over all visible GPUs where there are several; else TensorFlow's default, one device."""
     gpus = tf.config.list_logical_devices("GPU")

@@ -30,12 +30,12 @@ def published(shared_data: Path) -> str:
 
 
 def built(shared_data: Path, classes: int) -> Any:
-    from odtool.engine import examination, model
+    from odtool.engine import model
 
     configs = model.read_configs(shared_data / "zoo_configs" / f"{ZOO}.config")
     configs["model"].ssd.num_classes = classes
     detector = model.build_model(configs["model"])
-    model.make_variables(detector, examination._element(configs))
+    model.make_variables(detector, model.element_of(configs, batch=8))
     return detector
 
 
