@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from odtool.dataset.image_file import EXTENSIONS
-from odtool.dataset.readers import documents
-from odtool.dataset.readers.folders import Folder, find_image, find_stem, image_folders, walk
+from odtool.dataset.readers import documents, image_sets
+from odtool.dataset.readers.folders import find_image, find_stem, image_folders, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
 _ROOT = re.compile(rb"<annotation[\s>]")
 _SAMPLES = 20
 """XML files looked into before a folder is called VOC."""
-_LISTS = {"train": "train", "val": "val", "test": "test", "trainval": "train"}
-"""Files of ImageSets/Main and the splits they stand for."""
 
 
 @dataclass(frozen=True)
@@ -63,23 +60,23 @@ def read(source: Source) -> Iterator[Finding]:
     named = [(source.path.parent, [source.path.name])]
     if source.path.is_dir():
         named = [(folder.path, [name for name in folder.files if name.lower().endswith(".xml")]) for folder in folders]
-    lists = _lists(folders) if source.path.is_dir() else {}
-    listed = {name: split for split, names in lists.items() for name in names}
+    sets = image_sets.found_in(folders) if source.path.is_dir() else None
     with_images = image_folders(folders)
     for folder, files in named:
         places = tuple(_places(source, folder, with_images)) if files else ()
         split = _split_of_folder(folder, source.root)
+        lists = sets.of(folder, source.root) if sets and files else []
         # Text in place of Path objects, which for sixty thousand files took most of this process's time and memory.
         for file in files:
             if lists:
-                name = next((name for name in _listed_as(folder / file, source.root) if name in listed), None)
-                if name is None:
+                stem = file.rpartition(".")[0]
+                split = next(filter(None, (names.take(stem) for names in lists)), None)
+                if split is None:
                     yield Problem("not_in_split", folder / file, "none of ImageSets/Main names it")
                     continue
-                split = listed.pop(name)
             yield Deferred(parse_file, (f"{folder}/{file}", split, places, source.root))
-    for name, split in listed.items():
-        yield Problem("annotation_missing", source.root, f"{name}, listed for {split}, has no XML file")
+    for folder, name, split in sets.left() if sets else ():
+        yield Problem("annotation_missing", folder, f"{name}, listed for {split}, has no XML file")
 
 
 def parse_file(
@@ -187,39 +184,6 @@ def _size(element: _Element | None) -> tuple[int, int] | None:
         return (int(width), int(height)) if width >= 1 and height >= 1 else None
     except (ValueError, OverflowError):
         return None
-
-
-def _lists(folders: list[Folder]) -> dict[str, list[str]]:
-    """Image names by split from ImageSets/Main; the lists of single classes beside them are no splits."""
-    lists: dict[str, list[str]] = {}
-    for folder in folders:
-        if folder.path.name != "Main" or folder.path.parent.name != "ImageSets":
-            continue
-        stems = {file.stem: file for file in folder.ending(".txt")}
-        names = [name for name in _LISTS if name in stems]
-        if "train" in names and "trainval" in names:
-            names.remove("trainval")
-        for name in names:
-            lists.setdefault(_LISTS[name], []).extend(filter(None, map(_listed_name, documents.lines_of(stems[name]))))
-    return lists
-
-
-def _listed_name(line: str) -> str:
-    """'"a b" 1', 'a -1', 'a.jpg' and 'a' all name an image; a comment names none."""
-    if line.startswith("#"):
-        return ""
-    if line.startswith('"') and '"' in line[1:]:
-        line = line[1:].split('"', maxsplit=1)[0]
-    elif re.search(r"\s-?[01]$", line):
-        line = line.rsplit(maxsplit=1)[0]
-    name = PurePosixPath(line.strip().replace("\\", "/"))
-    return str(name.with_suffix("")) if name.suffix.lower() in (*EXTENSIONS, ".xml") else str(name) if line else ""
-
-
-def _listed_as(file: Path, root: Path) -> list[str]:
-    """The names under which a list may speak of an XML file: its own, or with the folders above it."""
-    parts = file.relative_to(root).with_suffix("").parts
-    return ["/".join(parts[start:]) for start in range(len(parts) - 1, -1, -1)]
 
 
 def _split_of_folder(folder: Path, root: Path) -> str | None:
