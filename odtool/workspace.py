@@ -94,6 +94,15 @@ class Run:
         """Folder of a task's TensorBoard event files, where the API's own loop puts them."""
         return self.path / task
 
+    @property
+    def detections(self) -> Path:
+        """detections.jsonl: what the checkpoint of the latest report finds in the evaluation records."""
+        return self.path / "detections.jsonl"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "report.html"
+
     def checkpoint(self, step: int) -> Path:
         """Prefix of the checkpoint saved after `step` steps."""
         return self.path / f"ckpt-{step}"
