@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from odtool.dataset.readers import documents
-from odtool.dataset.readers.shapes import ellipse, envelope
+from odtool.dataset.readers.shapes import ellipse, envelope, turned
 from odtool.dataset.types import Box, ObjectAnnotation
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ class Track:
         return self._object(corners, before[4] + turn * share, before)
 
     def _object(self, corners: array[float], rotation: float, shape: array[float]) -> ObjectAnnotation:
-        return ObjectAnnotation(self.label, _turned(Box(*corners), rotation), occluded=bool(shape[6]))
+        return ObjectAnnotation(self.label, turned(Box(*corners), rotation), occluded=bool(shape[6]))
 
 
 def parse(stream: BinaryIO, path: Path) -> Iterator[Task | CvatImage | Track]:
@@ -160,7 +159,7 @@ def _image(element: _Element, path: Path) -> CvatImage:
         elif (outline := _outline(shape, path)) is None:
             problems.append(("box_missing", f"{where} has no points"))
         else:
-            objects.append(_object(shape, label, _turned(*outline)))
+            objects.append(_object(shape, label, turned(*outline)))
     name, subset = element.get("name", "").strip(), element.get("subset", "").strip()
     if not name:
         raise documents.broken(path, _line(element), "an image without name")
@@ -233,17 +232,6 @@ def _outline(shape: _Element, path: Path) -> tuple[Box, float] | None:
         (f"x{corner}", f"y{corner}") for side in "12" for corner in (f"tl{side}", f"bl{side}", f"tr{side}", f"br{side}")
     ]
     return envelope((_number(shape, x, path), _number(shape, y, path)) for x, y in corners), 0.0
-
-
-def _turned(box: Box, degrees: float) -> Box:
-    """The upright box around one that is turned about its centre."""
-    if degrees == 0 or not math.isfinite(degrees):
-        return box
-    x, y = (box.xmin + box.xmax) / 2, (box.ymin + box.ymax) / 2
-    sine, cosine = abs(math.sin(math.radians(degrees))), abs(math.cos(math.radians(degrees)))
-    width, height = abs(box.xmax - box.xmin), abs(box.ymax - box.ymin)
-    half_width, half_height = (width * cosine + height * sine) / 2, (width * sine + height * cosine) / 2
-    return Box(x - half_width, y - half_height, x + half_width, y + half_height)
 
 
 def _points(shape: _Element, path: Path) -> list[tuple[float, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from functools import cache
 from pathlib import Path
@@ -44,15 +45,22 @@ def ends(path: Path) -> bytes:
             head = stream.read(_HEAD)
             size = stream.seek(0, 2)
             stream.seek(max(size - _HEAD, len(head)))
-            return head + stream.read()
+            return _as_utf8(head + stream.read())
     except OSError:
         return b""  # a detector only asks what a file looks like; whoever reads it will say why it cannot be
 
 
+def _as_utf8(data: bytes) -> bytes:
+    """Windows' own tools write UTF-16, which its BOM tells."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace").encode("utf-8", "replace")
+    return data
+
+
 def text_of(data: bytes, path: Path) -> str:
-    """UTF-8 text, with or without a BOM."""
+    """UTF-8 text, with or without a BOM, or UTF-16 with one."""
     try:
-        return data.decode("utf-8-sig")
+        return _as_utf8(data).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise broken(path, data[: error.start].count(b"\n") + 1, "not UTF-8 text", "Save it as UTF-8.") from None
 

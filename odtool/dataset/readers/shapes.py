@@ -30,6 +30,17 @@ def rotated(x: float, y: float, width: float, height: float, degrees: float) -> 
     return envelope((x + a * cosine - b * sine, y + a * sine + b * cosine) for a, b in corners)
 
 
+def turned(box: Box, degrees: float) -> Box:
+    """The envelope of a box that is turned about its centre."""
+    if degrees == 0 or not math.isfinite(degrees):
+        return box
+    sine, cosine = map(abs, _turn(degrees))
+    x, y = (box.xmin + box.xmax) / 2, (box.ymin + box.ymax) / 2
+    width, height = abs(box.xmax - box.xmin), abs(box.ymax - box.ymin)
+    half_width, half_height = (width * cosine + height * sine) / 2, (width * sine + height * cosine) / 2
+    return Box(x - half_width, y - half_height, x + half_width, y + half_height)
+
+
 def ellipse(centre: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0) -> Box:
     """The envelope of an ellipse with these radii (across, down), turned about its centre."""
     (x, y), (across, down) = centre, radii

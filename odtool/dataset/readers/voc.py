@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from odtool.dataset.readers import documents, image_sets
 from odtool.dataset.readers.folders import find_image, find_stem, image_folders, walk
+from odtool.dataset.readers.shapes import turned
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -51,7 +53,7 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     """LabelMe's old XML has the same root, but polygons in place of boxes."""
     text = documents.ends(path)
-    return bool(_ROOT.search(text)) and (b"<bndbox" in text or b"<polygon" not in text)
+    return bool(_ROOT.search(text)) and (b"bndbox" in text or b"<polygon" not in text)
 
 
 def read(source: Source) -> Iterator[Finding]:
@@ -118,9 +120,11 @@ def parse(data: bytes, path: Path) -> VocAnnotation | None:
     for number, element in enumerate(root.iterchildren("object"), start=1):
         fields = _children(element)
         label = _text(fields, "name")
-        corners = fields.get("bndbox")
+        corners, robndbox = fields.get("bndbox"), fields.get("robndbox")
         if not label:
             problems.append(("label_missing", f"object {number} (line {element.sourceline}) has no name"))
+        elif robndbox is not None and corners is None:
+            objects.append(_object(fields, label, _turned_box(robndbox, path)))
         elif corners is None:
             problems.append(("box_missing", f"object {number} ({label}, line {element.sourceline}) has no bndbox"))
         else:
@@ -149,16 +153,27 @@ def _object(fields: dict[str, _Element], label: str, box: Box) -> ObjectAnnotati
 
 
 def _box(corners: _Element, path: Path) -> Box:
+    return Box(*_numbers(corners, ("xmin", "ymin", "xmax", "ymax"), path))
+
+
+def _turned_box(element: _Element, path: Path) -> Box:
+    """roLabelImg's: centre, sides and an angle in radians."""
+    x, y, width, height, angle = _numbers(element, ("cx", "cy", "w", "h", "angle"), path)
+    upright = Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+    return turned(upright, math.degrees(angle))
+
+
+def _numbers(element: _Element, names: tuple[str, ...], path: Path) -> list[float]:
     values = []
-    fields = _children(corners)
-    for name in ("xmin", "ymin", "xmax", "ymax"):
+    fields = _children(element)
+    for name in names:
         text = _text(fields, name)
         try:
             values.append(float(text))
         except ValueError:
-            what = f"{name} is '{text}', not a number" if text else f"bndbox without {name}"
-            raise documents.broken(path, _line(corners), what) from None
-    return Box(*values)
+            what = f"{name} is '{text}', not a number" if text else f"{element.tag} without {name}"
+            raise documents.broken(path, _line(element), what) from None
+    return values
 
 
 def _line(element: _Element) -> int:

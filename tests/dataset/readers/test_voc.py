@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -222,3 +223,17 @@ def test_a_missing_image_is_not_taken_from_a_folder_outside_the_source(tmp_path:
     (tmp_path / "images" / "a.jpg").write_bytes(b"another set's")
     images = [found for found in results(Source(tmp_path / "mine")) if isinstance(found, AnnotatedImage)]
     assert [image.path.is_relative_to(tmp_path / "mine") for image in images] == [True]
+
+
+def test_turned_boxes_are_taken_by_their_envelope(tmp_path: Path) -> None:
+    box = "<robndbox><cx>50</cx><cy>50</cy><w>40</w><h>20</h><angle>1.5707963267948966</angle></robndbox>"
+    text = f"<annotation><object><type>robndbox</type><name>ship</name>{box}</object></annotation>"
+    parsed = voc.parse(text.encode(), tmp_path / "a.xml")
+    assert parsed is not None
+    assert astuple(parsed.objects[0].box) == pytest.approx((40, 30, 60, 70))
+
+
+def test_utf16_is_read_by_its_bom(tmp_path: Path) -> None:
+    text = '<?xml version="1.0" encoding="UTF-16"?><annotation><filename>a.jpg</filename></annotation>'
+    (tmp_path / "a.xml").write_bytes(text.encode("utf-16"))
+    assert voc.detect(tmp_path)
