@@ -46,6 +46,28 @@ def _is_polygon(points: Any) -> bool:
     return all(type(number) in (int, float) and abs(number) < 1e9 for number in points)
 
 
+def envelope(outline: Outline) -> Box | None:
+    """The box around an outline; None where it is empty or cannot be read."""
+    if outline.polygons:
+        xs = [x for polygon in outline.polygons for x in polygon[0::2]]
+        ys = [y for polygon in outline.polygons for y in polygon[1::2]]
+        return Box(min(xs), min(ys), max(xs), max(ys))
+    if fault(outline, outline.width, outline.height):
+        return None
+    place, made = 0, list[tuple[int, int, int, int]]()
+    for number, length in enumerate(_lengths(outline)):
+        if number % 2 and length:
+            left, top = divmod(place, outline.height)
+            right, bottom = divmod(place + length - 1, outline.height)
+            # A run on into the next column has the whole height in it.
+            made.append((left, 0 if right > left else top, right, outline.height - 1 if right > left else bottom))
+        place += length
+    if not made:
+        return None
+    lefts, tops, rights, bottoms = zip(*made, strict=True)
+    return Box(min(lefts), min(tops), max(rights) + 1, max(bottoms) + 1)
+
+
 def fault(outline: Outline, width: int, height: int) -> str:
     """What is wrong with an outline for an image of this size, or ''."""
     if outline.polygons:

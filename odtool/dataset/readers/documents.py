@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import json
+import mmap
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,6 +57,15 @@ def _as_utf8(data: bytes) -> bytes:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", "replace").encode("utf-8", "replace")
     return data
+
+
+def contains(path: Path, words: Sequence[bytes]) -> list[bool]:
+    """Which of the words stand anywhere in a file, of which no more than a page is in memory at a time."""
+    try:
+        with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
+            return [text.find(word) >= 0 for word in words]
+    except (OSError, ValueError):
+        return [False] * len(words)  # as with its ends
 
 
 def text_of(data: bytes, path: Path) -> str:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import coco
+from odtool.dataset.readers import coco, coco_document
 from odtool.dataset.types import AnnotatedImage, Box, Problem, Source
 from odtool.errors import DataError
 
@@ -34,8 +34,8 @@ def document(**changes: Any) -> dict[str, Any]:
     return made | changes
 
 
-def parse(**changes: Any) -> coco.CocoFile:
-    return coco.parse(json.dumps(document(**changes)).encode(), PATH)
+def parse(**changes: Any) -> coco_document.CocoFile:
+    return coco_document.parse(json.dumps(document(**changes)).encode(), PATH)
 
 
 def findings(path: Path, images: Path | None = None) -> tuple[list[AnnotatedImage], list[Problem]]:
@@ -67,7 +67,9 @@ def test_an_annotation_of_an_unknown_image_is_a_problem() -> None:
 
 def test_an_annotation_without_box_is_a_problem_beside_others_with_one() -> None:
     annotations = [*document()["annotations"], {"id": 3, "image_id": 0, "category_id": 5, "bbox": []}]
-    assert parse(annotations=annotations).problems == (("box_missing", "annotation 3 has no bbox"),)
+    (problem,) = parse(annotations=annotations).problems
+    assert problem[0] == "box_missing"
+    assert "annotation 3 has no bbox" in problem[1]
 
 
 @pytest.mark.parametrize(
@@ -102,7 +104,7 @@ def test_what_contradicts_the_format_is_named(changes: dict[str, Any], says: str
 )
 def test_broken_json_is_named_with_its_line(data: bytes, says: str) -> None:
     with pytest.raises(DataError) as error:
-        coco.parse(data, PATH)
+        coco_document.parse(data, PATH)
     assert says in error.value.message
 
 
@@ -178,4 +180,47 @@ def test_mutated_documents_are_annotations_or_data_errors(part: str, field: str 
     else:
         made[part][0][field] = value
     with suppress(DataError):
-        assert isinstance(coco.parse(json.dumps(made).encode(), PATH).images, tuple)
+        assert isinstance(coco_document.parse(json.dumps(made).encode(), PATH).images, tuple)
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "box"),
+    [
+        ([[10, 20, 60, 20, 60, 80], [5, 30, 7, 30, 7, 31]], Box(5, 20, 60, 80)),
+        ({"size": [10, 20], "counts": [12, 3, 7, 4, 174]}, Box(1, 2, 3, 6)),
+        ({"size": [10, 20], "counts": [15, 7, 178]}, Box(1, 0, 3, 10)),
+        ({"size": [10, 20], "counts": [200]}, None),
+        ({"size": [10, 20], "counts": [5]}, None),
+    ],
+)
+def test_without_a_bbox_the_segmentation_gives_the_box(segmentation: Any, box: Box | None) -> None:
+    items = [{"id": 1, "image_id": 0, "category_id": 5, "segmentation": segmentation}]
+    parsed = parse(annotations=items)
+    assert [item.box for item in parsed.images[0].objects] == ([box] if box else [])
+    assert len(parsed.problems) == (0 if box else 1)
+
+
+def test_numbers_may_be_text() -> None:
+    items = [{"id": "1", "image_id": "0", "category_id": "5", "bbox": ["1", "2.5", "3", "4"], "area": "12"}]
+    item = parse(annotations=items).images[0].objects[0]
+    assert (item.box, item.area) == (Box(1, 2.5, 4, 6.5), 12)
+
+
+def test_two_entries_with_one_file_are_one_image() -> None:
+    images = [{"id": 0, "file_name": "a.jpg"}, {"id": 4, "file_name": "a.jpg"}]
+    items = [{"id": key, "image_id": key, "category_id": 5, "bbox": [key, 0, 5, 5]} for key in (0, 4)]
+    (image,) = parse(images=images, annotations=items).images
+    assert [item.box.xmin for item in image.objects] == [0, 4]
+
+
+def test_the_address_names_the_image_where_lvis_has_no_file_name() -> None:
+    address = "http://images.cocodataset.org/train2017/000000000009.jpg"
+    (image,) = parse(images=[{"id": 0, "coco_url": address}]).images
+    assert image.file_name == "train2017/000000000009.jpg"
+
+
+def test_keys_in_the_middle_of_a_large_file_are_seen(tmp_path: Path) -> None:
+    middle = document()["images"] + [{"id": number, "file_name": f"{number}.jpg"} for number in range(9, 5000)]
+    large = {"info": "x" * 70_000, "images": middle, "annotations": [], "categories": ["x" * 70_000]}
+    (tmp_path / "a.json").write_text(json.dumps(large))
+    assert coco.detect(tmp_path)
