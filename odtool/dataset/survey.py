@@ -24,7 +24,7 @@ from odtool.dataset.workers import Crew
 
 _CHUNK = 64
 """Images a task: a task then takes milliseconds, against which handing it over is nothing."""
-_ALONE = 8
+_ALONE = 2
 """Chunks looked at before workers are started, which takes as long as some five hundred images."""
 
 

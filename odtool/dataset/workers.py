@@ -3,6 +3,10 @@
 Each worker has a pipe of its own and nothing shared, no lock and no queue: one that is killed at any moment leaves an
 end of file to whoever waits for it. concurrent.futures' pool, whose workers share their queues, can wait for ever when
 one is killed while another starts (seen on Python 3.11).
+
+A process of one thread, as the command is, forks its workers, which then have all that it has imported. A copy of a
+process of several could hold a lock that another thread had: there they come from a server that imports everything
+anew, while the work goes on here.
 """
 
 from __future__ import annotations
@@ -18,10 +22,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import count, islice
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from odtool.errors import DataError
@@ -30,7 +36,7 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _PRELOADED = ("odtool.dataset.survey", "odtool.dataset.readers", "lxml.etree", "google_crc32c")
-"""What workers would else import one by one."""
+"""What workers that are not forked from here would else import one by one."""
 _AHEAD = 4
 """Tasks handed out a worker; bounds what waits in memory."""
 _PATIENCE = 5.0
@@ -56,7 +62,7 @@ class Crew:
         waiting = iter(tasks)
         if self._team is None:
             for number, task in enumerate(waiting if self._number < 2 else islice(waiting, alone)):
-                if number == 1 and self._number > 1:
+                if number == 1 and self._number > 1 and not _may_fork():
                     _start_server()
                 yield function(task)
         handed: deque[int] = deque()
@@ -74,6 +80,9 @@ class Crew:
         """The workers, or None while they start."""
         if self._team is None:
             self._team = Future()
+            if _may_fork():
+                self._team.set_result(_Team(_forked(self._number)))
+                return self._team.result()
             # Starting the first blocks until the server has imported everything.
             threading.Thread(target=_start, args=(self._number, self._team), daemon=True).start()
         return self._team.result() if wait or self._team.done() else None
@@ -124,17 +133,57 @@ class _Team:
             hand.process.join()
 
 
+@dataclass
 class _Hand:
     """One worker as the command sees it."""
 
-    def __init__(self) -> None:
-        # fork would copy threads' locks (the progress bar has a thread); forkserver is as quick and does not.
-        context = multiprocessing.get_context("forkserver")
-        self.pipe, theirs = context.Pipe()
-        self.tasks = 0
-        self.process: ForkServerProcess = context.Process(target=_work, args=(theirs,), daemon=True)
-        with theirs:
-            self.process.start()
+    process: BaseProcess
+    pipe: Connection[Any, Any]
+    tasks: int = 0
+
+
+def _may_fork() -> bool:
+    """Whether this process has but one thread, of which a copy can go on by itself."""
+    threads = Path("/proc/self/task")
+    return threads.is_dir() and sum(1 for _ in threads.iterdir()) == 1
+
+
+def _forked(number: int) -> list[_Hand]:
+    """Workers that are copies of this process."""
+    context = multiprocessing.get_context("fork")
+    hands = []
+    with _without_interrupts():
+        for _ in range(number):
+            pipe, theirs = context.Pipe()
+            process = context.Process(target=_work_alone, args=(theirs,), daemon=True)
+            process.start()
+            theirs.close()
+            hands.append(_Hand(process, pipe))
+    return hands
+
+
+def _work_alone(pipe: Connection[Any, Any]) -> None:
+    """A forked worker's life, with nothing of what the command has open.
+
+    A copy would keep its lock held and the other workers' pipes without an end after it was killed.
+    """
+    os.closerange(3, pipe.fileno())
+    os.closerange(pipe.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+    _work(pipe)
+
+
+def _served(number: int) -> list[_Hand]:
+    """Workers from a process of its own that has imported what they need."""
+    _start_server()
+    context = multiprocessing.get_context("forkserver")
+    hands = []
+    for _ in range(number):
+        pipe, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs,), daemon=True)
+        with theirs, _as_data_error():
+            process.start()
+        hands.append(_Hand(process, pipe))
+    return hands
 
 
 @contextmanager
@@ -149,9 +198,7 @@ def _as_data_error() -> Iterator[None]:
 
 def _start(number: int, started: Future[_Team]) -> None:
     try:
-        _start_server()
-        with _as_data_error():
-            started.set_result(_Team([_Hand() for _ in range(number)]))
+        started.set_result(_Team(_served(number)))
     except BaseException as error:  # whoever waits for the workers gets it
         started.set_exception(error)
 

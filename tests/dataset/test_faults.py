@@ -60,13 +60,12 @@ def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """The processes that do the work: children of the fork server."""
+    """The two processes that do the work, copies of the command's own."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
-        for child in psutil.Process(process.pid).children():
-            with suppress(psutil.NoSuchProcess):  # gone since it was listed
-                if found := child.children():
-                    return found
+        with suppress(psutil.NoSuchProcess):  # it has ended since it was asked
+            if len(found := psutil.Process(process.pid).children()) == 2:
+                return found
         time.sleep(0.01)
     raise AssertionError(f"no worker was started: {outcome(process)}")
 

@@ -7,12 +7,25 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
+from odtool import locks
+from odtool.dataset import workers as module
 from odtool.dataset.workers import crew
 from odtool.errors import DataError
+
+
+@pytest.fixture(autouse=True, params=["forked", "served"])
+def origin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where workers come from, which depends on the threads that the process with the tests happens to have."""
+    if request.param == "served":
+        monkeypatch.setattr(module, "_may_fork", lambda: False)
+    elif not module._may_fork():
+        pytest.skip("the process with the tests has several threads, and a copy of it might hang")
+    return str(request.param)
 
 
 def test_little_work_starts_no_process() -> None:
@@ -58,9 +71,14 @@ def test_what_a_worker_raises_comes_in_its_turn_and_leaves_the_crew_usable() -> 
 
 
 PARENT = """
-import os, sys, time
+import os, sys, threading, time
+from pathlib import Path
+from odtool import locks
 from odtool.dataset.workers import crew
 if __name__ == "__main__":
+    if sys.argv[1] == "served":
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+    held = locks.acquire(Path(sys.argv[2]))
     with crew(2) as workers:
         list(workers.map(abs, range(10), alone=0))
         print("ready", flush=True)
@@ -68,15 +86,26 @@ if __name__ == "__main__":
 """
 
 
-def test_workers_end_when_the_command_is_killed() -> None:
-    parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
+def test_workers_end_when_the_command_is_killed_and_hold_no_lock_of_its(origin: str, tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, origin, str(lock)], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
     assert parent.stdout is not None
     with parent.stdout:
         assert parent.stdout.readline() == "ready\n"
     children = psutil.Process(parent.pid).children(recursive=True)
     assert children
+    stopped = [child for child in children if child.is_running()]
+    for child in stopped:
+        child.suspend()
     parent.send_signal(signal.SIGKILL)
     parent.wait()
+    descriptor = locks.acquire(lock)
+    assert descriptor is not None
+    os.close(descriptor)
+    for child in stopped:
+        child.resume()
     deadline = time.monotonic() + 20
     while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children):
         assert time.monotonic() < deadline, "workers outlive the command"
