@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from odtool import files
-from odtool.engine.exporting import saved_model, source
+from odtool.engine.exporting import saved_model, source, tflite
 from odtool.engine.exporting.request import Request
 from odtool.pipeline import config
 from odtool.workspace import ExportedModel
@@ -33,6 +33,8 @@ def export(request: Request, tell: Tell) -> dict[str, Any]:
     if "savedmodel" in request.formats:
         tell("writing the SavedModel")
         saved_model.write(made, request.target, input_type=request.input_type)
+    if "tflite" in request.formats:
+        _write_tflite(made, request, tell)
     _write_settings(made, request.target)
     record = {
         "run": request.run.name,
@@ -43,6 +45,15 @@ def export(request: Request, tell: Tell) -> dict[str, Any]:
     }
     files.write_atomically(request.target.record, json.dumps(record, indent=1, allow_nan=False) + "\n")
     return record
+
+
+def _write_tflite(made: source.Source, request: Request, tell: Tell) -> None:
+    tell("writing the TFLite graph")
+    with tflite.graph(made, max_detections=request.max_detections, fast_nms=request.fast_nms) as graph:
+        for precision in request.precisions:
+            tell(f"converting to TFLite, {precision}")
+            content = tflite.convert(graph, precision, request.representative_images)
+            request.target.tflite(precision).write_bytes(content)
 
 
 def _write_settings(made: source.Source, target: ExportedModel) -> None:
