@@ -20,15 +20,15 @@ _CORNERS = 8
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as DOTA, or None."""
     if path.is_file():
-        return f"{path.name} has four corners and a class a line" if _looks_like(path) else None
+        return f"{path.name} has four corners and a class a line" if looks_like(path) else None
     for folder in walk(path):
         for file in folder.ending(".txt")[:_SAMPLES]:
-            if _looks_like(file):
+            if looks_like(file):
                 return f"{file} has four corners and a class a line"
     return None
 
 
-def _looks_like(path: Path) -> bool:
+def looks_like(path: Path) -> bool:
     """Headers and nothing more are an image without objects, so they are enough."""
     if path.suffix.lower() != ".txt":
         return False
@@ -36,7 +36,7 @@ def _looks_like(path: Path) -> bool:
     if lines and lines[0].lower().startswith(_HEADERS):
         return True
     fields = _fields(lines[0]) if lines else None
-    return fields is not None and not rows.is_number(fields[1])
+    return fields is not None and not rows.is_number(fields[1].split()[0])
 
 
 def _fields(line: str) -> tuple[list[float], str, bool] | None:
@@ -77,14 +77,14 @@ def read(source: Source) -> Iterator[Finding]:
 
 
 def _has_labels(folder: Folder) -> bool:
-    return any(_looks_like(file) for file in folder.ending(".txt"))
+    return any(looks_like(file) for file in folder.ending(".txt"))
 
 
 def _rank(folder: Folder) -> tuple[bool, list[int], str]:
     """The newest version first (labelTxt-v1.5 before labelTxt); oriented boxes before those made of them (_hbb)."""
     name = str(folder.path)
-    version = [-ord(letter) for letter in name.rpartition("labelTxt")[2]]
-    return "hbb" in name.lower(), version or [0], name
+    version = max((part.partition("labelTxt")[2] for part in folder.path.parts), default="")
+    return "hbb" in name.lower(), [-ord(letter) for letter in version] or [0], name
 
 
 def parse_file(path: Path, split: str | None, places: tuple[Path, ...]) -> Iterator[AnnotatedImage]:

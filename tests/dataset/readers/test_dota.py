@@ -84,6 +84,14 @@ def test_of_several_versions_the_newest_is_read_and_oriented_boxes_before_horizo
     }
 
 
+def test_the_version_counts_where_the_folder_below_it_has_none(tmp_path: Path, found: Any) -> None:
+    for version in ("v1.0", "v1.5"):
+        (tmp_path / f"train/labelTxt-{version}/labelTxt").mkdir(parents=True)
+        (tmp_path / f"train/labelTxt-{version}/labelTxt/P1.txt").write_text(LINE)
+    images, _ = found(dota.read, Source(tmp_path))
+    assert [image.source.relative_to(tmp_path).parts[1] for image in images] == ["labelTxt-v1.5"]
+
+
 @given(st.data())
 def test_any_text_gives_objects_or_a_data_error(mutated: Any, data: st.DataObject) -> None:
     with suppress(DataError):

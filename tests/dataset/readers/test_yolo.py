@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import yolo
+from odtool.dataset.readers import yolo, yolo_layout
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Problem, Source
 from odtool.errors import DataError
 
@@ -80,7 +80,7 @@ def test_a_line_that_is_none_of_these_is_named(text: str, says: str) -> None:
 )
 def test_a_broken_yaml_is_named(text: str, says: str) -> None:
     with pytest.raises(DataError) as error:
-        yolo.layout_of_yaml(text.encode(), YAML)
+        yolo_layout.layout_of_yaml(text.encode(), YAML)
     assert says in error.value.message
 
 
@@ -88,7 +88,7 @@ def test_a_broken_yaml_is_named(text: str, says: str) -> None:
     "names", ["names: [no, 1e3]", "names: {0: no, 1: '1e3'}", "names:\n- no\n- 1e3", "nc: 2\nnames:\n  0: no\n  1: 1e3"]
 )
 def test_names_stay_the_text_they_are(names: str) -> None:
-    assert yolo.layout_of_yaml(f"{names}\ntrain: x\n".encode(), YAML).names == {0: "no", 1: "1e3"}
+    assert yolo_layout.layout_of_yaml(f"{names}\ntrain: x\n".encode(), YAML).names == {0: "no", 1: "1e3"}
 
 
 @pytest.fixture
@@ -164,4 +164,48 @@ def test_any_text_gives_objects_or_a_data_error(text: str) -> None:
 @given(st.text(alphabet="names: train\n-[]{}'\"&*!|>0a") | st.text())
 def test_any_yaml_gives_a_layout_or_a_data_error(text: str) -> None:
     with suppress(DataError):
-        assert yolo.layout_of_yaml(text.encode("utf-8", "replace"), YAML).entries
+        assert yolo_layout.layout_of_yaml(text.encode("utf-8", "replace"), YAML).entries
+
+
+@pytest.mark.parametrize("points", ["0.9 0.9 2 0.1 0.1 1", "0.9 0.9 2 0.1 0.1 1 0.87"])
+def test_key_points_are_no_polygon(points: str) -> None:
+    line = f"0 0.5 0.5 0.5 0.25 {points}".encode()
+    (item,) = yolo.parse(line, LABEL, {0: "cat"}, YAML, 6)
+    assert item.box == Box(0.25, 0.375, 0.75, 0.625)
+
+
+def test_key_points_other_than_said_are_refused() -> None:
+    with pytest.raises(DataError, match="6 numbers for key points"):
+        yolo.parse(b"0 0.5 0.5 0.5 0.25 0.9 0.9 0.1 0.1", LABEL, {0: "cat"}, YAML, 6)
+
+
+@pytest.mark.parametrize(("shape", "count"), [("[17, 3]", 51), ("[4, 2]", 8)])
+def test_the_yaml_says_how_many_key_points_there_are(shape: str, count: int) -> None:
+    text = f"train: x\nnames: [cat]\nkpt_shape: {shape}\n"
+    assert yolo_layout.layout_of_yaml(text.encode(), YAML).keypoints == count
+
+
+@pytest.mark.parametrize("shape", ["17", "[17]", "[a, b]", "{a: 1}"])
+def test_a_shape_of_key_points_that_is_none_is_refused(shape: str) -> None:
+    with pytest.raises(DataError, match="kpt_shape"):
+        yolo_layout.layout_of_yaml(f"train: x\nnames: [cat]\nkpt_shape: {shape}\n".encode(), YAML)
+
+
+def test_a_yaml_beside_labels_of_dota_is_not_yolo(tmp_path: Path) -> None:
+    (tmp_path / "train" / "labelTxt").mkdir(parents=True)
+    (tmp_path / "train" / "labelTxt" / "a.txt").write_text("10 20 60 20 60 80 10 80 cat 0\n")
+    (tmp_path / "data.yaml").write_text("train: ../train/images\nnames: [cat]\n")
+    assert yolo.detect(tmp_path) is None
+
+
+def test_a_label_without_image_is_told_but_not_that_of_an_image_in_no_split(tmp_path: Path) -> None:
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for name in ("a", "b", "c"):
+        (tmp_path / "labels" / f"{name}.txt").write_text("0 0.5 0.5 0.5 0.5\n")
+    for name in ("a", "b"):
+        (tmp_path / "images" / f"{name}.jpg").touch()
+    (tmp_path / "train.txt").write_text("images/a.jpg\n")
+    (tmp_path / "data.yaml").write_text("train: train.txt\nnames: [cat]\n")
+    found = list(yolo.read(Source(tmp_path)))
+    assert [(item.kind, item.file.name) for item in found if isinstance(item, Problem)] == [("image_missing", "c.txt")]

@@ -1,0 +1,150 @@
+"""What names a YOLO data set's classes and the folders of its images: data.yaml, obj.data or a list of names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from odtool.dataset.readers import documents
+from odtool.dataset.readers.folders import Folder
+from odtool.dataset.splits import split_of_name
+from odtool.errors import DataError
+
+YAML = (".yaml", ".yml")
+NAME_LISTS = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt", "names.txt", "predefined_classes.txt")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Names of the classes and where each split's images lie."""
+
+    file: Path
+    """The file that says so."""
+    names: dict[int, str]
+    entries: dict[str | None, tuple[str, ...]]
+    """Folders, list files or images by split, as the file spells them."""
+    base: str = ""
+    """Folder that the entries are relative to, as the file spells it."""
+    keypoints: int = 0
+    """Numbers that follow each box for its key points."""
+
+
+def looks_like(path: Path) -> bool:
+    starts = [
+        line.replace(b"=", b":").split(b":")[0].strip().strip(b"'\"") for line in documents.ends(path).splitlines()
+    ]
+    return b"names" in starts and bool({b"train", b"val", b"test"} & set(starts))
+
+
+def layout_file(folders: Sequence[Folder]) -> Path | None:
+    """The nearest data.yaml, else obj.data, else list of names."""
+    for suffixes in (YAML, (".data",)):
+        for folder in folders:
+            for file in folder.ending(*suffixes):
+                if looks_like(file):
+                    return file
+    for folder in folders:
+        for file in [*(folder.path / name for name in folder.files if name in NAME_LISTS), *folder.ending(".names")]:
+            return file
+    return None
+
+
+def load(file: Path) -> Layout:
+    data = documents.read_bytes(file)
+    if file.suffix.lower() in YAML:
+        return layout_of_yaml(data, file)
+    if file.suffix == ".data":
+        return _layout_of_darknet(documents.text_of(data, file), file)
+    return Layout(file, _listed_names(file), {None: ("",)})
+
+
+def layout_of_yaml(data: bytes, file: Path) -> Layout:
+    """Parses a data.yaml's bytes; raises DataError where it is broken or lacks names."""
+    document = documents.yaml_of(data, file)
+    if not isinstance(document, dict):
+        raise DataError(f"{file}: not a mapping", "A data.yaml has names, train and val.")
+    base = document.get("path", "")
+    if not isinstance(base, str):
+        raise DataError(f"{file}: path is not a text", "Write the data set's folder there, or leave it out.")
+    entries: dict[str | None, tuple[str, ...]] = {}
+    for key in ("train", "val", "valid", "test"):
+        value = document.get(key)
+        given = value if isinstance(value, list) else [value] if value else []
+        if not all(isinstance(entry, str) for entry in given):
+            raise DataError(f"{file}: {key} is neither a path nor a list of them", "Write folders or list files.")
+        if given:
+            entries[split_of_name(key)] = tuple(given)
+    if not entries:
+        raise DataError(f"{file}: neither train nor val nor test", "Name the folder of the training images there.")
+    names = _names_of_yaml(document.get("names"), file)
+    return Layout(file, names, entries, base, _keypoints(document.get("kpt_shape"), file))
+
+
+def _keypoints(shape: Any, file: Path) -> int:
+    """kpt_shape is how many points there are, and 2 or 3 numbers for each."""
+    if shape is None:
+        return 0
+    if not isinstance(shape, list) or len(shape) != 2 or not all(str(one).isdecimal() for one in shape):
+        raise DataError(f"{file}: kpt_shape is not two numbers", "Write as [17, 3], or leave it out.")
+    return int(shape[0][:9]) * int(shape[1][:9])
+
+
+def _names_of_yaml(names: Any, file: Path) -> dict[int, str]:
+    pairs = (
+        list(enumerate(names)) if isinstance(names, list) else list(names.items()) if isinstance(names, dict) else []
+    )
+    made: dict[int, str] = {}
+    for key, name in pairs:
+        if not isinstance(name, str) or not name.strip() or not str(key).strip().isdecimal():
+            raise DataError(
+                f"{file}: names: {key}: {name} is not a number with a name", "Write names: {0: cat, 1: dog}."
+            )
+        made[int(key)] = name.strip()
+    return made
+
+
+def _layout_of_darknet(text: str, file: Path) -> Layout:
+    pairs = (line.split("#")[0].partition("=") for line in text.splitlines())
+    fields = {key.strip(): value.strip() for key, _, value in pairs if value.strip()}
+    entries = {split_of_name(key): (fields[key],) for key in ("train", "valid", "val", "test") if key in fields}
+    if "names" not in fields:
+        raise DataError(f"{file}: has no names", "Write names = obj.names there.")
+    names = within(fields["names"], file.parent, file.parent)
+    if names is None:
+        raise DataError(f"{file}: names: '{fields['names']}' is not in {file.parent}", "Put it beside the data file.")
+    return Layout(file, _listed_names(names), dict(entries) or {None: ("",)})
+
+
+def _listed_names(file: Path) -> dict[int, str]:
+    lines = documents.lines_of(file)
+    while lines and not lines[-1]:
+        lines.pop()
+    return dict(enumerate(lines))
+
+
+def within(entry: str, base: Path, root: Path) -> Path | None:
+    """An existing file or folder that an entry leads to from `base` without leaving `root`.
+
+    Leading '..' that lead outside are dropped, as Roboflow writes ../train/images into the data set's own folder;
+    so are leading folders that are not there (Darknet's data/train.txt).
+    """
+    parts = [part for part in entry.replace("\\", "/").split("/") if part not in ("", ".")]
+    whole = Path(os.path.normpath(base / entry.replace("\\", "/")))
+    if whole.is_relative_to(os.path.normpath(root)) and _exists(whole):
+        return whole
+    while parts:
+        candidate = Path(os.path.normpath(base.joinpath(*parts)))
+        if candidate.is_relative_to(os.path.normpath(root)) and _exists(candidate):
+            return candidate
+        parts = parts[1:]
+    return None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name too long for the file system, or one with a NUL in it
+        return False
