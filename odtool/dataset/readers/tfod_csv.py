@@ -15,6 +15,17 @@ from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation,
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _NEEDED = ("filename", "class", *_CORNERS)
+_ALSO = {
+    "filename": ("file_name", "image", "image_name", "image_path", "img_path", "path", "file", "image_id"),
+    "class": ("label", "class_name", "label_name", "category", "category_name", "name"),
+    "xmin": ("x_min", "x1"),
+    "ymin": ("y_min", "y1"),
+    "xmax": ("x_max", "x2"),
+    "ymax": ("y_max", "y2"),
+    "width": ("image_width", "img_width"),
+    "height": ("image_height", "img_height"),
+}
+"""What the columns are called where people write such files themselves."""
 _HEADER = ",".join(("filename", "width", "height", "class", *_CORNERS))
 
 
@@ -31,9 +42,9 @@ class CsvFile:
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as the tutorials' CSV, or None."""
     if path.is_file():
-        return f"{path.name} has the columns {_HEADER}" if _looks_like(path) else None
+        return f"{path.name} has columns for {_HEADER}" if _looks_like(path) else None
     files = [file for folder in walk(path) for file in folder.ending(".csv") if _looks_like(file)]
-    return f"{files[0]} has the columns filename, class, xmin, ymin, xmax, ymax" if files else None
+    return f"{files[0]} has columns for filename, class, xmin, ymin, xmax, ymax" if files else None
 
 
 def _looks_like(path: Path) -> bool:
@@ -44,9 +55,13 @@ def _looks_like(path: Path) -> bool:
 
 
 def _columns(line: str) -> tuple[list[str], str]:
-    """Names of the columns in lower case, and the delimiter; spreadsheets of some countries write semicolons."""
+    """The tutorials' names of the columns, and the delimiter; spreadsheets of some countries write semicolons."""
     delimiter = max(",;\t", key=line.count)
-    return [cell.strip().strip("\"'").lower() for cell in line.strip().split(delimiter)], delimiter
+    cells = [cell.strip().strip("\"'").lower() for cell in line.strip().split(delimiter)]
+    for name, others in _ALSO.items():
+        if name not in cells and (other := next(filter(cells.__contains__, others), None)):
+            cells[cells.index(other)] = name
+    return cells, delimiter
 
 
 def read(source: Source) -> Iterator[Finding]:
@@ -123,7 +138,7 @@ def parse(data: bytes, path: Path) -> CsvFile:
             label, corners = row[at["class"]].strip(), [row[at[corner]].strip() for corner in _CORNERS]
             if not label and not any(corners):
                 continue  # a row with a name alone is a background image
-            box = _box(corners, path, rows.line_num)
+            box = _box([_point(corner, delimiter) for corner in corners], path, rows.line_num)
             largest = max(largest, box.xmax, box.ymax, box.xmin, box.ymin)
             if not label:
                 raise documents.broken(path, rows.line_num, "broken CSV: a box without class")
@@ -132,6 +147,11 @@ def parse(data: bytes, path: Path) -> CsvFile:
         raise documents.broken(path, rows.line_num or 1, f"broken CSV: {error}") from None
     unit: Unit = "fraction" if 0 < largest <= 1 else "pixel"
     return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit)
+
+
+def _point(number: str, delimiter: str) -> str:
+    """Where cells are parted by semicolons, numbers may have a decimal comma."""
+    return number if delimiter == "," else number.replace(",", ".")
 
 
 def _box(corners: list[str], path: Path, line: int) -> Box:

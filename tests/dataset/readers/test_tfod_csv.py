@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.readers import tfod_csv
-from odtool.dataset.types import AnnotatedImage, Box, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
 
 PATH = Path("a.csv")
@@ -64,6 +64,26 @@ def test_a_broken_row_is_named_with_its_line(text: str, says: str) -> None:
         parse(text)
     assert says in error.value.message
     assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "image_path,x1,y1,x2,y2,class_name",
+        "image_id,x_min,y_min,x_max,y_max,label",
+        "path,xmin,ymin,xmax,ymax,category",
+        "image,xmin,ymin,xmax,ymax,label",
+    ],
+)
+def test_columns_may_have_the_names_that_people_give_them(tmp_path: Path, header: str) -> None:
+    (tmp_path / "a.csv").write_text(f"{header}\na.jpg,1,2,30,40,cat\n")
+    assert tfod_csv.detect(tmp_path)
+    assert parse((tmp_path / "a.csv").read_text()).images == {"a.jpg": (ObjectAnnotation("cat", Box(1, 2, 30, 40)),)}
+
+
+def test_decimal_commas_are_read_where_semicolons_part_the_cells() -> None:
+    text = (HEADER + "a.jpg,64,48,cat,1_5,2_0,3,4_25\n").replace(",", ";").replace("_", ",")
+    assert parse(text).images["a.jpg"][0].box == Box(1.5, 2, 3, 4.25)
 
 
 def test_text_that_is_not_utf_8_is_named_with_its_line() -> None:

@@ -33,6 +33,11 @@ def test_rows_are_grouped_by_image() -> None:
     }
 
 
+@pytest.mark.parametrize(("corners", "unit"), [("0.1,0.2,0.9,1", "fraction"), ("0.1,0.2,1.5,1", "pixel")])
+def test_coordinates_of_at_most_one_are_fractions(corners: str, unit: str) -> None:
+    assert vott_csv.parse(f'{HEADER}"a.jpg",{corners},"cat"\n'.encode(), PATH).entries[0].unit == unit
+
+
 def test_a_box_without_label_is_counted() -> None:
     found = vott_csv.parse((HEADER + '"a.jpg",1,2,3,4,""\n').encode(), PATH)
     assert [problem[0] for problem in found.problems] == ["label_missing"]
