@@ -24,6 +24,8 @@ from odtool.workspace import Workspace
 
 _PLAIN_PROGRESS_EVERY = 10.0
 """Seconds between progress lines where there is no terminal."""
+_BAR_EVERY = 0.1
+"""Seconds between drawings of a progress bar."""
 
 
 def _set_debug(value: bool) -> bool:
@@ -90,12 +92,15 @@ def table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
 
 
 Report = Callable[[int, int], None]
-"""Called with items done and bytes done so far."""
+"""Called with items done and bytes done so far; 0 bytes where none are moved."""
 
 
 @contextmanager
-def progress(label: str, total: int) -> Iterator[Report]:
-    """Shows items/s, MB/s and the time left: a bar on a terminal, else a line every ten seconds."""
+def progress(label: str, total: int | None) -> Iterator[Report]:
+    """Shows items/s, MB/s and the time left: a bar on a terminal, else a line every ten seconds.
+
+    Without a total, what there is to be said of the items done.
+    """
     started = time.monotonic()
     if stderr.is_terminal:
         with _bar(label, total, started) as report:
@@ -108,31 +113,38 @@ def progress(label: str, total: int) -> Iterator[Report]:
         now = time.monotonic()
         if now - last >= _PLAIN_PROGRESS_EVERY:
             last = now
-            say(f"{label} {done:,}/{total:,}, {_rates(done, size, total, now - started)}")
+            of_all = "" if total is None else f"/{total:,}"
+            say(f"{label} {done:,}{of_all}, {_rates(done, size, total, now - started)}")
 
     yield report_line
 
 
 @contextmanager
-def _bar(label: str, total: int, started: float) -> Iterator[Report]:
+def _bar(label: str, total: int | None, started: float) -> Iterator[Report]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rates]}"))
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    # Without the thread that draws by itself: a command of one thread can fork its workers.
+    with Progress(*columns, console=stderr, transient=True, auto_refresh=False) as bar:
         task = bar.add_task(label, total=total, rates="")
+        drawn = started
 
         def report(done: int, size: int) -> None:
-            rates = _rates(done, size, total, time.monotonic() - started)
-            bar.update(task, completed=done, rates=rates)
+            nonlocal drawn
+            now = time.monotonic()
+            if now - drawn >= _BAR_EVERY:
+                drawn = now
+                bar.update(task, completed=done, rates=_rates(done, size, total, now - started), refresh=True)
 
         yield report
 
 
-def _rates(done: int, size: int, total: int, seconds: float) -> str:
+def _rates(done: int, size: int, total: int | None, seconds: float) -> str:
     seconds = max(seconds, 1e-6)
     speed = done / seconds
-    left = f", {duration((total - done) / speed)} left" if speed > 0 else ""
-    return f"{speed:,.0f}/s, {size / seconds / 1e6:,.1f} MB/s{left}"
+    moved = f", {size / seconds / 1e6:,.1f} MB/s" if size else ""
+    left = f", {duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
+    return f"{speed:,.0f}/s{moved}{left}"
 
 
 def duration(seconds: float) -> str:

@@ -72,7 +72,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         samples=samples,
         seed=seed,
     )
-    found = inspection.inspect(settings)
+    found = inspection.inspect(settings, progress=console.progress)
     if html is not None:
         _write_page(found, html)
     console.show(_payload(found, html), as_json=as_json, render=lambda screen: _render(found, html, screen))

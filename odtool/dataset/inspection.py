@@ -14,6 +14,7 @@ from odtool.dataset import checks, coverage, duplicates, figures, label_map, rea
 from odtool.dataset.checks import Check, Rules
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, refuse_unknown
 from odtool.dataset.figures import Figures
+from odtool.dataset.progress import Progress, silent
 from odtool.dataset.readers import Choice
 from odtool.dataset.records import CheckedImage, checked_at
 from odtool.dataset.spool import Index, Reader
@@ -81,7 +82,7 @@ class Inspection:
     """Objects by old and new class name ('' where dropped), as --rename, --only and --drop ask."""
 
 
-def inspect(settings: Settings) -> Inspection:
+def inspect(settings: Settings, *, progress: Progress = silent) -> Inspection:
     """Reads and checks everything that prepare would, and counts it.
 
     Raises:
@@ -92,9 +93,10 @@ def inspect(settings: Settings) -> Inspection:
     log = _Log()
     with tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder, crew(settings.workers) as workers:
         stored = Path(folder) / "spool"
-        with spool.created(stored) as writer:
+        with spool.created(stored) as writer, progress("images read", None) as report:
+            rules, chosen = settings.rules, settings.chosen
             found = survey(
-                findings, writer, workers, rules=settings.rules, chosen=settings.chosen, on_problem=log.add
+                findings, writer, workers, rules=rules, chosen=chosen, on_problem=log.add, report=report
             )  # fmt: skip
         _refuse_nothing(settings, found)
         refuse_unknown(settings.chosen, found.changes, found.classes)

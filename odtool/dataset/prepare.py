@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -18,6 +18,7 @@ from odtool.dataset import (
     duplicates,
     label_map,
     readers,
+    refusals,
     shards,
     splits,
     spool,
@@ -27,10 +28,11 @@ from odtool.dataset import (
 from odtool.dataset.checks import Rules
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, refuse_unknown
 from odtool.dataset.grouping import Grouping
+from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import Choice
 from odtool.dataset.records import checked_at
 from odtool.dataset.spool import Index
-from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary
+from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary, ShardFigures
 from odtool.dataset.survey import Survey, survey
 from odtool.dataset.tiles import Tiling
 from odtool.dataset.types import Problem, Source
@@ -41,11 +43,6 @@ from odtool.workspace import Dataset
 
 _WITH_MASKS = ("coco",)
 """Formats whose reader gives outlines."""
-
-Report = Callable[[int, int], None]
-"""Called with images and bytes done so far."""
-Progress = Callable[[str, int], AbstractContextManager[Report]]
-"""Given a label and the number of images, a context that shows the progress reported to it."""
 
 
 @dataclass(frozen=True)
@@ -96,21 +93,42 @@ class Prepared:
     """The first problem of each kind."""
 
 
-def _silent(_label: str, _total: int) -> AbstractContextManager[Report]:
-    return nullcontext(lambda _done, _bytes: None)
-
-
 def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[], datetime] = _now) -> Prepared:
+def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[], datetime] = _now) -> Prepared:
     """Writes records, label map, dataset.json and problems.csv into `settings.out`, whole or not at all.
 
     Raises:
         DataError: there is nothing to read, something is broken or missing, or `out` is not ours to replace.
     """
     given = label_map.load(settings.label_map) if settings.label_map else None
+    choices = _choices(settings)
+    with staging.replacing(settings.out) as folder, crew(settings.workers) as workers:
+        dataset, stored = Dataset(folder), folder / "spool"
+        with _problem_list(dataset.problems) as on_problem:
+            with progress("images read", None) as report:
+                found = _surveyed(settings, choices, stored, workers, on_problem, report)
+            classes = given or _numbered(found.classes)
+            _refuse(found, classes, settings)
+            assigned = _assigned(found, stored, settings, workers, on_problem)
+        if settings.strict:
+            refusals.any_problem(found)
+        planned = shards.plans(
+            found.index, assigned, stored, dataset, classes, wanted=settings.shards, masks=settings.masks
+        )
+        with progress("records", len(found.index)) as report:
+            figures = shards.write(planned, sum(found.index.bytes), workers, report, on_beam=settings.beam)
+        stored.unlink()
+        summary = _summary(found, classes, figures, choices, settings, now())
+        write_atomically(dataset.label_map, label_map.dump(classes))
+        write_atomically(dataset.summary, statistics.dump(summary))
+    return Prepared(Dataset(settings.out), summary, choices, found.first)
+
+
+def _choices(settings: Settings) -> tuple[Choice, ...]:
+    """The format of each source. Raises DataError for what can be refused before anything is read."""
     splits.check_shares(settings.val, settings.test)
     staging.refuse_foreign(settings.out)
     if settings.beam is not None:
@@ -120,48 +138,16 @@ def prepare(settings: Settings, *, progress: Progress = _silent, now: Callable[[
         raise DataError(
             f"--masks: {without[0].reader.title} has no masks that odtool reads", "Masks are read from COCO JSON."
         )
-    with staging.replacing(settings.out) as folder, crew(settings.workers) as workers:
-        dataset = Dataset(folder)
-        stored = folder / "spool"
-        with _problem_list(dataset.problems) as on_problem:
-            found = _surveyed(settings, choices, stored, workers, on_problem)
-            refuse_unknown(settings.chosen, found.changes, found.classes)
-            _refuse(found, settings)
-            classes = given or _numbered(found.classes)
-            _refuse_unknown(found, classes, settings.label_map)
-            same = _identical(found.index, stored, workers)
-            assigned = _assigned(found.index, same, settings)
-            for problem in _of_the_whole(found.index, same, assigned, stored, settings.sources[0].path):
-                found.count(problem)
-                on_problem(problem)
-        _refuse_strictly(found, settings)
-        planned = shards.plans(
-            found.index, assigned, stored, dataset, classes, wanted=settings.shards, masks=settings.masks
-        )
-        with progress("records", len(found.index)) as report:
-            figures = shards.write(planned, sum(found.index.bytes), workers, report, on_beam=settings.beam)
-        stored.unlink()
-        summary = DatasetSummary(
-            classes=classes,
-            splits={split: statistics.summarise(of_split) for split, of_split in figures.items()},
-            format="+".join(dict.fromkeys(choice.name for choice in choices)),
-            sources=tuple(str(source.path) for source in settings.sources),
-            seed=settings.seed,
-            odtool=__version__,
-            created=now().isoformat(timespec="seconds"),
-            problems=_problem_summary(found),
-            masks=settings.masks,
-            class_changes=tuple(
-                ClassChange(old, new or None, count) for (old, new), count in sorted(found.changes.items())
-            ),
-        )
-        write_atomically(dataset.label_map, label_map.dump(classes))
-        write_atomically(dataset.summary, statistics.dump(summary))
-    return Prepared(Dataset(settings.out), summary, choices, found.first)
+    return choices
 
 
 def _surveyed(
-    settings: Settings, choices: Iterable[Choice], stored: Path, workers: Crew, on_problem: Callable[[Problem], None]
+    settings: Settings,
+    choices: Iterable[Choice],
+    stored: Path,
+    workers: Crew,
+    on_problem: Callable[[Problem], None],
+    report: Report,
 ) -> Survey:
     sources = [replace(source, masks=settings.masks) for source in settings.sources]
     findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
@@ -175,7 +161,16 @@ def _surveyed(
             grouping=settings.grouping,
             tiling=settings.tiling,
             on_problem=on_problem,
+            report=report,
         )
+
+
+def _refuse(found: Survey, classes: Mapping[str, int], settings: Settings) -> None:
+    """Raises DataError where what was found is not what was asked for, or nothing to train on."""
+    where = ", ".join(str(source.path) for source in settings.sources)
+    refuse_unknown(settings.chosen, found.changes, found.classes)
+    refusals.nothing_to_train_on(found, where, skip_missing=settings.skip_missing)
+    refusals.unknown_classes(found, classes, settings.label_map)
 
 
 @contextmanager
@@ -192,63 +187,23 @@ def _problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
         yield add
 
 
-def _refuse(found: Survey, settings: Settings) -> None:
-    """Raises DataError where what was found is nothing to train on."""
-    where = ", ".join(str(source.path) for source in settings.sources)
-    missing = found.problems["image_missing"]
-    if missing and (not settings.skip_missing or not len(found.index)):
-        first = found.first["image_missing"]
-        others = f"; {missing} images are missing in all" if missing > 1 else ""
-        hint = "Name the folder of the images with --images" + (
-            "." if settings.skip_missing else ", or leave such annotations out with --skip-missing."
-        )
-        raise DataError(f"{first.file}: {first.detail}{others}", hint)
-    if not found.classes:
-        raise DataError(f"{where}: no annotated object in {len(found.index)} images", "Is it the right folder?")
-    if not len(found.index):
-        raise DataError(f"{where}: none of the images can be used", f"Met: {dict(found.problems)}")
-
-
-def _refuse_strictly(found: Survey, settings: Settings) -> None:
-    counted = {kind: count for kind, count in found.problems.items() if checks.CATALOGUE[kind].level != "info"}
-    if settings.strict and counted:
-        kind = next(iter(counted))
-        first = found.first[kind]
-        listed = ", ".join(f"{count} {kind}" for kind, count in counted.items())
-        raise DataError(
-            f"refused by --strict: {listed}. First: {first.file}: {first.detail}",
-            "Mend these, or prepare without --strict.",
-        )
-
-
 def _numbered(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(names), start=1)}
 
 
-def _refuse_unknown(found: Survey, classes: Mapping[str, int], path: Path | None) -> None:
-    unknown = sorted(set(found.classes) - set(classes))
-    if unknown:
-        others = f" (nor are {', '.join(unknown[1:6])})" if len(unknown) > 1 else ""
-        raise DataError(
-            f"{found.classes[unknown[0]]}: class '{unknown[0]}' is not in {path}{others}",
-            "Add it to the label map, or prepare without --label-map to have one made.",
-        )
-
-
-def _identical(index: Index, stored: Path, workers: Crew) -> list[list[int]]:
-    """Positions of images with the same bytes."""
-    return duplicates.identical(index.fingerprints, stored, index.extent, workers)
-
-
-def _assigned(index: Index, same: Iterable[Sequence[int]], settings: Settings) -> dict[str, list[int]]:
-    """Positions in the index by split."""
+def _assigned(
+    found: Survey, stored: Path, settings: Settings, workers: Crew, on_problem: Callable[[Problem], None]
+) -> dict[str, list[int]]:
+    """Positions in the index by split. Problems that only the whole set shows are counted on the way."""
+    index = found.index
+    same = duplicates.identical(index.fingerprints, stored, index.extent, workers)
     declared = [None] * len(index) if settings.resplit else index.declared()
     if settings.grouping and not splits.to_cut(declared, val=settings.val, test=settings.test):
         raise DataError(
             f"--group-by '{settings.grouping.by}': the data set has its own splits, so none is cut",
             "Add --resplit to split it anew, or leave --group-by out.",
         )
-    return splits.assign(
+    assigned = splits.assign(
         index.keys,
         declared,
         val=settings.val,
@@ -257,6 +212,10 @@ def _assigned(index: Index, same: Iterable[Sequence[int]], settings: Settings) -
         groups=splits.joined(index.groups, same),
         labels=index.class_numbers(),
     )
+    for problem in _of_the_whole(index, same, assigned, stored, settings.sources[0].path):
+        found.count(problem)
+        on_problem(problem)
+    return assigned
 
 
 def _of_the_whole(
@@ -278,8 +237,27 @@ def _of_the_whole(
     yield from coverage.of_classes(images, list(assigned), source)
 
 
-def _problem_summary(found: Survey) -> dict[str, ProblemSummary]:
-    return {
-        kind: ProblemSummary(checks.CATALOGUE[kind].level, count, checks.CATALOGUE[kind].action)
-        for kind, count in sorted(found.problems.items())
-    }
+def _summary(
+    found: Survey,
+    classes: dict[str, int],
+    figures: Mapping[str, Iterable[ShardFigures]],
+    choices: Iterable[Choice],
+    settings: Settings,
+    created: datetime,
+) -> DatasetSummary:
+    changes = sorted(found.changes.items())
+    return DatasetSummary(
+        classes=classes,
+        splits={split: statistics.summarise(of_split) for split, of_split in figures.items()},
+        format="+".join(dict.fromkeys(choice.name for choice in choices)),
+        sources=tuple(str(source.path) for source in settings.sources),
+        seed=settings.seed,
+        odtool=__version__,
+        created=created.isoformat(timespec="seconds"),
+        problems={
+            kind: ProblemSummary(checks.CATALOGUE[kind].level, count, checks.CATALOGUE[kind].action)
+            for kind, count in sorted(found.problems.items())
+        },
+        masks=settings.masks,
+        class_changes=tuple(ClassChange(old, new or None, count) for (old, new), count in changes),
+    )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 from odtool.dataset import beam, records
+from odtool.dataset.progress import Report
 from odtool.dataset.records import ShardPlan
 from odtool.dataset.spool import Index
 from odtool.dataset.statistics import ShardFigures
@@ -66,7 +67,7 @@ def _count(index: Index, positions: Sequence[int], wanted: int | None) -> int:
 
 
 def write(
-    planned: Plans, size: int, workers: Crew, report: Callable[[int, int], None], *, on_beam: str | None
+    planned: Plans, size: int, workers: Crew, report: Report, *, on_beam: str | None
 ) -> dict[str, list[ShardFigures]]:
     """Writes all shards; their figures by split.
 

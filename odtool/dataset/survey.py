@@ -16,6 +16,7 @@ from odtool.dataset.checks import Rules
 from odtool.dataset.classes import ALL_CLASSES, Changes, ClassChoice
 from odtool.dataset.grouping import Grouping
 from odtool.dataset.image_file import ImageError
+from odtool.dataset.progress import Report
 from odtool.dataset.records import CheckedImage
 from odtool.dataset.spool import Index, Stored, Writer
 from odtool.dataset.tiles import Tiling
@@ -76,12 +77,14 @@ def survey(
     grouping: Grouping | None = None,
     tiling: Tiling | None = None,
     on_problem: Callable[[Problem], None] = lambda _: None,
+    report: Report = lambda _images, _bytes: None,
 ) -> Survey:
     """Reads everything into the spool. The result does not depend on the number of workers.
 
     Args:
         findings: what each source's reader yields.
         on_problem: called with each problem, in the order of reading.
+        report: called now and then with the number of images read, and no bytes.
     """
     made = Survey(spool.index)
     seen: set[int] = set()
@@ -100,6 +103,7 @@ def survey(
         for label, path in result.classes.items():
             made.classes.setdefault(label, path)
         made.changes.update(result.changes)
+        report(len(made.index), 0)
     return made
 
 

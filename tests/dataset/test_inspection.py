@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -131,3 +132,14 @@ def test_prepared_records_are_read_as_well(voc_set: VocSet, tmp_path: Path) -> N
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no annotations found"):
         look(tmp_path)
+
+
+def test_progress_counts_the_images(voc_set: VocSet) -> None:
+    reported: list[tuple[str, int | None, int]] = []
+
+    @contextmanager
+    def progress(label: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
+        yield lambda done, _size: reported.append((label, total, done))
+
+    inspect(Settings((Source(voc_set(10)),)), progress=progress)
+    assert reported[-1] == ("images read", None, 10)

@@ -1,0 +1,55 @@
+"""When prepare refuses what it read: nothing to train on, classes that a label map lacks, problems under --strict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from odtool.dataset import checks
+from odtool.dataset.survey import Survey
+from odtool.errors import DataError
+
+
+def nothing_to_train_on(found: Survey, where: str, *, skip_missing: bool) -> None:
+    """Raises DataError where images are missing that may not be, or no object or image is left.
+
+    Args:
+        where: the sources, to be named.
+        skip_missing: whether annotations without an image may be left out.
+    """
+    missing = found.problems["image_missing"]
+    if missing and (not skip_missing or not len(found.index)):
+        first = found.first["image_missing"]
+        others = f"; {missing} images are missing in all" if missing > 1 else ""
+        hint = "Name the folder of the images with --images" + (
+            "." if skip_missing else ", or leave such annotations out with --skip-missing."
+        )
+        raise DataError(f"{first.file}: {first.detail}{others}", hint)
+    if not found.classes:
+        raise DataError(f"{where}: no annotated object in {len(found.index)} images", "Is it the right folder?")
+    if not len(found.index):
+        raise DataError(f"{where}: none of the images can be used", f"Met: {dict(found.problems)}")
+
+
+def unknown_classes(found: Survey, classes: Mapping[str, int], path: Path | None) -> None:
+    """Raises DataError where a class is not among those of the label map at `path`."""
+    unknown = sorted(set(found.classes) - set(classes))
+    if unknown:
+        others = f" (nor are {', '.join(unknown[1:6])})" if len(unknown) > 1 else ""
+        raise DataError(
+            f"{found.classes[unknown[0]]}: class '{unknown[0]}' is not in {path}{others}",
+            "Add it to the label map, or prepare without --label-map to have one made.",
+        )
+
+
+def any_problem(found: Survey) -> None:
+    """Raises DataError where there is any problem that is more than information, for --strict."""
+    counted = {kind: count for kind, count in found.problems.items() if checks.CATALOGUE[kind].level != "info"}
+    if counted:
+        kind = next(iter(counted))
+        first = found.first[kind]
+        listed = ", ".join(f"{count} {kind}" for kind, count in counted.items())
+        raise DataError(
+            f"refused by --strict: {listed}. First: {first.file}: {first.detail}",
+            "Mend these, or prepare without --strict.",
+        )
