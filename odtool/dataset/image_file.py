@@ -99,7 +99,7 @@ def read_header(path: Path, extent: Extent | None = None) -> ImageHeader:
                 return head[offset : offset + length]
             return os.pread(descriptor, max(min(length, size - offset), 0), start + offset)
 
-        return replace(_header(head, size, read), fingerprint=zlib.crc32(head) << 32 | size & 0xFFFFFFFF)
+        return _header(head, size, read)
     except OSError as error:
         raise ImageError("image_unreadable", error.strerror or str(error)) from None
     except (struct.error, IndexError):
@@ -112,11 +112,11 @@ def _header(head: bytes, size: int, read: Read) -> ImageHeader:
     if not head:
         raise ImageError("image_unreadable", "the file is empty")
     if head[:3] == b"\xff\xd8\xff":
-        header = _jpeg(size, read)
+        header = _jpeg(head, size, read)
     elif head[:8] == b"\x89PNG\r\n\x1a\n":
         header = _png(head, size, read)
     elif head[:4] in (b"GIF8", b"II*\0", b"MM\0*") or head[:2] == b"BM" or head[:4] + head[8:12] == b"RIFFWEBP":
-        header = _by_pillow(read(0, size))
+        header = replace(_by_pillow(read(0, size)), fingerprint=_fingerprint(head, size))
     else:
         raise ImageError("image_unreadable", f"not an image that can be read (it begins with {head[:8]!r})")
     if header.width < 1 or header.height < 1:
@@ -124,7 +124,11 @@ def _header(head: bytes, size: int, read: Read) -> ImageHeader:
     return header
 
 
-def _jpeg(size: int, read: Read) -> ImageHeader:
+def _fingerprint(head: bytes, size: int) -> int:
+    return zlib.crc32(head) << 32 | size & 0xFFFFFFFF
+
+
+def _jpeg(head: bytes, size: int, read: Read) -> ImageHeader:
     """Walks the segments to the frame header (ITU T.81, B.1.1.3 and B.2.2)."""
     position, orientation = 2, 1
     while True:
@@ -143,7 +147,8 @@ def _jpeg(size: int, read: Read) -> ImageHeader:
             if bits != 8 or code > 0xC2:  # not baseline, extended or progressive
                 raise ImageError("image_unreadable", f"JPEG of a kind that TensorFlow cannot decode ({bits} bits)")
             _whole(read, size, b"\xff\xd9", "JPEG")
-            return ImageHeader("jpeg", width, height, channels, bits, size, orientation)
+            fingerprint = _fingerprint(head, size)
+            return ImageHeader("jpeg", width, height, channels, bits, size, orientation, fingerprint=fingerprint)
         elif code in (0xD9, 0xDA):
             raise ImageError("image_unreadable", "broken JPEG: no frame header before the image data")
         else:
@@ -167,7 +172,8 @@ def _png(head: bytes, size: int, read: Read) -> ImageHeader:
         if chunk[4:] == b"eXIf":
             orientation = _orientation(read(position + 8, min(length, _TAIL))) or orientation
         position += 12 + length
-    return ImageHeader("png", width, height, _PNG_CHANNELS[colour], bits, size, orientation, colour == 3)
+    channels, fingerprint = _PNG_CHANNELS[colour], _fingerprint(head, size)
+    return ImageHeader("png", width, height, channels, bits, size, orientation, colour == 3, fingerprint)
 
 
 def _whole(read: Read, size: int, mark: bytes, name: str) -> None:
@@ -223,10 +229,17 @@ def _by_pillow(data: bytes) -> ImageHeader:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def read_bytes(path: Path, extent: Extent | None = None) -> bytes:
+def read_bytes(path: Path | str, extent: Extent | None = None) -> bytes:
     """The encoded image as it is stored; shorter than its header said where the file has been cut since."""
-    with open(path, "rb", buffering=0) as stream:
-        if extent is None:
-            return stream.read()
-        stream.seek(extent.offset)
-        return stream.read(extent.length) or b""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        offset, size = (extent.offset, extent.length) if extent else (0, os.fstat(descriptor).st_size)
+        data = os.pread(descriptor, size, offset)
+        while 0 < len(data) < size:  # one call gives at most 2 GB
+            more = os.pread(descriptor, size - len(data), offset + len(data))
+            if not more:
+                break
+            data += more
+        return data
+    finally:
+        os.close(descriptor)
