@@ -58,8 +58,9 @@ class ImageSets:
                 yield folder, name, split
 
 
-def found_in(folders: Sequence[Folder]) -> ImageSets | None:
+def found_in(folders: Sequence[Folder], kinds: Sequence[str] = tuple(_LISTS)) -> ImageSets | None:
     """The lists in ImageSets/Main, else in ImageSets itself; those of single classes beside them are no splits."""
+    lists = {known: split for known, split in _LISTS.items() if known in kinds}
     splits: dict[Path, dict[str, str]] = {}
     for folder in sorted(folders, key=lambda folder: folder.path.name != "Main"):
         path = folder.path.parent if folder.path.name == "Main" else folder.path
@@ -68,11 +69,11 @@ def found_in(folders: Sequence[Folder]) -> ImageSets | None:
         files = {file.stem: file for file in folder.ending(".txt")}
         names = {
             name: split
-            for known, split in _LISTS.items()
+            for known, split in lists.items()
             if known in files and not (known == "trainval" and "train" in files)
             for name in filter(None, map(listed_name, documents.lines_of(files[known])))
         }
-        if any(known in files for known in _LISTS):
+        if any(known in files for known in lists):
             splits[path.parent] = names
     return ImageSets(splits) if splits else None
 

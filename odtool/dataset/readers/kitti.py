@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.readers import documents, rows
+from odtool.dataset.readers import documents, image_sets, kitti_tracking, rows
 from odtool.dataset.readers.folders import find_stem, walk
+from odtool.dataset.readers.kitti_line import fields_of, object_of
 from odtool.dataset.readers.pairs import pair, split_of_folder, without_annotation
-from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _SAMPLES = 5
 """Text files a folder that are looked into."""
-_FIELDS = (14, 15)
-"""Numbers after the class; the last of 15 is a detector's score."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +40,7 @@ def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".txt":
         return False
     line = next((line for line in rows.opening(path) if line.strip()), "")
-    return _fields(line) is not None
-
-
-def _fields(line: str) -> tuple[str, list[float]] | None:
-    """Class, which may have blanks in it, and the numbers after it; None where the line is none of KITTI's."""
-    words = line.split()
-    for count in _FIELDS:
-        label, numbers = words[:-count], words[-count:]
-        if not label or rows.is_number(label[-1]):
-            continue
-        try:
-            return " ".join(label), [float(word) for word in numbers]
-        except ValueError:
-            continue
-    return None
+    return fields_of(line) is not None
 
 
 def read(source: Source) -> Iterator[Finding]:
@@ -64,11 +49,32 @@ def read(source: Source) -> Iterator[Finding]:
         files = [source.path]
     else:
         files = [file for folder in walk(source.root) for file in _label_files(folder.ending(".txt"))]
+    sequences = [file for file in files if kitti_tracking.is_sequence(file)]
+    for file in sequences:
+        yield from kitti_tracking.of_sequence(file, source)
+    if len(sequences) < len(files):
+        of_sequences = set(sequences)
+        yield from _of_images([file for file in files if file not in of_sequences], source)
+    elif source.path.is_dir():
+        yield from kitti_tracking.without_labels(files, source)
+
+
+def _of_images(files: list[Path], source: Source) -> Iterator[Finding]:
     names = [f"image_{file.parent.name[6:]}" for file in files[:1] if file.parent.name.startswith("label_")]
     pairs = pair(files, source, [*names, "image_2", "images", "image", "data"])
+    folders = list(walk(source.root)) if source.path.is_dir() else []
+    # The numbers in test.txt are those of testing/, which has no labels, and stand in training/ as well.
+    apart = any(folder.path.name == "testing" for folder in folders)
+    sets = image_sets.found_in(folders, ("trainval", "train", "val", *(() if apart else ("test",))))
     for folder, labels in pairs.files.items():
         split = split_of_folder(folder, source.root)
+        lists = sets.of(folder, source.root) if sets else []
         for file in labels:
+            if lists:
+                split = next(filter(None, (found.take(file.stem) for found in lists)), None)
+                if split is None:
+                    yield Problem("not_in_split", file, "none of ImageSets names it")
+                    continue
             yield Deferred(parse_file, (file, split, pairs.places[folder]))
     if source.path.is_dir():
         yield from without_annotation(pairs)
@@ -101,14 +107,12 @@ def parse(data: bytes, path: Path) -> KittiFile:
     for number, line in enumerate(documents.text_of(data, path).splitlines(), start=1):
         if not line.strip():
             continue
-        fields = _fields(line)
+        fields = fields_of(line)
         if fields is None:
             raise documents.broken(path, number, f"not a class and 14 or 15 numbers, as KITTI has it: '{line[:60]}'")
-        label, values = fields
-        box = Box(*values[3:7])
-        if label.lower() == "dontcare":
+        found = object_of(*fields)
+        if found is None:
             problems.append(("object_ignored", f"line {number}: DontCare"))
-            continue
-        # Truncation is a share from 0 to 1; occlusion 3 is for "unknown".
-        objects.append(ObjectAnnotation(label, box, truncated=values[0] > 0, occluded=values[1] in (1, 2)))
+        else:
+            objects.append(found)
     return KittiFile(tuple(objects), tuple(problems))

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import kitti
+from odtool.dataset.readers import kitti, kitti_tracking
 from odtool.dataset.types import Box, ObjectAnnotation, Source
 from odtool.errors import DataError
 
@@ -86,6 +86,57 @@ def test_left_images_go_with_their_labels_and_the_test_split_has_none(
     ]
     (one,) = found(kitti.read, Source(tmp_path / "training/label_2/000001.txt"))[0]
     assert one.path == tmp_path / "training/image_2/000001.png"
+
+
+def test_tracking_files_are_read_by_sequence_and_frame(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    for sequence in ("0000", "0001"):
+        for frame in range(3):
+            write_image(tmp_path / f"training/image_02/{sequence}/{frame:06d}.png")
+    (tmp_path / "training/label_02").mkdir()
+    (tmp_path / "training/label_02/0001.txt").write_text(f"0 0 {CAR}\n0 -1 {DONT_CARE}\n2 1 {CAR}\n2 2 {CAR}\n")
+    assert kitti.detect(tmp_path)
+    images, problems = found(kitti.read, Source(tmp_path))
+    assert [(image.path.relative_to(tmp_path).as_posix(), len(image.objects)) for image in images] == [
+        ("training/image_02/0001/000000.png", 1),
+        ("training/image_02/0001/000001.png", 0),
+        ("training/image_02/0001/000002.png", 2),
+    ]
+    assert images[0].objects == (ObjectAnnotation("Car", Box(387.63, 181.54, 423.81, 203.12)),)
+    assert [(problem.kind, problem.file.name) for problem in problems] == [
+        ("object_ignored", "0001.txt"),
+        ("file_skipped", "0000"),
+    ]
+
+
+def test_a_broken_line_of_a_tracking_file_is_named() -> None:
+    with pytest.raises(DataError, match=r"000001\.txt:2: not a frame, a track, a class"):
+        kitti_tracking.parse(f"0 0 {CAR}\n{CAR}\n".encode(), PATH)
+
+
+@pytest.mark.parametrize(("testing", "split"), [(True, "val"), (False, "test")])
+def test_image_sets_decide_the_splits(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any, testing: bool, split: str
+) -> None:
+    (tmp_path / "training/label_2").mkdir(parents=True)
+    for name in ("1", "2", "3"):
+        write_image(tmp_path / f"training/image_2/{name}.png")
+        (tmp_path / f"training/label_2/{name}.txt").write_text(CAR)
+    if testing:
+        write_image(tmp_path / "testing/image_2/2.png")
+    (tmp_path / "ImageSets").mkdir()
+    for name, listed in {"train": "1", "val": "2", "trainval": "1\n2", "test": "2"}.items():
+        (tmp_path / "ImageSets" / f"{name}.txt").write_text(listed)
+    images, problems = found(kitti.read, Source(tmp_path))
+    assert [(image.path.stem, image.split) for image in images] == [("1", "train"), ("2", split)]
+    assert [problem.file.name for problem in problems if problem.kind == "not_in_split"] == ["3.txt"]
+
+
+@given(st.data())
+def test_any_tracking_text_gives_frames_or_a_data_error(mutated: Any, data: st.DataObject) -> None:
+    with suppress(DataError):
+        kitti_tracking.parse(data.draw(mutated(f"0 0 {CAR}\n0 -1 {DONT_CARE}\n2 1 {CAR} 0.5\n")), PATH)
 
 
 @given(st.data())
