@@ -145,7 +145,9 @@ def _detections(options: argparse.Namespace) -> int:
     def work() -> dict[str, Any]:
         from odtool.engine.detections import write_detections
 
-        return write_detections(options.run, options.checkpoint, options.output, options.header)
+        return write_detections(
+            options.run, options.checkpoint, options.output, options.header, lambda doing: _tell({"doing": doing})
+        )
 
     return _answered(work)
 

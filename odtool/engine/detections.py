@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,10 +23,13 @@ _FLAGS = {
     "group_of": InputDataFields.groundtruth_group_of,
     "difficult": InputDataFields.groundtruth_difficult,
 }
-log = logging.getLogger("odtool.engine")
+_TELL_EVERY = 2.0
+"""Seconds."""
 
 
-def write_detections(run: Run, prefix: Path, output: Path, header: dict[str, Any]) -> dict[str, Any]:
+def write_detections(
+    run: Run, prefix: Path, output: Path, header: dict[str, Any], tell: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
     """Runs a checkpoint over the first evaluation set and writes a line of JSON for each image.
 
     The first line is an object with `header`'s values, `step`, `labels` (names by id) and `sets`, the number of
@@ -34,6 +37,10 @@ def write_detections(run: Run, prefix: Path, output: Path, header: dict[str, Any
     and in whose order it ranks equal scores; `source_id`; `width` and `height` in pixels; `true`, with lists `boxes`
     ([xmin, ymin, xmax, ymax] in pixels), `classes`, `crowd`, `group_of` and `difficult`; and `detected`, with
     `boxes`, `classes` and `scores`. The file appears when it is whole.
+
+    Args:
+        prefix: the checkpoint's path without .index.
+        tell: called now and then with how far it is.
 
     Returns:
         `images` and `seconds`.
@@ -48,7 +55,7 @@ def write_detections(run: Run, prefix: Path, output: Path, header: dict[str, Any
             f"{run.pipeline_config} names no evaluation set (eval_input_reader)",
             "Prepare one and write the config anew: odtool prepare --val 0.1, odtool configure",
         )
-    scorer = _Recorder(configs, model.build_model(configs["model"]))
+    scorer = _Recorder(configs, model.build_model(configs["model"]), tell)
     step = model.build_restorable(configs, scorer.detector, scorer.element).restore(prefix)
     first = {**header, "step": step, "labels": scorer.labels(), "sets": len(configs["eval_input_configs"])}
     output.parent.mkdir(parents=True, exist_ok=True)
@@ -67,12 +74,18 @@ def write_detections(run: Run, prefix: Path, output: Path, header: dict[str, Any
 class _Recorder(Scorer):
     """Evaluation that writes down what it is given in place of scoring it."""
 
-    def __init__(self, configs: Configs, detector: Any) -> None:
+    def __init__(self, configs: Configs, detector: Any, tell: Callable[[str], None]) -> None:
+        # Nobody looks at the pictures that evaluation draws for TensorBoard.
+        settings = copy.deepcopy(configs["eval_config"])
+        settings.num_visualizations = 0
         reader = copy.deepcopy(configs["eval_input_configs"][0])
         reader.include_source_id = True
-        super().__init__(configs, reader, detector, sample=1)
+        super().__init__({**configs, "eval_config": settings}, reader, detector, sample=1)
         self.detector = detector
         self._stream: IO[str] | None = None
+        self._tell = tell
+        self._told = time.monotonic()
+        self._written = 0
 
     def labels(self) -> dict[int, str]:
         """Class names by id."""
@@ -101,6 +114,10 @@ class _Recorder(Scorer):
         for index in range(len(arrays[InputDataFields.key])):
             image = {name: value[index] for name, value in arrays.items()}
             self._stream.write(json.dumps(_image(image)) + "\n")
+            self._written += 1
+        if time.monotonic() - self._told > _TELL_EVERY:
+            self._told = time.monotonic()
+            self._tell(f"{self._written:,} images")
 
 
 _WRITTEN = {
