@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,45 @@ def parse(data: bytes, path: Path) -> Listing:
     document = documents.json_of(data, path)
     if isinstance(document, dict) and "metadata" in document and "file" in document:
         return via3.parse(document, path)
+    numbered = _numbered_options(document) if isinstance(document, dict) else {}
     items = document.get("_via_img_metadata", document) if isinstance(document, dict) else document
     items = list(items.values()) if isinstance(items, dict) else items
     if not isinstance(items, list):
         raise _wrong(path, "has no images")
     problems: list[tuple[str, str]] = []
-    return listing_of([_image(item, number, path, problems) for number, item in enumerate(items, 1)], problems)
+    images = [_image(item, number, path, problems) for number, item in enumerate(items, 1)]
+    return listing_of([_with_names(image, numbered) for image in images] if numbered else images, problems)
+
+
+def _numbered_options(document: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """By attribute, what a project's options with numbers for ids are called."""
+    attributes = document.get("_via_attributes")
+    attributes = attributes.get("region") if isinstance(attributes, dict) else None
+    found = {}
+    for name, attribute in attributes.items() if isinstance(attributes, dict) else ():
+        options = attribute.get("options") if isinstance(attribute, dict) else None
+        named = {
+            key: text.strip()
+            for key, text in (options.items() if isinstance(options, dict) else ())
+            if key.isdecimal() and isinstance(text, str) and text.strip()
+        }
+        if named:
+            found[name] = named
+    return found
+
+
+def _with_names(image: Image, numbered: dict[str, dict[str, str]]) -> Image:
+    def value(name: str, given: Any) -> Any:
+        options = numbered.get(name, {})
+        if isinstance(given, dict):
+            return {options.get(key, key): checked for key, checked in given.items()}
+        return options.get(str(given), given)
+
+    regions = (
+        replace(region, attributes={name: value(name, given) for name, given in region.attributes.items()})
+        for region in image.regions
+    )
+    return replace(image, regions=tuple(regions))
 
 
 def _image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> Image:

@@ -203,3 +203,21 @@ def test_mutated_json_is_a_listing_or_a_data_error(text: str, at: int, cut: int,
 def test_mutated_csv_is_a_listing_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
         via.parse_csv((ROWS[:at] + put + ROWS[at + cut :]).encode(), PATH)
+
+
+@pytest.mark.parametrize("value", ["1", 1, {"1": True}])
+def test_options_with_numbers_are_called_what_the_project_calls_them(value: Any) -> None:
+    options = {"kind": {"type": "dropdown", "options": {"1": "cat", "2": "", "dog": "a dog"}}}
+    found = parse(
+        {
+            "_via_img_metadata": export(region(kind=value), region(kind="2"), region(kind="dog")),
+            "_via_attributes": {"region": options, "file": {}},
+        }
+    )
+    assert [item.label for item in found.entries[0].objects] == ["cat", "2", "dog"]
+
+
+@pytest.mark.parametrize("attributes", [None, [], {"region": 3}, {"region": {"a": {"options": [1]}}}])
+def test_attributes_of_another_shape_name_nothing(attributes: Any) -> None:
+    found = parse({"_via_img_metadata": export(region(kind="1")), "_via_attributes": attributes})
+    assert [item.label for item in found.entries[0].objects] == ["1"]
