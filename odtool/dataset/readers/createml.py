@@ -12,7 +12,7 @@ from odtool.dataset.readers.listing import Entry, Listing, documents_of, first_l
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source, Unit
 from odtool.errors import DataError
 
-_IMAGE_KEYS = ("image", "imagefilename", "imageFilename", "filename")
+_IMAGE_KEYS = ("image", "imagefilename", "imageFilename", "filename", "imageURL", "imagePath")
 _LIST_KEYS = ("annotations", "annotation")
 _SIDES = ("x", "y", "width", "height")
 _SHARE = 0.2
@@ -35,12 +35,16 @@ def detect(path: Path) -> str | None:
 
 
 def _looks_like(path: Path) -> bool:
-    """A list whose images have annotations, which have coordinates; in a list of negatives there are none."""
+    """A list whose images have annotations, which have coordinates; in a list of negatives there are none.
+
+    Or one such image by itself, as some write a file for each.
+    """
     if path.suffix.lower() != ".json":
         return False
     text = documents.ends(path)
     listed = text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"["
-    return listed and b'"coordinates"' in text and any(f'"{key}"'.encode() in text for key in _LIST_KEYS)
+    named = listed or any(f'"{key}"'.encode() in text for key in _IMAGE_KEYS)
+    return named and b'"coordinates"' in text and any(f'"{key}"'.encode() in text for key in _LIST_KEYS)
 
 
 def read(source: Source) -> Iterator[Finding]:
@@ -59,6 +63,8 @@ def parse(data: bytes, path: Path) -> Listing:
         DataError: it is not JSON, or not as Create ML has it.
     """
     document = documents.json_of(data, path)
+    if isinstance(document, dict) and any(key in document for key in _LIST_KEYS):
+        document = [document]
     if not isinstance(document, list):
         raise _wrong(path, "is no list of images")
     problems: list[tuple[str, str]] = []

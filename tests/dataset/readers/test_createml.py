@@ -85,6 +85,14 @@ def test_what_is_not_create_mls_is_refused(text: str, says: str) -> None:
         createml.parse(text.encode(), PATH)
 
 
+@pytest.mark.parametrize("key", ["image", "imageURL", "imagefilename"])
+def test_a_file_may_be_of_one_image(tmp_path: Path, key: str) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({key: "a.jpg", "annotations": [annotation(20, 30, 10, 20)]}))
+    assert createml.detect(tmp_path)
+    (entry,) = createml.parse((tmp_path / "a.json").read_bytes(), PATH).entries
+    assert (entry.names, entry.objects[0].box) == (("a.jpg",), Box(15, 20, 25, 40))
+
+
 def test_an_export_with_a_file_in_each_split_is_detected(tmp_path: Path, write_image: Any) -> None:
     for split in ("train", "valid"):
         write_image(tmp_path / split / "a.jpg")
