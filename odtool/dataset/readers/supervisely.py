@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -166,7 +167,11 @@ def _box(item: dict[str, Any]) -> Box | None:
         if origin and size:
             return Box(origin[0], origin[1], origin[0] + size[0], origin[1] + size[1])
     corners = values.points(points.get("exterior")) if isinstance(points, dict) else None
-    return shapes.envelope(corners) if corners else None
+    if not corners:
+        return None
+    # Of oriented boxes these are the corners before they are turned. Older releases of its SDK have degrees.
+    angle = values.number(item.get("angle")) or 0.0
+    return shapes.turned(shapes.envelope(corners), math.degrees(angle) if abs(angle) <= math.tau else angle)
 
 
 def _bitmap_size(data: Any) -> tuple[int, int] | None:

@@ -7,6 +7,7 @@ import io
 import json
 import zlib
 from contextlib import suppress
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,12 @@ def test_shapes_of_new_and_old_projects_become_envelopes(item: dict[str, Any]) -
     found = parse(document(item))
     assert [(item.label, item.box) for item in found.objects] == [("cat", Box(1, 2, 4, 6))]
     assert found.size == (64, 48)
+
+
+@pytest.mark.parametrize("angle", [1.5707963267948966, 90.0])
+def test_oriented_boxes_are_taken_by_their_envelope(angle: float) -> None:
+    found = parse(document(shape([[30, 40], [70, 60]], "oriented_bbox", angle=angle)))
+    assert astuple(found.objects[0].box) == pytest.approx((40, 30, 60, 70))
 
 
 def test_a_bitmap_is_as_large_as_its_png_from_its_origin(bitmap: dict[str, Any]) -> None:
