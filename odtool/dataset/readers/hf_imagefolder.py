@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers import documents, values
-from odtool.dataset.readers.folders import Folder, walk
+from odtool.dataset.readers import documents, hf_card, values
+from odtool.dataset.readers.folders import walk
 from odtool.dataset.readers.listing import documents_of, locate
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
@@ -19,8 +18,6 @@ _FILES = ("metadata.jsonl", "metadata.csv")
 _NAME_KEYS = ("file_name", "image")
 _BOX_KEYS = ("bbox", "bboxes", "boxes", "box")
 _CLASS_KEYS = ("categories", "category", "category_id", "labels", "label", "class", "classes", "class_label", "name")
-_CARD = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
-"""The YAML at the head of README.md."""
 
 
 def detect(path: Path) -> str | None:
@@ -48,7 +45,7 @@ def _looks_like(path: Path) -> bool:
 def read(source: Source) -> Iterator[Finding]:
     """Every row, one at a time."""
     found = documents_of(source, _FILES, _looks_like)
-    names = _class_names(source)
+    names = hf_card.class_names(source, _CLASS_KEYS)
     unnamed: set[int] = set()
     for file in found.files:
         own, places = found.split(file), found.places(file)
@@ -59,7 +56,9 @@ def read(source: Source) -> Iterator[Finding]:
             for index in sorted({int(item.label) for item in objects if item.label.isdecimal()} - unnamed - set(names)):
                 if not _is_text(row):
                     unnamed.add(index)
-                    yield Problem("class_unnamed", file, f"line {number}: no README.md names class {index}")
+                    yield Problem(
+                        "class_unnamed", file, f"line {number}: no README.md or dataset_infos.json names class {index}"
+                    )
             image = locate([name], places, within=source.root)
             if image.outside:
                 yield Problem("path_outside", file, f"line {number}: '{name}' leads outside {source.root}")
@@ -171,49 +170,3 @@ def _is_text(row: dict[str, Any]) -> bool:
 
 def _size(row: dict[str, Any]) -> tuple[int, int] | None:
     return values.size(row.get("width"), row.get("height"))
-
-
-def _class_names(source: Source) -> dict[int, str]:
-    """The names of class numbers from a README.md in the source or right above it."""
-    folders = [*walk(source.root), Folder(source.root.parent, ("README.md",))]
-    for folder in folders:
-        for name in folder.files:
-            if name.lower() == "readme.md" and (folder.path / name).is_file():
-                found = card_names(documents.ends(folder.path / name), folder.path / name)
-                if found:
-                    return found
-    return {}
-
-
-def card_names(data: bytes, path: Path) -> dict[int, str]:
-    """Class names by number from a data set card's bytes (dataset_info, features, class_label); else none.
-
-    Raises:
-        DataError: the YAML at its head is broken.
-    """
-    match = _CARD.match(data.decode("utf-8-sig", "replace").replace("\r\n", "\n"))
-    if match is None:
-        return {}
-    found: list[tuple[str, dict[int, str]]] = []
-    _search(documents.yaml_of(match[1].encode("utf-8", "replace"), path), "", found.append, depth=0)
-    named = [names for key, names in found if key in _CLASS_KEYS]
-    return next(iter([*named, *(names for _, names in found)]), {})
-
-
-def _search(item: Any, name: str, add: Callable[[tuple[str, dict[int, str]]], None], *, depth: int) -> None:
-    """Every class_label below, with the name of the feature that it belongs to."""
-    if depth > 30:
-        return
-    if isinstance(item, list):
-        for one in item:
-            _search(one, name, add, depth=depth + 1)
-    elif isinstance(item, dict):
-        name = item["name"] if isinstance(item.get("name"), str) else name
-        label = item.get("class_label")
-        names = label.get("names") if isinstance(label, dict) else None
-        pairs = enumerate(names) if isinstance(names, list) else names.items() if isinstance(names, dict) else ()
-        made = {int(key): text.strip() for key, text in pairs if isinstance(text, str) and str(key).isdecimal()}
-        if made:
-            add((name, made))
-        for one in item.values():
-            _search(one, name, add, depth=depth + 1)

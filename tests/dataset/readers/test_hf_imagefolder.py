@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import choose, hf_imagefolder
+from odtool.dataset.readers import choose, hf_card, hf_imagefolder
 from odtool.dataset.types import AnnotatedImage, Box, Problem, Source
 from odtool.errors import DataError
 
@@ -88,8 +88,16 @@ def test_broken_rows_name_the_line(row: Any, says: str) -> None:
 
 
 def test_the_card_names_the_classes() -> None:
-    assert hf_imagefolder.card_names(CARD.encode(), PATH) == {0: "cat", 1: "no"}
-    assert hf_imagefolder.card_names(b"# no head", PATH) == {}
+    assert hf_card.card_names(CARD.encode(), PATH, ["category"]) == {0: "cat", 1: "no"}
+    assert hf_card.card_names(b"# no head", PATH) == {}
+
+
+def test_infos_name_the_classes_too() -> None:
+    labels = {"names": ["cat", "dog"], "_type": "ClassLabel"}
+    colours = {"names": ["red"], "_type": "ClassLabel"}
+    features = {"objects": {"feature": {"colour": colours, "category": labels}, "_type": "Sequence"}}
+    text = json.dumps({"default": {"features": features}}).encode()
+    assert hf_card.info_names(text, PATH, ["category"]) == {0: "cat", 1: "dog"}
 
 
 @pytest.mark.parametrize("with_card", [True, False])
@@ -148,4 +156,4 @@ def test_mutated_rows_are_objects_or_a_data_error(at: int, cut: int, put: str) -
 @given(st.integers(0, len(CARD)), st.integers(0, 12), st.sampled_from(["", "- ", ": ", "[", "names", "&a ", "*a"]))
 def test_mutated_cards_are_names_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
-        hf_imagefolder.card_names((CARD[:at] + put + CARD[at + cut :]).encode(), PATH)
+        hf_card.card_names((CARD[:at] + put + CARD[at + cut :]).encode(), PATH)
