@@ -21,6 +21,7 @@ from odtool.dataset.readers import (
     labelme,
     labelme_xml,
     openimages,
+    packed,
     retinanet_csv,
     supervisely,
     tfod_csv,
@@ -112,6 +113,7 @@ def choose(source: Source, name: str = "auto") -> Choice:
             f"{source.path}: a folder for each class ({listed}), but no bounding boxes",
             "That is a set for classification. Detection needs boxes: name the annotations, or draw some.",
         )
+    packed.refuse(source.path)
     images = [folder for folder in folders.walk(source.path) if folder.ending(*EXTENSIONS)]
     if images:
         raise DataError(
