@@ -11,7 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from odtool.dataset import image_file, spool
-from odtool.dataset.records import checked_at
+from odtool.dataset.records import image_at
 from odtool.dataset.types import Extent
 from odtool.dataset.workers import Crew
 
@@ -52,7 +52,7 @@ def _hashed(task: tuple[Path, list[tuple[int, int]]]) -> list[bytes]:
     digests = []
     with spool.opened(stored) as reader:
         for where in extents:
-            image = checked_at(reader, where).image
+            image = image_at(reader, where)
             try:
                 known = image.path.stat()
                 digests.append(_digest(_File(known.st_dev, known.st_ino, known.st_mtime_ns, image.extent, image.path)))

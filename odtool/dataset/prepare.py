@@ -30,7 +30,7 @@ from odtool.dataset.classes import ALL_CLASSES, ClassChoice, refuse_unknown
 from odtool.dataset.grouping import Grouping
 from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import Choice
-from odtool.dataset.records import checked_at
+from odtool.dataset.records import drafted, image_at, whole
 from odtool.dataset.spool import Index
 from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary, ShardFigures
 from odtool.dataset.survey import Survey, survey
@@ -160,6 +160,7 @@ def _surveyed(
             chosen=settings.chosen,
             grouping=settings.grouping,
             tiling=settings.tiling,
+            keep=whole if settings.masks else drafted,
             on_problem=on_problem,
             report=report,
         )
@@ -231,9 +232,7 @@ def _of_the_whole(
             for number in numbers_of(position):
                 images[names[number]][split] += 1
     with spool.opened(stored) as reader:
-        yield from coverage.of_duplicates(
-            same, split_of, lambda position: checked_at(reader, index.extent(position)).image
-        )
+        yield from coverage.of_duplicates(same, split_of, lambda position: image_at(reader, index.extent(position)))
     yield from coverage.of_classes(images, list(assigned), source)
 
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, lru_cache
 from pathlib import Path
 
 from odtool.dataset import image_file, masks, repair, spool, statistics, tiles
+from odtool.dataset.features import byte_strings, floats, ints, opening, texts, utf8, varint
 from odtool.dataset.image_file import ImageHeader
 from odtool.dataset.pickling import by_position
 from odtool.dataset.statistics import ShardFigures
 from odtool.dataset.tiles import Tile
-from odtool.dataset.types import AnnotatedImage
+from odtool.dataset.types import AnnotatedImage, Extent
 from odtool.errors import DataError
+
+_BATCH = 1 << 20
+"""Bytes written at once."""
+_MOST_PIECES = 1000
+"""Pieces written at once; Linux takes 1024 (IOV_MAX)."""
 
 
 @by_position
@@ -46,12 +51,55 @@ class ShardPlan:
     """Whether the objects' masks are written."""
 
 
-def checked_at(stored: spool.Reader, extent: tuple[int, int]) -> CheckedImage:
-    """The image at this offset and length of a spool."""
-    checked = stored.at(extent)
-    if not isinstance(checked, CheckedImage):
-        raise TypeError(f"the spool holds {type(checked).__name__}")
+@by_position
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record but for the image's bytes, and for the classes' numbers, which only the whole set decides."""
+
+    path: str
+    """The image file, as text: this is read once for each image, and pathlib is slow."""
+    extent: Extent | None
+    length: int
+    """Bytes of the encoded image as it was checked."""
+    size: tuple[int, int]
+    """Width and height in pixels."""
+    source_id: str
+    labels: tuple[str, ...]
+    """The class of each object."""
+    features: bytes
+    """All other features, serialized."""
+
+
+def whole(checked: CheckedImage) -> CheckedImage:
+    """All that was checked, for a spool that keeps it."""
     return checked
+
+
+def drafted(checked: CheckedImage) -> Draft | CheckedImage:
+    """What is kept of an image until it is written: the draft of its record, where its own bytes go into it."""
+    if checked.tiles or checked.fixed or not checked.header.written_as_is:
+        return checked
+    return draft(checked)
+
+
+def image_at(stored: spool.Reader, extent: tuple[int, int]) -> AnnotatedImage:
+    """The image at this offset and length of a spool; of one that is kept as a draft only who it is."""
+    kept = stored.at(extent)
+    if isinstance(kept, Draft):
+        path = Path(kept.path)
+        return AnnotatedImage(path, path, source_id=kept.source_id, extent=kept.extent)
+    return _checked(kept).image
+
+
+def checked_at(stored: spool.Reader, extent: tuple[int, int]) -> CheckedImage:
+    """The image at this offset and length of a spool that holds no drafts."""
+    return _checked(stored.at(extent))
+
+
+def _checked(kept: object) -> CheckedImage:
+    if not isinstance(kept, CheckedImage):
+        raise TypeError(f"the spool holds {type(kept).__name__}")
+    return kept
 
 
 def write_shard(plan: ShardPlan) -> ShardFigures:
@@ -62,37 +110,66 @@ def write_shard(plan: ShardPlan) -> ShardFigures:
         OSError: the disk refuses.
     """
     figures = statistics.Collector()
-    size = 0
     with spool.opened(plan.spool) as stored, open(plan.path, "wb", buffering=0) as stream:
+        output = _Output(stream.fileno())
         for extent in plan.extents:
-            checked = checked_at(stored, extent)
-            for picture, encoded, window in _pictures(checked):
-                drawn: list[bytes] | None = None
-                if plan.masks:
-                    picture, drawn = _with_masks(picture, checked.header, window)  # noqa: PLW2901 - the same picture
-                objects = picture.image.objects
-                figures.add(picture.header.width, picture.header.height, [item.label for item in objects])
-                size += _write(stream.fileno(), framing(example(picture, encoded, plan.classes, drawn)))
-    return figures.done(size)
+            for made, encoded in _pictures(stored.at(extent), plan.masks):
+                figures.add(*made.size, made.labels)
+                output.add(framing(example(made, encoded, plan.classes)))
+        output.flush()
+    return figures.done(output.size)
 
 
-def _write(descriptor: int, pieces: Sequence[bytes]) -> int:
-    """Writes the pieces in one call, so that no image is copied to stand between others; the bytes written."""
-    size = sum(map(len, pieces))
-    written = os.writev(descriptor, pieces)
-    if written < size:  # as before a disk is full, and beyond 2 GB
-        rest = memoryview(b"".join(pieces))[written:]
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-    return size
+class _Output:
+    """Writes in large batches, which the kernel takes in half the time; no image is copied to stand between others."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._pieces: list[bytes] = []
+        self._waiting = 0
+        self.size = 0
+        """Bytes added."""
+
+    def add(self, pieces: Sequence[bytes]) -> None:
+        self._pieces.extend(pieces)
+        added = sum(map(len, pieces))
+        self.size += added
+        self._waiting += added
+        if self._waiting >= _BATCH or len(self._pieces) > _MOST_PIECES:
+            self.flush()
+
+    def flush(self) -> None:
+        if not self._pieces:
+            return
+        written = os.writev(self._descriptor, self._pieces)
+        if written < self._waiting:  # as before a disk is full, and beyond 2 GB
+            rest = memoryview(b"".join(self._pieces))[written:]
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        self._pieces.clear()
+        self._waiting = 0
+
+
+def _pictures(kept: object, with_masks: bool) -> Iterator[tuple[Draft, bytes]]:
+    """What is written of an image, each with its encoded bytes: the whole, or its tiles."""
+    if isinstance(kept, Draft):
+        yield kept, _own_bytes(kept.path, kept.extent, kept.length)
+        return
+    checked = _checked(kept)
+    for picture, encoded, window in _windows(checked):
+        if with_masks:
+            with_areas, drawn = _with_masks(picture, checked.header, window)
+            yield draft(with_areas, drawn), encoded
+        else:
+            yield draft(picture), encoded
 
 
 Window = tuple[int, int, int, int]
 """x, y, width and height in pixels."""
 
 
-def _pictures(checked: CheckedImage) -> Iterator[tuple[CheckedImage, bytes, Window]]:
-    """What is written of an image, each with its encoded bytes and its place: the whole, or its tiles."""
+def _windows(checked: CheckedImage) -> Iterator[tuple[CheckedImage, bytes, Window]]:
+    """The whole image or its tiles, each with its encoded bytes and its place."""
     image, header = checked.image, checked.header
     if not checked.tiles:
         yield checked, _encoded(checked), (0, 0, header.width, header.height)
@@ -127,30 +204,34 @@ def _with_masks(picture: CheckedImage, header: ImageHeader, window: Window) -> t
     return replace(picture, image=replace(picture.image, objects=tuple(objects))), drawn
 
 
-def _changed(path: Path, error: Exception | None = None) -> DataError:
+def _changed(path: Path | str, error: Exception | None = None) -> DataError:
     what = f": {error}" if error else ""
     return DataError(f"{path}: changed while it was prepared{what}", "Run odtool prepare again.")
 
 
 def _encoded(checked: CheckedImage) -> bytes:
     path, extent = checked.image.path, checked.image.extent
+    if not checked.fixed and checked.header.written_as_is:
+        return _own_bytes(path, extent, checked.header.bytes)
     try:
-        data = image_file.read_bytes(path, extent)
-        if checked.fixed or not checked.header.written_as_is:
-            return repair.encoded(data, checked.header, fixed=checked.fixed)
+        return repair.encoded(image_file.read_bytes(path, extent), checked.header, fixed=checked.fixed)
     except (OSError, image_file.ImageError) as error:
         raise _changed(path, error) from None
-    if len(data) != checked.header.bytes:
+
+
+def _own_bytes(path: Path | str, extent: Extent | None, size: int) -> bytes:
+    try:
+        data = image_file.read_bytes(path, extent)
+    except OSError as error:
+        raise _changed(path, error) from None
+    if len(data) != size:
         raise _changed(path)
     return data
 
 
-def example(
-    checked: CheckedImage, encoded: bytes, classes: Mapping[str, int], drawn: Sequence[bytes] | None = None
-) -> tuple[bytes, bytes, bytes]:
-    """A serialized tf.train.Example with the keys that the API's decoder and converters know.
+def draft(checked: CheckedImage, drawn: Sequence[bytes] | None = None) -> Draft:
+    """The record of an image with the keys that the API's decoder and converters know.
 
-    In three pieces, so that the image is not copied: what comes before its bytes, these, and what comes after.
     `drawn` are the objects' masks as PNGs, where masks are written.
 
     The keys are those of object_detection/data_decoders/tf_example_decoder.py and
@@ -160,38 +241,48 @@ def example(
     width, height = float(header.width), float(header.height)
     objects = image.objects
     boxes = [item.box for item in objects]
-    areas = [item.box.area if item.area is None else item.area for item in objects]
+    labels = tuple([item.label for item in objects])
+    source_id = image.source_id or image.name
     format_name = header.format if header.written_as_is else "png"
-    opening = _opening(b"image/encoded", len(encoded))
     pieces = [
-        _bytes(b"image/filename", (_utf8(image.name),)),
-        _bytes(b"image/format", (format_name.encode(),)),
-        _ints(b"image/height", (header.height,)),
-        _bytes(b"image/key/sha256", (hashlib.sha256(encoded).hexdigest().encode(),)),
-        _floats(b"image/object/area", areas),
-        _floats(b"image/object/bbox/xmax", [box.xmax / width for box in boxes]),
-        _floats(b"image/object/bbox/xmin", [box.xmin / width for box in boxes]),
-        _floats(b"image/object/bbox/ymax", [box.ymax / height for box in boxes]),
-        _floats(b"image/object/bbox/ymin", [box.ymin / height for box in boxes]),
-        _ints(b"image/object/class/label", tuple([classes[item.label] for item in objects])),
-        _texts(b"image/object/class/text", tuple([item.label for item in objects])),
-        _ints(b"image/object/difficult", tuple([item.difficult for item in objects])),
-        _ints(b"image/object/group_of", tuple([item.group_of for item in objects])),
-        _ints(b"image/object/is_crowd", tuple([item.is_crowd for item in objects])),
-        _ints(b"image/object/occluded", tuple([item.occluded for item in objects])),
-        _ints(b"image/object/truncated", tuple([item.truncated for item in objects])),
-        _texts(b"image/object/view", tuple([item.view for item in objects])),
-        _bytes(b"image/source_id", (_utf8(image.source_id or image.name),)),
-        _ints(b"image/width", (header.width,)),
+        byte_strings(b"image/filename", (utf8(image.name),)),
+        texts(b"image/format", (format_name,)),
+        ints(b"image/height", (header.height,)),
+        floats(b"image/object/area", [item.box.area if item.area is None else item.area for item in objects]),
+        floats(b"image/object/bbox/xmax", [box.xmax / width for box in boxes]),
+        floats(b"image/object/bbox/xmin", [box.xmin / width for box in boxes]),
+        floats(b"image/object/bbox/ymax", [box.ymax / height for box in boxes]),
+        floats(b"image/object/bbox/ymin", [box.ymin / height for box in boxes]),
+        texts(b"image/object/class/text", labels),
+        ints(b"image/object/difficult", tuple([item.difficult for item in objects])),
+        ints(b"image/object/group_of", tuple([item.group_of for item in objects])),
+        ints(b"image/object/is_crowd", tuple([item.is_crowd for item in objects])),
+        ints(b"image/object/occluded", tuple([item.occluded for item in objects])),
+        ints(b"image/object/truncated", tuple([item.truncated for item in objects])),
+        texts(b"image/object/view", tuple([item.view for item in objects])),
+        byte_strings(b"image/source_id", (utf8(source_id),)),
+        ints(b"image/width", (header.width,)),
     ]
     if any(item.weight is not None for item in objects):
         weights = [1.0 if item.weight is None else item.weight for item in objects]
-        pieces.append(_floats(b"image/object/weight", weights))
+        pieces.append(floats(b"image/object/weight", weights))
     if drawn is not None:
-        pieces.append(_bytes(b"image/object/mask", drawn))
-    after = b"".join(pieces)
+        pieces.append(byte_strings(b"image/object/mask", drawn))
+    size = header.width, header.height
+    return Draft(str(image.path), image.extent, header.bytes, size, source_id, labels, b"".join(pieces))
+
+
+def example(made: Draft, encoded: bytes, classes: Mapping[str, int]) -> tuple[bytes, bytes, bytes]:
+    """A serialized tf.train.Example: what comes before the image's bytes, these, and what comes after.
+
+    In three pieces, so that the image is not copied.
+    """
+    before = opening(b"image/encoded", len(encoded))
+    checksum = hashlib.sha256(encoded).hexdigest().encode()
+    numbers = tuple([classes[label] for label in made.labels])
+    after = made.features + byte_strings(b"image/key/sha256", (checksum,)) + ints(b"image/object/class/label", numbers)
     # Example.features is field 1.
-    return b"\x0a" + _varint(len(opening) + len(encoded) + len(after)) + opening, encoded, after
+    return b"\x0a" + varint(len(before) + len(encoded) + len(after)) + before, encoded, after
 
 
 def framing(pieces: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -213,76 +304,3 @@ def masked_crc(*pieces: bytes) -> bytes:
     for piece in pieces:
         crc = google_crc32c.extend(crc, piece)
     return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)
-
-
-def _utf8(text: str) -> bytes:
-    """File names that are not UTF-8 on disk come as lone surrogates; the decoder wants valid text."""
-    return text.encode("utf-8", "backslashreplace")
-
-
-# Wire format: tags are (field number << 3 | 2) for everything length-delimited, which all of an Example is
-# but the values of an Int64List, and those are packed varints.
-
-
-def _varint(value: int) -> bytes:
-    if value < 0x80:
-        return _SMALL[value]
-    parts = bytearray()
-    while value > 0x7F:
-        parts.append(value & 0x7F | 0x80)
-        value >>= 7
-    parts.append(value)
-    return bytes(parts)
-
-
-_SMALL = [bytes((value,)) for value in range(0x80)]
-
-
-@cache
-def _key(key: bytes) -> bytes:
-    """The key of a map entry: its field 1."""
-    return b"\x0a" + _varint(len(key)) + key
-
-
-def _entry(key: bytes, feature: bytes) -> bytes:
-    """One entry of the map Features.feature (field 1): the key, and the Feature as field 2."""
-    entry = _key(key) + b"\x12" + _varint(len(feature)) + feature
-    return b"\x0a" + _varint(len(entry)) + entry
-
-
-def _opening(key: bytes, length: int) -> bytes:
-    """All that stands before the one value, `length` bytes long, of a BytesList in a Feature in an entry."""
-    opening = b""
-    for tag in (b"\x0a", b"\x0a", b"\x12"):
-        opening = tag + _varint(len(opening) + length) + opening
-    opening = _key(key) + opening
-    return b"\x0a" + _varint(len(opening) + length) + opening
-
-
-def _bytes(key: bytes, values: Iterable[bytes]) -> bytes:
-    data = b"".join([b"\x0a" + _varint(len(value)) + value for value in values])
-    return _entry(key, b"\x0a" + _varint(len(data)) + data)
-
-
-# Classes, flags and sizes are the same for many images, and making them anew took a tenth of all the time.
-
-
-@lru_cache(maxsize=1024)
-def _texts(key: bytes, values: tuple[str, ...]) -> bytes:
-    return _bytes(key, [_utf8(value) for value in values])
-
-
-@lru_cache(maxsize=1024)
-def _ints(key: bytes, values: tuple[int, ...]) -> bytes:
-    """Values are never negative here: sizes, ids and flags."""
-    return _entry(key, _packed(b"\x1a", b"".join([_varint(value) for value in values])))
-
-
-def _floats(key: bytes, values: Sequence[float]) -> bytes:
-    return _entry(key, _packed(b"\x12", struct.pack(f"<{len(values)}f", *values)))
-
-
-def _packed(tag: bytes, data: bytes) -> bytes:
-    """A FloatList or Int64List with its values packed, as the Feature's field of that tag."""
-    values = b"\x0a" + _varint(len(data)) + data if data else b""
-    return tag + _varint(len(values)) + values

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
+from typing import TypeAlias
 
 from odtool.dataset import checks, image_file, masks, repair, tiles
 from odtool.dataset import classes as class_names
@@ -17,7 +18,7 @@ from odtool.dataset.classes import ALL_CLASSES, Changes, ClassChoice
 from odtool.dataset.grouping import Grouping
 from odtool.dataset.image_file import ImageError
 from odtool.dataset.progress import Report
-from odtool.dataset.records import CheckedImage
+from odtool.dataset.records import CheckedImage, whole
 from odtool.dataset.spool import Index, Stored, Writer
 from odtool.dataset.tiles import Tiling
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source
@@ -27,6 +28,10 @@ _CHUNK = 64
 """Images a task: a task then takes milliseconds, against which handing it over is nothing."""
 _ALONE = 2
 """Chunks looked at before workers are started, which takes as long as some five hundred images."""
+
+
+Keep: TypeAlias = Callable[[CheckedImage], object]
+"""A function that can be pickled, for it is called in workers."""
 
 
 @dataclass
@@ -56,6 +61,7 @@ class _Task:
     chosen: ClassChoice
     grouping: Grouping | None
     tiling: Tiling | None
+    keep: Keep
 
 
 @dataclass(frozen=True)
@@ -76,6 +82,7 @@ def survey(
     chosen: ClassChoice = ALL_CLASSES,
     grouping: Grouping | None = None,
     tiling: Tiling | None = None,
+    keep: Keep = whole,
     on_problem: Callable[[Problem], None] = lambda _: None,
     report: Report = lambda _images, _bytes: None,
 ) -> Survey:
@@ -83,12 +90,13 @@ def survey(
 
     Args:
         findings: what each source's reader yields.
+        keep: what of a checked image goes into the spool.
         on_problem: called with each problem, in the order of reading.
         report: called now and then with the number of images read, and no bytes.
     """
     made = Survey(spool.index)
     seen: set[int] = set()
-    tasks = (_Task(source, chunk, rules, chosen, grouping, tiling) for source, chunk in _chunks(findings))
+    tasks = (_Task(source, chunk, rules, chosen, grouping, tiling, keep) for source, chunk in _chunks(findings))
     for result in crew.map(_examine, tasks, alone=_ALONE):
         problems = result.problems
         for stored, source, name in result.stored:
@@ -143,7 +151,7 @@ def _examine(task: _Task) -> _Result:
             if not checked.tiles:
                 continue
         group = _group(item, task, result.problems)
-        result.stored.append((_stored(checked, group), str(item.source), item.name))
+        result.stored.append((_stored(checked, group, task.keep), str(item.source), item.name))
     return result
 
 
@@ -194,11 +202,11 @@ def _parsed(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
             yield item
 
 
-def _stored(checked: CheckedImage, group: str | None = None) -> Stored:
+def _stored(checked: CheckedImage, group: str | None = None, keep: Keep = whole) -> Stored:
     image = checked.image
     written = [tile.objects for tile in checked.tiles] or [image.objects]
     return Stored(
-        pickle.dumps(checked, pickle.HIGHEST_PROTOCOL),
+        pickle.dumps(keep(checked), pickle.HIGHEST_PROTOCOL),
         key_of(image.source_id or ""),
         image.split,
         checked.header.bytes,

@@ -48,7 +48,7 @@ def test_an_example_parses_to_what_went_in(
 ) -> None:
     image = AnnotatedImage(Path(name), Path("a.xml"), tuple(objects), source_id="id-1")
     checked = CheckedImage(image, ImageHeader("jpeg", width, 480, 3, 8, len(encoded)))
-    feature = example_message.FromString(b"".join(records.example(checked, encoded, CLASSES))).features.feature
+    feature = example_message.FromString(b"".join(records.example(records.draft(checked), encoded, CLASSES))).features.feature
     assert feature["image/encoded"].byteslist.value == [encoded]
     assert feature["image/key/sha256"].byteslist.value == [hashlib.sha256(encoded).hexdigest().encode()]
     assert feature["image/source_id"].byteslist.value == [b"id-1"]

@@ -1,0 +1,84 @@
+"""Features of a tf.train.Example as bytes, in protobuf's wire format, without TensorFlow.
+
+Each is an entry of the map Features.feature (tensorflow/core/example/feature.proto); entries stand in any order, one
+after the other. Tags are (field number << 3 | 2) for everything length-delimited, which all of an Example is but the
+values of an Int64List, and those are packed varints.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
+
+
+def varint(value: int) -> bytes:
+    if value < 0x80:
+        return _SMALL[value]
+    parts = bytearray()
+    while value > 0x7F:
+        parts.append(value & 0x7F | 0x80)
+        value >>= 7
+    parts.append(value)
+    return bytes(parts)
+
+
+_SMALL = [bytes((value,)) for value in range(0x80)]
+
+
+@cache
+def _key(key: bytes) -> bytes:
+    """The key of a map entry: its field 1."""
+    return b"\x0a" + varint(len(key)) + key
+
+
+def _entry(key: bytes, feature: bytes) -> bytes:
+    """One entry of the map Features.feature (field 1): the key, and the Feature as field 2."""
+    entry = _key(key) + b"\x12" + varint(len(feature)) + feature
+    return b"\x0a" + varint(len(entry)) + entry
+
+
+def opening(key: bytes, length: int) -> bytes:
+    """All that stands before the one value, `length` bytes long, of a BytesList in a Feature in an entry."""
+    made = b""
+    for tag in (b"\x0a", b"\x0a", b"\x12"):
+        made = tag + varint(len(made) + length) + made
+    made = _key(key) + made
+    return b"\x0a" + varint(len(made) + length) + made
+
+
+def byte_strings(key: bytes, values: Iterable[bytes]) -> bytes:
+    """A BytesList."""
+    data = b"".join([b"\x0a" + varint(len(value)) + value for value in values])
+    return _entry(key, b"\x0a" + varint(len(data)) + data)
+
+
+def utf8(text: str) -> bytes:
+    """File names that are not UTF-8 on disk come as lone surrogates; the decoder wants valid text."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+# Classes, flags and sizes are the same for many images, and making them anew took a tenth of all the time.
+
+
+@lru_cache(maxsize=1024)
+def texts(key: bytes, values: tuple[str, ...]) -> bytes:
+    """A BytesList of UTF-8."""
+    return byte_strings(key, [utf8(value) for value in values])
+
+
+@lru_cache(maxsize=1024)
+def ints(key: bytes, values: tuple[int, ...]) -> bytes:
+    """An Int64List. Values are never negative here: sizes, ids and flags."""
+    return _entry(key, _packed(b"\x1a", b"".join([varint(value) for value in values])))
+
+
+def floats(key: bytes, values: Sequence[float]) -> bytes:
+    """A FloatList."""
+    return _entry(key, _packed(b"\x12", struct.pack(f"<{len(values)}f", *values)))
+
+
+def _packed(tag: bytes, data: bytes) -> bytes:
+    """A FloatList or Int64List with its values packed, as the Feature's field of that tag."""
+    values = b"\x0a" + varint(len(data)) + data if data else b""
+    return tag + varint(len(values)) + values
