@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--cache-memory", type=_size, metavar="BYTES|auto", help="keep records in memory, up to this much"
     )
+    train.add_argument(
+        "--cpu-devices", type=_positive, default=1, metavar="N", help="split the CPU in N, to try several devices out"
+    )
     train.set_defaults(task=_train)
     evaluate = tasks.add_parser("eval", help="score checkpoints of a run until there are no more to come")
     evaluate.add_argument("--checkpoint", default="all", metavar="all|latest|best|PREFIX", help="what to score")
@@ -106,6 +109,7 @@ def _train(options: argparse.Namespace) -> int:
             limits=Limits(options.early_stop, options.deadline),
             stop=stop,
             cache=RecordCache(options.cache_memory) if options.cache_memory else None,
+            cpu_devices=options.cpu_devices,
         )
 
     return _supervised(options.run, "train", work)

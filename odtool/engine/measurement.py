@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool.engine import inputs, model, training
+from odtool.engine import distribution, inputs, model, training
 from odtool.engine.tracing import Graph
 from odtool.workspace import Run
 
@@ -36,7 +36,7 @@ def measure(run: Run, batch_size: int) -> dict[str, Any]:
     """
     configs = model.read_configs(run.pipeline_config)
     configs["train_config"].batch_size = batch_size
-    strategy = model.strategy()
+    strategy = distribution.local_strategy()
     gpus = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices("GPU")]
     report = {"batch_size": batch_size, "replicas": strategy.num_replicas_in_sync, "device": "gpu" if gpus else "cpu"}
     try:

@@ -61,12 +61,6 @@ def element_of(configs: Configs, *, batch: int) -> Element:
     return features, {}
 
 
-def strategy() -> Any:
-    """Mirrors over all visible GPUs where there are several; else TensorFlow's default, one device."""
-    gpus = tf.config.list_logical_devices("GPU")
-    return tf.distribute.MirroredStrategy() if len(gpus) > 1 else tf.distribute.get_strategy()
-
-
 def build_model(model_config: Any, *, is_training: bool = True) -> Any:
     """The detection model, its variables not yet made. Evaluation, too, builds it as for training, as the API does."""
     build = model_lib_v2.MODEL_BUILD_UTIL_MAP["detection_model_fn_base"]

@@ -14,7 +14,7 @@ from object_detection import model_lib_v2
 from object_detection.core.standard_fields import InputDataFields
 from object_detection.inputs import HASH_KEY
 
-from odtool.engine import checkpoints, inputs, model
+from odtool.engine import checkpoints, distribution, inputs, model
 from odtool.engine.cache import RecordCache
 from odtool.engine.ending import Ending, StopRequest
 from odtool.engine.events import mark_restart
@@ -52,12 +52,14 @@ def train(
     limits: Limits,
     stop: StopRequest,
     cache: RecordCache | None = None,
+    cpu_devices: int = 1,
 ) -> Ending:
     """Trains up to the config's num_steps, from the newest checkpoint where there is one.
 
     Args:
         limits: what may end it earlier.
         cache: keeps the encoded records in memory, as many as fit.
+        cpu_devices: parts that the CPU is split into.
 
     Raises:
         OdtoolError: config, records or checkpoint cannot be used, or the loss is no longer finite.
@@ -70,7 +72,9 @@ def train(
     watch = Watch(run, limits)
     if newest is not None and (ending := watch.look()):
         return Ending(ending.state, f"{ending.reason}; {newest[1].name} has {newest[0]} of {schedule.num_steps} steps")
-    strategy = model.strategy()
+    if cpu_devices > 1:
+        distribution.split_cpu(cpu_devices)
+    strategy = distribution.local_strategy()
     _check_batch(configs, strategy, run)
     with strategy.scope():
         detector = model.build_model(configs["model"])
