@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.coco_document import CocoFile, parse
-from odtool.dataset.readers.folders import find_image, image_folders, walk
+from odtool.dataset.readers.folders import find_image, image_folders, nearest_first, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 from odtool.errors import DataError
@@ -55,10 +55,13 @@ def read(source: Source) -> Iterator[Finding]:
     else:
         files = [file for folder in folders for file in folder.ending(".json") if _looks_like(file)]
     chosen = _chosen(files, source)
+    splits = {_split(file, source) for file in chosen}
     reasons = []
     used: set[str] = set()
     unused: set[str] = set()
-    for file in files:
+    met: set[Path] = set()
+    # A file for all beside those of the splits says the same again.
+    for file in sorted(files, key=lambda file: _split(file, source) is None):
         if file not in chosen:
             better = next(other for other in chosen if _split(other, source) == _split(file, source))
             yield Problem("file_skipped", file, f"{better.name} is read in its place")
@@ -68,9 +71,17 @@ def read(source: Source) -> Iterator[Finding]:
             reasons.append(f"{file.name} {parsed.skip}")
             yield Problem("file_skipped", file, parsed.skip)
             continue
+        found: Iterable[Finding] = _findings(parsed, file, source, with_images, alone=len(files) == 1)
+        if len(splits) > 1 and None in splits:
+            found = list(found)
+            images = {item.path for item in found if isinstance(item, AnnotatedImage)}
+            if _split(file, source) is None and images <= met:
+                yield Problem("file_skipped", file, "its images are in the files of the splits")
+                continue
+            met |= images
         used |= parsed.used
         unused |= parsed.unused
-        yield from _findings(parsed, file, source, with_images, alone=len(files) == 1)
+        yield from found
     for name in sorted(unused - used):
         yield Problem("class_unused", chosen[0], f"'{name}' is among its categories, but no object is of it")
     if len(reasons) == len(chosen):
@@ -120,7 +131,7 @@ def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:
         inner = [folder.path for folder in walk(source.images)] if source.images.is_dir() else []
         base, folders = source.images, inner
     else:
-        base, folders = file.parent, with_images
+        base, folders = file.parent, nearest_first(with_images, file.parent)
     split = split_of_name(file.stem)
     named = [folder for folder in folders if folder.name.startswith(file.stem.partition("_")[2] or "\0")]
     of_split = [folder for folder in folders if split and split_of_name(folder.name) == split]

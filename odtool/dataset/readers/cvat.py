@@ -10,7 +10,7 @@ from pathlib import Path
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import cvat_document, documents
 from odtool.dataset.readers.cvat_document import CvatImage, Task, Track
-from odtool.dataset.readers.folders import Folder, find_image, walk
+from odtool.dataset.readers.folders import Folder, find_image, nearest_first, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 
@@ -104,7 +104,7 @@ def _of_image(
 def _places(file: Path, subset: str, source: Source, with_images: Sequence[Folder]) -> list[Path]:
     """The subset's own folder first, as images of different subsets may have the same name."""
     base = source.images or file.parent
-    there = [folder.path for folder in with_images]
+    there = nearest_first([folder.path for folder in with_images], file.parent)
     own = [folder for folder in there if subset and folder.name == subset]
     # The subset comes from the document, so only folders that were met may be made of it.
     near = [base / "images", base, *([] if source.images else [file.parent.parent / "images"])]

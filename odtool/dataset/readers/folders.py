@@ -94,6 +94,21 @@ def image_folders(folders: Sequence[Folder]) -> list[Path]:
     return [folder.path for folder in folders if any(name.lower().endswith(EXTENSIONS) for name in folder.files)]
 
 
+def nearest_first(folders: Sequence[Path], place: Path) -> list[Path]:
+    """The folders, those first that share more of their path with the place; equals keep their order."""
+    parts = place.parts
+
+    def shared(folder: Path) -> int:
+        count = 0
+        for one, other in zip(folder.parts, parts, strict=False):
+            if one != other:
+                break
+            count += 1
+        return count
+
+    return sorted(folders, key=shared, reverse=True)
+
+
 @dataclass(frozen=True)
 class Found:
     """Where an image lies."""

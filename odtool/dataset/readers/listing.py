@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from odtool.dataset.readers.folders import Found, find_image, image_folders, walk
+from odtool.dataset.readers.folders import Found, find_image, image_folders, nearest_first, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
 
@@ -63,15 +63,14 @@ class Documents:
         return next(filter(None, map(split_of_name, (file.stem, *reversed(inner)))), None)
 
     def places(self, file: Path) -> list[Path]:
-        """Where the images of a document may lie: beside it, in images/ beside it, then anywhere in the source."""
+        """Where the images of a document may lie: beside it, in images/ beside it, then anywhere, the nearest first."""
         if self.source.images is not None:
             return list(self.images)
         split = split_of_name(file.stem)
         of_split = [folder for folder in self.images if split and split_of_name(folder.name) == split]
         beside = [file.parent / "images", file.parent.parent / "images"]
         near = [file.parent, *(folder for folder in beside if folder.is_dir())]
-        below = [folder for folder in self.images if folder.is_relative_to(file.parent)]
-        return list(dict.fromkeys([*of_split, *near, *below, *self.images]))
+        return list(dict.fromkeys([*of_split, *near, *nearest_first(self.images, file.parent)]))
 
 
 def first_like(path: Path, suffixes: str | tuple[str, ...], looks_like: Callable[[Path], bool]) -> Path | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, rows
-from odtool.dataset.readers.folders import find_image, image_folders, walk
+from odtool.dataset.readers.folders import find_image, image_folders, nearest_first, walk
 from odtool.dataset.readers.rows import Row
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
@@ -53,7 +53,7 @@ def read(source: Source) -> Iterator[Finding]:
     for file in files:
         split = (split_of_name(file.stem) or split_of_name(file.parent.name)) if len(files) > 1 else None
         bases = [source.images] if source.images else [file.parent, source.root, file.parent / "images"]
-        places = list(dict.fromkeys([*bases, *with_images]))
+        places = list(dict.fromkeys([*bases, *nearest_first(with_images, file.parent)]))
         listed, classes = _classes_for(file, source)
         unused |= dict.fromkeys(classes or (), listed)
         with open(file, "rb") as stream:

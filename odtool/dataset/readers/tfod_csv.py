@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers import documents
-from odtool.dataset.readers.folders import find_image, image_folders, walk
+from odtool.dataset.readers.folders import find_image, image_folders, nearest_first, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source, Unit
 
@@ -101,7 +101,7 @@ def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:
     near = [place for place in (file.parent, file.parent / "images", file.parent.parent / "images") if place.is_dir()]
     split = split_of_name(file.stem)
     of_split = [folder for folder in with_images if split and split_of_name(folder.name) == split]
-    return list(dict.fromkeys([*of_split, *near, *with_images]))
+    return list(dict.fromkeys([*of_split, *near, *nearest_first(with_images, file.parent)]))
 
 
 def parse(data: bytes, path: Path) -> CsvFile:

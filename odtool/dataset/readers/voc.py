@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from odtool.dataset.readers import documents, image_sets
-from odtool.dataset.readers.folders import find_image, find_stem, image_folders, walk
+from odtool.dataset.readers.folders import find_image, find_stem, image_folders, nearest_first, walk
 from odtool.dataset.readers.shapes import turned
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
@@ -224,6 +224,6 @@ def _places(source: Source, folder: Path, with_images: list[Path]) -> Iterator[P
         inner = folder.relative_to(above)
         for name in ("JPEGImages", "images", "Images", "imgs", "img"):
             near += [above / name / PurePosixPath(*inner.parts[1:]), above / name]
-    for place in dict.fromkeys([*near, *with_images]):
+    for place in dict.fromkeys([*near, *nearest_first(with_images, folder)]):
         if place in with_images or (place.is_dir() and not place.is_relative_to(source.root)):
             yield place

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
@@ -193,18 +195,25 @@ def _split_of_folder(image: Path, source: Source) -> str | None:
 
 
 def _label_file(image: Path, source: Source) -> Path | None:
-    """labels/ in place of the last images/ above the image, else beside it, else in a folder of labels beside."""
-    parts = list(image.parts)
-    for position in range(len(parts) - 2, -1, -1):
-        if parts[position].lower() == "images":
-            above, below = Path(*parts[:position]), parts[position + 1 : -1]
-            for name in _LABEL_FOLDERS:
-                candidate = above.joinpath(name, *below, f"{image.stem}.txt")
-                if candidate.is_file():
-                    return candidate
-            break
-    for folder in (image.parent, *(source.root / name for name in _LABEL_FOLDERS)):
-        candidate = folder / f"{image.stem}.txt"
-        if candidate.is_file():
-            return candidate
+    """The image's text file, looked for in the folders of labels that go with its own."""
+    names = [f"{image.stem}.txt", f"{image.stem}.TXT"]
+    if not image.stem.isascii():
+        # macOS takes accents apart where most others leave them whole.
+        names += [unicodedata.normalize(form, names[0]) for form in ("NFC", "NFD")]
+    for name in names:
+        for folder in _label_folders(image.parent, source.root):
+            if (candidate := folder / name).is_file():
+                return candidate
     return None
+
+
+@lru_cache(maxsize=64)
+def _label_folders(folder: Path, root: Path) -> tuple[Path, ...]:
+    """labels/ in place of the last images/ above the images, else beside them, else in a folder of labels beside."""
+    parts = folder.parts
+    found: list[Path] = []
+    for position in range(len(parts) - 1, -1, -1):
+        if parts[position].lower() == "images":
+            found += [Path(*parts[:position], name, *parts[position + 1 :]) for name in _LABEL_FOLDERS]
+            break
+    return tuple(dict.fromkeys([*found, folder, *(root / name for name in _LABEL_FOLDERS)]))

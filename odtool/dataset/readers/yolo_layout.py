@@ -79,7 +79,9 @@ def layout_of_yaml(data: bytes, file: Path) -> Layout:
             entries[split_of_name(key)] = tuple(given)
     if not entries:
         raise DataError(f"{file}: neither train nor val nor test", "Name the folder of the training images there.")
-    names = _names_of_yaml(document.get("names"), file)
+    names = document.get("names")
+    listed = within(names, file.parent, file.parent) if isinstance(names, str) else None
+    names = _listed_names(listed) if listed and listed.is_file() else _names_of_yaml(names, file)
     return Layout(file, names, entries, base, _keypoints(document.get("kpt_shape"), file))
 
 

@@ -224,3 +224,16 @@ def test_keys_in_the_middle_of_a_large_file_are_seen(tmp_path: Path) -> None:
     large = {"info": "x" * 70_000, "images": middle, "annotations": [], "categories": ["x" * 70_000]}
     (tmp_path / "a.json").write_text(json.dumps(large))
     assert coco.detect(tmp_path)
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_a_file_for_all_beside_those_of_the_splits_is_read_only_for_what_they_lack(tmp_path: Path, more: bool) -> None:
+    names = {"train": ["a"], "val": ["b"], "all": ["a", "b", *(["c"] if more else [])]}
+    for file, stems in names.items():
+        images = [{"id": number, "file_name": f"{stem}.jpg"} for number, stem in enumerate(stems)]
+        (tmp_path / f"{file}.json").write_text(json.dumps(document(images=images)))
+    images, problems = findings(tmp_path)
+    own = [(image.path.stem, image.split) for image in images if image.split]
+    assert own == [("a", "train"), ("b", "val")]
+    assert [image.path.stem for image in images if not image.split] == (["a", "b", "c"] if more else [])
+    assert ("file_skipped" in {problem.kind for problem in problems}) is not more

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from odtool.dataset.readers.folders import find_image, find_stem, walk
+from odtool.dataset.readers.folders import find_image, find_stem, nearest_first, walk
 
 
 def touched(*paths: Path) -> None:
@@ -64,3 +64,9 @@ def test_a_link_to_a_folder_of_the_source_is_no_second_way_to_it(tmp_path: Path)
     touched(tmp_path / "v1" / "a.jpg")
     (tmp_path / "latest").symlink_to(tmp_path / "v1")
     assert [folder.path for folder in walk(tmp_path)] == [tmp_path, tmp_path / "v1"]
+
+
+def test_folders_nearest_to_a_place_come_first(tmp_path: Path) -> None:
+    folders = [tmp_path / "a" / "x", tmp_path / "b" / "y", tmp_path / "b" / "c", tmp_path]
+    nearest = nearest_first(folders, tmp_path / "b" / "c" / "d")
+    assert nearest == [tmp_path / "b" / "c", tmp_path / "b" / "y", tmp_path / "a" / "x", tmp_path]

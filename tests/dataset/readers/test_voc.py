@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -237,3 +238,18 @@ def test_utf16_is_read_by_its_bom(tmp_path: Path) -> None:
     text = '<?xml version="1.0" encoding="UTF-16"?><annotation><filename>a.jpg</filename></annotation>'
     (tmp_path / "a.xml").write_bytes(text.encode("utf-16"))
     assert voc.detect(tmp_path)
+
+
+def test_of_equal_names_the_image_nearest_to_the_annotation_is_meant(tmp_path: Path, write_image: Any) -> None:
+    for batch in ("one", "two"):
+        write_image(tmp_path / batch / "pictures" / "1.jpg")
+        (tmp_path / batch / "xmls").mkdir()
+        (tmp_path / batch / "xmls" / "1.xml").write_text("<annotation><filename>1.jpg</filename></annotation>")
+    images = [
+        image
+        for item in voc.read(Source(tmp_path))
+        if isinstance(item, Deferred)
+        for image in item.parse(*item.arguments)
+        if isinstance(image, AnnotatedImage)
+    ]
+    assert [image.path.parent.parent for image in images] == [image.source.parent.parent for image in images]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -209,3 +210,22 @@ def test_a_label_without_image_is_told_but_not_that_of_an_image_in_no_split(tmp_
     (tmp_path / "data.yaml").write_text("train: train.txt\nnames: [cat]\n")
     found = list(yolo.read(Source(tmp_path)))
     assert [(item.kind, item.file.name) for item in found if isinstance(item, Problem)] == [("image_missing", "c.txt")]
+
+
+def test_names_may_be_a_list_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "coco.names").write_text("cat\ndog\n")
+    layout = yolo_layout.layout_of_yaml(b"train: x\nnames: coco.names\n", tmp_path / "data.yaml")
+    assert layout.names == {0: "cat", 1: "dog"}
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [("a.jpg", "a.TXT"), (unicodedata.normalize("NFD", "é.jpg"), unicodedata.normalize("NFC", "é.txt"))],
+)
+def test_a_label_may_be_spelt_otherwise(tmp_path: Path, image: str, label: str) -> None:
+    for folder, name, text in (("images", image, ""), ("labels", label, "0 0.5 0.5 0.5 0.5")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_text(text)
+    (tmp_path / "data.yaml").write_text("train: images\nnames: [cat]\n")
+    (found,), _ = findings(Source(tmp_path))
+    assert len(found.objects) == 1
