@@ -108,6 +108,14 @@ def read_header(path: Path, extent: Extent | None = None) -> ImageHeader:
         os.close(descriptor)
 
 
+def header_of(data: bytes) -> ImageHeader:
+    """The header of an encoded image; raises as `read_header` does."""
+    try:
+        return _header(data[:_HEAD], len(data), lambda offset, length: data[offset : offset + length])
+    except (struct.error, IndexError):
+        raise ImageError("image_truncated", "the file ends within its header") from None
+
+
 def _header(head: bytes, size: int, read: Read) -> ImageHeader:
     if not head:
         raise ImageError("image_unreadable", "the file is empty")

@@ -31,8 +31,8 @@ class ModelDescription:
     """Of the model's input in pixels; None where it takes images of any size and resizes them itself."""
     height: int | None
     resize: Literal["stretch", "pad", "none"]
-    """How an image becomes the input: stretched to it; scaled with its shape kept, then padded with zeros right and
-    below before it is normalised as the API does; or none, where the model does all of it."""
+    """How an image becomes the input: stretched to it; scaled to fit with its shape kept, normalised, and then padded
+    with zeros right and below; or none, where the model does all of it."""
     mean: tuple[float, float, float]
     """Subtracted from each of the channels, which are RGB, 0 to 255; what is left is divided by `deviation`."""
     deviation: tuple[float, float, float]

@@ -1,0 +1,157 @@
+"""Detectors that TensorFlow runs: a run's checkpoint, and SavedModels of the API's exporter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from odtool.detection import images
+from odtool.detection.description import NAME, ModelDescription
+from odtool.detection.outputs import NAMES, detections
+from odtool.detection.types import Detections, ImageSource
+from odtool.engine.exporting import source
+from odtool.engine.tracing import Graph
+from odtool.errors import DataError
+from odtool.workspace import Run
+
+
+class CheckpointDetector:
+    """A run's model with the variables of one checkpoint, several images at a time where its resizer allows."""
+
+    def __init__(self, run: Run, prefix: Path, labels: Mapping[int, str] | None = None) -> None:
+        """Builds and fills the model; compat.load() must have been called.
+
+        Raises:
+            ConfigError: the config cannot be read, or the checkpoint is of another model.
+            DataError: the label map cannot be used.
+        """
+        made = source.load(run, prefix)
+        self.labels: Mapping[int, str] = dict(labels or made.labels)
+        model = made.detector
+        self._prepare = Graph(lambda image: model.preprocess(tf.cast(image, tf.float32)[tf.newaxis]))
+        self._prepare.trace(tf.TensorSpec([None, None, 3], tf.uint8))
+
+        def find(pixels: Any, shapes: Any) -> Any:
+            found = model.postprocess(model.predict(pixels, shapes), shapes)
+            return [found[name] for name in NAMES]
+
+        self._find = Graph(find)
+        self._traced: set[tuple[int, ...]] = set()
+
+    def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
+        """Finds the objects in each image; see `Detector`."""
+        sizes, prepared = [], []
+        for each in images:
+            image = _pixels(each)
+            sizes.append(image.shape[:2])
+            prepared.append(self._prepare(tf.constant(image)))
+        found: list[Detections] = []
+        for _, group in groupby(range(len(prepared)), key=lambda index: tuple(prepared[index][0].shape)):
+            chosen = list(group)
+            pixels, shapes = (tf.concat([prepared[index][part] for index in chosen], 0) for part in (0, 1))
+            values = [value.numpy() for value in self._graph_for(pixels)(pixels, shapes)]
+            for place, index in enumerate(chosen):
+                # Models count classes from 0, label maps from 1.
+                found.append(_of_batch(values, place, sizes[index], min_score, first_class=1))
+        return found
+
+    def _graph_for(self, pixels: Any) -> Graph:
+        """The graph, traced for batches of any size of such images."""
+        shape = tuple(pixels.shape[1:])
+        if shape not in self._traced:
+            self._find.trace(tf.TensorSpec([None, *shape], tf.float32), tf.TensorSpec([None, 3], tf.int32))
+            self._traced.add(shape)
+        return self._find
+
+
+class SavedModelDetector:
+    """A SavedModel of the API's exporter, whatever its input type."""
+
+    def __init__(self, folder: Path, labels: Mapping[int, str] | None = None) -> None:
+        """Loads it.
+
+        Args:
+            folder: which holds saved_model.pb.
+            labels: class names by the ids of the label map; those that odtool export wrote into it by default.
+
+        Raises:
+            DataError: it is no such model, or it does not name its classes.
+        """
+        known = labels or _labels(folder)
+        if not known:
+            raise DataError(f"{folder} does not name its classes", "Name its label map: --label-map FILE")
+        self.labels: Mapping[int, str] = dict(known)
+        try:
+            self._model = tf.saved_model.load(str(folder))
+            self._run = self._model.signatures["serving_default"]
+        except (OSError, KeyError, ValueError) as error:
+            raise DataError(f"{folder} is no SavedModel that can be run: {error}", "Export it: odtool export") from None
+        inputs = self._run.structured_input_signature[1]
+        if len(inputs) != 1 or not set(NAMES) <= set(self._run.structured_outputs):
+            raise DataError(
+                f"{folder} does not take an image and give {', '.join(NAMES)}",
+                "Give a SavedModel of the API's exporter, as odtool export writes.",
+            )
+        ((self._name, self._input),) = inputs.items()
+        self._several = self._input.shape[0] is None
+
+    def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
+        """Finds the objects in each image; see `Detector`."""
+        decoded = [_pixels(image) for image in images]
+        found: list[Detections] = []
+        for group in _equal_runs(decoded) if self._several else [[image] for image in decoded]:
+            outputs = self._run(**{self._name: self._batch(group)})
+            values = [outputs[name].numpy() for name in NAMES]
+            found += [
+                _of_batch(values, place, image.shape[:2], min_score, first_class=0) for place, image in enumerate(group)
+            ]
+        return found
+
+    def _batch(self, group: Sequence[NDArray[np.uint8]]) -> Any:
+        if self._input.dtype != tf.string:
+            return tf.constant(np.stack(group), self._input.dtype)
+        encode: Callable[[NDArray[np.uint8]], bytes] = _example if "example" in self._name else images.png
+        return tf.constant([encode(image) for image in group])
+
+
+def _pixels(image: ImageSource) -> NDArray[np.uint8]:
+    return images.pixels(image)
+
+
+def _equal_runs(decoded: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.uint8]]]:
+    """Neighbours of the same size together."""
+    return [list(group) for _, group in groupby(decoded, key=lambda image: image.shape)]
+
+
+def _example(image: NDArray[np.uint8]) -> bytes:
+    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[images.png(image)]))
+    made = tf.train.Example(features=tf.train.Features(feature={"image/encoded": feature}))
+    return bytes(made.SerializeToString())
+
+
+def _of_batch(
+    values: Sequence[NDArray[Any]], place: int, size: tuple[int, ...], min_score: float, *, first_class: int
+) -> Detections:
+    boxes, classes, scores, number = (value[place] for value in values)
+    count = int(number)
+    return detections(
+        boxes[:count],
+        np.rint(classes[:count]).astype(np.int64) + first_class,
+        scores[:count],
+        width=size[1],
+        height=size[0],
+        min_score=min_score,
+    )
+
+
+def _labels(folder: Path) -> Mapping[int, str]:
+    written = folder / "assets.extra" / NAME
+    if not written.is_file():
+        return {}
+    return ModelDescription.from_json(written.read_text(encoding="utf-8"), str(written)).labels
