@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "odtool"
-FOUNDATION = {"odtool.errors", "odtool.workspace", "odtool.locks", "odtool.files", "odtool.folders"}
+FOUNDATION = {"odtool.cluster", "odtool.errors", "odtool.workspace", "odtool.locks", "odtool.files", "odtool.folders"}
 ALLOWED = {
     "dataset": FOUNDATION | {"odtool.dataset"},
     "pipeline": FOUNDATION | {"odtool.pipeline", "odtool.dataset.label_map", "odtool.dataset.statistics"},
