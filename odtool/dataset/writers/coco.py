@@ -1,0 +1,56 @@
+"""COCO JSON: one annotations.json, written as the images come."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import IO, Any
+
+from odtool.dataset.writers.types import Add, LabelledBox, Labels, WrittenImage, rounded
+
+
+@contextmanager
+def opened(folder: Path, labels: Labels) -> Iterator[Add]:
+    """Writes `annotations.json`; ids of categories are those of the label map, scores stand beside the boxes."""
+    image_ids, box_ids = count(1), count(1)
+    # The two lists grow side by side; the second waits in a file of its own until the first is whole.
+    with (folder / "annotations.json").open("w") as file, tempfile.TemporaryFile("w+", dir=folder) as boxes:
+        file.write('{"images": [')
+
+        def add(image: WrittenImage) -> None:
+            number = next(image_ids)
+            entry = {"id": number, "file_name": image.name, "width": image.width, "height": image.height}
+            _append(file, entry, first=number == 1)
+            for box in image.boxes:
+                box_number = next(box_ids)
+                _append(boxes, _annotation(box, box_number, number), first=box_number == 1)
+
+        yield add
+        file.write('\n],\n"annotations": [')
+        boxes.seek(0)
+        shutil.copyfileobj(boxes, file)
+        categories = [{"id": number, "name": name} for number, name in sorted(labels.items())]
+        file.write(f'\n],\n"categories": {json.dumps(categories)}}}\n')
+
+
+def _append(file: IO[str], entry: dict[str, Any], *, first: bool) -> None:
+    file.write(("\n" if first else ",\n") + json.dumps(entry))
+
+
+def _annotation(box: LabelledBox, number: int, image: int) -> dict[str, Any]:
+    xmin, ymin, xmax, ymax = rounded(box.box)
+    width, height = round(xmax - xmin, 2), round(ymax - ymin, 2)
+    entry = {
+        "id": number,
+        "image_id": image,
+        "category_id": box.class_id,
+        "bbox": [xmin, ymin, width, height],
+        "area": round(width * height, 2),
+        "iscrowd": 0,
+    }
+    return entry if box.score is None else {**entry, "score": round(box.score, 4)}

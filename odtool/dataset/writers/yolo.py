@@ -1,0 +1,36 @@
+"""YOLO text as Ultralytics has it: images/, labels/ and a data.yaml."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from odtool.dataset.writers.types import Add, Labels, WrittenImage
+
+
+@contextmanager
+def opened(folder: Path, labels: Labels) -> Iterator[Add]:
+    """Writes `labels/<stem>.txt`, without scores; an image without objects has an empty one."""
+    numbers = {class_id: number for number, class_id in enumerate(sorted(labels))}
+    texts = folder / "labels"
+    texts.mkdir()
+
+    def add(image: WrittenImage) -> None:
+        (texts / f"{Path(image.name).stem}.txt").write_text("".join(_lines(image, numbers)))
+
+    yield add
+    # JSON strings are YAML too, quoted so that a class named 'yes' or '1' stays a text.
+    names = "".join(f"  {number}: {json.dumps(labels[class_id])}\n" for class_id, number in numbers.items())
+    # Without `val`, for which `odtool prepare` cuts a share; the same images under both would be read twice.
+    (folder / "data.yaml").write_text(f"train: images\nnames:\n{names}")
+
+
+def _lines(image: WrittenImage, numbers: Mapping[int, int]) -> Iterator[str]:
+    """Class, centre, width and height, as fractions fine enough for a thousandth of a pixel."""
+    for each in image.boxes:
+        box = each.box
+        x, y = (box.xmin + box.xmax) / 2 / image.width, (box.ymin + box.ymax) / 2 / image.height
+        width, height = (box.xmax - box.xmin) / image.width, (box.ymax - box.ymin) / image.height
+        yield f"{numbers[each.class_id]} {x:.8f} {y:.8f} {width:.8f} {height:.8f}\n"
