@@ -1,0 +1,201 @@
+"""Everything a report says of one run, gathered: what the page shows and --json prints."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from typing import Any
+
+from odtool import __version__
+from odtool.dataset import statistics
+from odtool.dataset.statistics import DatasetSummary
+from odtool.detection.accuracy import Accuracy, coco_metrics
+from odtool.errors import DataError
+from odtool.jobs import state
+from odtool.pipeline import config, records
+from odtool.report import confusion, history, mistakes, settings, thresholds
+from odtool.report.confusion import Counting
+from odtool.report.examined import Examination
+from odtool.report.history import History
+from odtool.report.mistakes import Verdict
+from odtool.report.settings import Settings
+from odtool.report.thresholds import OperatingPoint
+from odtool.workspace import TASKS, Dataset, Run
+
+_PACKAGES = ("tensorflow", "tf-models-research-object-detection", "tf-keras", "numpy", "pycocotools")
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a checkpoint's detections show."""
+
+    examination: Examination
+    accuracy: Accuracy
+    points: Mapping[int, OperatingPoint]
+    """Best threshold of each class."""
+    verdicts: tuple[Verdict, ...]
+    """An image each, judged at these thresholds."""
+    confusion: Counter[tuple[int, int]]
+    """By true and detected class; 0 is background."""
+    counting: Mapping[int, Counting]
+
+    @property
+    def mistakes(self) -> dict[mistakes.Kind, int]:
+        """How often each kind was made."""
+        kinds = Counter(kind for verdict in self.verdicts for kind in verdict.kinds)
+        kinds["missed"] = sum(verdict.objects.count("missed") for verdict in self.verdicts)
+        return {kind: kinds[kind] for kind in mistakes.MISTAKES}
+
+    def worst(self, count: int) -> list[Verdict]:
+        """Images with the most mistakes, and among these with the fewest objects found."""
+        chosen = sorted(self.verdicts, key=lambda verdict: (-verdict.mistakes, verdict.correct))
+        return [verdict for verdict in chosen[:count] if verdict.mistakes]
+
+    def finest(self, count: int) -> list[Verdict]:
+        """Images with objects and without a mistake, those with the most objects first."""
+        chosen = [verdict for verdict in self.verdicts if verdict.correct and not verdict.mistakes]
+        return sorted(chosen, key=lambda verdict: -verdict.correct)[:count]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """One run."""
+
+    run: Run
+    states: Mapping[str, str]
+    """Of training and evaluation, each with its reason."""
+    history: History
+    settings: Settings
+    dataset: DatasetSummary | None
+    analysis: Analysis | None
+    absence: str
+    """Why there is no analysis."""
+    versions: Mapping[str, str]
+    """Of what is installed here, and of odtool as it made the records."""
+
+
+def gather(run: Run, examination: Examination | None, absence: str) -> RunReport:
+    """Reads and computes all of a run.
+
+    Raises:
+        ConfigError: the run's pipeline.config does not parse.
+    """
+    data = _dataset(run)
+    return RunReport(
+        run=run,
+        states={task: _state(run, task) for task in TASKS},
+        history=history.read(run.metrics),
+        settings=settings.against_zoo(run),
+        dataset=data,
+        analysis=analyse(examination) if examination is not None else None,
+        absence=absence,
+        versions=_versions(data),
+    )
+
+
+def analyse(examination: Examination) -> Analysis:
+    """Figures, thresholds and mistakes of a checkpoint's detections."""
+    images = examination.images
+    accuracy = coco_metrics([image.truth for image in images], [image.found for image in images], examination.labels)
+    points = thresholds.best_points(accuracy)
+    chosen = thresholds.thresholds(points)
+    verdicts = tuple(mistakes.judge(image, chosen) for image in images)
+    counts = confusion.counting(verdicts, examination.labels)
+    return Analysis(examination, accuracy, points, verdicts, confusion.matrix(verdicts), counts)
+
+
+def _state(run: Run, task: str) -> str:
+    found = state.of(run, task)
+    return f"{found.state}: {found.reason}" if found.reason else found.state
+
+
+def _dataset(run: Run) -> DatasetSummary | None:
+    """dataset.json beside the run's records; None where odtool did not make them."""
+    readers = config.readers(config.load(run.pipeline_config))
+    paths = [path for reader in readers for path in records.matches(reader.tf_record_input_reader.input_path)]
+    folders = dict.fromkeys(path.parent for path in paths)
+    for folder in folders:
+        try:
+            return statistics.load(Dataset(folder))
+        except DataError:
+            continue  # records of other tools have none
+    return None
+
+
+def _versions(data: DatasetSummary | None) -> dict[str, str]:
+    found = {"odtool": __version__, "Python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return {**found, **({"odtool that made the records": data.odtool} if data else {})}
+
+
+def as_json(report: RunReport) -> dict[str, Any]:
+    """The figures as --json has them; classes by their names."""
+    past = asdict(report.history)
+    data = report.dataset
+    return {
+        "run": report.run.name,
+        "states": dict(report.states),
+        "history": past,
+        "settings": {**asdict(report.settings), "changes": [change.as_json() for change in report.settings.changes]},
+        "dataset": None if data is None else asdict(data),
+        "checkpoint": report.analysis.examination.checkpoint if report.analysis else None,
+        "analysis": _analysis(report.analysis) if report.analysis else None,
+        "absence": report.absence,
+        "versions": dict(report.versions),
+    }
+
+
+def _analysis(found: Analysis) -> dict[str, Any]:
+    labels = {confusion.BACKGROUND: "background", **found.examination.labels}
+    return {
+        "step": found.examination.step,
+        "images": len(found.examination.images),
+        "repeated": found.examination.repeated,
+        "figures": asdict(found.accuracy.figures),
+        "mistakes": found.mistakes,
+        "confusion": [
+            {"true": labels.get(true, str(true)), "detected": labels.get(seen, str(seen)), "count": count}
+            for (true, seen), count in sorted(found.confusion.items())
+        ],
+        "classes": [_class(found, number, label) for number, label in found.examination.labels.items()],
+        "images_with_most_mistakes": [_image(verdict) for verdict in found.worst(20)],
+    }
+
+
+def _class(found: Analysis, number: int, label: str) -> dict[str, Any]:
+    item, counted = found.accuracy.by_class[number], found.counting[number]
+    return {
+        "class": label,
+        "id": number,
+        "objects": item.objects,
+        "images": item.images,
+        "figures": asdict(item.figures),
+        "best_threshold": asdict(found.points[number]),
+        "count_mean_absolute_error": counted.mean_absolute_error,
+        "count_bias": counted.bias,
+    }
+
+
+def _image(verdict: Verdict) -> dict[str, Any]:
+    kinds: Counter[str] = Counter(kind for kind in verdict.kinds if kind in mistakes.MISTAKES)
+    missed = verdict.objects.count("missed")
+    return {
+        "source_id": verdict.image.source_id,
+        "objects": len(verdict.image.truth),
+        "mistakes": {**kinds, **({"missed": missed} if missed else {})},
+    }
+
+
+def comparable(reports: Sequence[RunReport]) -> bool:
+    """Whether the runs were examined on the same images."""
+    seen = {
+        frozenset(image.key for image in report.analysis.examination.images) for report in reports if report.analysis
+    }
+    return len(seen) <= 1

@@ -1,0 +1,65 @@
+"""Images of the evaluation records by their source ids, read without TensorFlow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.dataset import document, examples
+from odtool.dataset.readers import tfrecord
+from odtool.errors import DataError
+from odtool.pipeline import config, records
+from odtool.workspace import Run
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image made ready for the page."""
+
+    filename: str
+    uri: str
+    """A data URI; '' where the image cannot be shown."""
+    problem: str = ""
+    """Why it cannot be shown."""
+
+
+def evaluation_files(run: Run) -> list[Path]:
+    """The record files of a run's first evaluation set."""
+    readers = config.load(run.pipeline_config).message.eval_input_reader
+    return records.matches(readers[0].tf_record_input_reader.input_path) if readers else []
+
+
+def find(files: Iterable[Path], wanted: Sequence[str]) -> dict[str, Picture]:
+    """The images with these source ids; one that no record has is left out.
+
+    Raises:
+        DataError: a record file is damaged.
+    """
+    missing, found = set(wanted), dict[str, Picture]()
+    for path in files:
+        for record in examples.records(path):
+            if not missing:
+                return found
+            example = tfrecord.parse(record.data, path, record.number, {})
+            # As it stands in the record: the reader strips what evaluation does not.
+            if example.source_id in missing:
+                missing.remove(example.source_id)
+                found[example.source_id] = _picture(example, record.data)
+    return found
+
+
+def _picture(example: tfrecord.Example, data: bytes) -> Picture:
+    from PIL import Image
+
+    name = example.filename or example.source_id
+    if example.encoded is None:
+        return Picture(name, "", "the record holds no image")
+    start, length = example.encoded
+    try:
+        with Image.open(io.BytesIO(data[start : start + length])) as image:
+            # As TensorFlow decodes it: an EXIF rotation is not applied, which the boxes follow.
+            return Picture(name, document.picture(image.convert("RGB")))
+    except (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError) as error:
+        return Picture(name, "", str(error))
