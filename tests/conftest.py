@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,3 +34,27 @@ def until() -> Callable[..., Any]:
         return answer
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    pytest.skip("no Chromium here: the page is not opened in a browser")
+
+
+@pytest.fixture
+def opened(browser: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """opened(file, *options): the file in a headless Chromium, its document on stdout, its log on stderr."""
+
+    def run(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
+        command = [
+            browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+            "--disable-background-networking", "--disable-component-update", "--disable-sync",
+            "--disable-dev-shm-usage", "--hide-scrollbars", f"--user-data-dir={tmp_path / 'profile'}",
+            "--window-size=1280,1200", "--enable-logging=stderr", "--dump-dom", *options, file.as_uri(),
+        ]  # fmt: skip
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+
+    return run

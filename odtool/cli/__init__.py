@@ -19,6 +19,7 @@ from odtool.cli import (
     logs,
     models,
     prepare,
+    report,
     status,
     stop,
     train,
@@ -56,6 +57,7 @@ app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("report")(report.report)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)
 app.command("stop")(stop.stop)

@@ -97,7 +97,8 @@ def label(corner: tuple[float, float], content: str, size: tuple[int, int]) -> s
     width, height = size
     # In pixels of the image, of which some two hundred and ten of the page's show the height.
     letters = 13 * max(height / ROW, width / (2.4 * ROW))
-    x = min(max(corner[0], 0) + letters * 0.25, width - letters)
+    # Bold letters are some six tenths as wide as they are high.
+    x = max(min(corner[0] + letters * 0.25, width - letters * (0.6 * len(content) + 0.25)), letters * 0.25)
     y = corner[1] + letters * 1.05 if corner[1] < letters * 1.3 else corner[1] - letters * 0.35
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{letters:.1f}" stroke="#000" stroke-width="{letters * 0.22:.1f}">'

@@ -126,30 +126,6 @@ def test_axes_end_at_round_numbers(value: int, rounded: int) -> None:
     assert f">{rounded:,}<" in plots.bubbles({(value, 1): 3}, "a", "b")
 
 
-@pytest.fixture(scope="session")
-def browser() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    pytest.skip("no Chromium here: the page is not opened in a browser")
-
-
-@pytest.fixture
-def opened(browser: str, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """opened(file, *options): the file in a headless Chromium, its document on stdout, its log on stderr."""
-
-    def run(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
-        command = [
-            browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-            "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", "--hide-scrollbars", f"--user-data-dir={tmp_path / 'profile'}",
-            "--window-size=1280,1200", "--enable-logging=stderr", "--dump-dom", *options, file.as_uri(),
-        ]  # fmt: skip
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-
-    return run
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])

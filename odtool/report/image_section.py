@@ -1,0 +1,101 @@
+"""The part of the report that shows images, the worst and the best, with what is there and what was found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from odtool.dataset import document
+from odtool.dataset.document import text
+from odtool.report import mistakes
+from odtool.report.figures import Analysis
+from odtool.report.mistakes import Verdict
+from odtool.report.pictures import Picture
+
+COLOURS: dict[mistakes.Kind, str] = {
+    "correct": "#37b24d",
+    "missed": "#ffd43b",
+    "wrong class": "#f03e3e",
+    "badly placed": "#ff8c1a",
+    "duplicate": "#cc5de8",
+    "background": "#4dabf7",
+    "ignored": "#adb5bd",
+}
+"""Of boxes over pictures, bright enough for dark and for light ones."""
+_MOST_BOXES = 300
+_TRUE = "#ffffff"
+
+
+def chosen(found: Analysis, shown: int) -> list[Verdict]:
+    """The images to be shown: the worst, then half as many of the best."""
+    return [*found.worst(shown), *found.finest(-(-shown // 2))]
+
+
+def render(found: Analysis, pictures: Mapping[str, Picture], shown: int) -> str:
+    """Both rows of images."""
+    if not shown:
+        return ""
+    labels = found.examination.labels
+    worst, best = found.worst(shown), found.finest(-(-shown // 2))
+    parts = [f"<h2>Images with most mistakes</h2>\n{_legend()}"]
+    parts.append(_row(worst, pictures, labels) if worst else '<p class="soft">None has a mistake.</p>\n')
+    if best:
+        parts.append(f"<h2>Images without a mistake</h2>\n{_row(best, pictures, labels)}")
+    return "".join(parts)
+
+
+def _legend() -> str:
+    items = f'<li><i class="kind dashed" style="color:{COLOURS["missed"]}"></i>object that was missed</li>'
+    items += '<li><i class="kind dashed" style="color:var(--soft)"></i>other object that is there (white)</li>'
+    items += "".join(
+        f'<li><i class="kind" style="color:{COLOURS[kind]}"></i>{kind}</li>'
+        for kind in ("correct", "wrong class", "badly placed", "duplicate", "background", "ignored")
+    )
+    return f'<ul class="legend">{items}</ul><p class="soft">Hold the pointer over a box for its class and score.</p>\n'
+
+
+def _row(verdicts: Iterable[Verdict], pictures: Mapping[str, Picture], labels: Mapping[int, str]) -> str:
+    made = "".join(_shot(verdict, pictures.get(verdict.image.source_id), labels) for verdict in verdicts)
+    return f'<div class="shots">{made}</div>\n'
+
+
+def _shot(verdict: Verdict, picture: Picture | None, labels: Mapping[int, str]) -> str:
+    found = verdict.image.found
+    size = found.width, found.height
+    if picture is None or not picture.uri:
+        why = picture.problem if picture else "no record has this source id"
+        shown = f'<div class="broken">cannot be shown: {text(why)}</div>'
+    else:
+        shown = document.overlaid(picture.uri, size, _drawn(verdict, labels))
+    name = picture.filename if picture else verdict.image.source_id
+    objects = sum(kind != "ignored" for kind in verdict.objects)
+    said = f"{objects:,} object{'' if objects == 1 else 's'}, {verdict.correct:,} found"
+    return document.figure(size, shown, f"<b>{text(name)}</b>{said}<div>{_pills(verdict)}</div>")
+
+
+def _pills(verdict: Verdict) -> str:
+    kinds: Counter[mistakes.Kind] = Counter(verdict.kinds)
+    kinds["missed"] = verdict.objects.count("missed")
+    return "".join(document.pill("error", f"{kinds[kind]:,} {kind}") for kind in mistakes.MISTAKES if kinds[kind])
+
+
+def _drawn(verdict: Verdict, labels: Mapping[int, str]) -> str:
+    """Objects below, dashed; correct detections above, then mistakes, each time the surest last."""
+    truth, found = verdict.image.truth, verdict.image.found
+    size = found.width, found.height
+    boxes, words = [], []
+    for box, number, kind in zip(truth.boxes, truth.classes, verdict.objects, strict=True):
+        missed = kind == "missed"
+        label = labels.get(int(number), str(number))
+        colour = COLOURS["missed"] if missed else COLOURS["ignored"] if kind == "ignored" else _TRUE
+        told = f"{label}: {'missed' if missed else 'crowd' if kind == 'ignored' else 'is there'}"
+        boxes.append(document.box(tuple(box.tolist()), colour, told, more=' class="true"'))
+        if missed:
+            words.append(document.label((float(box[0]), float(box[1])), f"{label}?", size))
+    taken = list(zip(verdict.taken, verdict.kinds, strict=True))[::-1]
+    for index, kind in sorted(taken, key=lambda pair: pair[1] != "correct"):
+        box, number = found.boxes[index], int(found.classes[index])
+        label = f"{labels.get(number, str(number))} {found.scores[index]:.0%}"
+        boxes.append(document.box(tuple(box.tolist()), COLOURS[kind], f"{label}: {kind}"))
+        words.append(document.label((float(box[0]), float(box[1])), label, size))
+    return "".join(boxes[-_MOST_BOXES:] + (words if len(words) <= document.MOST_LABELS else []))
