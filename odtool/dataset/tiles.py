@@ -60,8 +60,8 @@ def cut(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tuple[tup
     made: list[Tile] = []
     kept_somewhere: set[int] = set()
     pieces = empty = left_out = 0
-    for y in _starts(header.height, tiling):
-        for x in _starts(header.width, tiling):
+    for y in starts(header.height, tiling.size, tiling.overlap):
+        for x in starts(header.width, tiling.size, tiling.overlap):
             area = Box(x, y, min(x + tiling.size, header.width), min(y + tiling.size, header.height))
             inside, cut_away = _inside(image.objects, area, tiling.min_visible)
             pieces += cut_away
@@ -91,10 +91,10 @@ def applies(header: ImageHeader, tiling: Tiling | None) -> bool:
     return tiling is not None and max(header.width, header.height) > tiling.size
 
 
-def _starts(length: int, tiling: Tiling) -> list[int]:
+def starts(length: int, size: int, overlap: int) -> list[int]:
     """Where tiles begin along one side; the last one ends with the image, so that all are of full size."""
-    last = max(length - tiling.size, 0)
-    return [*range(0, last, tiling.size - tiling.overlap), last]
+    last = max(length - size, 0)
+    return [*range(0, last, size - overlap), last]
 
 
 def _inside(
