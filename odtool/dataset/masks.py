@@ -1,10 +1,11 @@
-"""Instance masks: from COCO's polygons and run lengths to the PNGs that the API's decoder reads."""
+"""Instance masks: from polygons, run lengths and bitmaps to the PNGs that the API's decoder reads."""
 
 from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from odtool.dataset.types import Box, Outline
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     Mask: TypeAlias = npt.NDArray[np.bool_]
     """Height by width."""
 
+MOST_PIXELS = 1 << 28
+"""In an image whose masks are laid out whole while they are read: a byte each."""
 _FAR = 2.0
 """Image widths and heights beyond which points are pulled in: drawing a line costs its length."""
 
@@ -44,6 +47,57 @@ def _is_polygon(points: Any) -> bool:
     if not isinstance(points, list) or len(points) < 6 or len(points) % 2:
         return False
     return all(type(number) in (int, float) and abs(number) < 1e9 for number in points)
+
+
+def polygon(points: Iterable[tuple[float, float]]) -> Outline | None:
+    """The outline with these corners; None for fewer than three, or numbers that are none."""
+    numbers = [number for point in points for number in point]
+    # Beyond that no image reaches; not a number compares to nothing.
+    usable = len(numbers) >= 6 and all(abs(number) < 1e9 for number in numbers)
+    return Outline(polygons=(tuple(numbers),)) if usable else None
+
+
+def together(outlines: Sequence[Outline | None]) -> Outline | None:
+    """The polygons of parts of one object; None where a part has none."""
+    polygons = tuple(each for outline in outlines if outline for each in outline.polygons)
+    return Outline(polygons=polygons) if all(outline and outline.polygons for outline in outlines) else None
+
+
+def scaled(outline: Outline, across: float, down: float) -> Outline:
+    """The outline with its polygons stretched, as from fractions to pixels; run lengths are for pixels anyway."""
+    polygons = tuple(
+        tuple(number * (down if place % 2 else across) for place, number in enumerate(each))
+        for each in outline.polygons
+    )
+    return replace(outline, polygons=polygons)
+
+
+def pasted(mask: Mask, corner: tuple[int, int], size: tuple[int, int]) -> Outline | None:
+    """The outline of a mask that lies in an image of this width and height, its top left pixel at the corner.
+
+    None where the image is larger than may be decoded.
+    """
+    import numpy as np
+    from pycocotools import mask as coco
+
+    (left, top), (width, height) = corner, size
+    if width * height > MOST_PIXELS:
+        return None
+    whole = np.zeros((height, width), np.uint8, order="F")
+    right, bottom = min(left + mask.shape[1], width), min(top + mask.shape[0], height)
+    if 0 <= left < right and 0 <= top < bottom:
+        whole[top:bottom, left:right] = mask[: bottom - top, : right - left]
+    return Outline(counts=coco.encode(whole)["counts"].decode("ascii"), width=width, height=height)
+
+
+def box_of(mask: Mask) -> Box | None:
+    """The box around what is set in a mask; None where nothing is."""
+    import numpy as np
+
+    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
+    if not len(columns):
+        return None
+    return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
 
 
 def envelope(outline: Outline) -> Box | None:

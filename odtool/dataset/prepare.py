@@ -41,7 +41,7 @@ from odtool.errors import DataError
 from odtool.files import write_atomically
 from odtool.workspace import Dataset
 
-_WITH_MASKS = ("coco",)
+_WITH_MASKS = ("coco", "label_studio", "yolo")
 """Formats whose reader gives outlines."""
 
 
@@ -136,7 +136,8 @@ def _choices(settings: Settings) -> tuple[Choice, ...]:
     choices = tuple(readers.choose(source, settings.format) for source in settings.sources)
     if settings.masks and (without := [choice for choice in choices if choice.name not in _WITH_MASKS]):
         raise DataError(
-            f"--masks: {without[0].reader.title} has no masks that odtool reads", "Masks are read from COCO JSON."
+            f"--masks: {without[0].reader.title} has no masks that odtool reads",
+            f"Masks are read from {', '.join(readers.READERS[name].title for name in _WITH_MASKS)}.",
         )
     return choices
 

@@ -21,7 +21,7 @@ from odtool.dataset.progress import Report
 from odtool.dataset.records import CheckedImage, whole
 from odtool.dataset.spool import Index, Stored, Writer
 from odtool.dataset.tiles import Tiling
-from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source, Unit
 from odtool.dataset.workers import Crew
 
 _CHUNK = 64
@@ -145,7 +145,7 @@ def _examine(task: _Task) -> _Result:
         for annotation in objects:
             result.classes.setdefault(annotation.label, item.source)
         if task.source.masks:
-            checked = _with_outlines(checked, result.problems)
+            checked = _with_outlines(checked, item.unit, result.problems)
         if tiles.applies(checked.header, task.tiling):
             checked = _cut(checked, task, result.problems)
             if not checked.tiles:
@@ -155,8 +155,8 @@ def _examine(task: _Task) -> _Result:
     return result
 
 
-def _with_outlines(checked: CheckedImage, problems: list[Problem]) -> CheckedImage:
-    """The image with only those outlines that can be drawn."""
+def _with_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -> CheckedImage:
+    """The image with only those outlines that can be drawn, in pixels."""
     image, header = checked.image, checked.header
     objects = []
     for number, item in enumerate(image.objects, start=1):
@@ -165,6 +165,8 @@ def _with_outlines(checked: CheckedImage, problems: list[Problem]) -> CheckedIma
             turned = item.outline.turn >= 5
             size = (header.height, header.width) if turned else (header.width, header.height)
             fault = masks.fault(item.outline, *size)
+            if unit == "fraction":
+                item = replace(item, outline=masks.scaled(item.outline, *size))  # noqa: PLW2901 - the same in pixels
         if fault:
             detail = f"object {number} ({item.label}) of {image.name}: {fault}"
             problems.append(Problem("mask_missing", image.source, detail, image.source_id or ""))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from odtool.dataset import masks
 from odtool.dataset.image_file import EXTENSIONS
-from odtool.dataset.readers import documents, shapes, values
+from odtool.dataset.readers import brush, documents, shapes, values
 from odtool.dataset.readers.listing import Entry, Listing, documents_of, first_like, spellings
-from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
+from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 from odtool.errors import DataError
 
 _MARKS = (
@@ -28,8 +29,18 @@ _IMAGE_KEYS = ("image", "img", "image_url", "imageurl", "url", "picture", "photo
 """Names that templates give the image in `data`, the likeliest first; any other that holds an image's path will do."""
 _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 """What Label Studio puts before the name of an uploaded file."""
-_WITHOUT_BOX = ("brushlabels", "brush", "keypointlabels", "keypoint", "vectorlabels", "vector", "bitmasklabels")
-_WITH_BOX = ("rectanglelabels", "polygonlabels", "ellipselabels", "labels", "rectangle", "polygon", "ellipse")
+_WITHOUT_BOX = ("keypointlabels", "keypoint", "vectorlabels", "vector", "bitmasklabels", "bitmask")
+_WITH_BOX = (
+    "rectanglelabels",
+    "polygonlabels",
+    "ellipselabels",
+    "brushlabels",
+    "labels",
+    "rectangle",
+    "polygon",
+    "ellipse",
+    "brush",
+)
 
 
 @dataclass(frozen=True)
@@ -61,10 +72,10 @@ def read(source: Source) -> Iterator[Finding]:
     """Every task that someone has annotated."""
     found = documents_of(source, ".json", _looks_like)
     for file in found.files:
-        yield from found.findings(file, parse(documents.read_bytes(file), file))
+        yield from found.findings(file, parse(documents.read_bytes(file), file, with_outlines=source.masks))
 
 
-def parse(data: bytes, path: Path) -> Listing:
+def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> Listing:
     """Parses an export's bytes; `path` is only named in errors. Boxes are fractions, envelopes of what is turned.
 
     Raises:
@@ -88,7 +99,7 @@ def parse(data: bytes, path: Path) -> Listing:
         if name in shortened:
             problems.append(("annotation_superseded", f"{name} is annotated more than once; the last is used"))
         shortened[name] = short
-    entries = [_entry(task, path, problems) for task in [*tasks, *shortened.values()]]
+    entries = [_entry(task, path, problems, with_outlines) for task in [*tasks, *shortened.values()]]
     return Listing(tuple(entry for entry in entries if entry is not None), tuple(problems))
 
 
@@ -129,7 +140,7 @@ def _shortened(item: dict[str, Any], number: int) -> tuple[str, _Task]:
     return name, _Task(name, item, results)
 
 
-def _entry(task: _Task, path: Path, problems: list[tuple[str, str]]) -> Entry | None:
+def _entry(task: _Task, path: Path, problems: list[tuple[str, str]], with_outlines: bool) -> Entry | None:
     reference = _reference(task.data)
     if reference is None:
         problems.append(("entry_ignored", f"{task.name} names no image"))
@@ -140,7 +151,8 @@ def _entry(task: _Task, path: Path, problems: list[tuple[str, str]]) -> Entry | 
     for number, result in enumerate(task.results, start=1):
         if not isinstance(result, dict):
             raise _wrong(path, f"{task.name}: result {number} is no object")
-        objects.extend(_objects(result, labels, f"{task.name}: result {number}", path, problems))
+        found = _objects(result, labels, f"{task.name}: result {number}", path, problems)
+        objects.extend(found if with_outlines else (replace(item, outline=None) for item in found))
         size = size or values.size(result.get("original_width"), result.get("original_height"))
     return Entry(_names(reference, task.data.get("file_upload")), tuple(objects), size, "fraction")
 
@@ -175,7 +187,11 @@ def _objects(
         return  # choices, ratings, texts and relations say nothing of a box
     if not labels and region in by_region:
         return  # the result with the labels bears the same shape
-    box = _box(value, result, where, path)
+    try:
+        box, outline = _brushed(value, result) if "rle" in value else _drawn(value, result, where, path)
+    except ValueError as error:
+        problems.append(("box_missing", f"{where} ({kind}): {error}"))
+        return
     if box is None:
         problems.append(("box_missing", f"{where} ({kind}) has no shape with a box"))
     elif not labels:
@@ -183,13 +199,33 @@ def _objects(
     else:
         if len(labels) > 1:
             problems.append(("labels_several", f"{where} has the labels {', '.join(labels)}"))
-        yield from (ObjectAnnotation(label, box) for label in labels)
+        yield from (ObjectAnnotation(label, box, outline=outline) for label in labels)
 
 
 def _kind(value: Any) -> str | None:
     """JSON-MIN has no types; the list of labels tells."""
     known = (*_WITHOUT_BOX, *_WITH_BOX)
     return next((key for key in known if key in value), None) if isinstance(value, dict) else None
+
+
+def _brushed(value: dict[str, Any], result: dict[str, Any]) -> tuple[Box | None, Outline | None]:
+    """The box around what was brushed, and the mask; raises ValueError where its run lengths are none."""
+    size = values.size(result.get("original_width"), result.get("original_height"))
+    if size is None:
+        raise ValueError("no original_width and original_height")
+    mask = brush.decoded(value["rle"], *size)
+    box, (width, height) = masks.box_of(mask), size
+    if box is None:
+        return None, None
+    fractions = Box(box.xmin / width, box.ymin / height, box.xmax / width, box.ymax / height)
+    return fractions, masks.pasted(mask, (0, 0), size)
+
+
+def _drawn(value: dict[str, Any], result: dict[str, Any], where: str, path: Path) -> tuple[Box | None, Outline | None]:
+    """The box of a shape, and of a polygon the outline."""
+    corners = values.points(value.get("points"))
+    outline = masks.polygon((x / 100, y / 100) for x, y in corners) if corners else None
+    return _box(value, result, where, path), outline
 
 
 def _box(value: dict[str, Any], result: dict[str, Any], where: str, path: Path) -> Box | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 
+from odtool.dataset import masks
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, dota, yolo_layout
 from odtool.dataset.readers.folders import find_image, find_stem, image_folders, walk
@@ -75,7 +76,7 @@ def read(source: Source) -> Iterator[Finding]:
                 if label is not None:
                     met.setdefault((label.parent, image.parent), set()).add(image.stem)
                 own = split or _split_of_folder(image, source)
-                yield Deferred(parse_file, (image, label, own, layout.names, file, layout.keypoints))
+                yield Deferred(parse_file, (image, label, own, layout.names, file, layout.keypoints, source.masks))
     yield from _without_image(met)
     if not found_any:
         raise DataError(
@@ -98,18 +99,30 @@ def _without_image(met: Mapping[tuple[Path, Path], set[str]]) -> Iterator[Proble
 
 
 def parse_file(
-    image: Path, label: Path | None, split: str | None, names: Mapping[int, str], layout: Path, keypoints: int = 0
+    image: Path,
+    label: Path | None,
+    split: str | None,
+    names: Mapping[int, str],
+    layout: Path,
+    keypoints: int,
+    with_outlines: bool,
 ) -> Iterator[AnnotatedImage]:
     """One image with its text file; without one it is background."""
     if label is None:
         yield AnnotatedImage(image, image, (), "fraction", split)
         return
-    objects = parse(documents.read_bytes(label), label, names, layout, keypoints)
+    objects = parse(documents.read_bytes(label), label, names, layout, keypoints, with_outlines=with_outlines)
     yield AnnotatedImage(image, label, objects, "fraction", split)
 
 
 def parse(
-    data: bytes, path: Path, names: Mapping[int, str], layout: Path, keypoints: int = 0
+    data: bytes,
+    path: Path,
+    names: Mapping[int, str],
+    layout: Path,
+    keypoints: int = 0,
+    *,
+    with_outlines: bool = False,
 ) -> tuple[ObjectAnnotation, ...]:
     """Parses a label file's bytes; the paths are only named in errors.
 
@@ -143,7 +156,9 @@ def parse(
                 f"class {index} has no name in {layout}",
                 f"It names {len(names)} classes; add the missing ones.",
             )
-        objects.append(ObjectAnnotation(names[index], _box(values)))
+        corners = list(zip(values[0::2], values[1::2], strict=True)) if len(values) > 5 else []
+        outline = masks.polygon(corners) if with_outlines and corners else None
+        objects.append(ObjectAnnotation(names[index], _box(values), outline=outline))
     return tuple(objects)
 
 

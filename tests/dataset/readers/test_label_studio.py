@@ -71,6 +71,16 @@ def test_shapes_in_per_cent_become_fractions(shape: dict[str, Any], expected: li
     assert (found.entries[0].unit, found.entries[0].size) == ("fraction", (200, 100))
 
 
+def test_a_polygon_is_a_mask_where_masks_are_asked_for() -> None:
+    shape = result({"points": [[10, 10], [50, 20], [30, 60]], "polygonlabels": ["cat"]}, "polygonlabels")
+    text = json.dumps([task(annotation(shape))]).encode()
+    (entry,) = label_studio.parse(text, PATH, with_outlines=True).entries
+    outline = entry.objects[0].outline
+    assert outline is not None
+    assert outline.polygons == ((0.1, 0.1, 0.5, 0.2, 0.3, 0.6),)
+    assert label_studio.parse(text, PATH).entries[0].objects[0].outline is None
+
+
 def test_a_shape_and_its_labels_in_two_results_are_one_object() -> None:
     bare = {key: CAT[key] for key in ("x", "y", "width", "height", "rotation")}
     found = parse(task(annotation(result(bare, "rectangle"), result({**bare, "labels": ["dog"]}, "labels"))))
@@ -81,6 +91,7 @@ def test_what_has_no_box_or_label_is_counted_and_choices_are_passed_over() -> No
     found = parse(
         task(
             annotation(
+                result({"x": 1, "y": 2, "keypointlabels": ["cat"]}, "keypointlabels"),
                 result({"format": "rle", "rle": [0], "brushlabels": ["cat"]}, "brushlabels"),
                 result({"choices": ["sunny"]}, "choices"),
                 result({**CAT, "rectanglelabels": []}),
@@ -90,7 +101,7 @@ def test_what_has_no_box_or_label_is_counted_and_choices_are_passed_over() -> No
             )
         )
     )
-    assert kinds(found) == ["shape_skipped", "box_missing", "labels_several"]
+    assert kinds(found) == ["shape_skipped", "box_missing", "box_missing", "labels_several"]
     assert [label for label, _ in corners(found)] == ["cat", "pet"]
 
 

@@ -229,3 +229,12 @@ def test_a_label_may_be_spelt_otherwise(tmp_path: Path, image: str, label: str) 
     (tmp_path / "data.yaml").write_text("train: images\nnames: [cat]\n")
     (found,), _ = findings(Source(tmp_path))
     assert len(found.objects) == 1
+
+
+def test_polygons_are_masks_where_masks_are_asked_for() -> None:
+    text = b"0 0.5 0.5 0.5 0.25\n0 0.1 0.2 0.5 0.1 0.3 0.6\n"
+    box, polygon = yolo.parse(text, LABEL, {0: "cat"}, YAML, with_outlines=True)
+    assert box.outline is None
+    assert polygon.outline is not None
+    assert polygon.outline.polygons == ((0.1, 0.2, 0.5, 0.1, 0.3, 0.6),)
+    assert [item.outline for item in yolo.parse(text, LABEL, {0: "cat"}, YAML)] == [None, None]
