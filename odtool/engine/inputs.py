@@ -52,9 +52,15 @@ def training_data(configs: Configs, model: Any, strategy: Any, *, cache: RecordC
     return without_autograph(lambda: strategy.distribute_datasets_from_function(build))
 
 
-def evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int) -> Any:
-    """One pass over an evaluation set, or over 1 of `sample` of its images, as `eval_continuously` reads it."""
-    reader = copy.deepcopy(reader)
+def evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int, batch: int = 1) -> Any:
+    """One pass over an evaluation set, or over 1 of `sample` of its images, as `eval_continuously` reads it.
+
+    Args:
+        batch: images in a batch, of which the last may have fewer; 1 leaves it to the config.
+    """
+    reader, settings = copy.deepcopy(reader), copy.deepcopy(configs["eval_config"])
+    if batch > 1:
+        settings.batch_size, reader.drop_remainder = batch, False
     _record_files(reader)
     reader.num_epochs = 1
     reader.sample_1_of_n_examples = sample
@@ -62,7 +68,7 @@ def evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int) -
     def build() -> Any:
         with own_builder():
             return inputs.eval_input(
-                eval_config=configs["eval_config"], eval_input_config=reader, model_config=configs["model"], model=model
+                eval_config=settings, eval_input_config=reader, model_config=configs["model"], model=model
             )
 
     return without_autograph(build)

@@ -66,6 +66,20 @@ def build(
     )
     if reader.sample_1_of_n_examples > 1:
         records = records.shard(reader.sample_1_of_n_examples, 0)
-    decoder = decoder_builder.build(reader)
+    decoder = _parse_densely(decoder_builder.build(reader))
     examples = records.map(lambda record: transform_input_data_fn(decoder.decode(record)), tf.data.AUTOTUNE)
     return examples.batch(batch_size, drop_remainder=reader.drop_remainder).prefetch(reader.num_prefetch_batches)
+
+
+def _parse_densely(decoder: Any) -> Any:
+    """Lists of a record parsed straight to tensors: the API makes some twenty sparse ones of each and converts them.
+
+    Its handlers take either; a list that a record lacks is an empty one both ways.
+    """
+    decoder.keys_to_features = {
+        key: tf.io.FixedLenSequenceFeature([], feature.dtype, allow_missing=True)
+        if isinstance(feature, tf.io.VarLenFeature)
+        else feature
+        for key, feature in decoder.keys_to_features.items()
+    }
+    return decoder

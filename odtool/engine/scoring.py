@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from object_detection import eval_util, inputs, model_lib, model_lib_v2
 from object_detection.core.standard_fields import DetectionResultFields, InputDataFields
 from object_detection.utils import label_map_util, visualization_utils
 
+from odtool.engine import batching
 from odtool.engine.ending import StopRequest
 from odtool.engine.inputs import evaluation_data
 from odtool.engine.model import Configs
@@ -57,7 +59,8 @@ class Scorer:
         self._train_config = configs["train_config"]
         self._categories = label_map_util.create_category_index_from_labelmap(reader.label_map_path)
         self._model = model
-        self._data = evaluation_data(configs, reader, model, sample=sample)
+        self._at_once = batching.images_at_once(configs, reader, model)
+        self._data = evaluation_data(configs, reader, model, sample=sample, batch=self._at_once)
         self._run_batch = Graph(self._batch)
         # Drawn op by op a picture takes half a second, as long as running the model over ten images.
         self._run_pictures = Graph(self._pictures)
@@ -67,7 +70,11 @@ class Scorer:
     @property
     def element(self) -> Any:
         """TensorSpecs of a batch."""
-        return self._data.element_spec
+        if self._at_once == 1:
+            return self._data.element_spec
+        return tf.nest.map_structure(
+            lambda spec: tf.TensorSpec([self._at_once, *spec.shape[1:]], spec.dtype), self._data.element_spec
+        )
 
     def score(self, stop: StopRequest) -> Score:
         """One pass with the model's present variables. An exception in a batch ends it; nothing is left out.
@@ -82,18 +89,19 @@ class Scorer:
         evaluators: list[Any] = []
         losses: dict[str, list[float]] = {}
         pictures: dict[str, Any] = {}
-        images = 0
-        for index, (features, labels) in enumerate(self._data):
+        images = steps = 0
+        for features, labels in self._data:
             stop.check()
-            batch_losses, batch = self._run_batch(features, labels)
+            batch_losses, batch = self._run(features, labels)
             evaluators = evaluators or self._evaluators()
             for evaluator in evaluators:
                 evaluator.add_eval_dict(batch)
             for name, loss in batch_losses.items():
-                losses.setdefault(name, []).append(float(loss))
-            if index < self._eval_config.num_visualizations and InputDataFields.original_image in features:
-                pictures.update(self._draw(index, batch))
-            images += int(batch[InputDataFields.key].shape[0])
+                losses.setdefault(name, []).extend(loss)
+            if InputDataFields.original_image in features:
+                pictures.update(self._draw(steps, batch))
+            images += len(batch[InputDataFields.key])
+            steps += self._at_once
         if not images:
             raise DataError(
                 "the evaluation set has no images", "Prepare it with a validation share: odtool prepare --val 0.1"
@@ -103,21 +111,39 @@ class Scorer:
         metrics, by_class = self._split(found)
         return Score(metrics, by_class, images, time.monotonic() - began, pictures)
 
+    def _run(self, features: dict[str, Any], labels: dict[str, Any]) -> tuple[dict[str, list[float]], dict[str, Any]]:
+        """Losses, one for each image or for the batch, and what the evaluators read of a batch of any size."""
+        count = len(features[inputs.HASH_KEY])
+        if count < self._at_once:
+            features, labels = batching.fill((features, labels), self._at_once)
+        losses, batch = self._run_batch(features, labels)
+        if count < self._at_once:
+            losses, batch = tf.nest.map_structure(lambda value: value[:count], (losses, batch))
+        return {name: np.ravel(value).tolist() for name, value in losses.items()}, batch
+
     def _batch(self, features: dict[str, Any], labels: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Losses, and what the evaluators read, for one batch; as `model_lib_v2.eager_eval_loop` computes it.
+        """Losses, and what the evaluators read, for one batch."""
+        if self._at_once == 1:
+            return self._judge(self._model, features, labels)
+        return batching.one_by_one(self._model, features, labels, self._judge, autograph=self._run_batch.autograph)
+
+    def _judge(
+        self, model: Any, features: dict[str, Any], labels: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """What a model says of a batch, as `model_lib_v2.eager_eval_loop` computes it.
 
         There, prepare_eval_dict runs outside the graph, op by op, which took a third of the time of evaluation.
         """
         boxes = labels[InputDataFields.groundtruth_boxes].shape
         unpad = boxes[1] is not None and self._eval_config.batch_size == 1
         losses, predicted = model_lib_v2._compute_losses_and_predictions_dicts(
-            self._model,
+            model,
             features,
             model_lib.unstack_batch(labels, unpad_groundtruth_tensors=unpad),
             training_step=None,
             add_regularization_loss=self._train_config.add_regularization_loss,
         )
-        detections = self._model.postprocess(predicted, features[InputDataFields.true_image_shape])
+        detections = model.postprocess(predicted, features[InputDataFields.true_image_shape])
         self._class_agnostic = DetectionResultFields.detection_classes not in detections
         used = (
             InputDataFields.image,
@@ -174,9 +200,21 @@ class Scorer:
             return bool(self._eval_config.include_metrics_per_category and self._eval_config.all_metrics_per_category)
         return True
 
-    def _draw(self, index: int, batch: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-        for position, picture in enumerate(self._run_pictures(batch)):
-            yield f"eval_side_by_side_{index}_{position}", picture
+    def _draw(self, first: int, batch: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        """Pictures of a batch as far as the config asks for them; `first` is its first step of the stock loop."""
+        for step, part in enumerate(self._steps(batch), first):
+            if step >= self._eval_config.num_visualizations:
+                return
+            for position, picture in enumerate(self._run_pictures(part)):
+                yield f"eval_side_by_side_{step}_{position}", picture
+
+    def _steps(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The batch as the stock loop would meet it: image by image, where it is our own batch."""
+        if self._at_once == 1:
+            yield batch
+            return
+        for index in range(len(batch[InputDataFields.key])):
+            yield {name: value[index : index + 1] for name, value in batch.items()}
 
     def _pictures(self, batch: dict[str, Any]) -> list[Any]:
         drawn = visualization_utils.draw_side_by_side_evaluation_image(

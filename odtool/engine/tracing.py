@@ -33,6 +33,7 @@ class Graph:
         self._function = function
         self._traced = tf.function(function, autograph=False)
         self._settled = False
+        self.autograph = False
 
     def __call__(self, *arguments: Any) -> Any:
         """Runs the graph; the first call traces it."""
@@ -49,6 +50,7 @@ class Graph:
             result = action()
         except tf.errors.OperatorNotAllowedInGraphError as error:
             log.info("tracing with AutoGraph: %s", str(error).splitlines()[0])
+            self.autograph = True
             self._traced = tf.function(self._function)
             result = action()
         self._settled = True
