@@ -17,6 +17,7 @@ from object_detection import inputs
 from object_detection.builders import dataset_builder, decoder_builder
 from object_detection.protos import input_reader_pb2
 
+from odtool.engine import sharding
 from odtool.engine.cache import RecordCache
 
 _READ_BUFFER = 8_000_000
@@ -50,7 +51,7 @@ def build(
         reader: an InputReader message.
         batch_size: over all replicas; a replica's share of it is used where there is an `input_context`.
         transform_input_data_fn: from a decoded record to features and labels.
-        input_context: tf.distribute.InputContext of a worker, which gets its share of the files.
+        input_context: tf.distribute.InputContext of a process, which gets its own part of the records.
         reduce_to_frame_fn: used for sequence examples only, which are left to the API.
         cache: keeps records in memory.
     """
@@ -58,12 +59,11 @@ def build(
         return dataset_builder.build(reader, batch_size, transform_input_data_fn, input_context, reduce_to_frame_fn)
     if input_context is not None:
         batch_size = input_context.get_per_replica_batch_size(batch_size)
-    records = dataset_builder.read_dataset(
-        cache.records if cache else functools.partial(tf.data.TFRecordDataset, buffer_size=_READ_BUFFER),
-        list(reader.tf_record_input_reader.input_path),
-        reader,
-        filename_shard_fn=dataset_builder.shard_function_for_context(input_context),
-    )
+    plainly = functools.partial(tf.data.TFRecordDataset, buffer_size=_READ_BUFFER)
+    read: sharding.FileReader = cache.records if cache else plainly
+    if input_context is not None and (count := input_context.num_input_pipelines) > 1:
+        reader, read = sharding.part(reader, read, count=count, index=input_context.input_pipeline_id)
+    records = dataset_builder.read_dataset(read, list(reader.tf_record_input_reader.input_path), reader)
     if reader.sample_1_of_n_examples > 1:
         records = records.shard(reader.sample_1_of_n_examples, 0)
     decoder = _parse_densely(decoder_builder.build(reader))
