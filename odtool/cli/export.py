@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from odtool import folders
 from odtool.cli import asking, console, evaluate, job
@@ -24,42 +26,94 @@ PRECISIONS = ("float32", "float16", "int8")
 INPUT_TYPES = ("image_tensor", "float_image_tensor", "encoded_image_string_tensor", "tf_example")
 
 
-def export(
+def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
     run: job.RunArgument = None,
     checkpoint: Annotated[
         str | None,
         typer.Option(help="best, latest, or a checkpoint's path. The best by default, where there is one."),
     ] = None,
     formats: Annotated[str, typer.Option("--format", help="Any of savedmodel, tflite and onnx.")] = "savedmodel",
+    tflite: Annotated[
+        str, typer.Option(help="Precision of TFLite files, any of float32, float16 and int8.")
+    ] = "float32",
     input_type: Annotated[
         str, typer.Option(help=f"What the SavedModel takes: {', '.join(INPUT_TYPES)}.")
     ] = "image_tensor",
+    max_detections: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most detections in an image of a TFLite file. By default as the config says."),
+    ] = None,
+    fast_nms: Annotated[
+        bool,
+        typer.Option(
+            "--fast-nms",
+            help="In TFLite files of SSD models, let boxes suppress each other whatever their classes: "
+            "faster with many classes, but not what the checkpoint does.",
+        ),
+    ] = False,
+    representative_images: Annotated[
+        int, typer.Option(min=1, help="Training images from which int8 learns the range of each tensor.")
+    ] = 100,
+    verify_images: Annotated[
+        int, typer.Option(min=1, help="Evaluation images on which each file is compared with the checkpoint.")
+    ] = 50,
+    min_agreement: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Agreement that a file with float weights needs; 0 takes any."),
+    ] = 0.9,
     out: Annotated[Path | None, typer.Option(help="Folder to write, in place of exported-models/<run>.")] = None,
-    gpu: Annotated[str, typer.Option("--gpu", help="cpu, or the number of a GPU to run the model on.")] = "cpu",
+    gpu: Annotated[str, typer.Option("--gpu", help="cpu, or the number of a GPU to run the checkpoint on.")] = "cpu",
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Export a run's model for other programs and devices, and verify each file against the checkpoint.
+    """Export a run's model for other programs and devices.
 
-    Example: `odtool export --format savedmodel,tflite,onnx`
+    Each file is run in its own runtime and compared with the checkpoint. Where one with float weights does not agree,
+    nothing is put in place, and the exit code is 1.
+
+    Example: `odtool export --format savedmodel,tflite,onnx --tflite float16,int8`
     """
     wanted = _chosen(formats, FORMATS, "--format")
+    precisions = _chosen(tflite, PRECISIONS, "--tflite")
     if input_type not in INPUT_TYPES:
         raise typer.BadParameter(f"--input-type {input_type} is not one of {', '.join(INPUT_TYPES)}")
     space = console.workspace(workspace)
     found = space.find_run(run)
     target = ExportedModel(out.absolute()) if out else space.exported(found)
     prefix = find_checkpoint(found, checkpoint)
+    check_before(found, wanted)
     choice = devices.choose(devices.inventory(), gpu)
+    options: list[object] = ["--checkpoint", prefix, "--format", ",".join(wanted), "--tflite", ",".join(precisions)]
+    options += ["--input-type", input_type, "--representative-images", representative_images]
+    options += ["--verify-images", verify_images, "--min-agreement", min_agreement]
+    options += [
+        *(["--max-detections", max_detections] if max_detections else []),
+        *(["--fast-nms"] if fast_nms else []),
+    ]
+
+    def write(folder: Path, tell: Callable[[str], None]) -> dict[str, Any]:
+        return asking.follow("export", found, "--folder", folder, *options, environment=choice.environment, hear=tell)
+
+    _export(target, write, as_json=as_json)
+
+
+def _export(
+    target: ExportedModel, write: Callable[[Path, Callable[[str], None]], dict[str, Any]], *, as_json: bool
+) -> None:
+    """Puts what `write` makes in place, where it is accepted, and shows it in any case."""
+    earlier = sorted(path.name for path in target.path.iterdir()) if target.path.is_dir() else []
     with folders.replacing(target.path, command="odtool export", refuse=refuse_foreign) as folder:
-        options: list[object] = ["--checkpoint", prefix, "--folder", folder]
-        options += ["--format", ",".join(wanted), "--input-type", input_type]
         with _telling() as tell:
-            record = asking.follow("export", found, *options, environment=choice.environment, hear=tell)
-    console.show(
-        {**record, "path": str(target.path)}, as_json=as_json, render=lambda screen: _render(screen, target, record)
-    )
+            record = write(folder, tell)
+        payload = {**record, "path": str(target.path) if record["accepted"] else None}
+        console.show(payload, as_json=as_json, render=lambda screen: _render(screen, record))
+        if not record["accepted"]:
+            _refuse(target, record)
+        gone = [name for name in earlier if not (folder / name).exists()]
+    if gone:
+        console.warn(f"the earlier export is replaced; it also held {', '.join(gone)}")
+    console.say(f"exported to {target.path}; {target.card.name} there says how to call each file")
 
 
 def _chosen(text: str, known: tuple[str, ...], option: str) -> list[str]:
@@ -88,6 +142,16 @@ def find_checkpoint(run: Run, wanted: str | None) -> Path:
     return Path(evaluate.resolve_checkpoint(run, wanted))
 
 
+def check_before(run: Run, formats: list[str]) -> None:
+    """Raises OdtoolError for what cannot be exported, before the engine has spent a minute on it."""
+    from odtool.pipeline import config, exportable
+
+    exportable.refuse(config.load(run.pipeline_config), tuple(formats))
+    missing = [name for name in ("tf2onnx", "onnxruntime") if "onnx" in formats and find_spec(name) is None]
+    if missing:
+        raise JobError(f"--format onnx: {missing[0]} is not installed", "Install it: pip install 'odtool[onnx]'")
+
+
 def refuse_foreign(out: Path) -> None:
     """Raises JobError where `out` is no folder that an export may replace: it must be empty or an earlier export."""
     if not out.exists():
@@ -111,5 +175,45 @@ def _telling() -> Iterator[Callable[[str], None]]:
     yield console.say
 
 
-def _render(screen: Console, target: ExportedModel, record: dict[str, Any]) -> None:
-    screen.print(f"{record['checkpoint']} of run {record['run']} exported to {target.path}", markup=False)
+def _render(screen: Console, record: dict[str, Any]) -> None:
+    from odtool.detection import card
+
+    rows = []
+    for each in record["files"]:
+        agreement, input_of = each["agreement"], each["input"]
+        rows.append(
+            [
+                each["file"],
+                card.size(each["bytes"]),
+                input_of.get("dtype") or input_of["type"],
+                f"{agreement['found']:.1%}",
+                f"{agreement['confirmed']:.1%}",
+                card.number(each["mAP"]),
+                card.number(each["mAP_change"], sign=True),
+                f"{each['milliseconds']:.1f}",
+            ]
+        )
+    columns = ["file", "size", "input", "found", "confirmed", "mAP", "change", "ms per image"]
+    on = record["verified_on"]
+    told = f"{record['checkpoint']} of run {record['run']}, on {on['images']} images of the {on['split']} records"
+    shown = console.table(told, columns, rows)
+    shown.columns[0].no_wrap = True  # a file's name is for copying
+    screen.print(shown)
+    least = min(each["agreement"]["min_score"] for each in record["files"])
+    screen.print(
+        f"found: the checkpoint's detections from score {least:.2g} on that the file has too (same class, IoU 0.5); "
+        f"confirmed: the reverse. mAP of the checkpoint here: {card.number(on['mAP'])}. {record['machine']}.",
+        style="dim",
+        markup=False,
+    )
+
+
+def _refuse(target: ExportedModel, record: dict[str, Any]) -> None:
+    failed = [each["file"] for each in record["files"] if not each["accepted"]]
+    message = (
+        f"{', '.join(failed)}: agrees with {record['checkpoint']} less than {record['min_agreement']:.0%}, "
+        f"so nothing is written to {target.path}"
+    )
+    console.stderr.print(f"[red]error:[/] {escape(message)}")
+    console.stderr.print("[dim]hint:[/] To have the files all the same, for a look: --min-agreement 0")
+    raise typer.Exit(1)

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from odtool.cli import job
+from odtool.pipeline import config, zoo
 from odtool.workspace import Run, Workspace
 
 ENGINE = """
 import json, os, pathlib, sys
-options = dict(zip(sys.argv[3::2], sys.argv[4::2]))
+words = sys.argv[3:]
+options = {word: after for word, after in zip(words, words[1:])}
 folder = pathlib.Path(options["--folder"])
 assert not list(folder.iterdir())
 print(json.dumps({"doing": "working"}), flush=True)
@@ -22,11 +24,22 @@ if pathlib.Path("fail").exists():
     (folder / "half").touch()
     print(json.dumps({"failed": "the model is broken", "hint": "mend it"}))
     sys.exit(1)
+agreement = {"found": 0.5, "confirmed": 1.0, "min_score": 0.3}
+accepted = float(options["--min-agreement"]) <= 0.5
+made = {"file": "model.onnx", "bytes": 1500000, "input": {"type": "image_tensor"}, "agreement": agreement,
+        "mAP": 0.5, "mAP_change": -0.01, "milliseconds": 2.0, "accepted": accepted}
 record = {"run": "mine", "checkpoint": pathlib.Path(options["--checkpoint"]).name, "argv": sys.argv[3:],
-          "gpus": os.environ["CUDA_VISIBLE_DEVICES"]}
+          "gpus": os.environ["CUDA_VISIBLE_DEVICES"], "files": [made], "accepted": accepted, "machine": "a machine",
+          "verified_on": {"images": 3, "split": "evaluation", "mAP": 0.51},
+          "min_agreement": float(options["--min-agreement"])}
+for name in options["--format"].split(","):
+    (folder / name).touch()
 (folder / "export.json").write_text(json.dumps(record))
 print(json.dumps(record))
 """
+
+ANY = ("--min-agreement", 0.5)
+"""What the script's export has."""
 
 
 @pytest.fixture
@@ -34,7 +47,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run with two checkpoints in the current workspace."""
     found = Workspace(tmp_path / "a [b]").run("mine")
     found.path.mkdir(parents=True)
-    found.pipeline_config.touch()
+    config.save(zoo.build(zoo.find("demo_ssd")), found.pipeline_config)
     for step in (100, 200):
         checkpoint(found.checkpoint(step))
     (tmp_path / "engine.py").write_text(ENGINE)
@@ -54,31 +67,78 @@ def option(argv: list[str], name: str) -> str:
 
 
 def test_the_best_checkpoint_is_exported_and_without_one_the_latest(odtool: Callable, run: Run) -> None:
-    said = odtool("export", "--json")
+    said = odtool("export", *ANY, "--json")
     assert said.code == 0
     assert option(said.json["argv"], "--checkpoint") == str(run.checkpoint(200))
     assert said.json["gpus"] == "-1"
     checkpoint(run.best / "ckpt-100")
-    assert option(odtool("export", "--json").json["argv"], "--checkpoint") == str(run.best / "ckpt-100")
-    named = odtool("export", "mine", "--checkpoint", "ckpt-100", "--json").json
+    assert option(odtool("export", *ANY, "--json").json["argv"], "--checkpoint") == str(run.best / "ckpt-100")
+    named = odtool("export", "mine", *ANY, "--checkpoint", "ckpt-100", "--json").json
     assert option(named["argv"], "--checkpoint") == str(run.checkpoint(100))
 
 
 def test_what_the_engine_does_is_told_and_its_folder_put_in_place(odtool: Callable, run: Run) -> None:
-    said = odtool("export", "--format", "onnx,savedmodel")
+    said = odtool("export", *ANY, "--format", "onnx,savedmodel")
     assert said.code == 0
-    assert said.err.splitlines() == ["working"]
+    assert said.err.splitlines()[0] == "working"
     assert [path.name for path in Path("exported-models").iterdir()] == ["mine"]
     assert Path("exported-models/mine/export.json").is_file()
+    for part in ("model.onnx", "1.5 MB", "50.0%", "-0.010", "on 3 images of the evaluation records"):
+        assert part in said.out
+
+
+def test_a_file_that_does_not_agree_is_shown_and_nothing_put_in_place(odtool: Callable, run: Run) -> None:
+    said = odtool("export", "--format", "onnx")
+    assert said.code == 1
+    assert "50.0%" in said.out
+    assert "model.onnx: agrees with ckpt-200 less than 90%, so nothing is written" in said.err
+    assert not Path("exported-models").exists()
+    told = odtool("export", "--format", "onnx", "--json")
+    assert told.code == 1
+    assert (told.json["accepted"], told.json["path"]) == (False, None)
+
+
+def test_what_an_earlier_export_held_and_this_one_does_not_is_named(odtool: Callable, run: Run) -> None:
+    assert odtool("export", *ANY, "--format", "savedmodel,onnx").code == 0
+    said = odtool("export", *ANY, "--format", "onnx")
+    assert said.code == 0
+    assert "it also held savedmodel" in said.err
+
+
+def test_settings_are_handed_on(odtool: Callable, run: Run) -> None:
+    wishes = ("--tflite", "int8,float16", "--fast-nms", "--max-detections", 7, "--verify-images", 3)
+    argv = odtool("export", *ANY, "--format", "tflite", *wishes, "--json").json["argv"]
+    assert option(argv, "--tflite") == "float16,int8"
+    assert (option(argv, "--max-detections"), option(argv, "--verify-images")) == ("7", "3")
+    assert "--fast-nms" in argv
+
+
+def test_what_the_model_cannot_become_is_said_before_any_work(odtool: Callable, run: Run) -> None:
+    config.save(zoo.build(zoo.find("faster_rcnn_resnet50_v1_640x640")), run.pipeline_config)
+    said = odtool("export", *ANY, "--format", "savedmodel,tflite")
+    assert said.code == 1
+    assert "--format tflite: the API's TFLite graph is for SSD, EfficientDet and CenterNet" in said.err
+    assert "savedmodel, onnx" in said.err
+    assert "working" not in said.err
+
+
+def test_onnx_without_its_libraries_is_said_before_any_work(
+    odtool: Callable, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("odtool.cli.export.find_spec", lambda name: None if name == "onnxruntime" else name)
+    said = odtool("export", "--format", "onnx")
+    assert said.code == 1
+    assert "onnxruntime is not installed" in said.err
+    assert "pip install 'odtool[onnx]'" in said.err
 
 
 def test_a_failure_leaves_the_earlier_export(odtool: Callable, run: Run) -> None:
-    assert odtool("export").code == 0
+    assert odtool("export", *ANY).code == 0
     Path("fail").touch()
-    said = odtool("export")
+    said = odtool("export", *ANY)
     assert said.code == 1
     assert "the model is broken" in said.err
-    assert [path.name for path in Path("exported-models").rglob("*")] == ["mine", "export.json"]
+    assert sorted(path.name for path in Path("exported-models").rglob("*")) == ["export.json", "mine", "savedmodel"]
 
 
 def test_a_folder_of_someone_elses_is_left_alone(odtool: Callable, run: Run) -> None:
@@ -97,6 +157,6 @@ def test_a_checkpoint_that_is_not_there_is_an_error(odtool: Callable, run: Run, 
     assert not Path("exported-models").exists()
 
 
-@pytest.mark.parametrize("wrong", [("--format", "tflite,pdf"), ("--input-type", "jpeg")])
+@pytest.mark.parametrize("wrong", [("--format", "tflite,pdf"), ("--input-type", "jpeg"), ("--tflite", "int4")])
 def test_an_unknown_word_is_wrong_usage(odtool: Callable, run: Run, wrong: tuple[str, ...]) -> None:
     assert odtool("export", *wrong).code == 2

@@ -1,64 +1,194 @@
-"""The flow of an export: load, write each format, verify, and write down what was made."""
+"""The flow of an export: load, write each format, verify each against the checkpoint, and write down what was made."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
-from odtool import files
-from odtool.engine.exporting import saved_model, source, tflite
+from odtool import __version__, files
+from odtool.detection import card
+from odtool.detection.litert import LiteRtDetector
+from odtool.detection.onnx import OnnxDetector
+from odtool.engine import metrics
+from odtool.engine.exporting import onnx, runtimes, saved_model, source, tflite, verification
 from odtool.engine.exporting.request import Request
-from odtool.pipeline import config
+from odtool.engine.exporting.runtimes import Detect
+from odtool.engine.exporting.source import Source
+from odtool.pipeline import config, exportable
 from odtool.workspace import ExportedModel
 
 Tell = Callable[[str], None]
 """Called with what is being done."""
 
+_PACKAGES = ("tensorflow", "tf-models-research-object-detection", "ai-edge-litert", "tf2onnx", "onnxruntime")
+_IMAGES = {"type": "image_tensor"}
+"""What an ONNX file takes."""
+_METRICS = {
+    "mAP": "DetectionBoxes_Precision/mAP",
+    "mAP50": "DetectionBoxes_Precision/mAP@.50IOU",
+    "AR": "DetectionBoxes_Recall/AR@100",
+}
+
+
+@dataclass(frozen=True)
+class Made:
+    """One export on disk."""
+
+    label: str
+    """For people: 'SavedModel', 'TFLite int8'."""
+    format: str
+    precision: str
+    path: Path
+    load: Callable[[], Detect]
+    input: dict[str, Any]
+    """What it takes, for who calls it without odtool."""
+
 
 def export(request: Request, tell: Tell) -> dict[str, Any]:
-    """Fills the target folder.
+    """Fills the target folder with what is asked for, and with export.json and a model card that tell of it.
 
     Returns:
-        What export.json holds.
+        What export.json holds; `accepted` is False where an export with float weights does not agree with the
+        checkpoint.
 
     Raises:
-        OdtoolError: config, checkpoint or label map cannot be used.
+        OdtoolError: the model cannot be exported to a format, or config, checkpoint or records cannot be used.
     """
-    began = time.monotonic()
+    exportable.refuse(config.load(request.run.pipeline_config), request.formats)
     tell(f"loading {request.checkpoint.name} of run {request.run.name}")
-    made = source.load(request.run, request.checkpoint)
-    if "savedmodel" in request.formats:
-        tell("writing the SavedModel")
-        saved_model.write(made, request.target, input_type=request.input_type)
-    if "tflite" in request.formats:
-        _write_tflite(made, request, tell)
-    _write_settings(made, request.target)
+    exported = source.load(request.run, request.checkpoint)
+    tell("running the checkpoint on images to compare with")
+    reference = verification.reference(exported, request.verify_images)
+    accounts = []
+    for made in _written(exported, request, tell):
+        tell(f"verifying the {made.label}")
+        accounts.append(_account(made, request, verification.verify(exported, reference, made.load()), reference))
     record = {
-        "run": request.run.name,
-        "checkpoint": made.checkpoint,
-        "step": made.step,
-        "formats": list(request.formats),
-        "seconds": round(time.monotonic() - began, 1),
+        **_about(exported, request, reference),
+        "files": accounts,
+        "accepted": all(a["accepted"] for a in accounts),
     }
-    files.write_atomically(request.target.record, json.dumps(record, indent=1, allow_nan=False) + "\n")
+    _write_texts(exported, request.target, record)
     return record
 
 
-def _write_tflite(made: source.Source, request: Request, tell: Tell) -> None:
+def _written(exported: Source, request: Request, tell: Tell) -> Iterator[Made]:
+    target = request.target
+    if "savedmodel" in request.formats:
+        tell("writing the SavedModel")
+        saved_model.write(exported, target, input_type=request.input_type)
+        path = target.saved_model
+        load = partial(runtimes.saved_model, path, request.input_type)
+        yield Made("SavedModel", "savedmodel", "float32", path, load, {"type": request.input_type})
+    if "tflite" in request.formats:
+        yield from _written_tflite(exported, request, tell)
+    if "onnx" in request.formats:
+        tell("converting to ONNX")
+        onnx.write(exported, target.onnx)
+        yield Made("ONNX", "onnx", "float32", target.onnx, partial(_load, OnnxDetector, target.onnx), _IMAGES)
+
+
+def _written_tflite(exported: Source, request: Request, tell: Tell) -> Iterator[Made]:
     tell("writing the TFLite graph")
-    with tflite.graph(made, max_detections=request.max_detections, fast_nms=request.fast_nms) as graph:
+    with tflite.graph(exported, max_detections=request.max_detections, fast_nms=request.fast_nms) as graph:
         for precision in request.precisions:
-            tell(f"converting to TFLite, {precision}")
-            content = tflite.convert(graph, precision, request.representative_images)
-            request.target.tflite(precision).write_bytes(content)
+            tell(f"converting to TFLite {precision}")
+            path = request.target.tflite(precision)
+            content, takes = tflite.convert(graph, precision, request.representative_images)
+            path.write_bytes(content)
+            yield Made(f"TFLite {precision}", "tflite", precision, path, partial(_load, LiteRtDetector, path), takes)
 
 
-def _write_settings(made: source.Source, target: ExportedModel) -> None:
-    """Label map, labels and config, as the model was trained with."""
-    shutil.copyfile(made.label_map, target.label_map)
-    lines = "".join(f"{name}\n" for _, name in sorted(made.labels.items()))
+def _load(kind: type[LiteRtDetector] | type[OnnxDetector], path: Path) -> Detect:
+    return runtimes.of_detector(kind(path))
+
+
+def _account(
+    made: Made, request: Request, found: verification.Verification, reference: verification.Reference
+) -> dict[str, Any]:
+    known = found.ap is not None and reference.ap is not None
+    return {
+        "label": made.label,
+        "format": made.format,
+        "precision": made.precision,
+        "file": made.path.name,
+        "input": made.input,
+        "bytes": verification.size(made.path),
+        "agreement": asdict(found.agreement),
+        "mAP": found.ap,
+        "mAP_change": found.ap - reference.ap if known else None,  # type: ignore[operator]  # `known` says so
+        "milliseconds": found.milliseconds,
+        # Integers lose something by their nature: what, is shown and left to the user.
+        "accepted": made.precision == "int8" or found.agreement.least >= request.min_agreement,
+    }
+
+
+def _about(exported: Source, request: Request, reference: verification.Reference) -> dict[str, Any]:
+    return {
+        "run": request.run.name,
+        "checkpoint": exported.checkpoint,
+        "step": exported.step,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "architecture": config.architecture(exported.config),
+        "labels": exported.labels,
+        "formats": list(request.formats),
+        "input_type": request.input_type,
+        "metrics": _metrics(exported),
+        "verified_on": {"images": len(reference.found), "split": reference.split, "mAP": reference.ap},
+        "min_agreement": request.min_agreement,
+        "machine": machine(),
+        "versions": {"odtool": __version__, **_versions()},
+    }
+
+
+def _metrics(exported: Source) -> dict[str, float]:
+    """What evaluation gave this checkpoint; empty where it was not evaluated."""
+    if exported.step is None:
+        return {}
+    entries = metrics.read(exported.run.metrics)
+    values = {name: metrics.value_of(entries, exported.step, full) for name, full in _METRICS.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _versions() -> dict[str, str]:
+    return {name: found for name in _PACKAGES if (found := _version(name))}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def machine() -> str:
+    """The processor and how many of its threads there are, for the latencies."""
+    import os
+
+    names = [line.partition(":")[2].strip() for line in _cpu_lines() if line.startswith("model name")]
+    return f"{names[0] if names else 'CPU'}, {os.cpu_count()} threads"
+
+
+def _cpu_lines() -> list[str]:
+    try:
+        return Path("/proc/cpuinfo").read_text().splitlines()
+    except FileNotFoundError:  # not Linux
+        return []
+
+
+def _write_texts(exported: Source, target: ExportedModel, record: dict[str, Any]) -> None:
+    """Label map, labels and config, as the model was trained with, and what tells of the export."""
+    shutil.copyfile(exported.label_map, target.label_map)
+    lines = "".join(f"{name}\n" for _, name in sorted(exported.labels.items()))
     target.labels.write_text(lines, encoding="utf-8")
-    config.save(made.config, target.pipeline_config, heading=f"Exported from {made.run.name}, {made.checkpoint}.")
+    heading = f"Exported from {exported.checkpoint} of run {exported.run.name}."
+    config.save(exported.config, target.pipeline_config, heading=heading)
+    files.write_atomically(target.card, card.render(record, card.summary_beside(exported.label_map)))
+    files.write_atomically(target.record, json.dumps(record, indent=1, allow_nan=False) + "\n")

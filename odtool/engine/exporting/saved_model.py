@@ -6,12 +6,10 @@ import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import tensorflow as tf
 from object_detection import exporter_lib_v2
 
 from odtool.detection.description import NAME, ModelDescription
-from odtool.engine.exporting.source import Source, stock_checkpoint
-from odtool.engine.tracing import without_autograph
+from odtool.engine.exporting.source import Source, stock_checkpoint, without_autograph
 from odtool.workspace import ExportedModel
 
 ASSETS = "assets.extra"
@@ -27,16 +25,13 @@ def write(source: Source, target: ExportedModel, *, input_type: str) -> None:
     """
     # Written elsewhere and moved: TensorFlow takes brackets in a path for a pattern.
     with TemporaryDirectory(prefix="odtool-") as made, stock_checkpoint(source) as folder:
-        # The exporter and the messages it writes change nothing in the config they are given.
-        without_autograph(
-            lambda: exporter_lib_v2.export_inference_graph(input_type, source.config.message, folder, made)
-        )
+        message = source.config.message
+        without_autograph(source, lambda: exporter_lib_v2.export_inference_graph(input_type, message, folder, made))
         for name, place in (("saved_model", target.saved_model), ("checkpoint", target.checkpoint)):
             shutil.move(Path(made) / name, place)
     extra = target.saved_model / ASSETS
     extra.mkdir()
     (extra / NAME).write_text(describe(source).to_json() + "\n", encoding="utf-8")
-    tf.keras.backend.clear_session()
 
 
 def describe(source: Source) -> ModelDescription:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import tensorflow as tf
 
@@ -16,6 +17,9 @@ from odtool.engine import checkpoints, model
 from odtool.errors import DataError
 from odtool.pipeline import config
 from odtool.workspace import Run
+
+T = TypeVar("T")
+log = logging.getLogger("odtool.engine")
 
 
 @dataclass(frozen=True)
@@ -90,3 +94,26 @@ def records(source: Source, *, training: bool) -> list[str]:
     readers = [source.configs["train_input_config"]] if training else source.configs["eval_input_configs"][:1]
     patterns = [pattern for reader in readers for pattern in reader.tf_record_input_reader.input_path]
     return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
+
+
+def without_autograph(source: Source, build: Callable[[], T]) -> T:
+    """Calls an exporter of the API, where AutoGraph rewrites nothing of the model unless it has to.
+
+    As `engine.tracing` does for our own graphs, and for its reasons; the exporters' tf.functions ask for AutoGraph
+    themselves, so the model's methods are marked instead.
+    """
+    kind = type(source.detector)
+    own = {name: vars(kind).get(name) for name in ("preprocess", "predict", "postprocess")}
+    try:
+        for name in own:
+            setattr(kind, name, tf.autograph.experimental.do_not_convert(getattr(kind, name)))
+        return build()
+    except tf.errors.OperatorNotAllowedInGraphError as error:
+        log.info("tracing with AutoGraph: %s", str(error).splitlines()[0])
+    finally:
+        for name, method in own.items():
+            if method is None:
+                delattr(kind, name)
+            else:
+                setattr(kind, name, method)
+    return build()

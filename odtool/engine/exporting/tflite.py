@@ -15,7 +15,7 @@ from object_detection import export_tflite_graph_lib_tf2
 
 from odtool.detection.description import ModelDescription
 from odtool.engine.exporting import images, normalisation, tflite_file, tflite_metadata
-from odtool.engine.exporting.source import Source, stock_checkpoint
+from odtool.engine.exporting.source import Source, stock_checkpoint, without_autograph
 from odtool.pipeline import config, exportable
 
 log = logging.getLogger("odtool.engine")
@@ -47,12 +47,13 @@ def graph(source: Source, *, max_detections: int | None, fast_nms: bool) -> Iter
     model.image_resizer.fixed_shape_resizer.height, model.image_resizer.fixed_shape_resizer.width = size
     most = max_detections or _most_detections(architecture, model)
     with TemporaryDirectory(prefix="odtool-") as folder, stock_checkpoint(source) as checkpoint:
-        export_tflite_graph_lib_tf2.export_tflite_model(message, checkpoint, folder, most, not fast_nms)
+        write = export_tflite_graph_lib_tf2.export_tflite_model
+        without_autograph(source, lambda: write(message, checkpoint, folder, most, not fast_nms))
         yield Graph(f"{folder}/saved_model", _describe(source, size, padded=padded), source)
 
 
-def convert(made: Graph, precision: str, representative_images: int) -> bytes:
-    """The TFLite file.
+def convert(made: Graph, precision: str, representative_images: int) -> tuple[bytes, dict[str, Any]]:
+    """The TFLite file, and what its input is.
 
     Args:
         precision: of the weights: float32, float16 or int8, the last of the arithmetic too.
@@ -67,8 +68,11 @@ def convert(made: Graph, precision: str, representative_images: int) -> bytes:
         _to_integers(converter, made, representative_images)
     model = tflite_file.read(converter.convert())
     tflite_file.order_outputs(model)
-    metadata = tflite_metadata.build(made.description, quantised=tflite_file.takes_bytes(model))
-    return tflite_file.pack(model, metadata, made.description)
+    description, bytewise = made.description, tflite_file.takes_bytes(model)
+    content = tflite_file.pack(model, tflite_metadata.build(description, quantised=bytewise), description)
+    names = ("width", "height", "resize", "mean", "deviation")
+    takes = {name: getattr(description, name) for name in names}
+    return content, {**takes, "dtype": "uint8" if bytewise else "float32"}
 
 
 def _to_integers(converter: Any, made: Graph, count: int) -> None:

@@ -1,0 +1,85 @@
+"""How far two detectors agree: whether each finds what the other finds, the truth left aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odtool.detection.types import Detections
+
+MIN_SCORE = 0.3
+"""Detections below this are not what anybody looks at."""
+MIN_IOU = 0.5
+_MARGIN = 0.5
+"""A partner may have this share of the least score: one just above it and one just below are no disagreement."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of another detector with a reference, over the same images."""
+
+    found: float
+    """Share of the reference's detections that the other has too: same class, IoU of at least .5. 1 of none."""
+    confirmed: float
+    """Share of the other's detections that the reference has too."""
+    reference: int
+    """Detections of the reference from `min_score` on."""
+    other: int
+    min_score: float
+
+    @property
+    def least(self) -> float:
+        return min(self.found, self.confirmed)
+
+
+def compare(reference: Sequence[Detections], other: Sequence[Detections]) -> Agreement:
+    """Compares detections image by image.
+
+    The least score is MIN_SCORE, or what leaves one detection an image on average, where the reference is less sure.
+    """
+    least = _least_score(reference)
+    pairs = list(zip(reference, other, strict=True))
+    found = [_matched(one, two, least) for one, two in pairs]
+    confirmed = [_matched(two, one, least) for one, two in pairs]
+    return Agreement(_share(found), _share(confirmed), sum(map(len, found)), sum(map(len, confirmed)), least)
+
+
+def overlaps(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[n, m]: the IoU of each box [xmin, ymin, xmax, ymax] with each; 0 where both are empty."""
+    low = np.maximum(one[:, None, :2], two[None, :, :2])
+    high = np.minimum(one[:, None, 2:], two[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=-1)
+    areas = [np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=-1) for boxes in (one, two)]
+    union = areas[0][:, None] + areas[1][None] - shared
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float32)
+
+
+def _least_score(reference: Sequence[Detections]) -> float:
+    scores = np.sort(np.concatenate([np.zeros(0, np.float32), *(image.scores for image in reference)]))[::-1]
+    wanted = len(reference)
+    if len(scores) < wanted:
+        return 0.0
+    return min(MIN_SCORE, float(scores[wanted - 1])) if wanted else MIN_SCORE
+
+
+def _matched(one: Detections, two: Detections, least: float) -> NDArray[np.bool_]:
+    """Whether each detection of `one` from `least` on has a partner of its own in `two`; the best choose first."""
+    mine, partners = one.scores >= least, two.scores >= least * _MARGIN
+    boxes, classes = one.boxes[mine], one.classes[mine]
+    near = overlaps(boxes, two.boxes[partners])
+    near[classes[:, None] != two.classes[partners][None]] = 0
+    matched = np.zeros(len(boxes), bool)
+    for index in np.argsort(-one.scores[mine], kind="stable"):
+        best = int(np.argmax(near[index])) if near.shape[1] else 0
+        if near.shape[1] and near[index, best] >= MIN_IOU:
+            matched[index] = True
+            near[:, best] = 0
+    return matched
+
+
+def _share(matched: Sequence[NDArray[np.bool_]]) -> float:
+    every = np.concatenate([np.zeros(0, bool), *matched])
+    return float(every.mean()) if len(every) else 1.0
