@@ -75,7 +75,14 @@ def ints(key: bytes, values: tuple[int, ...]) -> bytes:
 
 def floats(key: bytes, values: Sequence[float]) -> bytes:
     """A FloatList."""
-    return _entry(key, _packed(b"\x12", struct.pack(f"<{len(values)}f", *values)))
+    return _before_floats(key, len(values)) + struct.pack(f"<{len(values)}f", *values)
+
+
+@lru_cache(maxsize=1024)
+def _before_floats(key: bytes, count: int) -> bytes:
+    size = 4 * count
+    whole = _entry(key, _packed(b"\x12", bytes(size)))
+    return whole[: len(whole) - size]
 
 
 def _packed(tag: bytes, data: bytes) -> bytes:

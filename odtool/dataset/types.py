@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal
@@ -146,11 +146,11 @@ class Source:
     """Goes before the images' source ids where several sources are merged; ends with a slash."""
     masks: bool = False
     """Whether objects' outlines are asked for."""
+    root: Path = field(init=False)
+    """The folder that the source's own paths may lead to, and nowhere above it. Looked for once: it is used often."""
 
-    @property
-    def root(self) -> Path:
-        """The folder that the source's own paths may lead to, and nowhere above it."""
-        return self.path if self.path.is_dir() else self.path.parent
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", self.path if self.path.is_dir() else self.path.parent)
 
 
 @by_position
