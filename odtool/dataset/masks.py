@@ -90,6 +90,39 @@ def pasted(mask: Mask, corner: tuple[int, int], size: tuple[int, int]) -> Outlin
     return Outline(counts=coco.encode(whole)["counts"].decode("ascii"), width=width, height=height)
 
 
+def without(outline: Outline, holes: Sequence[Outline], size: tuple[int, int]) -> Outline | None:
+    """An outline with others cut out of it, in an image of this width and height."""
+    if not holes or size[0] * size[1] > MOST_PIXELS:
+        return None if holes else outline
+    window, nowhere = (0, 0, *size), Box(0, 0, 0, 0)
+    mask = drawn(outline, nowhere, size, window)
+    for hole in holes:
+        mask = mask & ~drawn(hole, nowhere, size, window)
+    return pasted(mask, (0, 0), size)
+
+
+def from_png(data: bytes) -> Mask | None:
+    """A PNG's mask: what is not transparent, or where nothing may be, not black; None where it cannot be decoded."""
+    import io
+    import warnings
+
+    import numpy as np
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of large images and odd palettes, which do not matter here
+            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    return None
+                clear = "A" in image.getbands() or "transparency" in image.info
+                pixels = np.asarray(image.convert("RGBA").getchannel("A") if clear else image.convert("L"))
+    except Exception:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
+        return None
+    mask: Mask = pixels > 0
+    return mask
+
+
 def box_of(mask: Mask) -> Box | None:
     """The box around what is set in a mask; None where nothing is."""
     import numpy as np

@@ -71,7 +71,7 @@ def _of_file(file: Path, source: Source, with_images: Sequence[Folder]) -> Itera
     videos: dict[str, _Video] = {}
     places: dict[str, list[Path]] = {}  # where the images of a subset lie
     with open(file, "rb") as stream:
-        for item in cvat_document.parse(stream, file):
+        for item in cvat_document.parse(stream, file, with_outlines=source.masks):
             if isinstance(item, Task):
                 tasks[item.id] = item
                 continue

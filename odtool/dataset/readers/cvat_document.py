@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from odtool.dataset import masks
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.shapes import ellipse, envelope, turned
-from odtool.dataset.types import Box, ObjectAnnotation
+from odtool.dataset.types import Box, ObjectAnnotation, Outline
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -83,7 +84,7 @@ class Track:
         return ObjectAnnotation(self.label, turned(Box(*corners), rotation), occluded=bool(shape[6]))
 
 
-def parse(stream: BinaryIO, path: Path) -> Iterator[Task | CvatImage | Track]:
+def parse(stream: BinaryIO, path: Path, *, with_outlines: bool = False) -> Iterator[Task | CvatImage | Track]:
     """What a document holds, one element in memory at a time; `path` is only named in errors.
 
     Raises:
@@ -107,7 +108,7 @@ def parse(stream: BinaryIO, path: Path) -> Iterator[Task | CvatImage | Track]:
                 # In UTF-16 the search above is blind.
                 _refuse_document_type(root.getroottree().docinfo.internalDTD is not None, path)
             if event == "end" and element.getparent() is root and root.tag == "annotations":
-                yield from _parsed(element, path)
+                yield from _parsed(element, path, with_outlines)
                 _forget(element)
     except etree.XMLSyntaxError as error:
         raise documents.broken(path, error.lineno or 1, f"broken XML: {error.msg}") from None
@@ -133,9 +134,9 @@ def _forget(element: _Element) -> None:
         del parent[0]
 
 
-def _parsed(element: _Element, path: Path) -> Iterator[Task | CvatImage | Track]:
+def _parsed(element: _Element, path: Path, with_outlines: bool) -> Iterator[Task | CvatImage | Track]:
     if element.tag == "image":
-        yield _image(element, path)
+        yield _image(element, path, with_outlines)
     elif element.tag == "track":
         yield _track(element, path)
     elif element.tag == "meta":
@@ -146,7 +147,7 @@ def _parsed(element: _Element, path: Path) -> Iterator[Task | CvatImage | Track]
             yield Task(_text(task, "id"), _text(task, "name"), _text(task, "subset"), frames)
 
 
-def _image(element: _Element, path: Path) -> CvatImage:
+def _image(element: _Element, path: Path, with_outlines: bool) -> CvatImage:
     objects: list[ObjectAnnotation] = []
     problems: list[tuple[str, str]] = []
     for shape in element:
@@ -159,7 +160,8 @@ def _image(element: _Element, path: Path) -> CvatImage:
         elif (outline := _outline(shape, path)) is None:
             problems.append(("box_missing", f"{where} has no points"))
         else:
-            objects.append(_object(shape, label, turned(*outline)))
+            made = _object(shape, label, turned(*outline))
+            objects.append(replace(made, outline=_mask(shape, path, _size(element))) if with_outlines else made)
     name, subset = element.get("name", "").strip(), element.get("subset", "").strip()
     if not name:
         raise documents.broken(path, _line(element), "an image without name")
@@ -232,6 +234,24 @@ def _outline(shape: _Element, path: Path) -> tuple[Box, float] | None:
         (f"x{corner}", f"y{corner}") for side in "12" for corner in (f"tl{side}", f"bl{side}", f"tr{side}", f"br{side}")
     ]
     return envelope((_number(shape, x, path), _number(shape, y, path)) for x, y in corners), 0.0
+
+
+def _mask(shape: _Element, path: Path, size: tuple[int, int] | None) -> Outline | None:
+    """The outline of a polygon or a mask, whose run lengths go along the rows of its rectangle, background first."""
+    if shape.tag == "polygon":
+        return masks.polygon(_points(shape, path))
+    lengths = [word.strip() for word in shape.get("rle", "").split(",")]
+    sides = [shape.get(name, "") for name in ("left", "top", "width", "height")]
+    if shape.tag != "mask" or size is None or not all(word.isdecimal() and len(word) < 10 for word in lengths + sides):
+        return None
+    import numpy as np
+
+    left, top, width, height = map(int, sides)
+    runs = np.array(lengths, np.int64)
+    if runs.sum() != width * height or width * height > masks.MOST_PIXELS:
+        return None
+    mask = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
+    return masks.pasted(mask, (left, top), size)
 
 
 def _points(shape: _Element, path: Path) -> list[tuple[float, float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -72,10 +72,10 @@ def read(source: Source) -> Iterator[Finding]:
     """Every task that someone has annotated."""
     found = documents_of(source, ".json", _looks_like)
     for file in found.files:
-        yield from found.findings(file, parse(documents.read_bytes(file), file, with_outlines=source.masks))
+        yield from found.findings(file, parse(documents.read_bytes(file), file))
 
 
-def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> Listing:
+def parse(data: bytes, path: Path) -> Listing:
     """Parses an export's bytes; `path` is only named in errors. Boxes are fractions, envelopes of what is turned.
 
     Raises:
@@ -99,7 +99,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> Listing:
         if name in shortened:
             problems.append(("annotation_superseded", f"{name} is annotated more than once; the last is used"))
         shortened[name] = short
-    entries = [_entry(task, path, problems, with_outlines) for task in [*tasks, *shortened.values()]]
+    entries = [_entry(task, path, problems) for task in [*tasks, *shortened.values()]]
     return Listing(tuple(entry for entry in entries if entry is not None), tuple(problems))
 
 
@@ -140,7 +140,7 @@ def _shortened(item: dict[str, Any], number: int) -> tuple[str, _Task]:
     return name, _Task(name, item, results)
 
 
-def _entry(task: _Task, path: Path, problems: list[tuple[str, str]], with_outlines: bool) -> Entry | None:
+def _entry(task: _Task, path: Path, problems: list[tuple[str, str]]) -> Entry | None:
     reference = _reference(task.data)
     if reference is None:
         problems.append(("entry_ignored", f"{task.name} names no image"))
@@ -152,7 +152,7 @@ def _entry(task: _Task, path: Path, problems: list[tuple[str, str]], with_outlin
         if not isinstance(result, dict):
             raise _wrong(path, f"{task.name}: result {number} is no object")
         found = _objects(result, labels, f"{task.name}: result {number}", path, problems)
-        objects.extend(found if with_outlines else (replace(item, outline=None) for item in found))
+        objects.extend(found)
         size = size or values.size(result.get("original_width"), result.get("original_height"))
     return Entry(_names(reference, task.data.get("file_upload")), tuple(objects), size, "fraction")
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from odtool.dataset import masks
 from odtool.dataset.readers import documents, values
 from odtool.dataset.readers.folders import find_image, find_stem, walk
 from odtool.dataset.readers.pairs import pair, split_of_folder, without_annotation
 from odtool.dataset.readers.shapes import around, ellipse, envelope
-from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Outline, Problem, Source
 from odtool.errors import DataError
 
 _SAMPLES = 5
@@ -41,6 +43,9 @@ class _Shape:
     difficult: bool
     group: int | str | None
     """Shapes of one label and group are parts of one object."""
+    points: list[tuple[float, float]]
+    kind: str
+    outline: Outline | None = None
 
 
 def detect(path: Path) -> str | None:
@@ -75,16 +80,16 @@ def read(source: Source) -> Iterator[Finding]:
     for folder, documents_there in pairs.files.items():
         split = split_of_folder(folder, source.root)
         for file in documents_there:
-            yield Deferred(parse_file, (file, split, pairs.places[folder], source.root))
+            yield Deferred(parse_file, (file, split, pairs.places[folder], source.root, source.masks))
     if source.path.is_dir():
         yield from without_annotation(pairs)
 
 
 def parse_file(
-    path: Path, split: str | None, places: tuple[Path, ...], root: Path
+    path: Path, split: str | None, places: tuple[Path, ...], root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One JSON file, its image looked for in its own folder and in `places`."""
-    parsed = parse(documents.read_bytes(path), path)
+    parsed = parse(documents.read_bytes(path), path, with_outlines=with_outlines)
     for kind, detail in parsed.problems:
         yield Problem(kind, path, detail)
     found = find_image(parsed.image or path.stem, (path.parent, *places), within=root)
@@ -103,7 +108,7 @@ def parse_file(
     yield AnnotatedImage(image, path, parsed.objects, split=split, declared_size=parsed.size)
 
 
-def parse(data: bytes, path: Path) -> LabelmeFile:
+def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeFile:
     """Parses a JSON file's bytes; `path` is only named in errors. Boxes are the envelopes of the shapes.
 
     Raises:
@@ -114,11 +119,16 @@ def parse(data: bytes, path: Path) -> LabelmeFile:
     if not isinstance(drawn, list):
         raise _wrong(path, "has no list 'shapes'")
     problems: list[tuple[str, str]] = []
+    image, size = document.get("imagePath"), values.size(document.get("imageWidth"), document.get("imageHeight"))
     found = [_shape(shape, f"shapes[{number}]", path, problems) for number, shape in enumerate(drawn)]
-    image = document.get("imagePath")
+    if with_outlines:
+        found = [
+            made and replace(made, outline=_outline(made, shape, size))
+            for made, shape in zip(found, drawn, strict=True)
+        ]
     return LabelmeFile(
         image if isinstance(image, str) else "",
-        values.size(document.get("imageWidth"), document.get("imageHeight")),
+        size,
         tuple(_objects([shape for shape in found if shape is not None])),
         tuple(problems),
         isinstance(document.get("imageData"), str) and len(document["imageData"]) > 0,
@@ -146,7 +156,25 @@ def _shape(shape: Any, where: str, path: Path, problems: list[tuple[str, str]]) 
         _box(points, kind),
         shape.get("difficult") is True,
         group if isinstance(group, int | str) else None,
+        points,
+        kind,
     )
+
+
+def _outline(made: _Shape, shape: dict[str, Any], size: tuple[int, int] | None) -> Outline | None:
+    """The mask of a polygon; or a mask itself, which is a PNG that lies between its two points."""
+    if made.kind in ("polygon", "rotation"):
+        return masks.polygon(made.points)
+    if made.kind != "mask" or size is None or not isinstance(shape.get("mask"), str):
+        return None
+    try:
+        mask = masks.from_png(base64.b64decode(shape["mask"]))
+    except ValueError:
+        return None
+    corner = (made.box.xmin, made.box.ymin)
+    if mask is None or not all(0 <= number < 1e9 for number in corner):
+        return None
+    return masks.pasted(mask, (round(corner[0]), round(corner[1])), size)
 
 
 def _box(points: list[tuple[float, float]], kind: str) -> Box:
@@ -175,7 +203,8 @@ def _objects(drawn: list[_Shape]) -> Iterator[ObjectAnnotation]:
         groups.setdefault((shape.label, own), []).append(shape)
     for (label, _), parts in groups.items():
         box = around(part.box for part in parts)
-        yield ObjectAnnotation(label, box, difficult=any(part.difficult for part in parts))
+        outline = parts[0].outline if len(parts) == 1 else masks.together([part.outline for part in parts])
+        yield ObjectAnnotation(label, box, difficult=any(part.difficult for part in parts), outline=outline)
 
 
 def _wrong(path: Path, what: str) -> DataError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odtool.dataset import masks
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.folders import find_image, find_stem, walk
 from odtool.dataset.readers.pairs import pair, split_of_folder, without_annotation
@@ -62,16 +63,16 @@ def read(source: Source) -> Iterator[Finding]:
     for folder, there in pairs.files.items():
         split = split_of_folder(folder, source.root)
         for file in there:
-            yield Deferred(parse_file, (file, split, pairs.places[folder], source.root))
+            yield Deferred(parse_file, (file, split, pairs.places[folder], source.root, source.masks))
     if source.path.is_dir():
         yield from without_annotation(pairs)
 
 
 def parse_file(
-    path: Path, split: str | None, places: tuple[Path, ...], root: Path
+    path: Path, split: str | None, places: tuple[Path, ...], root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One XML file, its image looked for in `places`."""
-    parsed = parse(documents.read_bytes(path), path)
+    parsed = parse(documents.read_bytes(path), path, with_outlines=with_outlines)
     if parsed is None:
         yield Problem("file_skipped", path, "its root is not <annotation>")
         return
@@ -86,7 +87,7 @@ def parse_file(
     yield AnnotatedImage(image, path, parsed.objects, split=split, declared_size=parsed.size)
 
 
-def parse(data: bytes, path: Path) -> LabelmeXml | None:
+def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeXml | None:
     """Parses an XML file's bytes; None where its root is another one. `path` is only named in errors.
 
     Raises:
@@ -107,7 +108,9 @@ def parse(data: bytes, path: Path) -> LabelmeXml | None:
         elif (box := _box(element, path)) is None:
             problems.append(("box_missing", f"{where} has neither a polygon nor a box"))
         else:
-            objects.append(ObjectAnnotation(label, box, occluded=_text(element, "occluded") in ("1", "yes")))
+            outline = masks.polygon(_corners(element, path)) if with_outlines else None
+            occluded = _text(element, "occluded") in ("1", "yes")
+            objects.append(ObjectAnnotation(label, box, occluded=occluded, outline=outline))
     return LabelmeXml(_text(root, "filename"), _size(root), tuple(objects), tuple(problems))
 
 
@@ -116,10 +119,14 @@ def _box(element: _Element, path: Path) -> Box | None:
     segment = element.find("segm/box")
     if segment is not None:
         return Box(*(_number(segment, name, path) for name in ("xmin", "ymin", "xmax", "ymax")))
-    points = [(_number(point, "x", path), _number(point, "y", path)) for point in element.iterfind("polygon/pt")]
+    points = _corners(element, path)
     if len(points) < 2:
         return None
     return envelope(points)
+
+
+def _corners(element: _Element, path: Path) -> list[tuple[float, float]]:
+    return [(_number(point, "x", path), _number(point, "y", path)) for point in element.iterfind("polygon/pt")]
 
 
 def _number(element: _Element, name: str, path: Path) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -53,9 +53,10 @@ class Documents:
             found = locate(entry.names, places, within=self.source.root)
             if found.outside:
                 yield Problem("path_outside", file, f"'{entry.names[0]}' leads outside {self.source.root}")
-            yield AnnotatedImage(
-                found.path, file, entry.objects, entry.unit, entry.split or split, declared_size=entry.size
-            )
+            objects = entry.objects
+            if not self.source.masks:
+                objects = tuple(item if item.outline is None else replace(item, outline=None) for item in objects)
+            yield AnnotatedImage(found.path, file, objects, entry.unit, entry.split or split, declared_size=entry.size)
 
     def split(self, file: Path) -> str | None:
         """By the document's name, else by the innermost folder that speaks of a split."""

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from odtool.dataset.image_file import EXTENSIONS
-from odtool.dataset.readers import documents, shapes, values
+from odtool.dataset.readers import documents, supervisely_shapes, values
 from odtool.dataset.readers.folders import Folder, find_image, find_stem, walk
 from odtool.dataset.splits import split_of_name
-from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
 
 _WITHOUT_BOX = (
@@ -66,7 +62,7 @@ def read(source: Source) -> Iterator[Finding]:
     """Every file of the ann/ folders, each to be parsed where there is a core for it."""
     if source.path.is_file():
         place = source.images or source.root.parent / _IMAGES
-        yield Deferred(parse_file, (source.path, None, (place, source.root), source.root))
+        yield Deferred(parse_file, (source.path, None, (place, source.root), source.root, source.masks))
         return
     folders = list(walk(source.path))
     for folder in folders:
@@ -77,7 +73,7 @@ def read(source: Source) -> Iterator[Finding]:
         places = (place, folder.path.parent) if source.images is None else _named(source, folder.path)
         split = _split(folder.path.parent, source.root)
         for file in files:
-            yield Deferred(parse_file, (file, split, places, source.root))
+            yield Deferred(parse_file, (file, split, places, source.root, source.masks))
         yield from _without_annotation(place, {file.stem for file in files}, folders)
 
 
@@ -103,10 +99,10 @@ def _split(folder: Path, root: Path) -> str | None:
 
 
 def parse_file(
-    path: Path, split: str | None, places: tuple[Path, ...], root: Path
+    path: Path, split: str | None, places: tuple[Path, ...], root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One JSON file, its image looked for in `places`: a.jpg.json, or a.json in older projects."""
-    found = parse(documents.read_bytes(path), path)
+    found = parse(documents.read_bytes(path), path, with_outlines=with_outlines)
     for kind, detail in found.problems:
         yield Problem(kind, path, detail)
     image = find_image(path.stem, places, within=root).path
@@ -115,7 +111,7 @@ def parse_file(
     yield AnnotatedImage(image, path, found.objects, split=found.split or split, declared_size=found.size)
 
 
-def parse(data: bytes, path: Path) -> SuperviselyFile:
+def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> SuperviselyFile:
     """Parses a JSON file's bytes; `path` is only named in errors. Boxes are the envelopes of the shapes.
 
     Raises:
@@ -126,11 +122,18 @@ def parse(data: bytes, path: Path) -> SuperviselyFile:
     if not isinstance(items, list):
         raise _wrong(path, "has no list 'objects'")
     problems: list[tuple[str, str]] = []
-    objects = [_object(item, f"object {number}", path, problems) for number, item in enumerate(items, start=1)]
     size, tags = document.get("size"), document.get("tags")
+    declared = values.size(size.get("width"), size.get("height")) if isinstance(size, dict) else None
+    objects = []
+    for number, item in enumerate(items, start=1):
+        made = _object(item, f"object {number}", path, problems)
+        if made is not None and with_outlines and declared:
+            made = replace(made, outline=supervisely_shapes.outline(item, declared))
+        if made is not None:
+            objects.append(made)
     return SuperviselyFile(
-        tuple(item for item in objects if item is not None),
-        values.size(size.get("width"), size.get("height")) if isinstance(size, dict) else None,
+        tuple(objects),
+        declared,
         next(filter(None, map(_split_of_tag, tags if isinstance(tags, list) else ())), None),
         tuple(problems),
     )
@@ -153,39 +156,11 @@ def _object(item: Any, where: str, path: Path, problems: list[tuple[str, str]]) 
     if not isinstance(label, str) or not label.strip():
         problems.append(("label_missing", f"{where} has no classTitle"))
         return None
-    box = _box(item)
+    box = supervisely_shapes.box_of(item)
     if box is None:
         problems.append(("box_missing", f"{where} ({label}) has no shape with a box"))
         return None
     return ObjectAnnotation(label.strip(), box)
-
-
-def _box(item: dict[str, Any]) -> Box | None:
-    points, bitmap = item.get("points"), item.get("bitmap")
-    if isinstance(bitmap, dict):
-        origin, size = values.numbers(bitmap.get("origin"), 2), _bitmap_size(bitmap.get("data"))
-        if origin and size:
-            return Box(origin[0], origin[1], origin[0] + size[0], origin[1] + size[1])
-    corners = values.points(points.get("exterior")) if isinstance(points, dict) else None
-    if not corners:
-        return None
-    # Of oriented boxes these are the corners before they are turned. Older releases of its SDK have degrees.
-    angle = values.number(item.get("angle")) or 0.0
-    return shapes.turned(shapes.envelope(corners), math.degrees(angle) if abs(angle) <= math.tau else angle)
-
-
-def _bitmap_size(data: Any) -> tuple[int, int] | None:
-    """Width and height of a mask, cropped to the object: a PNG in zlib in base64, of which the first bytes do."""
-    if not isinstance(data, str):
-        return None
-    try:
-        head = zlib.decompressobj().decompress(base64.b64decode(data[:4096] + "=" * (-len(data[:4096]) % 4)), 24)
-    except (binascii.Error, ValueError, zlib.error):
-        return None
-    if len(head) < 24 or head[:8] != b"\x89PNG\r\n\x1a\n":
-        return None
-    width, height = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
-    return (width, height) if width and height else None
 
 
 def _wrong(path: Path, what: str) -> DataError:

@@ -11,7 +11,7 @@ from typing import Any
 
 from odtool.dataset.readers import documents, via3
 from odtool.dataset.readers.listing import Listing, documents_of, first_like
-from odtool.dataset.readers.via_regions import Image, Region, box_of, listing_of
+from odtool.dataset.readers.via_regions import Image, Region, box_of, listing_of, outline_of
 from odtool.dataset.types import Finding, Problem, Source
 from odtool.errors import DataError
 
@@ -130,7 +130,7 @@ def _region(shape: Any, attributes: Any, where: str, problems: list[tuple[str, s
     if box is None:
         problems.append((kind, f"{where} {detail}"))
         return None
-    return Region(box, attributes if isinstance(attributes, dict) else {}, where)
+    return Region(box, attributes if isinstance(attributes, dict) else {}, where, outline_of(shape))
 
 
 def parse_csv(data: bytes, path: Path) -> Listing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from odtool.dataset import masks
 from odtool.dataset.readers import shapes, values
 from odtool.dataset.readers.listing import Listing
 from odtool.dataset.readers.via_regions import Image, Region, listing_of
@@ -51,7 +52,9 @@ def parse(document: dict[str, Any], path: Path) -> Listing:
             point = isinstance(shape, list) and shape[0] in (1, 5)
             problems.append(("shape_skipped" if point else "box_missing", f"{where}: {str(shape)[:80]}"))
         else:
-            regions[view].append(Region(box, _attributes(item.get("av"), attributes), where))
+            drawn = values.numbers(shape, len(shape)) or ()
+            corners = zip(drawn[1::2], drawn[2::2], strict=False) if drawn[0] in (_POLYLINE, _POLYGON) else ()
+            regions[view].append(Region(box, _attributes(item.get("av"), attributes), where, masks.polygon(corners)))
     return listing_of([Image(names[view], tuple(found)) for view, found in regions.items()], problems)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from odtool.dataset import masks
 from odtool.dataset.readers import shapes, values
 from odtool.dataset.readers.listing import Entry, Listing, spellings
-from odtool.dataset.types import Box, ObjectAnnotation
+from odtool.dataset.types import Box, ObjectAnnotation, Outline
 
 _NAMES = ("class", "label", "classname", "classlabel", "category", "name", "type", "object", "objecttype", "objectname")
 """Attributes that are likely to hold the class, the likeliest first, in lower case and without separators."""
@@ -29,6 +30,7 @@ class Region:
     """Values by name: text, or for check boxes {value: true}."""
     where: str
     """For the details of problems."""
+    outline: Outline | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,17 @@ def box_of(shape: Any) -> tuple[Box | None, str, str]:
     return box, "box_missing", f"has no shape with a box: {str(shape)[:80]}"
 
 
+def outline_of(shape: Any) -> Outline | None:
+    """The outline of VIA's shape_attributes where it is a polygon."""
+    if not isinstance(shape, dict) or shape.get("name") not in ("polygon", "polyline"):
+        return None
+    xs, ys = shape.get("all_points_x"), shape.get("all_points_y")
+    if not isinstance(xs, list) or not isinstance(ys, list):
+        return None
+    corners = values.points([list(pair) for pair in zip(xs, ys, strict=False)])
+    return masks.polygon(corners) if corners else None
+
+
 def listing_of(images: Sequence[Image], problems: list[tuple[str, str]]) -> Listing:
     """The images with the class of each region under the attribute that evidently holds it."""
     regions = [region for image in images for region in image.regions]
@@ -74,7 +87,7 @@ def listing_of(images: Sequence[Image], problems: list[tuple[str, str]]) -> List
                 problems.append(("label_missing", f"{region.where} has no '{chosen}'"))
             elif len(labels) > 1:
                 problems.append(("labels_several", f"{region.where} has {', '.join(labels)} as '{chosen}'"))
-            objects.extend(ObjectAnnotation(label, region.box) for label in labels)
+            objects.extend(ObjectAnnotation(label, region.box, outline=region.outline) for label in labels)
         entries.append(Entry(spellings(image.name) or (image.name,), tuple(objects)))
     return Listing(tuple(entries), tuple(problems))
 

@@ -49,7 +49,7 @@ def test_a_stroke_is_an_object_with_box_and_mask() -> None:
     value = {"format": "rle", "rle": packed(mask), "brushlabels": ["cat"]}
     result = {"type": "brushlabels", "value": value, "original_width": 20, "original_height": 10}
     text = json.dumps([{"id": 1, "data": {"image": "a.jpg"}, "annotations": [{"result": [result]}]}])
-    (entry,) = label_studio.parse(text.encode(), Path("a.json"), with_outlines=True).entries
+    (entry,) = label_studio.parse(text.encode(), Path("a.json")).entries
     (item,) = entry.objects
     assert item.box == Box(0.25, 0.2, 0.75, 0.6)
     assert item.outline is not None

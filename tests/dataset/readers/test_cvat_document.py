@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.dataset import masks
 from odtool.dataset.readers import cvat_document
 from odtool.dataset.readers.cvat_document import CvatImage, Task, Track
-from odtool.dataset.types import Box, ObjectAnnotation
+from odtool.dataset.types import Box, ObjectAnnotation, Outline
 from odtool.errors import DataError
 
 PATH = Path("annotations.xml")
@@ -181,6 +182,34 @@ def test_a_long_document_is_not_read_whole_for_its_first_image() -> None:
 
 def test_objects_of_a_track_are_ordinary_objects() -> None:
     assert track_of(key(1, (1, 2, 3, 4))).at(1) == ObjectAnnotation("cat", Box(1, 2, 3, 4))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ('<polygon label="cat" points="1,2;30,2;30,40"/>', Outline(polygons=((1, 2, 30, 2, 30, 40),))),
+        # Along the rows of a rectangle of 3 by 2: its second and third pixel, then the first two of the next row.
+        (
+            '<mask label="cat" rle="1, 4, 1" left="10" top="20" width="3" height="2"/>',
+            {(11, 20), (12, 20), (10, 21), (11, 21)},
+        ),
+        ('<mask label="cat" rle="1, 2" left="10" top="20" width="3" height="2"/>', None),
+        ('<mask label="cat" rle="x" left="10" top="20" width="3" height="2"/>', None),
+        (BOX, None),
+    ],
+)
+def test_polygons_and_masks_have_outlines_where_masks_are_asked_for(shape: str, expected: Any) -> None:
+    data = io.BytesIO(document(image(shape)).encode())
+    (item,) = cvat_document.parse(data, PATH, with_outlines=True)
+    assert isinstance(item, CvatImage)
+    outline = item.objects[0].outline
+    if isinstance(expected, set):
+        assert outline is not None
+        drawn = masks.drawn(outline, Box(0, 0, 1, 1), (64, 48), (0, 0, 64, 48))
+        assert {(x, y) for y, x in zip(*drawn.nonzero(), strict=True)} == expected
+    else:
+        assert outline == expected
+    assert image_of(shape).objects[0].outline is None
 
 
 @given(st.data())

@@ -71,14 +71,14 @@ def test_shapes_in_per_cent_become_fractions(shape: dict[str, Any], expected: li
     assert (found.entries[0].unit, found.entries[0].size) == ("fraction", (200, 100))
 
 
-def test_a_polygon_is_a_mask_where_masks_are_asked_for() -> None:
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_polygon_is_a_mask_where_masks_are_asked_for(tmp_path: Path, asked: bool) -> None:
     shape = result({"points": [[10, 10], [50, 20], [30, 60]], "polygonlabels": ["cat"]}, "polygonlabels")
-    text = json.dumps([task(annotation(shape))]).encode()
-    (entry,) = label_studio.parse(text, PATH, with_outlines=True).entries
-    outline = entry.objects[0].outline
-    assert outline is not None
-    assert outline.polygons == ((0.1, 0.1, 0.5, 0.2, 0.3, 0.6),)
-    assert label_studio.parse(text, PATH).entries[0].objects[0].outline is None
+    (tmp_path / "a.json").write_text(json.dumps([task(annotation(shape))]))
+    (image,) = label_studio.read(Source(tmp_path, masks=asked))
+    assert isinstance(image, AnnotatedImage)
+    outline = image.objects[0].outline
+    assert (outline and outline.polygons) == (((0.1, 0.1, 0.5, 0.2, 0.3, 0.6),) if asked else None)
 
 
 def test_a_shape_and_its_labels_in_two_results_are_one_object() -> None:

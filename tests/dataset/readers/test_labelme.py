@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import math
 from collections.abc import Callable
@@ -13,8 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.dataset import masks
 from odtool.dataset.readers import labelme
-from odtool.dataset.types import Box, Source
+from odtool.dataset.types import Box, Outline, Source
 from odtool.errors import DataError
 
 PATH = Path("a.json")
@@ -53,6 +56,37 @@ def boxes(*shapes: Any) -> list[Box]:
 )
 def test_shapes_are_read_as_the_boxes_around_them(drawn: dict[str, Any]) -> None:
     assert boxes(drawn) == [Box(1, 2, 30, 40)]
+
+
+def test_polygons_and_masks_have_outlines_where_masks_are_asked_for() -> None:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.new("1", (3, 2), 1).save(stream, "PNG")
+    drawn = [
+        shape("polygon", [[1, 2], [30, 2], [30, 40]]),
+        shape("mask", [[4, 5], [6, 6]], "dog", mask=base64.b64encode(stream.getvalue()).decode()),
+        shape("rectangle", [[1, 2], [3, 4]], "box"),
+    ]
+    text = document(*drawn, imageWidth=10, imageHeight=8).encode()
+    polygon, mask, rectangle = labelme.parse(text, PATH, with_outlines=True).objects
+    assert polygon.outline == Outline(polygons=((1, 2, 30, 2, 30, 40),))
+    assert mask.outline is not None
+    assert masks.envelope(mask.outline) == Box(4, 5, 7, 7)
+    assert rectangle.outline is None
+    assert [item.outline for item in labelme.parse(text, PATH).objects] == [None] * 3
+
+
+@pytest.mark.parametrize("png", ["!", "AAAA", 3])
+def test_a_mask_that_cannot_be_decoded_is_none(png: Any) -> None:
+    text = document(shape("mask", [[4, 5], [6, 6]], mask=png), imageWidth=10, imageHeight=8).encode()
+    assert labelme.parse(text, PATH, with_outlines=True).objects[0].outline is None
+
+
+def test_polygons_of_a_group_are_one_mask() -> None:
+    parts = [shape("polygon", [[x, 2], [x + 9, 2], [x, 9]], group_id=1) for x in (1, 20)]
+    (item,) = labelme.parse(document(*parts).encode(), PATH, with_outlines=True).objects
+    assert item.outline == Outline(polygons=((1, 2, 10, 2, 1, 9), (20, 2, 29, 2, 20, 9)))
 
 
 def test_a_circle_is_its_centre_and_a_point_of_its_edge() -> None:

@@ -43,6 +43,15 @@ def test_polygons_and_masks_are_read_as_the_boxes_around_them() -> None:
     assert (parsed.filename, parsed.size) == ("a.jpg", (102, 77))
 
 
+def test_polygons_are_masks_where_masks_are_asked_for() -> None:
+    text = document(drawn(POLYGON.replace("</polygon>", "<pt><x>9</x><y>9</y></pt></polygon>"))).encode()
+    found = labelme_xml.parse(text, PATH, with_outlines=True)
+    assert found is not None
+    outline = found.objects[0].outline
+    assert outline is not None
+    assert outline.polygons[0][-2:] == (9, 9)
+
+
 def test_deleted_and_unusable_objects_are_counted() -> None:
     parsed = parse(drawn(POLYGON, extra="<deleted>1</deleted>"), drawn(POLYGON, " "), drawn(""), drawn(SEGMENT))
     assert len(parsed.objects) == 1

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.dataset import masks
 from odtool.dataset.readers import choose, supervisely
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Problem, Source
 from odtool.errors import DataError
@@ -68,6 +69,34 @@ def test_oriented_boxes_are_taken_by_their_envelope(angle: float) -> None:
 def test_a_bitmap_is_as_large_as_its_png_from_its_origin(bitmap: dict[str, Any]) -> None:
     found = parse(document({"classTitle": "cat", "geometryType": "bitmap", "bitmap": bitmap}))
     assert [item.box for item in found.objects] == [Box(10, 20, 15, 23)]
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA"])
+def test_bitmaps_and_polygons_with_holes_are_masks_where_masks_are_asked_for(mode: str) -> None:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    made = Image.new("L", (3, 2), 255)
+    made.putpixel((0, 0), 0)
+    if mode == "P":
+        made = made.point(lambda value: value // 255).convert("P")
+        made.putpalette([0, 0, 0, 255, 255, 255])
+    if mode == "RGBA":
+        made = Image.merge("RGBA", [made, made, made, made])
+    made.save(stream, "PNG", **({"transparency": 0} if mode == "P" else {}))
+    packed = {"data": base64.b64encode(zlib.compress(stream.getvalue())).decode(), "origin": [10, 20]}
+    drawn = [
+        {"classTitle": "cat", "geometryType": "bitmap", "bitmap": packed},
+        {**shape([[0, 0], [20, 0], [20, 20], [0, 20]], "polygon")},
+    ]
+    drawn[1]["points"]["interior"] = [[[5, 5], [15, 5], [15, 15], [5, 15]]]
+    found = supervisely.parse(json.dumps(document(*drawn)).encode(), PATH, with_outlines=True)
+    sums = []
+    for item in found.objects:
+        assert item.outline is not None
+        sums.append(int(masks.drawn(item.outline, item.box, (64, 48), (0, 0, 64, 48)).sum()))
+    assert sums == [5, 300]
+    assert [item.outline for item in parse(document(*drawn)).objects] == [None, None]
 
 
 def test_what_cannot_be_used_is_counted() -> None:

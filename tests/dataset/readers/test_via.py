@@ -221,3 +221,11 @@ def test_options_with_numbers_are_called_what_the_project_calls_them(value: Any)
 def test_attributes_of_another_shape_name_nothing(attributes: Any) -> None:
     found = parse({"_via_img_metadata": export(region(kind="1")), "_via_attributes": attributes})
     assert [item.label for item in found.entries[0].objects] == ["1"]
+
+
+def test_polygons_have_outlines() -> None:
+    shape = {"name": "polygon", "all_points_x": [1, 5, 5], "all_points_y": [2, 2, 7]}
+    polygon, rectangle = parse(export(region(shape, label="cat"), region(label="cat"))).entries[0].objects
+    assert polygon.outline is not None
+    assert polygon.outline.polygons == ((1, 2, 5, 2, 5, 7),)
+    assert rectangle.outline is None
