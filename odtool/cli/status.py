@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 
 from odtool.cli import console, job
@@ -19,6 +20,10 @@ _SHOWN_METRICS = {"DetectionBoxes_Precision/mAP": "mAP@[.5:.95]", "DetectionBoxe
 
 def status(
     run: job.RunArgument = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Draw all runs, or the one named, again and again until Ctrl-C.")
+    ] = False,
+    interval: Annotated[float, typer.Option(min=0.1, max=3600, help="With --watch: seconds between looks.")] = 2.0,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -28,6 +33,9 @@ def status(
     Example: `odtool status my_run --json`
     """
     space = console.workspace(workspace)
+    if watch:
+        _watch(space, run, interval, as_json=as_json)
+        return
     found = space.find_run(run)
     payload = account(found)
     others = [] if run else _others(space, found)
@@ -40,6 +48,20 @@ def status(
             out.out(f"other runs: {', '.join(others)}", highlight=False)
 
     console.show(payload, as_json=as_json, render=render)
+
+
+def _watch(space: Workspace, run: str | None, interval: float, *, as_json: bool) -> None:
+    from odtool.cli import watch
+
+    if as_json:
+        raise typer.BadParameter("--watch shows what changes; --json gives one object: use one of them")
+    if run is not None:
+        named = space.find_run(run)
+        watch.watch(lambda: [named], str(named.path), interval=interval)
+    else:
+        space.find_run(None)  # says so where there is none
+        # Runs made meanwhile appear, the newest first.
+        watch.watch(lambda: space.runs()[::-1], str(space.root), interval=interval)
 
 
 def account(run: Run) -> dict[str, Any]:

@@ -20,6 +20,10 @@ _ERROR = re.compile(
 )
 
 
+_WARNING = re.compile(r"^(\d\d:\d\d:\d\d )?(\S+:\d+: )?(\w*Warning|warning|WARNING): ?\S")
+"""As the engine writes them, after the time, and as Python does, after the file's line."""
+
+
 def find_error(text: str) -> str:
     """The last error in a log's text, else its last line with anything in it, else ''."""
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()]
@@ -37,6 +41,19 @@ def last_error(path: Path, offset: int) -> str:
             return find_error(stream.read().decode(errors="replace"))
     except FileNotFoundError:
         return ""
+
+
+def last_warning(path: Path, offset: int) -> str:
+    """The last warning in the final 64 KiB that were written after `offset` bytes; '' where there is none."""
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, 2)
+            stream.seek(max(offset, size - _BLOCK))
+            lines = re.split(r"[\r\n]+", stream.read().decode(errors="replace"))
+    except FileNotFoundError:
+        return ""
+    found = next((line.strip() for line in reversed(lines) if _WARNING.match(line)), "")
+    return found if len(found) <= _LONGEST_ERROR else found[: _LONGEST_ERROR - 1] + "…"
 
 
 def tail_offset(path: Path, lines: int) -> int:

@@ -107,3 +107,15 @@ def test_the_tail_of_a_huge_log_is_read_from_its_end(tmp_path: Path) -> None:
         stream.seek(1 << 40)  # a hole of a tebibyte: a reader that begins at the front does not come back
         stream.write(b"\nlast\n")
     assert log.tail_offset(path, 1) == (1 << 40) + 1
+
+
+def test_the_last_warning_is_found_in_what_a_job_wrote(tmp_path: Path) -> None:
+    path = tmp_path / "train.log"
+    before = "12:00:00 warning: of an earlier job\n"
+    path.write_text(before)
+    assert log.last_warning(path, 0) == "12:00:00 warning: of an earlier job"
+    assert log.last_warning(path, len(before)) == ""
+    with path.open("a") as stream:
+        stream.write("a/b.py:12: UserWarning: odd\n12:00:02 the word warning: in passing\n")
+    assert log.last_warning(path, len(before)) == "a/b.py:12: UserWarning: odd"
+    assert log.last_warning(tmp_path / "none.log", 0) == ""

@@ -1,0 +1,44 @@
+"""What is used now: nvidia-smi's lines, and real processes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from odtool.jobs import usage
+
+
+def test_lines_of_nvidia_smi_are_read() -> None:
+    output = "0, NVIDIA H100, 87, 2048, 81559\n1, GB10, [N/A], [N/A], [N/A]\nFailed to initialize\n"
+    assert usage.parse(output) == (
+        usage.GpuUse(0, "NVIDIA H100", 87, 2048, 81559),
+        usage.GpuUse(1, "GB10", None, None, None),
+    )
+
+
+@pytest.mark.parametrize("script", ["exit 9", "kill -9 $$", "echo nonsense"])
+def test_a_driver_that_does_not_answer_has_no_gpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert usage.gpus() == ()
+
+
+def test_children_count_and_the_dead_do_not() -> None:
+    alone = usage.memory_of(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", "x = b'x' * 10**8; input()"], stdin=subprocess.PIPE) as child:
+        assert alone is not None
+        while (used := usage.memory_of(child.pid) or 0) < 10**8 and child.poll() is None:
+            pass
+        assert used >= 10**8
+        assert (usage.memory_of(os.getpid()) or 0) > alone + 10**8 * 0.9
+        child.communicate(b"\n")
+    assert usage.memory_of(child.pid) is None
+    assert 0 < usage.machine().used < usage.machine().total
