@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import os
 import struct
 import zlib
@@ -85,9 +86,13 @@ def read_header(path: Path, extent: Extent | None = None) -> ImageHeader:
         ImageError: the file is missing, empty, truncated or no image.
     """
     try:
+        if extent and extent.encoded:
+            return header_of(read_bytes(path, extent))
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         raise ImageError("image_missing", "no such file") from None
+    except ImageError:
+        raise
     except (OSError, ValueError) as error:
         raise ImageError("image_unreadable", str(error)) from None
     try:
@@ -248,6 +253,6 @@ def read_bytes(path: Path | str, extent: Extent | None = None) -> bytes:
             if not more:
                 break
             data += more
-        return data
+        return binascii.a2b_base64(data) if extent and extent.encoded else data
     finally:
         os.close(descriptor)

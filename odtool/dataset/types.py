@@ -74,13 +74,15 @@ class ObjectAnnotation:
 @by_position
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Where an image lies inside a larger file, such as a TFRecord."""
+    """Where an image lies inside a larger file, such as a TFRecord or an annotation file."""
 
     offset: int
     length: int
     """In bytes."""
     name: str
     """The image's own file name, as the larger file gives it."""
+    encoded: bool = False
+    """Whether it stands there as base64, as in JSON."""
 
 
 @dataclass(frozen=True, slots=True)

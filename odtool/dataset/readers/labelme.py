@@ -6,7 +6,7 @@ import base64
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from odtool.dataset import masks
@@ -14,7 +14,17 @@ from odtool.dataset.readers import documents, values
 from odtool.dataset.readers.folders import find_image, find_stem, walk
 from odtool.dataset.readers.pairs import pair, split_of_folder, without_annotation
 from odtool.dataset.readers.shapes import around, ellipse, envelope
-from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Outline, Problem, Source
+from odtool.dataset.types import (
+    AnnotatedImage,
+    Box,
+    Deferred,
+    Extent,
+    Finding,
+    ObjectAnnotation,
+    Outline,
+    Problem,
+    Source,
+)
 from odtool.errors import DataError
 
 _SAMPLES = 5
@@ -32,8 +42,8 @@ class LabelmeFile:
     objects: tuple[ObjectAnnotation, ...]
     problems: tuple[tuple[str, str], ...]
     """Kind and detail of each."""
-    embedded: bool
-    """Whether the image's own bytes are in the file."""
+    embedded: tuple[int, int] | None
+    """Where in the file the image itself is, as base64: offset and length."""
 
 
 @dataclass(frozen=True)
@@ -96,16 +106,32 @@ def parse_file(
     if found.outside:
         yield Problem("path_outside", path, f"'{parsed.image}' leads outside {root}")
     image: Path | None = found.path if found.exists else find_stem(path.stem, (path.parent, *places))
+    if image is None and parsed.embedded:
+        yield _from_within(path, parsed, split, root)
+        return
     if image is None:
-        known = (
-            "the image is only inside the JSON: write it out, as with labelme_export_json" if parsed.embedded else ""
-        )
-        detail = f"no such image '{parsed.image}'" + (f"; {known}" if known else "")
-        yield Problem("image_missing", path, detail)
+        yield Problem("image_missing", path, f"no such image '{parsed.image}'")
         return
     if not found.exists and parsed.image:
         yield Problem("filename_mismatch", path, f"says '{parsed.image}', but {image.name} has its name")
     yield AnnotatedImage(image, path, parsed.objects, split=split, declared_size=parsed.size)
+
+
+def _from_within(path: Path, parsed: LabelmeFile, split: str | None, root: Path) -> AnnotatedImage:
+    """The image that the annotation file holds itself, as labelme has it unless told not to."""
+    name = PurePosixPath(parsed.image.replace("\\", "/")).name or f"{path.stem}.jpg"
+    offset, length = parsed.embedded or (0, 0)
+    identity = path.relative_to(root).with_name(name).as_posix() if path.is_relative_to(root) else name
+    extent = Extent(offset, length, name, encoded=True)
+    return AnnotatedImage(
+        path,
+        path,
+        parsed.objects,
+        split=split,
+        source_id=identity,
+        declared_size=parsed.size,
+        extent=extent,
+    )
 
 
 def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeFile:
@@ -131,8 +157,15 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeFil
         size,
         tuple(_objects([shape for shape in found if shape is not None])),
         tuple(problems),
-        isinstance(document.get("imageData"), str) and len(document["imageData"]) > 0,
+        _embedded(document.get("imageData"), data),
     )
+
+
+def _embedded(text: Any, data: bytes) -> tuple[int, int] | None:
+    if not isinstance(text, str) or not text.isascii() or not text:
+        return None
+    place = data.find(text.encode("ascii"))
+    return (place, len(text)) if place >= 0 else None
 
 
 def _shape(shape: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> _Shape | None:

@@ -16,6 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset import masks
+from odtool.dataset.checks import Rules
+from odtool.dataset.image_file import ImageError, read_header
+from odtool.dataset.prepare import Settings, prepare
 from odtool.dataset.readers import labelme
 from odtool.dataset.types import Box, Outline, Source
 from odtool.errors import DataError
@@ -172,12 +175,39 @@ def test_a_renamed_image_is_found_by_the_name_of_the_document(
     assert [problem.kind for problem in problems] == ["filename_mismatch"]
 
 
-def test_an_image_that_is_only_inside_the_document_is_missing_and_it_says_so(tmp_path: Path, found: Any) -> None:
-    (tmp_path / "a.json").write_text(document(imageData="iVBORw0KGgo="))
-    images, (problem,) = found(labelme.read, Source(tmp_path))
-    assert images == []
-    assert problem.kind == "image_missing"
-    assert "only inside the JSON" in problem.detail
+@pytest.mark.parametrize("form", ["JPEG", "BMP"])
+def test_an_image_that_is_only_inside_the_document_is_read_from_there(
+    tmp_path: Path, read_records: Callable[[Path], dict[str, dict[str, list[Any]]]], form: str
+) -> None:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.effect_noise((40, 30), 90).save(stream, form)
+    inside = base64.b64encode(stream.getvalue()).decode()
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        text = document(shape("rectangle", [[1, 2], [30, 20]]), imageData=inside, image="..\\a.jpg")
+        (tmp_path / folder / "a.json").write_text(text)
+    prepare(Settings((Source(tmp_path),), tmp_path / "data", val=0, rules=Rules(full=True)))
+    records = read_records(tmp_path / "data")
+    assert sorted(records) == ["one/a.jpg", "two/a.jpg"]
+    record = records["one/a.jpg"]
+    assert record["image/width"] == [40]
+    if form == "JPEG":
+        assert record["image/encoded"] == [stream.getvalue()]
+    else:
+        assert record["image/format"] == [b"png"]
+
+
+@pytest.mark.parametrize("inside", ["iVBORw0KGgo=", "no base64", "=", None, ""])
+def test_what_is_no_image_inside_the_document_is_told(tmp_path: Path, found: Any, inside: str | None) -> None:
+    (tmp_path / "a.json").write_text(document(imageData=inside))
+    images, problems = found(labelme.read, Source(tmp_path))
+    if not inside:
+        assert [problem.kind for problem in problems] == ["image_missing"]
+        return
+    with pytest.raises(ImageError):
+        read_header(images[0].path, images[0].extent)
 
 
 def test_images_and_documents_that_do_not_belong_are_counted(
