@@ -22,7 +22,10 @@ from odtool.workspace import Run
 def main(arguments: list[str] | None = None) -> int:
     """Runs one task; its exit code is 0 when it finished or was stopped, 1 when it failed."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    for level, word in ((logging.INFO, ""), (logging.WARNING, "warning: "), (logging.ERROR, "error: ")):
+        logging.addLevelName(level, word)
+    form = "%(asctime)s %(levelname)s%(message)s"
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=form, datefmt="%H:%M:%S")
     logging.getLogger("odtool").setLevel(logging.INFO)
     code: int = options.task(options)
     return code
