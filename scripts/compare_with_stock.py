@@ -2,11 +2,13 @@
 
     python scripts/compare_with_stock.py train/my_run/pipeline.config
     python scripts/compare_with_stock.py train/my_run/pipeline.config --size 160 --set train_config.batch_size=2
+    python scripts/compare_with_stock.py train/my_run/pipeline.config --checkpoint train/my_run/ckpt-300
 
-Both start from one checkpoint of random weights and read the records in one order. What has no order of its own is left
-out on both sides: shuffling, and random augmentation, whose draws depend on which thread takes which image. Four
-processes run one after the other: training and evaluation here, training and evaluation there. The losses of every step
-and every metric are read from the event files, and so are the tags. Exit code 1 says that something differs.
+Both start from one checkpoint and read the records in one order. It is of random weights, whose metrics are mostly
+zero, or one that has learned. What has no order of its own is left out on both sides: shuffling, and random
+augmentation, whose draws depend on which thread takes which image. Four processes run one after the other: training and
+evaluation here, training and evaluation there. The losses of every step and every metric are read from the event files,
+and so are the tags. Exit code 1 says that something differs.
 """
 
 from __future__ import annotations
@@ -37,6 +39,9 @@ def main() -> int:
     options.add_argument("--steps", type=int, default=20)
     options.add_argument("--size", type=int, help="shrink images to this many pixels a side")
     options.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="as for odtool configure")
+    options.add_argument(
+        "--checkpoint", type=Path, metavar="PREFIX", help="what both start from; random weights if none"
+    )
     options.add_argument("--folder", type=Path, help="where to work; a temporary folder by default")
     options.add_argument("--json", action="store_true")
     asked = options.parse_args()
@@ -45,7 +50,7 @@ def main() -> int:
         ours, stock = work / "ours" / "run", work / "stock" / "run"
         for folder in (ours, stock):
             write_config(asked.config, folder, asked)
-        child("start", ours)
+        child("start", ours, *([asked.checkpoint.absolute()] if asked.checkpoint else []))
         for path in (*ours.glob(f"ckpt-{FIRST}.*"), ours / "checkpoint"):
             shutil.copy(path, stock)
         child("train", ours)
@@ -91,15 +96,17 @@ def shrink(resizer: Any, size: int) -> None:
             setattr(chosen, name, size)
 
 
-def child(task: str, folder: Path) -> None:
+def child(task: str, folder: Path, *others: Path) -> None:
     """Runs one of TASKS in a process of its own, which ends this one where it fails."""
-    done = subprocess.run([sys.executable, __file__, task, folder], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, __file__, task, folder, *others], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"{task} of {folder} failed:\n{done.stdout}\n{done.stderr}")
 
 
-def start(folder: Path) -> None:
-    """Saves random weights, with the optimizer's empty slots."""
+def start(folder: Path, learned: Path | None = None) -> None:
+    """Saves the weights of a checkpoint, or random ones, with the optimizer's slots."""
     import tensorflow as tf
 
     from odtool.engine import checkpoints, inputs, model
@@ -110,6 +117,8 @@ def start(folder: Path) -> None:
     detector = model.build_model(configs["model"])
     data = inputs.training_data(configs, detector, tf.distribute.get_strategy())
     trainable = model.build_trainable(configs, detector, data.element_spec)
+    if learned:
+        model.assert_filled(trainable.checkpoint.restore(str(learned)), learned)
     trainable.step.assign(FIRST)
     checkpoints.save(run, trainable.checkpoint, FIRST)
 
@@ -216,12 +225,12 @@ def show(config: Path, found: dict[str, Any], *, as_json: bool) -> None:
     print(f"  {'equal' if found['equal'] else 'NOT EQUAL'}")
 
 
-TASKS: dict[str, Callable[[Path], None]] = {
+TASKS: dict[str, Callable[..., None]] = {
     task.__name__: task for task in (start, train, stock_train, evaluate, stock_evaluate, read_events)
 }
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1] in TASKS:
+    if len(sys.argv) > 2 and sys.argv[1] in TASKS:
         from odtool.engine import compat
 
         compat.load()
@@ -229,6 +238,6 @@ if __name__ == "__main__":
 
         # Seeds of random operations in a graph count from its first one, so equal graphs draw equal numbers.
         tensorflow.random.set_seed(0)
-        TASKS[sys.argv[1]](Path(sys.argv[2]))
+        TASKS[sys.argv[1]](*map(Path, sys.argv[2:]))
     else:
         sys.exit(main())
