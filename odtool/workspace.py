@@ -167,6 +167,37 @@ class ExportedModel:
 
 
 @dataclass(frozen=True)
+class Predictions:
+    """A folder that `odtool predict` wrote."""
+
+    path: Path
+
+    @property
+    def detections(self) -> Path:
+        """detections.jsonl: what was found in each image or frame."""
+        return self.path / "detections.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        """predictions.json: numbers of images, objects by class, and problems."""
+        return self.path / "predictions.json"
+
+    @property
+    def problems(self) -> Path:
+        """problems.csv: what could not be read, and why."""
+        return self.path / "problems.csv"
+
+    @property
+    def counts(self) -> Path:
+        """counts.csv: objects by class for each image or frame."""
+        return self.path / "counts.csv"
+
+    @property
+    def pictures(self) -> Path:
+        return self.path / "pictures"
+
+
+@dataclass(frozen=True)
 class Workspace:
     """The folder a user works in: data/, model_zoo/, train/<run>/ and exported-models/<run>/ lie below it."""
 

@@ -18,6 +18,7 @@ from odtool.cli import (
     inspect,
     logs,
     models,
+    predict,
     prepare,
     report,
     status,
@@ -57,6 +58,7 @@ app.command("check")(check.check)
 app.command("train")(train.train)
 app.command("eval")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("predict")(predict.predict)
 app.command("report")(report.report)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)

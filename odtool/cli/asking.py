@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from odtool.cli import job
@@ -57,7 +57,17 @@ def follow(
     Raises:
         OdtoolError, NoMemoryError: as `ask`.
     """
-    command = job.engine_command(task, run, *options)
+    return converse(task, job.engine_command(task, run, *options), environment=environment, hear=hear)
+
+
+def converse(
+    task: str, command: Sequence[str], *, environment: Mapping[str, str], hear: Callable[[Any], None]
+) -> dict[str, Any]:
+    """The same of any command line of the engine. However it ends here, Ctrl-C included, the process ends first.
+
+    Raises:
+        OdtoolError, NoMemoryError: as `ask`.
+    """
     with (
         tempfile.TemporaryFile("w+", errors="replace") as errors,
         subprocess.Popen(
@@ -70,15 +80,24 @@ def follow(
             errors="replace",
         ) as process,
     ):
-        last = ""
-        for line in process.stdout or ():
-            if line.startswith(_DOING):
-                hear(json.loads(line)["doing"])
-            elif line.startswith("{"):  # libraries print to stdout as well
-                last = line
-        code = process.wait()
+        try:
+            last = _heard(process, hear)
+            code = process.wait()
+        finally:
+            process.kill()  # nothing, where it has ended: a signal may have reached this process alone
         errors.seek(0)
         return _answer(task, subprocess.CompletedProcess(command, code, last, errors.read()))
+
+
+def _heard(process: subprocess.Popen[str], hear: Callable[[Any], None]) -> str:
+    """The last line that may be the answer."""
+    last = ""
+    for line in process.stdout or ():
+        if line.startswith(_DOING):
+            hear(json.loads(line)["doing"])
+        elif line.startswith("{"):  # libraries print to stdout as well
+            last = line
+    return last
 
 
 def _answer(task: str, done: subprocess.CompletedProcess[str]) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import colorsys
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from odtool.dataset.types import Box
 
@@ -42,40 +44,73 @@ class DrawnBox:
 
 
 def class_colour(class_id: int) -> str:
-    """The colour of a class: the same in every picture of a data set, and different for its first ten classes."""
-    return _COLOURS[(class_id - 1) % len(_COLOURS)]
+    """The colour of a class: the same in every picture, dark enough for white letters, and of its own for hundreds."""
+    if class_id <= len(_COLOURS):
+        return _COLOURS[class_id - 1]
+    # Steps of the golden angle never come back to a hue, and neighbours lie far apart.
+    hue = (class_id * 0.618033988749895) % 1
+    red, green, blue = colorsys.hls_to_rgb(hue, 0.3 + 0.1 * (class_id % 2), 0.85)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """Sizes in pixels."""
+
+    line: int
+    letters: int
+
+
+_THUMBNAIL = _Style(line=3, letters=13)
 
 
 def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox], *, side: int) -> Image.Image:
     """An RGB copy of `image`, its longer side scaled to `side` pixels, with boxes and labels on it."""
-    from PIL import ImageDraw
-
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     picture = image.convert("RGB").resize(size)
+    _draw(picture, boxes, scale, _THUMBNAIL)
+    return picture
+
+
+def annotate(image: Image.Image, boxes: Sequence[DrawnBox]) -> Image.Image:
+    """An RGB copy of `image` in its own size, with lines and letters that are legible when all of it is shown."""
+    picture = image.convert("RGB").copy()
+    longer = max(image.size)
+    _draw(picture, boxes, 1, _Style(line=max(2, round(longer / 400)), letters=max(12, round(longer / 60))))
+    return picture
+
+
+def _draw(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float, style: _Style) -> None:
+    from PIL import ImageDraw
+
     pen = ImageDraw.Draw(picture)
     # The surest detection above the others, true boxes above all.
     for drawn in sorted(boxes, key=lambda drawn: 2 if drawn.score is None else drawn.score):
         corners = tuple(value * scale for value in (drawn.box.xmin, drawn.box.ymin, drawn.box.xmax, drawn.box.ymax))
-        _draw_box(pen, corners, drawn)
-    return picture
+        _draw_box(pen, corners, drawn, style, picture.width)
 
 
-def _draw_box(pen: ImageDraw.ImageDraw, corners: tuple[float, ...], drawn: DrawnBox) -> None:
-    from PIL import ImageFont
-
+def _draw_box(pen: ImageDraw.ImageDraw, corners: tuple[float, ...], drawn: DrawnBox, style: _Style, width: int) -> None:
     if drawn.score is None:
         pen.rectangle(corners, outline=_TRUE_COLOUR, width=1)
         return
     colour = class_colour(drawn.class_id)
-    pen.rectangle(corners, outline=colour, width=3)
-    text = f"{drawn.label} {drawn.score:.0%}"
-    font = ImageFont.load_default(size=13)
+    pen.rectangle(corners, outline=colour, width=style.line)
+    text, font = f"{drawn.label} {drawn.score:.0%}", _font(style.letters)
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
-    # Above the box, or inside it where the box begins at the image's top edge.
+    # Above the box, or inside it where the box begins at the image's top edge; never beyond the right edge.
     y = corners[1] - bottom - 2 if corners[1] >= bottom + 2 else corners[1] + 2
-    pen.rectangle((corners[0], y + top - 1, corners[0] + right - left + 3, y + bottom + 1), fill=colour)
-    pen.text((corners[0] + 1, y), text, fill="#ffffff", font=font)
+    x = max(0, min(corners[0], width - (right - left) - 4))
+    pen.rectangle((x, y + top - 1, x + right - left + 3, y + bottom + 1), fill=colour)
+    pen.text((x + 1, y), text, fill="#ffffff", font=font)
+
+
+@lru_cache(maxsize=8)  # images of a set are of few sizes
+def _font(size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=size)
 
 
 def grid(pictures: Sequence[Image.Image], *, columns: int, caption: str) -> Image.Image:

@@ -30,7 +30,7 @@ class TileSize:
             )
 
     def applies(self, image: NDArray[np.uint8]) -> bool:
-        return max(image.shape[:2]) > self.size
+        return bool(max(image.shape[:2]) > self.size)
 
 
 def areas(width: int, height: int, tiling: TileSize) -> list[Area]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from odtool.engine.ending import Ending, Stopped, StopRequest, of_failure, write_ending
 from odtool.engine.exporting.request import add_options as exporting_options
 from odtool.engine.exporting.request import from_options as exporting_request
+from odtool.engine.predicting import add_options as predicting_options
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -68,6 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     export = tasks.add_parser("export", help="write a run's model in other formats, as JSON lines on stdout")
     exporting_options(export)
     export.set_defaults(task=_export)
+    predict = tasks.add_parser("predict", help="what any model finds in images and videos, as files in a folder")
+    predicting_options(predict)
+    predict.set_defaults(task=_predict)
     doctor = tasks.add_parser("doctor", help="what works here, as JSON on stdout")
     doctor.set_defaults(task=_doctor)
     check = tasks.add_parser("check", help="what a run's fine-tune checkpoint gives its model, as JSON on stdout")
@@ -168,6 +172,15 @@ def _export(options: argparse.Namespace) -> int:
     return _answered(work)
 
 
+def _predict(options: argparse.Namespace) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.predicting import predict
+
+        return predict(options, lambda doing: _tell({"doing": doing}))
+
+    return _answered(work, with_api=False)  # TFLite and ONNX models do without; loading the others loads it
+
+
 def _doctor(_: argparse.Namespace) -> int:
     from odtool.engine.doctor import examine
 
@@ -207,12 +220,13 @@ def _recover(options: argparse.Namespace) -> int:
     return 0
 
 
-def _answered(work: Callable[[], dict[str, Any]]) -> int:
+def _answered(work: Callable[[], dict[str, Any]], *, with_api: bool = True) -> int:
     """Writes what a question about a run gives as JSON on stdout: the answer, or `failed` with its cause."""
     from odtool.engine import compat
 
     try:
-        compat.load()
+        if with_api:
+            compat.load()
         answer = work()
     except OdtoolError as error:
         answer = {"failed": error.message, "hint": error.hint}

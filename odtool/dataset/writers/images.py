@@ -36,7 +36,8 @@ def place(image: Path | bytes, name: PurePath, folders: Sequence[Path]) -> str:
         suffix = suffix if header.format in ("jpeg", "png") else ".png"
     # Readers pass over hidden files, and strip names of the space around them.
     wanted = "_".join(name.with_suffix("").parts)[-_LONGEST:].lstrip(". ").rstrip()
-    stem = _free_stem(wanted or "image", folders[0])
+    written = wanted.encode("utf-8", "replace").decode()  # names need not be UTF-8, but annotations are
+    stem = _free_stem(written or "image", folders[0])
     first = folders[0] / f"{stem}{suffix}"
     first.write_bytes(data)
     for folder in folders[1:]:

@@ -1,0 +1,70 @@
+"""Scores that detections must have, for all classes or for single ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from odtool.detection.types import Detections
+from odtool.errors import DataError
+
+USUAL = 0.5
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """The lowest score of a detection that counts."""
+
+    default: float = USUAL
+    by_label: Mapping[str, float] = field(default_factory=dict)
+    """Of the classes that have one of their own."""
+
+    @property
+    def lowest(self) -> float:
+        return min((self.default, *self.by_label.values()))
+
+    def for_labels(self, labels: Mapping[int, str]) -> Mapping[int, float]:
+        """Those of single classes by their ids.
+
+        Raises:
+            DataError: a class is none of the model's.
+        """
+        ids = {label: number for number, label in labels.items()}
+        for label in self.by_label:
+            if label not in ids:
+                known = ", ".join(list(ids)[:20]) + (", ..." if len(ids) > 20 else "")
+                raise DataError(f"--min-score {label}: the model has no such class", f"Its classes: {known}")
+        return {ids[label]: score for label, score in self.by_label.items()}
+
+
+def parse(values: Sequence[str]) -> Thresholds:
+    """Of texts such as '0.4' and 'car=0.3'.
+
+    Raises:
+        DataError: one is neither, or no number from 0 to 1.
+    """
+    default, by_label = USUAL, {}
+    for value in values:
+        label, _, text = value.rpartition("=")
+        try:
+            score = float(text)
+        except ValueError:
+            score = -1.0
+        if not 0 <= score <= 1:
+            raise DataError(f"--min-score {value}: '{text}' is no number from 0 to 1", "Write 0.4, or car=0.3.")
+        if label:
+            by_label[label] = score
+        else:
+            default = score
+    return Thresholds(default, by_label)
+
+
+def surest(found: Detections, default: float, by_class: Mapping[int, float]) -> Detections:
+    """The detections that reach the score of their class."""
+    needed = np.full(len(found), default, np.float32)
+    for number, score in by_class.items():
+        needed[found.classes == number] = score
+    kept = found.scores >= needed
+    return Detections(found.boxes[kept], found.scores[kept], found.classes[kept], found.width, found.height)
