@@ -17,7 +17,7 @@ from odtool.dataset.workers import Crew
 
 _CHUNK = 64
 """Images a task, as in the survey."""
-_ALONE = 2
+_ALONE = 8
 """Tasks done before workers are started, as in the survey."""
 
 

@@ -88,10 +88,11 @@ def inspect(settings: Settings, *, progress: Progress = silent) -> Inspection:
     Raises:
         DataError: there is nothing to read, or something is broken.
     """
-    choices = tuple(readers.choose(source, settings.format) for source in settings.sources)
-    findings = ((source, choice.reader.read(source)) for source, choice in zip(settings.sources, choices, strict=True))
     log = _Log()
-    with tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder, crew(settings.workers) as workers:
+    with crew(settings.workers) as workers, tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder:
+        sources = settings.sources
+        choices = tuple(readers.choose(source, settings.format) for source in sources)
+        findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
         stored = Path(folder) / "spool"
         with spool.created(stored) as writer, progress("images read", None) as report:
             rules, chosen = settings.rules, settings.chosen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -104,8 +104,12 @@ def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[]
         DataError: there is nothing to read, something is broken or missing, or `out` is not ours to replace.
     """
     given = label_map.load(settings.label_map) if settings.label_map else None
-    choices = _choices(settings)
-    with staging.replacing(settings.out) as folder, crew(settings.workers) as workers:
+    with ExitStack() as stack:
+        # Workers come first: what is forked stays as small as the command is before it lists any folder.
+        workers = stack.enter_context(crew(settings.workers))
+        choices = _choices(settings)
+        folder = stack.enter_context(staging.replacing(settings.out))
+        stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
         dataset, stored = Dataset(folder), folder / "spool"
         with _problem_list(dataset.problems) as on_problem:
             with progress("images read", None) as report:

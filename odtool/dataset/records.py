@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,8 +45,9 @@ class ShardPlan:
     path: Path
     spool: Path
     """Where the checked images lie, pickled."""
-    extents: tuple[tuple[int, int], ...]
-    """Offset and length in the spool, in the order of the records."""
+    offsets: array[int]
+    """Where each image lies in the spool, in the order of the records: a few bytes each, as there may be millions."""
+    lengths: array[int]
     classes: Mapping[str, int]
     masks: bool = False
     """Whether the objects' masks are written."""
@@ -112,7 +114,7 @@ def write_shard(plan: ShardPlan) -> ShardFigures:
     figures = statistics.Collector()
     with spool.opened(plan.spool) as stored, open(plan.path, "wb", buffering=0) as stream:
         output = _Output(stream.fileno())
-        for extent in plan.extents:
+        for extent in zip(plan.offsets, plan.lengths, strict=True):
             for made, encoded in _pictures(stored.at(extent), plan.masks):
                 figures.add(*made.size, made.labels)
                 output.add(framing(example(made, encoded, plan.classes)))

@@ -19,7 +19,7 @@ SHARD_BYTES = 64 << 20
 that cores share the work and a reader can interleave."""
 _MOST_SHARDS = 1000
 _ALONE_BYTES = 32 << 20
-"""Data sets below this are written before workers would have started."""
+"""Data sets below this are written before workers would have started where they cannot be forked."""
 
 Plans = dict[str, list[ShardPlan]]
 """By split."""
@@ -51,7 +51,8 @@ def plans(
             ShardPlan(
                 dataset.shard(split, number, count),
                 stored,
-                tuple(map(index.extent, positions[start:end])),
+                index.offsets_of(positions[start:end]),
+                index.lengths_of(positions[start:end]),
                 classes,
                 masks,
             )
@@ -86,6 +87,6 @@ def write(
     images = written = 0
     for (split, plan), shard in zip(every, done, strict=True):
         figures[split].append(shard)
-        images, written = images + len(plan.extents), written + shard.bytes
+        images, written = images + len(plan.offsets), written + shard.bytes
         report(images, written)
     return figures

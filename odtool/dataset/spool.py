@@ -59,6 +59,12 @@ class Index:
     def extent(self, position: int) -> tuple[int, int]:
         return self.offsets[position], self.lengths[position]
 
+    def offsets_of(self, positions: Iterable[int]) -> array[int]:
+        return array("Q", map(self.offsets.__getitem__, positions))
+
+    def lengths_of(self, positions: Iterable[int]) -> array[int]:
+        return array("L", map(self.lengths.__getitem__, positions))
+
     def declared(self) -> list[str | None]:
         """The data set's own split of each image."""
         return [SPLITS[number] if number >= 0 else None for number in self.splits]

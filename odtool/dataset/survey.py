@@ -26,8 +26,8 @@ from odtool.dataset.workers import Crew
 
 _CHUNK = 64
 """Images a task: a task then takes milliseconds, against which handing it over is nothing."""
-_ALONE = 2
-"""Chunks looked at before workers are started, which takes as long as some five hundred images."""
+_ALONE = 8
+"""Chunks looked at before workers are started where they cannot be forked, which takes as long as they do."""
 
 
 Keep: TypeAlias = Callable[[CheckedImage], object]

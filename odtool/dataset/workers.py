@@ -4,9 +4,9 @@ Each worker has a pipe of its own and nothing shared, no lock and no queue: one 
 end of file to whoever waits for it. concurrent.futures' pool, whose workers share their queues, can wait for ever when
 one is killed while another starts (seen on Python 3.11).
 
-A process of one thread, as the command is, forks its workers, which then have all that it has imported. A copy of a
-process of several could hold a lock that another thread had: there they come from a server that imports everything
-anew, while the work goes on here.
+A process of one thread, as the command is, forks its workers at once: they have all that it has imported, and none of
+what it will come to hold. A copy of a process of several could hold a lock that another thread had: there they come
+from a server that imports everything anew, and only when there is much to do.
 """
 
 from __future__ import annotations
@@ -44,17 +44,20 @@ _PATIENCE = 5.0
 
 
 class Crew:
-    """Worker processes that start when they are first needed."""
+    """Worker processes, forked at once or started when they are first needed."""
 
     def __init__(self, number: int) -> None:
         self._number = number
         self._team: Future[_Team] | None = None
+        if number > 1 and _may_fork():
+            self._team = Future()
+            self._team.set_result(_Team(_forked(number)))
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, alone: int) -> Iterator[Result]:
         """Results in the order of the tasks.
 
-        The first `alone` tasks are done here before workers are started, and further ones until they are there; with
-        0 it waits for them.
+        Where workers are not there yet, the first `alone` tasks are done here before they are started, and further
+        ones until they are; with 0 it waits for them.
 
         Raises:
             DataError: a worker was killed; else what the function raises.
@@ -62,7 +65,7 @@ class Crew:
         waiting = iter(tasks)
         if self._team is None:
             for number, task in enumerate(waiting if self._number < 2 else islice(waiting, alone)):
-                if number == 1 and self._number > 1 and not _may_fork():
+                if number == 1 and self._number > 1:
                     _start_server()
                 yield function(task)
         handed: deque[int] = deque()
@@ -80,15 +83,12 @@ class Crew:
         """The workers, or None while they start."""
         if self._team is None:
             self._team = Future()
-            if _may_fork():
-                self._team.set_result(_Team(_forked(self._number)))
-                return self._team.result()
             # Starting the first blocks until the server has imported everything.
             threading.Thread(target=_start, args=(self._number, self._team), daemon=True).start()
         return self._team.result() if wait or self._team.done() else None
 
     def close(self) -> None:
-        """Ends the workers, whatever they are at."""
+        """Ends the workers, whatever they are at; once more does nothing."""
         if self._team is not None and self._team.exception() is None:
             self._team.result().close()
 

@@ -48,7 +48,9 @@ def test_an_example_parses_to_what_went_in(
 ) -> None:
     image = AnnotatedImage(Path(name), Path("a.xml"), tuple(objects), source_id="id-1")
     checked = CheckedImage(image, ImageHeader("jpeg", width, 480, 3, 8, len(encoded)))
-    feature = example_message.FromString(b"".join(records.example(records.draft(checked), encoded, CLASSES))).features.feature
+    feature = example_message.FromString(
+        b"".join(records.example(records.draft(checked), encoded, CLASSES))
+    ).features.feature
     assert feature["image/encoded"].byteslist.value == [encoded]
     assert feature["image/key/sha256"].byteslist.value == [hashlib.sha256(encoded).hexdigest().encode()]
     assert feature["image/source_id"].byteslist.value == [b"id-1"]
@@ -69,8 +71,9 @@ def a_shard(tmp_path: Path, write_image: Callable[..., Path], objects: tuple[Obj
         for source_id in ("a", "b"):
             image = AnnotatedImage(path, path, objects, source_id=source_id)
             writer.add(_stored(CheckedImage(image, read_header(path))))
-    extents = tuple(writer.index.extent(position) for position in range(2))
-    return ShardPlan(tmp_path / "train-00000-of-00001.tfrecord", tmp_path / "spool", extents, {"cat": 1})
+    index, both = writer.index, range(2)
+    shard = tmp_path / "train-00000-of-00001.tfrecord"
+    return ShardPlan(shard, tmp_path / "spool", index.offsets_of(both), index.lengths_of(both), {"cat": 1})
 
 
 def test_a_shard_is_a_pure_function_of_its_plan(tmp_path: Path, write_image: Callable[..., Path]) -> None:

@@ -28,9 +28,15 @@ def origin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     return str(request.param)
 
 
-def test_little_work_starts_no_process() -> None:
+def test_little_work_starts_no_process_where_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_may_fork", lambda: False)
     with crew(4) as workers:
         assert set(workers.map(lambda _: os.getpid(), range(5), alone=5)) == {os.getpid()}
+
+
+def test_one_worker_is_this_process() -> None:
+    with crew(1) as workers:
+        assert set(workers.map(lambda _: os.getpid(), range(5), alone=0)) == {os.getpid()}
 
 
 def test_much_work_is_done_elsewhere_in_order() -> None:
