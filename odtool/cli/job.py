@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from odtool import locks
+from odtool import cluster, locks
 from odtool.cli import console
+from odtool.cluster import Cluster
 from odtool.jobs import devices, foreground, launcher, record, state
 from odtool.workspace import TASKS, Run, Workspace
 
@@ -25,6 +26,8 @@ _ENVIRONMENT = {
 }
 _BESIDE_TRAINING = 10
 """Added to the niceness of an evaluation beside training: it takes what training leaves of the processor."""
+_MOST_RETRIES = 10
+"""Times that a process is started again because another one of the same training failed."""
 
 RunArgument = Annotated[str | None, typer.Argument(metavar="RUN", help="A run's name; the newest run by default.")]
 TaskArgument = Annotated[str | None, typer.Argument(metavar="train|eval", help="One of the run's two tasks.")]
@@ -60,20 +63,24 @@ def start(
     choice: devices.Choice,
     *,
     recover: bool = False,
+    group: Cluster | None = None,
 ) -> record.JobRecord:
     """Starts the engine on a task in the background.
 
     Args:
-        recover: start it again with half the batch where it runs out of memory.
+        recover: start it again with half the batch where it runs out of memory; of several processes, each as it is
+            where another one has failed, as they cannot change the config that they share.
+        group: the processes that do the task together.
     """
     return launcher.start(
         run,
-        task,
+        task if group is None else cluster.task_of(group),
         engine_command(task, run, *options),
         directory=space.root,
-        environment={**_ENVIRONMENT, **choice.environment},
+        environment={**_ENVIRONMENT, **choice.environment, **(group.environment if group else {})},
         nice=_BESIDE_TRAINING if task == "eval" and locks.is_held(run.job_lock("train")) else 0,
-        recover=engine_command("recover", run, "--devices", choice.count) if recover else (),
+        recover=engine_command("recover", run, "--devices", choice.count) if recover and group is None else (),
+        retries=_MOST_RETRIES if recover and group is not None else 0,
     )
 
 

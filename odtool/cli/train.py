@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Annotated
 
 import typer
 
+from odtool import cluster
 from odtool.cli import console, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cluster import Cluster
 from odtool.errors import JobError
 from odtool.jobs import devices, foreground, record
 from odtool.workspace import Run, Workspace
@@ -74,14 +77,17 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
     space = console.workspace(workspace)
     found = space.find_run(run)
     choice = devices.choose(devices.inventory(), gpu)
-    every = default_checkpoint_every(_num_steps(found, choice))
+    group = cluster.find(os.environ)
+    if group is not None and group.source == "Slurm" and not in_foreground:
+        raise JobError("Slurm ends a task when its command returns", "Add --foreground.")
+    every = default_checkpoint_every(_num_steps(found, choice, group))
     options = ["--checkpoint-every", checkpoint_every or every, "--keep-checkpoints", keep_checkpoints]
     options += _cache_options(cache_memory) if cache_memory else ["--cache-memory", "auto"] if cache else []
     options += ["--early-stop", early_stop] if early_stop else []
     options += ["--deadline", time.time() + seconds] if seconds else []
 
     def begin() -> dict[str, tuple[record.JobRecord, devices.Choice]]:
-        return start(space, found, options, choice, evaluate=evaluate, best=best, recover=recover)
+        return start(space, found, options, choice, evaluate=evaluate, best=best, recover=recover, group=group)
 
     if not in_foreground:
         job.show_started(space, found, begin(), as_json=as_json)
@@ -114,15 +120,16 @@ def default_checkpoint_every(num_steps: int) -> int:
     return min(max(num_steps // 10, 100), 1000, max(num_steps, 1))
 
 
-def _num_steps(run: Run, choice: devices.Choice) -> int:
+def _num_steps(run: Run, choice: devices.Choice, group: Cluster | None) -> int:
     """Refuses a run that training would fail on after minutes; gives its number of steps."""
     from odtool.pipeline import checks
 
     settings = checks.check_before_training(run.pipeline_config)
-    if settings.batch_size % choice.count:
+    sharing = choice.count * (len(group.addresses) if group else 1)
+    if settings.batch_size % sharing:
         raise JobError(
-            f"{run.pipeline_config}: batch_size {settings.batch_size} cannot be shared by {choice.count} GPUs",
-            f"Set a multiple of {choice.count} with odtool configure --batch-size, or use fewer GPUs.",
+            f"{run.pipeline_config}: batch_size {settings.batch_size} cannot be shared by {sharing} devices",
+            f"Set a multiple of {sharing} with odtool configure --batch-size, or use fewer.",
         )
     return settings.num_steps
 
@@ -136,10 +143,12 @@ def start(
     evaluate: bool,
     best: str | None = None,
     recover: bool = True,
+    group: Cluster | None = None,
 ) -> dict[str, tuple[record.JobRecord, devices.Choice]]:
-    """Starts training and, where asked for, evaluation beside it on the CPU."""
-    started = {"train": (job.start(space, run, "train", options, choice, recover=recover), choice)}
-    if evaluate:
+    """Starts training and, where asked for, evaluation beside it on the CPU: of several processes, beside the chief."""
+    training = job.start(space, run, "train", options, choice, recover=recover, group=group)
+    started = {cluster.task_of(group): (training, choice)}
+    if evaluate and (group is None or group.is_chief):
         # After training, whose lock tells evaluation that more checkpoints are to come.
         scoring: list[object] = ["--checkpoint", "all", "--sample", 1, *(["--best", best] if best else [])]
         cpu = devices.choose(devices.Inventory(()), "cpu")

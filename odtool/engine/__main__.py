@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 import time
 import traceback
@@ -104,6 +105,10 @@ def _positive(text: str) -> int:
 
 
 def _train(options: argparse.Namespace) -> int:
+    from odtool import cluster
+
+    found = cluster.find(os.environ)
+
     def work(stop: StopRequest) -> Ending:
         from odtool.engine.cache import RecordCache
         from odtool.engine.limits import Limits
@@ -117,9 +122,16 @@ def _train(options: argparse.Namespace) -> int:
             stop=stop,
             cache=RecordCache(options.cache_memory) if options.cache_memory else None,
             cpu_devices=options.cpu_devices,
+            cluster=found,
         )
 
-    return _supervised(options.run, "train", work)
+    code = _supervised(options.run, cluster.task_of(found), work)
+    if found is not None:
+        # TensorFlow's connections wait for one another at the end of a process, and may do so for ever.
+        logging.shutdown()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def _evaluate(options: argparse.Namespace) -> int:

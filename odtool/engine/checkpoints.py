@@ -43,6 +43,16 @@ def save(run: Run, checkpoint: Any, step: int) -> Path:
     return prefix
 
 
+def take_part(checkpoint: Any) -> None:
+    """What a process that is not the chief does while that one saves.
+
+    Values that are kept on each device (those of batch norm) are gathered from all of them, so all have to read them.
+    """
+    checkpoint.save_counter.assign_add(1)
+    with tempfile.TemporaryDirectory(prefix="odtool-") as folder:
+        checkpoint.write(str(Path(folder) / "ckpt"))
+
+
 def newest(run: Run) -> tuple[int, Path] | None:
     """Steps done and prefix of the newest checkpoint that can be read; sets damaged ones aside.
 
@@ -107,17 +117,41 @@ def restore_newest(run: Run, checkpoint: Any) -> int | None:
     while found := newest(run):
         step, prefix = found
         try:
-            checkpoint.restore(readable(prefix)).assert_existing_objects_matched()
+            _fill(run, checkpoint, prefix)
         except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
             _set_aside(prefix, error)
-        except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
-            raise OdtoolError(
-                f"{prefix} does not fit the model of {run.pipeline_config}: {str(error).splitlines()[0][:200]}",
-                "The pipeline.config was changed after training began: configure another run for the new model.",
-            ) from None
         else:
             return step
     return None
+
+
+def restore(run: Run, checkpoint: Any, step: int, prefix: Path, *, is_chief: bool) -> int:
+    """Restores the checkpoint that all processes of a training have agreed on.
+
+    Raises:
+        OdtoolError: it is damaged, or of another model.
+    """
+    import tensorflow as tf
+
+    try:
+        _fill(run, checkpoint, prefix)
+    except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
+        if is_chief:
+            _set_aside(prefix, error)
+        raise OdtoolError(f"{prefix} is damaged", "Start again: training goes on from the one before.") from None
+    return step
+
+
+def _fill(run: Run, checkpoint: Any, prefix: Path) -> None:
+    import tensorflow as tf
+
+    try:
+        checkpoint.restore(readable(prefix)).assert_existing_objects_matched()
+    except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
+        raise OdtoolError(
+            f"{prefix} does not fit the model of {run.pipeline_config}: {str(error).splitlines()[0][:200]}",
+            "The pipeline.config was changed after training began: configure another run for the new model.",
+        ) from None
 
 
 def _set_aside(prefix: Path, error: Exception) -> None:

@@ -26,6 +26,8 @@ class Ending:
     reason: str
     out_of_memory: bool = False
     """It was refused memory: with less to do at once it might succeed."""
+    retry: bool = False
+    """It failed because another process of the same training did: started again as it is, it may go on."""
 
 
 class Stopped(BaseException):

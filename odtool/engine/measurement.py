@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool.engine import distribution, inputs, model, training
+from odtool.engine import distribution, inputs, model, progress, training
 from odtool.engine.tracing import Graph
 from odtool.workspace import Run
 
@@ -71,7 +71,7 @@ def _steps(step: Graph, data: Any, gpus: list[str]) -> int:
             for gpu in gpus:
                 tf.config.experimental.reset_memory_stats(gpu)
         losses = step(data)
-        float(losses[training.TOTAL_LOSS])  # waits for the device
+        float(losses[progress.TOTAL_LOSS])  # waits for the device
         done += 1
     return done
 

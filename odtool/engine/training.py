@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import math
-import time
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
@@ -14,13 +13,14 @@ from object_detection import model_lib_v2
 from object_detection.core.standard_fields import InputDataFields
 from object_detection.inputs import HASH_KEY
 
-from odtool.engine import checkpoints, distribution, inputs, model
+from odtool.cluster import Cluster
+from odtool.engine import checkpoints, distribution, inputs, model, rendezvous
 from odtool.engine.cache import RecordCache
+from odtool.engine.distribution import AGREE_EVERY, Team
 from odtool.engine.ending import Ending, StopRequest
-from odtool.engine.events import mark_restart
 from odtool.engine.faults import BATCH, Recent
 from odtool.engine.limits import Limits, Watch
-from odtool.engine.metrics import MetricsLog
+from odtool.engine.progress import TOTAL_LOSS, Progress, log
 from odtool.engine.tracing import Graph
 from odtool.errors import ConfigError, OdtoolError
 from odtool.workspace import Run
@@ -29,10 +29,10 @@ REPORT_EVERY = 3.0
 """Seconds between reports. Fetching a loss waits for the device, so it is done by time and not at each step."""
 PICTURES_EVERY = 1000
 """Steps between pictures of what the model is given, in TensorBoard; the first step shows them."""
-TOTAL_LOSS = "Loss/total_loss"
 
-log = logging.getLogger("odtool.engine")
 Losses = dict[str, Any]
+Place = tuple[int, Path]
+"""Steps done and prefix of the checkpoint that training goes on from."""
 
 
 @dataclass(frozen=True)
@@ -53,37 +53,79 @@ def train(
     stop: StopRequest,
     cache: RecordCache | None = None,
     cpu_devices: int = 1,
+    cluster: Cluster | None = None,
 ) -> Ending:
     """Trains up to the config's num_steps, from the newest checkpoint where there is one.
 
     Args:
-        limits: what may end it earlier.
+        limits: what may end it earlier; where several processes train, the chief's count.
         cache: keeps the encoded records in memory, as many as fit.
         cpu_devices: parts that the CPU is split into.
+        cluster: the processes that train together, each called with the same run and options.
 
     Raises:
-        OdtoolError: config, records or checkpoint cannot be used, or the loss is no longer finite.
+        OdtoolError: config, records or checkpoint cannot be used, the loss is no longer finite, or a process of the
+            cluster did not come.
     """
     configs = model.read_configs(run.pipeline_config)
     schedule = Schedule(_num_steps(configs, run), checkpoint_every, keep_checkpoints)
-    newest = checkpoints.newest(run)
-    if newest is not None and newest[0] >= schedule.num_steps:
-        return Ending("finished", f"already trained: {newest[1].name} has {newest[0]} of {schedule.num_steps} steps")
-    watch = Watch(run, limits)
-    if newest is not None and (ending := watch.look()):
-        return Ending(ending.state, f"{ending.reason}; {newest[1].name} has {newest[0]} of {schedule.num_steps} steps")
+    is_chief = cluster is None or cluster.is_chief
+    # What is damaged is set aside by one process only.
+    place = checkpoints.newest(run) if is_chief else max(run.checkpoints().items(), default=None)
+    if place is not None and place[0] >= schedule.num_steps:
+        return Ending("finished", f"already trained: {place[1].name} has {place[0]} of {schedule.num_steps} steps")
+    watch = Watch(run, limits if is_chief else Limits())
+    ending = watch.look() if place is not None else None
+    if cluster is not None:
+        place, ending = _meet(run, schedule, cluster, place, ending)
+    if place is not None and ending is not None:
+        return Ending(ending.state, f"{ending.reason}; {place[1].name} has {place[0]} of {schedule.num_steps} steps")
+    team = _team(run, cluster, cpu_devices, stop)
+    _check_batch(configs, team.strategy, run)
+    try:
+        with team.strategy.scope():
+            detector = model.build_model(configs["model"])
+            data = inputs.training_data(configs, detector, team.strategy, cache=cache)
+            trainable = model.build_trainable(configs, detector, data.element_spec)
+            start = _restore(run, configs, trainable, team, place)
+            loop = _Loop(run, configs, schedule, trainable, team, stop, watch)
+            stop.defer()
+            return loop.run_from(start, iter(data))
+    except tf.errors.OpError as error:
+        if ending := team.ending_of(error):
+            return ending
+        raise
+
+
+def _meet(
+    run: Run, schedule: Schedule, cluster: Cluster, place: Place | None, ending: Ending | None
+) -> tuple[Place | None, Ending | None]:
+    """Waits for the other processes; what the chief has found holds for all."""
+    settings = {
+        "pipeline.config": hashlib.sha256(run.pipeline_config.read_bytes()).hexdigest(),
+        "--checkpoint-every": schedule.checkpoint_every,
+        "version of TensorFlow": tf.__version__,
+    }
+    plan: rendezvous.Message = {
+        "step": place[0] if place else None,
+        "ending": {"state": ending.state, "reason": ending.reason} if ending else None,
+    }
+    if cluster.is_chief:
+        rendezvous.gather(cluster, settings, plan)
+    else:
+        plan = rendezvous.join(cluster, settings)
+    step, told = plan["step"], plan["ending"]
+    return (step, run.checkpoint(step)) if step else None, Ending(**told) if told else None
+
+
+def _team(run: Run, cluster: Cluster | None, cpu_devices: int, stop: StopRequest) -> Team:
+    if cluster is not None:
+        # From here on a stop is for all: they agree on it at the first step.
+        stop.defer()
+        return distribution.connect(run, cluster, stop)
     if cpu_devices > 1:
         distribution.split_cpu(cpu_devices)
-    strategy = distribution.local_strategy()
-    _check_batch(configs, strategy, run)
-    with strategy.scope():
-        detector = model.build_model(configs["model"])
-        data = inputs.training_data(configs, detector, strategy, cache=cache)
-        trainable = model.build_trainable(configs, detector, data.element_spec)
-        start = _restore(run, configs, trainable)
-        loop = _Loop(run, configs, schedule, trainable, strategy, stop, watch)
-        stop.defer()
-        return loop.run_from(start, iter(data))
+    return Team(distribution.local_strategy())
 
 
 def _num_steps(configs: model.Configs, run: Run) -> int:
@@ -105,8 +147,11 @@ def _check_batch(configs: model.Configs, strategy: Any, run: Run) -> None:
         )
 
 
-def _restore(run: Run, configs: model.Configs, trainable: model.Trainable) -> int:
-    start = checkpoints.restore_newest(run, trainable.checkpoint)
+def _restore(run: Run, configs: model.Configs, trainable: model.Trainable, team: Team, place: Place | None) -> int:
+    if team.cluster is None:
+        start = checkpoints.restore_newest(run, trainable.checkpoint)
+    else:
+        start = checkpoints.restore(run, trainable.checkpoint, *place, is_chief=team.is_chief) if place else None
     if start is not None:
         log.info("going on from step %d", start)
         return start
@@ -126,7 +171,7 @@ class _Loop:
         configs: model.Configs,
         schedule: Schedule,
         trainable: model.Trainable,
-        strategy: Any,
+        team: Team,
         stop: StopRequest,
         watch: Watch,
     ) -> None:
@@ -135,10 +180,10 @@ class _Loop:
         self._recent = Recent(configs["train_input_config"])
         self._schedule = schedule
         self._trainable = trainable
+        self._team = team
         self._stop = stop
         self._batch = int(configs["train_config"].batch_size)
-        self._metrics = MetricsLog(run.metrics)
-        self._events: Any = None
+        self._progress = Progress(run, num_steps=schedule.num_steps, writes=team.is_chief)
         self._bad_step = tf.Variable(
             0,
             trainable=False,
@@ -146,54 +191,60 @@ class _Loop:
             name="first_step_without_finite_loss",
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-        self._do_step = Graph(step_function(configs["train_config"], trainable, strategy, self._bad_step))
-        self._step = self._saved = 0
-        self._reported = (0, 0.0)
+        self._do_step = Graph(step_function(configs["train_config"], trainable, team.strategy, self._bad_step))
+        self._start = self._step = self._saved = 0
 
     def run_from(self, start: int, data: Any) -> Ending:
         """Takes steps until there are enough or a stop is asked for; saves the last one in either case."""
-        values = {"num_steps": self._schedule.num_steps, "batch_size": self._batch}
-        self._metrics.write("start", start, {**values, "keep_checkpoints": self._schedule.keep_checkpoints})
-        self._step = self._saved = start
-        self._reported = (start, time.monotonic())
-        if start:
-            mark_restart(self._run.events("train"), start)
-        self._events = tf.summary.create_file_writer(str(self._run.events("train")))
+        self._start = self._step = self._saved = start
+        self._progress.begin(start, {"batch_size": self._batch, "keep_checkpoints": self._schedule.keep_checkpoints})
         state: str = "failed"
         try:
-            ending = self._take_steps(start, data)
+            ending = self._take_steps(data)
             state = ending.state
         finally:
-            self._events.close()
-            self._metrics.write("end", self._step, {"state": state})
+            self._progress.end(self._step, state)
         return ending
 
-    def _take_steps(self, start: int, data: Any) -> Ending:
+    def _take_steps(self, data: Any) -> Ending:
         total = self._schedule.num_steps
         cut: Ending | None = None
-        while self._step < total and not self._stop.made and not (cut := self._watch.look()):
-            with self._events.as_default():
+        while self._step < total and not (cut := self._cut()):
+            with self._progress.pictures():
                 losses = self._do_step(data)
             self._step += 1
             self._recent.note(self._step, losses)
-            first, last = self._step == start + 1, self._step == total
-            if first or last or time.monotonic() - self._reported[1] >= REPORT_EVERY:
+            first, last = self._step == self._start + 1, self._step == total
+            if first or last or self._progress.since_report >= REPORT_EVERY:
                 self._report(losses, first=first)
             if self._step - self._saved >= self._schedule.checkpoint_every:
                 self._save()
         if self._step > self._saved:
             self._save()
-        if self._step < total:
-            ended = cut or Ending("stopped", "stopped")
-            goes_on = "; the next start goes on from there" if ended.state == "stopped" else ""
-            return Ending(ended.state, f"{ended.reason} after step {self._step} of {total}{goes_on}")
+        if cut is not None:
+            goes_on = "; the next start goes on from there" if cut.state == "stopped" else ""
+            return Ending(cut.state, f"{cut.reason} after step {self._step} of {total}{goes_on}")
         return Ending("finished", f"trained {total} steps")
+
+    def _cut(self) -> Ending | None:
+        """How training is to end before its last step; None where it is to go on."""
+        if self._team.cluster is not None and (self._step - self._start) % AGREE_EVERY:
+            return None
+        own = Ending("stopped", "stopped") if self._stop.made else self._watch.look()
+        if self._team.cluster is None:
+            return own
+        # Its loss is of all, so that all fail after the same step.
+        self._check_finite()
+        return self._team.agree(own)
 
     def _save(self) -> None:
         self._check_finite()
         step = self._saved = self._step
+        if not self._team.is_chief:
+            checkpoints.take_part(self._trainable.checkpoint)
+            return
         prefix = checkpoints.save(self._run, self._trainable.checkpoint, step)
-        self._metrics.write("checkpoint", step, {"path": prefix.name})
+        self._progress.saved(step, prefix.name)
         checkpoints.prune(self._run, self._schedule.keep_checkpoints)
 
     def _check_finite(self) -> None:
@@ -202,7 +253,7 @@ class _Loop:
             self._recent.trim()
             return
         found = self._recent.explain(bad)
-        self._metrics.write("not_finite", bad, {"losses": found.losses, "records": found.records})
+        self._progress.fault(bad, found)
         kept = max(self._run.checkpoints(), default=None)
         last = f"the last checkpoint before it is ckpt-{kept}" if kept else "no checkpoint was saved before it"
         raise OdtoolError(
@@ -212,44 +263,9 @@ class _Loop:
         )
 
     def _report(self, losses: Losses, *, first: bool) -> None:
-        step = self._step
-        values = {name: float(loss) for name, loss in losses.items() if name != BATCH}
-        self._check_finite()
-        now = time.monotonic()
-        speed = (step - self._reported[0]) / max(now - self._reported[1], 1e-9)
-        self._reported = (step, now)
-        rate = float(self._trainable.learning_rate())
-        self._write_events(step, values, rate, None if first else speed)
-        # The first step includes tracing and compiling and says nothing of the speed.
-        self._metrics.write(
-            "train",
-            step,
-            {
-                "loss": values[TOTAL_LOSS],
-                "learning_rate": rate,
-                "steps_per_second": None if first else speed,
-                **{name: value for name, value in values.items() if name != TOTAL_LOSS},
-            },
-        )
-        pace = "" if first else f", {speed:.2f} steps/s, {_left(self._schedule.num_steps - step, speed)} left"
-        log.info(
-            "step %d/%d, loss %.4f, learning rate %.3g%s",
-            step,
-            self._schedule.num_steps,
-            values[TOTAL_LOSS],
-            rate,
-            pace,
-        )
-
-    def _write_events(self, step: int, values: dict[str, float], rate: float, speed: float | None) -> None:
-        """With the stock loop's tags."""
-        with self._events.as_default(step=step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
-            tf.summary.scalar("learning_rate", rate)
-            if speed is not None:
-                tf.summary.scalar("steps_per_sec", speed)
-        self._events.flush()
+        if self._team.cluster is None:
+            self._check_finite()
+        self._progress.report(self._step, losses, float(self._trainable.learning_rate()), first=first)
 
 
 def step_function(settings: Any, trainable: model.Trainable, strategy: Any, bad_step: Any) -> Callable[[Any], Losses]:
@@ -285,10 +301,3 @@ def step_function(settings: Any, trainable: model.Trainable, strategy: Any, bad_
         return {**reduced, BATCH: features[HASH_KEY]}
 
     return do_step
-
-
-def _left(steps: int, speed: float) -> str:
-    seconds = math.ceil(steps / speed) if speed > 0 else 0
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}"

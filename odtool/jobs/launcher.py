@@ -26,6 +26,7 @@ def start(
     environment: Mapping[str, str],
     nice: int = 0,
     recover: Sequence[str] = (),
+    retries: int = 0,
 ) -> record.JobRecord:
     """Starts `argv` in the background, detached from this process and its terminal.
 
@@ -35,6 +36,7 @@ def start(
         environment: set on top of this process's environment.
         nice: added to the scheduling priority; 19 is the humblest.
         recover: see JobRecord.recover.
+        retries: see JobRecord.retries.
 
     Raises:
         JobError: the task of this run is already running, or its process could not be started.
@@ -52,6 +54,7 @@ def start(
             environment=dict(environment),
             nice=nice,
             recover=tuple(recover),
+            retries=retries,
         )
         return _start_locked(run, task, job, lock)
     finally:

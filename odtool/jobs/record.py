@@ -35,6 +35,10 @@ class JobRecord:
     when it exits with 0 the task is started again. Empty where that is not wanted."""
     recoveries: int = 0
     """Times that was done."""
+    retries: int = 0
+    """How often the task is started again where its process asks for that in its outcome."""
+    retried: int = 0
+    """Times that was done."""
     pid: int | None = None
     """None until the process has written it, just before it becomes the command."""
     pid_start: str | None = None
@@ -55,6 +59,8 @@ class Outcome:
     pid: int
     out_of_memory: bool = False
     """It failed because it was refused memory."""
+    retry: bool = False
+    """It failed by no fault of its own, and asks to be started again."""
 
 
 def load(run: Run, task: str) -> JobRecord | None:
@@ -86,6 +92,7 @@ def load_outcome(run: Run, task: str, pid: int) -> Outcome | None:
         time=float(time) if isinstance(time, (int, float)) else 0.0,
         pid=pid,
         out_of_memory=payload.get("out_of_memory") is True,
+        retry=payload.get("retry") is True,
     )
 
 

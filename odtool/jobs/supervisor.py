@@ -1,7 +1,8 @@
 """`python -m odtool.jobs.supervisor`: the small process that starts a job, waits for it and records how it ended.
 
 It has no part in the job's output, which goes straight to the log, so a job outlives the death of its supervisor.
-A job that lacked memory is started again, once the command that its record names for this has made it smaller.
+A job that lacked memory is started again, once the command that its record names for this has made it smaller; one
+that failed by no fault of its own, and says so, as it is.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def supervise(run: Run, task: str, ready: int) -> None:
             os.close(starting)
             starting = None
         exit_code = child.wait()
-        if child.was_asked_to_end or not _recover(run, task, pid, exit_code, offset, kills):
+        if child.was_asked_to_end or not (_retry(run, task, pid) or _recover(run, task, pid, exit_code, offset, kills)):
             _record_end(run, task, pid, exit_code)
             return
 
@@ -94,6 +95,15 @@ def _become_command(run: Run, task: str, ready: int | None) -> NoReturn:
         if ready is not None:
             os.write(ready, b"failed")
         os._exit(127)
+
+
+def _retry(run: Run, task: str, pid: int) -> bool:
+    """Whether the command is to be started again as it is, because it asks for that."""
+    job, outcome = _record_of(run, task), record.load_outcome(run, task, pid)
+    if outcome is None or not outcome.retry or job.retried >= job.retries:
+        return False
+    record.save(run, task, replace(job, pid=None, pid_start=None, retried=job.retried + 1))
+    return True
 
 
 def _recover(run: Run, task: str, pid: int, exit_code: int, offset: int, kills: int) -> bool:

@@ -94,7 +94,7 @@ def test_a_gpu_that_does_not_exist_is_refused_before_anything_starts(
 def test_a_batch_that_the_gpus_cannot_share_is_refused(odtool: Callable, job_run: Run, two_gpus: None) -> None:
     said = odtool("train", "--gpu", "0,1")
     assert said.code == 1
-    assert "batch_size 9 cannot be shared by 2 GPUs" in said.err
+    assert "batch_size 9 cannot be shared by 2 devices" in said.err
 
 
 def test_a_running_run_is_refused(odtool: Callable, job_run: Run, no_gpu: None) -> None:

@@ -115,3 +115,18 @@ def test_a_batch_that_the_devices_cannot_share_is_refused(go_on: GoOn, pairs: Pa
     done = engine("train", go_on("odd", pairs, 6).path, "--cpu-devices", 3)
     assert done.returncode == 1
     assert "batch_size 4 cannot be shared among 3 device(s)" in done.stderr
+
+
+def test_an_error_of_an_exchange_names_the_process_that_is_gone(api: Any) -> None:
+    from odtool.cluster import Cluster
+    from odtool.engine.distribution import Team
+
+    told = "Collective ops is aborted by: Error reported from /job:worker/task:1: The following tasks are unhealthy"
+    error = api.errors.UnavailableError(None, None, f"Graph execution error:\n\n{told}")
+    team = Team(None, Cluster(("a:1", "b:2", "c:3"), 0, "TF_CONFIG"))
+    ending = team.ending_of(error)
+    assert ending is not None
+    assert (ending.state, ending.retry) == ("failed", True)
+    assert ending.reason == f"worker 1 at b:2 is gone ({told})"
+    assert Team(None).ending_of(error) is None
+    assert team.ending_of(api.errors.ResourceExhaustedError(None, None, "OOM")) is None

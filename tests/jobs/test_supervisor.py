@@ -114,6 +114,27 @@ def test_one_whose_supervisor_was_asked_to_end_is_not_started_again(
     assert (run.path / "size").read_text() == "8"
 
 
+TRIES = (
+    "import json, os, pathlib, sys\n"
+    "tries = pathlib.Path('tries')\n"
+    "tries.write_text(str(int(tries.read_text()) + 1))\n"
+    "told = {'state': 'failed', 'reason': 'another is gone', 'time': 0, 'pid': os.getpid(), 'retry': True}\n"
+    "if tries.read_text() != '3':\n"
+    "    pathlib.Path('jobs/train.outcome.json').write_text(json.dumps(told))\n"
+    "    sys.exit(1)\n"
+)
+
+
+@pytest.mark.parametrize(("retries", "state", "tries"), [(0, "failed", 1), (1, "failed", 2), (9, "finished", 3)])
+def test_one_that_asks_for_it_is_started_again_as_it_is(
+    run: Run, start: Callable, until: Callable, retries: int, state: str, tries: int
+) -> None:
+    (run.path / "tries").write_text("0")
+    start(TRIES, retries=retries)
+    assert ended(run, until).state == state
+    assert int((run.path / "tries").read_text()) == tries
+
+
 def test_who_stands_by_sees_it_through(run: Run, start: Callable) -> None:
     (run.path / "size").write_text("8")
     start(HUNGRY, recover=SMALLER)
