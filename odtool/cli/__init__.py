@@ -8,6 +8,7 @@ import typer
 
 from odtool import __version__
 from odtool.cli import (
+    board,
     check,
     configure,
     console,
@@ -62,6 +63,7 @@ app.command("predict")(predict.predict)
 app.command("report")(report.report)
 app.command("status")(status.status)
 app.command("logs")(logs.logs)
+app.command("board")(board.board)
 app.command("stop")(stop.stop)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
