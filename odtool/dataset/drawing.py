@@ -59,9 +59,8 @@ class _Style:
 
     line: int
     letters: int
-
-
-_THUMBNAIL = _Style(line=3, letters=13)
+    width: int
+    """Of the picture."""
 
 
 def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox], *, side: int) -> Image.Image:
@@ -69,7 +68,7 @@ def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox], *, side: int) -> I
     scale = side / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     picture = image.convert("RGB").resize(size)
-    _draw(picture, boxes, scale, _THUMBNAIL)
+    _draw(picture, boxes, scale, _Style(line=3, letters=13, width=picture.width))
     return picture
 
 
@@ -77,7 +76,8 @@ def annotate(image: Image.Image, boxes: Sequence[DrawnBox]) -> Image.Image:
     """An RGB copy of `image` in its own size, with lines and letters that are legible when all of it is shown."""
     picture = image.convert("RGB").copy()
     longer = max(image.size)
-    _draw(picture, boxes, 1, _Style(line=max(2, round(longer / 400)), letters=max(12, round(longer / 60))))
+    style = _Style(line=max(2, round(longer / 400)), letters=max(12, round(longer / 60)), width=image.width)
+    _draw(picture, boxes, 1, style)
     return picture
 
 
@@ -85,23 +85,28 @@ def _draw(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float, style: 
     from PIL import ImageDraw
 
     pen = ImageDraw.Draw(picture)
-    # The surest detection above the others, true boxes above all.
-    for drawn in sorted(boxes, key=lambda drawn: 2 if drawn.score is None else drawn.score):
-        corners = tuple(value * scale for value in (drawn.box.xmin, drawn.box.ymin, drawn.box.xmax, drawn.box.ymax))
-        _draw_box(pen, corners, drawn, style, picture.width)
+    # The surest detection above the others, true boxes above all; labels above every line, or they are cut by it.
+    placed = [
+        (drawn, (drawn.box.xmin * scale, drawn.box.ymin * scale, drawn.box.xmax * scale, drawn.box.ymax * scale))
+        for drawn in sorted(boxes, key=lambda drawn: 2 if drawn.score is None else drawn.score)
+    ]
+    for drawn, corners in placed:
+        true = drawn.score is None
+        colour = _TRUE_COLOUR if true else class_colour(drawn.class_id)
+        pen.rectangle(corners, outline=colour, width=1 if true else style.line)
+    for drawn, corners in placed:
+        if drawn.score is not None:
+            _draw_label(pen, corners, f"{drawn.label} {drawn.score:.0%}", class_colour(drawn.class_id), style)
 
 
-def _draw_box(pen: ImageDraw.ImageDraw, corners: tuple[float, ...], drawn: DrawnBox, style: _Style, width: int) -> None:
-    if drawn.score is None:
-        pen.rectangle(corners, outline=_TRUE_COLOUR, width=1)
-        return
-    colour = class_colour(drawn.class_id)
-    pen.rectangle(corners, outline=colour, width=style.line)
-    text, font = f"{drawn.label} {drawn.score:.0%}", _font(style.letters)
+def _draw_label(
+    pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], text: str, colour: str, style: _Style
+) -> None:
+    font = _font(style.letters)
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     # Above the box, or inside it where the box begins at the image's top edge; never beyond the right edge.
     y = corners[1] - bottom - 2 if corners[1] >= bottom + 2 else corners[1] + 2
-    x = max(0, min(corners[0], width - (right - left) - 4))
+    x = max(0, min(corners[0], style.width - (right - left) - 4))
     pen.rectangle((x, y + top - 1, x + right - left + 3, y + bottom + 1), fill=colour)
     pen.text((x + 1, y), text, fill="#ffffff", font=font)
 

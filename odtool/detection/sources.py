@@ -82,7 +82,7 @@ def find(sources: Sequence[str | Path]) -> Sources:
 
 
 def _place(source: str) -> _Place:
-    path = Path(source).absolute()
+    path = _absolute(source)
     if path.is_dir():
         return _Place(path)
     if path.exists():
@@ -90,13 +90,18 @@ def _place(source: str) -> _Place:
     if not glob.has_magic(source):
         raise DataError(f"{source}: no such file or folder", "Name images, videos, folders of them, or patterns.")
     fitting = sorted(glob.glob(source, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
-    files = tuple(Path(name).absolute() for name in fitting if _is_medium(Path(name)))
+    files = tuple(_absolute(name) for name in fitting if _is_medium(Path(name)))
     if not files:
         raise DataError(
             f"{source}: no image or video fits this pattern",
             f"It fits {len(fitting)} other files." if fitting else "Patterns take *, ?, [abc] and ** for any folders.",
         )
     return _Place(None, files)
+
+
+def _absolute(name: str) -> Path:
+    """Without `..`, so that paths can be compared, and with links as they are, whose names the user knows."""
+    return Path(os.path.abspath(name))  # noqa: PTH100 - Path.absolute keeps '..', Path.resolve follows links
 
 
 def _is_video(path: Path) -> bool:

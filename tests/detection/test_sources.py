@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from odtool.detection import sources
+from odtool.errors import DataError
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    for name in ("a/x.jpg", "a/deep/x.JPG", "a/notes.txt", "a/.hidden.jpg", "b/x.png", "b/film.MP4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def names(*given: str | Path) -> list[str]:
+    return [medium.name.as_posix() for medium in sources.find(given).media()]
+
+
+def test_a_folder_gives_its_images_and_videos_at_any_depth(tree: Path) -> None:
+    assert names(tree) == ["a/x.jpg", "a/deep/x.JPG", "b/film.MP4", "b/x.png"]
+    assert [medium.kind for medium in sources.find([tree / "b"]).media()] == ["video", "image"]
+
+
+def test_equal_names_from_several_sources_stay_distinct(tree: Path) -> None:
+    assert names(tree / "a" / "x.jpg", tree / "b" / "x.png", tree / "a" / "deep") == [
+        "a/x.jpg",
+        "b/x.png",
+        "a/deep/x.JPG",
+    ]
+
+
+def test_a_file_in_several_sources_is_taken_once(tree: Path) -> None:
+    assert names(tree / "a", tree / "a" / "x.jpg", tree / "b" / ".." / "a") == ["x.jpg", "deep/x.JPG"]
+    assert names(tree / "a" / "x.jpg", tree / "a" / "x.jpg", tree / "a") == ["x.jpg", "deep/x.JPG"]
+
+
+def test_a_pattern_takes_images_and_videos_alone(tree: Path) -> None:
+    assert names(str(tree / "*" / "*")) == ["a/x.jpg", "b/film.MP4", "b/x.png"]
+    assert names(str(tree / "**" / "*.[jJ]*")) == ["deep/x.JPG", "x.jpg"]
+
+
+def test_a_name_with_brackets_is_a_file_where_there_is_one(tree: Path) -> None:
+    (tree / "photo[1].jpg").touch()
+    assert names(tree / "photo[1].jpg") == ["photo[1].jpg"]
+
+
+def test_what_is_not_there_is_refused_by_its_name(tree: Path) -> None:
+    with pytest.raises(DataError, match=r"nowhere\.jpg: no such file or folder"):
+        sources.find([tree / "nowhere.jpg"])
+    with pytest.raises(DataError, match="no image or video fits"):
+        sources.find([str(tree / "a" / "*.txt")])
