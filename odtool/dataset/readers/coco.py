@@ -128,10 +128,10 @@ def _chosen(files: list[Path], source: Source) -> list[Path]:
 def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:
     """Where the images of a file may lie, the likeliest first: folders named for its split before the others."""
     if source.images is not None:
-        inner = [folder.path for folder in walk(source.images)] if source.images.is_dir() else []
-        base, folders = source.images, inner
+        base = source.images
+        folders = nearest_first([folder.path for folder in walk(base)], file.parent, source, split_of_name(file.stem))
     else:
-        base, folders = file.parent, nearest_first(with_images, file.parent)
+        base, folders = file.parent, nearest_first(with_images, file.parent, source)
     split = split_of_name(file.stem)
     named = [folder for folder in folders if folder.name.startswith(file.stem.partition("_")[2] or "\0")]
     of_split = [folder for folder in folders if split and split_of_name(folder.name) == split]
@@ -140,4 +140,6 @@ def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:
     near = [place for place in near if place.is_dir()]
     if split:
         return list(dict.fromkeys([*named, *of_split, *near, *folders]))
+    if source.images is not None:
+        return folders
     return list(dict.fromkeys([*near, *folders]))

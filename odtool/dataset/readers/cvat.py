@@ -104,10 +104,12 @@ def _of_image(
 def _places(file: Path, subset: str, source: Source, with_images: Sequence[Folder]) -> list[Path]:
     """The subset's own folder first, as images of different subsets may have the same name."""
     base = source.images or file.parent
-    there = nearest_first([folder.path for folder in with_images], file.parent)
+    there = nearest_first([folder.path for folder in with_images], file.parent, source)
     own = [folder for folder in there if subset and folder.name == subset]
     # The subset comes from the document, so only folders that were met may be made of it.
-    near = [base / "images", base, *([] if source.images else [file.parent.parent / "images"])]
+    if source.images is not None:
+        return list(dict.fromkeys([*own, *there, base]))
+    near = [base / "images", base, file.parent.parent / "images"]
     known = [place for place in near if place in there or place.is_dir()]
     return list(dict.fromkeys([*own, *known, *there]))
 

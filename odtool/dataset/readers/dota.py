@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from odtool.dataset.readers import documents, rows
-from odtool.dataset.readers.folders import Folder, find_stem, walk
-from odtool.dataset.readers.pairs import pair, split_of_folder, without_annotation
+from odtool.dataset.readers.folders import Folder, find_stem, split_within, walk
+from odtool.dataset.readers.pairs import pair, without_annotation
 from odtool.dataset.readers.shapes import envelope
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -61,7 +61,7 @@ def read(source: Source) -> Iterator[Finding]:
         taken: dict[str | None, set[str]] = {}
         for folder in sorted((folder for folder in walk(source.root) if _has_labels(folder)), key=_rank):
             files = folder.ending(".txt")
-            stems = taken.setdefault(split_of_folder(folder.path, source.root), set())
+            stems = taken.setdefault(split_within(folder.path, source.root), set())
             if stems & {file.stem for file in files}:
                 yield Problem("file_skipped", folder.path, f"{len(files)} files that speak of the same images again")
                 continue
@@ -69,7 +69,7 @@ def read(source: Source) -> Iterator[Finding]:
             chosen += files
     pairs = pair(sorted(chosen), source, ["images", "image"])
     for place, labels in pairs.files.items():
-        split = split_of_folder(place, source.root)
+        split = split_within(place, source.root)
         for file in labels:
             yield Deferred(parse_file, (file, split, pairs.places[place]))
     if source.path.is_dir():

@@ -13,6 +13,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from odtool.dataset.image_file import EXTENSIONS
+from odtool.dataset.splits import split_of_name
+from odtool.dataset.types import Source
 
 _OURS = ({"dataset.json", "label_map.pbtxt"}, {"pipeline.config"})
 """What folders hold that odtool or a training wrote, which are no annotations."""
@@ -94,19 +96,33 @@ def image_folders(folders: Sequence[Folder]) -> list[Path]:
     return [folder.path for folder in folders if any(name.lower().endswith(EXTENSIONS) for name in folder.files)]
 
 
-def nearest_first(folders: Sequence[Path], place: Path) -> list[Path]:
-    """The folders, those first that share more of their path with the place; equals keep their order."""
-    parts = place.parts
+def nearest_first(folders: Sequence[Path], place: Path, source: Source, split: str | None = None) -> list[Path]:
+    """Folders of images, those first that go with a folder of annotations; equals keep their order.
 
-    def shared(folder: Path) -> int:
-        count = 0
-        for one, other in zip(folder.parts, parts, strict=False):
+    They are of its split, or of the one that is given; share more of its path, where --images stands for the source;
+    and have more names in common with it, as imgs/a has with labels/a.
+    """
+    root = source.root
+    if source.images is not None and place.is_relative_to(root):
+        root, place = source.images, source.images / place.relative_to(root)
+    split = split or split_within(place, root)
+    names = set(place.parts)
+
+    def unlike(folder: Path) -> tuple[bool, int, int]:
+        shared = 0
+        for one, other in zip(folder.parts, place.parts, strict=False):
             if one != other:
                 break
-            count += 1
-        return count
+            shared += 1
+        return split is not None and split_within(folder, root) != split, -shared, -len(names & set(folder.parts))
 
-    return sorted(folders, key=shared, reverse=True)
+    return sorted(folders, key=unlike)
+
+
+def split_within(folder: Path, root: Path) -> str | None:
+    """The split of the innermost folder below the root whose name speaks of one."""
+    parts = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
+    return next(filter(None, map(split_of_name, reversed(parts))), None)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers import documents, image_sets, kitti_tracking, rows
-from odtool.dataset.readers.folders import find_stem, walk
+from odtool.dataset.readers.folders import find_stem, split_within, walk
 from odtool.dataset.readers.kitti_line import fields_of, object_of
-from odtool.dataset.readers.pairs import pair, split_of_folder, without_annotation
+from odtool.dataset.readers.pairs import pair, without_annotation
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _SAMPLES = 5
@@ -67,7 +67,7 @@ def _of_images(files: list[Path], source: Source) -> Iterator[Finding]:
     apart = any(folder.path.name == "testing" for folder in folders)
     sets = image_sets.found_in(folders, ("trainval", "train", "val", *(() if apart else ("test",))))
     for folder, labels in pairs.files.items():
-        split = split_of_folder(folder, source.root)
+        split = split_within(folder, source.root)
         lists = sets.of(folder, source.root) if sets else []
         for file in labels:
             if lists:

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, rows
-from odtool.dataset.readers.folders import walk
+from odtool.dataset.readers.folders import split_within, walk
 from odtool.dataset.readers.kitti_line import fields_of, object_of
-from odtool.dataset.readers.pairs import split_of_folder
 from odtool.dataset.types import AnnotatedImage, ObjectAnnotation, Problem, Source
 
 
@@ -30,7 +29,7 @@ def of_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Problem
     stored = folders[0].ending(*EXTENSIONS) if folders else []
     images = {int(image.stem): image for image in stored if image.stem.isdecimal()}
     expected = path.parent.parent / beside / path.stem
-    split = split_of_folder(path.parent, source.root)
+    split = split_within(path.parent, source.root)
     for frame in sorted(images.keys() | frames.keys()):
         image = images.get(frame, expected / f"{frame:06d}.png")
         yield AnnotatedImage(image, path, tuple(frames.get(frame, ())), split=split)

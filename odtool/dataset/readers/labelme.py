@@ -11,8 +11,8 @@ from typing import Any
 
 from odtool.dataset import masks
 from odtool.dataset.readers import documents, values
-from odtool.dataset.readers.folders import find_image, find_stem, walk
-from odtool.dataset.readers.pairs import pair, split_of_folder, without_annotation
+from odtool.dataset.readers.folders import find_image, find_stem, split_within, walk
+from odtool.dataset.readers.pairs import pair, without_annotation
 from odtool.dataset.readers.shapes import around, ellipse, envelope
 from odtool.dataset.types import (
     AnnotatedImage,
@@ -88,7 +88,7 @@ def read(source: Source) -> Iterator[Finding]:
             yield Problem("file_skipped", file, "it has no shapes and imagePath")
     pairs = pair(files, source, ["images", "imgs", "img", "JPEGImages"])
     for folder, documents_there in pairs.files.items():
-        split = split_of_folder(folder, source.root)
+        split = split_within(folder, source.root)
         for file in documents_there:
             yield Deferred(parse_file, (file, split, pairs.places[folder], source.root, source.masks))
     if source.path.is_dir():

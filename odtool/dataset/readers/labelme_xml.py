@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from odtool.dataset import masks
 from odtool.dataset.readers import documents
-from odtool.dataset.readers.folders import find_image, find_stem, walk
-from odtool.dataset.readers.pairs import pair, split_of_folder, without_annotation
+from odtool.dataset.readers.folders import find_image, find_stem, split_within, walk
+from odtool.dataset.readers.pairs import pair, without_annotation
 from odtool.dataset.readers.shapes import envelope
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -61,7 +61,7 @@ def read(source: Source) -> Iterator[Finding]:
         files = [file for folder in walk(source.root) for file in folder.ending(".xml")]
     pairs = pair(files, source, ["Images", "images"])
     for folder, there in pairs.files.items():
-        split = split_of_folder(folder, source.root)
+        split = split_within(folder, source.root)
         for file in there:
             yield Deferred(parse_file, (file, split, pairs.places[folder], source.root, source.masks))
     if source.path.is_dir():

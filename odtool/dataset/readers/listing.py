@@ -65,13 +65,14 @@ class Documents:
 
     def places(self, file: Path) -> list[Path]:
         """Where the images of a document may lie: beside it, in images/ beside it, then anywhere, the nearest first."""
-        if self.source.images is not None:
-            return list(self.images)
         split = split_of_name(file.stem)
+        nearest = nearest_first(self.images, file.parent, self.source, split)
+        if self.source.images is not None:
+            return nearest
         of_split = [folder for folder in self.images if split and split_of_name(folder.name) == split]
         beside = [file.parent / "images", file.parent.parent / "images"]
         near = [file.parent, *(folder for folder in beside if folder.is_dir())]
-        return list(dict.fromkeys([*of_split, *near, *nearest_first(self.images, file.parent)]))
+        return list(dict.fromkeys([*of_split, *near, *nearest]))
 
 
 def first_like(path: Path, suffixes: str | tuple[str, ...], looks_like: Callable[[Path], bool]) -> Path | None:

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, rows
-from odtool.dataset.readers.folders import Folder, walk
-from odtool.dataset.readers.pairs import split_of_folder
+from odtool.dataset.readers.folders import Folder, split_within, walk
 from odtool.dataset.readers.rows import Row
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
@@ -63,7 +62,7 @@ class Images:
             return None
         self.seen.add(Path(name).stem)
         found = [self.folders[position] for position in self.where[name]]
-        return min(found, key=lambda folder: split_of_folder(folder, root) != split) / name
+        return min(found, key=lambda folder: split_within(folder, root) != split) / name
 
 
 def detect(path: Path) -> str | None:
@@ -227,7 +226,7 @@ def _named(objects: Iterable[ObjectAnnotation], names: Mapping[str, str]) -> tup
 
 
 def _split(table: Path, root: Path) -> str | None:
-    return split_of_name(table.stem) or split_of_folder(table.parent, root)
+    return split_of_name(table.stem) or split_within(table.parent, root)
 
 
 def _without_boxes(images: Images, splits: Mapping[Path, str | None], source: Source) -> Iterator[Finding]:
@@ -241,7 +240,7 @@ def _without_boxes(images: Images, splits: Mapping[Path, str | None], source: So
             folder.is_relative_to(root) and "masks" in folder.relative_to(root).parts
         ):
             continue
-        split = split_of_folder(folder, root)
+        split = split_within(folder, root)
         if split in tables or split is None or None in tables:
             yield AnnotatedImage(folder / name, folder / name, (), "fraction", split, Path(name).stem)
         else:

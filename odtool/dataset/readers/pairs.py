@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
-from odtool.dataset.readers.folders import Folder, image_folders, walk
-from odtool.dataset.splits import split_of_name
+from odtool.dataset.readers.folders import Folder, image_folders, split_within, walk
 from odtool.dataset.types import Problem, Source
 
 _MOST = 50
@@ -66,16 +65,10 @@ def _beside(place: Path, source: Source) -> bool:
 def _distance(place: Path, folder: Path, source: Source, names: Sequence[str]) -> tuple[int, int, int]:
     """Small for a folder of images of the same split, with one of the names, close by."""
     root = source.images or source.root
-    own, other = split_of_folder(folder, source.root), split_of_folder(place, root)
+    own, other = split_within(folder, source.root), split_within(place, root)
     shared = len([1 for one, two in zip(place.parts, folder.parts, strict=False) if one == two])
     name = names.index(place.name) if place.name in names else len(names)
     return (0 if own == other else 1, name, -shared)
-
-
-def split_of_folder(folder: Path, root: Path) -> str | None:
-    """The split of the innermost folder below the root whose name speaks of one."""
-    parts = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
-    return next(filter(None, map(split_of_name, reversed(parts))), None)
 
 
 def without_annotation(pairs: Pairs) -> Iterator[Problem]:

@@ -52,8 +52,9 @@ def read(source: Source) -> Iterator[Finding]:
     used = set[str]()
     for file in files:
         split = (split_of_name(file.stem) or split_of_name(file.parent.name)) if len(files) > 1 else None
-        bases = [source.images] if source.images else [file.parent, source.root, file.parent / "images"]
-        places = list(dict.fromkeys([*bases, *nearest_first(with_images, file.parent)]))
+        nearest = nearest_first(with_images, file.parent, source, split)
+        bases = [] if source.images else [file.parent, source.root, file.parent / "images"]
+        places = list(dict.fromkeys([*bases, *nearest, *([source.images] if source.images else [])]))
         listed, classes = _classes_for(file, source)
         unused |= dict.fromkeys(classes or (), listed)
         with open(file, "rb") as stream:

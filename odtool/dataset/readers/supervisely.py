@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, supervisely_shapes, values
-from odtool.dataset.readers.folders import Folder, find_image, find_stem, walk
+from odtool.dataset.readers.folders import Folder, find_image, find_stem, split_within, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
@@ -66,12 +66,12 @@ def read(source: Source) -> Iterator[Finding]:
         return
     folders = list(walk(source.path))
     for folder in folders:
-        if folder.path.name != _ANNOTATIONS:
-            continue
+        if folder.path.name != _ANNOTATIONS or "meta.json" in folder.files:
+            continue  # a project may be called so, too
         files = folder.ending(".json")
         place = folder.path.parent / _IMAGES
         places = (place, folder.path.parent) if source.images is None else _named(source, folder.path)
-        split = _split(folder.path.parent, source.root)
+        split = split_within(folder.path.parent, source.root)
         for file in files:
             yield Deferred(parse_file, (file, split, places, source.root, source.masks))
         yield from _without_annotation(place, {file.stem for file in files}, folders)
@@ -80,7 +80,8 @@ def read(source: Source) -> Iterator[Finding]:
 def _named(source: Source, folder: Path) -> tuple[Path, ...]:
     """--images may be the folder of all images, or have a folder for each data set."""
     images = source.images or source.root
-    inner = folder.parent.relative_to(source.root)
+    # The source may be an ann/ itself.
+    inner = folder.parent.relative_to(source.root) if folder != source.root else PurePath()
     return (images / inner / _IMAGES, images / inner, images)
 
 
@@ -91,11 +92,6 @@ def _without_annotation(place: Path, annotated: set[str], folders: list[Folder])
             for image in folder.ending(*EXTENSIONS):
                 if image.name not in annotated and image.stem not in annotated:
                     yield Problem("annotation_missing", image, "has no file in ann/")
-
-
-def _split(folder: Path, root: Path) -> str | None:
-    """The data sets of a project are named for their splits, or are all of one kind."""
-    return next(filter(None, map(split_of_name, reversed(folder.relative_to(root).parts))), None)
 
 
 def parse_file(

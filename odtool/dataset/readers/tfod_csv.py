@@ -97,11 +97,12 @@ def _skipped(splits: dict[Path, str | None]) -> Iterator[Problem]:
 
 def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:
     if source.images is not None:
-        return [folder.path for folder in walk(source.images)]
+        folders = [folder.path for folder in walk(source.images)]
+        return nearest_first(folders, file.parent, source, split_of_name(file.stem))
     near = [place for place in (file.parent, file.parent / "images", file.parent.parent / "images") if place.is_dir()]
     split = split_of_name(file.stem)
     of_split = [folder for folder in with_images if split and split_of_name(folder.name) == split]
-    return list(dict.fromkeys([*of_split, *near, *nearest_first(with_images, file.parent)]))
+    return list(dict.fromkeys([*of_split, *near, *nearest_first(with_images, file.parent, source)]))
 
 
 def parse(data: bytes, path: Path) -> CsvFile:

@@ -10,9 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from odtool.dataset.readers import documents, image_sets
-from odtool.dataset.readers.folders import find_image, find_stem, image_folders, nearest_first, walk
+from odtool.dataset.readers.folders import find_image, find_stem, image_folders, nearest_first, split_within, walk
 from odtool.dataset.readers.shapes import turned
-from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 if TYPE_CHECKING:
@@ -63,10 +62,10 @@ def read(source: Source) -> Iterator[Finding]:
     if source.path.is_dir():
         named = [(folder.path, [name for name in folder.files if name.lower().endswith(".xml")]) for folder in folders]
     sets = image_sets.found_in(folders) if source.path.is_dir() else None
-    with_images = image_folders(folders)
+    with_images = image_folders(list(walk(source.images)) if source.images else folders)
     for folder, files in named:
         places = tuple(_places(source, folder, with_images)) if files else ()
-        split = _split_of_folder(folder, source.root)
+        split = split_within(folder, source.root)
         lists = sets.of(folder, source.root) if sets and files else []
         # Text in place of Path objects, which for sixty thousand files took most of this process's time and memory.
         for file in files:
@@ -201,19 +200,10 @@ def _size(element: _Element | None) -> tuple[int, int] | None:
         return None
 
 
-def _split_of_folder(folder: Path, root: Path) -> str | None:
-    """The split of the innermost folder below the source whose name speaks of one."""
-    for part in reversed(folder.relative_to(root).parts):
-        if split := split_of_name(part):
-            return split
-    return None
-
-
 def _places(source: Source, folder: Path, with_images: list[Path]) -> Iterator[Path]:
     """Where the images of the XML files in `folder` may lie, the likeliest first, each once."""
     if source.images is not None:
-        inner = folder.relative_to(source.root)
-        yield from dict.fromkeys((source.images, source.images / inner, source.images / inner.name))
+        yield from nearest_first(with_images, folder, source)
         return
     near = [folder, folder / "images", folder / "JPEGImages"]
     # Outside the source only beside it, and only where the source is the folder of the XML files itself.
@@ -224,6 +214,6 @@ def _places(source: Source, folder: Path, with_images: list[Path]) -> Iterator[P
         inner = folder.relative_to(above)
         for name in ("JPEGImages", "images", "Images", "imgs", "img"):
             near += [above / name / PurePosixPath(*inner.parts[1:]), above / name]
-    for place in dict.fromkeys([*near, *nearest_first(with_images, folder)]):
+    for place in dict.fromkeys([*near, *nearest_first(with_images, folder, source)]):
         if place in with_images or (place.is_dir() and not place.is_relative_to(source.root)):
             yield place

@@ -10,11 +10,14 @@ from pathlib import Path
 from odtool.dataset import masks
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, dota, yolo_layout
-from odtool.dataset.readers.folders import find_image, find_stem, image_folders, walk
+from odtool.dataset.readers.folders import find_image, find_stem, image_folders, nearest_first, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
 
+_IMAGE_FOLDERS = ("images", "jpegimages")
+_MOST = 50
+"""Folders in which the labels of one folder of images are looked for."""
 _LABEL_FOLDERS = ("labels", "Labels", "annotations", "Annotations")
 
 
@@ -216,19 +219,25 @@ def _label_file(image: Path, source: Source) -> Path | None:
         # macOS takes accents apart where most others leave them whole.
         names += [unicodedata.normalize(form, names[0]) for form in ("NFC", "NFD")]
     for name in names:
-        for folder in _label_folders(image.parent, source.root):
+        for folder in _label_folders(image.parent, source):
             if (candidate := folder / name).is_file():
                 return candidate
     return None
 
 
 @lru_cache(maxsize=64)
-def _label_folders(folder: Path, root: Path) -> tuple[Path, ...]:
+def _label_folders(folder: Path, source: Source) -> tuple[Path, ...]:
     """labels/ in place of the last images/ above the images, else beside them, else in a folder of labels beside."""
     parts = folder.parts
     found: list[Path] = []
     for position in range(len(parts) - 1, -1, -1):
-        if parts[position].lower() == "images":
+        if parts[position].lower() in _IMAGE_FOLDERS:
             found += [Path(*parts[:position], name, *parts[position + 1 :]) for name in _LABEL_FOLDERS]
             break
-    return tuple(dict.fromkeys([*found, folder, *(root / name for name in _LABEL_FOLDERS)]))
+    found += [folder, *(source.root / name for name in _LABEL_FOLDERS)]
+    if source.images is not None and folder.is_relative_to(source.images):
+        # The labels are laid out as the images are, or nearly so.
+        place = source.root / folder.relative_to(source.images)
+        texts = [folder.path for folder in walk(source.root) if folder.ending(".txt")]
+        found = [*nearest_first(texts, place, Source(source.root))[:_MOST], *found]
+    return tuple(dict.fromkeys(found))

@@ -67,8 +67,9 @@ def read(source: Source) -> Iterator[Finding]:
         listed = _list_for(file, folders, source)
         names = dict(enumerate(_without_blank_end(documents.lines_of(listed))))
         split = (split_of_name(file.stem) or split_of_name(file.parent.name)) if len(files) > 1 else None
-        bases = [source.images] if source.images else [file.parent, source.root, file.parent / "images"]
-        places = list(dict.fromkeys([*bases, *nearest_first(with_images, file.parent)]))
+        nearest = nearest_first(with_images, file.parent, source, split)
+        bases = [] if source.images else [file.parent, source.root, file.parent / "images"]
+        places = list(dict.fromkeys([*bases, *nearest, *([source.images] if source.images else [])]))
         with open(file, "rb") as stream:
             for number, line in rows.numbered(stream, file):
                 name, objects = parse(line, file, number, names, listed)

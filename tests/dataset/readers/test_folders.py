@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from odtool.dataset.readers.folders import find_image, find_stem, nearest_first, walk
+from odtool.dataset.types import Source
 
 
 def touched(*paths: Path) -> None:
@@ -68,5 +69,15 @@ def test_a_link_to_a_folder_of_the_source_is_no_second_way_to_it(tmp_path: Path)
 
 def test_folders_nearest_to_a_place_come_first(tmp_path: Path) -> None:
     folders = [tmp_path / "a" / "x", tmp_path / "b" / "y", tmp_path / "b" / "c", tmp_path]
-    nearest = nearest_first(folders, tmp_path / "b" / "c" / "d")
+    nearest = nearest_first(folders, tmp_path / "b" / "c" / "d", Source(tmp_path))
     assert nearest == [tmp_path / "b" / "c", tmp_path / "b" / "y", tmp_path / "a" / "x", tmp_path]
+
+
+def test_the_folder_of_images_stands_for_the_source(tmp_path: Path) -> None:
+    images = tmp_path / "pictures"
+    folders = [images, images / "a" / "train", images / "a" / "valid", images / "b" / "train"]
+    source = Source(tmp_path / "labels", images)
+    assert nearest_first(folders, tmp_path / "labels" / "b" / "train", source)[0] == images / "b" / "train"
+    assert nearest_first(folders, tmp_path / "labels" / "valid", source)[0] == images / "a" / "valid"
+    assert nearest_first(folders, tmp_path / "labels", source, "val")[0] == images / "a" / "valid"
+    assert nearest_first(folders, tmp_path / "labels", source)[0] == images

@@ -161,3 +161,13 @@ TEXT = json.dumps(document(shape([[1, 2], [4, 6]]), {"classTitle": "a", "bitmap"
 def test_mutated_text_is_annotations_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
         supervisely.parse((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH)
+
+
+def test_the_folder_of_annotations_may_be_the_source_and_the_images_elsewhere(
+    tmp_path: Path, write_image: Any, found: Any
+) -> None:
+    write_image(tmp_path / "pictures" / "a.jpg")
+    (tmp_path / "ann").mkdir()
+    (tmp_path / "ann" / "a.jpg.json").write_text(json.dumps(document(shape([[1, 2], [4, 6]]))))
+    images, problems = found(supervisely.read, Source(tmp_path / "ann", tmp_path / "pictures"))
+    assert ([image.path for image in images], problems) == ([tmp_path / "pictures" / "a.jpg"], [])

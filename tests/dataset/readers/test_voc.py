@@ -253,3 +253,18 @@ def test_of_equal_names_the_image_nearest_to_the_annotation_is_meant(tmp_path: P
         if isinstance(image, AnnotatedImage)
     ]
     assert [image.path.parent.parent for image in images] == [image.source.parent.parent for image in images]
+
+
+def test_images_elsewhere_may_lie_in_folders_as_the_annotations_do(tmp_path: Path, write_image: Any) -> None:
+    for year in ("2007", "2012"):
+        write_image(tmp_path / "pictures" / year / "JPEGImages" / "1.jpg")
+        (tmp_path / "set" / year / "Annotations").mkdir(parents=True)
+        (tmp_path / "set" / year / "Annotations" / "1.xml").write_text("<annotation></annotation>")
+    images = [
+        image
+        for item in voc.read(Source(tmp_path / "set", tmp_path / "pictures"))
+        if isinstance(item, Deferred)
+        for image in item.parse(*item.arguments)
+        if isinstance(image, AnnotatedImage)
+    ]
+    assert [image.path.parts[-3] for image in images] == ["2007", "2012"]

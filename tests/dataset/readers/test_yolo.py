@@ -238,3 +238,20 @@ def test_polygons_are_masks_where_masks_are_asked_for() -> None:
     assert polygon.outline is not None
     assert polygon.outline.polygons == ((0.1, 0.2, 0.5, 0.1, 0.3, 0.6),)
     assert [item.outline for item in yolo.parse(text, LABEL, {0: "cat"}, YAML)] == [None, None]
+
+
+@pytest.mark.parametrize(("images", "labels"), [("{}", "labels/{}"), ("{}/images", "{}/labels"), ("images/{}", "{}")])
+def test_labels_are_found_for_images_that_lie_elsewhere(tmp_path: Path, images: str, labels: str) -> None:
+    for number, split in enumerate(("train", "val")):
+        image = tmp_path / "pictures" / images.format(split) / "1.jpg"
+        label = tmp_path / "set" / labels.format(split) / "1.txt"
+        for file, text in ((image, ""), (label, f"{number} 0.5 0.5 0.5 0.5")):
+            file.parent.mkdir(parents=True)
+            file.write_text(text)
+    entries = "".join(f"{split}: {images.format(split)}\n" for split in ("train", "val"))
+    (tmp_path / "set" / "data.yaml").write_text(f"{entries}names: [cat, dog]\n")
+    found, _ = findings(Source(tmp_path / "set", tmp_path / "pictures"))
+    assert [(image.split, [item.label for item in image.objects]) for image in found] == [
+        ("train", ["cat"]),
+        ("val", ["dog"]),
+    ]
