@@ -10,6 +10,7 @@ its seed and traceback and kept in a folder; the exit code is then 1.
 from __future__ import annotations
 
 import argparse
+import base64
 import io
 import json
 import random
@@ -19,6 +20,7 @@ import struct
 import sys
 import tempfile
 import traceback
+import zlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -34,8 +36,26 @@ from odtool.errors import DataError
 
 Files = dict[str, bytes]
 """A source: contents by relative path, images apart."""
+WITH_MASKS = ("coco", "cvat", "label_studio", "labelme", "labelme_xml", "supervisely", "via", "yolo")
 MOST_MEMORY = 4 << 30
 """Bytes. A mutation that makes a reader ask for more is a fault, told as MemoryError."""
+
+
+def bitmap() -> bytes:
+    """A mask of 3 by 2 pixels as a PNG."""
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.new("1", (3, 2), 1).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def stroke(pixels: int) -> list[int]:
+    """A brush stroke of Label Studio's over a whole image: one run of 255 in its RGBA bytes."""
+    count = 4 * pixels
+    bits = f"{count:032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}1{3:02b}{count - 1:016b}{255:08b}"
+    bits += "0" * (-len(bits) % 8)
+    return [int(bits[place : place + 8], 2) for place in range(0, len(bits), 8)]
 
 
 def as_json(value: Any) -> bytes:
@@ -97,8 +117,10 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
         {"label": "cat", "points": [[1, 2], [30, 40]], "shape_type": "rectangle", "flags": {}, "group_id": None},
         {"label": "dog", "points": [[1, 2], [30, 2], [3, 40]], "shape_type": "polygon", "flags": {}},
         {"label": "ball", "points": [[20, 20], [25, 25]], "shape_type": "circle"},
+        {"label": "cat", "points": [[2, 3], [4, 4]], "shape_type": "mask", "mask": base64.b64encode(bitmap()).decode()},
     ]
     labelme = {"version": "5.0", "shapes": labelme_shapes, "imagePath": "a.jpg", "imageHeight": 48, "imageWidth": 64}
+    inside = labelme | {"imagePath": "inside.jpg", "imageData": base64.b64encode(picture()).decode()}
     points = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((1, 2), (30, 2), (30, 40)))
     labelme_xml = f"""<annotation><filename>a.jpg</filename><folder>x</folder><source><sourceImage>s</sourceImage>
 <sourceAnnotation>LabelMe Webtool</sourceAnnotation></source><object><name>cat</name><deleted>0</deleted><id>0</id>
@@ -106,7 +128,8 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
     cvat = """<?xml version="1.0"?><annotations><version>1.1</version>
 <meta><task><mode>annotation</mode><labels><label><name>cat</name></label></labels></task></meta>
 <image id="0" name="a.jpg" width="64" height="48"><box label="cat" occluded="0" xtl="1" ytl="2" xbr="30" ybr="40"
- rotation="10"/><polygon label="cat" points="1,2;30,2;30,40" occluded="1"/></image></annotations>"""
+ rotation="10"/><polygon label="cat" points="1,2;30,2;30,40" occluded="1"/>
+<mask label="cat" rle="1, 4, 1" left="5" top="6" width="3" height="2"/></image></annotations>"""
     video = """<annotations><version>1.1</version><meta><task><mode>interpolation</mode><size>3</size>
 <original_size><width>64</width><height>48</height></original_size></task></meta>
 <track id="0" label="cat"><box frame="0" outside="0" occluded="0" keyframe="1" xtl="1" ytl="2" xbr="30" ybr="40"/>
@@ -151,7 +174,15 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
                             "value": {
                                 "x": 5, "y": 5, "width": 40, "height": 50, "rotation": 15, "rectanglelabels": ["cat"],
                             },
-                        }
+                        },
+                        {
+                            "original_width": 64, "original_height": 48, "type": "brushlabels",
+                            "value": {"format": "rle", "rle": stroke(64 * 48), "brushlabels": ["cat"]},
+                        },
+                        {
+                            "original_width": 64, "original_height": 48, "type": "polygonlabels",
+                            "value": {"points": [[5, 5], [40, 5], [5, 50]], "polygonlabels": ["cat"]},
+                        },
                     ],
                 }
             ],
@@ -167,7 +198,11 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             },
             {
                 "classTitle": "dog", "geometryType": "polygon",
-                "points": {"exterior": [[1, 2], [30, 2], [3, 40]], "interior": []},
+                "points": {"exterior": [[1, 2], [30, 2], [3, 40]], "interior": [[[5, 5], [9, 5], [9, 9]]]},
+            },
+            {
+                "classTitle": "dog", "geometryType": "bitmap",
+                "bitmap": {"origin": [3, 4], "data": base64.b64encode(zlib.compress(bitmap())).decode()},
             },
         ],
     }  # fmt: skip
@@ -218,7 +253,7 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             ("train/a.jpg",),
         ),
         "cvat": ({"annotations.xml": cvat.encode(), "video/annotations.xml": video.encode()}, ("images/a.jpg",)),
-        "labelme": ({"a.json": as_json(labelme)}, one),
+        "labelme": ({"a.json": as_json(labelme), "inside/inside.json": as_json(inside)}, one),
         "labelme_xml": ({"a.xml": labelme_xml.encode()}, one),
         "vott_json": ({"a-asset.json": as_json(vott)}, one),
         "vott_csv": (
@@ -229,14 +264,24 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
         "via": ({"via.json": as_json(via)}, one),
         "createml": ({"_annotations.createml.json": as_json(createml)}, one),
         "wider_face": ({"wider_face_train_bbx_gt.txt": b"a.jpg\n1\n1 2 30 20 0 0 0 0 0 0\n"}, one),
-        "kitti": ({"label_2/a.txt": kitti.encode()}, ("image_2/a.jpg",)),
+        "kitti": (
+            {
+                "label_2/a.txt": kitti.encode(),
+                "label_02/0000.txt": f"0 0 {kitti.splitlines()[0]}\n2 -1 {kitti.splitlines()[1]}\n".encode(),
+                "ImageSets/train.txt": b"a\n",
+            },
+            ("image_2/a.jpg", "image_02/0000/000000.jpg"),
+        ),
         "dota": (
             {"labelTxt/a.txt": b"imagesource:GoogleEarth\ngsd:0.1\n1 2 30 2 30 40 1 40 plane 0\n"},
             ("images/a.jpg",),
         ),
         "yolo_keras": ({"train.txt": b"a.jpg 1,2,30,40,0 3,4,20,20,1\n", "classes.txt": b"cat\ndog\n"}, one),
         "hf_imagefolder": (
-            {"metadata.jsonl": b'{"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 20, 20]], "categories": [0]}}\n'},
+            {
+                "metadata.jsonl": b'{"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 20, 20]], "categories": [0]}}\n',
+                "dataset_infos.json": b'{"a": {"features": {"category": {"names": ["cat"], "_type": "ClassLabel"}}}}',
+            },
             one,
         ),
         "tfod_csv": ({"a.csv": b"filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,64,48,cat,1,2,30,40\n"}, one),
@@ -348,7 +393,7 @@ def outcome(root: Path, name: str, scratch: Path) -> str:
         reader.detect(root)
     with spool.created(scratch) as writer:
         try:
-            source = Source(root, masks=name == "coco")
+            source = Source(root, masks=name in WITH_MASKS)
             found = survey([(source, READERS[name].read(source))], writer, Crew(1))
         except DataError as error:
             if "\n" in error.message:
