@@ -94,6 +94,18 @@ def load(dataset: Dataset) -> DatasetSummary:
         ) from None
 
 
+def refuse_cut_short(dataset: Dataset, split: str, written: SplitSummary) -> None:
+    """Raises DataError where less of a split is on disk than was written, as after a copy that was broken off."""
+    files = dataset.shards(split)
+    size = sum(file.stat().st_size for file in files)
+    if len(files) < written.shards or size < written.bytes:
+        raise DataError(
+            f"{dataset.path}: {written.shards} shards of {split} with {written.bytes:,} bytes were written, and "
+            f"{len(files)} with {size:,} are there",
+            "Copy the folder again, or make the records anew: odtool prepare SOURCE",
+        )
+
+
 def _from_json(payload: dict[str, Any]) -> DatasetSummary:
     splits = {name: SplitSummary(**_with_tuples(split)) for name, split in payload["splits"].items()}
     problems = {name: ProblemSummary(**problem) for name, problem in payload["problems"].items()}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset import label_map
-from odtool.errors import ConfigError
+from odtool.dataset import label_map, statistics
+from odtool.errors import ConfigError, DataError
 from odtool.pipeline import checkpoints, config, records
 from odtool.pipeline.config import PipelineConfig
+from odtool.workspace import Dataset
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,20 @@ def check_reader(reader: Any, name: str, path: Path) -> tuple[Path, ...]:
             f"{path}: {name}.tf_record_input_reader.input_path: the files are empty, such as {found[0]}",
             "Prepare the data again: odtool prepare",
         )
+    for folder in {file.parent for file in found}:
+        check_whole(Dataset(folder), found)
     return found
+
+
+def check_whole(dataset: Dataset, files: Collection[Path]) -> None:
+    """Raises DataError where one of the files is of a split that prepare wrote, and of which some is missing."""
+    try:
+        splits = statistics.load(dataset).splits
+    except DataError:
+        return  # records of other origin, which nothing is known of
+    for split, written in splits.items():
+        if not set(files).isdisjoint(dataset.shards(split)):
+            statistics.refuse_cut_short(dataset, split, written)
 
 
 def check_checkpoint(train_config: Any, path: Path) -> None:

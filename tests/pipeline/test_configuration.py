@@ -167,6 +167,13 @@ def test_mask_and_keypoint_heads_come_off_and_that_is_said(workspace: Workspace)
     assert any("head for key points is taken off" in note for note in points.notes)
 
 
+def test_data_that_was_cut_short_is_not_configured_for(workspace: Workspace) -> None:
+    shard = workspace.data.shards("train")[0]
+    os.truncate(shard, shard.stat().st_size - 1)
+    with pytest.raises(DataError, match="2 shards of train with 40,000 bytes were written, and 2 with 39,999"):
+        configure(workspace, steps=100)
+
+
 def test_mask_rcnn_learns_the_masks_that_the_records_hold(workspace: Workspace) -> None:
     summary = json.loads(workspace.data.summary.read_text())
     workspace.data.summary.write_text(json.dumps({**summary, "masks": True}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,16 @@ def empty_the_records(message: Any) -> None:
         path.write_bytes(b"")
 
 
+def cut_the_records(message: Any) -> None:
+    for path in Path(message.train_input_reader.label_map_path).parent.glob("train-00001*"):
+        os.truncate(path, path.stat().st_size - 1)
+
+
+def lose_some_records(message: Any) -> None:
+    for path in Path(message.train_input_reader.label_map_path).parent.glob("val-00001*"):
+        path.unlink()
+
+
 @pytest.mark.parametrize(
     ("change", "subject", "message"),
     [
@@ -51,6 +62,8 @@ def empty_the_records(message: Any) -> None:
         (lambda m: setattr(m.model.ssd, "num_classes", 5), "classes", "the model has 5 classes"),
         (set_eval_map, "classes", "numbers the classes otherwise"),
         (empty_the_records, "train records", "the files are empty"),
+        (cut_the_records, "train records", "40,000 bytes were written, and 2 with 39,999 are there"),
+        (lose_some_records, "eval records", "and 1 with 5,000 are there"),
         (lambda m: setattr(m.train_input_reader, "label_map_path", "gone"), "classes", "there is no label map"),
         (lambda m: setattr(m.train_config, "fine_tune_checkpoint", "/gone/ckpt-0"), "checkpoint files", "/gone/ckpt-0"),
         (lambda m: m.ClearField("eval_input_reader"), "eval records", "no eval_input_reader"),
