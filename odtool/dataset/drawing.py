@@ -76,7 +76,7 @@ def annotate(image: Image.Image, boxes: Sequence[DrawnBox]) -> Image.Image:
     """An RGB copy of `image` in its own size, with lines and letters that are legible when all of it is shown."""
     picture = image.convert("RGB").copy()
     longer = max(image.size)
-    style = _Style(line=max(2, round(longer / 400)), letters=max(12, round(longer / 60)), width=image.width)
+    style = _Style(line=max(2, round(longer / 400)), letters=max(12, round(longer / 80)), width=image.width)
     _draw(picture, boxes, 1, style)
     return picture
 
