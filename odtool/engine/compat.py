@@ -165,13 +165,14 @@ def _getsize(font: Any, text: str, *args: Any, **kwargs: Any) -> tuple[int, int]
 
 def _import_stand_ins() -> dict[str, ModuleType]:
     """Modules to be found under these names only while the API is being imported."""
-    tf_keras = importlib.import_module("tf_keras")
+    resnet = importlib.import_module("tf_keras.src.applications.resnet")
     return {
         # Only DeepMAC's colour loss uses tensorflow_io, whose binary misses symbols of this TensorFlow.
         "tensorflow_io": _module("tensorflow_io", __getattr__=_no_tensorflow_io),
-        # keras_models/resnet_v1.py takes `keras.applications`, which is Keras 3 today and cannot hold Keras 2 layers
-        # (ResNet-18 and -34 of CenterNet); importing it would also cost half a second.
-        "keras.applications": tf_keras.applications,
+        # keras_models/resnet_v1.py takes `ResNet` of `keras.applications.resnet`, which is Keras 3 today and cannot
+        # hold Keras 2 layers (ResNet-18 and -34 of CenterNet); importing it would also cost half a second. Keras 2 has
+        # it in the module behind its public one.
+        "keras.applications": _module("keras.applications", resnet=resnet),
     }
 
 
