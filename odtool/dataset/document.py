@@ -92,18 +92,29 @@ def box(corners: tuple[float, float, float, float], colour: str, title: str, *, 
     )
 
 
-def label(corner: tuple[float, float], content: str, size: tuple[int, int]) -> str:
-    """The words at a box's upper left corner, kept within an image of this width and height."""
+def labels(words: Iterable[tuple[tuple[float, float], str]], size: tuple[int, int]) -> str:
+    """Words at boxes' upper left corners, kept within an image of this width and height.
+
+    One that would lie on an earlier one is left out: neither could be read.
+    """
     width, height = size
     # In pixels of the image, of which some two hundred and ten of the page's show the height.
     letters = 13 * max(height / ROW, width / (2.4 * ROW))
-    # Bold letters are some six tenths as wide as they are high.
-    x = max(min(corner[0] + letters * 0.25, width - letters * (0.6 * len(content) + 0.25)), letters * 0.25)
-    y = corner[1] + letters * 1.05 if corner[1] < letters * 1.3 else corner[1] - letters * 0.35
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{letters:.1f}" stroke="#000" stroke-width="{letters * 0.22:.1f}">'
-        f"{text(content)}</text>"
-    )
+    placed: list[tuple[float, float, float]] = []
+    made = []
+    for (left, top), content in words:
+        # Bold letters are some six tenths as wide as they are high.
+        length = letters * 0.6 * len(content)
+        x = max(min(left + letters * 0.25, width - length - letters * 0.25), letters * 0.25)
+        y = top + letters * 1.05 if top < letters * 1.3 else top - letters * 0.35
+        if any(abs(y - low) < letters and x < end and start < x + length for start, end, low in placed):
+            continue
+        placed.append((x, x + length, y))
+        made.append(
+            f'<text x="{x:.1f}" y="{y:.1f}" font-size="{letters:.1f}" stroke="#000" '
+            f'stroke-width="{letters * 0.22:.1f}">{text(content)}</text>'
+        )
+    return "".join(made)
 
 
 def figure(size: tuple[int, int], shown: str, caption: str) -> str:

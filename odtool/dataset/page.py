@@ -138,7 +138,7 @@ def _boxes(sample: Sample, numbers: Mapping[str, int]) -> str:
     parts = [_box(item, numbers.get(item.label, 1)) for item in objects[:_MOST_BOXES]]
     if len(objects) <= document.MOST_LABELS:
         size = header.width, header.height
-        parts += [document.label((item.box.xmin, item.box.ymin), item.label, size) for item in objects]
+        parts.append(document.labels([((item.box.xmin, item.box.ymin), item.label) for item in objects], size))
     return "".join(parts)
 
 

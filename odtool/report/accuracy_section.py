@@ -11,7 +11,7 @@ from odtool.detection.accuracy import ClassAccuracy, CocoFigures
 from odtool.report import charts, mistakes
 from odtool.report.confusion import BACKGROUND, Counting
 from odtool.report.figures import Analysis
-from odtool.report.tables import card, difference, score, soft, table
+from odtool.report.tables import card, difference, score, scrolling, soft, table
 from odtool.report.thresholds import FALLBACK, OperatingPoint
 
 FIGURES = {
@@ -36,7 +36,7 @@ MEANINGS = {
     "duplicate": "a second detection of an object that a surer one has found",
     "background": "a detection where nothing is",
 }
-_OPEN_CLASSES = 12
+_OPEN_CLASSES = 6
 """Classes whose plots are shown at once; those of the others are folded away."""
 _MOST_IN_MATRIX = 24
 _MOST_CONFUSIONS = 30
@@ -173,7 +173,7 @@ def _confusion(found: Analysis) -> str:
         for (true, seen), count in wrong[:_MOST_CONFUSIONS]
     ]
     said = f"{len(numbers) - 1} classes; the {len(rows)} most frequent of {len(wrong):,} confusions:"
-    return f'<p class="soft">{said}</p>{table(["there", "detected", "times"], rows, "numbers")}'
+    return f'<p class="soft">{said}</p>{table(["there", "detected", "times"], rows, "fields")}'
 
 
 def _matrix(found: Analysis, numbers: Sequence[int], labels: dict[int, str]) -> str:
@@ -184,10 +184,8 @@ def _matrix(found: Analysis, numbers: Sequence[int], labels: dict[int, str]) -> 
         cells = "".join(_cell(found.confusion[true, seen], total, true == seen) for seen in numbers)
         body += f'<tr><th class="row" title="{text(labels[true])}">{text(labels[true])}</th>{cells}</tr>'
     said = "Rows are what is there, columns what is detected; cells are coloured by their share of the row."
-    return (
-        f'<p class="soft">{said}</p><div class="scroll"><table class="confusion"><tr><th></th>{head}</tr>{body}'
-        "</table></div>"
-    )
+    made = f'<table class="confusion"><tr><th></th>{head}</tr>{body}</table>'
+    return soft(said) + scrolling(made, len(numbers))
 
 
 def _cell(count: int, total: int, same: bool) -> str:

@@ -11,7 +11,7 @@ from odtool.report.accuracy_section import FIGURES
 from odtool.report.course_section import PRECISION, present, versions
 from odtool.report.figures import RunReport, comparable
 from odtool.report.history import TOTAL, Curve, History
-from odtool.report.tables import NOTHING, card, duration, plots, score, soft, table
+from odtool.report.tables import NOTHING, card, duration, plots, score, scrolling, soft, table
 
 _MOST_CLASSES = 1000
 _CURVES: Mapping[str, tuple[str, Callable[[History], Curve]]] = {
@@ -27,7 +27,7 @@ _CURVES: Mapping[str, tuple[str, Callable[[History], Curve]]] = {
 def render(reports: Sequence[RunReport]) -> str:
     """The whole page."""
     names = [report.run.name for report in reports]
-    title = " and ".join(names) if len(names) < 4 else f"{len(names)} runs"
+    title = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) < 4 else f"{len(names)} runs"
     body = [_head(title, reports), *_notes(reports), _figures(reports), _curves(reports), _classes(reports)]
     body += [_between(reports), versions(reports[0].versions)]
     return document.render(title, "odtool report", body, foot=page.FOOT, style=page.style())
@@ -52,7 +52,7 @@ def _notes(reports: Sequence[RunReport]) -> list[str]:
         made.append(page.note("warning", "The runs were examined on different images: their figures do not compare."))
     for report in reports:
         state = report.states["train"]
-        if not state.startswith("finished"):
+        if not state.startswith(("finished", "none")):
             made.append(page.note("info", f"{report.run.name}: training {state}"))
     return made
 
@@ -62,7 +62,7 @@ def _figures(reports: Sequence[RunReport]) -> str:
     rows = []
     for name, label in FIGURES.items():
         values = [getattr(report.analysis.accuracy.figures, name) if report.analysis else None for report in reports]
-        rows.append(_row(label.replace("AP", "mAP", 1), [score(value) for value in values], values, max))
+        rows.append(_row(_named(label), [score(value) for value in values], values, max))
     for kind in mistakes.MISTAKES:
         counts = [report.analysis.mistakes[kind] if report.analysis else None for report in reports]
         rows.append(_row(f"mistakes: {kind}", [_count(value) for value in counts], counts, min))
@@ -76,6 +76,11 @@ def _figures(reports: Sequence[RunReport]) -> str:
     }
     rows += [_row(label, values) for label, values in plain.items()]
     return f"<h2>Figures</h2>\n{card(_table(reports, 'figure', rows))}"
+
+
+def _named(label: str) -> str:
+    """The mean over classes: mAP where a class's is AP."""
+    return label.replace("AP", "mAP", 1) if "A" in label else f"mAP {label}"
 
 
 def _count(value: int | None) -> str:
@@ -100,7 +105,10 @@ def _row(
 
 def _table(reports: Sequence[RunReport], corner: str, rows: Sequence[str]) -> str:
     head = "".join(f"<th>{text(report.run.name)}</th>" for report in reports)
-    return f'<div class="scroll"><table class="numbers"><tr><th>{corner}</th>{head}</tr>{"".join(rows)}</table></div>'
+    return scrolling(
+        f'<table class="numbers"><tr><th>{corner}</th>{head}</tr>{"".join(rows)}</table>',
+        len(rows),
+    )
 
 
 def _curves(reports: Sequence[RunReport]) -> str:

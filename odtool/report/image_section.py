@@ -23,7 +23,14 @@ COLOURS: dict[mistakes.Kind, str] = {
 }
 """Of boxes over pictures, bright enough for dark and for light ones."""
 _MOST_BOXES = 300
+_LABEL = 16
+"""Letters of a class's name over a picture; the whole of it shows under the pointer."""
 _TRUE = "#ffffff"
+_LOOKS: dict[mistakes.Kind, tuple[str, str, str]] = {
+    "missed": (COLOURS["missed"], "true missed", "missed"),
+    "ignored": (COLOURS["ignored"], "true", "crowd"),
+}
+"""Of objects that are not simply there: colour, classes of the style, and a word."""
 
 
 def chosen(found: Analysis, shown: int) -> list[Verdict]:
@@ -82,20 +89,25 @@ def _pills(verdict: Verdict) -> str:
 def _drawn(verdict: Verdict, labels: Mapping[int, str]) -> str:
     """Objects below, dashed; correct detections above, then mistakes, each time the surest last."""
     truth, found = verdict.image.truth, verdict.image.found
-    size = found.width, found.height
-    boxes, words = [], []
+    boxes: list[str] = []
+    # By whether they are of mistakes, which come first and are not to be hidden.
+    words: dict[bool, list[tuple[tuple[float, float], str]]] = {True: [], False: []}
     for box, number, kind in zip(truth.boxes, truth.classes, verdict.objects, strict=True):
-        missed = kind == "missed"
         label = labels.get(int(number), str(number))
-        colour = COLOURS["missed"] if missed else COLOURS["ignored"] if kind == "ignored" else _TRUE
-        told = f"{label}: {'missed' if missed else 'crowd' if kind == 'ignored' else 'is there'}"
-        boxes.append(document.box(tuple(box.tolist()), colour, told, more=' class="true"'))
-        if missed:
-            words.append(document.label((float(box[0]), float(box[1])), f"{label}?", size))
+        colour, look, told = _LOOKS.get(kind, (_TRUE, "true", "is there"))
+        boxes.append(document.box(tuple(box.tolist()), colour, f"{label}: {told}", more=f' class="{look}"'))
+        if kind == "missed":
+            words[True].append(((float(box[0]), float(box[1])), f"{_short(label)}?"))
     taken = list(zip(verdict.taken, verdict.kinds, strict=True))[::-1]
     for index, kind in sorted(taken, key=lambda pair: pair[1] != "correct"):
         box, number = found.boxes[index], int(found.classes[index])
-        label = f"{labels.get(number, str(number))} {found.scores[index]:.0%}"
-        boxes.append(document.box(tuple(box.tolist()), COLOURS[kind], f"{label}: {kind}"))
-        words.append(document.label((float(box[0]), float(box[1])), label, size))
-    return "".join(boxes[-_MOST_BOXES:] + (words if len(words) <= document.MOST_LABELS else []))
+        label, score = labels.get(number, str(number)), f"{found.scores[index]:.0%}"
+        boxes.append(document.box(tuple(box.tolist()), COLOURS[kind], f"{label} {score}: {kind}"))
+        words[kind in mistakes.MISTAKES].append(((float(box[0]), float(box[1])), f"{_short(label)} {score}"))
+    ranked = [*words[True], *words[False]]
+    shown = ranked if len(ranked) <= document.MOST_LABELS else words[True][: document.MOST_LABELS]
+    return "".join(boxes[-_MOST_BOXES:]) + document.labels(shown, (found.width, found.height))
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _LABEL else label[: _LABEL - 1] + "…"

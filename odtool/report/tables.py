@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from odtool.dataset.document import text
 
+_MOST_ROWS = 30
+"""A table of no more is shown whole."""
 NOTHING = "-"
 """Where there is no figure, as there is nothing to be found."""
 
@@ -27,7 +29,12 @@ def table(
         opened, closed = ("<b>", "</b>") if index < strong else ("", "")
         body.append("<tr>" + "".join(f"<td>{opened}{text(cell)}{closed}</td>" for cell in row) + "</tr>")
     top = f"<tr>{head}</tr>" if any(columns) else ""
-    return f'<div class="scroll"><table class="{kind}">{top}{"".join(body)}</table></div>'
+    return scrolling(f'<table class="{kind}">{top}{"".join(body)}</table>', len(body))
+
+
+def scrolling(content: str, rows: int) -> str:
+    """A table that scrolls sideways where it has to, and, where it is long, up and down."""
+    return f'<div class="scroll{"" if rows > _MOST_ROWS else " whole"}">{content}</div>'
 
 
 def card(content: str, heading: str = "") -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from odtool.dataset import page, plots
+from odtool.dataset import document, page, plots
 from odtool.dataset.inspection import Inspection, Settings, inspect
 from odtool.dataset.types import Source
 
@@ -106,6 +106,15 @@ def test_a_picture_takes_few_bytes_whatever_the_image(tmp_path: Path, voc_xml: C
     (source,) = re.findall('src="([^"]+)"', page.render(found))
     assert len(source) < 4 / 3 * 40_000 + 40
     assert len(page.render(found)) < 150_000
+
+
+def test_labels_stay_within_the_picture_and_off_each_other() -> None:
+    drawn = document.labels([((95, 50), "raccoon"), ((90, 52), "hidden"), ((0, 0), "corner")], (100, 100))
+    assert "hidden" not in drawn
+    places = {word: (float(x), float(y)) for x, y, word in re.findall('x="(.+?)" y="(.+?)".*?>(.*?)</text>', drawn)}
+    assert set(places) == {"raccoon", "corner"}
+    assert 0 < places["raccoon"][0] < 80
+    assert min(places["corner"]) > 0
 
 
 def test_without_samples_no_image_is_opened(voc_set: VocSet, monkeypatch: pytest.MonkeyPatch) -> None:
