@@ -41,7 +41,7 @@ from odtool.errors import DataError
 from odtool.files import write_atomically
 from odtool.workspace import Dataset
 
-_WITH_MASKS = ("coco", "cvat", "label_studio", "labelme", "labelme_xml", "supervisely", "via", "yolo")
+_WITH_MASKS = ("coco", "cvat", "label_studio", "labelme", "labelme_xml", "supervisely", "tfrecord", "via", "yolo")
 """Formats whose reader gives outlines."""
 
 

@@ -69,8 +69,6 @@ def configure(workspace: Workspace, request: Request) -> Configured:
     run = _run(workspace, request, base)
     dataset = Dataset(request.data.absolute()) if request.data else workspace.data
     summary = statistics.load(dataset)
-    for split, written in summary.splits.items():
-        statistics.refuse_cut_short(dataset, split, written)
     images = summary.splits["train"].images if "train" in summary.splits else 0
     draft = Draft(base.config.copy())
     inputs.fit(draft, dataset, summary)

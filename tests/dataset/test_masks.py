@@ -194,6 +194,20 @@ def test_masks_follow_the_tiles(
     assert record["image/object/area"][0] == (cut > 0).sum()
 
 
+def test_masks_come_back_the_same_from_records_when_they_are_split_anew(
+    coco_set: Path, tmp_path: Path, read_records: Callable[[Path], dict[str, dict[str, list[Any]]]]
+) -> None:
+    once, again = tmp_path / "once", tmp_path / "again"
+    prepare(Settings((Source(coco_set),), once, val=0, masks=True))
+    summary = prepare(Settings((Source(once),), again, val=0.5, resplit=True, masks=True)).summary
+    assert sorted(summary.splits) == ["train", "val"]
+    assert "mask_missing" not in summary.problems
+    assert "key_dropped" not in summary.problems
+    found, first = read_records(again), read_records(once)
+    assert {record.pop("split")[0] for record in found.values()} == {"train", "val"}
+    assert found == {key: {name: value for name, value in first[key].items() if name != "split"} for key in first}
+
+
 def test_a_format_without_masks_is_refused(voc_set: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Pascal VOC XML has no masks"):
         prepare(Settings((Source(voc_set(2)),), tmp_path / "data", masks=True))

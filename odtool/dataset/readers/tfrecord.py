@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from odtool.dataset import examples, label_map
+from odtool.dataset import examples, label_map, masks
 from odtool.dataset.examples import Features
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.folders import Folder, find_image, image_folders, walk
 from odtool.dataset.splits import split_of_name
-from odtool.dataset.types import AnnotatedImage, Box, Extent, Finding, ObjectAnnotation, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Box, Extent, Finding, ObjectAnnotation, Outline, Problem, Source
 from odtool.errors import DataError
 
 _NAME = re.compile(r"\.(tf)?rec(ord)?s?([-_.]|$)|-\d{5}-of-\d{5}$", re.IGNORECASE)
@@ -27,8 +27,8 @@ _FLAGS = {
     "is_crowd": "image/object/is_crowd",
     "group_of": "image/object/group_of",
 }
-_TEXT, _LABEL, _AREA, _VIEW, _WEIGHT = (
-    f"image/object/{name}" for name in ("class/text", "class/label", "area", "view", "weight")
+_TEXT, _LABEL, _AREA, _VIEW, _WEIGHT, _MASK = (
+    f"image/object/{name}" for name in ("class/text", "class/label", "area", "view", "weight", "mask")
 )
 _MADE_ANEW = {"image/key/sha256", "image/format", "image/colorspace", "image/channels"}
 """Keys whose values follow from the encoded image."""
@@ -92,7 +92,7 @@ def read(source: Source) -> Iterator[Finding]:
         names = _names(file, source, folders)
         split = _split(file, source)
         for record in examples.records(file):
-            parsed = parse(record.data, file, record.number, names)
+            parsed = parse(record.data, file, record.number, names, with_outlines=source.masks)
             for kind, detail in parsed.problems:
                 yield Problem(kind, file, detail)
             for key in sorted(set(parsed.unknown) - keys):
@@ -160,11 +160,14 @@ def _names(file: Path, source: Source, folders: Iterable[Folder]) -> dict[int, s
     return {}
 
 
-def parse(data: bytes, path: Path, number: int, names: Mapping[int, str]) -> Example:
+def parse(
+    data: bytes, path: Path, number: int, names: Mapping[int, str], *, with_outlines: bool = False
+) -> Example:  # fmt: skip
     """Parses a record's bytes; `path` and `number` are only named in errors.
 
     Args:
         names: class names by id, for records that carry ids alone.
+        with_outlines: whether the objects' masks are read.
 
     Raises:
         DataError: it is no tf.train.Example of an annotated image, or its lists are not of one length.
@@ -181,8 +184,9 @@ def parse(data: bytes, path: Path, number: int, names: Mapping[int, str]) -> Exa
             "odtool reads the records of the Object Detection API.",
         )
     problems: list[tuple[str, str]] = []
-    objects = tuple(_objects(found, data, names, where, number, problems))
     size = (_first(found.ints, "image/width", 0), _first(found.ints, "image/height", 0))
+    outlines = list(_outlines(found, data, size, where)) if with_outlines else []
+    objects = tuple(_objects(found, data, names, where, number, outlines, problems))
     encoded = _first(found.texts, "image/encoded", (0, 0))
     unknown = [key for store in (found.texts, found.floats, found.ints) for key, kept in store.items() if kept]
     return Example(
@@ -192,7 +196,7 @@ def parse(data: bytes, path: Path, number: int, names: Mapping[int, str]) -> Exa
         encoded if encoded[1] else None,
         objects,
         tuple(problems),
-        tuple(key for key in unknown if key not in _KNOWN),
+        tuple(key for key in unknown if key not in _KNOWN and not (with_outlines and key == _MASK)),
     )
 
 
@@ -203,8 +207,33 @@ def _source_id(found: Features, data: bytes) -> str:
     return _decoded(data, _first(found.texts, "image/source_id", (0, 0)))
 
 
+def _outlines(found: Features, data: bytes, size: tuple[int, int], where: str) -> Iterator[Outline | None]:
+    """The mask of each object: PNGs, or numbers, one a pixel of the image (both of input_reader.proto's kinds).
+
+    None for one that cannot be read; nothing at all where the record has no masks.
+    """
+    import numpy as np
+
+    count, (width, height) = len(found.floats.get(_BOX[0], [])), size
+    if numbers := found.floats.get(_MASK):
+        if len(numbers) != count * width * height:
+            detail = f"{_MASK} has {len(numbers)} values for {count} boxes of {width}x{height} pixels"
+            raise DataError(f"{where}: {detail}", "Write the record anew.")
+        for values in np.asarray(numbers, np.float32).reshape(count, height, width):
+            yield masks.pasted(values > 0, (0, 0), size)
+    for start, length in _listed(found.texts, _MASK, count, where):
+        mask = masks.from_png(data[start : start + length])
+        yield None if mask is None else masks.pasted(mask, (0, 0), (mask.shape[1], mask.shape[0]))
+
+
 def _objects(
-    found: Features, data: bytes, names: Mapping[int, str], where: str, number: int, problems: list[tuple[str, str]]
+    found: Features,
+    data: bytes,
+    names: Mapping[int, str],
+    where: str,
+    number: int,
+    outlines: Sequence[Outline | None],
+    problems: list[tuple[str, str]],
 ) -> Iterator[ObjectAnnotation]:
     sides = [found.floats.get(key, []) for key in _BOX]
     count = len(sides[0])
@@ -232,7 +261,7 @@ def _objects(
             Box(*(side[position] for side in sides)),
             **{name: bool(values[position]) for name, values in flags.items() if values},
             view=views[position] if views else "",
-            outline=None,
+            outline=outlines[position] if outlines else None,
             area=areas[position] if areas and 0 < areas[position] < float("inf") else None,
             weight=weights[position] if weights else None,
         )

@@ -7,15 +7,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset import examples
+from odtool.dataset import examples, masks
 from odtool.dataset.prepare import Settings, prepare
 from odtool.dataset.readers import choose, tfrecord
 from odtool.dataset.records import framed
-from odtool.dataset.types import AnnotatedImage, Box, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Box, Outline, Problem, Source
 from odtool.errors import DataError
 
 PATH = Path("a.record")
@@ -190,6 +191,24 @@ def test_flags_and_weights_go_through_and_what_does_not_is_named(
         "image/object/mask, first in record 1",
         None,
     )
+
+
+def outlines_of(data: bytes) -> list[Outline | None]:
+    return [item.outline for item in tfrecord.parse(data, PATH, 1, {}, with_outlines=True).objects]
+
+
+def test_masks_come_as_pngs_or_as_numbers(make_example: MakeExample) -> None:
+    mask = np.array([[False, True, True], [False, False, True]])
+    named = {**BOX, "image/object/class/text": [b"cat"], "image/height": [2], "image/width": [3]}
+    as_png = outlines_of(make_example({**named, "image/object/mask": [masks.as_png(mask)]}))
+    as_numbers = outlines_of(make_example({**named, "image/object/mask": mask.ravel().astype(float).tolist()}))
+    assert as_png == as_numbers
+    (outline,) = as_png
+    assert np.array_equal(masks.drawn(outline, Box(0, 0, 0, 0), (3, 2), (0, 0, 3, 2)), mask)
+    assert outlines_of(make_example({**named, "image/object/mask": [b"PNG"]})) == [None]
+    assert outlines_of(make_example(named)) == [None]
+    with pytest.raises(DataError, match="record 1: image/object/mask has 4 values for 1 boxes of 3x2 pixels"):
+        outlines_of(make_example({**named, "image/object/mask": [1.0] * 4}))
 
 
 def test_real_records_without_a_label_map(shared_data: Path) -> None:
