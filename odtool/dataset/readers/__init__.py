@@ -101,6 +101,7 @@ def choose(source: Source, name: str = "auto") -> Choice:
     if name != "auto":
         if name not in READERS:
             raise DataError(f"'{name}' is not a format", f"Formats: auto, {', '.join(READERS)}.")
+        _raise_if_other(source.path, name)
         return Choice(name, "named with --format")
     with folders.remembered():
         found = [(known, evidence) for known, reader in READERS.items() if (evidence := reader.detect(source.path))]
@@ -124,6 +125,19 @@ def choose(source: Source, name: str = "auto") -> Choice:
         f"{source.path}: no annotations found",
         f"Known formats: {', '.join(reader.title for reader in READERS.values())}. Choose one with --format.",
     )
+
+
+def _raise_if_other(path: Path, name: str) -> None:
+    """A folder without anything of the named format, but with another, gives no image; say what it holds."""
+    with folders.remembered():
+        if not path.is_dir() or READERS[name].detect(path):
+            return
+        for reader in READERS.values():
+            if evidence := reader.detect(path):
+                raise DataError(
+                    f"{path}: nothing there looks like {READERS[name].title}, as --format {name} has it",
+                    f"It looks like {reader.title}: {evidence}. Leave --format out, or name another folder.",
+                )
 
 
 def _raise_if_broken(path: Path) -> None:

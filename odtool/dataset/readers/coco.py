@@ -84,6 +84,8 @@ def read(source: Source) -> Iterator[Finding]:
         yield from found
     for name in sorted(unused - used):
         yield Problem("class_unused", chosen[0], f"'{name}' is among its categories, but no object is of it")
+    if not chosen:
+        raise DataError(f"{source.path}: no JSON with images and annotations", "Name the folder with COCO's files.")
     if len(reasons) == len(chosen):
         raise DataError(f"{source.path}: no bounding boxes: {'; '.join(reasons)}", "Name a COCO file with boxes.")
 

@@ -41,7 +41,7 @@ def looks_like(path: Path) -> bool:
 
 def _fields(line: str) -> tuple[list[float], str, bool] | None:
     """Corners, class and whether it is difficult; None where the line is none of DOTA's."""
-    words = line.split()
+    words = (line.replace(",", " ") if line.count(",") >= _CORNERS else line).split()
     try:
         corners = [float(word) for word in words[:_CORNERS]]
     except ValueError:

@@ -36,7 +36,9 @@ def outline(item: dict[str, Any], size: tuple[int, int]) -> Outline | None:
     points, bitmap = item.get("points"), item.get("bitmap")
     if isinstance(bitmap, dict):
         origin, mask = values.numbers(bitmap.get("origin"), 2), _bitmap(bitmap.get("data"))
-        return masks.pasted(mask, (int(origin[0]), int(origin[1])), size) if origin and mask is not None else None
+        if origin is None or mask is None or not all(0 <= number < 1e9 for number in origin):
+            return None
+        return masks.pasted(mask, (int(origin[0]), int(origin[1])), size)
     if item.get("geometryType", item.get("type")) != "polygon" or not isinstance(points, dict):
         return None
     exterior, holes = values.points(points.get("exterior")) or [], points.get("interior") or []

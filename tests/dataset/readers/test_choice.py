@@ -51,6 +51,15 @@ def test_other_formats_that_fit_are_named(shared_data: Path) -> None:
     assert "tfod_csv" in readers.choose(Source(shared_data / "raccoon")).others
 
 
+@pytest.mark.parametrize(("folder", "named", "says"), [("raccoon", "kitti", "KITTI"), ("raccoon", "coco", "COCO JSON")])
+def test_a_format_named_of_which_there_is_nothing_is_refused_with_what_there_is(
+    shared_data: Path, folder: str, named: str, says: str
+) -> None:
+    with pytest.raises(DataError, match=f"nothing there looks like {says}") as error:
+        readers.choose(Source(shared_data / folder), named)
+    assert error.value.hint.startswith("It looks like Pascal VOC XML: ")
+
+
 def test_a_format_named_is_the_format(shared_data: Path) -> None:
     assert readers.choose(Source(shared_data / "raccoon"), "tfod_csv").name == "tfod_csv"
     with pytest.raises(DataError, match="'vok' is not a format"):

@@ -41,6 +41,11 @@ def test_difficulty_and_classes_with_blanks() -> None:
     ]
 
 
+def test_commas_may_part_the_fields() -> None:
+    (item,) = parse("10,20,60,20,60,80,10,80,small vehicle,1")
+    assert (item.label, item.box, item.difficult) == ("small vehicle", Box(10, 20, 60, 80), True)
+
+
 def test_headers_alone_are_background() -> None:
     assert parse(HEADER) == ()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from odtool.dataset.readers import hf_imagefolder, labelme, voc, yolo
+from odtool.dataset.readers import hf_imagefolder, labelme, supervisely, supervisely_shapes, voc, yolo
 from odtool.dataset.types import Source
 from odtool.errors import DataError
 
@@ -50,3 +51,11 @@ def test_categories_that_are_a_number_are_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(DataError, match="no list"):
         list(hf_imagefolder.read(Source(tmp_path)))
+
+
+def test_a_bitmap_that_begins_nowhere_has_no_mask(tmp_path: Path) -> None:
+    bitmap = {"data": "", "origin": [1e999, 0]}
+    item = {"classTitle": "cat", "geometryType": "bitmap", "bitmap": bitmap}
+    text = json.dumps({"size": {"width": 9, "height": 9}, "tags": [], "objects": [item]})
+    assert supervisely_shapes.outline(item, (9, 9)) is None
+    assert supervisely.parse(text.encode(), tmp_path / "a.jpg.json", with_outlines=True).objects == ()
