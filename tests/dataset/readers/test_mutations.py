@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
+import base64
+import io
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 
-from odtool.dataset.readers import hf_imagefolder, labelme, supervisely, supervisely_shapes, voc, yolo
+from odtool.dataset.readers import hf_imagefolder, labelme, supervisely_shapes, voc, yolo
 from odtool.dataset.types import Source
 from odtool.errors import DataError
 
@@ -53,9 +55,14 @@ def test_categories_that_are_a_number_are_refused(tmp_path: Path) -> None:
         list(hf_imagefolder.read(Source(tmp_path)))
 
 
-def test_a_bitmap_that_begins_nowhere_has_no_mask(tmp_path: Path) -> None:
-    bitmap = {"data": "", "origin": [1e999, 0]}
-    item = {"classTitle": "cat", "geometryType": "bitmap", "bitmap": bitmap}
-    text = json.dumps({"size": {"width": 9, "height": 9}, "tags": [], "objects": [item]})
-    assert supervisely_shapes.outline(item, (9, 9)) is None
-    assert supervisely.parse(text.encode(), tmp_path / "a.jpg.json", with_outlines=True).objects == ()
+def test_a_bitmap_that_begins_nowhere_has_no_mask() -> None:
+    from PIL import Image
+
+    stream = io.BytesIO()
+    Image.new("1", (3, 2), 1).save(stream, "PNG")
+    data = base64.b64encode(zlib.compress(stream.getvalue())).decode()
+    found = [
+        supervisely_shapes.outline({"bitmap": {"data": data, "origin": [left, 0]}}, (9, 9))
+        for left in (0, float("inf"), float("nan"), -1)
+    ]
+    assert [outline is not None for outline in found] == [True, False, False, False]
