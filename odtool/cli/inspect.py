@@ -8,21 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odtool.cli import console, reading
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.cli.reading import (
-    DropOption,
-    FixImagesOption,
-    FormatOption,
-    ImagesOption,
-    LabelMapOption,
-    MinBoxOption,
-    OnlyOption,
-    RenameOption,
-    SourceArgument,
-    Verify,
-    VerifyOption,
-    WorkersOption,
-)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,23 +21,23 @@ _MOST_SIZES = 5
 
 
 def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
-    source: SourceArgument = None,
-    format_name: FormatOption = "auto",
-    images: ImagesOption = None,
-    label_map: LabelMapOption = None,
-    rename: RenameOption = None,
-    only: OnlyOption = None,
-    drop: DropOption = None,
-    verify: VerifyOption = Verify.header,
-    fix_images: FixImagesOption = False,
-    min_box: MinBoxOption = 0.0,
-    workers: WorkersOption = "auto",
+    source: reading.SourceArgument = None,
+    format_name: reading.FormatOption = "auto",
+    images: reading.ImagesOption = None,
+    label_map: reading.LabelMapOption = None,
+    rename: reading.RenameOption = None,
+    only: reading.OnlyOption = None,
+    drop: reading.DropOption = None,
+    verify: reading.VerifyOption = reading.Verify.header,
+    fix_images: reading.FixImagesOption = False,
+    min_box: reading.MinBoxOption = 0.0,
+    workers: reading.WorkersOption = "auto",
     html: Annotated[Path | None, typer.Option(help="Write one page with plots and sample images to this file.")] = None,
     samples: Annotated[int, typer.Option(min=0, max=500, help="Images on the page, those with problems first.")] = 24,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides which images without problems.")] = 0,
-    workspace: WorkspaceOption = Path(),
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    workspace: console.WorkspaceOption = Path(),
+    as_json: console.JsonOption = False,
+    debug: console.DebugOption = False,
 ) -> None:
     """Show what annotations hold and what is wrong with them, without writing records.
 

@@ -8,21 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odtool.cli import console, reading
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.cli.reading import (
-    DropOption,
-    FixImagesOption,
-    FormatOption,
-    ImagesOption,
-    LabelMapOption,
-    MinBoxOption,
-    OnlyOption,
-    RenameOption,
-    SourceArgument,
-    Verify,
-    VerifyOption,
-    WorkersOption,
-)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,9 +17,9 @@ if TYPE_CHECKING:
 
 
 def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
-    source: SourceArgument = None,
-    format_name: FormatOption = "auto",
-    images: ImagesOption = None,
+    source: reading.SourceArgument = None,
+    format_name: reading.FormatOption = "auto",
+    images: reading.ImagesOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; data/ in the workspace by default.")] = None,
     val: Annotated[float, typer.Option(help="Share to validate on, where the data set has no such split.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share to test on, where the data set has no such split.")] = 0.0,
@@ -58,22 +43,22 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Write instance masks, for Mask R-CNN.")] = False,
     shards: Annotated[str, typer.Option(help="Shards a split; auto makes them about 64 MB.")] = "auto",
-    label_map: LabelMapOption = None,
-    rename: RenameOption = None,
-    only: OnlyOption = None,
-    drop: DropOption = None,
-    verify: VerifyOption = Verify.header,
-    fix_images: FixImagesOption = False,
-    min_box: MinBoxOption = 0.0,
-    workers: WorkersOption = "auto",
+    label_map: reading.LabelMapOption = None,
+    rename: reading.RenameOption = None,
+    only: reading.OnlyOption = None,
+    drop: reading.DropOption = None,
+    verify: reading.VerifyOption = reading.Verify.header,
+    fix_images: reading.FixImagesOption = False,
+    min_box: reading.MinBoxOption = 0.0,
+    workers: reading.WorkersOption = "auto",
     beam: Annotated[
         str | None, typer.Option(metavar="OPTIONS", help="Write by Apache Beam, such as '--runner=DirectRunner'.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse where any box or image has a problem.")] = False,
     skip_missing: Annotated[bool, typer.Option("--skip-missing", help="Leave out annotations without image.")] = False,
-    workspace: WorkspaceOption = Path(),
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
+    workspace: console.WorkspaceOption = Path(),
+    as_json: console.JsonOption = False,
+    debug: console.DebugOption = False,
 ) -> None:
     """Turn annotations into sharded TFRecords, a label map and dataset.json.
 
