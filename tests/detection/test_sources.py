@@ -25,6 +25,14 @@ def test_a_folder_gives_its_images_and_videos_at_any_depth(tree: Path) -> None:
     assert [medium.kind for medium in sources.find([tree / "b"]).media()] == ["video", "image"]
 
 
+def test_what_odtool_predicted_before_is_not_looked_at_again(tree: Path) -> None:
+    for name in ("predictions.json", "detections.jsonl", "pictures/x.jpg", "coco/images/x.jpg"):
+        (tree / "predictions" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / "predictions" / name).touch()
+    assert names(tree) == ["a/x.jpg", "a/deep/x.JPG", "b/film.MP4", "b/x.png"]
+    assert names(tree / "predictions" / "coco") == ["images/x.jpg"]
+
+
 def test_equal_names_from_several_sources_stay_distinct(tree: Path) -> None:
     assert names(tree / "a" / "x.jpg", tree / "b" / "x.png", tree / "a" / "deep") == [
         "a/x.jpg",

@@ -16,7 +16,7 @@ from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import Source
 
-_OURS = ({"dataset.json", "label_map.pbtxt"}, {"pipeline.config"})
+_OURS = ({"dataset.json", "label_map.pbtxt"}, {"pipeline.config"}, {"predictions.json", "detections.jsonl"})
 """What folders hold that odtool or a training wrote, which are no annotations."""
 _SPELT = tuple(spelt for extension in EXTENSIONS for spelt in (extension, extension.upper()))
 _MOST_FOLDERS = 200
@@ -53,7 +53,7 @@ def remembered() -> Iterator[None]:
 
 
 def walk(root: Path) -> Iterator[Folder]:
-    """The folder and those below it, in a fixed order; hidden ones, records and runs are passed over."""
+    """The folder and those below it, in a fixed order; hidden ones, records, runs and predictions are passed over."""
     known = _remembered.get()
     if known is None:
         return _listed(root)
