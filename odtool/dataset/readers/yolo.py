@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -218,16 +219,21 @@ def _label_file(image: Path, source: Source) -> Path | None:
     if not image.stem.isascii():
         # macOS takes accents apart where most others leave them whole.
         names += [unicodedata.normalize(form, names[0]) for form in ("NFC", "NFD")]
+    folders = _label_folders(image.parent, source)
     for name in names:
-        for folder in _label_folders(image.parent, source):
-            if (candidate := folder / name).is_file():
-                return candidate
+        for folder in folders:
+            # As text: pathlib's own way took longer than the reading of the label.
+            if os.path.isfile(path := f"{folder}/{name}"):  # noqa: PTH113
+                return Path(path)
     return None
 
 
 @lru_cache(maxsize=64)
 def _label_folders(folder: Path, source: Source) -> tuple[Path, ...]:
-    """labels/ in place of the last images/ above the images, else beside them, else in a folder of labels beside."""
+    """labels/ in place of the last images/ above the images, else beside them, else in a folder of labels beside.
+
+    Only those that are there, as they are looked into for each image.
+    """
     parts = folder.parts
     found: list[Path] = []
     for position in range(len(parts) - 1, -1, -1):
@@ -240,4 +246,4 @@ def _label_folders(folder: Path, source: Source) -> tuple[Path, ...]:
         place = source.root / folder.relative_to(source.images)
         texts = [folder.path for folder in walk(source.root) if folder.ending(".txt")]
         found = [*nearest_first(texts, place, Source(source.root))[:_MOST], *found]
-    return tuple(dict.fromkeys(found))
+    return tuple(place for place in dict.fromkeys(found) if place.is_dir())
