@@ -10,8 +10,8 @@ from pathlib import Path, PurePath
 from odtool.dataset import image_file, repair
 from odtool.dataset.image_file import EXTENSIONS
 
-_LONGEST = 150
-"""Characters of a stem; file systems take 255 bytes with the ending."""
+_LONGEST = 200
+"""Bytes of a stem; file systems take 255 with what makes it distinct and the ending."""
 
 
 def place(image: Path | bytes, name: PurePath, folders: Sequence[Path]) -> str:
@@ -29,20 +29,26 @@ def place(image: Path | bytes, name: PurePath, folders: Sequence[Path]) -> str:
         OSError: it cannot be read or written.
     """
     data = image if isinstance(image, bytes) else image_file.read_bytes(image)
-    suffix = name.suffix
     header = image_file.header_of(data)
+    # Readers look for the usual endings only; any other is a part of the name.
+    suffix = name.suffix if name.suffix.lower() in EXTENSIONS else ""
+    stem = _stem(str(name).removesuffix(suffix))
+    suffix = suffix or f".{header.format}"
     if header.orientation != 1:
         data = repair.encoded(data, header, fixed=True)
         suffix = suffix if header.format in ("jpeg", "png") else ".png"
-    # Readers pass over hidden files, and strip names of the space around them.
-    wanted = "_".join(name.with_suffix("").parts)[-_LONGEST:].lstrip(". ").rstrip()
-    written = wanted.encode("utf-8", "replace").decode()  # names need not be UTF-8, but annotations are
-    stem = _free_stem(written or "image", folders[0])
-    first = folders[0] / f"{stem}{suffix}"
+    first = folders[0] / f"{_free_stem(stem, folders[0])}{suffix}"
     first.write_bytes(data)
     for folder in folders[1:]:
         _link(first, folder / first.name)
     return first.name
+
+
+def _stem(name: str) -> str:
+    """A name as readers take it: they take slashes for folders, pass over hidden files and strip the space around."""
+    # Names need not be UTF-8, but annotations are.
+    flat = name.replace("/", "_").replace("\\", "_").encode("utf-8", "replace")
+    return flat[-_LONGEST:].decode("utf-8", "ignore").lstrip(". ").rstrip() or "image"
 
 
 def _free_stem(wanted: str, folder: Path) -> str:

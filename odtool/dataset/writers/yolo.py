@@ -21,10 +21,12 @@ def opened(folder: Path, labels: Labels) -> Iterator[Add]:
         (texts / f"{Path(image.name).stem}.txt").write_text("".join(_lines(image, numbers)))
 
     yield add
-    # JSON strings are YAML too, quoted so that a class named 'yes' or '1' stays a text.
-    names = "".join(f"  {number}: {json.dumps(labels[class_id])}\n" for class_id, number in numbers.items())
+    # JSON strings are YAML too, all but its escapes of emoji; quoted, a class named 'yes' or '1' stays a text.
+    names = "".join(
+        f"  {number}: {json.dumps(labels[class_id], ensure_ascii=False)}\n" for class_id, number in numbers.items()
+    )
     # Without `val`, for which `odtool prepare` cuts a share; the same images under both would be read twice.
-    (folder / "data.yaml").write_text(f"train: images\nnames:\n{names}")
+    (folder / "data.yaml").write_text(f"train: images\nnames:\n{names}", encoding="utf-8")
 
 
 def _lines(image: WrittenImage, numbers: Mapping[int, int]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from odtool.dataset.types import AnnotatedImage, Box, Deferred, Source
 from odtool.dataset.writers import WRITERS, images
 from odtool.dataset.writers.types import LabelledBox, WrittenImage
 
-LABELS = {1: "cat & co", 2: "yes", 4: "Ünï"}
+LABELS = {1: "cat & co", 2: "yes", 4: "Ünï \N{RACCOON}"}
 BOXES = (
     LabelledBox(Box(0, 0, 33.337, 20.5), 1, LABELS[1], 0.91234),
     LabelledBox(Box(10.1, 5.55, 100, 80), 4, LABELS[4], 0.5),
@@ -114,9 +114,22 @@ def test_stems_are_distinct_whatever_the_endings_and_folders(tmp_path: Path) -> 
     assert len({Path(name).stem for name in stored}) == len(names)
 
 
-def test_a_name_longer_than_file_systems_take_is_cut(tmp_path: Path) -> None:
-    name = images.place(jpeg(), PurePath(*["folder" * 10] * 10, "x.jpg"), [tmp_path])
-    assert name.endswith("_x.jpg")
+@pytest.mark.parametrize("letter", ["a", "\N{CJK UNIFIED IDEOGRAPH-753B}"])
+def test_a_name_longer_than_file_systems_take_is_cut(letter: str, tmp_path: Path) -> None:
+    names = [images.place(jpeg(), PurePath(*[letter * 60] * 10, "x.jpg"), [tmp_path]) for _ in range(2)]
+    assert [name.rpartition("_")[2] for name in names] == ["x.jpg", "x-2.jpg"]
+
+
+def test_names_are_such_that_readers_find_the_images(tmp_path: Path) -> None:
+    given = ("scan", "scan.v1.5", "a\\b.jpg", "..a /.b.jpg", "...jpg", "caf\udce9.jpg")
+    assert [images.place(jpeg(), PurePath(name), [tmp_path]) for name in given] == [
+        "scan.jpeg",
+        "scan.v1.5.jpeg",
+        "a_b.jpg",
+        "a _.b.jpg",
+        "image.jpg",
+        "caf?.jpg",
+    ]
 
 
 def test_a_file_per_format_can_be_open_at_once(tmp_path: Path) -> None:
