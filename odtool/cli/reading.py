@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -89,7 +90,18 @@ def sources(paths: list[Path] | None, images: Path | None, workspace: Path) -> t
     paths = [path.absolute() for path in paths or []] or [workspace]
     if len(paths) == 1:
         return (Source(paths[0], images),)
-    return tuple(Source(path, images, f"{number}-{path.stem}/") for number, path in enumerate(paths, start=1))
+    return tuple(Source(path, images, prefix) for path, prefix in zip(paths, _prefixes(paths), strict=True))
+
+
+def _prefixes(paths: Sequence[Path]) -> list[str]:
+    """What tells the sources' images apart: the same in whatever order they are named, as splits go by it."""
+    ranked = sorted(range(len(paths)), key=lambda place: paths[place])
+    found = [""] * len(paths)
+    for number, place in enumerate(ranked, start=1):
+        stem = paths[place].stem
+        alone = [path.stem for path in paths].count(stem) == 1
+        found[place] = f"{stem}/" if alone else f"{number}-{stem}/"
+    return found
 
 
 def evidence(path: Path | str, choice: Choice) -> str:

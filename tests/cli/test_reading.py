@@ -1,0 +1,24 @@
+"""Options that prepare and inspect share."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from pathlib import Path
+
+from odtool.cli import reading
+
+
+def test_what_tells_sources_apart_does_not_depend_on_their_order() -> None:
+    paths = [Path("/a/set"), Path("/b/set"), Path("/b/other"), Path("/b/more.json")]
+    expected = {paths[0]: "1-set/", paths[1]: "4-set/", paths[2]: "other/", paths[3]: "more/"}
+    for order in permutations(paths):
+        assert {source.path: source.prefix for source in reading.sources(list(order), None, Path())} == expected
+
+
+def test_one_source_needs_nothing_to_tell_it_apart() -> None:
+    assert [source.prefix for source in reading.sources([Path("/a")], None, Path())] == [""]
+
+
+def test_a_source_named_twice_is_two() -> None:
+    prefixes = [source.prefix for source in reading.sources([Path("/a"), Path("/a")], None, Path())]
+    assert prefixes == ["1-a/", "2-a/"]
