@@ -37,8 +37,10 @@ Result = TypeVar("Result")
 
 _PRELOADED = ("odtool.dataset.survey", "odtool.dataset.readers", "lxml.etree", "google_crc32c")
 """What workers that are not forked from here would else import one by one."""
-_AHEAD = 4
-"""Tasks handed out a worker; bounds what waits in memory."""
+_AHEAD = 2
+"""Tasks a worker has: one to do and one to go on with. The others go to whoever is free first."""
+_MOST = 8
+"""Tasks a worker whose answers were not taken yet, since one before them takes long; bounds what waits in memory."""
 _PATIENCE = 5.0
 """Seconds a worker has to end by itself."""
 
@@ -73,9 +75,12 @@ class Crew:
             if (team := self._workers(wait=not alone)) is None:
                 yield function(task)
                 continue
+            while team.busy >= _AHEAD * self._number or len(handed) >= _MOST * self._number:
+                if handed and team.has_answered(handed[0]):
+                    yield team.answer(handed.popleft())
+                else:
+                    team.receive()
             handed.append(team.hand_out(function, task))
-            if len(handed) >= _AHEAD * self._number:
-                yield team.answer(handed.popleft())
         while handed:
             yield self._workers(wait=True).answer(handed.popleft())  # type: ignore[union-attr]  # waited for
 
@@ -110,15 +115,27 @@ class _Team:
             hand.pipe.send((number, function, task))
         return number
 
+    @property
+    def busy(self) -> int:
+        """Tasks that no worker has answered."""
+        return sum(hand.tasks for hand in self._hands.values())
+
+    def has_answered(self, number: int) -> bool:
+        return number in self._answers
+
+    def receive(self) -> None:
+        """Waits for an answer, and keeps all that have come."""
+        with _as_data_error():
+            for ready in connection.wait(list(self._hands)):
+                hand = self._hands[ready]  # type: ignore[index]  # it is one of them
+                number, answer = hand.pipe.recv()
+                hand.tasks -= 1
+                self._answers[number] = answer
+
     def answer(self, number: int) -> Any:
         """What the function gave for the task of that number; raises what the function raised."""
         while number not in self._answers:
-            with _as_data_error():
-                for ready in connection.wait(list(self._hands)):
-                    pipe = self._hands[ready].pipe  # type: ignore[index]  # it is one of them
-                    done, answer = pipe.recv()
-                    self._hands[pipe].tasks -= 1
-                    self._answers[done] = answer
+            self.receive()
         result, error, written = self._answers.pop(number)
         if error is not None:
             raise error from RuntimeError(f"in a worker process:\n{written}")

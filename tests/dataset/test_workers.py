@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -66,6 +67,20 @@ def _same(value: bytes) -> bytes:
     return value
 
 
+def test_a_task_that_takes_long_holds_up_neither_the_others_nor_their_order() -> None:
+    with crew(2) as workers:
+        answers = list(workers.map(_sleep_and_say, [1.0, *[0.0] * 10], alone=0))
+    assert [seconds for seconds, _ in answers] == [1.0, *[0.0] * 10]
+    slow = answers[0][1]
+    # The worker that sleeps had one more task in hand at the most.
+    assert sum(process == slow for _, process in answers) <= 2
+
+
+def _sleep_and_say(seconds: float) -> tuple[float, int]:
+    time.sleep(seconds)
+    return seconds, os.getpid()
+
+
 def test_what_a_worker_raises_comes_in_its_turn_and_leaves_the_crew_usable() -> None:
     with crew(2) as workers:
         answers = workers.map(_weigh, range(8), alone=0)
@@ -102,16 +117,17 @@ def test_workers_end_when_the_command_is_killed_and_hold_no_lock_of_its(origin: 
         assert parent.stdout.readline() == "ready\n"
     children = psutil.Process(parent.pid).children(recursive=True)
     assert children
-    stopped = [child for child in children if child.is_running()]
-    for child in stopped:
-        child.suspend()
+    for child in children:
+        with suppress(psutil.NoSuchProcess):  # what the server needed to start has ended
+            child.suspend()
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     descriptor = locks.acquire(lock)
     assert descriptor is not None
     os.close(descriptor)
-    for child in stopped:
-        child.resume()
+    for child in children:
+        with suppress(psutil.NoSuchProcess):
+            child.resume()
     deadline = time.monotonic() + 20
     while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children):
         assert time.monotonic() < deadline, "workers outlive the command"
