@@ -101,8 +101,7 @@ def course(report: RunReport) -> str:
     past = report.history
     speed = past.steps_per_second
     rows = [
-        ("training", report.states["train"]),
-        ("evaluation", report.states["eval"]),
+        *((name, _state(report.states[task])) for name, task in (("training", "train"), ("evaluation", "eval"))),
         ("time in training", duration(past.training_seconds)),
         ("speed", f"{speed:.3g} steps a second (median)" if speed else "not known"),
         *([("images a second", f"{past.batch_size * speed:,.3g}")] if past.batch_size and speed else []),
@@ -114,6 +113,10 @@ def course(report: RunReport) -> str:
         rows.append(("best checkpoint", f"{past.best.get('checkpoint')}, step {past.best['step']:,}{told}"))
     rows += [(f"at step {mishap.step:,}", mishap.what) for mishap in past.mishaps]
     return f"<h2>Course</h2>\n{card(table(['', ''], rows, 'fields'))}"
+
+
+def _state(state: str) -> str:
+    return "not started" if state == "none" else state
 
 
 def versions(found: Mapping[str, str]) -> str:
