@@ -163,7 +163,7 @@ def test_every_problem_named_in_the_code_is_in_the_catalogue() -> None:
 
     room = Path(checks.__file__).parent
     named = set()
-    for module in room.rglob("*.py"):
+    for module in {*room.rglob("*.py")} - {*room.glob("writers/*")}:  # these write elements and columns, not problems
         named |= set(re.findall(r"(?:Problem|ImageError|append|yield)[( ]\(?\"([a-z_0-9]+)\"", module.read_text()))
     assert len(named) > 10
     # Faults of finished records have a catalogue of their own.
