@@ -225,4 +225,10 @@ def _summary(score: Score) -> str:
     ]
     if not parts:
         parts = [f"{re.sub(r'.*/', '', name)} {value:.3f}" for name, value in list(score.metrics.items())[:3]]
-    return ", ".join([*parts, f"{score.images} images, {score.images / max(score.seconds, 1e-9):.1f} images/s"])
+    return ", ".join([*parts, f"{score.images} images, {_pace(score.images, score.seconds)}"])
+
+
+def _pace(images: int, seconds: float) -> str:
+    """Models with hundreds of proposals take many seconds for an image on a CPU, which is 0.0 images a second."""
+    rate = images / max(seconds, 1e-9)
+    return f"{rate:.1f} images/s" if rate >= 1 else f"{1 / rate:.1f} s an image"
