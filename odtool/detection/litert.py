@@ -11,11 +11,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odtool.detection import images
+from odtool.detection import images, tflite_metadata
 from odtool.detection.description import NAME, ModelDescription
 from odtool.detection.outputs import detections
+from odtool.detection.tflite_metadata import Colour
 from odtool.detection.types import Detections, ImageSource
 from odtool.errors import DataError
+
+_SIGNED = ("output_3", "output_2", "output_1", "output_0")
+"""Boxes, classes, scores and their number in the signature of the API's graph, which returns the number first."""
+_NAMED = {
+    **{f"StatefulPartitionedCall:{number}": 3 - number for number in range(4)},
+    "TFLite_Detection_PostProcess": 0,
+    **{f"TFLite_Detection_PostProcess:{number}": number for number in range(1, 4)},
+}
+"""Which of the four a tensor is, by the names that the converters of TensorFlow 2 and 1 give it."""
 
 
 class LiteRtDetector:
@@ -98,16 +108,15 @@ def _quantised(values: NDArray[np.float32], detail: Any) -> NDArray[Any]:
 def _outputs(interpreter: Any, path: Path) -> list[Any]:
     """Details of boxes, classes, scores and number, whose order is not the same in all models.
 
-    The signature's names are taken where there is one (output_0 is the number, output_3 the boxes: the API's graph
-    returns them in that order), else the place that TFLite's own NMS gives them.
+    The signature's names are taken where there is one, else those of the tensors, else the order of TFLite's own NMS.
     """
     details = interpreter.get_output_details()
     signatures = interpreter.get_signature_list()
-    names = ("output_3", "output_2", "output_1", "output_0")
-    if signatures and set(names) <= set(next(iter(signatures.values()))["outputs"]):
-        runner = interpreter.get_signature_runner(next(iter(signatures)))
-        by_name = runner.get_output_details()
-        details = [by_name[name] for name in names]
+    if signatures and set(_SIGNED) <= set(next(iter(signatures.values()))["outputs"]):
+        by_name = interpreter.get_signature_runner(next(iter(signatures))).get_output_details()
+        return [by_name[name] for name in _SIGNED]
+    if {_NAMED.get(detail["name"]) for detail in details} == set(range(4)):
+        return sorted(details, key=lambda detail: _NAMED[detail["name"]])
     if len(details) < 4 or len(details[0]["shape"]) != 3 or details[0]["shape"][-1] != 4:
         shapes = ", ".join(str(list(detail["shape"])) for detail in details)
         raise DataError(
@@ -118,7 +127,7 @@ def _outputs(interpreter: Any, path: Path) -> list[Any]:
 
 
 def _description(path: Path, detail: Any) -> ModelDescription:
-    """What is packed behind the model; for a model of others that takes an image's bytes, what these need."""
+    """What is packed behind the model; for a model of others, what its TFLite Metadata and its input's type tell."""
     labels: dict[int, str] = {}
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -128,12 +137,20 @@ def _description(path: Path, detail: Any) -> ModelDescription:
             for name in names[:1] if len(names) == 1 else [each for each in names if "label" in each]:
                 lines = archive.read(name).decode("utf-8", "replace").splitlines()
                 labels = {number: line.strip() for number, line in enumerate(lines, start=1)}
-    if detail["dtype"] != np.uint8:
+    mean, deviation = _normalisation(path, detail)
+    _, height, width, _ = map(int, detail["shape"])
+    return ModelDescription("", "", labels, width, height, "stretch", mean, deviation)
+
+
+def _normalisation(path: Path, detail: Any) -> tuple[Colour, Colour]:
+    scale, zero = detail["quantization"]
+    if detail["dtype"] == np.uint8:
+        mean, deviation = (float(zero), 1 / scale) if scale else (0.0, 1.0)  # so that bytes come out as they went in
+        return (mean,) * 3, (deviation,) * 3
+    told = tflite_metadata.normalisation(path.read_bytes(), str(path))
+    if told is None:
         raise DataError(
             f"{path} takes {np.dtype(detail['dtype']).name} and does not say how pixels become that",
-            "Use a model that odtool export wrote, or one that takes uint8.",
+            "Use a model that odtool export wrote, one with TFLite Metadata, or one that takes uint8.",
         )
-    scale, zero = detail["quantization"]
-    mean, deviation = (float(zero), 1 / scale) if scale else (0.0, 1.0)  # so that bytes come out as they went in
-    _, height, width, _ = map(int, detail["shape"])
-    return ModelDescription("", "", labels, width, height, "stretch", (mean,) * 3, (deviation,) * 3)
+    return told
