@@ -186,7 +186,8 @@ def _gpu(gpu: usage.GpuUse) -> Text:
 
 def _block(each: RunView, width: int) -> Iterator[Text]:
     train, scored = each.account["train"], each.account["eval"]
-    yield Text.assemble((each.account["run"], "bold"), "  ", *_states(each))
+    states = list(_states(each)) or [("not started", "dim")]
+    yield Text.assemble((each.account["run"], "bold"), "  ", *states)
     progress = _progress(train, width)
     if progress:
         yield Text(f"  {progress}")
