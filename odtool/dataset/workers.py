@@ -21,7 +21,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count, islice
 from multiprocessing import connection, forkserver, resource_tracker
@@ -184,8 +184,11 @@ def _work_alone(pipe: Connection[Any, Any]) -> None:
 
     A copy would keep its lock held and the other workers' pipes without an end after it was killed.
     """
-    os.closerange(3, pipe.fileno())
-    os.closerange(pipe.fileno() + 1, os.sysconf("SC_OPEN_MAX"))
+    # Not by os.closerange: where a process may open a thousand million files, it can try them all.
+    for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if descriptor > 2 and descriptor != pipe.fileno():
+            with suppress(OSError):  # the one that the list was read by is closed already
+                os.close(descriptor)
     _work(pipe)
 
 
