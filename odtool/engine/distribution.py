@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from odtool.cluster import Cluster, named, task_of
-from odtool.engine.ending import Ending, StopRequest, write_ending
+from odtool.engine.ending import Ending, StopRequest, of_failure, write_ending
 from odtool.workspace import Run
 
 AGREE_EVERY = 5
@@ -72,7 +72,7 @@ class Team:
 
     def ending_of(self, error: Exception) -> Ending | None:
         """The ending that an error in an exchange with a process that is gone means; None for other errors."""
-        if self.cluster is None or not isinstance(error, _LOSS_OF_PEER):
+        if self.cluster is None or not isinstance(error, _LOSS_OF_PEER) or of_failure(error).out_of_memory:
             return None
         tasks = {int(number) for number in re.findall(r"task:(\d+)", str(error))}
         others = sorted(index for index in tasks - {self.cluster.index} if index < len(self.cluster.addresses))

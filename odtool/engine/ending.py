@@ -14,7 +14,11 @@ from typing import Literal
 from odtool import files
 from odtool.workspace import Run
 
-_LACK_OF_MEMORY = re.compile(r"CUDA_ERROR_OUT_OF_MEMORY|OOM when allocating|[Oo]ut of memory|[Ff]ailed to allocate")
+_LACK_OF_MEMORY = re.compile(
+    r"CUDA_ERROR_OUT_OF_MEMORY|OOM when allocating|[Oo]ut of memory|[Ff]ailed to allocate"
+    # oneDNN's dnnl_out_of_memory, by which TensorFlow's operations on the CPU fail, as AbortedError.
+    r"|Operation received an exception:\s*Status: 1\b"
+)
 State = Literal["finished", "stopped", "failed"]
 
 
@@ -73,10 +77,10 @@ class StopRequest:
 def of_failure(error: Exception) -> Ending:
     """The ending that an error means."""
     lines = str(error).strip().splitlines() or ["no message"]
-    lacking = isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-    # Libraries below TensorFlow (CUDA, cuDNN) fail under other names.
-    lacking = lacking or any(_LACK_OF_MEMORY.search(line) for line in lines)
-    told = f"{type(error).__name__}: {lines[0][:500]}"
+    # Libraries below TensorFlow (CUDA, cuDNN, oneDNN) fail under other names.
+    evidence = next((line for line in lines if _LACK_OF_MEMORY.search(line)), None)
+    lacking = bool(evidence) or isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    told = f"{type(error).__name__}: {(evidence or lines[0])[:500]}"
     return Ending("failed", f"out of memory: {told}" if lacking else told, out_of_memory=lacking)
 
 

@@ -22,6 +22,8 @@ from odtool.jobs import log, memory, process, record
 from odtool.workspace import Run
 
 MOST_RECOVERIES = 3
+_LOOK_EVERY = 0.1
+"""Seconds between looks at the memory of a process that is limited in it."""
 _LAST_WORDS = 1 << 16
 """Bytes of the log that are searched for the cause of an end."""
 
@@ -48,8 +50,12 @@ def supervise(run: Run, task: str, ready: int) -> None:
         if starting is not None:
             os.close(starting)
             starting = None
-        exit_code = child.wait()
-        if child.was_asked_to_end or not (_retry(run, task, pid) or _recover(run, task, pid, exit_code, offset, kills)):
+        appetite = memory.Appetite(pid)
+        exit_code = child.wait(appetite)
+        again = not child.was_asked_to_end and (
+            _retry(run, task, pid) or _recover(run, task, pid, exit_code, offset, kills, appetite.near())
+        )
+        if not again:
             _record_end(run, task, pid, exit_code)
             return
 
@@ -65,10 +71,13 @@ class _Child:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._pass_on)
 
-    def wait(self) -> int:
+    def wait(self, appetite: memory.Appetite) -> int:
         assert self.pid is not None
         pid = self.pid
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        watch = os.WNOHANG if appetite.is_limited else 0
+        while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | watch) is None:
+            appetite.look()
+            time.sleep(_LOOK_EVERY)
         self.pid = None  # while the pid is still taken, so that no signal meets another process under it
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
@@ -106,7 +115,7 @@ def _retry(run: Run, task: str, pid: int) -> bool:
     return True
 
 
-def _recover(run: Run, task: str, pid: int, exit_code: int, offset: int, kills: int) -> bool:
+def _recover(run: Run, task: str, pid: int, exit_code: int, offset: int, kills: int, near_limit: str) -> bool:
     """Whether the command is to be started again: it lacked memory, and has been made smaller."""
     job = _record_of(run, task)
     cause = memory.lack(
@@ -114,6 +123,7 @@ def _recover(run: Run, task: str, pid: int, exit_code: int, offset: int, kills: 
         record.load_outcome(run, task, pid),
         _last_words(run, task, offset),
         kernel_killed=memory.kernel_kills() > kills,
+        near_limit=near_limit,
     )
     if not cause or not job.recover:
         return False

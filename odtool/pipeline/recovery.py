@@ -7,12 +7,13 @@ import math
 from odtool.errors import ConfigError
 from odtool.pipeline import sizing
 from odtool.pipeline.diff import Draft
+from odtool.pipeline.prolonging import prolong
 
 
 def halve_batch(draft: Draft, *, steps_done: int, devices: int, reason: str) -> None:
     """Halves the batch, scales the learning rate with it, and lengthens what is left of training in turn.
 
-    The schedule of the learning rate is stretched over the new number of steps as a whole.
+    What is left of the learning rate's schedule takes as much longer, from where it is.
 
     Args:
         steps_done: steps of the checkpoint that training goes on from.
@@ -32,4 +33,7 @@ def halve_batch(draft: Draft, *, steps_done: int, devices: int, reason: str) -> 
         )
     sizing.set_batch_size(draft, new, reason)
     left = max(steps - steps_done, 0)
-    sizing.set_steps(draft, steps_done + math.ceil(left * old / new), f"as many images as before, {reason}")
+    train_config.num_steps = steps_done + math.ceil(left * old / new)
+    draft.because(f"as many images as before, {reason}", "train_config.num_steps")
+    why = f"follows num_steps, {steps} → {train_config.num_steps}, from step {steps_done}"
+    prolong(draft, done=steps_done, ratio=old / new, reason=why)

@@ -48,13 +48,19 @@ def test_the_outcome_says_how_why_when_and_who(tmp_path: Path) -> None:
         "state": "finished",
         "reason": "trained 4 steps",
         "out_of_memory": False,
+        "retry": False,
         "pid": os.getpid(),
     }
 
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError(), RuntimeError("INTERNAL: CUDA_ERROR_OUT_OF_MEMORY: out of memory"), OSError("Out of memory")],
+    [
+        MemoryError(),
+        RuntimeError("INTERNAL: CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        OSError("Out of memory"),
+        RuntimeError("Graph error:\nOperation received an exception:Status: 1, message: could not create a primitive"),
+    ],
 )
 def test_lack_of_memory_is_told_apart(error: Exception) -> None:
     ending = of_failure(error)
@@ -64,3 +70,5 @@ def test_lack_of_memory_is_told_apart(error: Exception) -> None:
 
 def test_other_failures_are_not_lack_of_memory() -> None:
     assert of_failure(ValueError("bad shape\nmore")) == Ending("failed", "ValueError: bad shape")
+    # oneDNN's dnnl_invalid_arguments.
+    assert not of_failure(RuntimeError("Operation received an exception:Status: 2, message: bad")).out_of_memory

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import resource
 import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from odtool.engine import metrics
+from odtool.engine.recovery import recover
 from odtool.pipeline import config
 from odtool.workspace import Run
 
@@ -34,11 +38,59 @@ def test_half_the_batch_with_the_rate_and_as_many_images_still_to_be_seen(
     changed = config.load(run.pipeline_config).message.train_config
     assert (changed.batch_size, changed.num_steps) == (4, 160)
     rate = changed.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
-    assert (rate.learning_rate_base, rate.total_steps) == (pytest.approx(0.005), 1600)
+    # Half the rate, and a little less, so that the longer cosine passes through half of what it was at step 40.
+    assert (rate.learning_rate_base, rate.total_steps) == (pytest.approx(0.005 * 0.99606 / 0.99897, rel=1e-4), 1960)
     (entry,) = metrics.read(run.metrics)
     assert (entry.kind, entry.step, entry.values["batch_size"]) == ("recover", 40, 4)
     assert entry.values["reason"] == "killed by SIGKILL"
     assert {change["field"] for change in entry.values["changes"]} > {"train_config.batch_size"}
+
+
+SCHEDULES = [
+    "constant_learning_rate { learning_rate: 0.4 }",
+    "cosine_decay_learning_rate { learning_rate_base: 0.4 total_steps: 100 warmup_learning_rate: 0.1 warmup_steps: 0 }",
+    "cosine_decay_learning_rate { learning_rate_base: 0.4 total_steps: 100 warmup_learning_rate: 0.1 warmup_steps: 60 }",
+    "cosine_decay_learning_rate { learning_rate_base: 0.4 total_steps: 100 warmup_learning_rate: 0.1 warmup_steps: 10 "
+    "hold_base_rate_steps: 50 }",
+    "exponential_decay_learning_rate { initial_learning_rate: 0.4 decay_steps: 20 decay_factor: 0.5 staircase: false "
+    "burnin_learning_rate: 0.1 burnin_steps: 5 }",
+    "manual_step_learning_rate { initial_learning_rate: 0.4 schedule { step: 30 learning_rate: 0.2 } "
+    "schedule { step: 70 learning_rate: 0.1 } }",
+]
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_learning_rate_goes_on_from_where_it_was(api: Any, new_run: Callable[..., Run], schedule: str) -> None:
+    from google.protobuf import text_format
+    from object_detection.builders import optimizer_builder
+
+    def scheduled(message: Any) -> None:
+        with_batch(8)(message)
+        rate = message.train_config.optimizer.momentum_optimizer.learning_rate
+        rate.Clear()
+        text_format.Parse(schedule, rate)
+
+    def rates(run: Run) -> list[float]:
+        """Of each step, by the API's own schedule."""
+        settings = config.load(run.pipeline_config).message.train_config
+        step = api.Variable(0, dtype=api.int64)
+        _, (rate,) = optimizer_builder.build(settings.optimizer, global_step=step)
+        found = []
+        for number in range(settings.num_steps):
+            step.assign(number)
+            found.append(float(rate() if callable(rate) else rate))
+        return found
+
+    run = new_run(scheduled)
+    run.checkpoint(40).with_suffix(".index").touch()
+    before = rates(run)
+    recover(run, "why", devices=1)
+    after = rates(run)
+    assert len(after) == 160
+    assert after[40] == pytest.approx(before[40] / 2, rel=1e-3)
+    for step in (44, 50, 66, 90):
+        # The longer cosine is not the same curve, but never far from it.
+        assert after[40 + 2 * (step - 40)] == pytest.approx(before[step] / 2, rel=0.1, abs=0.012)
 
 
 @pytest.mark.parametrize(("batch", "devices", "half"), [(6, 2, 2), (12, 4, 4), (3, 1, 1)])
@@ -60,3 +112,35 @@ def test_a_batch_that_cannot_be_smaller_is_refused_and_nothing_changed(
     assert done.stderr.strip().endswith("with a batch of 2, 1 image on each device: it cannot be halved")
     assert run.pipeline_config.read_text() == before
     assert not run.metrics.exists()
+
+
+@pytest.mark.slow
+def test_a_training_that_meets_a_real_limit_of_memory_goes_on_with_half_the_batch(new_run: Callable[..., Run]) -> None:
+    def hungry(message: Any) -> None:
+        message.train_config.batch_size = 64
+        message.train_config.num_steps = 2
+        message.train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate.total_steps = 2
+
+    run = new_run(hungry)
+    space = run.path.parent.parent
+
+    def limit() -> None:
+        # Measured here: 1.2 GB of private memory for a batch of 16, 3.0 GB for 128.
+        resource.setrlimit(resource.RLIMIT_DATA, (1_600_000_000, 1_600_000_000))
+
+    command = [sys.executable, "-m", "odtool", "train", run.name, "--foreground", "--gpu", "cpu", "-w", str(space)]
+    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False, timeout=500)
+    assert done.returncode == 0, done.stdout
+    changed = config.load(run.pipeline_config).message.train_config
+    assert changed.batch_size in (32, 16, 8)
+    assert changed.num_steps == 2 * 64 // changed.batch_size
+    rate = changed.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate.learning_rate_base
+    assert rate == pytest.approx(0.01 * changed.batch_size / 64)
+    made = [entry for entry in metrics.read(run.metrics) if entry.kind == "recover"]
+    assert made[-1].values["batch_size"] == changed.batch_size
+    assert max(run.checkpoints()) == changed.num_steps
+    asked = [sys.executable, "-m", "odtool", "status", run.name, "--json", "-w", str(space)]
+    told = json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)["train"]
+    assert (told["state"], told["batch_size"]) == ("finished", changed.batch_size)
+    assert len(told["recoveries"]) == len(made)
+    assert all(recovery["reason"] for recovery in told["recoveries"])

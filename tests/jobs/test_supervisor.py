@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 
@@ -112,6 +113,35 @@ def test_one_whose_supervisor_was_asked_to_end_is_not_started_again(
     os.kill(job.pid, signal.SIGKILL)
     assert ended(run, until).state == "failed"
     assert (run.path / "size").read_text() == "8"
+
+
+CRASHING = (
+    "import os, pathlib, signal, time\n"
+    "held = bytearray(100 * 2**20 * int(pathlib.Path('size').read_text()))\n"
+    "time.sleep(1)\n"
+    "os.kill(os.getpid(), signal.SIGSEGV)\n"
+)
+
+
+@pytest.mark.parametrize(("size", "made_smaller"), [(8, True), (1, False)])
+def test_a_crash_near_the_limit_of_memory_counts_as_lack_of_it(
+    run: Run, until: Callable, size: int, made_smaller: bool
+) -> None:
+    (run.path / "size").write_text(str(size))
+    begin = (
+        "import pathlib, resource, sys\n"
+        "from odtool.jobs import launcher\n"
+        "from odtool.workspace import Run\n"
+        "resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30))\n"
+        "folder, code, *smaller = sys.argv[1:]\n"
+        "launcher.start(Run(pathlib.Path(folder)), 'train', [sys.executable, '-c', code],\n"
+        "               directory=folder, environment={}, recover=smaller)\n"
+    )
+    # In a process of its own, from which the limit is inherited.
+    subprocess.run([sys.executable, "-c", begin, str(run.path), CRASHING, *SMALLER], check=True)
+    assert ended(run, until).exit_code == -signal.SIGSEGV
+    assert ("GB that RLIMIT_DATA allows in use" in run.log("train").read_text()) is made_smaller
+    assert (run.path / "size").read_text() == ("4" if made_smaller else "1")
 
 
 TRIES = (
