@@ -87,7 +87,8 @@ def sources(paths: list[Path] | None, images: Path | None, workspace: Path) -> t
     if images is not None and not images.is_dir():
         raise DataError(f"{images}: no such folder", "Give --images the folder where the images lie.")
     images = images.resolve() if images else None
-    paths = [path.absolute() for path in paths or []] or [workspace]
+    # Images are compared with their source by spelling; a '..' in it would be spelt otherwise in theirs.
+    paths = [path.resolve() if ".." in path.parts else path.absolute() for path in paths or []] or [workspace]
     if len(paths) == 1:
         return (Source(paths[0], images),)
     return tuple(Source(path, images, prefix) for path, prefix in zip(paths, _prefixes(paths), strict=True))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import permutations
 from pathlib import Path
 
+import pytest
+
 from odtool.cli import reading
 
 
@@ -22,3 +24,14 @@ def test_one_source_needs_nothing_to_tell_it_apart() -> None:
 def test_a_source_named_twice_is_two() -> None:
     prefixes = [source.prefix for source in reading.sources([Path("/a"), Path("/a")], None, Path())]
     assert prefixes == ["1-a/", "2-a/"]
+
+
+def test_a_way_up_in_a_sources_path_is_taken_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "set").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "set")
+    monkeypatch.chdir(tmp_path / "here")
+    (source,) = reading.sources([Path("../set")], None, Path())
+    assert source.path == (tmp_path / "set").resolve()
+    (linked,) = reading.sources([tmp_path / "link"], None, Path())
+    assert linked.path == tmp_path / "link"
