@@ -168,7 +168,8 @@ def _render(screen: Console, out: Predictions, payload: dict[str, Any], *, count
     else:
         rows = [[label, number] for label, number in payload["objects"].items()]
         screen.print(console.table("", ["class", "objects"], rows))
-    looked = [f"{payload[kind]:,} {kind}" for kind in ("images", "videos", "frames") if payload[kind]]
+    seen = {kind: payload[kind] for kind in ("images", "videos", "frames") if payload[kind]}
+    looked = [f"{number:,} {kind if number > 1 else kind[:-1]}" for kind, number in seen.items()]
     screen.print(
         f"{', '.join(looked)}, {payload['without_objects']:,} without objects, {payload['per_second']:g}/s",
         markup=False,

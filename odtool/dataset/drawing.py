@@ -74,7 +74,7 @@ def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox], *, side: int) -> I
 
 def annotate(image: Image.Image, boxes: Sequence[DrawnBox]) -> Image.Image:
     """An RGB copy of `image` in its own size, with lines and letters that are legible when all of it is shown."""
-    picture = image.convert("RGB").copy()
+    picture = image.convert("RGB")  # a copy, whatever its mode
     longer = max(image.size)
     style = _Style(line=max(2, round(longer / 400)), letters=max(12, round(longer / 80)), width=image.width)
     _draw(picture, boxes, 1, style)

@@ -13,7 +13,7 @@ from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers.folders import walk
 from odtool.errors import DataError
 
-VIDEO_EXTENSIONS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".3gp")
+VIDEO_EXTENSIONS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp")
 """Lower-case endings of the files that are looked for as videos."""
 
 

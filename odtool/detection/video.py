@@ -47,7 +47,8 @@ class Video:
 
 @contextmanager
 def opened(path: Path, *, every: int) -> Iterator[Video]:
-    """Reads a video from its beginning; one frame is in memory at a time, turned as the video says.
+    """Reads a video from its beginning; one frame is in memory at a time, turned as the video says (which OpenCV does
+    by itself: CAP_PROP_ORIENTATION_AUTO).
 
     Args:
         every: 1 for each frame; else those in between are passed over.
@@ -89,12 +90,13 @@ def written(path: Path, *, rate: float) -> Iterator[Callable[[Pixels], None]]:
     """Writes an mp4 of frames of one size, as the first has it.
 
     Raises:
-        DataError: OpenCV cannot write it.
+        DataError: OpenCV cannot write it, or the disk is full.
     """
     writer: cv2.VideoWriter | None = None
+    count = 0
 
     def add(picture: Pixels) -> None:
-        nonlocal writer
+        nonlocal writer, count
         height, width = picture.shape[:2]
         if writer is None:
             # The one codec that every build of OpenCV brings with it.
@@ -102,9 +104,21 @@ def written(path: Path, *, rate: float) -> Iterator[Callable[[Pixels], None]]:
             if not writer.isOpened():
                 raise DataError(f"{path}: OpenCV cannot write this video ({width}x{height})", "Try --no-pictures.")
         writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        count += 1
 
     try:
         yield add
     finally:
         if writer is not None:
             writer.release()
+    # OpenCV says nothing of a full disk; the file's index, which is written last, does.
+    if count and (stored := _count(path)) < count:
+        raise DataError(f"{path}: only {stored} of {count} frames could be written", "Is the disk full?")
+
+
+def _count(path: Path) -> int:
+    capture = cv2.VideoCapture(str(path))
+    try:
+        return int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+    finally:
+        capture.release()

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from odtool.engine.ending import of_failure
+from odtool.errors import JobError, OdtoolError
+
 _TELL_EVERY = 0.2
 """Seconds between two words on how far it is."""
 
@@ -56,7 +59,15 @@ def predict(options: argparse.Namespace, tell: Callable[[Any], None]) -> dict[st
     tell("loading the model")
     detector = load_detector(options.model, label_map=options.label_map)
     tell(0)
-    return prediction.predict(found, detector, manner, Predictions(options.folder), wanted, tell=_seldom(tell))
+    out = Predictions(options.folder)
+    try:
+        return prediction.predict(found, detector, manner, out, wanted, tell=_seldom(tell))
+    except OdtoolError:
+        raise
+    except Exception as error:  # each runtime has its own for want of memory; all others go on as they are
+        if not (ending := of_failure(error)).out_of_memory:
+            raise
+        raise JobError(ending.reason, "Give a smaller --batch-size, or --tile 1024 for large images.") from error
 
 
 def _seldom(tell: Callable[[Any], None]) -> Callable[[int], None]:

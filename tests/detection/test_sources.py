@@ -56,6 +56,14 @@ def test_a_name_with_brackets_is_a_file_where_there_is_one(tree: Path) -> None:
     assert names(tree / "photo[1].jpg") == ["photo[1].jpg"]
 
 
+def test_earlier_predictions_in_a_folder_are_no_images_of_it(tree: Path) -> None:
+    (tree / "predictions" / "pictures").mkdir(parents=True)
+    for name in ("predictions.json", "detections.jsonl", "pictures/x.jpg"):
+        (tree / "predictions" / name).touch()
+    assert names(tree) == ["a/x.jpg", "a/deep/x.JPG", "b/film.MP4", "b/x.png"]
+    assert names(tree / "predictions" / "pictures") == ["x.jpg"]
+
+
 def test_what_is_not_there_is_refused_by_its_name(tree: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.jpg: no such file or folder"):
         sources.find([tree / "nowhere.jpg"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,17 @@ def test_frames_of_odd_size_are_written(tmp_path: Path) -> None:
     write(tmp_path / "film.mp4", frames=3, size=(65, 47))
     with video.opened(tmp_path / "film.mp4", every=1) as film:
         assert len(list(film.frames)) == 3
+
+
+def test_a_video_that_lost_its_end_is_told(tmp_path: Path) -> None:
+    """As on a full disk, where OpenCV says nothing."""
+    stack = ExitStack()
+    add = stack.enter_context(video.written(tmp_path / "film.mp4", rate=10))
+    for _ in range(3):
+        add(np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "film.mp4").unlink()
+    with pytest.raises(DataError, match="only 0 of 3 frames could be written"):
+        stack.close()
 
 
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
