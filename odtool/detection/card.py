@@ -160,11 +160,18 @@ def _calling(record: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield "Without it, `image` being the pixels [height, width, 3], uint8, RGB:"
-    for each in record["files"]:
+    for each in _first_of_each_format(record["files"]):
         yield ""
-        yield f"{each['label']}. {_input(record, each)}"
+        for file in record["files"]:
+            if file["format"] == each["format"]:
+                yield f"- {file['label']} (`{file['file']}`). {_input(record, file)}"
         yield ""
         yield from _code(_snippet(record, each))
+
+
+def _first_of_each_format(files: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The files of one format are called alike."""
+    return list({each["format"]: each for each in reversed(files)}.values())[::-1]
 
 
 def _input(record: Mapping[str, Any], file: Mapping[str, Any]) -> str:

@@ -15,6 +15,7 @@ from odtool.detection import images
 from odtool.detection.description import NAME, ModelDescription
 from odtool.detection.outputs import NAMES, detections
 from odtool.detection.types import Detections, ImageSource
+from odtool.engine import checkpoints
 from odtool.engine.exporting import source
 from odtool.engine.tracing import Graph
 from odtool.errors import DataError
@@ -83,12 +84,13 @@ class SavedModelDetector:
         Raises:
             DataError: it is no such model, or it does not name its classes.
         """
-        known = labels or _labels(folder)
+        described = _description(folder)
+        known = labels or (described.labels if described else {})
         if not known:
             raise DataError(f"{folder} does not name its classes", "Name its label map: --label-map FILE")
         self.labels: Mapping[int, str] = dict(known)
         try:
-            self._model = tf.saved_model.load(str(folder))
+            self._model = tf.saved_model.load(checkpoints.readable(folder))
             self._run = self._model.signatures["serving_default"]
         except (OSError, KeyError, ValueError) as error:
             raise DataError(f"{folder} is no SavedModel that can be run: {error}", "Export it: odtool export") from None
@@ -100,6 +102,9 @@ class SavedModelDetector:
             )
         ((self._name, self._input),) = inputs.items()
         self._several = self._input.shape[0] is None
+        self._takes_examples = "example" in self._name or (
+            described is not None and described.input_type == "tf_example"
+        )
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
@@ -116,7 +121,7 @@ class SavedModelDetector:
     def _batch(self, group: Sequence[NDArray[np.uint8]]) -> Any:
         if self._input.dtype != tf.string:
             return tf.constant(np.stack(group), self._input.dtype)
-        encode: Callable[[NDArray[np.uint8]], bytes] = _example if "example" in self._name else images.png
+        encode: Callable[[NDArray[np.uint8]], bytes] = _example if self._takes_examples else images.png
         return tf.constant([encode(image) for image in group])
 
 
@@ -150,8 +155,9 @@ def _of_batch(
     )
 
 
-def _labels(folder: Path) -> Mapping[int, str]:
+def _description(folder: Path) -> ModelDescription | None:
+    """What odtool export wrote into it."""
     written = folder / "assets.extra" / NAME
     if not written.is_file():
-        return {}
-    return ModelDescription.from_json(written.read_text(encoding="utf-8"), str(written)).labels
+        return None
+    return ModelDescription.from_json(written.read_text(encoding="utf-8"), str(written))

@@ -7,29 +7,27 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from odtool import __version__, files
 from odtool.detection import card
-from odtool.detection.litert import LiteRtDetector
-from odtool.detection.onnx import OnnxDetector
+from odtool.detection.types import Detector
 from odtool.engine import metrics
-from odtool.engine.exporting import onnx, runtimes, saved_model, source, tflite, verification
+from odtool.engine.exporting import onnx, saved_model, source, tflite, verification
 from odtool.engine.exporting.request import Request
-from odtool.engine.exporting.runtimes import Detect
 from odtool.engine.exporting.source import Source
+from odtool.engine.loading import load_detector
+from odtool.errors import ConfigError, DataError
 from odtool.pipeline import config, exportable
 from odtool.workspace import ExportedModel
 
 Tell = Callable[[str], None]
 """Called with what is being done."""
 
+Load = Callable[[Path], Detector]
 _PACKAGES = ("tensorflow", "tf-models-research-object-detection", "ai-edge-litert", "tf2onnx", "onnxruntime")
-_IMAGES = {"type": "image_tensor"}
-"""What an ONNX file takes."""
 _METRICS = {
     "mAP": "DetectionBoxes_Precision/mAP",
     "mAP50": "DetectionBoxes_Precision/mAP@.50IOU",
@@ -46,13 +44,15 @@ class Made:
     format: str
     precision: str
     path: Path
-    load: Callable[[], Detect]
     input: dict[str, Any]
     """What it takes, for who calls it without odtool."""
 
 
-def export(request: Request, tell: Tell) -> dict[str, Any]:
+def export(request: Request, tell: Tell, *, load: Load = load_detector) -> dict[str, Any]:
     """Fills the target folder with what is asked for, and with export.json and a model card that tell of it.
+
+    Args:
+        load: what runs a file for its verification.
 
     Returns:
         What export.json holds; `accepted` is False where an export with float weights does not agree with the
@@ -69,7 +69,8 @@ def export(request: Request, tell: Tell) -> dict[str, Any]:
     accounts = []
     for made in _written(exported, request, tell):
         tell(f"verifying the {made.label}")
-        accounts.append(_account(made, request, verification.verify(exported, reference, made.load()), reference))
+        found = verification.verify(exported, reference, _loaded(made, load))
+        accounts.append(_account(made, request, found, reference))
     record = {
         **_about(exported, request, reference),
         "files": accounts,
@@ -84,15 +85,13 @@ def _written(exported: Source, request: Request, tell: Tell) -> Iterator[Made]:
     if "savedmodel" in request.formats:
         tell("writing the SavedModel")
         saved_model.write(exported, target, input_type=request.input_type)
-        path = target.saved_model
-        load = partial(runtimes.saved_model, path, request.input_type)
-        yield Made("SavedModel", "savedmodel", "float32", path, load, {"type": request.input_type})
+        yield Made("SavedModel", "savedmodel", "float32", target.saved_model, {"type": request.input_type})
     if "tflite" in request.formats:
         yield from _written_tflite(exported, request, tell)
     if "onnx" in request.formats:
         tell("converting to ONNX")
         onnx.write(exported, target.onnx)
-        yield Made("ONNX", "onnx", "float32", target.onnx, partial(_load, OnnxDetector, target.onnx), _IMAGES)
+        yield Made("ONNX", "onnx", "float32", target.onnx, {"type": "image_tensor"})
 
 
 def _written_tflite(exported: Source, request: Request, tell: Tell) -> Iterator[Made]:
@@ -103,11 +102,17 @@ def _written_tflite(exported: Source, request: Request, tell: Tell) -> Iterator[
             path = request.target.tflite(precision)
             content, takes = tflite.convert(graph, precision, request.representative_images)
             path.write_bytes(content)
-            yield Made(f"TFLite {precision}", "tflite", precision, path, partial(_load, LiteRtDetector, path), takes)
+            yield Made(f"TFLite {precision}", "tflite", precision, path, takes)
 
 
-def _load(kind: type[LiteRtDetector] | type[OnnxDetector], path: Path) -> Detect:
-    return runtimes.of_detector(kind(path))
+def _loaded(made: Made, load: Load) -> Detector:
+    try:
+        return load(made.path)
+    except DataError as error:
+        # tf2onnx goes on where it cannot convert an operation, so that the runtime is the first to refuse the file.
+        raise ConfigError(
+            f"the model cannot be converted to {made.label}: {error.message}", f"Leave {made.format} out of --format."
+        ) from None
 
 
 def _account(

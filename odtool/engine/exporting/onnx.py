@@ -10,10 +10,10 @@ from object_detection import exporter_lib_v2
 
 from odtool.detection.description import PROPERTY
 from odtool.engine.exporting.saved_model import describe
-from odtool.engine.exporting.source import Source, without_autograph
+from odtool.engine.exporting.source import Source, exporting
 
 OPSET = 17
-"""The newest that every onnxruntime odtool allows (1.20 and later) and the runtimes of phones and browsers know."""
+"""onnxruntime runs it from 1.12 on; odtool[onnx] asks for 1.20."""
 INPUT = "input_tensor"
 
 
@@ -42,7 +42,7 @@ def _frozen(source: Source) -> tuple[Any, list[str]]:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     module = exporter_lib_v2.DETECTION_MODULE_MAP["image_tensor"](source.detector, False, [])
-    function = without_autograph(source, module.__call__.get_concrete_function)
+    function = exporting(source, module.__call__.get_concrete_function)
     # With loops left whole, which tf2onnx makes ONNX loops of.
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
     return frozen, sorted(function.structured_outputs)  # as TensorFlow flattens a dict

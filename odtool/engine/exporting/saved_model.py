@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from object_detection import exporter_lib_v2
 
 from odtool.detection.description import NAME, ModelDescription
-from odtool.engine.exporting.source import Source, stock_checkpoint, without_autograph
+from odtool.engine.exporting.source import Source, exporting, stock_checkpoint
 from odtool.workspace import ExportedModel
 
 ASSETS = "assets.extra"
@@ -26,15 +26,15 @@ def write(source: Source, target: ExportedModel, *, input_type: str) -> None:
     # Written elsewhere and moved: TensorFlow takes brackets in a path for a pattern.
     with TemporaryDirectory(prefix="odtool-") as made, stock_checkpoint(source) as folder:
         message = source.config.message
-        without_autograph(source, lambda: exporter_lib_v2.export_inference_graph(input_type, message, folder, made))
+        exporting(source, lambda: exporter_lib_v2.export_inference_graph(input_type, message, folder, made))
         for name, place in (("saved_model", target.saved_model), ("checkpoint", target.checkpoint)):
             shutil.move(Path(made) / name, place)
     extra = target.saved_model / ASSETS
     extra.mkdir()
-    (extra / NAME).write_text(describe(source).to_json() + "\n", encoding="utf-8")
+    (extra / NAME).write_text(describe(source, input_type=input_type).to_json() + "\n", encoding="utf-8")
 
 
-def describe(source: Source) -> ModelDescription:
+def describe(source: Source, *, input_type: str = "image_tensor") -> ModelDescription:
     """Of a model that resizes and normalises by itself."""
     return ModelDescription(
         run=source.run.name,
@@ -45,4 +45,5 @@ def describe(source: Source) -> ModelDescription:
         resize="none",
         mean=(0.0, 0.0, 0.0),
         deviation=(1.0, 1.0, 1.0),
+        input_type=input_type,
     )

@@ -15,7 +15,7 @@ from object_detection import export_tflite_graph_lib_tf2
 
 from odtool.detection.description import ModelDescription
 from odtool.engine.exporting import images, normalisation, tflite_file, tflite_metadata
-from odtool.engine.exporting.source import Source, stock_checkpoint, without_autograph
+from odtool.engine.exporting.source import Source, exporting, stock_checkpoint
 from odtool.pipeline import config, exportable
 
 log = logging.getLogger("odtool.engine")
@@ -48,7 +48,7 @@ def graph(source: Source, *, max_detections: int | None, fast_nms: bool) -> Iter
     most = max_detections or _most_detections(architecture, model)
     with TemporaryDirectory(prefix="odtool-") as folder, stock_checkpoint(source) as checkpoint:
         write = export_tflite_graph_lib_tf2.export_tflite_model
-        without_autograph(source, lambda: write(message, checkpoint, folder, most, not fast_nms))
+        exporting(source, lambda: write(message, checkpoint, folder, most, not fast_nms))
         yield Graph(f"{folder}/saved_model", _describe(source, size, padded=padded), source)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from object_detection.core.standard_fields import DetectionResultFields as Fields
 
-from odtool.detection import accuracy, agreement
+from odtool.detection import accuracy, agreement, outputs
 from odtool.detection.accuracy import GroundTruth
-from odtool.detection.types import Detections
+from odtool.detection.types import Detections, Detector
 from odtool.engine.exporting import images
-from odtool.engine.exporting.runtimes import Detect, of_one
 from odtool.engine.exporting.source import Source, records
 from odtool.engine.tracing import Graph
+
+Detect = Callable[[NDArray[np.uint8]], Detections]
+"""Finds the objects in pixels [height, width, 3], RGB."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,9 @@ def reference(source: Source, count: int) -> Reference:
     return Reference("training" if training else "evaluation", truth, found, _ap(source, truth, found))
 
 
-def verify(source: Source, against: Reference, detect: Detect) -> Verification:
+def verify(source: Source, against: Reference, detector: Detector) -> Verification:
     """Runs an export over the same images."""
+    detect = _one_by_one(detector)
     found: list[Detections] = []
     seconds: list[float] = []
     for image in _images(source, against):
@@ -90,12 +92,15 @@ def _ap(source: Source, truth: list[GroundTruth], found: list[Detections]) -> fl
     return accuracy.coco_metrics(truth, found, source.labels).figures.ap
 
 
+def _one_by_one(detector: Detector) -> Detect:
+    return lambda image: detector.detect([image])[0]
+
+
 def _of_checkpoint(source: Source) -> Detect:
     def infer(image: Any) -> Any:
         pixels, shapes = source.detector.preprocess(tf.cast(image, tf.float32)[tf.newaxis])
         made = source.detector.postprocess(source.detector.predict(pixels, shapes), shapes)
-        names = (Fields.detection_boxes, Fields.detection_classes, Fields.detection_scores, Fields.num_detections)
-        return [made[name][0] for name in names]
+        return [made[name][0] for name in outputs.NAMES]
 
     graph = Graph(infer)
     graph.trace(tf.TensorSpec([None, None, 3], tf.uint8))
@@ -103,6 +108,8 @@ def _of_checkpoint(source: Source) -> Detect:
     def detect(image: NDArray[np.uint8]) -> Detections:
         boxes, classes, scores, number = (value.numpy() for value in graph(tf.constant(image)))
         # Models count classes from 0, label maps from 1.
-        return of_one(boxes, classes + 1, scores, number, image)
+        count, (height, width) = int(number), image.shape[:2]
+        ids = np.rint(classes[:count]).astype(np.int64) + 1
+        return outputs.detections(boxes[:count], ids, scores[:count], width=width, height=height)
 
     return detect
