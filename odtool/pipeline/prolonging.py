@@ -39,13 +39,10 @@ class _Later:
 
 
 def _cosine(schedule: Any, later: _Later) -> tuple[str, ...]:
-    """learning_schedules.cosine_decay_with_warmup: a line up to warmup_steps, the base while it is held, half a cosine."""
+    """learning_schedules.cosine_decay_with_warmup: a line up to warmup_steps, the base while held, half a cosine."""
     done, base = later.done, schedule.learning_rate_base
-    warm, held, total = (
-        schedule.warmup_steps,
-        schedule.warmup_steps + schedule.hold_base_rate_steps,
-        schedule.total_steps,
-    )
+    warm, total = schedule.warmup_steps, schedule.total_steps
+    held = warm + schedule.hold_base_rate_steps
     schedule.warmup_steps = later(warm)
     schedule.hold_base_rate_steps = later(held) - later(warm)
     schedule.total_steps = later(total)

@@ -49,7 +49,8 @@ def test_half_the_batch_with_the_rate_and_as_many_images_still_to_be_seen(
 SCHEDULES = [
     "constant_learning_rate { learning_rate: 0.4 }",
     "cosine_decay_learning_rate { learning_rate_base: 0.4 total_steps: 100 warmup_learning_rate: 0.1 warmup_steps: 0 }",
-    "cosine_decay_learning_rate { learning_rate_base: 0.4 total_steps: 100 warmup_learning_rate: 0.1 warmup_steps: 60 }",
+    "cosine_decay_learning_rate { learning_rate_base: 0.4 total_steps: 100 warmup_learning_rate: 0.1 "
+    "warmup_steps: 60 }",
     "cosine_decay_learning_rate { learning_rate_base: 0.4 total_steps: 100 warmup_learning_rate: 0.1 warmup_steps: 10 "
     "hold_base_rate_steps: 50 }",
     "exponential_decay_learning_rate { initial_learning_rate: 0.4 decay_steps: 20 decay_factor: 0.5 staircase: false "
