@@ -22,6 +22,9 @@ from odtool.errors import DataError
 _CUT_SHORT = 0.05
 """Share of a video's frames that may be missing against its header, which estimates them."""
 
+_MOST_BYTES = 128 << 20
+"""Of pixels in a batch: eight photographs of 48 megapixels, and the eight after them, would take 2.3 GB."""
+
 OnProblem = Callable[[Problem], None]
 
 
@@ -107,17 +110,20 @@ def look(pictures: Iterator[Picture], detector: Detector, manner: Manner) -> Ite
 
 
 def _batches(pictures: Iterator[Picture], manner: Manner) -> Iterator[list[Picture]]:
-    """Up to `batch` pictures each; one that is to be tiled by itself."""
+    """Up to `batch` pictures each, fewer where they are large; one that is to be tiled by itself."""
     waiting: list[Picture] = []
+    size = 0
     for picture in pictures:
-        large = _is_tiled(picture, manner)
-        if waiting and (large or len(waiting) == manner.batch):
+        alone = _is_tiled(picture, manner)
+        full = len(waiting) == manner.batch or size + picture.pixels.nbytes > _MOST_BYTES
+        if waiting and (alone or full):
             yield waiting
-            waiting = []
-        if large:
+            waiting, size = [], 0
+        if alone:
             yield [picture]
         else:
             waiting.append(picture)
+            size += picture.pixels.nbytes
     if waiting:
         yield waiting
 

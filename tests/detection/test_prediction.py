@@ -18,7 +18,7 @@ from PIL import Image
 
 from odtool.dataset import prepare
 from odtool.dataset.types import Source
-from odtool.detection import prediction, sources, video
+from odtool.detection import looking, prediction, sources, video
 from odtool.detection.looking import Manner, Picture
 from odtool.detection.prediction import Wanted
 from odtool.detection.thresholds import Thresholds
@@ -202,6 +202,16 @@ def test_pictures_go_to_the_model_in_batches_and_come_out_in_order(tmp_path: Pat
     _, out = predict(tmp_path, *sorted(tmp_path.glob("*.png")), detector=finder)
     assert finder.batches == [3, 3, 2]
     assert [line["detections"][0]["box"][2] for line in lines(out)] == list(range(15, 23))
+
+
+def test_a_batch_of_large_pictures_is_a_smaller_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looking, "_MOST_BYTES", 2 * 40 * 30 * 3)
+    for number in range(5):
+        scene((40, 30)).save(tmp_path / f"{number}.png")
+    scene((400, 300)).save(tmp_path / "5.png")
+    finder = RectangleFinder()
+    summary, _ = predict(tmp_path, *sorted(tmp_path.glob("*.png")), detector=finder)
+    assert (summary["images"], finder.batches) == (6, [2, 2, 1, 1])
 
 
 def test_a_video_is_drawn_on_and_its_frames_are_annotated(tmp_path: Path) -> None:
