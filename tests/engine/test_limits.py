@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+import pytest
+
+from odtool import locks
 from odtool.engine import metrics
 from odtool.engine.ending import Ending
 from odtool.engine.limits import LOOK_EVERY, Limits, Watch
@@ -54,6 +58,20 @@ def test_evaluations_after_the_best_are_counted_by_checkpoint_and_from_the_best_
     assert watch.look() is None
     evaluated(log, 50)
     assert watch.look() == Ending("finished", f"ended early: 2 evaluations without improvement on {MAP} 0.5 of step 30")
+
+
+def test_an_evaluation_that_is_gone_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = Run(tmp_path / "mine")
+    watch = Watch(run, Limits(patience=1), clock=Clock())
+    held = locks.acquire(run.job_lock("eval"))
+    assert held is not None
+    for _ in range(90):
+        watch.look()
+    assert not caplog.messages
+    os.close(held)
+    for _ in range(90):
+        watch.look()
+    assert [message.endswith("start it again with: odtool eval mine") for message in caplog.messages] == [True]
 
 
 def test_evaluations_of_steps_that_are_trained_anew_do_not_count(tmp_path: Path) -> None:
