@@ -6,9 +6,9 @@ import colorsys
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from odtool.dataset import lettering
 from odtool.dataset.types import Box
 
 if TYPE_CHECKING:
@@ -96,26 +96,20 @@ def _draw(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float, style: 
         pen.rectangle(corners, outline=colour, width=1 if true else style.line)
     for drawn, corners in placed:
         if drawn.score is not None:
-            _draw_label(pen, corners, f"{drawn.label} {drawn.score:.0%}", class_colour(drawn.class_id), style)
+            _draw_label(pen, corners, drawn, style)
 
 
 def _draw_label(
-    pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], text: str, colour: str, style: _Style
+    pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], drawn: DrawnBox, style: _Style
 ) -> None:
-    font = _font(style.letters)
+    font, legible = lettering.font_for(drawn.label, style.letters)
+    text = f"{drawn.label if legible else f'class {drawn.class_id}'} {drawn.score:.0%}"
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     # Above the box, or inside it where the box begins at the image's top edge; never beyond the right edge.
     y = corners[1] - bottom - 2 if corners[1] >= bottom + 2 else corners[1] + 2
     x = max(0, min(corners[0], style.width - (right - left) - 4))
-    pen.rectangle((x, y + top - 1, x + right - left + 3, y + bottom + 1), fill=colour)
+    pen.rectangle((x, y + top - 1, x + right - left + 3, y + bottom + 1), fill=class_colour(drawn.class_id))
     pen.text((x + 1, y), text, fill="#ffffff", font=font)
-
-
-@lru_cache(maxsize=8)  # images of a set are of few sizes
-def _font(size: int) -> Any:
-    from PIL import ImageFont
-
-    return ImageFont.load_default(size=size)
 
 
 def grid(pictures: Sequence[Image.Image], *, columns: int, caption: str) -> Image.Image:

@@ -39,3 +39,24 @@ def test_a_grid_holds_every_picture_and_its_caption() -> None:
     assert sheet.width == 3 * 48 + 8
     colours = {colour: count for count, colour in sheet.getcolors(100_000) or []}
     assert colours[(0x12, 0x34, 0x56)] == 5 * 40 * 30
+
+
+def test_a_picture_is_annotated_in_its_own_size_and_the_original_is_left() -> None:
+    image = Image.new("RGB", (900, 400))
+    picture = drawing.annotate(image, [DrawnBox(Box(20, 100, 60, 140), "disc", 1, 0.5)])
+    assert picture.size == (900, 400)
+    assert picture.getpixel((20, 120)) == ImageColor.getrgb(drawing.class_colour(1))
+    assert image.getcolors() == [(900 * 400, (0, 0, 0))]
+
+
+def test_a_label_stays_within_the_picture() -> None:
+    boxes = [DrawnBox(Box(380, 5, 398, 60), "a rather long name", 1, 0.5)]
+    picture = drawing.annotate(Image.new("RGB", (400, 200)), boxes)
+    assert picture.getpixel((300, 9)) != (0, 0, 0)
+
+
+def test_hundreds_of_classes_have_colours_of_their_own_that_white_letters_show_on() -> None:
+    colours = [drawing.class_colour(number) for number in range(1, 301)]
+    assert len(set(colours)) > 290
+    for colour in colours[10:]:
+        assert sum(ImageColor.getrgb(colour)[:3]) / 3 < 160
