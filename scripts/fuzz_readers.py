@@ -26,7 +26,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from odtool.dataset import spool
+from odtool.dataset.masks import as_png
+from odtool.dataset.prepare import WITH_MASKS
 from odtool.dataset.readers import READERS
 from odtool.dataset.records import framed
 from odtool.dataset.survey import survey
@@ -36,7 +40,6 @@ from odtool.errors import DataError
 
 Files = dict[str, bytes]
 """A source: contents by relative path, images apart."""
-WITH_MASKS = ("coco", "cvat", "label_studio", "labelme", "labelme_xml", "supervisely", "via", "yolo")
 MOST_MEMORY = 4 << 30
 """Bytes. A mutation that makes a reader ask for more is a fault, told as MemoryError."""
 
@@ -228,6 +231,7 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             "image/object/bbox/ymax": [0.5],
             "image/object/class/text": [b"cat"],
             "image/object/class/label": [1],
+            "image/object/mask": [as_png(np.ones((48, 64), bool))],
         }
     )
     kitti = "Car 0.00 0 -1.58 1.0 2.0 30.0 40.0 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59\n"

@@ -41,7 +41,7 @@ from odtool.errors import DataError
 from odtool.files import write_atomically
 from odtool.workspace import Dataset
 
-_WITH_MASKS = ("coco", "cvat", "label_studio", "labelme", "labelme_xml", "supervisely", "tfrecord", "via", "yolo")
+WITH_MASKS = ("coco", "cvat", "label_studio", "labelme", "labelme_xml", "supervisely", "tfrecord", "via", "yolo")
 """Formats whose reader gives outlines."""
 
 
@@ -138,10 +138,10 @@ def _choices(settings: Settings) -> tuple[Choice, ...]:
     if settings.beam is not None:
         beam.check(settings.beam)
     choices = tuple(readers.choose(source, settings.format) for source in settings.sources)
-    if settings.masks and (without := [choice for choice in choices if choice.name not in _WITH_MASKS]):
+    if settings.masks and (without := [choice for choice in choices if choice.name not in WITH_MASKS]):
         raise DataError(
             f"--masks: {without[0].reader.title} has no masks that odtool reads",
-            f"Masks are read from {', '.join(readers.READERS[name].title for name in _WITH_MASKS)}.",
+            f"Masks are read from {', '.join(readers.READERS[name].title for name in WITH_MASKS)}.",
         )
     return choices
 
