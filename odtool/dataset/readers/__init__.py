@@ -34,6 +34,7 @@ from odtool.dataset.readers import (
     yolo,
     yolo_keras,
 )
+from odtool.dataset.readers.unnamed import told
 from odtool.dataset.types import Finding, Source
 from odtool.errors import DataError
 
@@ -50,26 +51,26 @@ class Reader:
 
 
 READERS: dict[str, Reader] = {
-    "coco": Reader("COCO JSON", coco.detect, coco.read),
+    "coco": Reader("COCO JSON", coco.detect, told(coco.read)),
     "yolo": Reader("YOLO", yolo.detect, yolo.read),
     "supervisely": Reader("Supervisely", supervisely.detect, supervisely.read),
     "openimages": Reader("Open Images CSV", openimages.detect, openimages.read),
-    "cvat": Reader("CVAT XML", cvat.detect, cvat.read),
+    "cvat": Reader("CVAT XML", cvat.detect, told(cvat.read)),
     "labelme": Reader("LabelMe JSON", labelme.detect, labelme.read),
     "labelme_xml": Reader("LabelMe XML", labelme_xml.detect, labelme_xml.read),
     "voc": Reader("Pascal VOC XML", voc.detect, voc.read),
-    "vott_json": Reader("VoTT JSON", vott_json.detect, vott_json.read),
-    "vott_csv": Reader("VoTT CSV", vott_csv.detect, vott_csv.read),
-    "label_studio": Reader("Label Studio JSON", label_studio.detect, label_studio.read),
-    "via": Reader("VGG Image Annotator", via.detect, via.read),
-    "createml": Reader("CreateML JSON", createml.detect, createml.read),
-    "wider_face": Reader("WIDER FACE", wider_face.detect, wider_face.read),
+    "vott_json": Reader("VoTT JSON", vott_json.detect, told(vott_json.read)),
+    "vott_csv": Reader("VoTT CSV", vott_csv.detect, told(vott_csv.read)),
+    "label_studio": Reader("Label Studio JSON", label_studio.detect, told(label_studio.read)),
+    "via": Reader("VGG Image Annotator", via.detect, told(via.read)),
+    "createml": Reader("CreateML JSON", createml.detect, told(createml.read)),
+    "wider_face": Reader("WIDER FACE", wider_face.detect, told(wider_face.read)),
     "kitti": Reader("KITTI", kitti.detect, kitti.read),
     "dota": Reader("DOTA", dota.detect, dota.read),
-    "yolo_keras": Reader("YOLO-Keras text", yolo_keras.detect, yolo_keras.read),
-    "hf_imagefolder": Reader("Hugging Face image folder", hf_imagefolder.detect, hf_imagefolder.read),
-    "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, tfod_csv.read),
-    "retinanet_csv": Reader("keras-retinanet CSV", retinanet_csv.detect, retinanet_csv.read),
+    "yolo_keras": Reader("YOLO-Keras text", yolo_keras.detect, told(yolo_keras.read)),
+    "hf_imagefolder": Reader("Hugging Face image folder", hf_imagefolder.detect, told(hf_imagefolder.read)),
+    "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, told(tfod_csv.read)),
+    "retinanet_csv": Reader("keras-retinanet CSV", retinanet_csv.detect, told(retinanet_csv.read)),
     "tfrecord": Reader("TFRecords of the Object Detection API", tfrecord.detect, tfrecord.read),
 }
 """Formats by name. Where a folder looks like several, the first here is chosen: those that say most of themselves

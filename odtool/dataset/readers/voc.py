@@ -9,8 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, image_sets
-from odtool.dataset.readers.folders import find_image, find_stem, image_folders, nearest_first, split_within, walk
+from odtool.dataset.readers.folders import (
+    Folder,
+    find_image,
+    find_stem,
+    image_folders,
+    nearest_first,
+    split_within,
+    walk,
+)
 from odtool.dataset.readers.shapes import turned
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -62,7 +71,8 @@ def read(source: Source) -> Iterator[Finding]:
     if source.path.is_dir():
         named = [(folder.path, [name for name in folder.files if name.lower().endswith(".xml")]) for folder in folders]
     sets = image_sets.found_in(folders) if source.path.is_dir() else None
-    with_images = image_folders(list(walk(source.images)) if source.images else folders)
+    searched = list(walk(source.images)) if source.images else folders
+    with_images = image_folders(searched)
     for folder, files in named:
         places = tuple(_places(source, folder, with_images)) if files else ()
         split = split_within(folder, source.root)
@@ -76,8 +86,25 @@ def read(source: Source) -> Iterator[Finding]:
                     yield Problem("not_in_split", folder / file, "none of ImageSets/Main names it")
                     continue
             yield Deferred(parse_file, (f"{folder}/{file}", split, places, source.root))
+    if source.path.is_dir():
+        yield from _without_xml({file.rpartition(".")[0] for _, files in named for file in files}, searched)
     for folder, name, split in sets.left() if sets else ():
         yield Problem("annotation_missing", folder, f"{name}, listed for {split}, has no XML file")
+
+
+def _without_xml(stems: set[str], folders: list[Folder]) -> Iterator[Problem]:
+    """Images that nobody has annotated: they are no background. One problem a folder.
+
+    Nothing is said where an XML file has no image of its name: they are paired by what is in them then.
+    """
+    images = {folder.path: [name for name in folder.files if name.lower().endswith(EXTENSIONS)] for folder in folders}
+    if not stems <= {name.rpartition(".")[0] for names in images.values() for name in names}:
+        return
+    for path, names in images.items():
+        others = [name for name in names if name.rpartition(".")[0] not in stems]
+        if others:
+            detail = f"{len(others)} images that no XML file has the name of, such as {others[0]}"
+            yield Problem("file_skipped", path, detail)
 
 
 def parse_file(

@@ -268,3 +268,13 @@ def test_images_elsewhere_may_lie_in_folders_as_the_annotations_do(tmp_path: Pat
         if isinstance(image, AnnotatedImage)
     ]
     assert [image.path.parts[-3] for image in images] == ["2007", "2012"]
+
+
+def test_images_without_xml_file_are_counted(tmp_path: Path, write_image: Any) -> None:
+    for name in ("a", "b", "c"):
+        write_image(tmp_path / "JPEGImages" / f"{name}.jpg")
+    (tmp_path / "Annotations").mkdir()
+    (tmp_path / "Annotations" / "b.xml").write_text("<annotation></annotation>")
+    (problem,) = [item for item in voc.read(Source(tmp_path)) if isinstance(item, Problem)]
+    assert (problem.kind, problem.file) == ("file_skipped", tmp_path / "JPEGImages")
+    assert problem.detail == "2 images that no XML file has the name of, such as a.jpg"
