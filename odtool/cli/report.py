@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,20 +96,12 @@ def _examine(run: Run, prefix: Path, choice: devices.Choice) -> Examination:
     header = {"checkpoint": name, "stamp": examined.stamp(run, prefix)}
     if not examined.is_fresh(run.detections, header):
         options = ["--checkpoint", prefix, "--output", run.detections, "--header", json.dumps(header)]
-        with _telling(f"{run.name}: {name} over the evaluation records on {choice.label}") as tell:
-            asking.follow("detections", run, *options, environment=choice.environment, hear=tell)
+        console.say(f"{run.name}: {name} over the evaluation records on {choice.label}")
+        with console.progress("images", None) as done:
+            asking.follow(
+                "detections", run, *options, environment=choice.environment, hear=lambda images: done(int(images), 0)
+            )
     return examined.read(run.detections)
-
-
-@contextmanager
-def _telling(doing: str) -> Iterator[Callable[[str], None]]:
-    """Shows how far it is: beside a spinner on a terminal, else a line each."""
-    if console.stderr.is_terminal:
-        with console.stderr.status(doing) as spinner:
-            yield lambda done: spinner.update(f"{doing}: {done}")
-        return
-    console.say(doing)
-    yield console.say
 
 
 def _write(made: list[RunReport], page: Path, images: int) -> None:

@@ -28,7 +28,7 @@ _TELL_EVERY = 2.0
 
 
 def write_detections(
-    run: Run, prefix: Path, output: Path, header: dict[str, Any], tell: Callable[[str], None] = lambda _: None
+    run: Run, prefix: Path, output: Path, header: dict[str, Any], tell: Callable[[int], None] = lambda _: None
 ) -> dict[str, Any]:
     """Runs a checkpoint over the first evaluation set and writes a line of JSON for each image.
 
@@ -40,7 +40,7 @@ def write_detections(
 
     Args:
         prefix: the checkpoint's path without .index.
-        tell: called now and then with how far it is.
+        tell: called now and then with the number of images done.
 
     Returns:
         `images` and `seconds`.
@@ -74,7 +74,7 @@ def write_detections(
 class _Recorder(Scorer):
     """Evaluation that writes down what it is given in place of scoring it."""
 
-    def __init__(self, configs: Configs, detector: Any, tell: Callable[[str], None]) -> None:
+    def __init__(self, configs: Configs, detector: Any, tell: Callable[[int], None]) -> None:
         # Nobody looks at the pictures that evaluation draws for TensorBoard.
         settings = copy.deepcopy(configs["eval_config"])
         settings.num_visualizations = 0
@@ -117,7 +117,7 @@ class _Recorder(Scorer):
             self._written += 1
         if time.monotonic() - self._told > _TELL_EVERY:
             self._told = time.monotonic()
-            self._tell(f"{self._written:,} images")
+            self._tell(self._written)
 
 
 _WRITTEN = {
