@@ -102,9 +102,7 @@ class SavedModelDetector:
             )
         ((self._name, self._input),) = inputs.items()
         self._several = self._input.shape[0] is None
-        self._takes_examples = "example" in self._name or (
-            described is not None and described.input_type == "tf_example"
-        )
+        self._takes_examples = self._input.dtype == tf.string and _parses_examples(self._run)
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
@@ -132,6 +130,13 @@ def _pixels(image: ImageSource) -> NDArray[np.uint8]:
 def _equal_runs(decoded: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.uint8]]]:
     """Neighbours of the same size together."""
     return [list(group) for _, group in groupby(decoded, key=lambda image: image.shape)]
+
+
+def _parses_examples(run: Any) -> bool:
+    """Whether strings are tf.train.Examples: the stock exporter names its input alike for these and for images."""
+    graph = run.graph.as_graph_def()
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    return any(node.op.startswith("Parse") and "Example" in node.op for node in nodes)
 
 
 def _example(image: NDArray[np.uint8]) -> bytes:

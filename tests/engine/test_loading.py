@@ -46,7 +46,7 @@ def saved_model(api: Any, tmp_path: Path) -> Callable[[str], Path]:
         "image_tensor": ([None, None, None, 3], api.uint8, "input_tensor", lambda value: value),
         "float_image_tensor": ([1, None, None, 3], api.float32, "input_tensor", lambda value: value),
         "encoded_image_string_tensor": ([None], api.string, "input_tensor", decode),
-        "tf_example": ([None], api.string, "tf_example", parse),
+        "tf_example": ([None], api.string, "input_tensor", parse),
     }
 
     def make(input_type: str) -> Path:
