@@ -77,8 +77,9 @@ class Team:
         tasks = {int(number) for number in re.findall(r"task:(\d+)", str(error))}
         others = sorted(index for index in tasks - {self.cluster.index} if index < len(self.cluster.addresses))
         gone = " or ".join(named(self.cluster, index) for index in others) or "another process of this training"
-        cause = next((line for line in str(error).splitlines() if "task:" in line), type(error).__name__)
-        return Ending("failed", f"{gone} is gone ({cause.strip()[:200]})", retry=True)
+        told = re.search(r"aborted by: (.+)", str(error))
+        cause = told[1].rstrip(":")[:200] if told else type(error).__name__
+        return Ending("failed", f"{gone} is gone ({cause})", retry=True)
 
 
 def split_cpu(devices: int) -> None:

@@ -121,8 +121,9 @@ def test_an_error_of_an_exchange_names_the_process_that_is_gone(api: Any) -> Non
     from odtool.cluster import Cluster
     from odtool.engine.distribution import Team
 
-    told = "Collective ops is aborted by: Error reported from /job:worker/task:1: The following tasks are unhealthy"
-    error = api.errors.UnavailableError(None, None, f"Graph execution error:\n\n{told}")
+    told = "Error reported from /job:worker/task:1: The following tasks are unhealthy (stopped sending heartbeats)"
+    lines = f"Graph execution error:\n\nCollective ops is aborted by: {told}:\n/job:worker/replica:0/task:1"
+    error = api.errors.UnavailableError(None, None, lines)
     team = Team(None, Cluster(("a:1", "b:2", "c:3"), 0, "TF_CONFIG"))
     ending = team.ending_of(error)
     assert ending is not None
