@@ -37,16 +37,15 @@ def find(files: Iterable[Path], wanted: Sequence[str]) -> dict[str, Picture]:
     Raises:
         DataError: a record file is damaged.
     """
-    missing, found = set(wanted), dict[str, Picture]()
+    # The reader of records strips ids, evaluation does not.
+    missing, found = {name.strip(): name for name in wanted}, dict[str, Picture]()
     for path in files:
         for record in examples.records(path):
             if not missing:
                 return found
             example = tfrecord.parse(record.data, path, record.number, {})
-            # As it stands in the record: the reader strips what evaluation does not.
             if example.source_id in missing:
-                missing.remove(example.source_id)
-                found[example.source_id] = _picture(example, record.data)
+                found[missing.pop(example.source_id)] = _picture(example, record.data)
     return found
 
 
