@@ -118,8 +118,9 @@ class Restorable:
         """
         assert_filled(self.checkpoint.restore(checkpoints.readable(prefix)), prefix)
         if self.averages is not None:
-            # Swapped anew for each checkpoint: restoring has overwritten both sides.
-            self.averages.swap_weights()
+            # Swapped anew for each checkpoint: restoring has overwritten both sides. Directly: the public method
+            # refuses the default strategy, under which one device evaluates.
+            self.averages._swap_weights()
         return int(self.step.numpy())
 
 
