@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from odtool import locks
 from odtool.errors import JobError
-from odtool.jobs import log, process, record
+from odtool.jobs import log, process, record, supervisor
 from odtool.workspace import Run
 
 _PACKAGE_PARENT = Path(__file__).parents[2]
@@ -65,18 +66,23 @@ def _start_locked(run: Run, task: str, job: record.JobRecord, lock: int) -> reco
     run.outcome(task).unlink(missing_ok=True)
     with run.log(task).open("ab") as output:
         record.save(run, task, job)
-        runs = _launch_supervisor(run, task, lock, output.fileno())
-    started = record.load(run, task)
-    if not runs or started is None or started.pid is None:
+        told = _launch_supervisor(run, task, lock, output.fileno())
+    # Not read from the record, which may tell of the command's end by now, or of its next start.
+    pid, _, pid_start = told.partition(" ")
+    if not pid:
         raise JobError(
             f"{run.name}: {task} could not be started: {log.last_error(run.log(task), job.log_offset) or 'no reason'}",
             f"The whole story is in {run.log(task)}",
         )
-    return started
+    return replace(job, pid=int(pid), pid_start=pid_start or None)
 
 
-def _launch_supervisor(run: Run, task: str, lock: int, output: int) -> bool:
-    """Runs the supervisor and waits until the command has taken the place of its forked child, or could not."""
+def _launch_supervisor(run: Run, task: str, lock: int, output: int) -> str:
+    """Runs the supervisor and waits until the command has taken the place of its forked child, or could not.
+
+    Returns:
+        The command's pid and start; an empty string where it could not be run.
+    """
     ready, ready_for_child = os.pipe()
     try:
         subprocess.run(
@@ -93,8 +99,8 @@ def _launch_supervisor(run: Run, task: str, lock: int, output: int) -> bool:
     finally:
         os.close(ready_for_child)
         with os.fdopen(ready, "rb") as end:
-            complaint = end.read()
-    return not complaint
+            told = end.read()
+    return "" if told.endswith(supervisor.FAILED) else told.decode().strip()
 
 
 def _already_running(run: Run, task: str) -> JobError:

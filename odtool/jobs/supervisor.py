@@ -22,6 +22,7 @@ from odtool.jobs import log, memory, process, record
 from odtool.workspace import Run
 
 MOST_RECOVERIES = 3
+FAILED = b"failed"
 _LOOK_EVERY = 0.1
 """Seconds between looks at the memory of a process that is limited in it."""
 _LAST_WORDS = 1 << 16
@@ -32,8 +33,8 @@ def supervise(run: Run, task: str, ready: int) -> None:
     """Starts the command in the task's record, waits for its end and writes that into the record.
 
     Args:
-        ready: descriptor that is closed everywhere once the command runs, which tells the launcher so;
-            what is written to it says that the command could not be run.
+        ready: descriptor that is closed everywhere once the command runs, which tells the launcher so; a line with
+            the command's pid and start is written to it, and FAILED where the command could not be run.
     """
     # The terminal that started us may close. Ignoring is inherited, so this holds for the command as well.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -96,13 +97,16 @@ def _become_command(run: Run, task: str, ready: int | None) -> NoReturn:
         job = _record_of(run, task)
         os.nice(job.nice)
         os.chdir(job.directory)
-        record.save(run, task, replace(job, pid=os.getpid(), pid_start=process.start_of(os.getpid())))
+        job = replace(job, pid=os.getpid(), pid_start=process.start_of(os.getpid()))
+        record.save(run, task, job)
+        if ready is not None:
+            os.write(ready, f"{job.pid} {job.pid_start or ''}\n".encode())
         os.execvpe(job.argv[0], job.argv, {**os.environ, **job.environment})
     except BaseException:  # a forked child must never return into the supervisor's code
         traceback.print_exc()
         sys.stderr.flush()
         if ready is not None:
-            os.write(ready, b"failed")
+            os.write(ready, FAILED)
         os._exit(127)
 
 
