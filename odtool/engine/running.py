@@ -21,6 +21,9 @@ from odtool.engine.tracing import Graph
 from odtool.errors import DataError
 from odtool.workspace import Run
 
+_ANY = (None, None, 3)
+"""Shape of an image of any size."""
+
 
 class CheckpointDetector:
     """A run's model with the variables of one checkpoint, several images at a time where its resizer allows."""
@@ -43,7 +46,7 @@ class CheckpointDetector:
             return [found[name] for name in NAMES]
 
         self._find = Graph(find)
-        self._traced: set[tuple[int, ...]] = set()
+        self._traced: set[tuple[int | None, ...]] = set()
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
@@ -63,9 +66,11 @@ class CheckpointDetector:
         return found
 
     def _graph_for(self, pixels: Any) -> Graph:
-        """The graph, traced for batches of any size of such images."""
+        """The graph, traced for batches of any size of such images; from the second size on, for images of any size."""
         shape = tuple(pixels.shape[1:])
-        if shape not in self._traced:
+        if not self._traced & {shape, _ANY}:
+            # Another trace for each size would take seconds and memory for each; only some resizers give several.
+            shape = _ANY if self._traced else shape
             self._find.trace(tf.TensorSpec([None, *shape], tf.float32), tf.TensorSpec([None, 3], tf.int32))
             self._traced.add(shape)
         return self._find
