@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -36,6 +37,17 @@ def pixels(image: ImageSource) -> NDArray[np.uint8]:
         name = "image" if isinstance(image, (bytes, bytearray, memoryview)) else fspath(image)
         raise DataError(f"{name}: {cause}", "Leave it out, or save it anew with an image editor.") from None
     raise DataError(f"{type(image).__name__} is not an image", _MEND)
+
+
+def listed(given: Sequence[ImageSource]) -> Sequence[ImageSource]:
+    """The images as they are.
+
+    Raises:
+        DataError: it is one image in place of several, whose letters or rows would be taken for images.
+    """
+    if isinstance(given, (str, bytes, PathLike)) or (isinstance(given, np.ndarray) and given.ndim < 4):
+        raise DataError("detect takes a list of images and was given a single one", "Write detect([image]).")
+    return given
 
 
 def decoded(data: bytes) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from odtool.detection import images, tflite_metadata
 from odtool.detection.description import NAME, ModelDescription
+from odtool.detection.images import listed
 from odtool.detection.outputs import detections
 from odtool.detection.tflite_metadata import Colour
 from odtool.detection.types import Detections, ImageSource
@@ -53,7 +54,7 @@ class LiteRtDetector:
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
-        return [self._one(image, min_score) for image in images]
+        return [self._one(image, min_score) for image in listed(images)]
 
     def _one(self, source: ImageSource, min_score: float) -> Detections:
         image = images.pixels(source)

@@ -11,6 +11,7 @@ import numpy as np
 
 from odtool.detection import images
 from odtool.detection.description import PROPERTY, ModelDescription
+from odtool.detection.images import listed
 from odtool.detection.outputs import NAMES, detections
 from odtool.detection.types import Detections, ImageSource
 from odtool.errors import DataError
@@ -45,7 +46,7 @@ class OnnxDetector:
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
-        return [self._one(image, min_score) for image in images]
+        return [self._one(image, min_score) for image in listed(images)]
 
     def _one(self, source: ImageSource, min_score: float) -> Detections:
         image = images.pixels(source)

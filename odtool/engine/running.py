@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from odtool.detection import images
 from odtool.detection.description import NAME, ModelDescription
+from odtool.detection.images import listed
 from odtool.detection.outputs import NAMES, detections
 from odtool.detection.types import Detections, ImageSource
 from odtool.engine import checkpoints
@@ -51,7 +52,7 @@ class CheckpointDetector:
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
         sizes, prepared = [], []
-        for each in images:
+        for each in listed(images):
             image = _pixels(each)
             sizes.append(image.shape[:2])
             prepared.append(self._prepare(tf.constant(image)))
@@ -111,7 +112,7 @@ class SavedModelDetector:
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
-        decoded = [_pixels(image) for image in images]
+        decoded = [_pixels(image) for image in listed(images)]
         found: list[Detections] = []
         for group in _equal_runs(decoded) if self._several else [[image] for image in decoded]:
             outputs = self._run(**{self._name: self._batch(group)})

@@ -114,3 +114,9 @@ def test_it_resizes_as_the_api_does(sizes: tuple[int, int, int, int], seed: int)
 )
 def test_a_shape_that_is_kept_fits(size: tuple[int, int], limit: int, wanted: tuple[int, int]) -> None:
     assert images.fitted(*size, limit, limit) == wanted
+
+
+@pytest.mark.parametrize("single", ["a.jpg", b"\xff\xd8", Path("a.jpg"), np.zeros((4, 4, 3), np.uint8)])
+def test_a_single_image_is_not_taken_for_several(single: object) -> None:
+    with pytest.raises(DataError, match="takes a list of images"):
+        images.listed(single)  # type: ignore[arg-type]  # what type checkers would say
