@@ -9,12 +9,7 @@ import pytest
 
 from odtool.workspace import Run
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.usefixtures("api"),
-    # The API's own way of telling Keras 2 whether it trains.
-    pytest.mark.filterwarnings("ignore:`tf.keras.backend.set_learning_phase` is deprecated"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("api")]
 
 
 @pytest.fixture

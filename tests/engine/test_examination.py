@@ -13,12 +13,7 @@ import pytest
 from odtool.pipeline.parameters import PARAMETERS
 from odtool.workspace import Run
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.usefixtures("api"),
-    # The API's own way of telling Keras 2 whether it trains.
-    pytest.mark.filterwarnings("ignore:`tf.keras.backend.set_learning_phase` is deprecated"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("api")]
 ZOO = "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8"
 HEAD = "model/_box_predictor/_prediction_heads/class_predictions_with_background/_class_predictor_layers/0"
 

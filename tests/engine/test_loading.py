@@ -16,8 +16,6 @@ from odtool.detection.description import ModelDescription
 from odtool.errors import DataError, JobError
 from odtool.workspace import Run
 
-# As the engine's own processes do: the API's way of telling Keras 2 whether it trains.
-pytestmark = pytest.mark.filterwarnings("ignore:`tf.keras.backend.set_learning_phase` is deprecated")
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 

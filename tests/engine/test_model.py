@@ -7,11 +7,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [
-    pytest.mark.usefixtures("api"),
-    # The API's own way of telling Keras 2 whether it trains.
-    pytest.mark.filterwarnings("ignore:`tf.keras.backend.set_learning_phase` is deprecated"),
-]
+pytestmark = pytest.mark.usefixtures("api")
 ZOO = "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8"
 
 

@@ -13,12 +13,7 @@ from PIL import Image
 
 from odtool.workspace import Run
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.usefixtures("api"),
-    # The API's own way of telling Keras 2 whether it trains.
-    pytest.mark.filterwarnings("ignore:`tf.keras.backend.set_learning_phase` is deprecated"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("api")]
 SHARD = "train-00000-of-00001.tfrecord"
 
 

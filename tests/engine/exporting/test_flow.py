@@ -19,11 +19,7 @@ from odtool.detection.description import ModelDescription
 from odtool.pipeline import config
 from odtool.workspace import ExportedModel, Run
 
-pytestmark = [
-    pytest.mark.slow,
-    # As the engine's own processes do: the API's way of telling Keras 2 whether it trains.
-    pytest.mark.filterwarnings("ignore:`tf.keras.backend.set_learning_phase` is deprecated"),
-]
+pytestmark = pytest.mark.slow
 Engine = Callable[..., "subprocess.CompletedProcess[str]"]
 PRECISIONS = ("float32", "float16", "int8")
 

@@ -10,11 +10,7 @@ import pytest
 
 from odtool.workspace import Run
 
-pytestmark = [
-    pytest.mark.slow,
-    # As the engine's own processes do: the API's way of telling Keras 2 whether it trains.
-    pytest.mark.filterwarnings("ignore:`tf.keras.backend.set_learning_phase` is deprecated"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("averaged", [True, False])
