@@ -18,14 +18,16 @@ from odtool.dataset import workers as module
 from odtool.dataset.workers import crew
 from odtool.errors import DataError
 
+MAY_FORK = module._may_fork
+
 
 @pytest.fixture(autouse=True, params=["forked", "served"])
 def origin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Where workers come from, which depends on the threads that the process with the tests happens to have."""
     if request.param == "served":
         monkeypatch.setattr(module, "_may_fork", lambda: False)
-    elif not module._may_fork():
-        pytest.skip("the process with the tests has several threads, and a copy of it might hang")
+    elif not MAY_FORK():
+        pytest.skip("this process has several threads; the last test of this file starts one that has not")
     return str(request.param)
 
 
@@ -132,3 +134,25 @@ def test_workers_end_when_the_command_is_killed_and_hold_no_lock_of_its(origin: 
     while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children):
         assert time.monotonic() < deadline, "workers outlive the command"
         time.sleep(0.05)
+
+
+def test_all_of_this_is_tried_where_there_is_one_thread(origin: str) -> None:
+    if origin == "forked" or MAY_FORK():
+        return  # this is such a process; pytest-xdist's are not
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:xdist",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "forked",
+        __file__,
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=own, timeout=200)
+    assert done.returncode == 0, done.stdout
+    assert "skipped" not in done.stdout
