@@ -48,7 +48,9 @@ def test_a_trained_run_gives_boxes_that_are_prepared_again(trained: Run, tmp_pat
             assert 0 <= ymin <= ymax <= 150
     settings = prepare.Settings((Source(tmp_path / "predictions" / "coco"),), tmp_path / "data", val=0, workers=1)
     prepared = prepare.prepare(settings).summary
-    assert (prepared.splits["train"].images, prepared.splits["train"].objects) == (3, count)
+    # A model of four steps finds anything: boxes of no width, and the same one twice where both reach the image's end.
+    refused = sum(prepared.problems[kind].count for kind in ("box_zero", "box_duplicate") if kind in prepared.problems)
+    assert (prepared.splits["train"].images, prepared.splits["train"].objects + refused) == (3, count)
 
 
 def test_a_model_that_cannot_be_loaded_is_said_in_the_answer(engine: Engine, tmp_path: Path) -> None:
