@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from object_detection.core.standard_fields import DetectionResultFields
-from object_detection.protos import model_pb2
 
 from odtool import files
-from odtool.dataset import label_map
-from odtool.engine import checkpoints, model
-from odtool.engine.tracing import Graph
-from odtool.errors import DataError, JobError
+from odtool.detection.types import Detections, Detector
+from odtool.engine import model
+from odtool.engine.exporting import source
+from odtool.engine.loading import checkpoint_of
+from odtool.engine.running import CheckpointDetector
+from odtool.errors import DataError
 from odtool.workspace import Run
 
 ENDINGS = {b"jpeg": ".jpg", b"jpg": ".jpg", b"png": ".png", b"gif": ".gif", b"bmp": ".bmp"}
@@ -34,45 +34,12 @@ def detect(run: Run, count: int, output: Path) -> None:
         DataError: there are no evaluation records.
     """
     configs = model.read_configs(run.pipeline_config)
-    checkpoint = _checkpoint(run)
+    checkpoint = checkpoint_of(run)
     reader = configs["eval_input_config"]
-    names = {number: name for name, number in label_map.load(Path(reader.label_map_path)).items()}
-    find = detection_function(configs["model"], checkpoint)
+    detector = CheckpointDetector(source.load(run, checkpoint))
     output.parent.mkdir(parents=True, exist_ok=True)
-    found = [_image(example, find, names, output, index) for index, example in enumerate(_examples(reader, count))]
+    found = [_image(example, detector, output, index) for index, example in enumerate(_examples(reader, count))]
     files.write_atomically(output, json.dumps({"checkpoint": checkpoint.name, "images": found}) + "\n")
-
-
-def detection_function(model_config: model_pb2.DetectionModel, checkpoint: Path) -> Graph:
-    """From an image [height, width, 3], uint8, RGB, to the API's detections without a batch dimension."""
-    detector = model.build_model(model_config, is_training=False)
-
-    def run_model(image: Any) -> dict[str, Any]:
-        pixels, shapes = detector.preprocess(tf.cast(image, tf.float32)[tf.newaxis])
-        found = detector.postprocess(detector.predict(pixels, shapes), shapes)
-        return {name: value[0] for name, value in found.items() if name in _WANTED}
-
-    graph = Graph(run_model)
-    graph.trace(tf.TensorSpec([None, None, 3], tf.uint8))
-    status = tf.train.Checkpoint(model=detector).restore(checkpoints.readable(checkpoint))
-    model.assert_filled(status, checkpoint)
-    return graph
-
-
-_WANTED = (
-    DetectionResultFields.detection_boxes,
-    DetectionResultFields.detection_classes,
-    DetectionResultFields.detection_scores,
-    DetectionResultFields.num_detections,
-)
-
-
-def _checkpoint(run: Run) -> Path:
-    present = run.checkpoints()
-    found = run.best_checkpoint() or (present[max(present)] if present else None)
-    if found is None:
-        raise JobError(f"run '{run.name}' has no checkpoint", f"Train it first: odtool train {run.name}")
-    return found
 
 
 def _examples(reader: Any, count: int) -> Iterator[Any]:
@@ -85,7 +52,7 @@ def _examples(reader: Any, count: int) -> Iterator[Any]:
         yield tf.train.Example.FromString(record.numpy())
 
 
-def _image(example: Any, find: Graph, names: dict[int, str], output: Path, index: int) -> dict[str, Any]:
+def _image(example: Any, detector: Detector, output: Path, index: int) -> dict[str, Any]:
     values = example.features.feature
     encoded = values["image/encoded"].bytes_list.value[0]
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
@@ -93,14 +60,15 @@ def _image(example: Any, find: Graph, names: dict[int, str], output: Path, index
     kind = next(iter(values["image/format"].bytes_list.value), b"").lower()
     picture = output.with_name(f"{output.stem}-{index}{ENDINGS.get(kind, '.jpg')}")
     picture.write_bytes(encoded)
+    (found,) = detector.detect([image.numpy()], min_score=FEWEST)
     return {
         "source_id": _text(values["image/source_id"]),
         "filename": _text(values["image/filename"]),
         "file": picture.name,
         "width": width,
         "height": height,
-        "true": _true(values, names, width, height),
-        "detected": _detected(find(image), names, width, height),
+        "true": _true(values, detector.labels, width, height),
+        "detected": _detected(found, detector.labels),
     }
 
 
@@ -108,7 +76,7 @@ def _text(feature: Any) -> str:
     return str(next(iter(feature.bytes_list.value), b"").decode("utf-8", "replace"))
 
 
-def _true(values: Any, names: dict[int, str], width: int, height: int) -> list[dict[str, Any]]:
+def _true(values: Any, names: Mapping[int, str], width: int, height: int) -> list[dict[str, Any]]:
     sides = [values[f"image/object/bbox/{side}"].float_list.value for side in ("xmin", "ymin", "xmax", "ymax")]
     ids = {name: number for number, name in names.items()}
     # As the decoder does: the text counts where there is one, else the number.
@@ -120,21 +88,15 @@ def _true(values: Any, names: dict[int, str], width: int, height: int) -> list[d
     ]
 
 
-def _detected(found: dict[str, Any], names: dict[int, str], width: int, height: int) -> list[dict[str, Any]]:
-    count = int(found[DetectionResultFields.num_detections])
-    boxes = found[DetectionResultFields.detection_boxes].numpy()[:count].tolist()
-    scores = found[DetectionResultFields.detection_scores].numpy()[:count].tolist()
-    # Models count classes from 0, label maps from 1.
-    numbers = [int(number) + 1 for number in found[DetectionResultFields.detection_classes].numpy()[:count]]
+def _detected(found: Detections, names: Mapping[int, str]) -> list[dict[str, Any]]:
     return [
         {
             "label": names.get(number, str(number)),
             "class_id": number,
-            "box": _pixels((xmin, ymin, xmax, ymax), width, height),
+            "box": [round(side, 2) for side in box],
             "score": round(score, 4),
         }
-        for number, score, (ymin, xmin, ymax, xmax) in zip(numbers, scores, boxes, strict=True)
-        if score >= FEWEST
+        for number, score, box in zip(found.classes.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True)
     ]
 
 

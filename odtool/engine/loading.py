@@ -52,9 +52,10 @@ def _folder(place: Path, labels: Mapping[int, str] | None) -> Detector:
     from odtool.engine import compat
 
     compat.load()
+    from odtool.engine.exporting import source
     from odtool.engine.running import CheckpointDetector
 
-    return CheckpointDetector(Run(run), prefix, labels)
+    return CheckpointDetector(source.load(run, prefix), labels)
 
 
 def load_exported(exported: ExportedModel, labels: Mapping[int, str] | None = None) -> Detector:
@@ -86,19 +87,28 @@ def _saved_model(folder: Path, labels: Mapping[int, str] | None) -> Detector:
     return SavedModelDetector(folder, labels)
 
 
-def _checkpoint(place: Path) -> tuple[Path, Path]:
-    """A run's folder and the checkpoint to take, from either's path."""
+def _checkpoint(place: Path) -> tuple[Run, Path]:
+    """A run and the checkpoint to take, from either's path."""
     if place.with_name(f"{place.name}.index").is_file():
         folder = place.parent.parent if place.parent.name == "best" else place.parent
-        return folder, place
+        return Run(folder), place
     run = Run(place)
     if not run.pipeline_config.is_file():
         raise DataError(
             f"{place} is no run, no exported model, no SavedModel, no .tflite and no .onnx file",
             "Give what odtool train or odtool export wrote.",
         )
+    return run, checkpoint_of(run)
+
+
+def checkpoint_of(run: Run) -> Path:
+    """The best checkpoint of a run, or the newest where none was scored.
+
+    Raises:
+        JobError: it has none.
+    """
     present = run.checkpoints()
     found = run.best_checkpoint() or (present[max(present)] if present else None)
     if found is None:
         raise JobError(f"run '{run.name}' has no checkpoint", f"Train it first: odtool train {run.name}")
-    return place, found
+    return found

@@ -17,10 +17,9 @@ from odtool.detection.images import listed
 from odtool.detection.outputs import NAMES, detections
 from odtool.detection.types import Detections, ImageSource
 from odtool.engine import checkpoints
-from odtool.engine.exporting import source
+from odtool.engine.exporting.source import Source
 from odtool.engine.tracing import Graph
 from odtool.errors import DataError
-from odtool.workspace import Run
 
 _ANY = (None, None, 3)
 """Shape of an image of any size."""
@@ -29,16 +28,15 @@ _ANY = (None, None, 3)
 class CheckpointDetector:
     """A run's model with the variables of one checkpoint, several images at a time where its resizer allows."""
 
-    def __init__(self, run: Run, prefix: Path, labels: Mapping[int, str] | None = None) -> None:
-        """Builds and fills the model; compat.load() must have been called.
+    def __init__(self, source: Source, labels: Mapping[int, str] | None = None) -> None:
+        """Traces what prepares an image.
 
-        Raises:
-            ConfigError: the config cannot be read, or the checkpoint is of another model.
-            DataError: the label map cannot be used.
+        Args:
+            source: the model, filled.
+            labels: class names by the ids of the label map; those of the run by default.
         """
-        made = source.load(run, prefix)
-        self.labels: Mapping[int, str] = dict(labels or made.labels)
-        model = made.detector
+        self.labels: Mapping[int, str] = dict(labels or source.labels)
+        model = source.detector
         self._prepare = Graph(lambda image: model.preprocess(tf.cast(image, tf.float32)[tf.newaxis]))
         self._prepare.trace(tf.TensorSpec([None, None, 3], tf.uint8))
 

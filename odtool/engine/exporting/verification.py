@@ -7,18 +7,16 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from odtool.detection import accuracy, agreement, outputs
+from odtool.detection import accuracy, agreement
 from odtool.detection.accuracy import GroundTruth
 from odtool.detection.types import Detections, Detector
 from odtool.engine.exporting import images
 from odtool.engine.exporting.source import Source, records
-from odtool.engine.tracing import Graph
+from odtool.engine.running import CheckpointDetector
 
 Detect = Callable[[NDArray[np.uint8]], Detections]
 """Finds the objects in pixels [height, width, 3], RGB."""
@@ -53,7 +51,7 @@ def reference(source: Source, count: int) -> Reference:
         DataError: the run has no records.
     """
     training = not records(source, training=False)
-    detect = _of_checkpoint(source)
+    detect = _one_by_one(CheckpointDetector(source))
     truth, found = [], []
     for image in images.decoded(source, training=training, count=count):
         truth.append(image.truth)
@@ -94,22 +92,3 @@ def _ap(source: Source, truth: list[GroundTruth], found: list[Detections]) -> fl
 
 def _one_by_one(detector: Detector) -> Detect:
     return lambda image: detector.detect([image])[0]
-
-
-def _of_checkpoint(source: Source) -> Detect:
-    def infer(image: Any) -> Any:
-        pixels, shapes = source.detector.preprocess(tf.cast(image, tf.float32)[tf.newaxis])
-        made = source.detector.postprocess(source.detector.predict(pixels, shapes), shapes)
-        return [made[name][0] for name in outputs.NAMES]
-
-    graph = Graph(infer)
-    graph.trace(tf.TensorSpec([None, None, 3], tf.uint8))
-
-    def detect(image: NDArray[np.uint8]) -> Detections:
-        boxes, classes, scores, number = (value.numpy() for value in graph(tf.constant(image)))
-        # Models count classes from 0, label maps from 1.
-        count, (height, width) = int(number), image.shape[:2]
-        ids = np.rint(classes[:count]).astype(np.int64) + 1
-        return outputs.detections(boxes[:count], ids, scores[:count], width=width, height=height)
-
-    return detect
