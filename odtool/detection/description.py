@@ -37,9 +37,6 @@ class ModelDescription:
     """Subtracted from each of the channels, which are RGB, 0 to 255; what is left is divided by `deviation`."""
     deviation: tuple[float, float, float]
 
-    input_type: str = "image_tensor"
-    """Of a SavedModel, as the API's exporter names it: strings are images for one type and examples for another."""
-
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
 

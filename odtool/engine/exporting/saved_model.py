@@ -31,10 +31,10 @@ def write(source: Source, target: ExportedModel, *, input_type: str) -> None:
             shutil.move(Path(made) / name, place)
     extra = target.saved_model / ASSETS
     extra.mkdir()
-    (extra / NAME).write_text(describe(source, input_type=input_type).to_json() + "\n", encoding="utf-8")
+    (extra / NAME).write_text(describe(source).to_json() + "\n", encoding="utf-8")
 
 
-def describe(source: Source, *, input_type: str = "image_tensor") -> ModelDescription:
+def describe(source: Source) -> ModelDescription:
     """Of a model that resizes and normalises by itself."""
     return ModelDescription(
         run=source.run.name,
@@ -45,5 +45,4 @@ def describe(source: Source, *, input_type: str = "image_tensor") -> ModelDescri
         resize="none",
         mean=(0.0, 0.0, 0.0),
         deviation=(1.0, 1.0, 1.0),
-        input_type=input_type,
     )
