@@ -55,12 +55,15 @@ def training_data(configs: Configs, model: Any, strategy: Any, *, cache: RecordC
 def evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int, batch: int = 1) -> Any:
     """One pass over an evaluation set, or over 1 of `sample` of its images, as `eval_continuously` reads it.
 
+    Except for images at the end that fill no batch: they are kept whatever drop_remainder says, true by default.
+
     Args:
-        batch: images in a batch, of which the last may have fewer; 1 leaves it to the config.
+        batch: images in a batch; 1 leaves it to the config.
     """
     reader, settings = copy.deepcopy(reader), copy.deepcopy(configs["eval_config"])
     if batch > 1:
-        settings.batch_size, reader.drop_remainder = batch, False
+        settings.batch_size = batch
+    reader.drop_remainder = False
     _record_files(reader)
     reader.num_epochs = 1
     reader.sample_1_of_n_examples = sample

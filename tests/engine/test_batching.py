@@ -97,3 +97,17 @@ def test_a_model_that_mixes_images_is_given_one_at_a_time(configs: dict[str, Any
     from odtool.engine import batching
 
     assert batching.images_at_once(configs, configs["eval_input_configs"][0], object()) == 1
+
+
+def test_every_image_is_scored_though_the_config_drops_what_fills_no_batch(configs: dict[str, Any]) -> None:
+    from odtool.engine import model
+    from odtool.engine.ending import StopRequest
+    from odtool.engine.scoring import Scorer
+
+    (reader,) = configs["eval_input_configs"]
+    reader.drop_remainder = True
+    configs["eval_config"].batch_size = 4
+    detector = model.build_model(configs["model"])
+    scorer = Scorer(configs, reader, detector, sample=1)
+    model.make_variables(detector, scorer.element)
+    assert scorer.score(StopRequest()).images == 6
