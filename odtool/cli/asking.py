@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any
 
 from odtool.cli import job
 from odtool.errors import JobError, OdtoolError
-from odtool.jobs import memory
+from odtool.jobs import attached, memory
 from odtool.workspace import Run
 
 _LAST_WORDS = 4000
@@ -42,6 +43,7 @@ def ask(task: str, run: Run, *options: object, environment: Mapping[str, str]) -
         text=True,
         errors="replace",
         check=False,
+        preexec_fn=attached.bound_to(os.getpid()),
     )
     return _answer(task, done)
 
@@ -63,7 +65,7 @@ def follow(
 def converse(
     task: str, command: Sequence[str], *, environment: Mapping[str, str], hear: Callable[[Any], None]
 ) -> dict[str, Any]:
-    """The same of any command line of the engine. However it ends here, Ctrl-C included, the process ends first.
+    """The same of any command line of the engine. However it ends here, a signal included, the process ends first.
 
     Raises:
         OdtoolError, NoMemoryError: as `ask`.
@@ -78,6 +80,7 @@ def converse(
             stderr=errors,
             text=True,
             errors="replace",
+            preexec_fn=attached.bound_to(os.getpid()),  # noqa: PLW1509 - it makes two system calls, and takes no lock
         ) as process,
     ):
         try:

@@ -6,12 +6,14 @@ import errno
 import io
 import json
 import os
+import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -163,7 +165,8 @@ def run(app: typer.Typer) -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     try:
-        app()
+        with _clearing_up():
+            app()
     except OdtoolError as error:
         _fail(error.message, error.hint)
     except KeyboardInterrupt:
@@ -179,6 +182,28 @@ def run(app: typer.Typer) -> None:
             f"internal error: {type(error).__name__}: {error}",
             "This is a fault of odtool. Run again with --debug and report what it prints.",
         )
+
+
+@contextmanager
+def _clearing_up() -> Iterator[None]:
+    """SIGTERM, and a terminal that closes, end a command as Ctrl-C does: what it has begun and started goes with it.
+
+    Left alone are signals that somebody has other plans for, as nohup has for SIGHUP.
+    """
+    caught = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) == signal.SIG_DFL]
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        for each in caught:  # the clearing up is not to be ended half-way
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    for number in caught:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _explain(error: OSError) -> tuple[str, str]:

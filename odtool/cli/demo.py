@@ -148,7 +148,7 @@ def _train(space: Workspace, run: Run) -> None:
             while not _ended(run):
                 show(_progress_line(run))
                 time.sleep(_LOOK_EVERY)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or another signal that ends the command
         with contextlib.suppress(JobError):  # where both have ended by themselves meanwhile
             shutdown.stop(run, TASKS, timeout=30)
         raise

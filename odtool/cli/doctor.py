@@ -16,7 +16,7 @@ from rich.console import Console
 from odtool import __version__
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.jobs import devices
+from odtool.jobs import attached, devices
 
 _PATIENCE = 300
 """Seconds for the engine's examination: ten times what it takes on a slow machine with a cold disk."""
@@ -66,7 +66,14 @@ def examine(folder: Path, *, engine: tuple[str, ...] = (sys.executable, "-m", "o
 def _engine_report(engine: tuple[str, ...]) -> dict[str, Any]:
     """What the engine's own process tells; whatever kills that process is itself the finding."""
     try:
-        done = subprocess.run([*engine, "doctor"], capture_output=True, text=True, timeout=_PATIENCE, check=False)
+        done = subprocess.run(
+            [*engine, "doctor"],
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+            preexec_fn=attached.bound_to(os.getpid()),
+        )
     except subprocess.TimeoutExpired:
         return {"errors": [f"loading TensorFlow and building a small model took more than {_PATIENCE} s"]}
     try:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, pairwise
-from types import FrameType
 from typing import Any
 
 from rich.console import Console, Group
@@ -50,27 +48,11 @@ class RunView:
 def watch(find: Callable[[], Sequence[Run]], place: str, *, interval: float) -> None:
     """Draws until Ctrl-C; without a terminal, prints a line for each run until none is running any more."""
     screen = Console(highlight=False)
-    with _ending_well():
+    with suppress(KeyboardInterrupt):  # it is the way out
         if screen.is_terminal:
             _draw(screen, find, place, interval)
         else:
             _print(find, interval)
-
-
-@contextmanager
-def _ending_well() -> Iterator[None]:
-    """Ctrl-C is the way out; SIGTERM, too, leaves the terminal as it was."""
-
-    def leave(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    before = signal.signal(signal.SIGTERM, leave)
-    try:
-        yield
-    except KeyboardInterrupt:
-        return
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _draw(screen: Console, find: Callable[[], Sequence[Run]], place: str, interval: float) -> None:

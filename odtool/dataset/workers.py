@@ -247,8 +247,8 @@ def _start_server() -> None:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """What is started in here does not see Ctrl-C, which a terminal sends to all: the command ends its workers."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """What is started in here does not see what a terminal, or timeout, sends to all: the command ends its workers."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:
         yield
     finally:
@@ -269,7 +269,10 @@ def _work(pipe: Connection[Any, Any]) -> None:
             answer: _Answer = function(task), None, ""
         except BaseException as error:  # the command raises it
             answer = None, error, "".join(traceback.format_exception(error))
-        pipe.send((number, answer))
+        try:
+            pipe.send((number, answer))
+        except ConnectionError:  # the command has closed the pipe: it wants no answers any more
+            os._exit(0)
 
 
 def _receive(pipe: Connection[Any, Any], tasks: queue.SimpleQueue[Any]) -> None:

@@ -36,7 +36,7 @@ def attached(
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=_bind(os.getpid()),  # noqa: PLW1509 - it makes two system calls, and takes no lock
+        preexec_fn=bound_to(os.getpid()),  # noqa: PLW1509 - it makes two system calls, and takes no lock
     )
     try:
         yield process
@@ -44,7 +44,8 @@ def attached(
         _end(process)
 
 
-def _bind(parent: int) -> Callable[[], None] | None:
+def bound_to(parent: int) -> Callable[[], None] | None:
+    """What a new process calls (preexec_fn) so that the kernel ends it when `parent` has died; None but on Linux."""
     if not sys.platform.startswith("linux"):
         return None
     prctl = ctypes.CDLL(None, use_errno=True).prctl

@@ -1,9 +1,14 @@
-"""Progress as it is shown with and without a terminal."""
+"""Progress as it is shown with and without a terminal, and how a command ends by a signal."""
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -50,3 +55,42 @@ def test_a_bar_on_a_terminal_needs_no_thread(tmp_path: Path, monkeypatch: pytest
         drawn = screen.read()
     assert "10/?" in drawn
     assert "10/20" in drawn
+
+
+COMMAND = """
+import signal, sys, time, typer
+from pathlib import Path
+from odtool.cli import console
+
+app = typer.Typer()
+
+@app.command()
+def slow():
+    try:
+        Path("begun").touch()
+        time.sleep(100)
+    finally:
+        Path("cleared").touch()
+
+if "ignoring" in sys.argv:
+    sys.argv.remove("ignoring")
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+console.run(app)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_a_command_in_order(tmp_path: Path, until: Callable[..., Any], number: signal.Signals) -> None:
+    process = subprocess.Popen([sys.executable, "-c", COMMAND], cwd=tmp_path)
+    until((tmp_path / "begun").exists)
+    process.send_signal(number)
+    assert process.wait(60) == 128 + number
+    assert (tmp_path / "cleared").exists()
+
+
+def test_a_command_under_nohup_outlives_its_terminal(tmp_path: Path, until: Callable[..., Any]) -> None:
+    process = subprocess.Popen([sys.executable, "-c", COMMAND, "ignoring"], cwd=tmp_path)
+    until((tmp_path / "begun").exists)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 128 + signal.SIGTERM

@@ -132,14 +132,17 @@ def test_a_failure_of_the_engine_leaves_the_earlier_folder(odtool: Callable[...,
     assert asked(space)[-1] == "one"
 
 
-def test_an_interrupt_ends_the_engine_and_leaves_nothing(space: Path, until: Callable[..., Any]) -> None:
-    """The signal reaches the command alone, as from `kill -INT`; a terminal sends it to both."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_engine_and_leaves_nothing(
+    space: Path, until: Callable[..., Any], number: signal.Signals
+) -> None:
+    """The signal reaches the command alone, as from `kill`; a terminal sends it to both."""
     code = f"from odtool.cli import job, main; job.ENGINE = {job.ENGINE!r}; main()"
     command = subprocess.Popen([sys.executable, "-c", code, "predict", "slow"], stderr=subprocess.DEVNULL)
     until(lambda: (space / "pid").exists() and (space / "pid").read_text())
     engine = int((space / "pid").read_text())
-    command.send_signal(signal.SIGINT)
-    assert command.wait(60) == 130
+    command.send_signal(number)
+    assert command.wait(60) == 128 + number
     with pytest.raises(ProcessLookupError):
         os.kill(engine, 0)
     assert sorted(path.name for path in space.iterdir()) == ["engine.py", "pid", "train"]
