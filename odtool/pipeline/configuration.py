@@ -131,11 +131,12 @@ def _set_start(draft: Draft, request: Request, base: Base) -> None:
 
 
 def _assign(draft: Draft, assignment: str) -> None:
-    for switch in fields.assign(draft.config, assignment):
+    assigned = fields.assign(draft.config, assignment)
+    for switch in assigned.switches:
         why = f"{switch.new} takes its place by --set: a config has only one {switch.oneof}"
         draft.because(why, switch.old)
         draft.notes.append(f"{switch.old}: {why}")
-    draft.because("--set", assignment.partition("=")[0].strip().replace("[+]", ""))
+    draft.because("--set", assigned.path)
 
 
 def _scratch_note(base: Base) -> str:

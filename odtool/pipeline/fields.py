@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from odtool.errors import ConfigError
-from odtool.pipeline import schema, spelling
+from odtool.pipeline import schema, spelling, values
 from odtool.pipeline.config import PipelineConfig
 
 _STEP = re.compile(r"(?P<name>[A-Za-z_]\w*)(?:\[(?P<key>[^\]]*)\])?")
@@ -24,15 +25,22 @@ class Switch:
     """Name of the branch that took its place."""
 
 
-def assign(config: PipelineConfig, assignment: str) -> list[Switch]:
+@dataclass(frozen=True)
+class Assigned:
+    """What an assignment did."""
+
+    path: str
+    """The field that was set, as its path is now: elements that were counted from the end or added have their index."""
+    switches: list[Switch]
+    """The oneofs whose branch it changed."""
+
+
+def assign(config: PipelineConfig, assignment: str) -> Assigned:
     """Sets `path=value` in place.
 
     A path names fields with dots, list elements as `name[0]` (`name[+]` adds one), map entries as `name[key]`. The
     value is in text format; a string needs no quotes, a message is written in braces, a list in brackets, and
     nothing at all clears the field.
-
-    Returns:
-        What else the assignment did: the oneofs whose branch it changed.
 
     Raises:
         ConfigError: no such field, no such element, or a value that is not of the field's type.
@@ -43,14 +51,18 @@ def assign(config: PipelineConfig, assignment: str) -> list[Switch]:
         raise ConfigError(f"--set {assignment}: not of the form path.to.field=value", _EXAMPLE)
     steps = _parse_path(path, assignment)
     switches: list[Switch] = []
-    message = config.message
-    for position, (name, key) in enumerate(steps[:-1]):
-        _note_switch(message, name, steps[:position], switches)
-        message = _enter(message, name, key, assignment)
-    if value.strip():
-        _note_switch(message, steps[-1][0], steps[:-1], switches)
-    _set(message, *steps[-1], value.strip(), assignment)
-    return switches
+    message, above = config.message, ""
+    for position, (name, key) in enumerate(steps):
+        _refuse_unknown(message, name, above, assignment)
+        last = position == len(steps) - 1
+        if not last or value.strip():
+            _note_switch(message, name, above, switches)
+        here = above + _step_text(message, name, key, assignment)
+        if last:
+            _set(message, name, key, value.strip(), assignment)
+            return Assigned(here, switches)
+        message, above = _enter(message, name, key, assignment), f"{here}."
+    raise AssertionError("a path has at least one step")
 
 
 _EXAMPLE = "For example: --set train_config.batch_size=8"
@@ -72,19 +84,43 @@ def _parse_path(path: str, assignment: str) -> list[tuple[str, str | None]]:
         position += 1
 
 
-def _field(message: Any, name: str, assignment: str) -> Any:
+def _refuse_unknown(message: Any, name: str, above: str, assignment: str) -> None:
     known = message.DESCRIPTOR.fields_by_name
     if name not in known:
-        raise ConfigError(
-            f"--set {assignment}: {message.DESCRIPTOR.name} has no field '{name}'", spelling.nearest(name, known)
+        below = [f"{above}{path}" for path in _paths_to(message, name)]
+        hint = f"Did you mean {' or '.join(below[:3])}?" if below else spelling.nearest(name, known)
+        raise ConfigError(f"--set {assignment}: {message.DESCRIPTOR.name} has no field '{name}'", hint)
+
+
+def _paths_to(message: Any, name: str) -> Iterator[str]:
+    """Where a field of this name stands below a message, among the parts that are set."""
+    for field, value in message.ListFields():
+        if field.message_type is None or values.is_map(field):
+            continue
+        parts = (
+            [(f"[{index}]", part) for index, part in enumerate(value)] if schema.is_repeated(field) else [("", value)]
         )
-    return known[name]
+        for index, part in parts:
+            here = f"{field.name}{index}"
+            if name in part.DESCRIPTOR.fields_by_name:
+                yield f"{here}.{name}"
+            yield from (f"{here}.{path}" for path in _paths_to(part, name))
+
+
+def _step_text(message: Any, name: str, key: str | None, assignment: str) -> str:
+    """A step of a path with the index that its element has, or gets."""
+    field = message.DESCRIPTOR.fields_by_name[name]
+    if key is None or values.is_map(field) or not schema.is_repeated(field):
+        return name if key is None else f"{name}[{key}]"
+    count = len(getattr(message, name))
+    index = count if key == "+" else _index(count, name, key, assignment) % count
+    return f"{name}[{index}]"
 
 
 def _enter(message: Any, name: str, key: str | None, assignment: str) -> Any:
     """The message that a step of the path leads to, made where it is not set yet."""
-    field = _field(message, name, assignment)
-    if field.message_type is None or _is_map(field):
+    field = message.DESCRIPTOR.fields_by_name[name]
+    if field.message_type is None or values.is_map(field):
         raise ConfigError(f"--set {assignment}: '{name}' has no fields below it", _EXAMPLE)
     if schema.is_repeated(field):
         return _element(getattr(message, name), name, key, assignment)
@@ -118,20 +154,19 @@ def _refuse_key(name: str, key: str | None, assignment: str) -> None:
         raise ConfigError(f"--set {assignment}: '{name}' is not a list", f"Leave out [{key}].")
 
 
-def _note_switch(message: Any, name: str, above: list[tuple[str, str | None]], switches: list[Switch]) -> None:
-    field = message.DESCRIPTOR.fields_by_name.get(name)
-    if field is None or field.containing_oneof is None:
+def _note_switch(message: Any, name: str, above: str, switches: list[Switch]) -> None:
+    field = message.DESCRIPTOR.fields_by_name[name]
+    if field.containing_oneof is None:
         return
     oneof = field.containing_oneof.name
     before = message.WhichOneof(oneof)
     if before not in (None, name):
-        path = ".".join([*(step if key is None else f"{step}[{key}]" for step, key in above), before])
-        switches.append(Switch(oneof, path, name))
+        switches.append(Switch(oneof, f"{above}{before}", name))
 
 
 def _set(message: Any, name: str, key: str | None, value: str, assignment: str) -> None:
-    field = _field(message, name, assignment)
-    if _is_map(field):
+    field = message.DESCRIPTOR.fields_by_name[name]
+    if values.is_map(field):
         _set_entry(message, field, key, value, assignment)
     elif schema.is_repeated(field):
         _set_elements(message, field, key, value, assignment)
@@ -140,7 +175,7 @@ def _set(message: Any, name: str, key: str | None, value: str, assignment: str) 
         if not value:
             message.ClearField(name)
             return
-        parsed = _parse(message, field, value, assignment)
+        parsed = values.parse(message, field, value, assignment)
         message.ClearField(name)
         message.MergeFrom(parsed)
 
@@ -153,19 +188,19 @@ def _set_elements(message: Any, field: Any, key: str | None, value: str, assignm
                 f"--set {assignment}: '{field.name}' is a list",
                 f"Name an element, as in {field.name}[0]={value}, or give the whole list: {field.name}=[{value}]",
             )
-        parsed = _parse(message, field, value, assignment) if value else None
+        parsed = values.parse(message, field, value, assignment) if value else None
         message.ClearField(field.name)
         if parsed is not None:
             message.MergeFrom(parsed)
         return
     if key == "+":
-        message.MergeFrom(_parse(message, field, value, assignment))
+        message.MergeFrom(values.parse(message, field, value, assignment))
         return
     index = _index(len(elements), field.name, key, assignment)
     if not value:
         del elements[index]
         return
-    new = getattr(_parse(message, field, value, assignment), field.name)[0]
+    new = getattr(values.parse(message, field, value, assignment), field.name)[0]
     if field.message_type is None:
         elements[index] = new
     else:
@@ -175,83 +210,11 @@ def _set_elements(message: Any, field: Any, key: str | None, value: str, assignm
 def _set_entry(message: Any, field: Any, key: str | None, value: str, assignment: str) -> None:
     if key is None:
         raise ConfigError(f"--set {assignment}: '{field.name}' is a map", f"Name an entry: {field.name}[key]=value")
-    entries = getattr(message, field.name)
-    key_field, value_field = (field.message_type.fields_by_name[part] for part in ("key", "value"))
-    quoted = _quoted(key) if key_field.type == key_field.TYPE_STRING else key
-    entry = f"{field.name} {{ key: {quoted} value: {_literal(value_field, value)} }}"
-    parsed = _parse_text(message, entry, field, assignment) if value else None
-    if parsed is not None:
-        message.MergeFrom(parsed)
+    if value:
+        message.MergeFrom(values.parse_entry(message, field, key, value, assignment))
         return
+    entries = getattr(message, field.name)
+    key_field = field.message_type.fields_by_name["key"]
     typed = key if key_field.type == key_field.TYPE_STRING else int(key)
     if typed in entries:
         del entries[typed]
-
-
-def _is_map(field: Any) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
-
-
-def _parse(message: Any, field: Any, value: str, assignment: str) -> Any:
-    """A message of the same type with only this field, from the value's text."""
-    literal = value if schema.is_repeated(field) and value.startswith("[") else _literal(field, value)
-    return _parse_text(message, f"{field.name}: {literal}", field, assignment)
-
-
-def _parse_text(message: Any, text: str, field: Any, assignment: str) -> Any:
-    from google.protobuf import text_format
-
-    made = type(message)()
-    try:
-        text_format.Parse(text, made)
-    except text_format.ParseError as error:
-        raise ConfigError(f"--set {assignment}: not a value for {_kind(field)}", _hint(field, error)) from None
-    others = [found.name for found, _ in made.ListFields() if found.name != field.name]
-    if others:  # a value such as '1 num_steps: 2' would smuggle in a second field
-        raise ConfigError(f"--set {assignment}: sets {', '.join(others)} too", "Give one --set for each field.")
-    return made
-
-
-def _literal(field: Any, value: str) -> str:
-    """The value as text format wants it: strings and bytes quoted, booleans in small letters."""
-    if field.type in (field.TYPE_STRING, field.TYPE_BYTES):
-        quoted = len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'"
-        return value if quoted else _quoted(value)
-    if field.type == field.TYPE_BOOL:
-        return value.lower()
-    return value
-
-
-def _quoted(value: str) -> str:
-    from google.protobuf import text_encoding
-
-    return f'"{text_encoding.CEscape(value.encode(), as_utf8=False)}"'
-
-
-def _kind(field: Any) -> str:
-    """'batch_size, a whole number from 0' and the like."""
-    kinds = {
-        field.TYPE_BOOL: "true or false",
-        field.TYPE_STRING: "a text",
-        field.TYPE_BYTES: "bytes",
-        field.TYPE_FLOAT: "a number",
-        field.TYPE_DOUBLE: "a number",
-        field.TYPE_UINT32: "a whole number from 0",
-        field.TYPE_UINT64: "a whole number from 0",
-        field.TYPE_INT32: "a whole number",
-        field.TYPE_INT64: "a whole number",
-    }
-    if field.enum_type is not None:
-        return f"{field.name}, one of {field.enum_type.name}'s names"
-    if field.message_type is not None:
-        return f"{field.name}, the message {field.message_type.name} in braces"
-    return f"{field.name}, {kinds.get(field.type, 'a value')}"
-
-
-def _hint(field: Any, error: Exception) -> str:
-    if field.enum_type is not None:
-        return f"Known names: {', '.join(field.enum_type.values_by_name)}."
-    if field.message_type is not None:
-        explained = spelling.explain(error, field.name)
-        return f"{explained.message}. {explained.hint}"
-    return _EXAMPLE

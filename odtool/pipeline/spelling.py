@@ -11,6 +11,7 @@ from odtool.errors import ConfigError
 
 _NO_FIELD = re.compile(r'Message type "(?P<type>[\w.]+)" has no field named "(?P<name>[\w.]+)"')
 _NO_VALUE = re.compile(r'Enum type "(?P<type>[\w.]+)" has no value named (?P<name>\w+)')
+_BROKEN = "Mend that line; the file is protobuf text format."
 _POSITION = re.compile(r"^\d+:\d+ : ")
 
 
@@ -37,7 +38,14 @@ def explain(error: Any, source: str) -> ConfigError:
     if match := _NO_VALUE.search(message):
         kind = match["type"].rpartition(".")[2]
         return ConfigError(f"{where}: {kind} has no value '{match['name']}'", _near_value(match["type"], match["name"]))
-    return ConfigError(f"{where}: {message}", "Mend that line; the file is protobuf text format.")
+    return ConfigError(f"{where}: {message}", _BROKEN)
+
+
+def explain_value(error: Any) -> str:
+    """The same for a value that was given by itself, in one or two sentences."""
+    explained = explain(error, "")
+    said = f"{explained.message.lstrip(':0123456789 ').rstrip('.')}."
+    return said if explained.hint == _BROKEN else f"{said} {explained.hint}"
 
 
 def _near_field(type_name: str, name: str) -> str:

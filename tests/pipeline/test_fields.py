@@ -56,6 +56,12 @@ def get(message: Any, path: str) -> Any:
         ("train_config.update_trainable_variables[1]=z", "train_config.update_trainable_variables[:]", ["x", "z"]),
         ("train_config.update_trainable_variables[+]=z", "train_config.update_trainable_variables[2]", "z"),
         ('train_config.update_trainable_variables=["z"]', "train_config.update_trainable_variables[:]", ["z"]),
+        (
+            "train_config.update_trainable_variables=[a/b, 'c, d',e f]",
+            "train_config.update_trainable_variables[:]",
+            ["a/b", "c, d", "e f"],
+        ),
+        ("train_config.update_trainable_variables=[]", "train_config.update_trainable_variables[:]", []),
         ("train_config.update_trainable_variables[0]=", "train_config.update_trainable_variables[:]", ["y"]),
         ("train_config.update_trainable_variables=", "train_config.update_trainable_variables[:]", []),
         ("train_config.batch_size=", "train_config.HasField('batch_size')", False),
@@ -99,6 +105,21 @@ def test_a_field_is_set(assignment: str, path: str, value: object) -> None:
         ("train_config.update_trainable_variables=z", "is a list", "update_trainable_variables[0]=z"),
         ("train_config.batch_size.more=1", "has no fields below it", ""),
         ("eval_config.super_categories=v", "is a map", "super_categories[key]=value"),
+        (
+            "batch_size=8",
+            "has no field 'batch_size'",
+            "Did you mean train_config.batch_size or eval_config.batch_size?",
+        ),
+        ("eval_config.label_map_path=x", "has no field 'label_map_path'", "Known names: "),
+        ("label_map_path=x", "no field 'label_map_path'", "Did you mean eval_input_reader[0].label_map_path or eval_i"),
+        ("train_config.batch_size=many", "a whole number from 0", "from 0 to 4294967295"),
+        ("train_config.gradient_clipping_by_norm=nan", "a number", "as 0.9, 1e-3"),
+        ("train_config.gradient_clipping_by_norm=inf", "a number", "finite"),
+        ("train_config.gradient_clipping_by_norm=1e50", "a number", "finite"),
+        ("train_config.gradient_clipping_by_norm=0,8", "a number", "as 0.9, 1e-3"),
+        ("train_config.optimizer={ adam_optimizer {}", "in braces", 'Expected "}".'),
+        ("train_config.optimizer=adam_optimizer {}", "in braces", "Write optimizer={ field: value ... }"),
+        ('train_config.update_trainable_variables=["z]', "a text", "a list as [one, two]"),
         ("train_config.batch_size", "not of the form", "For example"),
         ("=8", "not of the form", "For example"),
         ("train_config..batch_size=8", "cannot read the path at '.batch_size'", "For example"),
@@ -116,10 +137,25 @@ def test_a_mistake_is_refused_with_what_to_write(assignment: str, message: str, 
 def test_changing_the_branch_of_a_oneof_is_reported() -> None:
     loaded = config.parse(TEXT, "f")
     adam = "train_config.optimizer.adam_optimizer"
-    (switch,) = fields.assign(loaded, f"{adam}.learning_rate.constant_learning_rate.learning_rate=0.1")
+    (switch,) = fields.assign(loaded, f"{adam}.learning_rate.constant_learning_rate.learning_rate=0.1").switches
     assert switch == fields.Switch("optimizer", "train_config.optimizer.momentum_optimizer", "adam_optimizer")
     assert loaded.message.train_config.optimizer.WhichOneof("optimizer") == "adam_optimizer"
-    assert fields.assign(loaded, f"{adam}.epsilon=0.1") == []
+    assert fields.assign(loaded, f"{adam}.epsilon=0.1").switches == []
+
+
+@pytest.mark.parametrize(
+    ("assignment", "path"),
+    [
+        ("eval_input_reader[-1].shuffle=true", "eval_input_reader[1].shuffle"),
+        ("eval_input_reader[+].shuffle=true", "eval_input_reader[2].shuffle"),
+        ("train_config.update_trainable_variables[+]=z", "train_config.update_trainable_variables[2]"),
+        ("eval_config.super_categories[k]=w", "eval_config.super_categories[k]"),
+    ],
+)
+def test_the_field_that_was_set_is_told_by_its_place(assignment: str, path: str) -> None:
+    loaded = config.parse(TEXT, "f")
+    assert fields.assign(loaded, assignment).path == path
+    assert path in diff.flatten(loaded)
 
 
 def scalar_paths(loaded: PipelineConfig) -> list[tuple[str, str]]:
@@ -131,7 +167,7 @@ def test_any_whole_number_of_the_fields_range_is_taken(value: int) -> None:
     assert assigned(f"train_config.num_steps={value}").train_config.num_steps == value
 
 
-@given(st.floats(width=32, allow_nan=False))
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_any_number_is_taken_as_it_is_written(value: float) -> None:
     found = assigned(f"train_config.startup_delay_steps={value!r}").train_config.startup_delay_steps
     assert math.isclose(found, value, rel_tol=1e-6) or found == value
