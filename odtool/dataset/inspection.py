@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 
-from odtool.dataset import checks, coverage, duplicates, figures, label_map, readers, spool
+from odtool.dataset import checks, coverage, duplicates, figures, label_map, readers, refusals, spool
 from odtool.dataset.checks import Check, Rules
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, refuse_unknown
 from odtool.dataset.figures import Figures
@@ -21,7 +21,6 @@ from odtool.dataset.spool import Index, Reader
 from odtool.dataset.survey import Survey, key_of, survey
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, crew
-from odtool.errors import DataError
 
 _EXAMPLES = 10
 """Problems kept of each kind, to be named; all are counted."""
@@ -149,7 +148,7 @@ def _refuse_nothing(settings: Settings, found: Survey) -> None:
     if len(found.index) or found.problems["image_missing"]:
         return
     where = ", ".join(str(source.path) for source in settings.sources)
-    raise DataError(f"{where}: none of the images can be used", f"Met: {dict(found.problems)}")
+    raise refusals.unusable(found, where)
 
 
 def _of_the_whole(found: Survey, reader: Reader, stored: Path, workers: Crew, settings: Settings) -> Iterator[Problem]:

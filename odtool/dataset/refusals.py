@@ -25,10 +25,27 @@ def nothing_to_train_on(found: Survey, where: str, *, skip_missing: bool) -> Non
             "." if skip_missing else ", or leave such annotations out with --skip-missing."
         )
         raise DataError(f"{first.file}: {first.detail}{others}", hint)
+    if not len(found.index):
+        raise unusable(found, where)
     if not found.classes:
         raise DataError(f"{where}: no annotated object in {len(found.index)} images", "Is it the right folder?")
-    if not len(found.index):
-        raise DataError(f"{where}: none of the images can be used", f"Met: {dict(found.problems)}")
+
+
+def unusable(found: Survey, where: str) -> DataError:
+    """The error for a source of which no image is left: the gravest problem says most."""
+    told = [
+        kind
+        for level in ("error", "warning", "info")
+        for kind in found.problems
+        if checks.CATALOGUE[kind].level == level
+    ]
+    if not told:
+        return DataError(f"{where}: no image with annotations in it", "Is it the right folder?")
+    first = found.first[told[0]]
+    counted = ", ".join(f"{found.problems[kind]} {kind}" for kind in told)
+    return DataError(
+        f"{where}: none of the images can be used: {counted}", f"Mend these first; one is {first.file}: {first.detail}"
+    )
 
 
 def unknown_classes(found: Survey, classes: Mapping[str, int], path: Path | None) -> None:

@@ -350,3 +350,15 @@ def test_progress_counts_every_image_in_both_passes(voc_set: VocSet, tmp_path: P
     prepared = prepare(replace(settings, shards=2), progress=progress)
     written = sum(split.bytes for split in prepared.summary.splits.values())
     assert reported == {("images read", None): (10, 0), ("records", 10): (10, written)}
+
+
+def test_a_set_of_which_no_image_can_be_used_is_refused_with_the_gravest_problem(
+    voc_set: Callable[..., Path], tmp_path: Path
+) -> None:
+    root = voc_set(2)
+    for image in (root / "images").iterdir():
+        image.write_bytes(b"")
+    with pytest.raises(DataError, match="none of the images can be used: 2 image_unreadable") as error:
+        run(root, tmp_path / "out")
+    assert "the file is empty" in error.value.hint
+    assert not (tmp_path / "out").exists()

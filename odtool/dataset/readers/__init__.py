@@ -20,6 +20,7 @@ from odtool.dataset.readers import (
     label_studio,
     labelme,
     labelme_xml,
+    near_misses,
     openimages,
     packed,
     retinanet_csv,
@@ -116,10 +117,11 @@ def choose(source: Source, name: str = "auto") -> Choice:
             "That is a set for classification. Detection needs boxes: name the annotations, or draw some.",
         )
     packed.refuse(source.path)
+    near_misses.refuse(source.path)
     images = [folder for folder in folders.walk(source.path) if folder.ending(*EXTENSIONS)]
     if images:
         raise DataError(
-            f"{source.path}: images in {len(images)} folders, but no annotations found",
+            f"{source.path}: images in {len(images)} folder{'s' * (len(images) != 1)}, but no annotations found",
             "Detection needs boxes; folders named for classes have none. Name the annotations, or the --format.",
         )
     raise DataError(
@@ -139,6 +141,7 @@ def _raise_if_other(path: Path, name: str) -> None:
                     f"{path}: nothing there looks like {READERS[name].title}, as --format {name} has it",
                     f"It looks like {reader.title}: {evidence}. Leave --format out, or name another folder.",
                 )
+        near_misses.refuse(path)
 
 
 def _raise_if_broken(path: Path) -> None:

@@ -26,7 +26,8 @@ _ALSO = {
     "height": ("image_height", "img_height"),
 }
 """What the columns are called where people write such files themselves."""
-_HEADER = ",".join(("filename", "width", "height", "class", *_CORNERS))
+HEADER = ",".join(("filename", "width", "height", "class", *_CORNERS))
+"""The first line, as the tutorials have it."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class CsvFile:
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as the tutorials' CSV, or None."""
     if path.is_file():
-        return f"{path.name} has columns for {_HEADER}" if _looks_like(path) else None
+        return f"{path.name} has columns for {HEADER}" if _looks_like(path) else None
     files = [file for folder in walk(path) for file in folder.ending(".csv") if _looks_like(file)]
     return f"{files[0]} has columns for filename, class, xmin, ymin, xmax, ymax" if files else None
 
@@ -117,7 +118,7 @@ def parse(data: bytes, path: Path) -> CsvFile:
     columns, delimiter = _columns(text.split("\n", 1)[0])
     missing = [name for name in _NEEDED if name not in columns]
     if missing:
-        raise documents.broken(path, 1, f"no column '{missing[0]}'", f"The first line should be {_HEADER}")
+        raise documents.broken(path, 1, f"no column '{missing[0]}'", f"The first line should be {HEADER}")
     at = {name: columns.index(name) for name in columns}
     images: dict[str, list[ObjectAnnotation]] = {}
     sizes: dict[str, tuple[int, int]] = {}

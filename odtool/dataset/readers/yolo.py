@@ -32,7 +32,7 @@ def detect(path: Path) -> str | None:
     if (layout := yolo_layout.layout_file(folders)) is None:
         return None
     texts = [file for folder in folders for file in folder.ending(".txt")]
-    label = next(filter(_is_label, texts), None)
+    label = next(filter(is_label, texts), None)
     if layout.name in yolo_layout.NAME_LISTS or layout.suffix == ".names":
         return f"{layout} names the classes of text files such as {label}" if label else None
     # Exports of oriented boxes have a data.yaml beside labels in DOTA's own form.
@@ -40,7 +40,7 @@ def detect(path: Path) -> str | None:
     return None if other else f"{layout} has names and train"
 
 
-def _is_label(path: Path) -> bool:
+def is_label(path: Path) -> bool:
     """Whether the first line is a class number and four or more numbers."""
     if path.name in yolo_layout.NAME_LISTS:
         return False
@@ -98,7 +98,7 @@ def _without_image(met: Mapping[tuple[Path, Path], set[str]]) -> Iterator[Proble
         stems.setdefault(labels, set()).update(found)
     for labels, folders in images.items():
         for file in sorted(labels.glob("*.txt")):
-            if file.stem not in stems[labels] and _is_label(file) and find_stem(file.stem, folders) is None:
+            if file.stem not in stems[labels] and is_label(file) and find_stem(file.stem, folders) is None:
                 yield Problem("image_missing", file, f"no image '{file.stem}' in {folders[0]}")
 
 
