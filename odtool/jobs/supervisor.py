@@ -7,6 +7,7 @@ that failed by no fault of its own, and says so, as it is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -99,15 +100,20 @@ def _become_command(run: Run, task: str, ready: int | None) -> NoReturn:
         os.chdir(job.directory)
         job = replace(job, pid=os.getpid(), pid_start=process.start_of(os.getpid()))
         record.save(run, task, job)
-        if ready is not None:
-            os.write(ready, f"{job.pid} {job.pid_start or ''}\n".encode())
+        _tell(ready, f"{job.pid} {job.pid_start or ''}\n".encode())
         os.execvpe(job.argv[0], job.argv, {**os.environ, **job.environment})
     except BaseException:  # a forked child must never return into the supervisor's code
         traceback.print_exc()
         sys.stderr.flush()
-        if ready is not None:
-            os.write(ready, FAILED)
+        _tell(ready, FAILED)
         os._exit(127)
+
+
+def _tell(ready: int | None, what: bytes) -> None:
+    """Answers the launcher, as long as there is one: a terminal may close while a job is starting."""
+    if ready is not None:
+        with contextlib.suppress(BrokenPipeError):
+            os.write(ready, what)
 
 
 def _retry(run: Run, task: str, pid: int) -> bool:

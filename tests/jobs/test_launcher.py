@@ -123,6 +123,30 @@ def test_a_folder_that_does_not_exist_is_no_started_job(run: Run, until: Callabl
     until(lambda: state.of(run, "train").state == "failed")
 
 
+def test_a_job_whose_launcher_is_gone_runs_all_the_same(run: Run, until: Callable) -> None:
+    nobody, ready = os.pipe()
+    os.close(nobody)
+    lock = locks.acquire(run.job_lock("train"))
+    assert lock is not None
+    argv = (sys.executable, "-c", "print('ran')")
+    record.save(
+        run, "train", record.JobRecord(argv=argv, directory=str(run.path), started=1.0, log_offset=0, machine="here")
+    )
+    with run.log("train").open("ab") as log:
+        subprocess.run(
+            [sys.executable, "-m", "odtool.jobs.supervisor", str(run.path), "train", str(ready)],
+            stdout=log,
+            stderr=log,
+            pass_fds=(lock, ready),
+            check=True,
+        )
+    os.close(lock)
+    os.close(ready)
+    until(lambda: not locks.is_held(run.job_lock("train")))
+    assert run.log("train").read_text() == "ran\n"
+    assert state.of(run, "train").state == "finished"
+
+
 def test_a_job_outlives_the_terminal_it_was_started_from(run: Run, until: Callable) -> None:
     import pty
 
