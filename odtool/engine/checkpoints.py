@@ -19,6 +19,8 @@ from odtool.workspace import Run
 
 _SAVING = ".saving"
 """Folder inside the run where a checkpoint is written before it is renamed into place."""
+_STATE = "checkpoint"
+"""The file from which TensorFlow tells the newest checkpoint."""
 _GLOB_CHARACTERS = frozenset("*?[]\\")
 _STRAY = re.compile(r"ckpt-\d+(\.data-\d+-of-\d+|_temp.*)")
 
@@ -164,6 +166,8 @@ def _set_aside(prefix: Path, error: Exception) -> None:
 def clean(run: Run) -> None:
     """Removes data files without an .index and unfinished saves."""
     shutil.rmtree(run.path / _SAVING, ignore_errors=True)
+    for path in run.path.glob(f".{_STATE}.*"):
+        path.unlink()
     whole = {prefix.name for prefix in run.checkpoints().values()}
     for path in list(run.path.glob("ckpt-*")):
         if _STRAY.fullmatch(path.name) and re.split(r"[._]", path.name)[0] not in whole:
@@ -239,4 +243,4 @@ def _name_newest(run: Run) -> None:
 def _write_state(folder: Path, names: list[str]) -> None:
     """The `checkpoint` file (CheckpointState as text) from which TensorFlow tells the newest."""
     lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names)]
-    files.write_atomically(folder / "checkpoint", "\n".join(lines) + "\n")
+    files.write_atomically(folder / _STATE, "\n".join(lines) + "\n")

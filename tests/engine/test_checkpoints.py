@@ -57,6 +57,7 @@ def test_what_an_interrupted_save_leaves_is_cleaned_and_nothing_else(run: Run) -
     (run.path / "ckpt-50_temp").mkdir()
     (run.path / ".saving").mkdir()
     (run.path / ".saving" / "ckpt-60.index").write_text("torn")
+    (run.path / ".checkpoint.ab1_2cd").write_text("torn")
     (run.path / "ckpt-notes.txt").write_text("mine")
     checkpoints.clean(run)
     assert names(run.path) == whole | {"ckpt-notes.txt"}
