@@ -30,6 +30,11 @@ _NAMES = {
     "webp": (".webp",),
     "tiff": (".tif", ".tiff"),
 }
+_SEGMENT = struct.Struct(">BBHBHHB")
+_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+"""Codes of the JPEG segments that are frame headers."""
+_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
+"""Codes of those that have no length."""
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _TIFF_MODES = {"1": 1, "L": 1, "P": 3, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 
@@ -145,29 +150,30 @@ def _jpeg(head: bytes, size: int, read: Read) -> ImageHeader:
     """Walks the segments to the frame header (ITU T.81, B.1.1.3 and B.2.2)."""
     position, orientation = 2, 1
     while True:
-        marker = read(position, 4)
-        if len(marker) < 4:
-            raise ImageError("image_truncated", "the file ends within its header")
-        if marker[0] != 0xFF:
+        # A segment's mark, code and length, and what follows in a frame header. All of it is there in any whole file.
+        if position + _SEGMENT.size <= len(head):
+            mark, code, length, bits, height, width, channels = _SEGMENT.unpack_from(head, position)
+        else:
+            mark, code, length, bits, height, width, channels = _SEGMENT.unpack(read(position, _SEGMENT.size))
+        if mark != 0xFF:
             raise ImageError("image_unreadable", f"broken JPEG: no marker at byte {position}")
-        code, length = marker[1], int.from_bytes(marker[2:], "big")
-        if code == 0xFF:  # fill byte
-            position += 1
-        elif code == 0x01 or 0xD0 <= code <= 0xD8:  # these stand alone, without a length
-            position += 2
-        elif 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):
-            bits, height, width, channels = struct.unpack(">BHHB", read(position + 4, 6))
+        if code in _FRAMES:
             if bits != 8 or code > 0xC2:  # not baseline, extended or progressive
                 raise ImageError("image_unreadable", f"JPEG of a kind that TensorFlow cannot decode ({bits} bits)")
             _whole(read, size, b"\xff\xd9", "JPEG")
-            fingerprint = _fingerprint(head, size)
-            return ImageHeader("jpeg", width, height, channels, bits, size, orientation, fingerprint=fingerprint)
-        elif code in (0xD9, 0xDA):
+            return ImageHeader(
+                "jpeg", width, height, channels, bits, size, orientation, False, _fingerprint(head, size)
+            )
+        if code in (0xD9, 0xDA):
             raise ImageError("image_unreadable", "broken JPEG: no frame header before the image data")
+        if code == 0xFF:  # fill byte
+            position += 1
+        elif code in _ALONE:
+            position += 2
         else:
             if code == 0xE1 and read(position + 4, 6) == b"Exif\0\0":
                 orientation = _orientation(read(position + 10, length - 8)) or orientation
-            position += 2 + max(length, 2)
+            position += 2 + length if length > 2 else 4
 
 
 def _png(head: bytes, size: int, read: Read) -> ImageHeader:

@@ -2,50 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from odtool.dataset.pickling import by_position
 from odtool.dataset.splits import SPLITS
-
-
-@by_position
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """One checked image on its way into the spool."""
-
-    blob: bytes
-    """The pickled image."""
-    key: int
-    """64 bits that say who the image is: the hash of its source id."""
-    split: str | None
-    bytes: int
-    """Size of the image file."""
-    group: int | None = None
-    """64 bits, the same for images that --group-by keeps together; None where it is not asked for."""
-    fingerprint: int = 0
-    """ImageHeader.fingerprint."""
-    labels: tuple[str, ...] = ()
-    """Names of the image's classes, each once."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """What is kept in memory of each image: some seventy bytes."""
+    """What is kept in memory of each image: some seventy bytes, column by column."""
 
     offsets: array[int] = field(default_factory=lambda: array("Q"))
     lengths: array[int] = field(default_factory=lambda: array("L"))
     keys: array[int] = field(default_factory=lambda: array("Q"))
+    """64 bits that say who the image is: the hash of its source id."""
     splits: array[int] = field(default_factory=lambda: array("b"))
     """Position in SPLITS, or -1 where the data set does not say."""
     bytes: array[int] = field(default_factory=lambda: array("Q"))
+    """Size of the image file."""
     groups: array[int] = field(default_factory=lambda: array("Q"))
+    """64 bits, the same for images that --group-by keeps together; the key where it is not asked for."""
     fingerprints: array[int] = field(default_factory=lambda: array("Q"))
+    """ImageHeader.fingerprint."""
     names: dict[str, int] = field(default_factory=dict)
     """Numbers of the class names, in the order of reading."""
     _labels: array[int] = field(default_factory=lambda: array("I"))
@@ -76,9 +60,57 @@ class Index:
         labels, ends = self._labels, self._ends
         return lambda position: [by_name[number] for number in labels[ends[position] : ends[position + 1]]]
 
-    def add_labels(self, names: Iterable[str]) -> None:
-        self._labels.extend([self.names.setdefault(name, len(self.names)) for name in names])
+    def add(
+        self,
+        offset: int,
+        length: int,
+        *,
+        key: int,
+        split: str | None,
+        size: int,
+        group: int | None = None,
+        fingerprint: int = 0,
+        labels: Iterable[str] = (),
+    ) -> None:
+        """One more image, by where its pickle stands; `labels` are the names of its classes, each once."""
+        self.offsets.append(offset)
+        self.lengths.append(length)
+        self.keys.append(key)
+        self.splits.append(SPLITS.index(split) if split else -1)
+        self.bytes.append(size)
+        self.groups.append(key if group is None else group)
+        self.fingerprints.append(fingerprint)
+        self._labels.extend([self.names.setdefault(name, len(self.names)) for name in labels])
         self._ends.append(len(self._labels))
+
+    def extend(self, other: Index, start: int, positions: Sequence[int]) -> None:
+        """The images at these positions of another index, of a piece that begins at `start`."""
+        self.offsets.extend([start + other.offsets[position] for position in positions])
+        for column, others in zip(self._copied(), other._copied(), strict=True):
+            column.extend(map(others.__getitem__, positions))
+        numbers = [self.names.setdefault(name, len(self.names)) for name in other.names]
+        labels, ends = other._labels, other._ends
+        for position in positions:
+            self._labels.extend([numbers[number] for number in labels[ends[position] : ends[position + 1]]])
+            self._ends.append(len(self._labels))
+
+    def _copied(self) -> tuple[array[int], ...]:
+        return self.lengths, self.keys, self.splits, self.bytes, self.groups, self.fingerprints
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some checked images on their way into the spool."""
+
+    pickles: bytearray = field(default_factory=bytearray)
+    """One after the other."""
+    index: Index = field(default_factory=Index)
+
+    def add(self, kept: object, **described: Any) -> None:
+        """One more image; what is said of it is `Index.add`'s."""
+        pickled = pickle.dumps(kept, pickle.HIGHEST_PROTOCOL)
+        self.index.add(len(self.pickles), len(pickled), **described)
+        self.pickles.extend(pickled)
 
 
 class Writer:
@@ -89,29 +121,22 @@ class Writer:
         self._position = 0
         self.index = Index()
 
-    def add(self, stored: Stored) -> None:
-        self._stream.write(stored.blob)
-        index = self.index
-        index.offsets.append(self._position)
-        index.lengths.append(len(stored.blob))
-        index.keys.append(stored.key)
-        index.splits.append(SPLITS.index(stored.split) if stored.split else -1)
-        index.bytes.append(stored.bytes)
-        index.groups.append(stored.key if stored.group is None else stored.group)
-        index.fingerprints.append(stored.fingerprint)
-        index.add_labels(stored.labels)
-        self._position += len(stored.blob)
+    def add(self, piece: Piece, positions: Sequence[int]) -> None:
+        """The images at these positions of a piece."""
+        self._stream.write(piece.pickles)
+        self.index.extend(piece.index, self._position, positions)
+        self._position += len(piece.pickles)
 
 
 class Reader:
     """Reads what a Writer stored. The file is our own, written a moment ago, so that unpickling it is safe."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
 
     def at(self, extent: tuple[int, int]) -> object:
-        self._stream.seek(extent[0])
-        return pickle.loads(self._stream.read(extent[1]))
+        offset, length = extent
+        return pickle.loads(os.pread(self._descriptor, length, offset))
 
 
 @contextmanager
@@ -122,6 +147,5 @@ def created(path: Path) -> Iterator[Writer]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Reader]:
-    # Records are shuffled, so each read is a jump: a large buffer would be read in vain.
-    with open(path, "rb", buffering=4096) as stream:
-        yield Reader(stream)
+    with open(path, "rb", buffering=0) as stream:
+        yield Reader(stream.fileno())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from itertools import islice
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,7 +17,7 @@ from odtool.dataset.grouping import Grouping
 from odtool.dataset.image_file import ImageError, ImageHeader
 from odtool.dataset.progress import Report
 from odtool.dataset.records import CheckedImage, whole
-from odtool.dataset.spool import Index, Stored, Writer
+from odtool.dataset.spool import Index, Piece, Writer
 from odtool.dataset.tiles import Tiling
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source, Unit
 from odtool.dataset.workers import Crew
@@ -66,8 +64,9 @@ class _Task:
 
 @dataclass(frozen=True)
 class _Result:
-    stored: list[tuple[Stored, str, str]]
-    """Each image with its annotation file and name, to be told if it turns out to have been met before."""
+    piece: Piece
+    said: list[tuple[str, str]]
+    """Each image's annotation file and name, to be told if it turns out to have been met before."""
     problems: list[Problem]
     classes: dict[str, Path]
     changes: Changes
@@ -98,13 +97,15 @@ def survey(
     seen: set[int] = set()
     tasks = (_Task(source, chunk, rules, chosen, grouping, tiling, keep) for source, chunk in _chunks(findings))
     for result in crew.map(_examine, tasks, alone=_ALONE):
-        problems = result.problems
-        for stored, source, name in result.stored:
-            if stored.key in seen:
+        problems, new = result.problems, []
+        for position, key in enumerate(result.piece.index.keys):
+            if key in seen:
+                source, name = result.said[position]
                 problems.append(Problem("image_repeated", Path(source), f"{name} has been annotated before"))
             else:
-                seen.add(stored.key)
-                spool.add(stored)
+                seen.add(key)
+                new.append(position)
+        spool.add(result.piece, new)
         for problem in problems:
             made.count(problem)
             on_problem(problem)
@@ -119,14 +120,21 @@ def _chunks(
     findings: Iterable[tuple[Source, Iterable[Finding]]],
 ) -> Iterator[tuple[Source, tuple[Finding, ...]]]:
     for source, found in findings:
-        rest = iter(found)
-        while chunk := tuple(islice(rest, _CHUNK)):
-            yield source, chunk
+        chunk: list[Finding] = []
+        images = 0
+        for item in found:
+            chunk.append(item)
+            images += item.files if isinstance(item, Deferred) else 1
+            if images >= _CHUNK:
+                yield source, tuple(chunk)
+                chunk, images = [], 0
+        if chunk:
+            yield source, tuple(chunk)
 
 
 def _examine(task: _Task) -> _Result:
     """Runs in a worker. One step for all images, then the next: a fifth faster, as caches then hold one step's code."""
-    result = _Result([], [], {}, Counter())
+    result = _Result(Piece(), [], [], {}, Counter())
     found = list(_parsed(task.findings))
     headers = [item if isinstance(item, Problem) else _header(item, task.rules) for item in found]
     kept = []
@@ -136,8 +144,8 @@ def _examine(task: _Task) -> _Result:
         elif isinstance(item, AnnotatedImage) and (checked := _checked(item, header, task, result)):
             kept.append((checked, _group(item, task, result.problems)))
     for checked, group in kept:
-        image = checked.image
-        result.stored.append((_stored(checked, group, task.keep), str(image.source), image.name))
+        lay(checked, result.piece, group, task.keep)
+        result.said.append((str(checked.image.source), checked.image.name))
     return result
 
 
@@ -216,17 +224,18 @@ def _parsed(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
             yield item
 
 
-def _stored(checked: CheckedImage, group: str | None = None, keep: Keep = whole) -> Stored:
-    image = checked.image
+def lay(checked: CheckedImage, piece: Piece, group: str | None = None, keep: Keep = whole) -> None:
+    """Lays an image into a piece of the spool."""
+    image, header = checked.image, checked.header
     written = [tile.objects for tile in checked.tiles] or [image.objects]
-    return Stored(
-        pickle.dumps(keep(checked), pickle.HIGHEST_PROTOCOL),
-        key_of(image.source_id or ""),
-        image.split,
-        checked.header.bytes,
-        None if group is None else key_of(group),
-        checked.header.fingerprint,
-        tuple({item.label: None for objects in written for item in objects}),
+    piece.add(
+        keep(checked),
+        key=key_of(image.source_id or ""),
+        split=image.split,
+        size=header.bytes,
+        group=None if group is None else key_of(group),
+        fingerprint=header.fingerprint,
+        labels={item.label: None for objects in written for item in objects},
     )
 
 

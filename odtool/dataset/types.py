@@ -158,7 +158,7 @@ class Source:
 @by_position
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """A small file that may be parsed in another process: `parse(*arguments)` gives what is in it.
+    """Small files that may be parsed in another process: `parse(*arguments)` gives what is in them.
 
     `parse` is a module's own function and the arguments can be pickled. Formats with one file an image
     yield these, so that the parsing is spread over the cores.
@@ -166,6 +166,7 @@ class Deferred:
 
     parse: Callable[..., Iterable[AnnotatedImage | Problem]]
     arguments: tuple[Any, ...]
+    files: int = 1
 
 
 Finding = AnnotatedImage | Problem | Deferred

@@ -10,7 +10,7 @@ import pytest
 from odtool.dataset import duplicates, image_file, spool
 from odtool.dataset.image_file import read_header
 from odtool.dataset.records import CheckedImage
-from odtool.dataset.survey import _stored
+from odtool.dataset.survey import lay
 from odtool.dataset.types import AnnotatedImage
 from odtool.dataset.workers import Crew
 
@@ -23,9 +23,11 @@ def identical(tmp_path: Path) -> Found:
 
     def find(paths: list[Path]) -> list[list[int]]:
         headers = [read_header(path) for path in paths]
+        piece = spool.Piece()
+        for path, header in zip(paths, headers, strict=True):
+            lay(CheckedImage(AnnotatedImage(path, path, source_id=path.name), header), piece)
         with spool.created(tmp_path / "spool") as writer:
-            for path, header in zip(paths, headers, strict=True):
-                writer.add(_stored(CheckedImage(AnnotatedImage(path, path, source_id=path.name), header)))
+            writer.add(piece, range(len(paths)))
         return duplicates.identical([h.fingerprint for h in headers], tmp_path / "spool", writer.index.extent, Crew(1))
 
     return find

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from odtool.dataset import records, spool, statistics
 from odtool.dataset.image_file import ImageHeader, read_header
 from odtool.dataset.records import CheckedImage, ShardPlan
-from odtool.dataset.survey import _stored
+from odtool.dataset.survey import lay
 from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation
 from odtool.errors import DataError
 
@@ -67,11 +67,13 @@ def test_an_example_parses_to_what_went_in(
 
 def a_shard(tmp_path: Path, write_image: Callable[..., Path], objects: tuple[ObjectAnnotation, ...]) -> ShardPlan:
     path = write_image(tmp_path / "a.jpg", 64, 48)
+    piece, both = spool.Piece(), range(2)
+    for source_id in ("a", "b"):
+        image = AnnotatedImage(path, path, objects, source_id=source_id)
+        lay(CheckedImage(image, read_header(path)), piece)
     with spool.created(tmp_path / "spool") as writer:
-        for source_id in ("a", "b"):
-            image = AnnotatedImage(path, path, objects, source_id=source_id)
-            writer.add(_stored(CheckedImage(image, read_header(path))))
-    index, both = writer.index, range(2)
+        writer.add(piece, both)
+    index = writer.index
     shard = tmp_path / "train-00000-of-00001.tfrecord"
     return ShardPlan(shard, tmp_path / "spool", index.offsets_of(both), index.lengths_of(both), {"cat": 1})
 
