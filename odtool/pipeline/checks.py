@@ -9,7 +9,7 @@ from typing import Any
 
 from odtool.dataset import label_map, statistics
 from odtool.errors import ConfigError, DataError
-from odtool.pipeline import checkpoints, config, records
+from odtool.pipeline import checkpoints, config, contradictions, input_sizes, records
 from odtool.pipeline.config import PipelineConfig
 from odtool.workspace import Dataset
 
@@ -47,10 +47,12 @@ def check(loaded: PipelineConfig, path: Path) -> Settings:
     message = loaded.message
     check_numbers(message, path)
     check_schedule(loaded, path)
+    check_contradictions(loaded, path)
     train_records = check_reader(message.train_input_reader, "train_input_reader", path)
     if not message.eval_input_reader:
         raise ConfigError(f"{path}: no eval_input_reader", "Write the config anew: odtool configure")
     eval_records = check_reader(message.eval_input_reader[0], "eval_input_reader[0]", path)
+    check_sizes(loaded, train_records, path)
     check_checkpoint(message.train_config, path)
     check_classes(loaded, path)
     return Settings(
@@ -85,7 +87,10 @@ def check_schedule(loaded: PipelineConfig, path: Path) -> None:
             "Set one, for example train_config.optimizer.adam_optimizer.learning_rate.constant_learning_rate."
             "learning_rate=0.001",
         )
-    if not optimizer.learning_rate.HasField("cosine_decay_learning_rate"):
+    kind = optimizer.learning_rate.WhichOneof("learning_rate")
+    if kind == "manual_step_learning_rate":
+        _check_manual_steps([entry.step for entry in optimizer.learning_rate.manual_step_learning_rate.schedule], path)
+    if kind != "cosine_decay_learning_rate":
         return
     schedule = optimizer.learning_rate.cosine_decay_learning_rate
     if schedule.warmup_steps > schedule.total_steps:
@@ -100,6 +105,33 @@ def check_schedule(loaded: PipelineConfig, path: Path) -> None:
             f"learning_rate_base {schedule.learning_rate_base:g}",
             "The warm-up must not start above the rate that it leads to.",
         )
+
+
+def _check_manual_steps(steps: list[int], path: Path) -> None:
+    if not steps or steps[0] < 1 or steps != sorted(set(steps)):
+        raise ConfigError(
+            f"{path}: manual_step_learning_rate.schedule: steps {', '.join(map(str, steps)) or 'are missing'}",
+            "Give it at least one step; the first above 0, and each above the one before.",
+        )
+
+
+def check_contradictions(loaded: PipelineConfig, path: Path) -> None:
+    """The first of what `contradictions.find` finds."""
+    for found in contradictions.find(loaded):
+        raise ConfigError(f"{path}: {found.message}", found.hint)
+
+
+def check_sizes(loaded: PipelineConfig, files: Collection[Path], path: Path) -> None:
+    """Raises ConfigError where images of several sizes, by prepare's figures, would have to go into one batch."""
+    for folder in {file.parent for file in files}:
+        try:
+            split = statistics.load(Dataset(folder)).splits["train"]
+        except (DataError, KeyError):
+            continue  # records of other origin, whose sizes nothing tells
+        try:
+            input_sizes.refuse_unlike(loaded, split.min_size, split.max_size)
+        except ConfigError as error:
+            raise ConfigError(f"{path}: {error.message}", error.hint) from None
 
 
 def check_reader(reader: Any, name: str, path: Path) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from odtool import __version__, locks
 from odtool.dataset import statistics
 from odtool.errors import ConfigError
-from odtool.pipeline import checkpoints, checks, config, diff, fields, finetuning, inputs, sizing, zoo
+from odtool.pipeline import checkpoints, checks, config, contradictions, diff, fields, finetuning, inputs, sizing, zoo
 from odtool.pipeline.config import PipelineConfig
 from odtool.pipeline.diff import Change, Draft
 from odtool.pipeline.starting import Base, choose
@@ -79,6 +79,7 @@ def configure(workspace: Workspace, request: Request) -> Configured:
     for assignment in request.assignments:
         _assign(draft, assignment)
     settings = checks.check(draft.config, run.pipeline_config)
+    draft.notes += [f"{doubt.message}. {doubt.hint}" for doubt in contradictions.doubts(draft.config)]
     if not request.dry_run:
         heading = f"Written by odtool {__version__} from {base.source}."
         config.save(draft.config, run.pipeline_config, heading=heading)
@@ -158,7 +159,7 @@ def _run(workspace: Workspace, request: Request, base: Base) -> Run:
             f"Configure under another name: --run {_free_run(workspace, run.name).name}",
         )
     if any(locks.is_held(run.job_lock(task)) for task in TASKS):
-        raise ConfigError(f"{run.path}: is running", f"Stop it first: odtool stop {run.name}")
+        raise ConfigError(f"{run.path}: is running", f"Stop it first: odtool stop {run.argument}")
     if run.pipeline_config.exists() and not request.force:
         raise ConfigError(
             f"{run.pipeline_config}: exists already", "Give --force to replace it, or another name with --run."

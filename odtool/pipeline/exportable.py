@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from odtool.errors import ConfigError
-from odtool.pipeline import config
+from odtool.pipeline import config, input_sizes
 from odtool.pipeline.config import PipelineConfig
 
 FORMATS = ("savedmodel", "tflite", "onnx")
@@ -36,7 +36,7 @@ def _tflite_obstacle(loaded: PipelineConfig, architecture: str) -> str:
     chosen = getattr(resizer, kind)
     if getattr(chosen, "convert_to_grayscale", False):
         return "the model takes gray images; TFLite files are written for colour images only"
-    if kind != "fixed_shape_resizer" and not getattr(chosen, "pad_to_max_dimension", False):
+    if input_sizes.fixed(loaded) is None:
         return f"a TFLite model has an input of one size, and the model's {kind} gives images of many sizes"
     if any(getattr(chosen, "per_channel_pad_value", ())):
         return "the model pads images with a colour (per_channel_pad_value); TFLite files are written for zeros only"
@@ -49,11 +49,8 @@ def input_size(loaded: PipelineConfig) -> tuple[int, int]:
     Raises:
         ConfigError: the model's inputs have many sizes.
     """
-    resizer = config.model(loaded).image_resizer
-    kind = resizer.WhichOneof("image_resizer_oneof")
-    if kind == "fixed_shape_resizer":
-        return resizer.fixed_shape_resizer.height, resizer.fixed_shape_resizer.width
-    side = resizer.keep_aspect_ratio_resizer.max_dimension
-    if kind != "keep_aspect_ratio_resizer" or not resizer.keep_aspect_ratio_resizer.pad_to_max_dimension:
+    size = input_sizes.fixed(loaded)
+    if size is None:
+        kind = config.model(loaded).image_resizer.WhichOneof("image_resizer_oneof")
         raise ConfigError(f"image_resizer: {kind} gives images of many sizes", "Use a fixed_shape_resizer.")
-    return side, side
+    return size

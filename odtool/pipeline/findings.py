@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from odtool.errors import OdtoolError
-from odtool.pipeline import checks, config
+from odtool.pipeline import checks, config, contradictions
 from odtool.pipeline.config import PipelineConfig
 
 Level = Literal["ok", "warning", "error"]
@@ -33,11 +33,12 @@ def of_config(loaded: PipelineConfig, path: Path, *, replicas: int) -> Iterator[
     message = loaded.message
     settings = message.train_config
     yield _tried("settings", lambda: _settings(loaded, path))
+    yield from _model(loaded, path)
     yield _tried("batch", lambda: _batch(settings.batch_size, replicas))
-    yield _tried("train records", lambda: _records(message.train_input_reader, "train_input_reader", path))
+    yield _tried("train records", lambda: _records(loaded, message.train_input_reader, "train_input_reader", path))
     for index, reader in enumerate(message.eval_input_reader):
         name = f"eval_input_reader[{index}]"
-        yield _tried("eval records", lambda reader=reader, name=name: _records(reader, name, path))  # type: ignore[misc]  # bound now, called now
+        yield _tried("eval records", lambda reader=reader, name=name: _records(loaded, reader, name, path))  # type: ignore[misc]  # bound now, called now
     if not message.eval_input_reader:
         yield Finding("error", "eval records", f"{path}: no eval_input_reader", _AGAIN)
     yield _tried("classes", lambda: _classes(loaded, path))
@@ -61,6 +62,19 @@ def _settings(loaded: PipelineConfig, path: Path) -> str:
     return f"{architecture}, {loaded.message.train_config.num_steps:,} steps"
 
 
+def _model(loaded: PipelineConfig, path: Path) -> Iterator[Finding]:
+    """Every contradiction, and every doubt."""
+    subject = "model settings"
+    try:
+        wrong = [
+            Finding("error", subject, f"{path}: {each.message}", each.hint) for each in contradictions.find(loaded)
+        ]
+        doubts = [Finding("warning", subject, each.message, each.hint) for each in contradictions.doubts(loaded)]
+    except OdtoolError:  # no model that odtool knows: said of the settings
+        return
+    yield from wrong + doubts or [Finding("ok", subject, "the API can build and train what they describe")]
+
+
 def _batch(size: int, replicas: int) -> str:
     if size % replicas:
         raise OdtoolError(
@@ -70,8 +84,10 @@ def _batch(size: int, replicas: int) -> str:
     return f"{size} images a step" + (f", {size // replicas} on each of {replicas} GPUs" if replicas > 1 else "")
 
 
-def _records(reader: Any, name: str, path: Path) -> str:
+def _records(loaded: PipelineConfig, reader: Any, name: str, path: Path) -> str:
     files = checks.check_reader(reader, name, path)
+    if name == "train_input_reader":
+        checks.check_sizes(loaded, files, path)
     return f"{len(files)} file{'s' if len(files) > 1 else ''}, such as {files[0]}"
 
 
