@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,6 +52,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def argument(self) -> str:
+        """The name as it is typed in a shell."""
+        return shlex.quote(self.name)
 
     @property
     def pipeline_config(self) -> Path:

@@ -130,4 +130,4 @@ def _render(findings: list[Finding], run: Run, screen: Console) -> None:
     if errors:
         screen.print(f"training {run.name} would fail or learn what is false: errors: {errors}", markup=False)
     else:
-        screen.print(f"next: odtool train {run.name}", markup=False)
+        screen.print(f"next: odtool train {run.argument}", markup=False)

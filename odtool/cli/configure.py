@@ -160,7 +160,7 @@ def _render(configured: Configured, screen: Console) -> None:
         markup=False,
     )
     if configured.written:
-        screen.print(f"next: odtool train {configured.run.name}", markup=False)
+        screen.print(f"next: odtool train {configured.run.argument}", markup=False)
 
 
 def _value(text: str | None) -> str:

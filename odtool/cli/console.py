@@ -161,6 +161,7 @@ def duration(seconds: float) -> str:
 
 def run(app: typer.Typer) -> None:
     """Runs the app; the one place where errors become messages and exit codes."""
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
@@ -204,6 +205,16 @@ def _clearing_up() -> Iterator[None]:
     finally:
         for number in caught:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _open_closed_streams() -> None:
+    """Puts /dev/null where stdin, stdout or stderr is closed, so that no file of ours gets its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
+    sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", encoding="utf-8", closefd=False)
 
 
 def _explain(error: OSError) -> tuple[str, str]:

@@ -64,14 +64,14 @@ def resolve_checkpoint(run: Run, wanted: str) -> str:
     """
     if wanted == "best":
         if run.best_checkpoint() is None:
-            raise JobError(f"{run.best}: no best checkpoint yet", f"Evaluate all first: odtool eval {run.name}")
+            raise JobError(f"{run.best}: no best checkpoint yet", f"Evaluate all first: odtool eval {run.argument}")
         return wanted
     if wanted in ("all", "latest"):
         training = locks.is_held(run.job_lock("train"))
         if not run.checkpoints() and not training:
             raise JobError(
                 f"{run.path}: no checkpoint to evaluate, and nothing is training",
-                f"Train first: odtool train {run.name}",
+                f"Train first: odtool train {run.argument}",
             )
         if not run.checkpoints() and wanted == "latest":
             raise JobError(f"{run.path}: no checkpoint yet", "Wait for the first, or evaluate all as they appear.")

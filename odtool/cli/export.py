@@ -138,7 +138,7 @@ def find_checkpoint(run: Run, wanted: str | None) -> Path:
     if wanted == "latest" and present:
         return present[max(present)]
     if wanted == "latest":
-        raise JobError(f"run '{run.name}' has no checkpoint", f"Train it first: odtool train {run.name}")
+        raise JobError(f"run '{run.name}' has no checkpoint", f"Train it first: odtool train {run.argument}")
     return Path(evaluate.resolve_checkpoint(run, wanted))
 
 

@@ -116,7 +116,7 @@ def show_started(
             out.out(f"{task:5} of run {run.name} started on {choice.label}: pid {job.pid}", highlight=False)
             out.out(f"      log {run.log(task)}", highlight=False)
         # As it can be typed where the user stands.
-        here = run.name if space.root == Path.cwd() else f"{run.name} -w {shlex.quote(str(space.root))}"
+        here = run.argument if space.root == Path.cwd() else f"{run.argument} -w {shlex.quote(str(space.root))}"
         out.out(f"watch odtool status {here} | odtool logs {here} -f", highlight=False)
         out.out(f"end   odtool stop {here}", highlight=False)
 

@@ -60,9 +60,12 @@ def models(
 
     downloaded = {folder.name for folder in console.workspace(workspace).model_zoo.glob("*") if folder.is_dir()}
     chosen = [model for model in MODELS if all(_fits(model, wanted.lower()) for wanted in filters or [])]
+    if not chosen:
+        told = ", ".join(f"'{wanted}'" for wanted in filters or [])
+        console.warn(f"no model fits {told}: an architecture, an output (boxes, masks, keypoints) or part of a name")
     chosen.sort(key=_key(sort))
     rows = [_row(model, downloaded) for model in chosen]
-    console.show({"models": rows}, as_json=as_json, render=lambda screen: _render(rows, screen))
+    console.show({"models": rows}, as_json=as_json, render=lambda screen: _render(rows, screen) if rows else None)
 
 
 def _refuse_misplaced(context: typer.Context) -> None:

@@ -42,6 +42,7 @@ def stop(
     if going:
         console.warn(
             f"{' and '.join(going)} did not end within {timeout:g} s; it has been asked to and may still be saving. "
-            f"Look again with odtool status {found.name}, or end it: odtool stop {found.name} --timeout 0 --kill"
+            f"Look again with odtool status {found.argument}, or end it: "
+            f"odtool stop {found.argument} --timeout 0 --kill"
         )
         raise typer.Exit(1)

@@ -43,7 +43,7 @@ def evaluate(
         if not run.checkpoints():
             raise JobError(
                 f"run '{run.name}' has no checkpoint and is not being trained",
-                f"Train it first: odtool train {run.name}",
+                f"Train it first: odtool train {run.argument}",
             )
         if not _unscored(run, sample, latest=latest):
             return Ending("finished", "every checkpoint is scored already")

@@ -110,5 +110,5 @@ def checkpoint_of(run: Run) -> Path:
     present = run.checkpoints()
     found = run.best_checkpoint() or (present[max(present)] if present else None)
     if found is None:
-        raise JobError(f"run '{run.name}' has no checkpoint", f"Train it first: odtool train {run.name}")
+        raise JobError(f"run '{run.name}' has no checkpoint", f"Train it first: odtool train {run.argument}")
     return found

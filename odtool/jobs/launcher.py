@@ -108,5 +108,5 @@ def _already_running(run: Run, task: str) -> JobError:
     pid = f" (pid {job.pid})" if job and job.pid and job.ended is None else ""
     return JobError(
         f"{task} of run '{run.name}' is already running{pid}",
-        f"Watch it with: odtool status {run.name}; end it with: odtool stop {run.name} {task}",
+        f"Watch it with: odtool status {run.argument}; end it with: odtool stop {run.argument} {task}",
     )

@@ -37,7 +37,9 @@ def stop(
     jobs = {task: job for task in tasks if (job := _running(run, task)) is not None}
     if not jobs:
         what = " and ".join(tasks)
-        raise JobError(f"{what} of run '{run.name}': not running", f"See what became of it: odtool status {run.name}")
+        raise JobError(
+            f"{what} of run '{run.name}': not running", f"See what became of it: odtool status {run.argument}"
+        )
     for job in jobs.values():
         send(job, signal.SIGTERM)
     deadline = clock() + timeout

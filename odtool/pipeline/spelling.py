@@ -18,13 +18,20 @@ _POSITION = re.compile(r"^\d+:\d+ : ")
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint with the names most like `name`, or with all of them where none is alike."""
     names = sorted(known)
-    alike = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    if hint := alike(name, names):
+        return hint
+    return f"Known names: {', '.join(names)}." if names else "It has no fields at all."
+
+
+def alike(name: str, known: Iterable[str]) -> str:
+    """A hint with the names that contain `name`, else those most like it, else ''."""
+    names = sorted(known)
     longer = [known for known in names if len(name) > 2 and name in known]
-    if likely := [*alike, *(known for known in longer if known not in alike)][:3]:
-        return f"Did you mean {' or '.join(likely)}?"
-    if not names:
-        return "It has no fields at all."
-    return f"Known names: {', '.join(names)}."
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    likely = (sorted(longer, key=lambda known: (len(known), known)) or close)[:3]
+    if not likely:
+        return ""
+    return f"Did you mean {', '.join(likely[:-1])}{' or ' * (len(likely) > 1)}{likely[-1]}?"
 
 
 def explain(error: Any, source: str) -> ConfigError:

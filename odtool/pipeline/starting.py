@@ -67,7 +67,7 @@ def _from_name(workspace: Workspace, name: str) -> Base:
 
 def _unknown(name: str, folders: list[str]) -> ConfigError:
     known = [*(zoo.short_name(model.name) for model in MODELS), *folders]
-    hint = f"{spelling.nearest(zoo.short_name(name), known)} The whole list: odtool models"
+    hint = f"{spelling.alike(zoo.short_name(name), known)} The whole list: odtool models".lstrip()
     return ConfigError(f"no model '{name}', neither in the zoo nor in model_zoo/", hint)
 
 

@@ -43,7 +43,7 @@ def find(name: str) -> ZooModel:
             return model
     raise ConfigError(
         f"no model '{name}' in the zoo",
-        f"{spelling.nearest(wanted, (short_name(model.name) for model in MODELS))} See: odtool models",
+        f"{spelling.alike(wanted, (short_name(model.name) for model in MODELS))} See: odtool models".lstrip(),
     )
 
 

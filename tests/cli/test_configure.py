@@ -169,3 +169,8 @@ def test_what_keeps_the_engine_from_measuring_is_the_error(
     assert said.code == 1
     assert message in said.err
     assert not prepared.train.exists()
+
+
+def test_a_run_name_with_a_blank_is_quoted_where_it_is_to_be_typed(odtool: Callable, prepared: Path) -> None:
+    said = odtool("configure", "--model", "demo_ssd", "--run", "two words", "--checkpoint", "none")
+    assert said.out.splitlines()[-1] == "next: odtool train 'two words'"

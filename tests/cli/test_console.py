@@ -94,3 +94,13 @@ def test_a_command_under_nohup_outlives_its_terminal(tmp_path: Path, until: Call
     process.send_signal(signal.SIGHUP)
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == 128 + signal.SIGTERM
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("arguments", "code"), [("models --json", 0), ("status --json", 1)])
+def test_closed_streams_change_nothing_but_what_is_seen(tmp_path: Path, closed: str, arguments: str, code: int) -> None:
+    command = f'"{sys.executable}" -m odtool {arguments} {closed}'
+    done = subprocess.run(["/bin/sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []

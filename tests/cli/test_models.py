@@ -108,5 +108,15 @@ def test_pull_of_an_unknown_model_names_the_nearest(odtool: Callable) -> None:
     assert "Did you mean ssd_mobilenet_v2_320x320" in said.err
 
 
+def test_of_a_name_like_none_the_hint_is_the_list_and_not_all_of_it(odtool: Callable) -> None:
+    assert odtool("models", "pull", "yolo").err.splitlines()[-1] == "hint: See: odtool models"
+
+
 def test_an_option_that_pull_would_not_see_is_refused(odtool: Callable) -> None:
     assert odtool("models", "--json", "pull", "efficientdet_d0").code == 2
+
+
+def test_a_filter_that_nothing_fits_is_told_and_no_empty_table_shown(odtool: Callable) -> None:
+    said = odtool("models", "--filter", "ssd", "--filter", "yolo")
+    assert (said.code, said.out) == (0, "")
+    assert "no model fits 'ssd', 'yolo'" in said.err
