@@ -7,6 +7,7 @@ Nothing of the API's own files is touched.
 from __future__ import annotations
 
 import enum
+import functools
 import importlib
 import os
 import sys
@@ -49,6 +50,7 @@ def load() -> None:
             with _in_place_of(_import_stand_ins()):
                 importlib.import_module("object_detection.model_lib_v2")
     _mend_category_stats()
+    _mend_downloads()
     _quiet()
     _loaded = True
 
@@ -106,6 +108,23 @@ def _mend_category_stats() -> None:
             self.category_stats = _category_stats(self.eval["precision"], self.eval["recall"])
 
     wrapper.summarize = summarize_by_class
+
+
+def _mend_downloads() -> None:
+    """CenterNet's two MobileNets fetch ImageNet's weights from the network whenever the model is built.
+
+    They do so where a checkpoint overwrites the weights at once, too, and in a cluster without a way out nothing could
+    be trained, evaluated or exported. Random weights are what every other backbone of the API starts from.
+    """
+    from object_detection.models.keras_models import mobilenet_v2
+
+    build = mobilenet_v2.mobilenet_v2
+
+    @functools.wraps(build)
+    def build_without_weights(*arguments: Any, **settings: Any) -> Any:
+        return build(*arguments, **{**settings, "weights": None})
+
+    mobilenet_v2.mobilenet_v2 = build_without_weights
 
 
 def _category_stats(precision: Any, recall: Any) -> Any:

@@ -75,6 +75,19 @@ def test_the_small_resnets_are_built_from_keras_2() -> None:
     assert 11.1e6 < made.count_params() < 11.3e6
 
 
+@pytest.mark.parametrize("kind", ["mobilenet_v2", "mobilenet_v2_fpn", "mobilenet_v2_fpn_sep_conv"])
+def test_no_backbone_is_fetched_from_the_network(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    from object_detection.builders import model_builder
+    from tf_keras.src.utils import data_utils
+
+    def refuse(*_arguments: Any, **_settings: Any) -> None:
+        raise AssertionError("a download")
+
+    monkeypatch.setattr(data_utils, "get_file", refuse)
+    build = model_builder.CENTER_NET_EXTRACTOR_FUNCTION_MAP[kind]
+    assert build(channel_means=[0.0] * 3, channel_stds=[1.0] * 3, bgr_ordering=False).out_stride == 4
+
+
 @pytest.mark.parametrize("optimizer", ["rms_prop_optimizer", "momentum_optimizer", "adam_optimizer"])
 def test_every_optimizer_of_the_api_is_built(api: Any, optimizer: str) -> None:
     from google.protobuf import text_format
