@@ -9,7 +9,7 @@ from typing import Any
 
 from odtool.dataset import label_map, statistics
 from odtool.errors import ConfigError, DataError
-from odtool.pipeline import checkpoints, config, contradictions, input_sizes, records
+from odtool.pipeline import checkpoints, config, contradictions, input_sizes, records, sizing
 from odtool.pipeline.config import PipelineConfig
 from odtool.workspace import Dataset
 
@@ -76,6 +76,7 @@ def check_numbers(message: Any, path: Path) -> None:
                 f"{path}: train_config.{name} is {getattr(message.train_config, name)}",
                 f"Give a number of at least 1: odtool configure --{name.removeprefix('num_').replace('_', '-')} N",
             )
+    sizing.refuse_uncountable(message.train_config.num_steps)
 
 
 def check_schedule(loaded: PipelineConfig, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from odtool.pipeline import config
+from odtool.pipeline import config, sizing
 from odtool.pipeline.diff import Draft
 
 
@@ -35,7 +35,9 @@ class _Later:
         self.ratio = ratio
 
     def __call__(self, step: int) -> int:
-        return step if step <= self.done else self.done + round((step - self.done) * self.ratio)
+        if step <= self.done:
+            return step
+        return min(self.done + round((step - self.done) * self.ratio), sizing.MOST_STEPS)
 
 
 def _cosine(schedule: Any, later: _Later) -> tuple[str, ...]:
@@ -62,7 +64,7 @@ def _half_cosine(share: float) -> float:
 
 def _exponential(schedule: Any, later: _Later) -> tuple[str, ...]:
     """learning_schedules.exponential_decay_with_burnin: the decay counts from the end of the burn-in."""
-    old, new = schedule.decay_steps, max(round(schedule.decay_steps * later.ratio), 1)
+    old, new = schedule.decay_steps, min(max(round(schedule.decay_steps * later.ratio), 1), sizing.MOST_STEPS)
     since = later.done - schedule.burnin_steps
     if since > 0:
         whole = math.floor if schedule.staircase else float

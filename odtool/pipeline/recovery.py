@@ -20,7 +20,7 @@ def halve_batch(draft: Draft, *, steps_done: int, devices: int, reason: str) -> 
         devices: that share a batch, which stays a multiple of it.
 
     Raises:
-        ConfigError: the batch cannot be smaller.
+        ConfigError: the batch cannot be smaller, or the steps would be more than the API can count.
     """
     train_config = draft.message.train_config
     old, steps = train_config.batch_size, train_config.num_steps
@@ -31,9 +31,10 @@ def halve_batch(draft: Draft, *, steps_done: int, devices: int, reason: str) -> 
             f"out of memory with a batch of {old}, {each} on each device: it cannot be halved",
             "Use smaller images or a smaller model, or close what else takes memory.",
         )
+    longer = steps_done + math.ceil(max(steps - steps_done, 0) * old / new)
+    sizing.refuse_uncountable(longer)
     sizing.set_batch_size(draft, new, reason)
-    left = max(steps - steps_done, 0)
-    train_config.num_steps = steps_done + math.ceil(left * old / new)
+    train_config.num_steps = longer
     draft.because(f"as many images as before, {reason}", "train_config.num_steps")
     why = f"follows num_steps, {steps} → {train_config.num_steps}, from step {steps_done}"
     prolong(draft, done=steps_done, ratio=old / new, reason=why)

@@ -23,7 +23,7 @@ _STEPS = {
     "exponential_decay_learning_rate": ("decay_steps", "burnin_steps"),
     "cosine_decay_learning_rate": ("total_steps", "warmup_steps", "hold_base_rate_steps"),
 }
-_MOST_STEPS = 2**31 - 1
+MOST_STEPS = 2**31 - 1
 """The optimizer counts steps in 64 bits, but schedules compare them as int32."""
 
 
@@ -65,8 +65,7 @@ def set_steps(draft: Draft, steps: int, reason: str) -> None:
     Raises:
         ConfigError: more steps than the API can count.
     """
-    if steps > _MOST_STEPS:
-        raise ConfigError(f"{steps} steps are more than the API counts", f"Give at most {_MOST_STEPS}.")
+    refuse_uncountable(steps)
     train_config = draft.message.train_config
     old = train_config.num_steps
     if steps == old:
@@ -85,13 +84,19 @@ def set_steps(draft: Draft, steps: int, reason: str) -> None:
             draft.because(why, f"{path}.{field}")
 
 
+def refuse_uncountable(steps: int) -> None:
+    """Raises ConfigError for more steps than the API can count."""
+    if steps > MOST_STEPS:
+        raise ConfigError(f"{steps} steps are more than the API counts", f"Give at most {MOST_STEPS}.")
+
+
 def _stretched(field: str, value: int, old: int, steps: int) -> int:
     if old > 0:
         new = round(value * steps / old)
     else:  # a config without num_steps says nothing of proportions
         new = steps if field in ("total_steps", "decay_steps") else min(value, steps // 10)
     least = 1 if field in ("total_steps", "decay_steps") else 0
-    return min(max(new, least), _MOST_STEPS)
+    return min(max(new, least), MOST_STEPS)
 
 
 def _stretch_boundaries(entries: Any, old: int, steps: int) -> None:

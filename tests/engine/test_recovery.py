@@ -13,6 +13,7 @@ import pytest
 
 from odtool.engine import metrics
 from odtool.engine.recovery import recover
+from odtool.errors import ConfigError
 from odtool.pipeline import config
 from odtool.workspace import Run
 
@@ -113,6 +114,25 @@ def test_a_batch_that_cannot_be_smaller_is_refused_and_nothing_changed(
     assert done.stderr.strip().endswith("with a batch of 2, 1 image on each device: it cannot be halved")
     assert run.pipeline_config.read_text() == before
     assert not run.metrics.exists()
+
+
+def test_more_steps_than_the_api_counts_are_refused_and_nothing_changed(new_run: Callable[..., Run]) -> None:
+    def endless(message: Any) -> None:
+        with_batch(8)(message)
+        message.train_config.num_steps = 2**30 + 40
+        rate = message.train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
+        rate.total_steps = 2**32 - 1
+
+    run = new_run(endless)
+    before = run.pipeline_config.read_text()
+    with pytest.raises(ConfigError, match="2147483728 steps are more than the API counts"):
+        recover(run, "why", devices=1)
+    assert run.pipeline_config.read_text() == before
+    run.checkpoint(2**20).with_suffix(".index").touch()
+    recover(run, "why", devices=1)
+    changed = config.load(run.pipeline_config).message.train_config
+    assert changed.num_steps == 2**31 - 2**20 + 80
+    assert changed.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate.total_steps == 2**31 - 1
 
 
 @pytest.mark.slow

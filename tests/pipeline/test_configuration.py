@@ -300,6 +300,7 @@ class TestSet:
         [
             ("train_config.batch_size=0", "train_config.batch_size is 0"),
             ("train_config.num_steps=0", "train_config.num_steps is 0"),
+            ("train_config.num_steps=2147483648", "more than the API counts"),
             ("model.ssd.num_classes=7", "the model has 7 classes"),
             ("train_config.optimizer={}", "names no optimizer"),
             ("train_input_reader.label_map_path=gone", "no such file: gone"),
