@@ -73,6 +73,8 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> CocoFile:
         if with_outlines:
             found = replace(found, outline=from_coco(item.get("segmentation")))
         objects.setdefault(image_id, []).append(found)
+    if pointed := sum(map(_has_key_points, annotations)):
+        problems.append(("keypoints_dropped", f"{pointed} of {len(annotations)} annotations have key points"))
     used = {item.label for found in objects.values() for item in found}
     return CocoFile(
         tuple(CocoImage(key, name, size, tuple(objects.get(key, ()))) for key, (name, size) in images.items()),
@@ -84,6 +86,12 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> CocoFile:
 
 def _has_box(item: dict[str, Any]) -> bool:
     return bool(item.get("bbox") or item.get("segmentation"))
+
+
+def _has_key_points(item: Any) -> bool:
+    """Whether any is marked: those that are not stand there as zeros."""
+    points = item.get("keypoints") if isinstance(item, dict) else None
+    return isinstance(points, list) and any(points)
 
 
 def _categories(items: Any, path: Path) -> dict[str, str]:

@@ -66,6 +66,8 @@ def read(source: Source) -> Iterator[Finding]:
     layout = yolo_layout.load(file)
     if not layout.names:
         raise DataError(f"{file}: names no class", "Write the class names into it.")
+    if layout.keypoints:
+        yield Problem("keypoints_dropped", file, f"kpt_shape: {layout.keypoints} numbers follow each box")
     found_any = False
     met: dict[tuple[Path, Path], set[str]] = {}
     for split, entries in layout.entries.items():

@@ -125,6 +125,20 @@ def test_the_real_layouts_are_read_with_their_splits(shared_data: Path, layout: 
     assert train.objects[0].box == Box(2, 2, 5, 3)
 
 
+def test_key_points_that_no_record_holds_are_told_of(shared_data: Path) -> None:
+    _, problems = findings(shared_data / "formats" / "coco_dataset" / "coco_person_keypoints")
+    told = {problem.file.name: problem.detail for problem in problems if problem.kind == "keypoints_dropped"}
+    assert told == {
+        "person_keypoints_train.json": "1 of 1 annotations have key points",
+        "person_keypoints_val.json": "2 of 2 annotations have key points",
+    }
+
+
+def test_unmarked_key_points_are_none() -> None:
+    objects = [{"id": 1, "image_id": 0, "category_id": 5, "bbox": [1, 2, 3, 4], "keypoints": [0, 0, 0, 0, 0, 0]}]
+    assert parse(annotations=objects).problems == ()
+
+
 def test_of_several_files_for_a_split_the_one_about_objects_is_read(shared_data: Path) -> None:
     _, problems = findings(shared_data / "formats" / "coco_dataset" / "coco")
     skipped = [problem for problem in problems if problem.kind == "file_skipped"]

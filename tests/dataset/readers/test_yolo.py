@@ -186,6 +186,15 @@ def test_the_yaml_says_how_many_key_points_there_are(shape: str, count: int) -> 
     assert yolo_layout.layout_of_yaml(text.encode(), YAML).keypoints == count
 
 
+def test_key_points_that_no_record_holds_are_told_of(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.jpg").touch()
+    (tmp_path / "images" / "a.txt").write_text("0 0.5 0.5 0.5 0.25 0.9 0.9 0.1 0.1\n")
+    (tmp_path / "data.yaml").write_text("train: images\nnames: [cat]\nkpt_shape: [2, 2]\n")
+    images, problems = findings(Source(tmp_path))
+    assert (len(images[0].objects), problems) == (1, ["keypoints_dropped"])
+
+
 @pytest.mark.parametrize("shape", ["17", "[17]", "[a, b]", "{a: 1}"])
 def test_a_shape_of_key_points_that_is_none_is_refused(shape: str) -> None:
     with pytest.raises(DataError, match="kpt_shape"):
