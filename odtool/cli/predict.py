@@ -178,6 +178,12 @@ def _render(screen: Console, out: Predictions, payload: dict[str, Any], *, count
         console.warn(f"{problem['file']}: {problem['detail']}")
     if (left := sum(payload["problems"].values()) - len(payload["named"])) > 0:
         console.warn(f"and {left:,} more, all in {out.problems}")
+    if payload["unnamed_classes"]:
+        count = sum(payload["objects"][label] for label in payload["unnamed_classes"])
+        console.warn(
+            f"the label map does not name the classes of {count:,} objects: "
+            f"{', '.join(payload['unnamed_classes'][:10])}. Give one that does: --label-map FILE"
+        )
     screen.print(f"Written to {out.path}", markup=False)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from odtool.dataset import image_file
 from odtool.dataset.types import Box, Problem
 from odtool.dataset.writers.types import LabelledBox
 from odtool.detection import images, thresholds, tiling, video
+from odtool.detection.names import ClassNames
 from odtool.detection.sources import Medium
 from odtool.detection.thresholds import Thresholds
 from odtool.detection.tiling import TileSize
@@ -92,11 +93,11 @@ def _frames(medium: Medium, every: int, on_problem: OnProblem) -> Iterator[Pictu
         on_problem(Problem("video_cut", medium.path, f"ends after {count} of {film.announced} frames"))
 
 
-def look(pictures: Iterator[Picture], detector: Detector, manner: Manner) -> Iterator[Seen]:
+def look(pictures: Iterator[Picture], detector: Detector, manner: Manner, names: ClassNames) -> Iterator[Seen]:
     """What the detector finds; the next batch is read while it looks at one.
 
     Raises:
-        DataError: a threshold is for a class that the model does not have, or the model finds one without name.
+        DataError: a threshold is for a class that the model does not have.
     """
     by_class = manner.thresholds.for_labels(detector.labels)
     batches = _batches(pictures, manner)
@@ -106,7 +107,7 @@ def look(pictures: Iterator[Picture], detector: Detector, manner: Manner) -> Ite
             coming = reader.submit(next, batches, None)
             for picture, found in zip(batch, _found(batch, detector, manner), strict=True):
                 sure = thresholds.surest(found, manner.thresholds.default, by_class)
-                yield Seen(picture, tuple(_labelled(sure, detector.labels)))
+                yield Seen(picture, tuple(_labelled(sure, names)))
 
 
 def _batches(pictures: Iterator[Picture], manner: Manner) -> Iterator[list[Picture]]:
@@ -142,10 +143,6 @@ def _found(batch: list[Picture], detector: Detector, manner: Manner) -> list[Det
     return detector.detect([picture.pixels for picture in batch], min_score=lowest)
 
 
-def _labelled(found: Detections, labels: Mapping[int, str]) -> Iterator[LabelledBox]:
+def _labelled(found: Detections, names: ClassNames) -> Iterator[LabelledBox]:
     for box, score, number in zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True):
-        if number not in labels:
-            raise DataError(
-                f"the model finds class {number}, which its label map does not name", "Name it: --label-map FILE"
-            )
-        yield LabelledBox(Box(*box), number, labels[number], score)
+        yield LabelledBox(Box(*box), number, names.of(number), score)

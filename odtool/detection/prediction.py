@@ -14,6 +14,7 @@ from odtool import __version__
 from odtool.dataset.types import Problem
 from odtool.detection import looking, saving, sources
 from odtool.detection.looking import Manner, Seen
+from odtool.detection.names import ClassNames
 from odtool.detection.sources import Sources
 from odtool.detection.types import Detector
 from odtool.errors import DataError
@@ -81,44 +82,45 @@ def predict(
         tell: called with the number of pictures looked at so far, after each.
 
     Returns:
-        images, videos, frames, without_objects, objects (their number by class), problems (number by kind), named
-        (the first of them), seconds and per_second.
+        images, videos, frames, without_objects, objects (their number by class), unnamed_classes (those of them that
+        the label map lacks), problems (number by kind), named (the first of them), seconds and per_second.
 
     Raises:
         DataError: nothing could be read, or a threshold is for a class that the model does not have.
     """
     manner.thresholds.for_labels(detector.labels)
+    names = ClassNames(detector.labels)
     tally, began = _Tally(), clock()
     with ExitStack() as stack:
         on_problem = stack.enter_context(saving.problems(out.problems))
-        saves = _saves(stack, detector, out, wanted)
+        saves = _saves(stack, names, out, wanted)
 
         def both(problem: Problem) -> None:
             on_problem(problem)
             tally.note(problem)
 
         pictures = looking.read(found.media(), every=manner.every, on_problem=both)
-        for seen in looking.look(pictures, detector, manner):
+        for seen in looking.look(pictures, detector, manner, names):
             tally.see(seen)
             for save in saves:
                 save(seen)
             tell(tally.looked_at)
     _refuse_nothing(tally)
-    summary = _summary(tally, detector, clock() - began)
+    summary = _summary(tally, names, clock() - began)
     write_atomically(out.summary, json.dumps({**summary, "odtool": __version__}, indent=1) + "\n")
     return summary
 
 
-def _saves(stack: ExitStack, detector: Detector, out: Predictions, wanted: Wanted) -> Sequence[saving.Save]:
+def _saves(stack: ExitStack, names: ClassNames, out: Predictions, wanted: Wanted) -> Sequence[saving.Save]:
     write_line = stack.enter_context(saving.lines(out.detections))
     saves: list[saving.Save] = [lambda seen: write_line(seen, None)]
     if wanted.formats:
-        annotate = stack.enter_context(saving.data_sets(out.path, wanted.formats, detector.labels))
+        annotate = stack.enter_context(saving.data_sets(out.path, wanted.formats, names))
         saves = [lambda seen: write_line(seen, annotate(seen))]
     if wanted.pictures:
         saves.append(stack.enter_context(saving.pictures(out.pictures)))
     if wanted.counts:
-        saves.append(stack.enter_context(saving.counts(out.counts, detector.labels)))
+        saves.append(stack.enter_context(saving.counts(out.counts, names)))
     return saves
 
 
@@ -134,13 +136,14 @@ def _refuse_nothing(tally: _Tally) -> None:
     )
 
 
-def _summary(tally: _Tally, detector: Detector, seconds: float) -> dict[str, Any]:
+def _summary(tally: _Tally, names: ClassNames, seconds: float) -> dict[str, Any]:
     return {
         "images": tally.images,
         "videos": tally.videos,
         "frames": tally.frames,
         "without_objects": tally.without,
-        "objects": {label: tally.objects[label] for label in detector.labels.values()},
+        "objects": {label: tally.objects[label] for label in names.values()},
+        "unnamed_classes": names.unnamed(),
         "problems": dict(tally.problems),
         "named": [{"kind": each.kind, "file": str(each.file), "detail": each.detail} for each in tally.named],
         "seconds": round(seconds, 3),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -100,18 +101,26 @@ def _target(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:
 
 @contextmanager
 def counts(file: Path, labels: Mapping[int, str]) -> Iterator[Save]:
-    """counts.csv: a row a picture, a column a class."""
-    with file.open("w", newline="", errors="surrogateescape") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(("image", "frame", *labels.values(), "total"))
+    """counts.csv: a row a picture, a column a class. Classes may come to `labels` up to the end."""
+    with (
+        file.open("w", newline="", errors="surrogateescape") as stream,
+        # The first line has the names of all classes that are found: the others wait in a file of their own.
+        tempfile.TemporaryFile("w+", newline="", errors="surrogateescape", dir=file.parent) as waiting,
+    ):
+        rows = csv.writer(waiting)
 
         def save(seen: Seen) -> None:
             found = Counter(each.class_id for each in seen.boxes)
             frame = "" if seen.picture.frame is None else seen.picture.frame
-            row = (found[number] for number in labels)
-            rows.writerow((seen.picture.medium.name.as_posix(), frame, *row, len(seen.boxes)))
+            rows.writerow((seen.picture.medium.name.as_posix(), frame, *(found[number] for number in labels)))
 
         yield save
+        waiting.seek(0)
+        table = csv.writer(stream)
+        table.writerow(("image", "frame", *labels.values(), "total"))
+        for name, frame, *counted in csv.reader(waiting):
+            later = [0] * (len(labels) - len(counted))
+            table.writerow((name, frame, *counted, *later, sum(map(int, counted))))
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def detect(run: Run, count: int, output: Path) -> None:
     configs = model.read_configs(run.pipeline_config)
     checkpoint = checkpoint_of(run)
     reader = configs["eval_input_config"]
-    detector = CheckpointDetector(source.load(run, checkpoint))
+    detector = CheckpointDetector.of(source.load(run, checkpoint))
     output.parent.mkdir(parents=True, exist_ok=True)
     found = [_image(example, detector, output, index) for index, example in enumerate(_examples(reader, count))]
     files.write_atomically(output, json.dumps({"checkpoint": checkpoint.name, "images": found}) + "\n")

@@ -55,7 +55,7 @@ def _folder(place: Path, labels: Mapping[int, str] | None) -> Detector:
     from odtool.engine.exporting import source
     from odtool.engine.running import CheckpointDetector
 
-    return CheckpointDetector(source.load(run, prefix), labels)
+    return CheckpointDetector.of(source.load(run, prefix), labels)
 
 
 def load_exported(exported: ExportedModel, labels: Mapping[int, str] | None = None) -> Detector:

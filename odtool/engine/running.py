@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -23,29 +23,40 @@ from odtool.errors import DataError
 
 _ANY = (None, None, 3)
 """Shape of an image of any size."""
+Prepare: TypeAlias = Callable[[Any], Any]
+"""From an image, [height, width, 3] uint8, to what the model takes, [1, …], and its true shape, [1, 3]."""
+Find: TypeAlias = Callable[[Any, Any], Any]
+"""From a batch of these to boxes, classes, scores and numbers, as `NAMES` has them."""
 
 
 class CheckpointDetector:
     """A run's model with the variables of one checkpoint, several images at a time where its resizer allows."""
 
-    def __init__(self, source: Source, labels: Mapping[int, str] | None = None) -> None:
-        """Traces what prepares an image.
+    def __init__(self, prepare: Prepare, find: Find, labels: Mapping[int, str]) -> None:
+        """Traces what prepares an image; what finds objects is traced for the sizes that come.
 
         Args:
-            source: the model, filled.
-            labels: class names by the ids of the label map; those of the run by default.
+            labels: class names by the ids of the label map.
         """
-        self.labels: Mapping[int, str] = dict(labels or source.labels)
-        model = source.detector
-        self._prepare = Graph(lambda image: model.preprocess(tf.cast(image, tf.float32)[tf.newaxis]))
+        self.labels = labels
+        self._prepare = Graph(prepare)
         self._prepare.trace(tf.TensorSpec([None, None, 3], tf.uint8))
+        self._find = Graph(find)
+        self._traced: set[tuple[int | None, ...]] = set()
+
+    @classmethod
+    def of(cls, source: Source, labels: Mapping[int, str] | None = None) -> CheckpointDetector:
+        """The detector of a model that is filled; with the run's class names where no others are given."""
+        model = source.detector
+
+        def prepare(image: Any) -> Any:
+            return model.preprocess(tf.cast(image, tf.float32)[tf.newaxis])
 
         def find(pixels: Any, shapes: Any) -> Any:
             found = model.postprocess(model.predict(pixels, shapes), shapes)
             return [found[name] for name in NAMES]
 
-        self._find = Graph(find)
-        self._traced: set[tuple[int | None, ...]] = set()
+        return cls(prepare, find, dict(labels or source.labels))
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""

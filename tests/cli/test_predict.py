@@ -34,6 +34,7 @@ print(json.dumps({"doing": 3}), flush=True)
 (folder / "counts.csv").write_text("image,frame,disc,star,total\\n" + "".join(f"{n}.jpg,,1,2,3\\n" for n in range(25)))
 print(json.dumps({
     "images": 25, "videos": 0, "frames": 0, "without_objects": 0, "objects": {"disc": 25, "star": 50},
+    "unnamed_classes": ["star"],
     "problems": {"image_unreadable": 12}, "seconds": 2.0, "per_second": 12.5,
     "named": [{"kind": "image_unreadable", "file": "a.jpg", "detail": "the file is empty"}],
 }))
@@ -105,6 +106,7 @@ def test_counts_of_the_first_pictures_are_shown_with_the_sums_of_all(odtool: Cal
     said = odtool("predict", "photos", "--count")
     lines = [line.split() for line in said.out.splitlines()]
     assert ["image", "disc", "star", "total"] in lines
+    assert "the label map does not name the classes of 50 objects: star" in said.err
     assert ["0.jpg", "1", "2", "3"] in lines
     assert "5 more in counts.csv" in said.out
     assert ["all", "25", "50", "75"] in lines

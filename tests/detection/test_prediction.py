@@ -259,14 +259,30 @@ def test_a_threshold_for_a_class_that_there_is_not_is_refused_before_anything_is
     assert finder.batches == []
 
 
-def test_a_class_without_a_name_is_refused(photos: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("label", "called"), [("red", "class 2"), ("class 2", "class 2 (not named)")])
+def test_objects_of_a_class_without_a_name_are_kept_and_told(
+    photos: Path, tmp_path: Path, label: str, called: str
+) -> None:
     class Nameless(RectangleFinder):
         @property
         def labels(self) -> Mapping[int, str]:
-            return {1: "red"}
+            return {1: label}
 
-    with pytest.raises(DataError, match="finds class 2, which its label map does not name"):
-        predict(tmp_path, photos, detector=Nameless())
+    summary, out = predict(tmp_path, photos, detector=Nameless(), counts=True, formats=("coco", "yolo"))
+    assert summary["objects"] == {label: 3, called: 1}
+    assert summary["unnamed_classes"] == [called]
+    assert sum(each["label"] == called for line in lines(out) for each in line["detections"]) == 1
+    with out.counts.open(newline="") as file:
+        rows = sorted(map(tuple, csv.reader(file)))
+    assert rows[0] == ("a/x.png", "", "1", "1", "2")
+    assert rows[1:] == [
+        ("b/x.png", "", "2", "0", "2"),
+        ("image", "frame", label, called, "total"),
+        ("none.png", "", "0", "0", "0"),
+    ]
+    written = json.loads((out.path / "coco" / "annotations.json").read_text())
+    assert written["categories"] == [{"id": 1, "name": label}, {"id": 2, "name": called}]
+    assert (out.path / "yolo" / "data.yaml").read_text().endswith(f'  0: "{label}"\n  1: "{called}"\n')
 
 
 def test_the_number_of_pictures_is_told_after_each(photos: Path, tmp_path: Path) -> None:

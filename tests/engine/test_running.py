@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 def test_a_resizer_that_gives_many_sizes_costs_two_traces(api: Any) -> None:
     """What resizers of a Faster R-CNN do that keep an image's shape and do not pad it."""
     from odtool.engine.running import CheckpointDetector
-    from odtool.engine.tracing import Graph
 
     traced = []
 
@@ -20,11 +19,10 @@ def test_a_resizer_that_gives_many_sizes_costs_two_traces(api: Any) -> None:
         boxes = api.tile([[[0.0, 0.0, 0.5, 1.0]]], [number, 1, 1])
         return [boxes, api.zeros([number, 1]), bright[:, api.newaxis], api.ones([number])]
 
-    detector = CheckpointDetector.__new__(CheckpointDetector)
-    detector._prepare = Graph(
-        lambda image: (api.cast(image, api.float32)[api.newaxis] / 255, api.zeros([1, 3], api.int32))
-    )
-    detector._find, detector._traced = Graph(find), set()
+    def prepare(image: Any) -> tuple[Any, Any]:
+        return api.cast(image, api.float32)[api.newaxis] / 255, api.zeros([1, 3], api.int32)
+
+    detector = CheckpointDetector(prepare, find, {1: "bright"})
     pictures: list[NDArray[np.uint8]] = [np.full((8, width, 3), 10 * width, np.uint8) for width in (8, 9, 10, 11, 11)]
     found = detector.detect(pictures)
     assert len(traced) == 2

@@ -39,7 +39,7 @@ class WrittenImage:
 Add: TypeAlias = Callable[[WrittenImage], None]
 """Takes one image after the other."""
 Labels: TypeAlias = Mapping[int, str]
-"""Class names by the ids of the label map."""
+"""Class names by the ids of the label map; classes may be added to it up to when the writer is closed."""
 
 
 @dataclass(frozen=True)

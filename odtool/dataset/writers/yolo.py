@@ -18,6 +18,8 @@ def opened(folder: Path, labels: Labels) -> Iterator[Add]:
     texts.mkdir()
 
     def add(image: WrittenImage) -> None:
+        for box in image.boxes:
+            numbers.setdefault(box.class_id, len(numbers))
         (texts / f"{Path(image.name).stem}.txt").write_text("".join(_lines(image, numbers)))
 
     yield add

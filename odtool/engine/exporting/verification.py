@@ -51,7 +51,7 @@ def reference(source: Source, count: int) -> Reference:
         DataError: the run has no records.
     """
     training = not records(source, training=False)
-    detect = _one_by_one(CheckpointDetector(source))
+    detect = _one_by_one(CheckpointDetector.of(source))
     truth, found = [], []
     for image in images.decoded(source, training=training, count=count):
         truth.append(image.truth)

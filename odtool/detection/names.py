@@ -1,0 +1,36 @@
+"""Names of the classes that a model finds, those that its label map lacks included."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+
+class ClassNames(Mapping[int, str]):
+    """Names by the ids of the label map, and of each class without one from when it is first found.
+
+    What is found is kept, whatever the label map says: it may be of another model, or a class too short.
+    """
+
+    def __init__(self, labels: Mapping[int, str]) -> None:
+        self._names = dict(labels)
+        self._named = len(self._names)
+
+    def of(self, number: int) -> str:
+        """The class's name; 'class 7' for one that the label map lacks."""
+        if number not in self._names:
+            name = f"class {number}"
+            self._names[number] = f"{name} (not named)" if name in self._names.values() else name
+        return self._names[number]
+
+    def unnamed(self) -> list[str]:
+        """What classes without a name are called, in the order in which they were found."""
+        return list(self._names.values())[self._named :]
+
+    def __getitem__(self, number: int) -> str:
+        return self._names[number]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
