@@ -83,6 +83,7 @@ def _of_records(loaded: PipelineConfig, sample: int | None) -> list[Finding]:
         if files:
             reports.append(record_check.check_records(files, classes, sample=sample))
             found += _of_set(name, reports[-1])
+            found += findings.of_annotations(loaded, name, reports[-1].held)
             if number == 1:
                 names = [item.name for item in classes]
                 seen = reports[-1].classes

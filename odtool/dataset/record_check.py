@@ -18,6 +18,7 @@ from odtool.errors import DataError
 
 _TEXT, _LABEL = "image/object/class/text", "image/object/class/label"
 _SIDES = tuple(f"image/object/bbox/{side}" for side in ("xmin", "ymin", "xmax", "ymax"))
+_MASK, _KEY_POINT = "image/object/mask", "image/object/keypoint/x"
 _ROUNDING = 1e-4
 """Of the image's side; what sticks out by less is rounding."""
 _FARTHEST = 0.1
@@ -69,6 +70,8 @@ class RecordReport:
     most_objects: int = 0
     """In one of the examined records."""
     classes: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
+    """Records among them with 'masks' and with 'key points'."""
     faults: dict[str, Fault] = field(default_factory=dict)
 
     @property
@@ -140,6 +143,8 @@ class _Checker:
         except ValueError as error:
             self._report.note("not_an_example", f"{where}: {error}")
             return
+        self._report.held["masks"] += bool(found.texts.get(_MASK) or found.floats.get(_MASK))
+        self._report.held["key points"] += bool(found.floats.get(_KEY_POINT))
         problems = [*self._identity(found, record), *self._objects(found, record), *_image(path, found, record)]
         for kind, detail in problems:
             self._report.note(kind, f"{where}: {detail}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from odtool.dataset import label_map, statistics
 from odtool.errors import ConfigError, DataError
-from odtool.pipeline import checkpoints, config, contradictions, input_sizes, records, sizing
+from odtool.pipeline import checkpoints, config, contradictions, heads, input_sizes, records, sizing
 from odtool.pipeline.config import PipelineConfig
 from odtool.workspace import Dataset
 
@@ -53,6 +53,7 @@ def check(loaded: PipelineConfig, path: Path) -> Settings:
         raise ConfigError(f"{path}: no eval_input_reader", "Write the config anew: odtool configure")
     eval_records = check_reader(message.eval_input_reader[0], "eval_input_reader[0]", path)
     check_sizes(loaded, train_records, path)
+    check_annotations(loaded, train_records, path)
     check_checkpoint(message.train_config, path)
     check_classes(loaded, path)
     return Settings(
@@ -133,6 +134,17 @@ def check_sizes(loaded: PipelineConfig, files: Collection[Path], path: Path) -> 
             input_sizes.refuse_unlike(loaded, split.min_size, split.max_size)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error.message}", error.hint) from None
+
+
+def check_annotations(loaded: PipelineConfig, files: Collection[Path], path: Path) -> None:
+    """Raises ConfigError where the model learns what prepare, by its own account, has not written."""
+    for folder in {file.parent for file in files}:
+        try:
+            held = ["masks"] if statistics.load(Dataset(folder)).masks else []
+        except DataError:
+            continue  # records of other origin, which nothing is known of
+        for error in heads.missing(loaded, held, f"the records in {folder}"):
+            raise ConfigError(f"{path}: {error.message}", error.hint)
 
 
 def check_reader(reader: Any, name: str, path: Path) -> tuple[Path, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from odtool.errors import OdtoolError
-from odtool.pipeline import checks, config, contradictions
+from odtool.pipeline import checks, config, contradictions, heads
 from odtool.pipeline.config import PipelineConfig
 
 Level = Literal["ok", "warning", "error"]
@@ -123,6 +123,17 @@ def of_evaluation_classes(known: Collection[str], seen: Collection[str], *, comp
         f"{len(absent)} of {len(known)} are not in {where}: {named}",
         "Their AP will be -1 and not count. Prepare with more images to evaluate with: odtool prepare --val 0.2",
     )
+
+
+def of_annotations(loaded: PipelineConfig, name: str, held: Mapping[str, int]) -> Iterator[Finding]:
+    """What the model learns and a set's records do not hold.
+
+    Args:
+        name: of the set.
+        held: how many records hold 'masks' and 'key points'.
+    """
+    for error in heads.missing(loaded, [what for what, count in held.items() if count], f"the {name} records"):
+        yield Finding("error", f"{name} data", error.message, error.hint)
 
 
 def of_crowding(loaded: PipelineConfig, most: int) -> Finding:

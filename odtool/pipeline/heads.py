@@ -1,11 +1,13 @@
-"""Heads that predict more than boxes, taken off a model whose records do not hold what they learn from."""
+"""Heads that predict more than boxes: what they learn from, and taking them off where the records do not hold it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
+from odtool.errors import ConfigError
 from odtool.pipeline import config
+from odtool.pipeline.config import PipelineConfig
 from odtool.pipeline.diff import Draft
 
 _MASK_FIELDS = (
@@ -26,6 +28,10 @@ _CENTER_NET_TASKS = {
     "track_estimation_task": "tracks",
     "temporal_offset_task": "tracks",
 }
+_HINTS: Mapping[str, str] = {
+    "masks": "Write them: odtool prepare --masks. Or have their head taken off: odtool configure --pipeline FILE",
+    "key points": "odtool prepare writes none. Have their head taken off: odtool configure --pipeline FILE",
+}
 _MASK_READER_FIELDS = ("load_instance_masks", "mask_type")
 _OTHER_READER_FIELDS = (
     "num_keypoints",
@@ -35,6 +41,32 @@ _OTHER_READER_FIELDS = (
     "load_dense_pose",
     "load_track_id",
 )
+
+
+def needed(loaded: PipelineConfig) -> dict[str, str]:
+    """'masks' and 'key points' where the model learns them, each with the field that says so."""
+    if config.architecture(loaded) == "mask_rcnn":
+        return {"masks": "model.faster_rcnn.number_of_stages: 3"}
+    if config.architecture(loaded) != "center_net":
+        return {}
+    chosen = [field.name for field, _ in config.model(loaded).ListFields()]
+    return {
+        _CENTER_NET_TASKS[name]: f"model.center_net.{name}"
+        for name in chosen
+        if _CENTER_NET_TASKS.get(name) in _HINTS and name != "keypoint_label_map_path"
+    }
+
+
+def missing(loaded: PipelineConfig, held: Collection[str], where: str) -> Iterator[ConfigError]:
+    """An error for each thing that the model learns and the records do not hold; the API fails in the first step.
+
+    Args:
+        held: of 'masks' and 'key points' those that the records hold.
+        where: the records, to be named.
+    """
+    for what, field in needed(loaded).items():
+        if what not in held:
+            yield ConfigError(f"{field} learns {what}, and {where} hold none", _HINTS[what])
 
 
 def fit(draft: Draft, *, masks: bool) -> None:
