@@ -16,8 +16,8 @@ from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.pipeline.catalogue import ZooModel
     from odtool.pipeline.pulling import Pulled
+    from odtool.pipeline.zoo_model import ZooModel
 
 
 app = typer.Typer(rich_markup_mode="markdown")
@@ -84,8 +84,8 @@ def _key(order: Order) -> Callable[[ZooModel], tuple[float, str]]:
     def key(model: ZooModel) -> tuple[float, str]:
         figures = {
             Order.name: 0.0,
-            Order.map: -(model.coco_map or 0.0),
-            Order.speed: model.speed_ms or float("inf"),
+            Order.map: -(model.published.coco_map or 0.0),
+            Order.speed: model.published.speed_ms or float("inf"),
             Order.size: float(model.height * model.width),
         }
         return figures[order], model.name
@@ -104,10 +104,10 @@ def _row(model: ZooModel, downloaded: set[str]) -> dict[str, Any]:
         "height": model.height,
         "width": model.width,
         "outputs": list(model.outputs),
-        "coco_map": model.coco_map,
-        "mask_map": model.mask_map,
-        "keypoint_map": model.keypoint_map,
-        "speed_ms": model.speed_ms,
+        "coco_map": model.published.coco_map,
+        "mask_map": model.published.mask_map,
+        "keypoint_map": model.published.keypoint_map,
+        "speed_ms": model.published.speed_ms,
         "parameters": PARAMETERS.get(model.name),
         "checkpoint": zoo.address(model) or None,
         "downloaded": bool({model.name, model.folder, zoo.short_name(model.name)} & downloaded),

@@ -12,8 +12,8 @@ from typing import Literal
 from odtool import locks
 from odtool.errors import ConfigError, DataError
 from odtool.pipeline import archive, checkpoints, transfer, zoo
-from odtool.pipeline.catalogue import ZooModel
 from odtool.pipeline.transfer import Partial, Report
+from odtool.pipeline.zoo_model import ZooModel
 
 _MOST_BYTES = 4 * 2**30
 """Twice the zoo's largest tarball."""

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from odtool.errors import ConfigError
 from odtool.pipeline import config, spelling, zoo
-from odtool.pipeline.catalogue import MODELS, ZooModel
+from odtool.pipeline.catalogue import MODELS
 from odtool.pipeline.config import PipelineConfig
+from odtool.pipeline.zoo_model import ZooModel
 from odtool.workspace import Workspace
 
 _PLACEHOLDER = "PATH_TO_BE_CONFIGURED"

@@ -8,8 +8,9 @@ from string import Template
 
 from odtool.errors import ConfigError
 from odtool.pipeline import config, spelling
-from odtool.pipeline.catalogue import MODELS, ZooModel
+from odtool.pipeline.catalogue import MODELS
 from odtool.pipeline.config import PipelineConfig
+from odtool.pipeline.zoo_model import ZooModel
 
 DEFAULT = "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8"
 """The model where none is named: trains anywhere, runs on a phone."""

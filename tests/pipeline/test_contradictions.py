@@ -10,9 +10,10 @@ import pytest
 
 from odtool.errors import ConfigError
 from odtool.pipeline import checks, config, configuration, contradictions, fields, findings, input_sizes, zoo
-from odtool.pipeline.catalogue import MODELS, ZooModel
+from odtool.pipeline.catalogue import MODELS
 from odtool.pipeline.config import PipelineConfig
 from odtool.pipeline.configuration import Request
+from odtool.pipeline.zoo_model import ZooModel
 from odtool.workspace import Workspace
 
 SSD = "ssd_mobilenet_v2_fpnlite_320x320"
