@@ -47,6 +47,14 @@ def opening(key: bytes, length: int) -> bytes:
     return b"\x0a" + varint(len(made) + length) + made
 
 
+_usual_opening = lru_cache(maxsize=1024)(opening)
+
+
+def byte_string(key: bytes, value: bytes) -> bytes:
+    """A BytesList of one value, short enough that others have its length, too."""
+    return _usual_opening(key, len(value)) + value
+
+
 def byte_strings(key: bytes, values: Iterable[bytes]) -> bytes:
     """A BytesList."""
     data = b"".join([b"\x0a" + varint(len(value)) + value for value in values])
@@ -73,16 +81,23 @@ def ints(key: bytes, values: tuple[int, ...]) -> bytes:
     return _entry(key, _packed(b"\x1a", b"".join([varint(value) for value in values])))
 
 
-def floats(key: bytes, values: Sequence[float]) -> bytes:
-    """A FloatList."""
-    return _before_floats(key, len(values)) + struct.pack(f"<{len(values)}f", *values)
+def floats(keys: tuple[bytes, ...], columns: Sequence[Sequence[float]]) -> bytes:
+    """FloatLists of the same length, one a key."""
+    layout, before = _floats(keys, len(columns[0]))
+    values: list[bytes | float] = []
+    for opened, column in zip(before, columns, strict=True):
+        values.append(opened)
+        values.extend(column)
+    return layout.pack(*values)
 
 
 @lru_cache(maxsize=1024)
-def _before_floats(key: bytes, count: int) -> bytes:
+def _floats(keys: tuple[bytes, ...], count: int) -> tuple[struct.Struct, list[bytes]]:
+    """How `count` values a key are packed together, and what stands before those of each."""
     size = 4 * count
-    whole = _entry(key, _packed(b"\x12", bytes(size)))
-    return whole[: len(whole) - size]
+    entries = [_entry(key, _packed(b"\x12", bytes(size))) for key in keys]
+    before = [entry[: len(entry) - size] for entry in entries]
+    return struct.Struct("<" + "".join([f"{len(opened)}s{count}f" for opened in before])), before
 
 
 def _packed(tag: bytes, data: bytes) -> bytes:

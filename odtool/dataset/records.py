@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 from array import array
@@ -11,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from odtool.dataset import image_file, masks, repair, spool, statistics, tiles
-from odtool.dataset.features import byte_strings, floats, ints, opening, texts, utf8, varint
+from odtool.dataset.drafts import Draft, draft, example
 from odtool.dataset.image_file import ImageHeader
 from odtool.dataset.pickling import by_position
 from odtool.dataset.statistics import ShardFigures
@@ -51,25 +50,6 @@ class ShardPlan:
     classes: Mapping[str, int]
     masks: bool = False
     """Whether the objects' masks are written."""
-
-
-@by_position
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """A record but for the image's bytes, and for the classes' numbers, which only the whole set decides."""
-
-    path: str
-    """The image file, as text: this is read once for each image, and pathlib is slow."""
-    extent: Extent | None
-    length: int
-    """Bytes of the encoded image as it was checked."""
-    size: tuple[int, int]
-    """Width and height in pixels."""
-    source_id: str
-    labels: tuple[str, ...]
-    """The class of each object."""
-    features: bytes
-    """All other features, serialized."""
 
 
 def whole(checked: CheckedImage) -> CheckedImage:
@@ -229,62 +209,6 @@ def _own_bytes(path: Path | str, extent: Extent | None, size: int) -> bytes:
     if len(data) != size:
         raise _changed(path)
     return data
-
-
-def draft(checked: CheckedImage, drawn: Sequence[bytes] | None = None) -> Draft:
-    """The record of an image with the keys that the API's decoder and converters know.
-
-    `drawn` are the objects' masks as PNGs, where masks are written.
-
-    The keys are those of object_detection/data_decoders/tf_example_decoder.py and
-    dataset_tools/create_pascal_tf_record.py; `area` is in square pixels, as COCO's evaluation has it.
-    """
-    image, header = checked.image, checked.header
-    width, height = float(header.width), float(header.height)
-    objects = image.objects
-    boxes = [item.box for item in objects]
-    labels = tuple([item.label for item in objects])
-    source_id = image.source_id or image.name
-    format_name = header.format if header.written_as_is else "png"
-    pieces = [
-        byte_strings(b"image/filename", (utf8(image.name),)),
-        texts(b"image/format", (format_name,)),
-        ints(b"image/height", (header.height,)),
-        floats(b"image/object/area", [item.box.area if item.area is None else item.area for item in objects]),
-        floats(b"image/object/bbox/xmax", [box.xmax / width for box in boxes]),
-        floats(b"image/object/bbox/xmin", [box.xmin / width for box in boxes]),
-        floats(b"image/object/bbox/ymax", [box.ymax / height for box in boxes]),
-        floats(b"image/object/bbox/ymin", [box.ymin / height for box in boxes]),
-        texts(b"image/object/class/text", labels),
-        ints(b"image/object/difficult", tuple([item.difficult for item in objects])),
-        ints(b"image/object/group_of", tuple([item.group_of for item in objects])),
-        ints(b"image/object/is_crowd", tuple([item.is_crowd for item in objects])),
-        ints(b"image/object/occluded", tuple([item.occluded for item in objects])),
-        ints(b"image/object/truncated", tuple([item.truncated for item in objects])),
-        texts(b"image/object/view", tuple([item.view for item in objects])),
-        byte_strings(b"image/source_id", (utf8(source_id),)),
-        ints(b"image/width", (header.width,)),
-    ]
-    if any(item.weight is not None for item in objects):
-        weights = [1.0 if item.weight is None else item.weight for item in objects]
-        pieces.append(floats(b"image/object/weight", weights))
-    if drawn is not None:
-        pieces.append(byte_strings(b"image/object/mask", drawn))
-    size = header.width, header.height
-    return Draft(str(image.path), image.extent, header.bytes, size, source_id, labels, b"".join(pieces))
-
-
-def example(made: Draft, encoded: bytes, classes: Mapping[str, int]) -> tuple[bytes, bytes, bytes]:
-    """A serialized tf.train.Example: what comes before the image's bytes, these, and what comes after.
-
-    In three pieces, so that the image is not copied.
-    """
-    before = opening(b"image/encoded", len(encoded))
-    checksum = hashlib.sha256(encoded).hexdigest().encode()
-    numbers = tuple([classes[label] for label in made.labels])
-    after = made.features + byte_strings(b"image/key/sha256", (checksum,)) + ints(b"image/object/class/label", numbers)
-    # Example.features is field 1.
-    return b"\x0a" + varint(len(before) + len(encoded) + len(after)) + before, encoded, after
 
 
 def framing(pieces: Sequence[bytes]) -> tuple[bytes, ...]:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset import records, spool, statistics
+from odtool.dataset import drafts, records, spool, statistics
 from odtool.dataset.image_file import ImageHeader, read_header
 from odtool.dataset.records import CheckedImage, ShardPlan
 from odtool.dataset.survey import lay
@@ -49,7 +49,7 @@ def test_an_example_parses_to_what_went_in(
     image = AnnotatedImage(Path(name), Path("a.xml"), tuple(objects), source_id="id-1")
     checked = CheckedImage(image, ImageHeader("jpeg", width, 480, 3, 8, len(encoded)))
     feature = example_message.FromString(
-        b"".join(records.example(records.draft(checked), encoded, CLASSES))
+        b"".join(drafts.example(drafts.draft(checked), encoded, CLASSES))
     ).features.feature
     assert feature["image/encoded"].byteslist.value == [encoded]
     assert feature["image/key/sha256"].byteslist.value == [hashlib.sha256(encoded).hexdigest().encode()]
