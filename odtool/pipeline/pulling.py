@@ -101,7 +101,8 @@ def _download(model: ZooModel, target: Path, url: str, report: Report, download:
         before = download(url, partial, report=report, most=_MOST_BYTES)
     except ConfigError as error:
         place = target.with_name(f"{model.folder}.tar.gz")
-        hint = f"Give the same command again to go on, or put the file at {place} by hand and give it then."
+        go_on = "Give the same command again to go on, or put" if partial.size() else "Put"
+        hint = f"{go_on} the file at {place} by hand and give the same command again."
         raise ConfigError(error.message, error.hint or hint) from None
     size = partial.size()
     try:

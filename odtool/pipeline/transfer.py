@@ -94,21 +94,23 @@ def download(
     if not partial.known(url):
         partial.remove()
     before, failures = partial.size(), 0
+    furthest = before
     while True:
-        had = partial.size()
         try:
             _attempt(url, partial, report, most)
         except urllib.error.HTTPError as error:
             error.close()
-            cause = f"the server answers {error.code} {error.reason}"
+            cause = f"the server answers {error.code} {' '.join(str(error.reason).split())}"
             failures = failures + 1 if error.code >= 500 or error.code in _LATER else _ATTEMPTS
         except _BROKEN as error:
             cause = str(getattr(error, "reason", error)) or type(error).__name__
             # A server that was never reached in this run will not be reached a second later either.
             reached = not isinstance(error, urllib.error.URLError) or failures > 0
-            failures = 1 if partial.size() > had else failures + 1 if reached else _ATTEMPTS
+            # The same bytes again are nothing new: a server whose file is shorter than it says would go on for ever.
+            failures = 1 if partial.size() > furthest else failures + 1 if reached else _ATTEMPTS
         else:
             return before
+        furthest = max(furthest, partial.size())
         if failures >= _ATTEMPTS:
             kept = f"; the {partial.size():,} bytes that came are kept" if partial.size() else ""
             raise ConfigError(f"{url}: {cause}{kept}")
