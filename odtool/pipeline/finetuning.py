@@ -41,7 +41,19 @@ def start_from_scratch(draft: Draft, note: str) -> None:
         draft.message.train_config.ClearField(field)
     draft.because("no checkpoint: training starts from scratch", *(f"train_config.{field}" for field in _FIELDS))
     _use_tf2(draft)
+    _train_batch_norm(draft)
     draft.notes.append(note)
+
+
+def _train_batch_norm(draft: Draft) -> None:
+    """Faster R-CNN's configs for GPUs freeze the backbone's batch norm: at random weights it would not normalise."""
+    if draft.message.model.WhichOneof("model") != "faster_rcnn":
+        return
+    extractor = draft.message.model.faster_rcnn.feature_extractor
+    if not extractor.batch_norm_trainable:
+        extractor.batch_norm_trainable = True
+        where = "model.faster_rcnn.feature_extractor.batch_norm_trainable"
+        draft.because("from scratch: there are no averages that could be kept", where)
 
 
 def settle_batch_norm(draft: Draft) -> None:

@@ -89,9 +89,19 @@ def test_a_short_training_from_scratch_lets_batch_norm_settle(workspace: Workspa
     assert reasons(configure(workspace, steps=50, assignments=(f"{path}=0.99",)))[path] == "--set"
 
 
-def test_a_fine_tuned_model_keeps_its_batch_norm(workspace: Workspace) -> None:
+def test_a_two_stage_detector_from_scratch_trains_its_batch_norm(workspace: Workspace) -> None:
+    path = "model.faster_rcnn.feature_extractor.batch_norm_trainable"
+    scratch = configure(workspace, model="faster_rcnn_resnet50_v1_800x1333")
+    assert scratch.config.message.model.faster_rcnn.feature_extractor.batch_norm_trainable
+    assert "from scratch" in reasons(scratch)[path]
+    kept = configure(workspace, model="faster_rcnn_resnet50_v1_800x1333", assignments=(f"{path}=false",))
+    assert not kept.config.message.model.faster_rcnn.feature_extractor.batch_norm_trainable
+
+
+@pytest.mark.parametrize("model", ["ssd_mobilenet_v2_fpnlite_320x320", "faster_rcnn_resnet50_v1_800x1333"])
+def test_a_fine_tuned_model_keeps_its_batch_norm(workspace: Workspace, model: str) -> None:
     checkpoint = save_checkpoint(workspace.root / "elsewhere")
-    tuned = configure(workspace, steps=100, checkpoint=str(checkpoint))
+    tuned = configure(workspace, model=model, steps=100, checkpoint=str(checkpoint))
     assert not [field for field in reasons(tuned) if "batch_norm" in field]
 
 
