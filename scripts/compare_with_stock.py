@@ -3,12 +3,18 @@
     python scripts/compare_with_stock.py train/my_run/pipeline.config
     python scripts/compare_with_stock.py train/my_run/pipeline.config --size 160 --set train_config.batch_size=2
     python scripts/compare_with_stock.py train/my_run/pipeline.config --checkpoint train/my_run/ckpt-300
+    python scripts/compare_with_stock.py train/my_run/pipeline.config --checkpoint train/my_run/ckpt-300 --threads 0
 
 Both start from one checkpoint and read the records in one order. It is of random weights, whose metrics are mostly
 zero, or one that has learned. What has no order of its own is left out on both sides: shuffling, and random
-augmentation, whose draws depend on which thread takes which image. Four processes run one after the other: training and
-evaluation here, training and evaluation there. The losses of every step and every metric are read from the event files,
-and so are the tags. Exit code 1 says that something differs.
+augmentation, whose draws depend on which thread takes which image. Several threads add sums up in the order in which
+they happen to come, and twenty steps of a model that has learned make differences of 1e-3 of what was one of the last
+bit. So one thread computes on both sides, unless --threads says otherwise. With several the stock loop trains twice,
+and its distance from itself stands beside ours from it. (Op determinism does not serve: the API's
+input pipeline fails with it, and two runs with it were not alike.)
+
+The processes run one after the other: training and evaluation here, training and evaluation there. The losses of every
+step and every metric are read from the event files, and so are the tags. Exit code 1 says that something differs.
 """
 
 from __future__ import annotations
@@ -42,30 +48,53 @@ def main() -> int:
     options.add_argument(
         "--checkpoint", type=Path, metavar="PREFIX", help="what both start from; random weights if none"
     )
+    options.add_argument(
+        "--threads",
+        type=int,
+        default=1,
+        help="threads that compute on each side; with more than the default of one, or 0 for all, sums are no longer "
+        "added in one order, and the stock loop's distance from itself is measured too",
+    )
     options.add_argument("--folder", type=Path, help="where to work; a temporary folder by default")
     options.add_argument("--json", action="store_true")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="compare_with_stock_", dir=asked.folder) as name:
-        work = Path(name)
-        ours, stock = work / "ours" / "run", work / "stock" / "run"
-        for folder in (ours, stock):
-            write_config(asked.config, folder, asked)
-        child("start", ours, *([asked.checkpoint.absolute()] if asked.checkpoint else []))
-        for path in (*ours.glob(f"ckpt-{FIRST}.*"), ours / "checkpoint"):
-            shutil.copy(path, stock)
-        child("train", ours)
-        child("stock_train", stock)
-        for path in stock.glob("ckpt-*"):
-            path.unlink()
-        for path in (*ours.glob(f"ckpt-{FIRST + asked.steps}.*"), ours / "checkpoint"):
-            shutil.copy(path, stock)
-        child("evaluate", ours)
-        child("stock_evaluate", stock)
-        child("read_events", ours)
-        child("read_events", stock)
-        found = compare(ours, stock)
+        found = run_both(Path(name), asked)
     show(asked.config, found, as_json=asked.json)
     return 0 if found["equal"] else 1
+
+
+def run_both(work: Path, asked: argparse.Namespace) -> dict[str, Any]:
+    """Trains and evaluates on both sides, and once more on the stock one where that is not the same each time."""
+    ours, stock, again = (work / side / "run" for side in ("ours", "stock", "stock_again"))
+    folders = [ours, stock] if asked.threads == 1 else [ours, stock, again]
+
+    def child(task: str, folder: Path, *others: Path) -> None:
+        run_task(task, asked.threads, folder, *others)
+
+    for folder in folders:
+        write_config(asked.config, folder, asked)
+    child("start", ours, *([asked.checkpoint.absolute()] if asked.checkpoint else []))
+    for folder in folders[1:]:
+        copy_checkpoint(ours, FIRST, folder)
+    child("train", ours)
+    for folder in folders[1:]:
+        child("stock_train", folder)
+    for path in stock.glob("ckpt-*"):
+        path.unlink()
+    copy_checkpoint(ours, FIRST + asked.steps, stock)
+    child("evaluate", ours)
+    child("stock_evaluate", stock)
+    for folder in folders:
+        child("read_events", folder)
+    found = compare(*(json.loads((folder / "events.json").read_text()) for folder in folders))
+    return {"threads": asked.threads, **found}
+
+
+def copy_checkpoint(source: Path, step: int, target: Path) -> None:
+    """Copies the checkpoint of a step and the file that names the newest."""
+    for path in (*source.glob(f"ckpt-{step}.*"), source / "checkpoint"):
+        shutil.copy(path, target)
 
 
 def write_config(source: Path, folder: Path, asked: argparse.Namespace) -> None:
@@ -96,10 +125,10 @@ def shrink(resizer: Any, size: int) -> None:
             setattr(chosen, name, size)
 
 
-def child(task: str, folder: Path, *others: Path) -> None:
+def run_task(task: str, threads: int, folder: Path, *others: Path) -> None:
     """Runs one of TASKS in a process of its own, which ends this one where it fails."""
     done = subprocess.run(
-        [sys.executable, __file__, task, folder, *others], capture_output=True, text=True, check=False
+        [sys.executable, __file__, task, str(threads), folder, *others], capture_output=True, text=True, check=False
     )
     if done.returncode:
         sys.exit(f"{task} of {folder} failed:\n{done.stdout}\n{done.stderr}")
@@ -178,16 +207,15 @@ def read_events(folder: Path) -> None:
     (folder / "events.json").write_text(json.dumps(found))
 
 
-def compare(ours: Path, stock: Path) -> dict[str, Any]:
-    """The largest differences of losses by tag and of metrics, and the tags that only one side has."""
-    here, there = (json.loads((folder / "events.json").read_text()) for folder in (ours, stock))
-    losses = {
-        tag: max(
-            abs(here["train"]["scalars"][tag][step] - value) / max(abs(value), 1.0) for step, value in values.items()
-        )
-        for tag, values in there["train"]["scalars"].items()
-        if tag.startswith("Loss/") or tag == "learning_rate"
-    }
+def compare(here: dict[str, Any], there: dict[str, Any], again: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The largest differences of losses by tag and of metrics, and the tags that only one side has.
+
+    Args:
+        here: what `read_events` found of our training and evaluation.
+        there: the same of the stock ones.
+        again: the same of the stock training, run once more.
+    """
+    losses = loss_differences(here, there)
     metrics = {
         tag: abs(next(iter(here["eval"]["scalars"][tag].values())) - next(iter(values.values())))
         for tag, values in there["eval"]["scalars"].items()
@@ -201,12 +229,24 @@ def compare(ours: Path, stock: Path) -> dict[str, Any]:
         "steps": len(total),
         "first_and_last_loss": [total[min(total, key=int)], total[max(total, key=int)]],
         "losses": losses,
+        "losses_of_stock_run_twice": loss_differences(again, there) if again else None,
         "metrics": metrics,
         "nonzero_metrics": sum(
             next(iter(values.values())) > 0 for tag, values in there["eval"]["scalars"].items() if tag in metrics
         ),
         "tags_of_one_side": tags,
         "equal": max(losses.values()) <= LOSS_TOLERANCE and max(metrics.values()) <= METRIC_TOLERANCE and not tags,
+    }
+
+
+def loss_differences(one: dict[str, Any], other: dict[str, Any]) -> dict[str, float]:
+    """By tag, the largest difference of a step's value, as a share of it where it is above 1."""
+    return {
+        tag: max(
+            abs(one["train"]["scalars"][tag][step] - value) / max(abs(value), 1.0) for step, value in values.items()
+        )
+        for tag, values in other["train"]["scalars"].items()
+        if tag.startswith("Loss/") or tag == "learning_rate"
     }
 
 
@@ -217,9 +257,12 @@ def show(config: Path, found: dict[str, Any], *, as_json: bool) -> None:
         return
     first, last = found["first_and_last_loss"]
     print(f"{config}: {found['steps']} steps, total loss {first:.4f} to {last:.4f}")
+    print(f"  threads: {found['threads'] or 'all'}")
     for kind, limit in (("losses", LOSS_TOLERANCE), ("metrics", METRIC_TOLERANCE)):
         name = max(found[kind], key=found[kind].__getitem__)
         print(f"  {len(found[kind]):2d} {kind}, largest difference {found[kind][name]:.1e} ({name}); allowed {limit:g}")
+    if noise := found["losses_of_stock_run_twice"]:
+        print(f"     the stock loop, run twice, differs from itself by {max(noise.values()):.1e}")
     print(f"  metrics above zero: {found['nonzero_metrics']}")
     print(f"  tags of one side only: {', '.join(found['tags_of_one_side']) or 'none'}")
     print(f"  {'equal' if found['equal'] else 'NOT EQUAL'}")
@@ -236,8 +279,11 @@ if __name__ == "__main__":
         compat.load()
         import tensorflow
 
+        tensorflow.config.threading.set_intra_op_parallelism_threads(int(sys.argv[2]))
+        # Ops that run side by side decide the order of sums, too: with one thread within an op alone, losses differ.
+        tensorflow.config.threading.set_inter_op_parallelism_threads(int(sys.argv[2]))
         # Seeds of random operations in a graph count from its first one, so equal graphs draw equal numbers.
         tensorflow.random.set_seed(0)
-        TASKS[sys.argv[1]](*map(Path, sys.argv[2:]))
+        TASKS[sys.argv[1]](*map(Path, sys.argv[3:]))
     else:
         sys.exit(main())
