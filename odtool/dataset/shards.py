@@ -14,9 +14,9 @@ from odtool.dataset.statistics import ShardFigures
 from odtool.dataset.workers import Crew
 from odtool.workspace import Dataset
 
-SHARD_BYTES = 64 << 20
-"""Image bytes a shard where the number of shards is left to us: large enough to be read in one go, small enough
-that cores share the work and a reader can interleave."""
+SHARD_BYTES = 32 << 20
+"""Image bytes a shard where the number of shards is left to us: large enough to be read in one go, small enough that a
+reader can interleave and cores share the work: in the end one waits for another for as long as half a shard takes."""
 _MOST_SHARDS = 1000
 _ALONE_BYTES = 32 << 20
 """Data sets below this are written before workers would have started where they cannot be forked."""

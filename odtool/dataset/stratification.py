@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -123,7 +124,7 @@ def _weights(
     """Images by class; single images with the same classes share what is `known`, which is most of the memory."""
     if len(unit) == 1:
         found = tuple(labels(unit[0])) or (_NO_CLASS,)
-        return known.setdefault(found, dict.fromkeys(found, 1))
+        return known.get(found) or known.setdefault(found, dict.fromkeys(found, 1))
     return Counter(label for position in unit for label in labels(position) or (_NO_CLASS,))
 
 
@@ -157,8 +158,11 @@ class _Parts:
 
     def lacking_most(self, label: int, size: int) -> str:
         """The part with room for a unit that lacks the class most."""
-        fitting = [name for name in self._room if self.fits(name, size)] or [self._rest]
-        return max(fitting, key=lambda name: (self._lacking[name][label], self._room[name]))
+        chosen, most = self._rest, (-math.inf, 0)
+        for name, room in self._room.items():
+            if self.fits(name, size) and (lacking := (self._lacking[name][label], room)) > most:
+                chosen, most = name, lacking
+        return chosen
 
     def take(self, name: str, size: int, weight: Mapping[int, int]) -> None:
         """Puts a unit into a part."""
