@@ -42,7 +42,8 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         float | None, typer.Option(help="Share of the tiles without objects that is kept; 0.1 by default.")
     ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Write instance masks, for Mask R-CNN.")] = False,
-    shards: Annotated[str, typer.Option(help="Shards a split; auto makes them about 64 MB.")] = "auto",
+    keypoints: Annotated[bool, typer.Option("--keypoints", help="Write key points, from COCO or records.")] = False,
+    shards: Annotated[str, typer.Option(help="Shards a split; auto makes them about 32 MB.")] = "auto",
     label_map: reading.LabelMapOption = None,
     rename: reading.RenameOption = None,
     only: reading.OnlyOption = None,
@@ -81,6 +82,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         grouping=Grouping(group_by) if group_by else None,
         tiling=_tiling(tile, overlap, min_visible, empty_tiles, seed),
         masks=masks,
+        keypoints=keypoints,
         shards=reading.number(shards, "--shards"),
         label_map=label_map,
         chosen=reading.classes(rename, only, drop),

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from odtool.dataset import repair
+from odtool.dataset import keypoints, repair
 from odtool.dataset.image_file import ImageHeader
 from odtool.dataset.records import CheckedImage
 from odtool.dataset.types import AnnotatedImage, Box, Level, ObjectAnnotation, Problem, Unit
@@ -74,7 +74,7 @@ CATALOGUE: dict[str, Check] = {
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
     "key_dropped": Check("warning", "not carried over"),
-    "keypoints_dropped": Check("info", "left out, their boxes kept: records are written without key points"),
+    "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
     "label_missing": Check("warning", "object left out"),
     "labels_several": Check("info", "one object for each class"),
     "mask_missing": Check("warning", "its box is its mask"),
@@ -90,6 +90,7 @@ CATALOGUE: dict[str, Check] = {
     "split_missing": Check("warning", "not read"),
     "tile_box_cut": Check("info", "left out of those tiles; --min-visible sets the limit"),
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
+    "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),
     "tile_object_lost": Check("warning", "left out: in no tile enough of it is visible"),
 }
 """Kind → level and action. Readers and checks name their problems with these."""
@@ -126,6 +127,8 @@ def check_image(image: AnnotatedImage, header: ImageHeader, rules: Rules = USUAL
         if box is not None:
             objects[item.label, box] = item if box is item.box else replace(item, box=box)
     kept = tuple(objects.values())
+    if image.unit == "fraction":
+        kept = tuple([_scaled(item, width, height) if item.keypoints else item for item in kept])
     if header.orientation != 1:
         kept = _turned(kept, header, upright, bool(fixes))
     if not kept:
@@ -172,10 +175,18 @@ def _turned(
         turn = repair.undone_by(header.orientation)
     return tuple(
         replace(
-            item, box=repair.turned(item.box, turn, *size), outline=item.outline and replace(item.outline, turn=turn)
+            item,
+            box=repair.turned(item.box, turn, *size),
+            outline=item.outline and replace(item.outline, turn=turn),
+            keypoints=keypoints.turned(item.keypoints, turn, *size),
         )
         for item in objects
     )
+
+
+def _scaled(item: ObjectAnnotation, width: int, height: int) -> ObjectAnnotation:
+    """The object with its key points in pixels, as its box is by now."""
+    return replace(item, keypoints=keypoints.scaled(item.keypoints, width, height))
 
 
 def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[Box | None, str]:

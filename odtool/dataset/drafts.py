@@ -9,6 +9,7 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from odtool.dataset import keypoints
 from odtool.dataset.features import byte_string, byte_strings, floats, ints, opening, texts, utf8, varint
 from odtool.dataset.pickling import by_position
 from odtool.dataset.types import Extent
@@ -79,6 +80,8 @@ def draft(checked: CheckedImage, drawn: Sequence[bytes] | None = None) -> Draft:
     if any(item.weight is not None for item in objects):
         weights = [1.0 if item.weight is None else item.weight for item in objects]
         pieces.append(floats((b"image/object/weight",), (weights,)))
+    if any(item.keypoints for item in objects):
+        pieces.append(keypoints.serialized(objects, width, height))
     if drawn is not None:
         pieces.append(byte_strings(b"image/object/mask", drawn))
     size = header.width, header.height

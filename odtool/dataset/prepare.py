@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -43,6 +43,8 @@ from odtool.workspace import Dataset
 
 WITH_MASKS = ("coco", "cvat", "label_studio", "labelme", "labelme_xml", "supervisely", "tfrecord", "via", "yolo")
 """Formats whose reader gives outlines."""
+WITH_KEYPOINTS = ("coco", "tfrecord")
+"""Formats whose reader gives key points."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Settings:
     """How images that are larger than a tile are cut."""
     masks: bool = False
     """Write instance masks."""
+    keypoints: bool = False
+    """Write key points; those of records are written in any case."""
     shards: int | None = None
     """Shards a split; None lets their size decide."""
     label_map: Path | None = None
@@ -138,12 +142,18 @@ def _choices(settings: Settings) -> tuple[Choice, ...]:
     if settings.beam is not None:
         beam.check(settings.beam)
     choices = tuple(readers.choose(source, settings.format) for source in settings.sources)
-    if settings.masks and (without := [choice for choice in choices if choice.name not in WITH_MASKS]):
-        raise DataError(
-            f"--masks: {without[0].reader.title} has no masks that odtool reads",
-            f"Masks are read from {', '.join(readers.READERS[name].title for name in WITH_MASKS)}.",
-        )
+    _refuse_without(choices, "masks", WITH_MASKS if settings.masks else ())
+    _refuse_without(choices, "key points", WITH_KEYPOINTS if settings.keypoints else ())
     return choices
+
+
+def _refuse_without(choices: Iterable[Choice], what: str, formats: Collection[str]) -> None:
+    """Raises DataError where a source has a format that is none of those, unless that is none at all."""
+    if formats and (without := [choice for choice in choices if choice.name not in formats]):
+        raise DataError(
+            f"--{what.replace(' ', '')}: {without[0].reader.title} has no {what} that odtool reads",
+            f"{what.capitalize()} are read from {', '.join(readers.READERS[name].title for name in formats)}.",
+        )
 
 
 def _surveyed(
@@ -154,7 +164,7 @@ def _surveyed(
     on_problem: Callable[[Problem], None],
     report: Report,
 ) -> Survey:
-    sources = [replace(source, masks=settings.masks) for source in settings.sources]
+    sources = [replace(source, masks=settings.masks, keypoints=settings.keypoints) for source in settings.sources]
     findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
     with spool.created(stored) as writer:
         return survey(
@@ -263,5 +273,6 @@ def _summary(
             for kind, count in sorted(found.problems.items())
         },
         masks=settings.masks,
+        keypoints=max(found.keypoints, default=0),
         class_changes=tuple(ClassChange(old, new or None, count) for (old, new), count in changes),
     )

@@ -71,6 +71,8 @@ class DatasetSummary:
     problems: dict[str, ProblemSummary] = field(default_factory=dict)
     masks: bool = False
     """Whether the records hold instance masks, as PNGs (image/object/mask)."""
+    keypoints: int = 0
+    """Key points of an object (image/object/keypoint/x and its like); 0 where the records hold none."""
     class_changes: tuple[ClassChange, ...] = ()
 
 
@@ -111,6 +113,7 @@ def _from_json(payload: dict[str, Any]) -> DatasetSummary:
     problems = {name: ProblemSummary(**problem) for name, problem in payload["problems"].items()}
     rest = {key: payload[key] for key in ("classes", "format", "seed", "odtool", "created")}
     rest["masks"] = bool(payload.get("masks", False))
+    rest["keypoints"] = int(payload.get("keypoints", 0))
     rest["class_changes"] = tuple(ClassChange(**change) for change in payload.get("class_changes", ()))
     return DatasetSummary(splits=splits, problems=problems, sources=tuple(payload["sources"]), **rest)
 

@@ -45,6 +45,8 @@ class Survey:
     """The first problem of each kind."""
     changes: Changes = field(default_factory=Counter)
     """Objects whose class was renamed or dropped as asked."""
+    keypoints: set[int] = field(default_factory=set)
+    """Numbers of key points that objects have; empty where none has any."""
 
     def count(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
@@ -70,6 +72,7 @@ class _Result:
     problems: list[Problem]
     classes: dict[str, Path]
     changes: Changes
+    keypoints: set[int]
 
 
 def survey(
@@ -112,6 +115,7 @@ def survey(
         for label, path in result.classes.items():
             made.classes.setdefault(label, path)
         made.changes.update(result.changes)
+        made.keypoints |= result.keypoints
         report(len(made.index), 0)
     return made
 
@@ -134,7 +138,7 @@ def _chunks(
 
 def _examine(task: _Task) -> _Result:
     """Runs in a worker. One step for all images, then the next: a fifth faster, as caches then hold one step's code."""
-    result = _Result(Piece(), [], [], {}, Counter())
+    result = _Result(Piece(), [], [], {}, Counter(), set())
     found = list(_parsed(task.findings))
     headers = [item if isinstance(item, Problem) else _header(item, task.rules) for item in found]
     kept = []
@@ -167,6 +171,8 @@ def _checked(image: AnnotatedImage, header: ImageHeader, task: _Task, result: _R
     result.problems.extend(replace(problem, image=named.source_id or "") for problem in problems)
     for annotation in objects:
         result.classes.setdefault(annotation.label, image.source)
+        if annotation.keypoints:
+            result.keypoints.add(len(annotation.keypoints))
     if task.source.masks:
         checked = _with_outlines(checked, image.unit, result.problems)
     if not tiles.applies(checked.header, task.tiling):

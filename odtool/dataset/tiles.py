@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
-from odtool.dataset import repair
+from odtool.dataset import keypoints, repair
 from odtool.dataset.image_file import ImageHeader
 from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation, Problem
 from odtool.errors import DataError
@@ -59,12 +59,13 @@ def cut(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tuple[tup
     """
     made: list[Tile] = []
     kept_somewhere: set[int] = set()
-    pieces = empty = left_out = 0
+    pieces = empty = left_out = points = 0
     for y in starts(header.height, tiling.size, tiling.overlap):
         for x in starts(header.width, tiling.size, tiling.overlap):
             area = Box(x, y, min(x + tiling.size, header.width), min(y + tiling.size, header.height))
-            inside, cut_away = _inside(image.objects, area, tiling.min_visible)
+            inside, cut_away, points_away = _inside(image.objects, area, tiling.min_visible)
             pieces += cut_away
+            points += points_away
             kept_somewhere.update(number for number, _ in inside)
             if not inside:
                 empty += 1
@@ -80,6 +81,9 @@ def cut(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tuple[tup
     if pieces:
         detail = f"{pieces} boxes in tiles of {image.name} with less than {tiling.min_visible:g} of their area"
         problems.append(Problem("tile_box_cut", image.source, detail))
+    if points:
+        detail = f"{points} key points of objects in tiles of {image.name}"
+        problems.append(Problem("tile_keypoints_cut", image.source, detail))
     if left_out:
         detail = f"{left_out} of {empty} without objects, {len(made)} tiles kept"
         problems.append(Problem("tile_empty", image.path, detail))
@@ -99,9 +103,9 @@ def starts(length: int, size: int, overlap: int) -> list[int]:
 
 def _inside(
     objects: Sequence[ObjectAnnotation], area: Box, min_visible: float
-) -> tuple[list[tuple[int, ObjectAnnotation]], int]:
-    """The objects of a tile with their numbers, and how many others only stick into it."""
-    found, cut_away = [], 0
+) -> tuple[list[tuple[int, ObjectAnnotation]], int, int]:
+    """The objects of a tile with their numbers, how many others only stick into it, and key points outside of it."""
+    found, cut_away, points_away = [], 0, 0
     for number, item in enumerate(objects):
         box = item.box
         xmin, ymin = max(box.xmin, area.xmin), max(box.ymin, area.ymin)
@@ -115,8 +119,12 @@ def _inside(
         moved = Box(xmin - area.xmin, ymin - area.ymin, xmax - area.xmin, ymax - area.ymin)
         whole = (xmin, ymin, xmax, ymax) == (box.xmin, box.ymin, box.xmax, box.ymax)
         size = item.area if whole or item.area is None else item.area * visible
-        found.append((number, replace(item, box=moved, truncated=item.truncated or not whole, area=size)))
-    return found, cut_away
+        made = replace(item, box=moved, truncated=item.truncated or not whole, area=size)
+        if item.keypoints:
+            points, lost = keypoints.within(item.keypoints, area)
+            made, points_away = replace(made, keypoints=points), points_away + lost
+        found.append((number, made))
+    return found, cut_away, points_away
 
 
 def _chosen(source_id: str, x: int, y: int, tiling: Tiling) -> bool:

@@ -51,6 +51,19 @@ class Outline:
 
 @by_position
 @dataclass(frozen=True, slots=True)
+class KeyPoint:
+    """A point of an object, such as a person's left eye."""
+
+    x: float
+    y: float
+    """In the box's unit."""
+    visibility: int = 0
+    """As COCO has it: 0 not labelled, 1 hidden, 2 visible. Where it is 0, the place means nothing."""
+    name: str = ""
+
+
+@by_position
+@dataclass(frozen=True, slots=True)
 class ObjectAnnotation:
     """One annotated object of an image."""
 
@@ -69,6 +82,8 @@ class ObjectAnnotation:
     """How much the object counts in training where records say so; else 1."""
     outline: Outline | None = None
     """The object's mask, where the format gives it and it is asked for."""
+    keypoints: tuple[KeyPoint, ...] = ()
+    """As many and in the same order for all objects of a data set that has them."""
 
 
 @by_position
@@ -148,6 +163,8 @@ class Source:
     """Goes before the images' source ids where several sources are merged; ends with a slash."""
     masks: bool = False
     """Whether objects' outlines are asked for."""
+    keypoints: bool = False
+    """Whether objects' key points are asked for; those that lie in records are carried over in any case."""
     root: Path = field(init=False)
     """The folder that the source's own paths may lead to, and nowhere above it. Looked for once: it is used often."""
 

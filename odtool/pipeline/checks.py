@@ -140,9 +140,10 @@ def check_annotations(loaded: PipelineConfig, files: Collection[Path], path: Pat
     """Raises ConfigError where the model learns what prepare, by its own account, has not written."""
     for folder in {file.parent for file in files}:
         try:
-            held = ["masks"] if statistics.load(Dataset(folder)).masks else []
+            summary = statistics.load(Dataset(folder))
         except DataError:
             continue  # records of other origin, which nothing is known of
+        held = [what for what, there in (("masks", summary.masks), ("key points", summary.keypoints)) if there]
         for error in heads.missing(loaded, held, f"the records in {folder}"):
             raise ConfigError(f"{path}: {error.message}", error.hint)
 

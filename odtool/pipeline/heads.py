@@ -30,7 +30,7 @@ _CENTER_NET_TASKS = {
 }
 _HINTS: Mapping[str, str] = {
     "masks": "Write them: odtool prepare --masks. Or have their head taken off: odtool configure --pipeline FILE",
-    "key points": "odtool prepare writes none. Have their head taken off: odtool configure --pipeline FILE",
+    "key points": "Write those of COCO: odtool prepare --keypoints. Or have their head taken off: odtool configure",
 }
 _MASK_READER_FIELDS = ("load_instance_masks", "mask_type")
 _OTHER_READER_FIELDS = (
@@ -69,14 +69,17 @@ def missing(loaded: PipelineConfig, held: Collection[str], where: str) -> Iterat
             yield ConfigError(f"{field} learns {what}, and {where} hold none", _HINTS[what])
 
 
-def fit(draft: Draft, *, masks: bool) -> None:
+def fit(draft: Draft, *, masks: bool, keypoints: bool = False) -> None:
     """Removes what would need key points or tracks in the records, and where these hold none, masks.
+
+    Key points are taken off though the records hold some: their number, names and label map are not odtool's to know.
 
     The API fails on a mask or key point head whose annotations are missing, after minutes of start-up. What is left
     is the same detector, and the checkpoint's backbone still fits it.
 
     Args:
         masks: whether the records hold instance masks, as PNGs.
+        keypoints: whether they hold key points, which is only told.
     """
     name = config.architecture(draft.config)
     removed: list[str] = []
@@ -87,9 +90,15 @@ def fit(draft: Draft, *, masks: bool) -> None:
     _from_evaluation(draft, masks=masks and _learns_masks(draft))
     _from_readers(draft, masks=masks and _learns_masks(draft))
     _from_augmentation(draft)
-    if removed:
+    kept_in_records = keypoints and "key points" in removed
+    if removed := [what for what in removed if not (keypoints and what == "key points")]:
         what = " and ".join(dict.fromkeys(removed))
         draft.notes.append(f"the records have no {what}: the model's head for {what} is taken off")
+    if kept_in_records:
+        draft.notes.append(
+            "the model's head for key points is taken off: odtool configure sets none up. To train one on the records' "
+            "key points, write train/<run>/pipeline.config by hand"
+        )
     if masks and not _learns_masks(draft):
         draft.notes.append("the records hold masks, which this model does not learn; Mask R-CNN does")
 

@@ -30,7 +30,7 @@ def fit(draft: Draft, dataset: Dataset, summary: DatasetSummary) -> None:
         ConfigError: the data set has nothing to train or to evaluate on.
     """
     evaluation = evaluation_split(dataset, summary)
-    heads.fit(draft, masks=summary.masks)
+    heads.fit(draft, masks=summary.masks, keypoints=summary.keypoints > 0)
     _set_classes(draft, len(summary.classes), dataset)
     _set_readers(draft, dataset, summary, evaluation)
     _set_evaluation(draft, summary.splits[evaluation].images, evaluation)

@@ -69,6 +69,19 @@ def test_masks_in_the_records_are_enough(workspace: Workspace) -> None:
     checks.check(made, Path("my.config"))
 
 
+def test_key_points_in_the_records_are_enough_and_configure_sets_none_up(workspace: Workspace) -> None:
+    summary = json.loads(workspace.data.summary.read_text())
+    workspace.data.summary.write_text(json.dumps(summary | {"keypoints": 17}))
+    request = Request(model=KEY_POINTS, steps=100, checkpoint="none", dry_run=True)
+    configured = configuration.configure(workspace, request)
+    assert heads.needed(configured.config) == {}
+    assert any("odtool configure sets none up" in note for note in configured.notes)
+    assert not any("the records have no key points" in note for note in configured.notes)
+    made = configured.config
+    made.message.model.center_net.keypoint_estimation_task.add()
+    checks.check(made, Path("my.config"))
+
+
 def test_a_look_at_the_records_tells_as_well() -> None:
     made = zoo.build(zoo.find(MASKS))
     assert list(findings.of_annotations(made, "train", {"masks": 1, "key points": 0})) == []

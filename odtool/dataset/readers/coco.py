@@ -16,6 +16,8 @@ _KEYS = (b'"images"', b'"annotations"', b'"categories"')
 _RANKS = ("instances", "", "person_keypoints", "keypoints", "labels", "stuff", "image_info", "panoptic", "captions")
 """Kinds of COCO files by the beginning of their names ('' is any other), those about objects first. Of several
 files for one split only the first kind is read, as the others speak of the same images."""
+_POINTED = ("person_keypoints", "keypoints")
+"""Kinds that come before all others where key points are asked for."""
 
 
 def detect(path: Path) -> str | None:
@@ -66,7 +68,7 @@ def read(source: Source) -> Iterator[Finding]:
             better = next(other for other in chosen if _split(other, source) == _split(file, source))
             yield Problem("file_skipped", file, f"{better.name} is read in its place")
             continue
-        parsed = parse(documents.read_bytes(file), file, with_outlines=source.masks)
+        parsed = parse(documents.read_bytes(file), file, with_outlines=source.masks, with_points=source.keypoints)
         if parsed.skip:
             reasons.append(f"{file.name} {parsed.skip}")
             yield Problem("file_skipped", file, parsed.skip)
@@ -106,9 +108,11 @@ def _findings(
         yield AnnotatedImage(found.path, file, image.objects, split=split, source_id=identity, declared_size=image.size)
 
 
-def _kind(file: Path) -> int:
-    """Position in _RANKS."""
+def _kind(file: Path, *, pointed: bool = False) -> int:
+    """Position in _RANKS; before them where key points are asked for and it has some."""
     name = file.stem.lower()
+    if pointed and name.startswith(_POINTED):
+        return -1
     return next((rank for rank, kind in enumerate(_RANKS) if kind and name.startswith(kind)), _RANKS.index(""))
 
 
@@ -123,8 +127,8 @@ def _chosen(files: list[Path], source: Source) -> list[Path]:
     best: dict[str | None, int] = {}
     for file in files:
         split = _split(file, source)
-        best[split] = min(_kind(file), best.get(split, len(_RANKS)))
-    return [file for file in files if _kind(file) == best[_split(file, source)]]
+        best[split] = min(_kind(file, pointed=source.keypoints), best.get(split, len(_RANKS)))
+    return [file for file in files if _kind(file, pointed=source.keypoints) == best[_split(file, source)]]
 
 
 def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:

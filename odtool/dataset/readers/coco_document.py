@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset import masks
+from odtool.dataset import keypoints, masks
 from odtool.dataset.masks import from_coco
 from odtool.dataset.readers import documents, values
-from odtool.dataset.types import Box, ObjectAnnotation
+from odtool.dataset.types import Box, KeyPoint, ObjectAnnotation
 from odtool.errors import DataError
 
 
@@ -37,8 +37,8 @@ class CocoFile:
     """Why there is nothing to be read from it, or ''."""
 
 
-def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> CocoFile:
-    """Parses a JSON file's bytes, perhaps with objects' outlines; `path` is only named in errors.
+def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: bool = False) -> CocoFile:
+    """Parses a JSON file's bytes, perhaps with objects' outlines and key points; `path` is only named in errors.
 
     Raises:
         DataError: it is not JSON, or what is in it contradicts the format.
@@ -55,6 +55,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> CocoFile:
         return CocoFile((), (), skip="has neither annotations nor categories")
     problems: list[tuple[str, str]] = []
     names = _categories(document.get("categories", []), path)
+    point_names = _point_names(document["categories"]) if with_points else []
     images, entries = _images(document["images"], path)
     objects: dict[str, list[ObjectAnnotation]] = {}
     for number, item in enumerate(annotations):
@@ -72,8 +73,9 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> CocoFile:
             continue
         if with_outlines:
             found = replace(found, outline=from_coco(item.get("segmentation")))
+        found = replace(found, keypoints=_points(item, point_names, path, number)) if point_names else found
         objects.setdefault(image_id, []).append(found)
-    if pointed := sum(map(_has_key_points, annotations)):
+    if not with_points and (pointed := sum(map(_has_key_points, annotations))):
         problems.append(("keypoints_dropped", f"{pointed} of {len(annotations)} annotations have key points"))
     used = {item.label for found in objects.values() for item in found}
     return CocoFile(
@@ -92,6 +94,29 @@ def _has_key_points(item: Any) -> bool:
     """Whether any is marked: those that are not stand there as zeros."""
     points = item.get("keypoints") if isinstance(item, dict) else None
     return isinstance(points, list) and any(points)
+
+
+def _point_names(categories: list[dict[str, Any]]) -> list[str]:
+    """Of the category with most key points; empty where none has any."""
+    named = [item.get("keypoints") for item in categories]
+    found = max((names for names in named if isinstance(names, list)), key=len, default=[])
+    return [str(name) for name in found]
+
+
+def _points(item: dict[str, Any], names: list[str], path: Path, number: int) -> tuple[KeyPoint, ...]:
+    """An object's key points, and after them the others of the file, so that all objects have as many.
+
+    In COCO each is x, y and a visibility, for the names of its category.
+    """
+    given = item.get("keypoints") or []
+    numbers = [_number(value) for value in given] if isinstance(given, list) else [None]
+    if None in numbers or len(numbers) % 3 or len(numbers) > 3 * len(names):
+        what = f"annotations[{number}]: keypoints are not up to {len(names)} times x, y and visibility"
+        raise _wrong(path, f"{what}: {str(given)[:80]}")
+    found = [float(value or 0) for value in numbers]
+    rows = zip(found[::3], found[1::3], found[2::3], names, strict=False)
+    points = [KeyPoint(x, y, max(int(visibility), 0), name) for x, y, visibility, name in rows]
+    return keypoints.filled(points, names)
 
 
 def _categories(items: Any, path: Path) -> dict[str, str]:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import starmap
+from math import isfinite
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -14,7 +16,17 @@ from odtool.dataset.examples import Features
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.folders import Folder, find_image, image_folders, walk
 from odtool.dataset.splits import split_of_name
-from odtool.dataset.types import AnnotatedImage, Box, Extent, Finding, ObjectAnnotation, Outline, Problem, Source
+from odtool.dataset.types import (
+    AnnotatedImage,
+    Box,
+    Extent,
+    Finding,
+    KeyPoint,
+    ObjectAnnotation,
+    Outline,
+    Problem,
+    Source,
+)
 from odtool.errors import DataError
 
 _NAME = re.compile(r"\.(tf)?rec(ord)?s?([-_.]|$)|-\d{5}-of-\d{5}$", re.IGNORECASE)
@@ -30,11 +42,15 @@ _FLAGS = {
 _TEXT, _LABEL, _AREA, _VIEW, _WEIGHT, _MASK = (
     f"image/object/{name}" for name in ("class/text", "class/label", "area", "view", "weight", "mask")
 )
+_POINT_X, _POINT_Y, _POINT_SEEN, _POINT_NAME, _POINT_NUMBER = (
+    f"image/object/keypoint/{name}" for name in ("x", "y", "visibility", "text", "num")
+)
 _MADE_ANEW = {"image/key/sha256", "image/format", "image/colorspace", "image/channels"}
 """Keys whose values follow from the encoded image."""
 _KNOWN = _MADE_ANEW | {
     *_BOX, *_FLAGS.values(), _TEXT, _LABEL, _AREA, _VIEW, _WEIGHT,
     "image/encoded", "image/filename", "image/source_id", "image/height", "image/width",
+    _POINT_X, _POINT_Y, _POINT_SEEN, _POINT_NAME, _POINT_NUMBER,
 }  # fmt: skip
 Value = TypeVar("Value")
 
@@ -246,6 +262,7 @@ def _objects(
     areas = _listed(found.floats, _AREA, count, where)
     weights = _listed(found.floats, _WEIGHT, count, where)
     flags = {name: _listed(found.ints, key, count, where) for name, key in _FLAGS.items()}
+    points = list(_points(found, data, count, where))
     for position in range(count):
         label = texts[position] if texts else ""
         index = ids[position] if ids else 0
@@ -264,14 +281,36 @@ def _objects(
             outline=outlines[position] if outlines else None,
             area=areas[position] if areas and 0 < areas[position] < float("inf") else None,
             weight=weights[position] if weights else None,
+            keypoints=points[position] if points else (),
         )
 
 
-def _listed(store: Mapping[str, list[Value]], key: str, count: int, where: str) -> list[Value]:
+def _points(found: Features, data: bytes, count: int, where: str) -> Iterator[tuple[KeyPoint, ...]]:
+    """The key points of each object, as many for each; nothing at all where the record has none.
+
+    Without visibilities, those with a place are labelled, as tf_example_decoder.py has it.
+    """
+    xs, ys = found.floats.get(_POINT_X, []), found.floats.get(_POINT_Y, [])
+    total = len(xs)
+    if len(ys) != total or (total and (not count or total % count)):
+        detail = f"{total} key points across and {len(ys)} down for {count} boxes"
+        raise DataError(f"{where}: {detail}", "Write the record anew, with as many for each box.")
+    seen = _listed(found.ints, _POINT_SEEN, total, where, "key points") or [
+        2 * (isfinite(x) and isfinite(y)) for x, y in zip(xs, ys, strict=True)
+    ]
+    spans = _listed(found.texts, _POINT_NAME, total, where, "key points")
+    names = [_decoded(data, span) for span in spans] or [""] * total
+    points = list(starmap(KeyPoint, zip(xs, ys, [max(value, 0) for value in seen], names, strict=True)))
+    each = total // count if total else 0
+    for start in range(0, total, max(each, 1)):
+        yield tuple(points[start : start + each])
+
+
+def _listed(store: Mapping[str, list[Value]], key: str, count: int, where: str, what: str = "boxes") -> list[Value]:
     """One value a box, or none at all."""
     values = store.get(key, [])
     if values and len(values) != count:
-        raise DataError(f"{where}: {key} has {len(values)} values for {count} boxes", "Write the record anew.")
+        raise DataError(f"{where}: {key} has {len(values)} values for {count} {what}", "Write the record anew.")
     return values
 
 
