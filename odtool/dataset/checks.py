@@ -74,6 +74,7 @@ CATALOGUE: dict[str, Check] = {
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
     "key_dropped": Check("warning", "not carried over"),
+    "keypoints_differ": Check("warning", "kept; the API reads one number of key points for all objects"),
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
     "label_missing": Check("warning", "object left out"),
     "labels_several": Check("info", "one object for each class"),

@@ -1,8 +1,8 @@
-"""Problems of a data set as a whole: identical images, and classes that are rare or missing from a split."""
+"""Problems of a data set as a whole: identical images, rare or missing classes, key points that differ in number."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from odtool.dataset.types import AnnotatedImage, Problem
@@ -29,6 +29,17 @@ def of_duplicates(
             kind = "image_duplicate" if one == other else "image_straddles"
             where = "" if one == other else f" ({other}; that one is in {one})"
             yield Problem(kind, image.path, f"{image.name} has the bytes of {first.path}{where}", image.source_id or "")
+
+
+def of_key_points(numbers: Collection[int], source: Path) -> Iterator[Problem]:
+    """Objects with more key points than others: sources that speak of different ones, or name none.
+
+    Args:
+        numbers: of key points that objects have.
+    """
+    if len(numbers) > 1:
+        told = " and ".join(map(str, sorted(numbers)))
+        yield Problem("keypoints_differ", source, f"objects with {told} key points")
 
 
 def of_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], file: Path) -> Iterator[Problem]:

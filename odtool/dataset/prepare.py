@@ -228,7 +228,9 @@ def _assigned(
         groups=splits.joined(index.groups, same),
         labels=index.class_numbers(),
     )
-    for problem in _of_the_whole(index, same, assigned, stored, settings.sources[0].path):
+    source = settings.sources[0].path
+    of_points = coverage.of_key_points(found.keypoints, source)
+    for problem in (*_of_the_whole(index, same, assigned, stored, source), *of_points):
         found.count(problem)
         on_problem(problem)
     return assigned

@@ -188,6 +188,20 @@ def test_the_file_with_key_points_is_read_where_they_are_asked_for(
     assert prepared.first["file_skipped"].file.name == "instances.json"
 
 
+def test_points_without_names_are_written_and_differing_numbers_told(
+    tmp_path: Path, shared_data: Path, write_image: Callable[..., Path], read_records: ReadRecords
+) -> None:
+    nameless = Source(shared_data / "formats" / "coco_dataset" / "coco_person_keypoints")
+    prepared = prepare(Settings((nameless,), tmp_path / "one", workers=1, keypoints=True))
+    found = read_records(tmp_path / "one")
+    assert sorted(record[KEY + "num"] for record in found.values()) == [[2], [3, 3]]
+    assert all(KEY + "text" not in record for record in found.values())
+    assert "keypoints_differ" not in prepared.first
+    other = Source(coco_set(tmp_path / "set", write_image, [16, 12, 2, 0, 0, 0]), prefix="other/")
+    prepared = prepare(Settings((nameless, other), tmp_path / "both", workers=1, keypoints=True))
+    assert prepared.first["keypoints_differ"].detail == "objects with 2 and 3 key points"
+
+
 def test_a_format_without_key_points_is_refused(tmp_path: Path, voc_set: Callable[..., Path]) -> None:
     with pytest.raises(DataError, match="--keypoints: Pascal VOC XML has no key points that odtool reads"):
         prepare(Settings((Source(voc_set(3)),), tmp_path / "out", keypoints=True))

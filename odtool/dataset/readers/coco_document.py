@@ -55,7 +55,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: 
         return CocoFile((), (), skip="has neither annotations nor categories")
     problems: list[tuple[str, str]] = []
     names = _categories(document.get("categories", []), path)
-    point_names = _point_names(document["categories"]) if with_points else []
+    point_names = _point_names(document["categories"], annotations) if with_points else []
     images, entries = _images(document["images"], path)
     objects: dict[str, list[ObjectAnnotation]] = {}
     for number, item in enumerate(annotations):
@@ -96,11 +96,16 @@ def _has_key_points(item: Any) -> bool:
     return isinstance(points, list) and any(points)
 
 
-def _point_names(categories: list[dict[str, Any]]) -> list[str]:
-    """Of the category with most key points; empty where none has any."""
+def _point_names(categories: list[dict[str, Any]], annotations: list[Any]) -> list[str]:
+    """Of the category with most key points; where none names any, '' for each of the annotation with most."""
     named = [item.get("keypoints") for item in categories]
     found = max((names for names in named if isinstance(names, list)), key=len, default=[])
-    return [str(name) for name in found]
+    return [str(name) for name in found] or [""] * max(map(_most_points, annotations), default=0)
+
+
+def _most_points(item: Any) -> int:
+    points = item.get("keypoints") if isinstance(item, dict) else None
+    return len(points) // 3 if isinstance(points, list) else 0
 
 
 def _points(item: dict[str, Any], names: list[str], path: Path, number: int) -> tuple[KeyPoint, ...]:
