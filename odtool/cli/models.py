@@ -184,7 +184,7 @@ def _reporter(shown: ExitStack, model: ZooModel) -> Callable[[int, int], None]:
         nonlocal report
         if report is None:
             console.say(f"downloading {model.folder}")
-            report = shown.enter_context(console.progress("MB", round(total / 1e6)))
+            report = shown.enter_context(console.progress("megabytes", round(total / 1e6)))
         report(round(have / 1e6), have)
 
     return show

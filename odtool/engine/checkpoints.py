@@ -5,10 +5,13 @@ from __future__ import annotations
 import atexit
 import functools
 import logging
+import math
 import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,10 @@ _GLOB_CHARACTERS = frozenset("*?[]\\")
 _STRAY = re.compile(r"ckpt-\d+(\.data-\d+-of-\d+|_temp.*)")
 
 log = logging.getLogger("odtool.engine")
+
+
+class DamagedError(OdtoolError):
+    """A checkpoint whose files are not what its index says."""
 
 
 def save(run: Run, checkpoint: Any, step: int) -> Path:
@@ -68,7 +75,7 @@ def newest(run: Run) -> tuple[int, Path] | None:
             pass  # what the system refuses to read is no damage, and its error says so better than TensorFlow's
         try:
             steps = steps_done(prefix)
-        except tf.errors.OpError as error:
+        except (DamagedError, tf.errors.OpError) as error:
             _set_aside(prefix, error)
         else:
             return (steps, prefix) if steps else None
@@ -98,11 +105,46 @@ def steps_done(prefix: Path) -> int:
     """Read from the checkpoint itself, as the stock loop numbers its files by saves and not by steps.
 
     Raises:
-        tensorflow.errors.OpError: the checkpoint is gone or damaged.
+        DamagedError: its data is not all there.
+        tensorflow.errors.OpError: the checkpoint is gone, or its index damaged.
     """
     import tensorflow as tf
 
-    return int(tf.train.load_checkpoint(readable(prefix)).get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE"))
+    with _damage_told(prefix):
+        reader = tf.train.load_checkpoint(readable(prefix))
+        types, shapes = reader.get_variable_to_dtype_map(), reader.get_variable_to_shape_map()
+        least = sum(
+            len(reader.get_tensor(name)) if types[name] == tf.string else math.prod(shapes[name]) * types[name].size
+            for name in types
+        )
+        have = sum(path.stat().st_size for path in prefix.parent.glob(f"{prefix.name}.data-*"))
+        if have < least:
+            raise IndexError(f"{have:,} bytes where its index tells of {least:,}")
+        return int(reader.get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE"))
+
+
+def read_into(checkpoint: Any, prefix: Path) -> Any:
+    """`checkpoint.restore`, and its status.
+
+    Raises:
+        DamagedError: the checkpoint's files are not what its index says.
+    """
+    with _damage_told(prefix):
+        return checkpoint.restore(readable(prefix))
+
+
+@contextmanager
+def _damage_told(prefix: Path) -> Iterator[None]:
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.OutOfRangeError, IndexError) as error:
+        # IndexError is how TensorFlow's reader says that a file is shorter than its index.
+        cause = str(error).strip().splitlines()[0][:200]
+        raise DamagedError(
+            f"{prefix} is damaged: {cause}", "Copy or download it again, or use another checkpoint."
+        ) from None
 
 
 def restore_newest(run: Run, checkpoint: Any) -> int | None:
@@ -114,13 +156,11 @@ def restore_newest(run: Run, checkpoint: Any) -> int | None:
     Raises:
         OdtoolError: it is of another model.
     """
-    import tensorflow as tf
-
     while found := newest(run):
         step, prefix = found
         try:
             _fill(run, checkpoint, prefix)
-        except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
+        except DamagedError as error:
             _set_aside(prefix, error)
         else:
             return step
@@ -133,11 +173,9 @@ def restore(run: Run, checkpoint: Any, step: int, prefix: Path, *, is_chief: boo
     Raises:
         OdtoolError: it is damaged, or of another model.
     """
-    import tensorflow as tf
-
     try:
         _fill(run, checkpoint, prefix)
-    except (tf.errors.DataLossError, tf.errors.OutOfRangeError) as error:
+    except DamagedError as error:
         if is_chief:
             _set_aside(prefix, error)
         raise OdtoolError(f"{prefix} is damaged", "Start again: training goes on from the one before.") from None
@@ -148,7 +186,7 @@ def _fill(run: Run, checkpoint: Any, prefix: Path) -> None:
     import tensorflow as tf
 
     try:
-        checkpoint.restore(readable(prefix)).assert_existing_objects_matched()
+        read_into(checkpoint, prefix).assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
         raise OdtoolError(
             f"{prefix} does not fit the model of {run.pipeline_config}: {str(error).splitlines()[0][:200]}",
@@ -158,7 +196,8 @@ def _fill(run: Run, checkpoint: Any, prefix: Path) -> None:
 
 def _set_aside(prefix: Path, error: Exception) -> None:
     """Renames a damaged checkpoint's files, so that it no longer counts as one; nothing is deleted."""
-    log.warning("%s is damaged and is renamed to .damaged: %s", prefix.name, str(error).splitlines()[0][:200])
+    cause = str(error).strip().splitlines()[0].removeprefix(f"{prefix} is damaged: ")
+    log.warning("%s is damaged and is renamed to .damaged: %s", prefix.name, cause[:200])
     for path in sorted(prefix.parent.glob(f"{prefix.name}.*"), key=lambda path: path.suffix != ".index"):
         path.replace(path.with_name(f"{path.name}.damaged"))
 

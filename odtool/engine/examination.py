@@ -41,7 +41,8 @@ def examine(run: Run) -> dict[str, Any]:
     Returns:
         variables and parameters (how many the model has), checkpoint (its prefix, None where the config names none),
         checkpoint_type, checkpoint_variables, restored, restored_parameters, new (name, shape and reason of each),
-        left (names) and error: why restoring fails, by the API's own attempt; None where it does not.
+        left (names), error: why restoring fails, by the API's own attempt; None where it does not; and hint: what to
+        do then.
 
     Raises:
         OdtoolError: the config cannot be read.
@@ -72,6 +73,7 @@ def _held_against(configs: model.Configs, detector: Any, own: Shapes, folder: Pa
     except (tf.errors.OpError, ValueError, NotImplementedError) as error:
         return {"checkpoint_type": kind, "error": f"{settings.fine_tune_checkpoint}: {_first_line(error)}"}
     found = compare(detector, wanted, stored, kind)
+    failure = _attempt(configs, detector, folder)
     return {
         "checkpoint_type": kind,
         "checkpoint_variables": len(stored),
@@ -79,7 +81,8 @@ def _held_against(configs: model.Configs, detector: Any, own: Shapes, folder: Pa
         "restored_parameters": _parameters(own, found.restored),
         "new": [{"name": name, "shape": own[name], "reason": why} for name, why in sorted(found.new.items())],
         "left": sorted(found.left),
-        "error": _attempt(configs, detector, folder),
+        "error": failure.message if failure else None,
+        "hint": failure.hint if failure else None,
     }
 
 
@@ -144,14 +147,14 @@ def _named(root: Any) -> Iterator[tuple[str, Any]]:
                 waiting.append((f"{path}/{escaped}" if path else escaped, child))
 
 
-def _attempt(configs: model.Configs, detector: Any, folder: Path) -> str | None:
+def _attempt(configs: model.Configs, detector: Any, folder: Path) -> ConfigError | None:
     """What keeps the API from restoring the checkpoint into the model."""
     nothing: Any = None
     trainable = model.Trainable(detector, nothing, nothing, lambda: nothing, nothing)
     try:
         model.load_fine_tune_checkpoint(configs, trainable, folder)
     except ConfigError as error:
-        return error.message
+        return error
     return None
 
 

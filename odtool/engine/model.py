@@ -115,8 +115,9 @@ class Restorable:
 
         Raises:
             ConfigError: the checkpoint is of another model.
+            DamagedError: its files are not what its index says.
         """
-        assert_filled(self.checkpoint.restore(checkpoints.readable(prefix)), prefix)
+        assert_filled(checkpoints.read_into(self.checkpoint, prefix), prefix)
         if self.averages is not None:
             # Swapped anew for each checkpoint: restoring has overwritten both sides. Directly: the public method
             # refuses the default strategy, under which one device evaluates.
@@ -195,6 +196,10 @@ def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder
             input_dataset=None,
             unpad_groundtruth_tensors=None,
         )
+    except (tf.errors.DataLossError, tf.errors.OutOfRangeError, IndexError) as error:
+        raise ConfigError(
+            f"fine_tune_checkpoint {path} is damaged: {_first_line(error)}", "Copy or download the checkpoint again."
+        ) from error
     except (
         OSError,
         RuntimeError,
@@ -204,10 +209,13 @@ def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder
         NotImplementedError,
         tf.errors.OpError,
     ) as error:
-        cause = str(error).strip().splitlines()[0][:300]
         raise ConfigError(
-            f"fine_tune_checkpoint {path} ({kind}): {cause}",
+            f"fine_tune_checkpoint {path} ({kind}): {_first_line(error)}",
             "Use the checkpoint of the model that the config describes, with type detection; or a classification "
             "checkpoint of its backbone with type classification.",
         ) from error
     return str(path)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300]

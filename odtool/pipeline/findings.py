@@ -173,8 +173,8 @@ def of_restoring(report: dict[str, Any], resumed_from: int | None) -> Finding:
         return Finding("ok", subject, f"{size}, all new")
     told = size if "restored" not in report else f"{size}; {_restored(report)}"
     if report["error"]:
-        hint = "Use a checkpoint of the same architecture, with fine_tune_checkpoint_type detection: odtool configure"
-        return Finding("error", subject, f"{report['error']} ({told})", hint)
+        usual = "Use a checkpoint of the same architecture, with fine_tune_checkpoint_type detection: odtool configure"
+        return Finding("error", subject, f"{report['error']} ({told})", report.get("hint") or usual)
     if not report["restored"]:
         return Finding(
             "error", subject, f"the checkpoint gives the model nothing ({told})", "See: odtool configure --checkpoint"

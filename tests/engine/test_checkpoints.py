@@ -88,3 +88,26 @@ def test_the_best_is_kept_where_there_are_no_hard_links(run: Run, monkeypatch: p
     monkeypatch.setattr(os, "link", refuse)
     checkpoints.keep_as_best(run, run.checkpoint(10))
     assert (run.best / f"ckpt-10.{DATA}").read_text() == "data 10"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("api")
+@pytest.mark.parametrize("left", [0.0, 0.5, 0.99])
+def test_a_checkpoint_cut_short_is_set_aside_for_the_one_before(trained: Run, left: float) -> None:
+    data = trained.path / f"ckpt-4.{DATA}"
+    size = data.stat().st_size
+    os.truncate(data, int(size * left))
+    with pytest.raises(checkpoints.DamagedError, match=r"ckpt-4 is damaged: "):
+        checkpoints.steps_done(trained.checkpoint(4))
+    assert checkpoints.newest(trained) == (2, trained.checkpoint(2))
+    assert (trained.path / f"ckpt-4.{DATA}.damaged").stat().st_size == int(size * left)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("api")
+def test_reading_a_checkpoint_cut_short_says_so(trained: Run) -> None:
+    import tensorflow as tf
+
+    os.truncate(trained.path / f"ckpt-4.{DATA}", 10)
+    with pytest.raises(checkpoints.DamagedError, match=r"ckpt-4 is damaged: "):
+        checkpoints.read_into(tf.train.Checkpoint(step=tf.Variable(0)), trained.checkpoint(4))

@@ -81,6 +81,28 @@ def test_what_is_counted_is_what_the_api_restores(
     assert (report["error"] or "None").find(error or "None") >= 0
 
 
+@pytest.mark.parametrize("left", [0.0, 0.5])
+def test_a_damaged_checkpoint_is_said_to_be_one(
+    trained: Run, new_run: Callable[..., Run], tmp_path: Path, left: float
+) -> None:
+    from odtool.engine import examination
+
+    prefix = trained.checkpoint(4)
+    for path in prefix.parent.glob(f"{prefix.name}.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    data = tmp_path / f"{prefix.name}.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[: int(data.stat().st_size * left)])
+
+    def change(message: Any) -> None:
+        message.train_config.fine_tune_checkpoint = str(tmp_path / prefix.name)
+        message.train_config.fine_tune_checkpoint_type = "detection"
+        message.train_config.fine_tune_checkpoint_version = 2
+
+    report = examination.examine(new_run(change))
+    assert f"{prefix.name} is damaged: " in report["error"]
+    assert report["hint"] == "Copy or download the checkpoint again."
+
+
 def test_the_engine_answers_in_json(engine: Callable[..., Any], new_run: Callable[..., Run], tmp_path: Path) -> None:
     done = engine("check", new_run().path)
     assert done.returncode == 0, done.stderr

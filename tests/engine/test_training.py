@@ -138,6 +138,17 @@ def test_sigterm_saves_and_after_kill_9_training_goes_on_from_the_newest_whole_c
     assert run.path.joinpath(f"ckpt-{newest + 6}.index.damaged").read_bytes() == b"torn"
 
 
+def test_of_a_checkpoint_cut_short_nothing_is_believed(trained: Run, engine: Engine) -> None:
+    data = trained.path / "ckpt-4.data-00000-of-00001"
+    data.write_bytes(data.read_bytes()[:-100_000])
+    done = engine("train", trained.path, "--checkpoint-every", 2)
+    assert done.returncode == 0, done.stderr
+    assert "ckpt-4 is damaged and is renamed to .damaged: " in done.stdout + done.stderr
+    assert [entry.step for entry in entries(trained, "start")] == [0, 2]
+    assert outcome(trained)["state"] == "finished"
+    assert 4 in trained.checkpoints()
+
+
 def test_a_loss_that_is_not_finite_stops_training_and_names_the_step(
     new_run: Callable[..., Run], engine: Engine
 ) -> None:

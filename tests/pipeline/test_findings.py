@@ -141,3 +141,10 @@ def test_what_the_engine_says_of_the_checkpoint(
     finding = findings.of_restoring({**REPORT, **change}, resumed)
     assert finding.level == level
     assert message in finding.message
+
+
+def test_what_to_do_with_a_checkpoint_that_is_not_restored_is_the_engines_word() -> None:
+    assert (
+        findings.of_restoring({**REPORT, "error": "damaged", "hint": "Copy it again."}, None).hint == "Copy it again."
+    )
+    assert "same architecture" in findings.of_restoring({**REPORT, "error": "other"}, None).hint

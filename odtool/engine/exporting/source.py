@@ -58,7 +58,7 @@ def load(run: Run, prefix: Path) -> Source:
         model.build_restorable(configs, detector, element).restore(prefix)
     else:
         model.make_variables(detector, element)
-        status = tf.train.Checkpoint(model=detector).restore(checkpoints.readable(prefix))
+        status = checkpoints.read_into(tf.train.Checkpoint(model=detector), prefix)
         model.assert_filled(status, prefix)
     names, path = _labels(configs)
     return Source(run, prefix.name, _step(prefix), loaded, configs, names, path, detector)
