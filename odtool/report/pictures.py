@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset import document, examples
-from odtool.dataset.readers import tfrecord
+from odtool.dataset.readers import tfrecord_example
 from odtool.errors import DataError
 from odtool.pipeline import config, records
 from odtool.workspace import Run
@@ -43,13 +43,13 @@ def find(files: Iterable[Path], wanted: Sequence[str]) -> dict[str, Picture]:
         for record in examples.records(path):
             if not missing:
                 return found
-            example = tfrecord.parse(record.data, path, record.number, {})
+            example = tfrecord_example.parse(record.data, path, record.number, {})
             if example.source_id in missing:
                 found[missing.pop(example.source_id)] = _picture(example, record.data)
     return found
 
 
-def _picture(example: tfrecord.Example, data: bytes) -> Picture:
+def _picture(example: tfrecord_example.Example, data: bytes) -> Picture:
     from PIL import Image
 
     name = example.filename or example.source_id

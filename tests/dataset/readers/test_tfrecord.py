@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from odtool.dataset import examples, masks
 from odtool.dataset.prepare import Settings, prepare
-from odtool.dataset.readers import choose, tfrecord
+from odtool.dataset.readers import choose, tfrecord, tfrecord_example
 from odtool.dataset.records import framed
 from odtool.dataset.types import AnnotatedImage, Box, Outline, Problem, Source
 from odtool.errors import DataError
@@ -69,7 +69,7 @@ def test_every_key_of_an_object_is_read(make_example: MakeExample) -> None:
             "image/width": [64],
         }
     )
-    found = tfrecord.parse(data, PATH, 1, {})
+    found = tfrecord_example.parse(data, PATH, 1, {})
     (item,) = found.objects
     assert (item.label, item.box, item.view, item.area) == ("Käse", Box(0.25, 0, 1, 1), "Left", 12.5)
     assert item.weight == 0.5
@@ -98,7 +98,7 @@ def test_every_key_of_an_object_is_read(make_example: MakeExample) -> None:
 def test_classes_come_as_text_or_id_or_both(
     make_example: MakeExample, label: dict[str, Any], names: dict[int, str], expected: list[str], kinds: list[str]
 ) -> None:
-    found = tfrecord.parse(make_example({**BOX, **label}), PATH, 1, names)
+    found = tfrecord_example.parse(make_example({**BOX, **label}), PATH, 1, names)
     assert [item.label for item in found.objects] == expected
     assert [kind for kind, _ in found.problems] == kinds
 
@@ -120,14 +120,14 @@ def test_lists_that_do_not_fit_are_refused_with_the_record(
     make_example: MakeExample, values: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(DataError, match=says):
-        tfrecord.parse(make_example(values), PATH, 7, {})
+        tfrecord_example.parse(make_example(values), PATH, 7, {})
 
 
 def test_records_of_another_kind_are_refused(example_message: Any) -> None:
     message = example_message()
     message.features.feature["objects/bbox"].floatlist.value.extend([0.5])
     with pytest.raises(DataError, match="has neither image/encoded nor image/filename, but objects/bbox"):
-        tfrecord.parse(message.SerializeToString(), PATH, 1, {})
+        tfrecord_example.parse(message.SerializeToString(), PATH, 1, {})
 
 
 def test_shards_splits_label_map_and_missing_shards(tmp_path: Path, make_example: MakeExample) -> None:
@@ -194,7 +194,7 @@ def test_flags_and_weights_go_through_and_what_does_not_is_named(
 
 
 def outlines_of(data: bytes) -> list[Outline | None]:
-    return [item.outline for item in tfrecord.parse(data, PATH, 1, {}, with_outlines=True).objects]
+    return [item.outline for item in tfrecord_example.parse(data, PATH, 1, {}, with_outlines=True).objects]
 
 
 def test_masks_come_as_pngs_or_as_numbers(make_example: MakeExample) -> None:
@@ -237,7 +237,7 @@ def test_mutated_records_are_examples_or_a_data_error(make_example: MakeExample,
     whole = make_example({**BOX, "image/object/class/text": [b"cat"], "image/height": [48], "image/width": [64]})
     at, cut = data.draw(st.integers(0, len(whole))), data.draw(st.integers(0, 4))
     with suppress(DataError):
-        tfrecord.parse(whole[:at] + data.draw(st.binary(max_size=4)) + whole[at + cut :], PATH, 1, {})
+        tfrecord_example.parse(whole[:at] + data.draw(st.binary(max_size=4)) + whole[at + cut :], PATH, 1, {})
 
 
 def test_an_image_is_not_copied_out_of_its_record(make_example: MakeExample) -> None:
