@@ -23,7 +23,7 @@ _LARGEST_BATCH = 65536
 
 def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
     model: Annotated[str | None, typer.Option(help="A model of the zoo or of model_zoo/; see odtool models.")] = None,
-    pipeline: Annotated[Path | None, typer.Option(help="A pipeline.config of your own to start from.")] = None,
+    pipeline: Annotated[Path | None, typer.Option(help="A pipeline.config of your own, or its folder, to start from.")] = None,
     data: Annotated[Path | None, typer.Option(help="Prepared data; data/ in the workspace by default.")] = None,
     run: Annotated[str | None, typer.Option(help="Name of the new run; the model's by default.")] = None,
     batch_size: Annotated[
@@ -156,11 +156,15 @@ def _render(configured: Configured, screen: Console) -> None:
     epochs = f"{configured.epochs:.3g}" if configured.epochs < 1000 else f"{configured.epochs:,.0f}"
     screen.print(
         f"run {configured.run.name}: {settings.architecture}, classes: {settings.num_classes}, "
-        f"{settings.num_steps:,} steps of {settings.batch_size} images ({epochs} epochs)",
+        f"{_counted(settings.num_steps, 'step')} of {_counted(settings.batch_size, 'image')} ({epochs} epochs)",
         markup=False,
     )
     if configured.written:
         screen.print(f"next: odtool train {configured.run.argument}", markup=False)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _value(text: str | None) -> str:

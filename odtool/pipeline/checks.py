@@ -43,7 +43,7 @@ def check_before_training(path: Path) -> Settings:
 
 def check(loaded: PipelineConfig, path: Path) -> Settings:
     """The same for a config in memory; `path` is only named in errors."""
-    architecture = config.architecture(loaded)
+    architecture = config.architecture(loaded, path)
     message = loaded.message
     check_numbers(message, path)
     check_schedule(loaded, path)

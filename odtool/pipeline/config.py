@@ -78,16 +78,20 @@ def save(config: PipelineConfig, path: Path, *, heading: str = "") -> None:
     write_atomically(path, comment + dump(config))
 
 
-def architecture(config: PipelineConfig) -> str:
+def architecture(config: PipelineConfig, path: Path | None = None) -> str:
     """'ssd', 'faster_rcnn', 'mask_rcnn', 'context_rcnn' or 'center_net'.
+
+    Args:
+        path: the file that the config was read from, to be named.
 
     Raises:
         ConfigError: the config has no model, or an experimental one.
     """
     name = config.message.model.WhichOneof("model")
     if name not in ARCHITECTURES:
+        where = f"{path}: model" if path else "model"
         raise ConfigError(
-            f"model: {name or 'nothing'} is not an architecture that odtool configures",
+            f"{where}: {name} is not an architecture that odtool configures" if name else f"{where}: not set",
             f"Use a config with one of: {', '.join(ARCHITECTURES)}.",
         )
     if name == "faster_rcnn":

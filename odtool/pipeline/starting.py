@@ -73,8 +73,9 @@ def _unknown(name: str, folders: list[str]) -> ConfigError:
 
 
 def _from_file(path: Path) -> Base:
+    path = path / "pipeline.config" if path.is_dir() else path
     loaded = config.load(path)
-    config.architecture(loaded)
+    config.architecture(loaded, path)
     absolute = path.absolute()
     name = absolute.parent.name if absolute.stem == "pipeline" else absolute.stem
     base = Base(loaded, str(path), zoo.short_name(name))

@@ -40,7 +40,7 @@ def test_context_rcnn_has_a_name_of_its_own() -> None:
 
 
 def test_a_config_without_a_model_is_refused() -> None:
-    with pytest.raises(ConfigError, match="nothing is not an architecture"):
+    with pytest.raises(ConfigError, match="model: not set"):
         config.architecture(config.parse("train_config { batch_size: 1 }", "f"))
 
 

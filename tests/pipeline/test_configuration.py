@@ -370,3 +370,15 @@ class TestRun:
         with pytest.raises(ConfigError, match="no model 'efficientdet_d9'") as caught:
             configure(workspace, model="efficientdet_d9")
         assert "odtool models" in caught.value.hint
+
+
+def test_a_folder_with_a_pipeline_config_stands_for_it(workspace: Workspace, tmp_path: Path) -> None:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    with pytest.raises(ConfigError, match=r"theirs/pipeline\.config: no such file"):
+        configure(workspace, pipeline=folder)
+    (folder / "pipeline.config").write_text("train_config { batch_size: 1 }")
+    with pytest.raises(ConfigError, match=r"theirs/pipeline\.config: model: not set"):
+        configure(workspace, pipeline=folder)
+    config.save(zoo.build(zoo.find("demo_ssd")), folder / "pipeline.config")
+    assert configure(workspace, pipeline=folder).run.name == "theirs"
