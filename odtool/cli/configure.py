@@ -23,7 +23,9 @@ _LARGEST_BATCH = 65536
 
 def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
     model: Annotated[str | None, typer.Option(help="A model of the zoo or of model_zoo/; see odtool models.")] = None,
-    pipeline: Annotated[Path | None, typer.Option(help="A pipeline.config of your own, or its folder, to start from.")] = None,
+    pipeline: Annotated[
+        Path | None, typer.Option(help="A pipeline.config of your own, or its folder, to start from.")
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Prepared data; data/ in the workspace by default.")] = None,
     run: Annotated[str | None, typer.Option(help="Name of the new run; the model's by default.")] = None,
     batch_size: Annotated[
