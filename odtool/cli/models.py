@@ -121,8 +121,10 @@ def _render(rows: list[dict[str, Any]], screen: Console) -> None:
             row["name"],
             row["architecture"],
             f"{row['height']}x{row['width']}",
-            _figures(row["coco_map"], row["mask_map"], row["keypoint_map"]),
-            _figures(row["speed_ms"]),
+            " / ".join(
+                f"{row[name]:.1f}" for name in ("coco_map", "mask_map", "keypoint_map") if row[name] is not None
+            ),
+            "" if row["speed_ms"] is None else f"{row['speed_ms']:g}",
             f"{row['parameters'] / 1e6:.1f}M" if row["parameters"] else "",
             ", ".join(row["outputs"]),
             "yes" if row["downloaded"] else "",
@@ -135,10 +137,6 @@ def _render(rows: list[dict[str, Any]], screen: Console) -> None:
         column.min_width = max(map(len, (str(column.header), *map(str, column.cells))))
     screen.print(table)
     screen.print("COCO mAP of boxes / masks / key points and ms an image as the zoo publishes them.", markup=False)
-
-
-def _figures(*values: float | None) -> str:
-    return " / ".join(f"{value:g}" for value in values if value is not None)
 
 
 @app.command("pull")

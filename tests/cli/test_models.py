@@ -120,3 +120,8 @@ def test_a_filter_that_nothing_fits_is_told_and_no_empty_table_shown(odtool: Cal
     said = odtool("models", "--filter", "ssd", "--filter", "yolo")
     assert (said.code, said.out) == (0, "")
     assert "no model fits 'ssd', 'yolo'" in said.err
+
+
+def test_figures_of_accuracy_have_one_place_each(odtool: Callable) -> None:
+    said = odtool("models", "--filter", "hourglass104_512x512_kpts").out
+    assert "40.0 / 61.4" in said
