@@ -61,7 +61,7 @@ class _Clock:
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to work; made if need be.")] = Path(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to work; made if need be.")] = Path(
         "odtool-demo"
     ),
     as_json: JsonOption = False,

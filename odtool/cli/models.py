@@ -35,7 +35,10 @@ class Order(str, Enum):
 @app.callback(invoke_without_command=True)
 def models(
     context: typer.Context,
-    sort: Annotated[Order, typer.Option(help="Best or fastest first.")] = Order.speed,
+    sort: Annotated[
+        Order,
+        typer.Option(help="By name, COCO mAP (best first), speed (fastest first) or input size (smallest first)."),
+    ] = Order.speed,
     filters: Annotated[
         list[str] | None,
         typer.Option(
