@@ -32,6 +32,8 @@ RACCOONS = Path(__file__).parent.parent.parent / "shared" / "data" / "raccoon" /
 MODEL = "ssd_mobilenet_v2_fpnlite_320x320"
 BATCH = 8
 IMAGES = {"train": 200, "val": 100}
+WARM_UP = 320
+"""Images read before the input pipeline is timed."""
 
 
 def main() -> None:
@@ -176,7 +178,7 @@ def inputs(work: Path, rounds: int) -> None:
         show_both("  decoding and resizing with nothing around them would give", spent["stock"], spent["floor"])
 
 
-def floor(configs: Any) -> Callable[[], None]:
+def floor(configs: Any) -> Callable[[], Spent]:
     """Reads batches of images that are only decoded and resized: no annotations, no normalization, no augmentation."""
     import tensorflow as tf
 
@@ -194,13 +196,14 @@ def floor(configs: Any) -> Callable[[], None]:
     return reading(data)
 
 
-def reading(data: Any) -> Callable[[], None]:
-    """A turn of some hundred images, from the start of the data set."""
+def reading(data: Any) -> Callable[[], Spent]:
+    """A turn of some hundred images, once the shuffle buffer is full and the readers have found their pace."""
 
-    def read() -> None:
+    def read() -> Spent:
         batches = iter(data)
-        for _ in range(480 // BATCH):
+        for _ in range(WARM_UP // BATCH):
             next(batches)
+        return timed(lambda: [next(batches) for _ in range(480 // BATCH)])()
 
     return read
 
@@ -228,16 +231,16 @@ def evaluation(work: Path, rounds: int) -> None:
     step = tf.Variable(1, dtype=tf.int64)
     found: dict[str, dict[str, float]] = {}
 
-    def ours(sample: int) -> Callable[[], None]:
+    def ours(sample: int) -> Callable[[], Spent]:
         scorer = Scorer(configs, reader, detector, sample=sample)
         model.make_variables(detector, scorer.element)
 
         def score() -> None:
             found["ours"] = scorer.score(StopRequest()).metrics
 
-        return score
+        return timed(score)
 
-    def theirs(sample: int) -> Callable[[], None]:
+    def theirs(sample: int) -> Callable[[], Spent]:
         chosen = copy.deepcopy(reader)
         chosen.sample_1_of_n_examples = sample
         data = stock.eval_input(configs["eval_config"], chosen, configs["model"], model=detector)
@@ -246,7 +249,7 @@ def evaluation(work: Path, rounds: int) -> None:
             with contextlib.redirect_stdout(io.StringIO()), tf.summary.create_file_writer(str(work / "e")).as_default():
                 found["stock"] = model_lib_v2.eager_eval_loop(detector, configs, data, global_step=step)
 
-        return score
+        return timed(score)
 
     fifth = {"ours, a fifth": ours(5), "stock, a fifth": theirs(5)}
     spent = taking_turns({**fifth, "ours": ours(1), "stock": theirs(1)}, rounds)
@@ -260,7 +263,7 @@ def evaluation(work: Path, rounds: int) -> None:
 
 @dataclass(frozen=True)
 class Spent:
-    """Median seconds of a turn."""
+    """Seconds, of one turn or the median of several."""
 
     clock: float
     processor: float
@@ -277,15 +280,25 @@ def show_both(what: str, stock: Spent, ours: Spent, wanted: str = "") -> None:
     show(what, stock.clock / ours.clock, f"{by_processor}; wanted: {wanted}" if wanted else by_processor)
 
 
-def taking_turns(contestants: dict[str, Callable[[], None]], rounds: int) -> dict[str, Spent]:
-    """Each contestant's turns, after one that does not count."""
+def timed(action: Callable[[], Any]) -> Callable[[], Spent]:
+    """The action, giving what it spent."""
+
+    def spend() -> Spent:
+        began = Spent(time.perf_counter(), time.process_time())
+        action()
+        return less(Spent(time.perf_counter(), time.process_time()), began)
+
+    return spend
+
+
+def taking_turns(contestants: dict[str, Callable[[], Spent]], rounds: int) -> dict[str, Spent]:
+    """What a turn of each contestant takes, after one that does not count."""
     seconds: dict[str, list[Spent]] = {name: [] for name in contestants}
     for round_number in range(rounds + 1):
         for name, contestant in contestants.items():
-            began = Spent(time.perf_counter(), time.process_time())
-            contestant()
+            spent = contestant()
             if round_number:
-                seconds[name].append(less(Spent(time.perf_counter(), time.process_time()), began))
+                seconds[name].append(spent)
     return {
         name: Spent(statistics.median(s.clock for s in turns), statistics.median(s.processor for s in turns))
         for name, turns in seconds.items()

@@ -19,6 +19,7 @@ from object_detection.protos import input_reader_pb2
 
 from odtool.engine import sharding
 from odtool.engine.cache import RecordCache
+from odtool.engine.transforms import light_transforms
 
 _READ_BUFFER = 8_000_000
 """Bytes of a file that a reader holds, as in the API."""
@@ -31,7 +32,8 @@ def own_builder(cache: RecordCache | None = None) -> Iterator[None]:
     before = seam["dataset_build"]
     seam["dataset_build"] = functools.partial(build, cache=cache)
     try:
-        yield
+        with light_transforms():
+            yield
     finally:
         seam["dataset_build"] = before
 
@@ -68,7 +70,15 @@ def build(
         records = records.shard(reader.sample_1_of_n_examples, 0)
     decoder = _parse_densely(decoder_builder.build(reader))
     examples = records.map(lambda record: transform_input_data_fn(decoder.decode(record)), tf.data.AUTOTUNE)
-    return examples.batch(batch_size, drop_remainder=reader.drop_remainder).prefetch(reader.num_prefetch_batches)
+    batches = examples.batch(batch_size, drop_remainder=reader.drop_remainder).prefetch(reader.num_prefetch_batches)
+    return batches.with_options(_one_thread_an_image())
+
+
+def _one_thread_an_image() -> Any:
+    """Many images are worked on at a time; to split each among threads as well only moves it between cores."""
+    options = tf.data.Options()
+    options.threading.max_intra_op_parallelism = 1
+    return options
 
 
 def _parse_densely(decoder: Any) -> Any:
