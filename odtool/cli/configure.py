@@ -60,7 +60,8 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
 ) -> None:
     """Write a run's pipeline.config from a zoo model or a file, fitted to the prepared data.
 
-    Every field that differs from where it started is shown, old → new, with the reason.
+    Every field that differs from where it started is shown, old → new, with the reason. Of a part that went as a
+    whole only the number of fields is; --json lists them.
 
     Example: `odtool configure --model ssd_mobilenet_v2_fpnlite_320x320 --steps 2000`
     """
@@ -147,8 +148,10 @@ def _payload(configured: Configured) -> dict[str, Any]:
 
 
 def _render(configured: Configured, screen: Console) -> None:
+    from odtool.pipeline import diff
+
     settings = configured.settings
-    for change in configured.changes:
+    for change in diff.shorten(configured.changes, configured.config):
         reason = f"  ({change.reason})" if change.reason else ""
         screen.print(f"{change.field}: {_value(change.old)} → {_value(change.new)}{reason}", markup=False)
     for note in configured.notes:

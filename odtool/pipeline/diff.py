@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,6 +13,8 @@ from odtool.pipeline import extensions, schema
 from odtool.pipeline.config import PipelineConfig
 
 _SECTIONS = ("model", "train_config", "train_input_reader", "eval_config", "eval_input_reader", "graph_rewriter")
+_MANY_FIELDS = 8
+"""Lines about a part that went as a whole, from which on one stands for them."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,34 @@ def compare(old: PipelineConfig, new: PipelineConfig, reasons: Mapping[str, str]
         for path in paths
         if before.get(path) != after.get(path)
     ]
+
+
+def shorten(changes: Sequence[Change], new: PipelineConfig) -> list[Change]:
+    """The changes for people: of a part that went as a whole, with many fields and one reason, a single line."""
+    kept = {known[:end] for known in flatten(new) for end in _ends(known)}
+    parts = [_gone(change, kept) for change in changes]
+    counts = Counter((part, change.reason) for part, change in zip(parts, changes, strict=True))
+    shown: dict[str, Change] = {}
+    for part, change in zip(parts, changes, strict=True):
+        count = counts[part, change.reason]
+        if part is None or count < _MANY_FIELDS:
+            shown[change.field] = change
+        else:
+            shown[part] = Change(part, f"{count} fields", None, change.reason)
+    return list(shown.values())
+
+
+def _gone(change: Change, kept: Collection[str]) -> str | None:
+    """The largest part of the config that went together with a field; None where the field did not go."""
+    if change.new is not None:
+        return None
+    prefixes = (change.field[:end] for end in _ends(change.field))
+    return next((prefix for prefix in prefixes if prefix not in kept), change.field)
+
+
+def _ends(path: str) -> list[int]:
+    """Where the parts of a path end, the whole of it last."""
+    return [*(match.start() for match in re.finditer(r"[.\[]", path)), len(path)]
 
 
 def _drop_emptied(one: dict[str, str], other: Mapping[str, str]) -> None:

@@ -83,13 +83,14 @@ def fit(draft: Draft, *, masks: bool, keypoints: bool = False) -> None:
     """
     name = config.architecture(draft.config)
     removed: list[str] = []
+    no_keypoints = "odtool configure sets up no head for key points" if keypoints else "no key points in the records"
     if name == "center_net":
-        removed = _from_center_net(draft, masks=masks)
+        removed = _from_center_net(draft, {"key points": no_keypoints, "masks": "no masks in the records"}, masks=masks)
     elif name == "mask_rcnn" and not masks:
         removed = _from_mask_rcnn(draft)
     _from_evaluation(draft, masks=masks and _learns_masks(draft))
     _from_readers(draft, masks=masks and _learns_masks(draft))
-    _from_augmentation(draft)
+    _from_augmentation(draft, no_keypoints)
     kept_in_records = keypoints and "key points" in removed
     if removed := [what for what in removed if not (keypoints and what == "key points")]:
         what = " and ".join(dict.fromkeys(removed))
@@ -124,13 +125,13 @@ def _from_mask_rcnn(draft: Draft) -> list[str]:
     return ["masks"]
 
 
-def _from_center_net(draft: Draft, *, masks: bool) -> list[str]:
+def _from_center_net(draft: Draft, reasons: Mapping[str, str], *, masks: bool) -> list[str]:
     model = draft.message.model.center_net
     unlearnt = {task for task, what in _CENTER_NET_TASKS.items() if not (masks and what == "masks")}
     present = {found.name for found, _ in model.ListFields()} & unlearnt
     for task in present:
         model.ClearField(task)
-        draft.because(f"no {_CENTER_NET_TASKS[task]} in the records", f"model.center_net.{task}")
+        draft.because(reasons[_CENTER_NET_TASKS[task]], f"model.center_net.{task}")
     return [what for task, what in _CENTER_NET_TASKS.items() if task in present]
 
 
@@ -140,7 +141,7 @@ def _from_evaluation(draft: Draft, *, masks: bool) -> None:
     evaluation.metrics_set[:] = [name for name in evaluation.metrics_set if not any(what in name for what in unlearnt)]
     fields = ["parameterized_metric", "keypoint_edge", *([] if masks else ["eval_instance_masks"])]
     _clear(evaluation, fields)
-    draft.because("as the records hold it", *(f"eval_config.{field}" for field in ["metrics_set", *fields]))
+    draft.because(_learnt(masks=masks), *(f"eval_config.{field}" for field in ["metrics_set", *fields]))
     if masks:
         evaluation.eval_instance_masks = True
         draft.because("the records hold masks", "eval_config.eval_instance_masks")
@@ -154,7 +155,7 @@ def _from_readers(draft: Draft, *, masks: bool) -> None:
     fields = [*_OTHER_READER_FIELDS, *([] if masks else _MASK_READER_FIELDS)]
     for path, reader in zip(paths, config.readers(draft.config), strict=True):
         _clear(reader, fields)
-        draft.because("as the records hold it", *(f"{path}.{field}" for field in fields))
+        draft.because(_learnt(masks=masks), *(f"{path}.{field}" for field in fields))
         if masks:
             reader.load_instance_masks = True
             kinds = reader.DESCRIPTOR.fields_by_name["mask_type"].enum_type
@@ -162,14 +163,18 @@ def _from_readers(draft: Draft, *, masks: bool) -> None:
             draft.because("the records hold masks, as PNGs", *(f"{path}.{field}" for field in _MASK_READER_FIELDS))
 
 
-def _from_augmentation(draft: Draft) -> None:
+def _learnt(*, masks: bool) -> str:
+    return "boxes and masks are what is learnt" if masks else "boxes are what is learnt"
+
+
+def _from_augmentation(draft: Draft, why: str) -> None:
     for index, step in enumerate(draft.message.train_config.data_augmentation_options):
         name = step.WhichOneof("preprocessing_step")
         chosen = getattr(step, name) if name else None
         if chosen is not None and "keypoint_flip_permutation" in chosen.DESCRIPTOR.fields_by_name:
             chosen.ClearField("keypoint_flip_permutation")
             path = f"train_config.data_augmentation_options[{index}].{name}"
-            draft.because("no key points in the records", f"{path}.keypoint_flip_permutation")
+            draft.because(why, f"{path}.keypoint_flip_permutation")
 
 
 def _clear(message: Any, names: Iterable[str]) -> None:

@@ -52,3 +52,31 @@ def test_an_extension_that_went_is_shown() -> None:
         Change("graph_rewriter", "{}", None, ""),
         Change("graph_rewriter.[an.extension]", "[an.extension]: 1", None, ""),
     ]
+
+
+def test_a_part_that_went_as_a_whole_is_one_line() -> None:
+    edges = "".join(f"keypoint_edge {{ start: {number} end: 7 }} " for number in range(5))
+    old = config.parse(
+        f"eval_config {{ num_examples: 3 {edges} metrics_set: 'm' }} train_config {{ batch_size: 4 }}", "f"
+    )
+    draft = Draft(old.copy())
+    draft.message.eval_config.ClearField("keypoint_edge")
+    draft.message.eval_config.ClearField("metrics_set")
+    draft.because("not needed", "eval_config.keypoint_edge")
+    changes = diff.compare(old, draft.config, draft.reasons)
+    assert len(changes) == 11
+    assert diff.shorten(changes, draft.config) == [
+        Change("eval_config.metrics_set[0]", '"m"', None, ""),
+        Change("eval_config.keypoint_edge", "10 fields", None, "not needed"),
+    ]
+
+
+def test_what_went_from_a_part_that_stays_is_shown_field_by_field() -> None:
+    old = config.parse(
+        f"train_config {{ {' '.join(f'update_trainable_variables: {chr(34)}{n}{chr(34)}' for n in range(9))} }}", "f"
+    )
+    draft = Draft(old.copy())
+    del draft.message.train_config.update_trainable_variables[1:]
+    changes = diff.compare(old, draft.config, draft.reasons)
+    assert diff.shorten(changes, draft.config) == changes
+    assert len(changes) == 8

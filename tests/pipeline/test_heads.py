@@ -77,6 +77,7 @@ def test_key_points_in_the_records_are_enough_and_configure_sets_none_up(workspa
     assert heads.needed(configured.config) == {}
     assert any("odtool configure sets none up" in note for note in configured.notes)
     assert not any("the records have no key points" in note for note in configured.notes)
+    assert not any("no key points in the records" in change.reason for change in configured.changes)
     made = configured.config
     made.message.model.center_net.keypoint_estimation_task.add()
     checks.check(made, Path("my.config"))
