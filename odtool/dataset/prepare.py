@@ -29,7 +29,7 @@ from odtool.dataset.checks import Rules
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, refuse_unknown
 from odtool.dataset.grouping import Grouping
 from odtool.dataset.progress import Progress, Report, silent
-from odtool.dataset.readers import Choice
+from odtool.dataset.readers import Choice, folders
 from odtool.dataset.records import drafted, image_at, whole
 from odtool.dataset.spool import Index
 from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary, ShardFigures
@@ -111,6 +111,8 @@ def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[]
     with ExitStack() as stack:
         # Workers come first: what is forked stays as small as the command is before it lists any folder.
         workers = stack.enter_context(crew(settings.workers))
+        listing = stack.enter_context(ExitStack())
+        listing.enter_context(folders.remembered())
         choices = _choices(settings)
         folder = stack.enter_context(staging.replacing(settings.out))
         stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
@@ -118,6 +120,7 @@ def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[]
         with _problem_list(dataset.problems) as on_problem:
             with progress("images read", None) as report:
                 found = _surveyed(settings, choices, stored, workers, on_problem, report)
+            listing.close()
             classes = given or _numbered(found.classes)
             _refuse(found, classes, settings)
             assigned = _assigned(found, stored, settings, workers, on_problem)

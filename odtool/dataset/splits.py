@@ -74,7 +74,7 @@ def assign(
         groups: one number an image, equal for images that must stay together; the keys where it is left out.
         labels: the classes of an image, given its position, numbered alike whatever the order of the images.
     """
-    order = sorted(range(len(keys)), key=lambda position: _rank(keys[position], seed))
+    order = sorted(range(len(keys)), key=_ranks(keys, seed).__getitem__)
     owned = "train" in declared
     splits: dict[str, list[int]] = {name: [] for name in SPLITS}
     for position in order:
@@ -91,8 +91,9 @@ def assign(
     return {name: positions for name, positions in splits.items() if positions}
 
 
-def _rank(key: int, seed: int) -> bytes:
-    return blake2b(key.to_bytes(8, "big"), digest_size=8, key=seed.to_bytes(16, "big", signed=True)).digest()
+def _ranks(keys: Iterable[int], seed: int) -> list[bytes]:
+    secret = seed.to_bytes(16, "big", signed=True)
+    return [blake2b(key.to_bytes(8, "big"), digest_size=8, key=secret).digest() for key in keys]
 
 
 def joined(groups: Sequence[int], same: Iterable[Sequence[int]]) -> Sequence[int]:

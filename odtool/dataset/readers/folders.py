@@ -44,7 +44,10 @@ _remembered: ContextVar[dict[Path, tuple[Folder, ...]] | None] = ContextVar("rem
 
 @contextmanager
 def remembered() -> Iterator[None]:
-    """Within the block a tree is listed once, however many walk it: every format's detector does."""
+    """Within the outermost block a tree is listed once, however many walk it: every format's detector does."""
+    if _remembered.get() is not None:
+        yield
+        return
     token = _remembered.set({})
     try:
         yield
@@ -68,11 +71,12 @@ def _listed(root: Path) -> Iterator[Folder]:
     for path, folders, files in os.walk(root, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         folders[:] = [name for name in folders if _is_entered(f"{path}/{name}", within, linked)]
-        if path != str(root) and any(marks <= set(files) for marks in _OURS):
+        names = set(files)
+        if path != str(root) and any(marks <= names for marks in _OURS):
             folders.clear()
             continue
         # macOS leaves "._name" files beside the real ones in archives.
-        yield Folder(Path(path), tuple(sorted(name for name in files if not name.startswith("."))))
+        yield Folder(Path(path), tuple(sorted([name for name in files if not name.startswith(".")])))
 
 
 def _is_entered(path: str, root: str, linked: list[str]) -> bool:

@@ -50,9 +50,9 @@ def detect(path: Path) -> str | None:
         return f"{path.name} is an <annotation>" if path.suffix.lower() == ".xml" and _looks_like(path) else None
     looked_into = 0
     for folder in walk(path):
-        for file in folder.ending(".xml"):
+        for file in folder.each_ending(".xml"):
             if _looks_like(file):
-                count = len(folder.ending(".xml"))
+                count = sum(name.lower().endswith(".xml") for name in folder.files)
                 return f"{count} XML files in {folder.path}, {file.name} is an <annotation> with boxes or none"
             looked_into += 1
             if looked_into >= _SAMPLES:
