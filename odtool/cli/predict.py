@@ -12,9 +12,9 @@ import typer
 from odtool import folders
 from odtool.cli import asking, console, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.errors import DataError, JobError
+from odtool.errors import DataError, JobError, OdtoolError
 from odtool.jobs import devices
-from odtool.workspace import Predictions, Workspace
+from odtool.workspace import Predictions, Run, Workspace
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -82,6 +82,8 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     options += ["--count"] if count else []
     options += [] if pictures else ["--no-pictures"]
     target = Predictions(out.absolute())
+    if others := _other_outputs(path):
+        console.warn(f"{path.name} finds {others}, too; only its boxes are written")
     with folders.replacing(target.path, command="odtool predict", refuse=refuse_foreign) as folder:
         command = [*job.ENGINE, "predict", "--folder", folder, *options, "--", *source]
         with _telling() as tell:
@@ -129,6 +131,17 @@ def _model(space: Workspace, wanted: str | None) -> Path:
         f"--model {wanted}: no run in {space.train} and no file or folder has this name",
         f"Runs there: {known}. Or give the path of an exported model.",
     )
+
+
+def _other_outputs(model: Path) -> str:
+    """What a model finds beside boxes, by the pipeline.config of its folder; empty where there is none to tell."""
+    from odtool.pipeline import config, heads
+
+    place = Run(model if model.is_dir() else model.parent).pipeline_config
+    try:
+        return " and ".join(heads.needed(config.load(place))) if place.is_file() else ""
+    except OdtoolError:  # the engine says so, where it matters
+        return ""
 
 
 def refuse_foreign(out: Path) -> None:

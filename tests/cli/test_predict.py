@@ -70,6 +70,13 @@ def test_the_newest_run_is_the_model(odtool: Callable[..., Any], space: Path) ->
     assert words[-2:] == ["--", "photos"]
 
 
+def test_that_masks_are_not_written_is_said(odtool: Callable[..., Any], space: Path) -> None:
+    assert "masks" not in odtool("predict", "photos").err
+    masks = "model { faster_rcnn { number_of_stages: 3 image_resizer { fixed_shape_resizer { } } } }"
+    Run(space / "train" / "first").pipeline_config.write_text(masks)
+    assert "first finds masks, too; only its boxes are written" in odtool("predict", "photos").err
+
+
 def test_a_file_is_a_model_too(odtool: Callable[..., Any], space: Path) -> None:
     (space / "model.tflite").touch()
     assert odtool("predict", "photos", "--model", "model.tflite", "--json").json["model"] == str(space / "model.tflite")
