@@ -155,10 +155,10 @@ def start(folder: Path, learned: Path | None = None) -> None:
 def train(folder: Path) -> None:
     """Trains as `odtool train` does, with a report of every step instead of one every few seconds."""
     from odtool.engine import __main__ as engine
-    from odtool.engine import training
+    from odtool.engine import loop
 
-    training.REPORT_EVERY = 0.0
-    training.PICTURES_EVERY = 1
+    loop.REPORT_EVERY = 0.0
+    loop.PICTURES_EVERY = 1
     if code := engine.main(["train", str(folder)]):
         sys.exit(code)
 

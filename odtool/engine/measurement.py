@@ -10,7 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool.engine import distribution, inputs, model, progress, training
+from odtool.engine import distribution, inputs, loop, model, progress
 from odtool.engine.tracing import Graph
 from odtool.workspace import Run
 
@@ -56,7 +56,7 @@ def _train(configs: model.Configs, strategy: Any, gpus: list[str]) -> int:
         bad_step = tf.Variable(
             0, trainable=False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
-        step = Graph(training.step_function(configs["train_config"], trainable, strategy, bad_step))
+        step = Graph(loop.step_function(configs["train_config"], trainable, strategy, bad_step))
         steps = _steps(step, iter(data), gpus)
         with tempfile.TemporaryDirectory() as folder:
             trainable.checkpoint.write(str(Path(folder) / "ckpt"))
