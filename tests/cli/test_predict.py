@@ -71,7 +71,7 @@ def test_the_newest_run_is_the_model(odtool: Callable[..., Any], space: Path) ->
 
 
 def test_that_masks_are_not_written_is_said(odtool: Callable[..., Any], space: Path) -> None:
-    assert "masks" not in odtool("predict", "photos").err
+    assert "finds masks" not in odtool("predict", "photos").err
     masks = "model { faster_rcnn { number_of_stages: 3 image_resizer { fixed_shape_resizer { } } } }"
     Run(space / "train" / "first").pipeline_config.write_text(masks)
     assert "first finds masks, too; only its boxes are written" in odtool("predict", "photos").err
