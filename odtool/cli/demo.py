@@ -168,7 +168,8 @@ def _progress_line(run: Run) -> str:
         trained = "train: loading TensorFlow and building the model"
     else:
         trained = f"train: step {progress.step}/{progress.num_steps}, loss {progress.loss or 0:.3f}"
-        if progress.steps_per_second and progress.eta_seconds is not None:
+        # A rate and a time left say nothing once the last step is done.
+        if progress.step != progress.num_steps and progress.steps_per_second and progress.eta_seconds is not None:
             trained += f", {progress.steps_per_second:.1f} steps/s, {console.duration(progress.eta_seconds)} left"
     scored = metrics.newest(run.metrics, "eval")
     if scored is None:
