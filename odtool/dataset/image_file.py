@@ -5,7 +5,6 @@ from __future__ import annotations
 import binascii
 import os
 import struct
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,7 +143,10 @@ def _header(head: bytes, size: int, read: Read) -> ImageHeader:
 
 
 def _fingerprint(head: bytes, size: int) -> int:
-    return zlib.crc32(head) << 32 | size & 0xFFFFFFFF
+    import google_crc32c  # a fifth of the time of zlib's sum
+
+    first: int = google_crc32c.value(head)
+    return first << 32 | size & 0xFFFFFFFF
 
 
 def _jpeg(head: bytes, size: int, read: Read) -> ImageHeader:

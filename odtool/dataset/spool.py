@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from odtool.dataset.splits import SPLITS
 
@@ -32,10 +32,10 @@ class Index:
     """ImageHeader.fingerprint."""
     names: dict[str, int] = field(default_factory=dict)
     """Numbers of the class names, in the order of reading."""
-    _labels: array[int] = field(default_factory=lambda: array("I"))
+    labels: array[int] = field(default_factory=lambda: array("I"))
     """The numbers of each image's classes, one image after the other."""
-    _ends: array[int] = field(default_factory=lambda: array("Q", [0]))
-    """Where in `_labels` each image ends."""
+    ends: array[int] = field(default_factory=lambda: array("Q", [0]))
+    """Where in `labels` each image ends."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -57,31 +57,8 @@ class Index:
         """A function from an image to the numbers of its classes, numbered by name and not by the order of reading."""
         order = sorted(self.names)
         by_name = {self.names[name]: number for number, name in enumerate(order)}
-        labels, ends = self._labels, self._ends
+        labels, ends = self.labels, self.ends
         return lambda position: [by_name[number] for number in labels[ends[position] : ends[position + 1]]]
-
-    def add(
-        self,
-        offset: int,
-        length: int,
-        *,
-        key: int,
-        split: str | None,
-        size: int,
-        group: int | None = None,
-        fingerprint: int = 0,
-        labels: Iterable[str] = (),
-    ) -> None:
-        """One more image, by where its pickle stands; `labels` are the names of its classes, each once."""
-        self.offsets.append(offset)
-        self.lengths.append(length)
-        self.keys.append(key)
-        self.splits.append(SPLITS.index(split) if split else -1)
-        self.bytes.append(size)
-        self.groups.append(key if group is None else group)
-        self.fingerprints.append(fingerprint)
-        self._labels.extend([self.names.setdefault(name, len(self.names)) for name in labels])
-        self._ends.append(len(self._labels))
 
     def extend(self, other: Index, start: int, positions: Sequence[int]) -> None:
         """The images at these positions of another index, of a piece that begins at `start`."""
@@ -89,10 +66,10 @@ class Index:
         for column, others in zip(self._copied(), other._copied(), strict=True):
             column.extend(map(others.__getitem__, positions))
         numbers = [self.names.setdefault(name, len(self.names)) for name in other.names]
-        labels, ends = other._labels, other._ends
+        labels, ends = other.labels, other.ends
         for position in positions:
-            self._labels.extend([numbers[number] for number in labels[ends[position] : ends[position + 1]]])
-            self._ends.append(len(self._labels))
+            self.labels.extend([numbers[number] for number in labels[ends[position] : ends[position + 1]]])
+            self.ends.append(len(self.labels))
 
     def _copied(self) -> tuple[array[int], ...]:
         return self.lengths, self.keys, self.splits, self.bytes, self.groups, self.fingerprints
@@ -106,10 +83,29 @@ class Piece:
     """One after the other."""
     index: Index = field(default_factory=Index)
 
-    def add(self, kept: object, **described: Any) -> None:
-        """One more image; what is said of it is `Index.add`'s."""
+    def add(
+        self,
+        kept: object,
+        *,
+        key: int,
+        split: str | None,
+        size: int,
+        group: int | None = None,
+        fingerprint: int = 0,
+        labels: Iterable[str] = (),
+    ) -> None:
+        """One more image, described as in the index; `labels` are the names of its classes, each once."""
         pickled = pickle.dumps(kept, pickle.HIGHEST_PROTOCOL)
-        self.index.add(len(self.pickles), len(pickled), **described)
+        index, names = self.index, self.index.names
+        index.offsets.append(len(self.pickles))
+        index.lengths.append(len(pickled))
+        index.keys.append(key)
+        index.splits.append(SPLITS.index(split) if split else -1)
+        index.bytes.append(size)
+        index.groups.append(key if group is None else group)
+        index.fingerprints.append(fingerprint)
+        index.labels.extend([names.setdefault(name, len(names)) for name in labels])
+        index.ends.append(len(index.labels))
         self.pickles.extend(pickled)
 
 

@@ -168,7 +168,7 @@ def _checked(image: AnnotatedImage, header: ImageHeader, task: _Task, result: _R
     objects = class_names.apply(image.objects, task.chosen, result.changes)
     named = replace(image, objects=objects, source_id=_identity(image, task.source))
     checked, problems = checks.check_image(named, header, task.rules)
-    result.problems.extend(replace(problem, image=named.source_id or "") for problem in problems)
+    result.problems.extend([replace(problem, image=named.source_id or "") for problem in problems])
     for annotation in objects:
         result.classes.setdefault(annotation.label, image.source)
         if annotation.keypoints:
@@ -233,7 +233,7 @@ def _parsed(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
 def lay(checked: CheckedImage, piece: Piece, group: str | None = None, keep: Keep = whole) -> None:
     """Lays an image into a piece of the spool."""
     image, header = checked.image, checked.header
-    written = [tile.objects for tile in checked.tiles] or [image.objects]
+    written = [item for tile in checked.tiles for item in tile.objects] if checked.tiles else image.objects
     piece.add(
         keep(checked),
         key=key_of(image.source_id or ""),
@@ -241,7 +241,7 @@ def lay(checked: CheckedImage, piece: Piece, group: str | None = None, keep: Kee
         size=header.bytes,
         group=None if group is None else key_of(group),
         fingerprint=header.fingerprint,
-        labels={item.label: None for objects in written for item in objects},
+        labels=dict.fromkeys([item.label for item in written]),
     )
 
 
