@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import subprocess
@@ -91,6 +92,12 @@ def test_what_a_worker_raises_comes_in_its_turn_and_leaves_the_crew_usable() -> 
             next(answers)
         assert "in _weigh" in str(raised.value.__cause__)
         assert list(workers.map(abs, [-5, -6], alone=0)) == [5, 6]
+
+
+def test_only_while_workers_are_there_is_what_they_were_forked_with_kept_from_collections(origin: str) -> None:
+    with crew(2):
+        assert (gc.get_freeze_count() > 0) == (origin == "forked")
+    assert gc.get_freeze_count() == 0
 
 
 PARENT = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from odtool.dataset.readers.folders import find_image, find_stem, nearest_first, walk
+from odtool.dataset.readers.folders import find_image, find_stem, nearest_first, remembered, walk
 from odtool.dataset.types import Source
 
 
@@ -81,3 +81,15 @@ def test_the_folder_of_images_stands_for_the_source(tmp_path: Path) -> None:
     assert nearest_first(folders, tmp_path / "labels" / "valid", source)[0] == images / "a" / "valid"
     assert nearest_first(folders, tmp_path / "labels", source, "val")[0] == images / "a" / "valid"
     assert nearest_first(folders, tmp_path / "labels", source)[0] == images
+
+
+def test_a_tree_is_listed_once_within_the_outermost_block(tmp_path: Path) -> None:
+    def seen() -> list[str]:
+        return [name for folder in walk(tmp_path) for name in folder.files]
+
+    with remembered():
+        with remembered():
+            assert seen() == []
+        touched(tmp_path / "new.jpg")
+        assert seen() == []
+    assert seen() == ["new.jpg"]

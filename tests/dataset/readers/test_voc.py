@@ -278,3 +278,20 @@ def test_images_without_xml_file_are_counted(tmp_path: Path, write_image: Any) -
     (problem,) = [item for item in voc.read(Source(tmp_path)) if isinstance(item, Problem)]
     assert (problem.kind, problem.file) == ("file_skipped", tmp_path / "JPEGImages")
     assert problem.detail == "2 images that no XML file has the name of, such as a.jpg"
+
+
+def test_files_parsed_together_come_each_with_its_own_split_and_in_order(tmp_path: Path) -> None:
+    main = tmp_path / "ImageSets" / "Main"
+    main.mkdir(parents=True)
+    names = [f"{number:03d}" for number in range(50)]
+    for name in names:
+        (tmp_path / f"{name}.xml").write_text(f"<annotation><filename>{name}.jpg</filename>{OBJECT}</annotation>")
+    (main / "train.txt").write_text("\n".join(names[::3]))
+    (main / "val.txt").write_text("\n".join(names[1::3]))
+    (tmp_path / "001.xml").write_text("<other/>")
+    found = [(item.source.stem, item.split) for item in results(Source(tmp_path)) if isinstance(item, AnnotatedImage)]
+    expected = [(name, ("train", "val")[number % 3]) for number, name in enumerate(names) if number % 3 < 2]
+    expected.remove(("001", "val"))
+    assert found == expected
+    kinds = problems(Source(tmp_path))
+    assert (kinds.count("not_in_split"), kinds.count("file_skipped"), len(kinds)) == (16, 1, 17)
