@@ -247,7 +247,9 @@ def _render(out: Console, space: Workspace, run: Run, payload: dict[str, Any]) -
         ["best checkpoint", str(run.path / best["checkpoint"])],
         ["picture", payload["picture"]],
     ]
-    out.print(console.table("", ["", ""], rows))
+    table = console.table("", ["", ""], rows)
+    table.columns[1].min_width = max(len(row[1]) for row in rows)  # paths are for copying, whatever the width
+    out.print(table)
 
 
 def _ap50_by_class(run: Run, step: int) -> dict[str, float]:

@@ -116,7 +116,9 @@ def _eval_lines(scored: dict[str, Any]) -> list[str]:
         shown = [
             f"{label} {newest[name]:.3f}" for name, label in _SHOWN_METRICS.items() if newest.get(name) is not None
         ]
-        lines.append(f"      step {newest['step']:,}: {', '.join(shown)}")
+        sample = newest.get("sample_1_of_n") or 1
+        of = f", on 1 of {sample} images" if sample > 1 else ""
+        lines.append(f"      step {newest['step']:,}: {', '.join(shown)}{of}")
     if best := scored["best"]:
         value = best.get("value")
         number = f" {value:.3f}" if isinstance(value, (int, float)) else ""

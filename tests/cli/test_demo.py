@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from odtool.cli import demo
-from odtool.workspace import Run
+from odtool.cli import console, demo
+from odtool.workspace import Run, Workspace
 
 
 def entry(kind: str, step: int, **values: float) -> str:
@@ -38,3 +38,20 @@ def test_the_line_says_how_far_both_are(tmp_path: Path, lines: list[str], said: 
     run.path.mkdir()
     run.metrics.write_text(START + "".join(lines))
     assert demo._progress_line(run) == said
+
+
+def test_paths_are_told_in_full_whatever_the_width(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    space = Workspace(tmp_path / ("long " * 30))
+    run = space.run("demo")
+    best = {"value": 0.5, "step": 300, "checkpoint": "best/ckpt-300"}
+    payload = {
+        "train": {"step": 300, "num_steps": 300, "loss": 0.25},
+        "eval": {"best": best},
+        "ap50_by_class": {"disc": 0.9},
+        "seconds": {"configure": 0.1},
+        "picture": str(space.root / "detections.png"),
+    }
+    demo._render(console.stdout, space, run, payload)
+    said = capsys.readouterr().out
+    assert str(run.path / "best/ckpt-300") in said
+    assert f"{space.root / 'detections.png'}" in said
