@@ -84,7 +84,7 @@ def test_figures_of_a_sample_are_said_to_be_so(odtool: Callable, job_run: Run) -
     write_metrics(job_run)
     values = {MAP: 0.4, MAP50: 0.7, "sample_1_of_n": 10}
     with job_run.metrics.open("a") as lines:
-        lines.write(json.dumps({"kind": "eval", "step": 150, "time": 9.0, "values": values}) + "\n")
+        lines.write("\n" + json.dumps({"kind": "eval", "step": 150, "time": 9.0, "values": values}) + "\n")
     assert "step 150: mAP@[.5:.95] 0.400, mAP@.5 0.700, on 1 of 10 images\n" in odtool("status").out
 
 
