@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from types import ModuleType
 from typing import Any
-from unittest import mock
 
 import tensorflow as tf
 from object_detection import inputs
@@ -38,10 +38,20 @@ _map = shape_utils.static_or_dynamic_map_fn
 def light_transforms() -> Iterator[None]:
     """While this lasts, the API traces data sets with the functions below."""
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(inputs, "augment_input_data", augment))
-        stack.enter_context(mock.patch.object(shape_utils, "pad_or_clip_nd", pad_or_clip))
-        stack.enter_context(mock.patch.object(shape_utils, "static_or_dynamic_map_fn", map_images))
+        stack.enter_context(_replaced(inputs, "augment_input_data", augment))
+        stack.enter_context(_replaced(shape_utils, "pad_or_clip_nd", pad_or_clip))
+        stack.enter_context(_replaced(shape_utils, "static_or_dynamic_map_fn", map_images))
         yield
+
+
+@contextmanager
+def _replaced(module: ModuleType, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    before = getattr(module, name)
+    setattr(module, name, function)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)
 
 
 def augment(tensors: dict[str, Any], data_augmentation_options: list[tuple[Callable[..., Any], Any]]) -> dict[str, Any]:
@@ -65,7 +75,7 @@ def augment(tensors: dict[str, Any], data_augmentation_options: list[tuple[Calla
             tensors = _preprocess({**tensors, InputDataFields.image: moved}, rest, **settings)
         return tensors
 
-    with mock.patch.object(preprocessor, "preprocess", preprocess):
+    with _replaced(preprocessor, "preprocess", preprocess):
         return _augment(tensors, data_augmentation_options)  # type: ignore[no-any-return]  # the API is untyped
 
 
