@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from odtool.errors import ConfigError
-from odtool.pipeline import config, input_sizes, spelling
+from odtool.pipeline import augmentation, config, input_sizes, spelling
 from odtool.pipeline.config import PipelineConfig
 
 EXTRACTORS = {
@@ -67,6 +67,7 @@ def find(loaded: PipelineConfig) -> Iterator[ConfigError]:
     for look in (_extractor, _anchors, *_OF_MODEL[name]):
         yield from look(model, f"model.{name}")
     yield from input_sizes.contradictions(loaded)
+    yield from augmentation.contradictions(loaded.message.train_config)
     yield from _metrics(loaded.message.eval_config)
     yield from _restoring(loaded.message.train_config)
 

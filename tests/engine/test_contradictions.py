@@ -7,11 +7,16 @@ from typing import Any
 
 import pytest
 
-from odtool.pipeline import config, contradictions, fields
+from odtool.pipeline import augmentation, config, contradictions, fields
 from odtool.workspace import Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("api")]
 ANCHORS = "model.ssd.anchor_generator.multiscale_anchor_generator"
+OPERATION = (
+    "operations { min_object_covered: 0.1 min_aspect_ratio: 0.5 max_aspect_ratio: 2 min_area: 0.1 max_area: 1 "
+    "overlap_thresh: 0.1 min_padded_size_ratio: [1, 1] max_padded_size_ratio: [2, 2] "
+    "pad_color_r: 1 pad_color_g: 1 pad_color_b: 1 }"
+)
 NMS = "model.ssd.post_processing.batch_non_max_suppression"
 
 
@@ -25,6 +30,55 @@ def test_the_feature_extractors_and_metrics_are_the_apis() -> None:
     )
     assert set(contradictions.EXTRACTORS["center_net"]) == set(model_builder.CENTER_NET_EXTRACTOR_FUNCTION_MAP)
     assert set(contradictions._METRICS) == set(eval_util.EVAL_METRICS_CLASS_DICT)
+
+
+@pytest.mark.parametrize(
+    ("text", "works"),
+    [
+        ("normalize_image { }", False),
+        ("normalize_image { original_minval: 0 original_maxval: 255 target_minval: 0 target_maxval: 1 }", True),
+        ("random_resize_method { target_height: 20 }", False),
+        ("random_resize_method { target_height: 20 target_width: 20 }", True),
+        ("resize_image { }", False),
+        ("resize_image { new_height: 20 new_width: 20 }", True),
+        ("subtract_channel_mean { means: [1, 2, 3] }", False),
+        ("ssd_random_crop_pad { }", False),
+        (f"ssd_random_crop_pad {{ {OPERATION} {OPERATION} }}", False),
+        (f"ssd_random_crop_pad {{ {OPERATION} }}", True),
+        ("autoaugment_image { }", False),
+        ("random_pad_image { min_image_height: 90 }", False),
+        ("random_pad_image { min_image_height: 90 min_image_width: 90 }", True),
+        ("random_crop_pad_image { max_padded_size_ratio: [2] }", False),
+        ("random_crop_pad_image { max_padded_size_ratio: [2, 2] }", True),
+    ],
+)
+def test_a_step_of_augmentation_works_or_is_refused(api: Any, text: str, works: bool) -> None:
+    from google.protobuf import text_format
+    from object_detection import inputs
+    from object_detection.builders import preprocessor_builder
+    from object_detection.protos import train_pb2
+
+    settings = text_format.Parse(f"data_augmentation_options {{ {text} }}", train_pb2.TrainConfig())
+    assert bool(list(augmentation.contradictions(settings))) != works
+
+    def augment(image: Any, boxes: Any) -> Any:
+        (step,) = settings.data_augmentation_options
+        labels = api.ones([1], api.int32)
+        given = {"image": image, "groundtruth_boxes": boxes, "groundtruth_classes": labels}
+        given["groundtruth_weights"] = api.ones([1])
+        return inputs.augment_input_data(given, [preprocessor_builder.build(step)])["image"]
+
+    def run() -> None:
+        source = (api.zeros([60, 40, 3]), api.constant([[0.1, 0.1, 0.9, 0.9]]))
+        # Many times, as some choose what they do at random.
+        for image in api.data.Dataset.from_tensors(source).repeat(60).map(augment):
+            assert image.shape[-1] == 3
+
+    if works:
+        run()
+    else:
+        with pytest.raises((ValueError, TypeError, NameError, api.errors.OpError)):
+            run()
 
 
 @pytest.mark.parametrize(

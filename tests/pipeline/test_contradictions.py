@@ -21,6 +21,7 @@ PLAIN = "ssd_mobilenet_v2_320x320"
 RCNN = "faster_rcnn_resnet50_v1_640x640"
 CENTER = "centernet_resnet101_v1_fpn_512x512"
 ANCHORS = "model.ssd.anchor_generator.multiscale_anchor_generator"
+AUGMENT = "train_config.data_augmentation_options[+]"
 NMS = "model.ssd.post_processing.batch_non_max_suppression"
 
 
@@ -82,6 +83,13 @@ def test_the_zoos_models_contradict_nothing(model: ZooModel) -> None:
         (SSD, ("model.ssd.explicit_background_class=true",), "so is add_background_class", "=false"),
         (SSD, ("model.ssd.loss.hard_example_miner={}",), "weighted_sigmoid_focal", "hard_example_miner="),
         (CENTER, ("model.center_net.object_detection_task=",), "object_detection_task is missing", "Copy it"),
+        (SSD, (f"{AUGMENT}.autoaugment_image={{}}",), "autoaugment_image: the API's needs tf.contrib", "Take the"),
+        (SSD, (f"{AUGMENT}.subtract_channel_mean={{}}",), "fails on TensorFlow 2", "Take the step out"),
+        (SSD, (f"{AUGMENT}.resize_image.new_width=20",), "[2].resize_image.new_height is not set", "no default"),
+        (SSD, (f"{AUGMENT}.ssd_random_crop_pad={{}}",), "among the operations of its default fails", "Give it one"),
+        (SSD, (f"{AUGMENT}.random_pad_image.min_image_height=9",), "min_image_width is not set", "or neither"),
+        (SSD, (f"{AUGMENT}.random_crop_pad_image.min_padded_size_ratio=[1]",), "has 1 numbers", "two, or none"),
+        (SSD, (f"{AUGMENT}={{}}",), "data_augmentation_options[2] names no step", "take it out"),
         (SSD, ("eval_config.metrics_set[0]=coco_detection",), "no 'coco_detection'", "coco_detection_metrics"),
         (
             SSD,

@@ -1,0 +1,66 @@
+"""Steps of data augmentation that the API refuses, or fails on with the first image that it trains on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from odtool.errors import ConfigError
+
+_NOT_ON_TENSORFLOW_2 = {
+    "autoaugment_image": "the API's needs tf.contrib, which TensorFlow 2 does not have",
+    "subtract_channel_mean": "the API's fails on TensorFlow 2, whatever the means; the models subtract their own",
+}
+_NEEDED = {
+    "normalize_image": ("original_minval", "original_maxval", "target_minval", "target_maxval"),
+    "random_resize_method": ("target_height", "target_width"),
+    "resize_image": ("new_height", "new_width"),
+}
+"""Fields whose defaults are of no use (core/preprocessor.py)."""
+_PAIRS = {"random_pad_image": (("min_image_height", "min_image_width"), ("max_image_height", "max_image_width"))}
+"""Fields of which both are set, or none (builders/preprocessor_builder.py)."""
+_OF_TWO = ("min_padded_size_ratio", "max_padded_size_ratio")
+"""Lists of two elements or none, by the same."""
+
+
+def contradictions(settings: Any) -> Iterator[ConfigError]:
+    """Every one of them, with its field and the mend.
+
+    Args:
+        settings: a TrainConfig message.
+    """
+    for index, step in enumerate(settings.data_augmentation_options):
+        name = step.WhichOneof("preprocessing_step")
+        path = f"train_config.data_augmentation_options[{index}]"
+        if name is None:
+            yield ConfigError(f"{path} names no step", "Name one, such as random_horizontal_flip { }, or take it out.")
+        else:
+            yield from _of_step(name, getattr(step, name), f"{path}.{name}")
+
+
+def _of_step(name: str, step: Any, path: str) -> Iterator[ConfigError]:
+    if name in _NOT_ON_TENSORFLOW_2:
+        yield ConfigError(f"{path}: {_NOT_ON_TENSORFLOW_2[name]}", "Take the step out.")
+    for field in _NEEDED.get(name, ()):
+        if not _is_given(step, field):
+            yield ConfigError(f"{path}.{field} is not set", "It has no default that can be used.")
+    if name == "ssd_random_crop_pad" and len(step.operations) != 1:
+        told = f"{len(step.operations)} operations" if step.operations else "the operations of its default"
+        yield ConfigError(
+            f"{path}: the API's choice among {told} fails on TensorFlow 2", "Give it one, or use ssd_random_crop."
+        )
+    for one, other in _PAIRS.get(name, ()):
+        if step.HasField(one) != step.HasField(other):
+            missing = other if step.HasField(one) else one
+            yield ConfigError(f"{path}.{missing} is not set", f"Set both {one} and {other}, or neither.")
+    for field in _OF_TWO:
+        if field in step.DESCRIPTOR.fields_by_name and len(getattr(step, field)) not in (0, 2):
+            yield ConfigError(f"{path}.{field} has {len(getattr(step, field))} numbers", "Give two, or none.")
+
+
+def _is_given(step: Any, field: str) -> bool:
+    """Whether it is set, and a size to more than 0."""
+    value = getattr(step, field)
+    if isinstance(value, float):
+        return bool(step.HasField(field))
+    return bool(value)
