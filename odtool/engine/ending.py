@@ -34,6 +34,11 @@ class Ending:
     """It failed because another process of the same training did: started again as it is, it may go on."""
 
 
+_ROOT_ERROR = re.compile(r"\s*\(0\)\s+(.+)")
+"""The first of several errors, as TensorFlow numbers them."""
+_BROKEN_RECORD = re.compile(r"DataLossError: .*(corrupted|truncated) record")
+
+
 class Stopped(BaseException):
     """Work ended where it stood because a signal asked for it: a request, no error, so nothing catches it by chance."""
 
@@ -80,8 +85,20 @@ def of_failure(error: Exception) -> Ending:
     # Libraries below TensorFlow (CUDA, cuDNN, oneDNN) fail under other names.
     evidence = next((line for line in lines if _LACK_OF_MEMORY.search(line)), None)
     lacking = bool(evidence) or isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-    told = f"{type(error).__name__}: {(evidence or lines[0])[:500]}"
+    told = f"{type(error).__name__}: {(evidence or _telling(lines))[:500]}"
+    if _BROKEN_RECORD.search(told):
+        told = f"a record cannot be read, which odtool check names: {told}"
     return Ending("failed", f"out of memory: {told}" if lacking else told, out_of_memory=lacking)
+
+
+def _telling(lines: list[str]) -> str:
+    """The line that says what was wrong. Of an error in a graph the first is a heading, and Python's stack follows."""
+    if not lines[0].startswith("Graph execution error"):
+        return lines[0]
+    if roots := [match[1] for line in lines if (match := _ROOT_ERROR.match(line))]:
+        return roots[0]
+    said = [line for line in lines[1:] if line.strip() and not line.startswith((" ", "\t", "Detected at", "<stack"))]
+    return said[0] if said else lines[0]
 
 
 def write_ending(run: Run, task: str, ending: Ending) -> None:

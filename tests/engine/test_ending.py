@@ -72,3 +72,36 @@ def test_other_failures_are_not_lack_of_memory() -> None:
     assert of_failure(ValueError("bad shape\nmore")) == Ending("failed", "ValueError: bad shape")
     # oneDNN's dnnl_invalid_arguments.
     assert not of_failure(RuntimeError("Operation received an exception:Status: 2, message: bad")).out_of_memory
+
+
+STACK = """Graph execution error:
+
+Detected at node IteratorGetNext defined at (most recent call last):
+  File "/x/loop.py", line 172, in do_step
+
+%s
+\t [[{{node IteratorGetNext}}]] [Op:__inference_do_step_22093]"""
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (STACK % "Incompatible shapes: [2] vs. [3]", "RuntimeError: Incompatible shapes: [2] vs. [3]"),
+        (
+            STACK % "2 root error(s) found.\n  (0) INVALID_ARGUMENT:  bad boxes\n  (1) CANCELLED",
+            "INVALID_ARGUMENT:  bad boxes",
+        ),
+        ("Graph execution error:", "RuntimeError: Graph execution error:"),
+    ],
+)
+def test_of_an_error_in_a_graph_the_cause_is_told_and_not_its_heading(message: str, told: str) -> None:
+    assert told in of_failure(RuntimeError(message)).reason
+
+
+def test_a_record_that_is_damaged_is_said_to_be_one() -> None:
+    class DataLossError(Exception):
+        """By TensorFlow's name."""
+
+    assert of_failure(DataLossError(STACK % "corrupted record at 5183173")).reason == (
+        "a record cannot be read, which odtool check names: DataLossError: corrupted record at 5183173"
+    )
