@@ -41,7 +41,9 @@ def read_bytes(path: Path) -> bytes:
         # Without Python's file objects, which for a small file took longer than reading it.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            pieces = list(iter(lambda: os.read(descriptor, _PIECE), b""))
+            pieces = []
+            while piece := os.read(descriptor, _PIECE):
+                pieces.append(piece)
         finally:
             os.close(descriptor)
         return b"".join(pieces)
