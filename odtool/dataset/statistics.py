@@ -102,8 +102,8 @@ def refuse_cut_short(dataset: Dataset, split: str, written: SplitSummary) -> Non
     size = sum(file.stat().st_size for file in files)
     if len(files) < written.shards or size < written.bytes:
         raise DataError(
-            f"{dataset.path}: {written.shards} shards of {split} with {written.bytes:,} bytes were written, and "
-            f"{len(files)} with {size:,} are there",
+            f"{dataset.path}: {written.bytes:,} bytes of {split} were written (shards: {written.shards}), and "
+            f"{size:,} are there (shards: {len(files)})",
             "Copy the folder again, or make the records anew: odtool prepare SOURCE",
         )
 

@@ -59,7 +59,7 @@ def test_everything_wrong_is_named_at_once_and_the_exit_code_is_1(odtool: Callab
     assert said.code == 1
     errors = {each["subject"]: each for each in said.json["findings"] if each["level"] == "error"}
     assert set(errors) == {"classes", "train data", "train records"}
-    assert "1 shards of train with" in errors["train records"]["message"]
+    assert "bytes of train were written (shards: 1), and" in errors["train records"]["message"]
     assert "record 16 (at byte" in errors["train data"]["message"]
     assert "is damaged: cut short" in errors["train data"]["message"]
     assert all(each["hint"] for each in errors.values())

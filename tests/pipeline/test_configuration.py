@@ -180,7 +180,7 @@ def test_mask_and_keypoint_heads_come_off_and_that_is_said(workspace: Workspace)
 def test_data_that_was_cut_short_is_not_configured_for(workspace: Workspace) -> None:
     shard = workspace.data.shards("train")[0]
     os.truncate(shard, shard.stat().st_size - 1)
-    with pytest.raises(DataError, match="2 shards of train with 40,000 bytes were written, and 2 with 39,999"):
+    with pytest.raises(DataError, match=r"40,000 bytes of train were written \(shards: 2\), and 39,999 are"):
         configure(workspace, steps=100)
 
 
