@@ -63,7 +63,8 @@ def evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int, b
     reader, settings = copy.deepcopy(reader), copy.deepcopy(configs["eval_config"])
     if batch > 1:
         settings.batch_size = batch
-    reader.drop_remainder = False
+    # One image fills a batch: nothing is dropped, and the model's graph knows the batch's size.
+    reader.drop_remainder = settings.batch_size == 1
     _record_files(reader)
     reader.num_epochs = 1
     reader.sample_1_of_n_examples = sample
