@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -120,10 +121,15 @@ def _eval_lines(scored: dict[str, Any]) -> list[str]:
         of = f", on 1 of {sample} images" if sample > 1 else ""
         lines.append(f"      step {newest['step']:,}: {', '.join(shown)}{of}")
     if best := scored["best"]:
-        value = best.get("value")
-        number = f" {value:.3f}" if isinstance(value, (int, float)) else ""
-        lines.append(f"      best: step {best['step']:,}{number}, {best.get('checkpoint')}")
+        figure = [figure_of(best)] if isinstance(best.get("value"), (int, float)) else []
+        lines.append("      best: " + ", ".join([f"step {best['step']:,}", *figure, str(best.get("checkpoint"))]))
     return lines
+
+
+def figure_of(best: Mapping[str, Any]) -> str:
+    """The figure by which the best checkpoint was chosen, with the metric's name."""
+    metric = best.get("metric", "")
+    return f"{_SHOWN_METRICS.get(metric, metric)} {best['value']:.3f}".lstrip()
 
 
 def _state(account: dict[str, Any]) -> str:

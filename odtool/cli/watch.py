@@ -90,10 +90,15 @@ def view(run: Run) -> RunView:
         for task in TASKS
         if account[task]["state"] == "running" and (pid := account[task]["pid"]) and (used := usage.memory_of(pid))
     }
+    scored = list(metrics.of_kind(run.metrics, "eval"))
+    # Figures of a sample are no course with those of all images.
+    sample = min((entry.values.get("sample_1_of_n") or 1 for entry in scored), default=1)
     maps = {
         entry.step: float(value)
-        for entry in metrics.of_kind(run.metrics, "eval")
-        if isinstance(value := entry.values.get(_MAP), (int, float)) and value != -1  # COCO's word for no objects
+        for entry in scored
+        if (entry.values.get("sample_1_of_n") or 1) == sample
+        and isinstance(value := entry.values.get(_MAP), (int, float))
+        and value != -1  # COCO's word for no objects
     }
     known = tuple(sorted(maps.items()))
     return RunView(account, _losses(run), known, memory, _warning(run))
@@ -220,7 +225,8 @@ def _best(scored: dict[str, Any]) -> str:
     best = scored["best"]
     if not best or not isinstance(best.get("value"), (int, float)):
         return ""
-    return f"best {best['value']:.3f} at step {best['step']:,}"
+    figure = f"{best['value']:.3f}" if best.get("metric", _MAP) == _MAP else status.figure_of(best)
+    return f"best {figure} at step {best['step']:,}"
 
 
 def line(each: RunView) -> str:

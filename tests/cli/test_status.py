@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+from odtool.cli import watch
 from odtool.jobs import record
 from odtool.workspace import Run
 
@@ -75,7 +76,7 @@ def test_people_read_it_in_a_few_lines(odtool: Callable, job_run: Run, no_gpu: N
         "train running, pid",
         "step 150 of 300, loss 1.25, learning rate 0.004, 3 steps/s, 50s left",
         "step 100: mAP@[.5:.95] 0.310, mAP@.5 0.600",
-        "best: step 100 0.310, best/ckpt-100",
+        "best: step 100, mAP@[.5:.95] 0.310, best/ckpt-100",
     ):
         assert part in said
 
@@ -86,6 +87,13 @@ def test_figures_of_a_sample_are_said_to_be_so(odtool: Callable, job_run: Run) -
     with job_run.metrics.open("a") as lines:
         lines.write("\n" + json.dumps({"kind": "eval", "step": 150, "time": 9.0, "values": values}) + "\n")
     assert "step 150: mAP@[.5:.95] 0.400, mAP@.5 0.700, on 1 of 10 images\n" in odtool("status").out
+
+
+def test_the_best_is_told_with_the_metric_it_was_chosen_by(odtool: Callable, job_run: Run) -> None:
+    best = {"metric": "Loss/total_loss", "value": 0.5, "checkpoint": "best/ckpt-100"}
+    job_run.metrics.write_text(json.dumps({"kind": "best", "step": 100, "time": 1, "values": best}) + "\n")
+    assert "best: step 100, Loss/total_loss 0.500, best/ckpt-100\n" in odtool("status").out
+    assert "best Loss/total_loss 0.500 at step 100" in watch.line(watch.view(job_run))
 
 
 def test_before_the_first_step_nothing_of_an_earlier_start_is_shown(

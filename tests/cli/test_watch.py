@@ -173,3 +173,11 @@ def test_sparklines_are_as_wide_as_there_is_room() -> None:
     assert watch.sparkline([2.0], 8) == watch.sparkline([1, 1], 8)[:1] == "▄"
     assert watch.sparkline(range(8), 8) == "▁▂▃▄▅▆▇█"
     assert watch.sparkline(range(800), 8) == "▁▂▃▄▅▆▇█"
+
+
+def test_a_sample_scored_later_does_not_enter_the_course_of_all_images(job_run: Run) -> None:
+    map_ = "DetectionBoxes_Precision/mAP"
+    entries = [(100, {map_: 0.1}), (200, {map_: 0.2}), (200, {map_: 0.9, "sample_1_of_n": 10})]
+    lines = [json.dumps({"kind": "eval", "step": step, "time": 1, "values": values}) for step, values in entries]
+    job_run.metrics.write_text("\n".join(lines) + "\n")
+    assert watch.view(job_run).maps == ((100, 0.1), (200, 0.2))
