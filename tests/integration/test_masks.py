@@ -1,0 +1,75 @@
+"""Mask R-CNN with the real engine, from polygons in COCO JSON to metrics of masks."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+SIDE = 64
+"""Width and height of an image, in pixels."""
+_MODEL = "model.faster_rcnn"
+_NMS = f"{_MODEL}.second_stage_post_processing.batch_non_max_suppression"
+SMALL = {
+    f"{_MODEL}.image_resizer.fixed_shape_resizer.height": SIDE,
+    f"{_MODEL}.image_resizer.fixed_shape_resizer.width": SIDE,
+    f"{_MODEL}.feature_extractor.type": "faster_rcnn_resnet50_keras",
+    f"{_MODEL}.feature_extractor.first_stage_features_stride": 16,
+    f"{_MODEL}.initial_crop_size": 4,
+    f"{_MODEL}.first_stage_max_proposals": 32,
+    f"{_MODEL}.second_stage_batch_size": 32,
+    f"{_NMS}.max_detections_per_class": 4,
+    f"{_NMS}.max_total_detections": 4,
+}
+"""The zoo's Mask R-CNN with the smallest of its backbones, on small images."""
+
+
+def drawn(folder: Path) -> Iterator[dict[str, Any]]:
+    """Draws diamonds and gives them as COCO has them."""
+    for number in range(8):
+        chance = random.Random(number)
+        reach = chance.randint(24, 30)
+        x, y = (chance.randint(reach, SIDE - reach - 1) for _ in range(2))
+        corners = [(x - reach, y), (x, y - reach), (x + reach, y), (x, y + reach)]
+        image = Image.new("RGB", (SIDE, SIDE), "grey")
+        ImageDraw.Draw(image).polygon(corners, fill="red")
+        image.save(folder / f"{number}.jpg")
+        yield {
+            "id": number,
+            "image_id": number,
+            "category_id": 1,
+            "bbox": [x - reach, y - reach, 2 * reach, 2 * reach],
+            "segmentation": [[value for corner in corners for value in corner]],
+            "area": 2 * reach * reach,
+        }
+
+
+@pytest.mark.slow
+def test_masks_are_prepared_learnt_and_scored(odtool: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "drawings").mkdir()
+    found = list(drawn(tmp_path / "drawings"))
+    images = [{"id": each["id"], "file_name": f"{each['id']}.jpg", "width": SIDE, "height": SIDE} for each in found]
+    document = {"images": images, "annotations": found, "categories": [{"id": 1, "name": "diamond"}]}
+    (tmp_path / "drawings" / "all.json").write_text(json.dumps(document))
+    settings = [word for path, value in SMALL.items() for word in ("--set", f"{path}={value}")]
+    model = ("--model", "mask_rcnn_inception_resnet_v2_1024x1024", "--run", "masks", *settings)
+    for command in (
+        ("prepare", "drawings", "--masks", "--val", "0.25"),
+        ("configure", *model, "--steps", 2, "--batch-size", 1),
+        ("train", "--gpu", "cpu", "--foreground"),
+        ("eval", "--gpu", "cpu", "--foreground", "--checkpoint", "latest"),
+    ):
+        done = odtool(*command, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    lines = (tmp_path / "train" / "masks" / "metrics.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    losses = [entry["values"] for entry in entries if entry["kind"] == "train"]
+    assert max(each["Loss/BoxClassifierLoss/mask_loss"] for each in losses) > 0
+    metrics = next(entry["values"] for entry in entries if entry["kind"] == "eval")
+    for kind in ("Boxes", "Masks"):
+        assert 0 <= metrics[f"Detection{kind}_Precision/mAP"] <= 1
