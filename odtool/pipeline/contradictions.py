@@ -40,7 +40,6 @@ _RESTORED = ("classification", "detection", "full")
 """fine_tune_checkpoint_type, the same for all of the API's meta architectures (restore_from_objects)."""
 _METRICS = (
     "coco_detection_metrics",
-    "coco_keypoint_metrics",
     "coco_mask_metrics",
     "coco_panoptic_metrics",
     "lvis_mask_metrics",
@@ -53,7 +52,8 @@ _METRICS = (
     "weighted_pascal_voc_instance_segmentation_metrics",
     "oid_V2_detection_metrics",
 )
-"""eval_util.EVAL_METRICS_CLASS_DICT."""
+"""Of eval_util.EVAL_METRICS_CLASS_DICT those that need no more than the classes; a test holds it."""
+_KEYPOINT_METRICS = "coco_keypoint_metrics"
 
 
 def find(loaded: PipelineConfig) -> Iterator[ConfigError]:
@@ -256,7 +256,12 @@ _OF_MODEL: dict[str, tuple[_Look, ...]] = {
 def _metrics(evaluation: Any) -> Iterator[ConfigError]:
     """eval_util.get_evaluators, after the first evaluation has run the model over all images."""
     for name in evaluation.metrics_set:
-        if name not in _METRICS:
+        if name == _KEYPOINT_METRICS:
+            yield ConfigError(
+                f"eval_config.metrics_set: {name} needs to be told of a class and its key points",
+                f"Set eval_config.parameterized_metric[0].{name} in its place, as the zoo's models of key points do.",
+            )
+        elif name not in _METRICS:
             yield ConfigError(f"eval_config.metrics_set: the API has no '{name}'", spelling.nearest(name, _METRICS))
 
 

@@ -29,7 +29,12 @@ def test_the_feature_extractors_and_metrics_are_the_apis() -> None:
         model_builder.FASTER_RCNN_KERAS_FEATURE_EXTRACTOR_CLASS_MAP
     )
     assert set(contradictions.EXTRACTORS["center_net"]) == set(model_builder.CENTER_NET_EXTRACTOR_FUNCTION_MAP)
-    assert set(contradictions._METRICS) == set(eval_util.EVAL_METRICS_CLASS_DICT)
+    known = eval_util.EVAL_METRICS_CLASS_DICT
+    assert {*contradictions._METRICS, contradictions._KEYPOINT_METRICS} == set(known)
+    for name in contradictions._METRICS:
+        assert known[name]([{"id": 1, "name": "cat"}])
+    with pytest.raises(TypeError):
+        known[contradictions._KEYPOINT_METRICS]([{"id": 1, "name": "cat"}])
 
 
 @pytest.mark.parametrize(

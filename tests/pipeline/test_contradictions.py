@@ -90,6 +90,7 @@ def test_the_zoos_models_contradict_nothing(model: ZooModel) -> None:
         (SSD, (f"{AUGMENT}.random_pad_image.min_image_height=9",), "min_image_width is not set", "or neither"),
         (SSD, (f"{AUGMENT}.random_crop_pad_image.min_padded_size_ratio=[1]",), "has 1 numbers", "two, or none"),
         (SSD, (f"{AUGMENT}={{}}",), "data_augmentation_options[2] names no step", "take it out"),
+        (SSD, ("eval_config.metrics_set[0]=coco_keypoint_metrics",), "needs to be told of a class", "parameterized"),
         (SSD, ("eval_config.metrics_set[0]=coco_detection",), "no 'coco_detection'", "coco_detection_metrics"),
         (
             SSD,
