@@ -74,7 +74,9 @@ class Progress:
             self._write_events(step, values, rate, speed)
         loss = values.pop(TOTAL_LOSS)
         self._write("train", step, {"loss": loss, "learning_rate": rate, "steps_per_second": speed, **values})
-        pace = "" if speed is None else f", {speed:.2f} steps/s, {_left(self._num_steps - step, speed)} left"
+        pace = "" if speed is None else f", {speed:.2f} steps/s"
+        if speed is not None and step < self._num_steps:
+            pace += f", {_left(self._num_steps - step, speed)} left"
         log.info("step %d/%d, loss %.4f, learning rate %.3g%s", step, self._num_steps, loss, rate, pace)
 
     def _write(self, kind: str, step: int, values: dict[str, Any]) -> None:
