@@ -185,8 +185,8 @@ def evaluate(folder: Path, alone: Path) -> None:
     together: list[int] = []
     count = batching.images_at_once
 
-    def images_at_once(configs: Any, reader: Any, model: Any) -> int:
-        together.append(count(configs, reader, model))
+    def images_at_once(*arguments: Any, **settings: Any) -> int:
+        together.append(count(*arguments, **settings))
         return together[-1]
 
     batching.images_at_once = images_at_once
@@ -195,8 +195,7 @@ def evaluate(folder: Path, alone: Path) -> None:
     if together == [1]:
         shutil.copytree(folder / "eval", alone / "eval")
         return
-    batching.MOST = 1
-    if code := engine.main(["eval", str(alone), "--checkpoint", "latest"]):
+    if code := engine.main(["eval", str(alone), "--checkpoint", "latest", "--batch-size", "1"]):
         sys.exit(code)
 
 

@@ -16,7 +16,7 @@ from odtool.jobs import devices, foreground
 from odtool.workspace import Run
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
     run: job.RunArgument = None,
     gpu: Annotated[str, typer.Option("--gpu", help="cpu, or a GPU's number that training does not use.")] = "cpu",
     checkpoint: Annotated[
@@ -30,6 +30,14 @@ def evaluate(
     latest: Annotated[
         bool, typer.Option("--latest", help="Where several checkpoints wait, score only the newest of them.")
     ] = False,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Images that the model gets at once, at most; by default 8 where it can tell them apart. With 1 the "
+            "figures are the API's to the last bit; else nearly equal scores may change places.",
+        ),
+    ] = None,
     in_foreground: job.ForegroundOption = False,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
@@ -45,6 +53,7 @@ def evaluate(
     found = space.find_run(run)
     options: list[object] = ["--checkpoint", resolve_checkpoint(found, checkpoint), "--sample", sample]
     options += [*(["--best", best] if best else []), *(["--latest"] if latest else [])]
+    options += ["--batch-size", batch_size] if batch_size else []
     choice = devices.choose(devices.inventory(), gpu)
     if not in_foreground:
         job.show_started(

@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--sample", type=_positive, default=1, metavar="N", help="use 1 of N images")
     evaluate.add_argument("--best", metavar="METRIC", help="by which the best is chosen: mAP, AR, or a metric's name")
     evaluate.add_argument("--latest", action="store_true", help="of several that wait, score only the newest")
+    evaluate.add_argument("--batch-size", type=_positive, metavar="N", help="images predicted together, at most")
     evaluate.set_defaults(task=_evaluate)
     detect = tasks.add_parser("detect", help="run a trained model over images of the evaluation records")
     detect.add_argument("--images", type=_positive, default=8, metavar="N", help="images, in order of reading")
@@ -144,6 +145,7 @@ def _evaluate(options: argparse.Namespace) -> int:
             sample=options.sample,
             best=options.best,
             latest=options.latest,
+            batch_size=options.batch_size,
             stop=stop,
         )
 

@@ -29,11 +29,14 @@ _APART = (SSDMetaArch, CenterNetMetaArch)
 Dicts = tuple[dict[str, Any], dict[str, Any]]
 
 
-def images_at_once(configs: Configs, reader: Any, model: Any) -> int:
+def images_at_once(configs: Configs, reader: Any, model: Any, *, most: int | None = None) -> int:
     """How many images to predict together: 1 where they have no common size, or the model cannot tell them apart.
 
     Never more than training takes, so that a device which can train can evaluate. A config that names a batch size for
     evaluation keeps it, and is evaluated as the API does.
+
+    Args:
+        most: images at once; MOST if None.
     """
     if configs["eval_config"].batch_size > 1:
         return 1
@@ -42,7 +45,7 @@ def images_at_once(configs: Configs, reader: Any, model: Any) -> int:
     height, width = config_util.get_spatial_image_size(config_util.get_image_resizer_config(configs["model"]))
     if height < 1 or width < 1:
         return 1
-    return int(max(1, min(MOST, PIXELS // (height * width), configs["train_config"].batch_size)))
+    return int(max(1, min(most or MOST, PIXELS // (height * width), configs["train_config"].batch_size)))
 
 
 def fill(parts: Any, size: int) -> Any:

@@ -24,7 +24,14 @@ log = logging.getLogger("odtool.engine")
 
 
 def evaluate(
-    run: Run, *, which: str, sample: int, stop: StopRequest, best: str | None = None, latest: bool = False
+    run: Run,
+    *,
+    which: str,
+    sample: int,
+    stop: StopRequest,
+    best: str | None = None,
+    latest: bool = False,
+    batch_size: int | None = None,
 ) -> Ending:
     """Scores checkpoints of a run.
 
@@ -34,6 +41,7 @@ def evaluate(
         sample: 1 of this many images is used.
         best: the metric by which the best is chosen, by its own or a short name; by default mAP, where there is one.
         latest: of several checkpoints that wait, only the newest is scored.
+        batch_size: images predicted together, at most; by default what the config says, or as many as pay.
 
     Raises:
         OdtoolError: there is nothing to score, or config, records or a checkpoint cannot be used.
@@ -47,7 +55,7 @@ def evaluate(
             )
         if not _unscored(run, sample, latest=latest):
             return Ending("finished", "every checkpoint is scored already")
-    judge = _Judge(run, sample, stop, best)
+    judge = _Judge(run, sample, stop, best, batch_size)
     stop.defer()
     if wanted is not None:
         judge.score(wanted)
@@ -120,8 +128,10 @@ def _prune_after_training(run: Run) -> None:
 class _Judge:
     """The model and its evaluation sets, built once; writes down what each checkpoint scores."""
 
-    def __init__(self, run: Run, sample: int, stop: StopRequest, best: str | None) -> None:
+    def __init__(self, run: Run, sample: int, stop: StopRequest, best: str | None, batch_size: int | None) -> None:
         configs = model.read_configs(run.pipeline_config)
+        if batch_size is not None:
+            configs["eval_config"].batch_size = 1  # what was asked for counts, and not the config's own
         if not configs["eval_input_configs"]:
             raise OdtoolError(
                 f"{run.pipeline_config} names no evaluation set (eval_input_reader)",
@@ -134,7 +144,10 @@ class _Judge:
         self._metric = ranking.full_name(best) if best is not None else MAP
         self._metrics = metrics.MetricsLog(run.metrics)
         detector = model.build_model(configs["model"])
-        self._scorers = [Scorer(configs, reader, detector, sample=sample) for reader in configs["eval_input_configs"]]
+        self._scorers = [
+            Scorer(configs, reader, detector, sample=sample, most=batch_size)
+            for reader in configs["eval_input_configs"]
+        ]
         self._events = [tf.summary.create_file_writer(str(run.events("eval") / name)) for name in self._names()]
         self._restorable = model.build_restorable(configs, detector, self._scorers[0].element)
 

@@ -47,19 +47,20 @@ class Score:
 class Scorer:
     """One evaluation set and the graph that runs the model over it, both built once for all checkpoints."""
 
-    def __init__(self, configs: Configs, reader: Any, model: Any, *, sample: int) -> None:
+    def __init__(self, configs: Configs, reader: Any, model: Any, *, sample: int, most: int | None = None) -> None:
         """
         Args:
             reader: the set's InputReader message.
             model: the detection model, whose variables may change between calls of `score`.
             sample: 1 of this many images is used.
+            most: images predicted together; see `batching.images_at_once`.
         """
         self.name = str(reader.name)
         self._eval_config = configs["eval_config"]
         self._train_config = configs["train_config"]
         self._categories = label_map_util.create_category_index_from_labelmap(reader.label_map_path)
         self._model = model
-        self._at_once = batching.images_at_once(configs, reader, model)
+        self._at_once = batching.images_at_once(configs, reader, model, most=most)
         self._data = evaluation_data(configs, reader, model, sample=sample, batch=self._at_once)
         self._run_batch = Graph(self._batch)
         # Drawn op by op a picture takes half a second, as long as running the model over ten images.

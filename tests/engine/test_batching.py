@@ -90,7 +90,10 @@ def test_how_many_images_go_together(new_run: Callable[..., Run], setting: str, 
     config.save(made, run.pipeline_config)
     configs = model.read_configs(run.pipeline_config)
     detector = model.build_model(configs["model"])
-    assert batching.images_at_once(configs, configs["eval_input_configs"][0], detector) == expected
+    reader = configs["eval_input_configs"][0]
+    assert batching.images_at_once(configs, reader, detector) == expected
+    assert batching.images_at_once(configs, reader, detector, most=1) == 1
+    assert batching.images_at_once(configs, reader, detector, most=100) >= expected
 
 
 def test_a_model_that_mixes_images_is_given_one_at_a_time(configs: dict[str, Any]) -> None:

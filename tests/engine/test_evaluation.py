@@ -108,6 +108,20 @@ def test_sigterm_stops_it_while_it_waits(
     assert [(line.values["images"], line.values["sample_1_of_n"]) for line in entries(trained, "eval")] == [(1, 6)] * 2
 
 
+def test_a_batch_size_that_is_asked_for_counts_and_not_the_config_s(engine: Engine, trained: Run) -> None:
+    assert engine("eval", trained.path, "--checkpoint", "latest").returncode == 0
+
+    def by_fours(message: Any) -> None:
+        message.eval_config.batch_size = 4
+
+    edit(trained, by_fours)
+    assert engine("eval", trained.path, "--checkpoint", "latest", "--batch-size", 1).returncode == 0
+    one, other = (entry.values for entry in entries(trained, "eval"))
+    # Losses of a batch are divided by all of its matches, so that by fours they would be others.
+    assert other["Loss/total_loss"] == pytest.approx(one["Loss/total_loss"], abs=1e-5)
+    assert (other["images"], other[MAP]) == (6, one[MAP])
+
+
 def test_the_best_by_another_metric_and_only_the_latest_of_those_that_wait(engine: Engine, trained: Run) -> None:
     for path in list(trained.path.glob("ckpt-2.*")):
         shutil.copy(path, path.with_name(path.name.replace("ckpt-2", "ckpt-1")))
