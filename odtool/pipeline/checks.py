@@ -209,7 +209,7 @@ def check_classes(loaded: PipelineConfig, path: Path) -> None:
     if len(classes) != wanted:
         raise ConfigError(
             f"{path}: the model has {wanted} classes, {found} has {len(classes)}",
-            "Write the config anew for this data: odtool configure",
+            "Write the config anew for this data, and leave num_classes to it: odtool configure",
         )
     for other in {Path(reader.label_map_path) for reader in loaded.message.eval_input_reader} - {found}:
         if label_map.load(other) != classes:

@@ -10,6 +10,8 @@ from odtool.pipeline import config, heads, records
 from odtool.pipeline.diff import Draft
 from odtool.workspace import Dataset
 
+_SCORED = 100
+"""Detections of a class in an image that COCO's metrics count (maxDets of pycocotools' COCOeval)."""
 _SHUFFLE_BYTES = 256 * 2**20
 """Most memory for the shuffle buffer, which holds encoded images."""
 
@@ -108,6 +110,8 @@ def _set_limits(draft: Draft, most: int) -> None:
     """Lets the most crowded image through: ground truth, non-maximum suppression and proposals."""
     message = draft.message
     reason = f"the most crowded image has {most} objects"
+    if most > _SCORED:
+        draft.notes.append(f"{reason}; COCO's metrics count the {_SCORED} surest detections of a class in an image")
     padded = [("train_config", message.train_config), ("train_input_reader", message.train_input_reader)]
     padded += [(f"eval_input_reader[{index}]", reader) for index, reader in enumerate(message.eval_input_reader)]
     for path, owner in padded:

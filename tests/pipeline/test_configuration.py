@@ -114,7 +114,9 @@ def test_epochs_become_steps_of_the_chosen_batch(workspace: Workspace) -> None:
 def test_a_crowded_image_raises_every_limit(prepare: Callable[..., Workspace], figures: Callable[..., Any]) -> None:
     workspace = prepare(train=figures(40), val=figures(10, max_objects=450))
     for name in ("ssd_resnet50_v1_fpn_640x640", "faster_rcnn_resnet50_v1_640x640", "centernet_hourglass104_512x512"):
-        message = configure(workspace, model=name).config.message
+        configured = configure(workspace, model=name)
+        assert any("count the 100 surest" in note for note in configured.notes)
+        message = configured.config.message
         assert message.train_config.max_number_of_boxes == 450
         assert message.train_input_reader.max_number_of_boxes == 450
         assert message.eval_input_reader[0].max_number_of_boxes == 450
@@ -130,7 +132,9 @@ def test_a_crowded_image_raises_every_limit(prepare: Callable[..., Workspace], f
 
 
 def test_limits_that_are_wide_enough_stay(workspace: Workspace) -> None:
-    message = configure(workspace).config.message
+    configured = configure(workspace)
+    assert not any("surest" in note for note in configured.notes)
+    message = configured.config.message
     assert message.train_config.max_number_of_boxes == 100
     assert message.model.ssd.post_processing.batch_non_max_suppression.max_total_detections == 100
 
