@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -90,7 +92,7 @@ def read(source: Source) -> Iterator[Finding]:
         if together:
             yield Deferred(parse_files, (folder, together, places, source.root), files=len(together))
     if source.path.is_dir():
-        yield from _without_xml({file.rpartition(".")[0] for _, files in named for file in files}, searched)
+        yield from _without_xml(_stems(file for _, files in named for file in files), searched)
     for folder, name, split in sets.left() if sets else ():
         yield Problem("annotation_missing", folder, f"{name}, listed for {split}, has no XML file")
 
@@ -106,19 +108,35 @@ def _with_splits(
         yield file, split
 
 
-def _without_xml(stems: set[str], folders: list[Folder]) -> Iterator[Problem]:
+def _without_xml(annotated: array[int], folders: list[Folder]) -> Iterator[Problem]:
     """Images that nobody has annotated: they are no background. One problem a folder.
 
     Nothing is said where an XML file has no image of its name: they are paired by what is in them then.
     """
     images = {folder.path: [name for name in folder.files if name.lower().endswith(EXTENSIONS)] for folder in folders}
-    if not stems <= {name.rpartition(".")[0] for names in images.values() for name in names}:
+    pictured = _stems(name for names in images.values() for name in names)
+    if not all(_holds(pictured, stem) for stem in annotated):
         return
     for path, names in images.items():
-        others = [name for name in names if name.rpartition(".")[0] not in stems]
+        others = [name for name in names if not _holds(annotated, _stem(name))]
         if others:
             detail = f"{len(others)} images that no XML file has the name of, such as {others[0]}"
             yield Problem("file_skipped", path, detail)
+
+
+def _stems(names: Iterable[str]) -> array[int]:
+    """Names without their endings, sorted: eight bytes each, where sets of text made the peak of prepare's memory."""
+    return array("q", sorted(map(_stem, names)))
+
+
+def _stem(name: str) -> int:
+    """Python's hash of 64 bits, which is good enough to pair names."""
+    return hash(name.rpartition(".")[0])
+
+
+def _holds(stems: array[int], stem: int) -> bool:
+    place = bisect_left(stems, stem)
+    return place < len(stems) and stems[place] == stem
 
 
 def parse_files(
