@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from odtool.dataset import label_map, statistics
+from odtool.dataset.statistics import DatasetSummary
 from odtool.errors import ConfigError, DataError
 from odtool.pipeline import checkpoints, config, contradictions, heads, input_sizes, records, sizing
 from odtool.pipeline.config import PipelineConfig
@@ -125,11 +126,9 @@ def check_contradictions(loaded: PipelineConfig, path: Path) -> None:
 
 def check_sizes(loaded: PipelineConfig, files: Collection[Path], path: Path) -> None:
     """Raises ConfigError where images of several sizes, by prepare's figures, would have to go into one batch."""
-    for folder in {file.parent for file in files}:
-        try:
-            split = statistics.load(Dataset(folder)).splits["train"]
-        except (DataError, KeyError):
-            continue  # records of other origin, whose sizes nothing tells
+    for _, summary in _accounts(files):
+        if (split := summary.splits.get("train")) is None:
+            continue
         try:
             input_sizes.refuse_unlike(loaded, split.min_size, split.max_size)
         except ConfigError as error:
@@ -138,14 +137,21 @@ def check_sizes(loaded: PipelineConfig, files: Collection[Path], path: Path) -> 
 
 def check_annotations(loaded: PipelineConfig, files: Collection[Path], path: Path) -> None:
     """Raises ConfigError where the model learns what prepare, by its own account, has not written."""
-    for folder in {file.parent for file in files}:
-        try:
-            summary = statistics.load(Dataset(folder))
-        except DataError:
-            continue  # records of other origin, which nothing is known of
+    for dataset, summary in _accounts(files):
         held = [what for what, there in (("masks", summary.masks), ("key points", summary.keypoints)) if there]
-        for error in heads.missing(loaded, held, f"the records in {folder}"):
+        for error in heads.missing(loaded, held, f"the records in {dataset.path}"):
             raise ConfigError(f"{path}: {error.message}", error.hint)
+
+
+def _accounts(files: Collection[Path]) -> Iterator[tuple[Dataset, DatasetSummary]]:
+    """What prepare says of each folder that holds some of the records; nothing of records of other origin."""
+    for folder in sorted({file.parent for file in files}):
+        dataset = Dataset(folder)
+        try:
+            summary = statistics.load(dataset)
+        except DataError:
+            continue
+        yield dataset, summary
 
 
 def check_reader(reader: Any, name: str, path: Path) -> tuple[Path, ...]:
@@ -171,20 +177,16 @@ def check_reader(reader: Any, name: str, path: Path) -> tuple[Path, ...]:
             f"{path}: {name}.tf_record_input_reader.input_path: the files are empty, such as {found[0]}",
             "Prepare the data again: odtool prepare",
         )
-    for folder in {file.parent for file in found}:
-        check_whole(Dataset(folder), found)
+    check_whole(found)
     return found
 
 
-def check_whole(dataset: Dataset, files: Collection[Path]) -> None:
+def check_whole(files: Collection[Path]) -> None:
     """Raises DataError where one of the files is of a split that prepare wrote, and of which some is missing."""
-    try:
-        splits = statistics.load(dataset).splits
-    except DataError:
-        return  # records of other origin, which nothing is known of
-    for split, written in splits.items():
-        if not set(files).isdisjoint(dataset.shards(split)):
-            statistics.refuse_cut_short(dataset, split, written)
+    for dataset, summary in _accounts(files):
+        for split, written in summary.splits.items():
+            if not set(files).isdisjoint(dataset.shards(split)):
+                statistics.refuse_cut_short(dataset, split, written)
 
 
 def check_checkpoint(train_config: Any, path: Path) -> None:
