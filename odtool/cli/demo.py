@@ -18,6 +18,7 @@ import typer
 from odtool.cli import console, job, status
 from odtool.cli import train as train_command
 from odtool.cli.console import DebugOption, JsonOption
+from odtool.detection.metric_names import MAP, MAP_50_OF_CLASS
 from odtool.errors import DataError, JobError
 from odtool.jobs import devices, log, metrics, shutdown, state
 from odtool.workspace import TASKS, Run, Workspace
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 LEARNED = 0.4
 """mAP@[.5:.95] on the validation images from which the demo counts as having learned."""
 
-_MAP = "DetectionBoxes_Precision/mAP"
-_AP50 = f"{_MAP}@.50IOU ByCategory/"
 """What the API calls one class's mAP@.5; the class's name follows."""
 _MARK = ".odtool-demo"
 """A file that says that a folder is a demo's, and may be drawn anew."""
@@ -174,7 +173,7 @@ def _progress_line(run: Run) -> str:
     scored = metrics.newest(run.metrics, "eval")
     if scored is None:
         return f"{trained} | eval: waiting for the first checkpoint"
-    return f"{trained} | eval: step {scored.step}, mAP {scored.values.get(_MAP) or 0:.3f}"
+    return f"{trained} | eval: step {scored.step}, mAP {scored.values.get(MAP) or 0:.3f}"
 
 
 @contextmanager
@@ -256,4 +255,6 @@ def _ap50_by_class(run: Run, step: int) -> dict[str, float]:
     """mAP@.5 of each class at the checkpoint of this step."""
     scored = [line for line in metrics.read(run.metrics) if line.kind == "eval" and line.step == step]
     values = scored[-1].values if scored else {}
-    return {name.removeprefix(_AP50): value for name, value in values.items() if name.startswith(_AP50)}
+    return {
+        name.removeprefix(MAP_50_OF_CLASS): value for name, value in values.items() if name.startswith(MAP_50_OF_CLASS)
+    }

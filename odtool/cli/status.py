@@ -13,10 +13,11 @@ from rich.console import Console
 
 from odtool.cli import console, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.detection.metric_names import MAP, MAP_50
 from odtool.jobs import metrics, stall, state
 from odtool.workspace import Run, Workspace
 
-_SHOWN_METRICS = {"DetectionBoxes_Precision/mAP": "mAP@[.5:.95]", "DetectionBoxes_Precision/mAP@.50IOU": "mAP@.5"}
+_SHOWN_METRICS = {MAP: "mAP@[.5:.95]", MAP_50: "mAP@.5"}
 
 
 def status(

@@ -13,6 +13,7 @@ from rich.console import Console, Group
 from rich.text import Text
 
 from odtool.cli import console, status
+from odtool.detection.metric_names import MAP
 from odtool.jobs import log, metrics, record, usage
 from odtool.workspace import TASKS, Run
 
@@ -22,7 +23,6 @@ _LOOKED_AT = 4000
 _WIDTH = 24
 _LOOK = 0.1
 """Seconds between looks whether the terminal has changed its size."""
-_MAP = "DetectionBoxes_Precision/mAP"
 _GIGABYTE = 1e9
 _STYLES = {"running": "green", "failed": "red", "lost": "red", "stopped": "yellow"}
 
@@ -97,7 +97,7 @@ def view(run: Run) -> RunView:
         entry.step: float(value)
         for entry in scored
         if (entry.values.get("sample_1_of_n") or 1) == sample
-        and isinstance(value := entry.values.get(_MAP), (int, float))
+        and isinstance(value := entry.values.get(MAP), (int, float))
         and value != -1  # COCO's word for no objects
     }
     known = tuple(sorted(maps.items()))
@@ -225,7 +225,7 @@ def _best(scored: dict[str, Any]) -> str:
     best = scored["best"]
     if not best or not isinstance(best.get("value"), (int, float)):
         return ""
-    figure = f"{best['value']:.3f}" if best.get("metric", _MAP) == _MAP else status.figure_of(best)
+    figure = f"{best['value']:.3f}" if best.get("metric", MAP) == MAP else status.figure_of(best)
     return f"best {figure} at step {best['step']:,}"
 
 

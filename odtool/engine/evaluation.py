@@ -11,9 +11,9 @@ from typing import Any
 import tensorflow as tf
 
 from odtool import locks
+from odtool.detection.metric_names import MAP, MAP_50
 from odtool.engine import checkpoints, metrics, model, ranking
 from odtool.engine.ending import Ending, StopRequest
-from odtool.engine.ranking import MAP, MAP_50
 from odtool.engine.scoring import Score, Scorer
 from odtool.errors import JobError, OdtoolError
 from odtool.workspace import Run

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from odtool.detection.metric_names import AR_1, AR_10, AR_100, MAP, MAP_50, MAP_75
 from odtool.errors import OdtoolError
 
-MAP = "DetectionBoxes_Precision/mAP"
-MAP_50 = f"{MAP}@.50IOU"
 SHORT = {
     "mAP": MAP,
     "mAP50": MAP_50,
-    "mAP75": f"{MAP}@.75IOU",
-    "AR": "DetectionBoxes_Recall/AR@100",
-    "AR1": "DetectionBoxes_Recall/AR@1",
-    "AR10": "DetectionBoxes_Recall/AR@10",
-    "AR100": "DetectionBoxes_Recall/AR@100",
+    "mAP75": MAP_75,
+    "AR": AR_100,
+    "AR1": AR_1,
+    "AR10": AR_10,
+    "AR100": AR_100,
     "loss": "Loss/total_loss",
 }
 """What people write for the API's names."""

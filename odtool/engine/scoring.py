@@ -16,15 +16,15 @@ from object_detection import eval_util, inputs, model_lib, model_lib_v2
 from object_detection.core.standard_fields import DetectionResultFields, InputDataFields
 from object_detection.utils import label_map_util, visualization_utils
 
+from odtool.detection.metric_names import MAP_50_OF_CLASS, MAP_OF_CLASS
 from odtool.engine import batching
 from odtool.engine.ending import StopRequest
 from odtool.engine.inputs import evaluation_data
 from odtool.engine.model import Configs
-from odtool.engine.ranking import MAP_50
 from odtool.engine.tracing import Graph
 from odtool.errors import DataError
 
-BY_CLASS = ("DetectionBoxes_PerformanceByCategory/mAP/", f"{MAP_50} ByCategory/")
+BY_CLASS = (MAP_OF_CLASS, MAP_50_OF_CLASS)
 """What the API calls one class's mAP@[.5:.95] and mAP@.5; the class's name follows."""
 
 log = logging.getLogger("odtool.engine")

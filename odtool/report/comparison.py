@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from odtool.dataset import document
 from odtool.dataset.document import text
+from odtool.detection.metric_names import AR_100, MAP, MAP_50
 from odtool.report import charts, mistakes, page, settings
 from odtool.report.accuracy_section import FIGURES
-from odtool.report.course_section import PRECISION, present, versions
+from odtool.report.course_section import present, versions
 from odtool.report.figures import RunReport, comparable
 from odtool.report.history import TOTAL, Curve, History
 from odtool.report.tables import NOTHING, card, duration, plots, score, scrolling, soft, table
@@ -18,9 +19,9 @@ _CURVES: Mapping[str, tuple[str, Callable[[History], Curve]]] = {
     "Training loss": ("loss", lambda past: past.losses.get(TOTAL, ())),
     "Evaluation loss": ("loss", lambda past: past.evaluation_losses.get(TOTAL, ())),
     "Learning rate": ("learning rate", lambda past: past.learning_rate),
-    "mAP@[.5:.95]": ("mAP", lambda past: past.curve(f"{PRECISION}/mAP")),
-    "mAP@.5": ("mAP", lambda past: past.curve(f"{PRECISION}/mAP@.50IOU")),
-    "AR@100": ("average recall", lambda past: past.curve("DetectionBoxes_Recall/AR@100")),
+    "mAP@[.5:.95]": ("mAP", lambda past: past.curve(MAP)),
+    "mAP@.5": ("mAP", lambda past: past.curve(MAP_50)),
+    "AR@100": ("average recall", lambda past: past.curve(AR_100)),
 }
 
 

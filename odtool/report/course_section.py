@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from odtool.dataset.document import text
 from odtool.dataset.statistics import DatasetSummary
+from odtool.detection.metric_names import MAP, RECALL
 from odtool.report import charts
 from odtool.report.figures import RunReport
 from odtool.report.history import TOTAL, Curve, History
 from odtool.report.tables import card, duration, plots, soft, table
 
-PRECISION, RECALL = "DetectionBoxes_Precision", "DetectionBoxes_Recall"
 _MOST_SETTINGS = 200
 _SIZES = {f" ({size})": size for size in ("small", "medium", "large")}
 
@@ -24,10 +24,8 @@ def curves(past: History) -> str:
         "Loss": charts.curves(present(total), "loss", logarithmic=True),
         "Parts of the training loss": charts.curves(parts, "loss", logarithmic=True),
         "Learning rate": charts.curves(present({"learning rate": past.learning_rate}), "learning rate"),
-        "mAP": charts.curves(
-            _named(past, f"{PRECISION}/mAP", {"": "mAP@[.5:.95]", "@.50IOU": "mAP@.5", "@.75IOU": "mAP@.75"}), "mAP"
-        ),
-        "mAP@[.5:.95] by size of objects": charts.curves(_named(past, f"{PRECISION}/mAP", _SIZES), "mAP"),
+        "mAP": charts.curves(_named(past, MAP, {"": "mAP@[.5:.95]", "@.50IOU": "mAP@.5", "@.75IOU": "mAP@.75"}), "mAP"),
+        "mAP@[.5:.95] by size of objects": charts.curves(_named(past, MAP, _SIZES), "mAP"),
         "Recall": charts.curves(
             _named(past, f"{RECALL}/AR@", {"1": "AR@1", "10": "AR@10", "100": "AR@100"}), "average recall"
         ),

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from odtool.dataset import document
 from odtool.dataset.document import text
+from odtool.detection.metric_names import MAP, MAP_50
 from odtool.report import accuracy_section, course_section, image_section
-from odtool.report.course_section import PRECISION
 from odtool.report.figures import RunReport
 from odtool.report.pictures import Picture
 from odtool.report.tables import score
@@ -59,7 +59,7 @@ def _tiles(report: RunReport) -> str:
         tiles |= {label: score(value) for label, value in found.items()}
     elif past.evaluations:
         newest = past.evaluations[-1].values
-        names = {"mAP@[.5:.95]": f"{PRECISION}/mAP", "mAP@.5": f"{PRECISION}/mAP@.50IOU"}
+        names = {"mAP@[.5:.95]": MAP, "mAP@.5": MAP_50}
         tiles |= {label: score(newest.get(name)) for label, name in names.items()}
     steps = "0" if past.step is None else f"{past.step:,}"
     tiles["steps" + (f" of {past.num_steps:,}" if past.num_steps else "")] = steps

@@ -13,6 +13,7 @@ from typing import Any
 
 from odtool import __version__, files
 from odtool.detection import card
+from odtool.detection.metric_names import AR_100, MAP, MAP_50
 from odtool.detection.types import Detector
 from odtool.engine import metrics
 from odtool.engine.exporting import onnx, saved_model, source, tflite, verification
@@ -28,11 +29,7 @@ Tell = Callable[[str], None]
 
 Load = Callable[[Path], Detector]
 _PACKAGES = ("tensorflow", "tf-models-research-object-detection", "ai-edge-litert", "tf2onnx", "onnxruntime")
-_METRICS = {
-    "mAP": "DetectionBoxes_Precision/mAP",
-    "mAP50": "DetectionBoxes_Precision/mAP@.50IOU",
-    "AR": "DetectionBoxes_Recall/AR@100",
-}
+_METRICS = {"mAP": MAP, "mAP50": MAP_50, "AR": AR_100}
 
 
 @dataclass(frozen=True)
