@@ -1,8 +1,8 @@
 """Where the processes of one training meet before TensorFlow connects them.
 
 TensorFlow waits for a peer that does not come inside a call that no signal ends, for an hour by its default and for
-longer in fact. Here the chief listens on its own port for a while, hears who has come and with which settings, tells
-all where to begin, and frees the port for TensorFlow. Lines of JSON over TCP.
+longer in fact. Here the chief listens on its own port for a while, hears who has come and with which settings, asks
+all whether they are still there, tells them where to begin, and frees the port for TensorFlow. Lines of JSON over TCP.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ _LONGEST = 1 << 16
 
 log = logging.getLogger("odtool.engine")
 Message = dict[str, Any]
+_STILL_THERE: Message = {"still there": True}
+"""What the chief asks before it begins, and what it is answered."""
 
 
 def gather(cluster: Cluster, settings: Message, plan: Message, *, patience: float = PATIENCE) -> None:
@@ -47,9 +49,9 @@ def gather(cluster: Cluster, settings: Message, plan: Message, *, patience: floa
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(cluster.addresses[0]))
         present: dict[int, socket.socket] = {}
-        while missing - _alive(present):
+        while absent := missing - _ready(present, missing):
             if time.monotonic() > end:
-                raise _nobody_came(cluster, missing - _alive(present), patience)
+                raise _nobody_came(cluster, absent, patience)
             if (visitor := _next_visitor(listener)) is None:
                 continue
             stack.enter_context(visitor)
@@ -80,7 +82,8 @@ def join(cluster: Cluster, settings: Message, *, patience: float = PATIENCE) -> 
         try:
             with socket.create_connection((host.strip("[]"), int(port)), timeout=min(left, _REPLY)) as chief:
                 _send(chief, {"index": cluster.index, "settings": settings})
-                answer = _receive(chief, left)
+                while (answer := _receive(chief, max(end - time.monotonic(), _WAIT))) == _STILL_THERE:
+                    _send(chief, answer)
         except OSError:
             answer = None
         if answer is None:  # not there yet, or still the process of an earlier start
@@ -120,9 +123,28 @@ def _next_visitor(listener: socket.socket) -> socket.socket | None:
         return None
 
 
-def _alive(present: dict[int, socket.socket]) -> set[int]:
-    """Those whose connection still stands: one that died while it waited will come again."""
-    return {index for index, visitor in present.items() if not _is_closed(visitor)}
+def _ready(present: dict[int, socket.socket], missing: set[int]) -> set[int]:
+    """Those who are there, which once none seems to be missing is what they answer; the others are taken out.
+
+    One that dies while it waits will come again. A connection may stand for a moment after its process has ended, and
+    for long after its machine has: so a connection alone does not count.
+    """
+    for index, visitor in list(present.items()):
+        if _is_closed(visitor):
+            present.pop(index).close()
+    if missing <= present.keys():
+        for index, visitor in list(present.items()):
+            if not _answers(visitor):
+                present.pop(index).close()
+    return set(present)
+
+
+def _answers(visitor: socket.socket) -> bool:
+    try:
+        _send(visitor, _STILL_THERE)
+    except OSError:
+        return False
+    return _receive(visitor, _REPLY) == _STILL_THERE
 
 
 def _is_closed(visitor: socket.socket) -> bool:

@@ -51,7 +51,10 @@ def test_all_get_the_chiefs_plan_whoever_comes_first(addresses: tuple[str, ...])
     assert worker() == [PLAN]
 
 
-def test_strangers_and_the_dead_do_not_count(addresses: tuple[str, ...], until: Callable) -> None:
+def test_strangers_and_the_dead_do_not_count(
+    addresses: tuple[str, ...], until: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendezvous, "_REPLY", 1.0)
     chief = beside(lambda: rendezvous.gather(Cluster(addresses, 0, ""), SETTINGS, PLAN, patience=30))
     host, port = addresses[0].split(":")
 
@@ -65,8 +68,11 @@ def test_strangers_and_the_dead_do_not_count(addresses: tuple[str, ...], until: 
 
     until(lambda: visit(b"GET / HTTP/1.1\r\n\r\n"))
     visit(b'{"index": 7, "settings": {}}\n')
-    visit(b'{"index": 1, "settings": {"pipeline.config": "abc", "TensorFlow": "2.20.0"}}\n')
-    assert rendezvous.join(Cluster(addresses, 1, ""), SETTINGS, patience=30) == PLAN
+    hello = b'{"index": 1, "settings": {"pipeline.config": "abc", "TensorFlow": "2.20.0"}}\n'
+    visit(hello)
+    with socket.create_connection((host, int(port))) as lost:  # as of a machine that has lost its power
+        lost.sendall(hello)
+        assert rendezvous.join(Cluster(addresses, 1, ""), SETTINGS, patience=30) == PLAN
     assert chief() == [None]
 
 
