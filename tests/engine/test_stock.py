@@ -19,7 +19,7 @@ SCRIPT = Path(__file__).parent.parent.parent / "scripts" / "compare_with_stock.p
 
 @pytest.mark.slow
 def test_twenty_losses_every_metric_and_every_tag_are_the_stock_ones(learned: Run) -> None:
-    start: list[str | Path] = ["--checkpoint", learned.checkpoint(150)]
+    start: list[str | Path] = ["--checkpoint", learned.checkpoint(300)]
     command = [sys.executable, SCRIPT, learned.pipeline_config, *start, "--steps", "20", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

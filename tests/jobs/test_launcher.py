@@ -170,7 +170,7 @@ def test_a_job_outlives_the_terminal_it_was_started_from(run: Run, until: Callab
     while b"started" not in said:
         said += os.read(terminal, 1024)
     os.close(terminal)
-    assert shell.wait(timeout=20) in (-signal.SIGHUP, 1)
+    assert shell.wait(timeout=60) in (-signal.SIGHUP, 1)
     job = record.load(run, "train")
     assert job is not None
     assert state.of(run, "train").state == "running"

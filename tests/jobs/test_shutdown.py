@@ -33,7 +33,7 @@ def ready(run: Run, task: str = "train") -> Callable[[], bool]:
 def test_a_job_that_saves_and_ends_is_stopped(run: Run, start: Callable, until: Callable) -> None:
     start(SAVES)
     until(ready(run))
-    found = shutdown.stop(run, ["train", "eval"], timeout=20, kill=False)
+    found = shutdown.stop(run, ["train", "eval"], timeout=60, kill=False)
     assert list(found) == ["train"]
     assert (found["train"].state, found["train"].exit_code, found["train"].reason) == ("stopped", 0, "saved")
 
@@ -42,7 +42,7 @@ def test_both_tasks_are_stopped_together(run: Run, start: Callable, until: Calla
     start(SAVES)
     start("import time; time.sleep(60)", "eval")
     until(ready(run))
-    found = shutdown.stop(run, ["train", "eval"], timeout=20, kill=False)
+    found = shutdown.stop(run, ["train", "eval"], timeout=60, kill=False)
     assert [job.state for job in found.values()] == ["stopped", "stopped"]
 
 
@@ -52,7 +52,7 @@ def test_stopping_works_without_the_supervisor(
 ) -> None:
     supervisor_of(start(code)).kill()
     until(ready(run))
-    assert shutdown.stop(run, ["train"], timeout=20, kill=False)["train"].state == "stopped"
+    assert shutdown.stop(run, ["train"], timeout=60, kill=False)["train"].state == "stopped"
 
 
 def test_a_deaf_job_is_left_running_unless_it_may_be_killed(run: Run, start: Callable, until: Callable) -> None:
