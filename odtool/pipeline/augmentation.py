@@ -1,4 +1,4 @@
-"""Steps of data augmentation that the API refuses, or fails on with the first image that it trains on."""
+"""Steps of data augmentation: what follows the input size, what the API refuses, and what fails while it trains."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from odtool.errors import ConfigError
+from odtool.pipeline import input_sizes
+from odtool.pipeline.diff import Draft
 
+_SQUARE = "random_scale_crop_and_pad_to_square"
 _NOT_ON_TENSORFLOW_2 = {
     "autoaugment_image": "the API's needs tf.contrib, which TensorFlow 2 does not have",
     "subtract_channel_mean": "the API's fails on TensorFlow 2, whatever the means; the models subtract their own",
@@ -21,6 +24,24 @@ _PAIRS = {"random_pad_image": (("min_image_height", "min_image_width"), ("max_im
 """Fields of which both are set, or none (builders/preprocessor_builder.py)."""
 _OF_TWO = ("min_padded_size_ratio", "max_padded_size_ratio")
 """Lists of two elements or none, by the same."""
+
+
+def follow_size(draft: Draft, before: tuple[int, int] | None) -> None:
+    """Keeps the squares that training images are cut to as large as the model's input, where they were.
+
+    Args:
+        before: height and width that images were brought to until the user's changes; None for many sizes.
+    """
+    after = input_sizes.fixed(draft.config)
+    if before is None or after is None or after == before or after[0] != after[1]:
+        return
+    for index, option in enumerate(draft.message.train_config.data_augmentation_options):
+        path = f"train_config.data_augmentation_options[{index}].{_SQUARE}.output_size"
+        if option.WhichOneof("preprocessing_step") == _SQUARE and not draft.reason(path):
+            step = getattr(option, _SQUARE)
+            if before == (step.output_size, step.output_size):
+                step.output_size = after[0]
+                draft.because("as large as the resizer makes every image", path)
 
 
 def contradictions(settings: Any) -> Iterator[ConfigError]:

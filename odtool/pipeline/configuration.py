@@ -9,7 +9,20 @@ from pathlib import Path
 from odtool import __version__, locks
 from odtool.dataset import statistics
 from odtool.errors import ConfigError
-from odtool.pipeline import checkpoints, checks, config, contradictions, diff, fields, finetuning, inputs, sizing, zoo
+from odtool.pipeline import (
+    augmentation,
+    checkpoints,
+    checks,
+    config,
+    contradictions,
+    diff,
+    fields,
+    finetuning,
+    input_sizes,
+    inputs,
+    sizing,
+    zoo,
+)
 from odtool.pipeline.config import PipelineConfig
 from odtool.pipeline.diff import Change, Draft
 from odtool.pipeline.starting import Base, choose
@@ -76,8 +89,10 @@ def configure(workspace: Workspace, request: Request) -> Configured:
     _set_start(draft, request, base)
     if base.model is not None and not draft.message.train_config.fine_tune_checkpoint:
         finetuning.settle_batch_norm(draft)
+    size = input_sizes.fixed(draft.config)
     for assignment in request.assignments:
         _assign(draft, assignment)
+    augmentation.follow_size(draft, size)
     settings = checks.check(draft.config, run.pipeline_config)
     draft.notes += [f"{doubt.message}. {doubt.hint}" for doubt in contradictions.doubts(draft.config)]
     if not request.dry_run:

@@ -51,6 +51,10 @@ class Draft:
             self.reasons = {known: why for known, why in self.reasons.items() if not _is_within(known, path)}
             self.reasons[path] = reason
 
+    def reason(self, path: str) -> str:
+        """The one given for this path, or for one above it; '' where there is none."""
+        return _reason(path, self.reasons)
+
 
 def flatten(config: PipelineConfig) -> dict[str, str]:
     """Every field that is set, by path, with its value in text format; an empty message is '{}'."""

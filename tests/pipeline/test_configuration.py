@@ -386,3 +386,27 @@ def test_a_folder_with_a_pipeline_config_stands_for_it(workspace: Workspace, tmp
         configure(workspace, pipeline=folder)
     config.save(zoo.build(zoo.find("demo_ssd")), folder / "pipeline.config")
     assert configure(workspace, pipeline=folder).run.name == "theirs"
+
+
+RESIZER = "model.ssd.image_resizer.keep_aspect_ratio_resizer"
+SMALLER = (f"{RESIZER}.min_dimension=256", f"{RESIZER}.max_dimension=256")
+SQUARE = "train_config.data_augmentation_options[1].random_scale_crop_and_pad_to_square"
+
+
+@pytest.mark.parametrize(
+    ("assignments", "expected"),
+    [
+        ((), 512),
+        (SMALLER, 256),
+        ((*SMALLER, f"{SQUARE}.output_size=512"), 512),
+        ((f"{SQUARE}.output_size=384", *SMALLER), 384),
+        (("model.ssd.image_resizer={ fixed_shape_resizer { height: 256 width: 384 } }",), 512),
+        (("model.ssd.image_resizer={ fixed_shape_resizer { height: 256 width: 256 } }",), 256),
+    ],
+)
+def test_training_squares_follow_the_resizer(workspace: Workspace, assignments: tuple[str, ...], expected: int) -> None:
+    configured = configure(workspace, model="efficientdet_d0", assignments=assignments)
+    step = configured.config.message.train_config.data_augmentation_options[1].random_scale_crop_and_pad_to_square
+    assert step.output_size == expected
+    if expected == 256:
+        assert reasons(configured)[f"{SQUARE}.output_size"] == "as large as the resizer makes every image"
