@@ -6,7 +6,7 @@ import copy
 
 from odtool.engine.metrics import MetricsLog
 from odtool.errors import ConfigError
-from odtool.pipeline import config, diff
+from odtool.pipeline import checks, config, diff
 from odtool.pipeline.recovery import halve_batch
 from odtool.workspace import Run
 
@@ -22,7 +22,7 @@ def recover(run: Run, cause: str, *, devices: int) -> str:
         What was done, in one line.
 
     Raises:
-        ConfigError: the batch cannot be halved.
+        ConfigError: the batch cannot be halved, or the API would refuse the schedule that is left.
     """
     before = config.load(run.pipeline_config)
     draft = diff.Draft(copy.deepcopy(before))
@@ -33,6 +33,7 @@ def recover(run: Run, cause: str, *, devices: int) -> str:
     changes = diff.compare(before, draft.config, draft.reasons)
     if not changes:
         raise ConfigError(f"{run.pipeline_config}: nothing to make smaller")
+    checks.check_schedule(draft.config, run.pipeline_config)
     config.save(draft.config, run.pipeline_config, heading=f"Changed by odtool: {told} ({' '.join(cause.split())})")
     MetricsLog(run.metrics).write(
         "recover",
