@@ -113,6 +113,16 @@ def test_a_gpu_that_does_not_exist_is_refused(odtool: Callable, job_run: Run, no
     assert "no GPU 0 here" in said.err
 
 
+@pytest.mark.parametrize("command", [("eval",), ("train", "--eval")])
+def test_a_metric_that_does_not_exist_is_wrong_usage(
+    odtool: Callable, job_run: Run, no_gpu: None, command: tuple[str, ...]
+) -> None:
+    said = odtool(*command, "--best", "mAP5")
+    assert said.code == 2
+    assert "'mAP5' is no metric" in " ".join(said.err.split())
+    assert not job_run.log("eval").exists()
+
+
 def test_foreground_shows_the_log(odtool: Callable, job_run: Run) -> None:
     checkpoint(job_run.checkpoint(100))
     (job_run.path / "finish").touch()
