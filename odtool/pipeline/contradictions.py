@@ -69,6 +69,7 @@ def find(loaded: PipelineConfig) -> Iterator[ConfigError]:
     yield from input_sizes.contradictions(loaded)
     yield from augmentation.contradictions(loaded.message.train_config)
     yield from _metrics(loaded.message.eval_config)
+    yield from _evaluation_sets(loaded.message.eval_input_reader)
     yield from _restoring(loaded.message.train_config)
 
 
@@ -273,6 +274,17 @@ def _metrics(evaluation: Any) -> Iterator[ConfigError]:
             )
         elif name not in _METRICS:
             yield ConfigError(f"eval_config.metrics_set: the API has no '{name}'", spelling.nearest(name, _METRICS))
+
+
+def _evaluation_sets(readers: Any) -> Iterator[ConfigError]:
+    names = [reader.name for reader in readers]
+    for index, name in enumerate(names):
+        if name and name in names[:index]:
+            yield ConfigError(
+                f"eval_input_reader[{index}].name: '{name}' is also the name of [{names.index(name)}]: their events "
+                "would be one",
+                f"--set eval_input_reader[{index}].name=ANOTHER",
+            )
 
 
 _IGNORED = {
