@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from odtool.engine.metrics import MetricsLog
+from odtool.engine import metrics
 from odtool.errors import ConfigError
 from odtool.pipeline import checks, config, diff
 from odtool.pipeline.recovery import halve_batch
@@ -26,7 +26,9 @@ def recover(run: Run, cause: str, *, devices: int) -> str:
     """
     before = config.load(run.pipeline_config)
     draft = diff.Draft(copy.deepcopy(before))
-    done = max(run.checkpoints(), default=0)
+    # The stock loop numbers its files by saves: of a run that it began, the last start knows better.
+    starts = [entry.step for entry in metrics.read(run.metrics) if entry.kind == "start"]
+    done = max([*run.checkpoints(), *starts[-1:]], default=0)
     halve_batch(draft, steps_done=done, devices=devices, reason="after running out of memory")
     old, new = before.message.train_config, draft.message.train_config
     told = f"batch size {old.batch_size} → {new.batch_size}, steps {old.num_steps} → {new.num_steps}, from step {done}"
@@ -35,7 +37,7 @@ def recover(run: Run, cause: str, *, devices: int) -> str:
         raise ConfigError(f"{run.pipeline_config}: nothing to make smaller")
     checks.check_schedule(draft.config, run.pipeline_config)
     config.save(draft.config, run.pipeline_config, heading=f"Changed by odtool: {told} ({' '.join(cause.split())})")
-    MetricsLog(run.metrics).write(
+    metrics.MetricsLog(run.metrics).write(
         "recover",
         done,
         {

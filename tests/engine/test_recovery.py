@@ -95,6 +95,15 @@ def test_the_learning_rate_goes_on_from_where_it_was(api: Any, new_run: Callable
         assert after[40 + 2 * (step - 40)] == pytest.approx(before[step] / 2, rel=0.1, abs=0.012)
 
 
+def test_a_run_that_the_stock_loop_began_has_the_steps_of_its_last_start(new_run: Callable[..., Run]) -> None:
+    run = new_run(with_batch(8))
+    run.checkpoint(2).with_suffix(".index").touch()  # its second save
+    log = metrics.MetricsLog(run.metrics)
+    for step in (90, 40):
+        log.write("start", step, {})
+    assert recover(run, "why", devices=1).endswith("steps 100 → 160, from step 40")
+
+
 @pytest.mark.parametrize("done", [90, 97, 99])
 def test_late_in_a_cosine_its_warm_up_does_not_start_above_it(new_run: Callable[..., Run], done: int) -> None:
     def warm(message: Any) -> None:
