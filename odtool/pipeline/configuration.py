@@ -130,7 +130,7 @@ def _set_size(draft: Draft, request: Request, base: Base, images: int) -> None:
     if request.batch_size is not None:
         sizing.set_batch_size(draft, request.batch_size, request.batch_reason)
     elif base.model is not None and not base.model.one_device:
-        reason = f"fits one device; the zoo trained with {draft.message.train_config.batch_size} on several"
+        reason = f"for one device; the zoo trained with {draft.message.train_config.batch_size} on several"
         sizing.set_batch_size(draft, sizing.DEFAULT_BATCH_SIZE, reason)
     if request.steps is not None:
         sizing.set_steps(draft, request.steps, "--steps")
