@@ -14,6 +14,8 @@ from odtool.dataset.types import AnnotatedImage, Box, Level, ObjectAnnotation, P
 _ROUNDING = 1e-5
 """Share of the image's width or height. What sticks out by less is the rounding of a text format with six
 decimals (YOLO), not a problem."""
+_LEAST_SIDE = 1.0
+"""Pixels. A box that is neither as wide nor as high holds nothing to learn; most such are fractions read as pixels."""
 MOST_OBJECTS = 100
 """Objects an image that the API reads unless told otherwise (max_number_of_boxes in its input_reader.proto)."""
 
@@ -39,6 +41,7 @@ CATALOGUE: dict[str, Check] = {
     "box_outside": Check("warning", "clipped to the image"),
     "box_outside_entirely": Check("warning", "left out"),
     "box_small": Check("warning", "left out; --min-box sets the limit"),
+    "box_tiny": Check("warning", "kept; smaller than a pixel: are the numbers fractions? --min-box 1 leaves it out"),
     "box_zero": Check("warning", "left out"),
     "class_absent": Check("warning", "all objects called 'object'; --rename gives them another name"),
     "class_attribute": Check("info", "the others are not read"),
@@ -196,7 +199,8 @@ def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[
     xmin, ymin, xmax, ymax = box.xmin, box.ymin, box.xmax, box.ymax
     if unit == "fraction":
         xmin, ymin, xmax, ymax = xmin * width, ymin * height, xmax * width, ymax * height
-    if 0 <= xmin < xmax <= width and 0 <= ymin < ymax <= height and xmax - xmin >= least and ymax - ymin >= least:
+    solid = max(least, _LEAST_SIDE)
+    if 0 <= xmin < xmax <= width and 0 <= ymin < ymax <= height and xmax - xmin >= solid and ymax - ymin >= solid:
         return (box if unit == "pixel" else Box(xmin, ymin, xmax, ymax)), ""
     if not (math.isfinite(xmin) and math.isfinite(ymin) and math.isfinite(xmax) and math.isfinite(ymax)):
         return None, "box_invalid"
@@ -214,7 +218,9 @@ def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[
     across, down = clipped.xmax - clipped.xmin, clipped.ymax - clipped.ymin
     if across <= 0 or down <= 0:
         return None, "box_outside_entirely"
-    return (None, "box_small") if across < least or down < least else (clipped, kind)
+    if across < least or down < least:
+        return None, "box_small"
+    return clipped, kind or ("box_tiny" if max(across, down) < _LEAST_SIDE else "")
 
 
 def _describe(image: AnnotatedImage, number: int, item: ObjectAnnotation, size: tuple[int, int]) -> str:

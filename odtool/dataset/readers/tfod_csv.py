@@ -10,6 +10,7 @@ from pathlib import Path
 
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.folders import find_image, image_folders, nearest_first, walk
+from odtool.dataset.readers.shapes import unit_of
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source, Unit
 
@@ -109,7 +110,7 @@ def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:
 def parse(data: bytes, path: Path) -> CsvFile:
     """Parses a CSV file's bytes; `path` is only named in errors.
 
-    Coordinates are fractions where the whole file has none above 1, else pixels.
+    Coordinates are fractions where those of the whole file are about 1 at most, else pixels.
 
     Raises:
         DataError: a column is missing, a row is short, or a coordinate is no number.
@@ -122,7 +123,6 @@ def parse(data: bytes, path: Path) -> CsvFile:
     at = {name: columns.index(name) for name in columns}
     images: dict[str, list[ObjectAnnotation]] = {}
     sizes: dict[str, tuple[int, int]] = {}
-    largest = 0.0
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
     try:
         next(rows)
@@ -141,13 +141,13 @@ def parse(data: bytes, path: Path) -> CsvFile:
             if not label and not any(corners):
                 continue  # a row with a name alone is a background image
             box = _box([_point(corner, delimiter) for corner in corners], path, rows.line_num)
-            largest = max(largest, box.xmax, box.ymax, box.xmin, box.ymin)
             if not label:
                 raise documents.broken(path, rows.line_num, "broken CSV: a box without class")
             objects.append(ObjectAnnotation(label, box))
     except csv.Error as error:
         raise documents.broken(path, rows.line_num or 1, f"broken CSV: {error}") from None
-    unit: Unit = "fraction" if 0 < largest <= 1 else "pixel"
+    boxes = (item.box for objects in images.values() for item in objects)
+    unit = unit_of(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
     return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit)
 
 

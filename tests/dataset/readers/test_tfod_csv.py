@@ -41,6 +41,14 @@ def test_rows_are_grouped_by_image_in_any_order_of_columns(text: str) -> None:
 def test_normalised_boxes_are_seen_by_the_range_of_the_whole_file() -> None:
     assert parse(HEADER + "a.jpg,64,48,cat,0.1,0.2,0.9,1\n").unit == "fraction"
     assert parse(HEADER + "a.jpg,64,48,cat,0,0,1,1\nb.jpg,64,48,cat,0,0,1,20\n").unit == "pixel"
+    assert parse(HEADER + "a.jpg,64,48,cat,0.1,0.1,1.0001,0.5\n").unit == "fraction"
+
+
+def test_one_bad_row_does_not_decide_for_a_long_file() -> None:
+    fractions = HEADER + "a.jpg,64,48,cat,0.1,0.1,0.9,0.5\n" * 200
+    assert parse(fractions + "b.jpg,64,48,cat,0.1,0.1,57,0.5\n").unit == "fraction"
+    pixels = HEADER + "a.jpg,64,48,cat,1,1,30,40\n" * 10
+    assert parse(pixels + "b.jpg,64,48,cat,0,0,1,1\n" * 200).unit == "pixel"
 
 
 def test_a_row_with_a_name_alone_is_background() -> None:
