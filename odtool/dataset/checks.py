@@ -88,6 +88,7 @@ CATALOGUE: dict[str, Check] = {
     "path_outside": Check("warning", "looked for by its base name"),
     "reencoded": Check("info", "re-encoded as PNG"),
     "shape_skipped": Check("warning", "left out: not an area"),
+    "shapes_joined": Check("info", "one object, of which these are the parts"),
     "shard_missing": Check("warning", "not read"),
     "size_disagrees": Check("warning", "the image's own size is used"),
     "source_id_repeated": Check("info", "given a number of its own"),
