@@ -67,7 +67,7 @@ def _columns(line: str) -> tuple[list[str], str]:
 
 
 def read(source: Source) -> Iterator[Finding]:
-    """Every image of the CSV files. A file for all beside files for splits is left out, as it says the same again."""
+    """Every image of the CSV files. A file for all beside files for splits is left out where it says the same again."""
     folders = list(walk(source.root))
     if source.path.is_file():
         files = [source.path]
@@ -76,25 +76,25 @@ def read(source: Source) -> Iterator[Finding]:
     splits = {file: split_of_name(file.stem) or split_of_name(file.parent.name) for file in files}
     if len(files) == 1:
         splits = dict.fromkeys(files)
-    if "train" in splits.values():
-        yield from _skipped(splits)
-        splits = {file: split for file, split in splits.items() if split}
+    of_splits = "train" in splits.values()
     with_images = image_folders(folders)
-    for file, split in splits.items():
+    met: set[Path] = set()
+    for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
         parsed = parse(documents.read_bytes(file), file)
         places = _places(file, source, with_images)
+        images = {name: find_image(name, places, within=source.root) for name in parsed.images}
+        if of_splits:
+            paths = {found.path for found in images.values()}
+            if split is None and paths <= met:
+                yield Problem("file_skipped", file, "its images are in the files for the splits beside it")
+                continue
+            met |= paths
         for name, objects in parsed.images.items():
-            found = find_image(name, places, within=source.root)
+            found = images[name]
             if found.outside:
                 yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
             size = parsed.sizes.get(name)
             yield AnnotatedImage(found.path, file, objects, parsed.unit, split, declared_size=size)
-
-
-def _skipped(splits: dict[Path, str | None]) -> Iterator[Problem]:
-    for file, split in splits.items():
-        if split is None:
-            yield Problem("file_skipped", file, "there are files for the splits beside it")
 
 
 def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:

@@ -251,3 +251,14 @@ def test_a_file_for_all_beside_those_of_the_splits_is_read_only_for_what_they_la
     assert own == [("a", "train"), ("b", "val")]
     assert [image.path.stem for image in images if not image.split] == (["a", "b", "c"] if more else [])
     assert ("file_skipped" in {problem.kind for problem in problems}) is not more
+
+
+@pytest.mark.parametrize("stems", ["ab", "a"])
+def test_a_file_of_another_kind_is_read_where_it_has_further_images(tmp_path: Path, stems: str) -> None:
+    for file, names in {"instances_default": "a", "labels": stems}.items():
+        images = [{"id": number, "file_name": f"{stem}.jpg"} for number, stem in enumerate(names)]
+        (tmp_path / f"{file}.json").write_text(json.dumps(document(images=images)))
+    images, problems = findings(tmp_path)
+    assert "".join(image.path.stem for image in images) == ("aab" if stems == "ab" else "a")
+    skipped = [problem for problem in problems if problem.kind == "file_skipped"]
+    assert [problem.file.name for problem in skipped] == ([] if stems == "ab" else ["labels.json"])

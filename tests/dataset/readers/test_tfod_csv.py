@@ -109,6 +109,19 @@ def test_a_pair_of_files_is_a_split_and_the_file_for_all_is_left_out(shared_data
     }
 
 
+def test_a_file_with_other_images_beside_those_of_the_splits_is_read(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for name in ("extra", "test", "train"):
+        (tmp_path / "set" / f"{name}_labels.csv").write_text(f"{HEADER}{name}.jpg,64,48,cat,1,2,3,4\n")
+    found = list(tfod_csv.read(Source(tmp_path / "set")))
+    assert [(item.path.name, item.split) for item in found if isinstance(item, AnnotatedImage)] == [
+        ("test.jpg", "test"),
+        ("train.jpg", "train"),
+        ("extra.jpg", None),
+    ]
+    assert len(found) == 3
+
+
 @given(st.text(alphabet='a.jpg,64cat"1-\n e;nif') | st.text())
 def test_any_rows_give_images_or_a_data_error(text: str) -> None:
     with suppress(DataError):
