@@ -62,7 +62,7 @@ def read(source: Source) -> Iterator[Finding]:
     pairs = pair(sorted(file for files in folders.values() for file in files), source, ["images", "image"])
     again = _again(folders, pairs, source)
     for place, files in again.items():
-        yield Problem("file_skipped", place, f"{len(files)} file{'s' * (len(files) != 1)} about images that another has")
+        yield Problem("file_skipped", place, f"another file has the image of {len(files)} of these")
     for place, labels in pairs.files.items():
         split = split_within(place, source.root)
         for file in labels:

@@ -108,7 +108,7 @@ def test_equal_names_in_two_folders_with_images_of_their_own_are_two_images(
     }
     (problem,) = problems
     assert (problem.kind, problem.file) == ("file_skipped", tmp_path / "b" / "labelTxt")
-    assert problem.detail == "1 file about images that another has"
+    assert problem.detail == "another file has the image of 1 of these"
 
 
 def test_the_version_counts_where_the_folder_below_it_has_none(tmp_path: Path, found: Any) -> None:
