@@ -32,7 +32,7 @@ from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import Choice, folders
 from odtool.dataset.records import drafted, image_at, whole
 from odtool.dataset.spool import Index
-from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary, ShardFigures
+from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
 from odtool.dataset.survey import Survey, survey
 from odtool.dataset.tiles import Tiling
 from odtool.dataset.types import Problem, Source
@@ -264,7 +264,6 @@ def _summary(
     settings: Settings,
     created: datetime,
 ) -> DatasetSummary:
-    changes = sorted(found.changes.items())
     return DatasetSummary(
         classes=classes,
         splits={split: statistics.summarise(of_split) for split, of_split in figures.items()},
@@ -279,5 +278,5 @@ def _summary(
         },
         masks=settings.masks,
         keypoints=max(found.keypoints, default=0),
-        class_changes=tuple(ClassChange(old, new or None, count) for (old, new), count in changes),
+        class_changes=statistics.class_changes(found.changes),
     )
