@@ -213,8 +213,10 @@ def _number(value: Any) -> float | None:
 
 
 def _id(value: Any) -> str:
-    """Some writers give an id as a number in one place and as text in the other."""
-    return str(value)
+    """Some writers give an id as a number in one place and as text in the other, or as 1.0 (pandas)."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
 
 
 def _wrong(path: Path, what: str) -> DataError:

@@ -220,6 +220,11 @@ def test_numbers_may_be_text() -> None:
     assert (item.box, item.area) == (Box(1, 2.5, 4, 6.5), 12)
 
 
+def test_ids_are_the_same_as_whole_numbers_floats_and_text() -> None:
+    items = [{"id": 1, "image_id": 7.0, "category_id": " 5 ", "bbox": [1, 2, 3, 4]}]
+    assert [image.id for image in parse(annotations=items).images if image.objects] == ["7"]
+
+
 def test_two_entries_with_one_file_are_one_image() -> None:
     images = [{"id": 0, "file_name": "a.jpg"}, {"id": 4, "file_name": "a.jpg"}]
     items = [{"id": key, "image_id": key, "category_id": 5, "bbox": [key, 0, 5, 5]} for key in (0, 4)]
