@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import json
 import mmap
 import os
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 _HEAD = 1 << 16
 _PIECE = 1 << 16
 """Bytes read at once; most annotation files of one image have fewer."""
+
+# Outlines are written into cells, which Python takes for broken beyond 128 KB. Every file that csv parses is in
+# memory by then. What a C long holds everywhere.
+csv.field_size_limit(2**31 - 1)
 
 UNTRUSTED: dict[str, Any] = {
     "resolve_entities": False,
