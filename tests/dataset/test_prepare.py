@@ -20,6 +20,7 @@ import pytest
 
 from odtool.dataset import label_map, statistics
 from odtool.dataset.checks import Rules
+from odtool.dataset.classes import choice
 from odtool.dataset.prepare import Prepared, Settings, prepare
 from odtool.dataset.types import Source
 from odtool.errors import DataError
@@ -268,6 +269,12 @@ def test_a_set_without_objects_is_refused(voc_set: VocSet, tmp_path: Path, voc_x
     (root / "annotations" / "00000.xml").write_text(voc_xml("00000.jpg", []))
     with pytest.raises(DataError, match="no annotated object in 1 images"):
         run(root, tmp_path / "data")
+
+
+def test_where_all_classes_are_left_out_the_options_are_named(voc_set: VocSet, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"in 3 images, as --only or --drop left all out: 2 cat, 1 dog") as error:
+        run(voc_set(3), tmp_path / "data", chosen=choice([], [], ["cat,dog"]))
+    assert "--rename" in (error.value.hint or "")
 
 
 def test_a_broken_file_among_many_leaves_the_old_data_as_it_was(voc_set: VocSet, tmp_path: Path) -> None:
