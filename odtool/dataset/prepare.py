@@ -187,6 +187,7 @@ def _surveyed(
 def _refuse(found: Survey, classes: Mapping[str, int], settings: Settings) -> None:
     """Raises DataError where what was found is not what was asked for, or nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
+    refusals.unwritable_classes(found)
     refuse_unknown(settings.chosen, found.changes, found.classes)
     refusals.nothing_to_train_on(found, where, skip_missing=settings.skip_missing)
     refusals.unknown_classes(found, classes, settings.label_map)

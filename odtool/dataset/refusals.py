@@ -55,6 +55,18 @@ def unusable(found: Survey, where: str) -> DataError:
     )
 
 
+def unwritable_classes(found: Survey) -> None:
+    """Raises DataError where a class's name has half of a surrogate pair, which JSON can spell and no file can hold."""
+    for name, file in found.classes.items():
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            spelt = name.encode("utf-8", "backslashreplace").decode()
+            raise DataError(
+                f"{file}: class '{spelt}' has half of a character in its name", "Mend the name in that file."
+            ) from None
+
+
 def unknown_classes(found: Survey, classes: Mapping[str, int], path: Path | None) -> None:
     """Raises DataError where a class is not among those of the label map at `path`."""
     unknown = sorted(set(found.classes) - set(classes))

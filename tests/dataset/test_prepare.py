@@ -277,6 +277,19 @@ def test_where_all_classes_are_left_out_the_options_are_named(voc_set: VocSet, t
     assert "--rename" in (error.value.hint or "")
 
 
+def test_half_a_character_in_a_class_is_named_with_its_file(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+    write_image(tmp_path / "set" / "a.jpg")
+    document = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}],
+        "categories": [{"id": 1, "name": "a\ud800b"}],
+    }
+    (tmp_path / "set" / "a.json").write_text(json.dumps(document))
+    with pytest.raises(DataError, match=r"a\.json: class 'a\\ud800b' has half of a character"):
+        run(tmp_path / "set", tmp_path / "data", val=0)
+    assert names(tmp_path) == ["set"]
+
+
 def test_a_broken_file_among_many_leaves_the_old_data_as_it_was(voc_set: VocSet, tmp_path: Path) -> None:
     root = voc_set(3)
     run(root, tmp_path / "data")
