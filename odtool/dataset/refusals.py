@@ -32,7 +32,7 @@ def nothing_to_train_on(found: Survey, where: str, *, skip_missing: bool) -> Non
         if left_out:
             listed = ", ".join(f"{count} {name}" for name, count in list(left_out.items())[:5])
             raise DataError(
-                f"{where}: no annotated object in {len(found.index)} images, as --only or --drop left all out: {listed}",
+                f"{where}: no annotated object in {len(found.index)} images: --only or --drop left out {listed}",
                 "Name other classes with --only and --drop; they go by the names that --rename gives.",
             )
         raise DataError(f"{where}: no annotated object in {len(found.index)} images", "Is it the right folder?")

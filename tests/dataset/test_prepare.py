@@ -272,7 +272,7 @@ def test_a_set_without_objects_is_refused(voc_set: VocSet, tmp_path: Path, voc_x
 
 
 def test_where_all_classes_are_left_out_the_options_are_named(voc_set: VocSet, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"in 3 images, as --only or --drop left all out: 2 cat, 1 dog") as error:
+    with pytest.raises(DataError, match=r"in 3 images: --only or --drop left out 2 cat, 1 dog") as error:
         run(voc_set(3), tmp_path / "data", chosen=choice([], [], ["cat,dog"]))
     assert "--rename" in (error.value.hint or "")
 

@@ -13,11 +13,14 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from odtool.dataset.image_file import EXTENSIONS
+from odtool.dataset.readers import documents
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import Source
 
 _OURS = ({"dataset.json", "label_map.pbtxt"}, {"pipeline.config"}, {"predictions.json", "detections.jsonl"})
 """What folders hold that odtool or a training wrote, which are no annotations."""
+_SIGNED = b'"odtool"'
+"""The key by which a dataset.json is odtool's: COCO's annotations have that name, too."""
 _SPELT = tuple(spelt for extension in EXTENSIONS for spelt in (extension, extension.upper()))
 _MOST_FOLDERS = 200
 """Folders in which an image is looked for one after the other."""
@@ -71,12 +74,26 @@ def _listed(root: Path) -> Iterator[Folder]:
     for path, folders, files in os.walk(root, followlinks=True):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         folders[:] = [name for name in folders if _is_entered(f"{path}/{name}", within, linked)]
-        names = set(files)
-        if path != str(root) and any(marks <= names for marks in _OURS):
+        if path != str(root) and _is_ours(path, files):
             folders.clear()
             continue
         # macOS leaves "._name" files beside the real ones in archives.
         yield Folder(Path(path), tuple(sorted([name for name in files if not name.startswith(".")])))
+
+
+def _is_ours(path: str, files: Sequence[str]) -> bool:
+    names = set(files)
+    marks = next((marks for marks in _OURS if marks <= names), None)
+    return marks is not None and ("dataset.json" not in marks or _SIGNED in documents.ends(Path(path, "dataset.json")))
+
+
+def passed_over(root: Path) -> Iterator[Path]:
+    """Folders below the root that `walk` leaves out for what odtool or a training wrote into them."""
+    for path, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if path != str(root) and _is_ours(path, files):
+            folders.clear()
+            yield Path(path)
 
 
 def _is_entered(path: str, root: str, linked: list[str]) -> bool:
