@@ -256,6 +256,24 @@ def test_a_given_label_map_is_followed_and_an_unknown_class_refused(
     assert names(tmp_path) == ["data", "map.pbtxt", "set"]
 
 
+@pytest.mark.parametrize("given", ["/m/01yrx", "cat"])
+def test_annotations_may_have_a_label_maps_names_or_display_names(
+    voc_set: VocSet, tmp_path: Path, read_records: ReadRecords, given: str
+) -> None:
+    path = tmp_path / "map.pbtxt"
+    path.write_text("item { name: '/m/01yrx' id: 1 display_name: 'cat' } item { name: 'dog' id: 2 }")
+    renamed = choice([f"cat={given}"] if given != "cat" else [], [], [])
+    made = run(voc_set(4), tmp_path / "data", val=0, label_map=path, chosen=renamed)
+    assert made.summary.splits["train"].classes == {"/m/01yrx": 2, "dog": 2}
+    assert [(change.old, change.new) for change in made.summary.class_changes] == [("cat", "/m/01yrx")]
+    again = run(tmp_path / "data", tmp_path / "again", val=0)
+    for dataset in (made.dataset, again.dataset):
+        items = label_map.read(dataset.label_map)
+        assert [(item.name, item.display_name) for item in items] == [("/m/01yrx", "cat"), ("dog", "dog")]
+    texts = {text for record in read_records(tmp_path / "data").values() for text in record["image/object/class/text"]}
+    assert texts == {b"/m/01yrx", b"dog"}
+
+
 def test_an_image_annotated_twice_is_kept_once(voc_set: VocSet, tmp_path: Path, voc_xml: Callable[..., str]) -> None:
     root = voc_set(3)
     (root / "annotations" / "again.xml").write_text(voc_xml("00001.jpg", [("cat", 1, 2, 3, 4)]))
