@@ -214,7 +214,7 @@ def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[
         return None, "box_zero"
     slack_x, slack_y = width * _ROUNDING, height * _ROUNDING
     if xmin < -slack_x or ymin < -slack_y or xmax > width + slack_x or ymax > height + slack_y:
-        kind = "box_outside"
+        kind = kind or "box_outside"
     clipped = Box(max(xmin, 0.0), max(ymin, 0.0), min(xmax, float(width)), min(ymax, float(height)))
     across, down = clipped.xmax - clipped.xmin, clipped.ymax - clipped.ymin
     if across <= 0 or down <= 0:

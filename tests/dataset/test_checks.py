@@ -29,6 +29,7 @@ def checked(box: Box, unit: Unit = "pixel") -> tuple[list[Box], list[str]]:
         (Box(1.5, 2, 3, 4), Box(1.5, 2, 3, 4), []),
         (Box(-5, 2, 30, 60), Box(0, 2, 30, 50), ["box_outside"]),
         (Box(30, 2, 10, 4), Box(10, 2, 30, 4), ["box_inverted"]),
+        (Box(30, 2, -5, 4), Box(0, 2, 30, 4), ["box_inverted"]),
         (Box(10, 5, 10, 9), None, ["box_zero"]),
         (Box(200, 10, 220, 20), None, ["box_outside_entirely"]),
         (Box(100, 10, 120, 20), None, ["box_outside_entirely"]),

@@ -184,7 +184,7 @@ def _object(
     return ObjectAnnotation(
         label,
         box,
-        is_crowd=item.get("iscrowd") in (1, True),
+        is_crowd=item.get("iscrowd") is True or _number(item.get("iscrowd")) == 1,
         area=area if area is not None and 0 < area < float("inf") else None,
     )
 

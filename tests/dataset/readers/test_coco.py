@@ -216,8 +216,9 @@ def test_without_a_bbox_the_segmentation_gives_the_box(segmentation: Any, box: B
 
 def test_numbers_may_be_text() -> None:
     items = [{"id": "1", "image_id": "0", "category_id": "5", "bbox": ["1", "2.5", "3", "4"], "area": "12"}]
+    items[0]["iscrowd"] = "1"
     item = parse(annotations=items).images[0].objects[0]
-    assert (item.box, item.area) == (Box(1, 2.5, 4, 6.5), 12)
+    assert (item.box, item.area, item.is_crowd) == (Box(1, 2.5, 4, 6.5), 12, True)
 
 
 def test_ids_are_the_same_as_whole_numbers_floats_and_text() -> None:
