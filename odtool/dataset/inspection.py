@@ -111,7 +111,9 @@ def inspect(settings: Settings, *, progress: Progress = silent) -> Inspection:
                     log.add(problem)
             counted, samples = _counted(found.index, reader, _shown(log, found.index, settings))
     images = {item.name: item.splits for item in counted.classes}
-    for problem in coverage.of_classes(images, list(counted.splits), settings.sources[0].path):
+    source = settings.sources[0].path
+    whole = coverage.of_classes(images, list(counted.splits), source)
+    for problem in (*whole, *coverage.of_declared(found.index.declared(), source)):
         log.add(problem)
     return Inspection(settings.sources, choices, counted, log.kinds(), samples, dict(found.changes))
 

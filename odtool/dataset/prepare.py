@@ -245,8 +245,8 @@ def _assigned(
         labels=index.class_numbers(),
     )
     source = settings.sources[0].path
-    of_points = coverage.of_key_points(found.keypoints, source)
-    for problem in (*_of_the_whole(index, same, assigned, stored, source), *of_points):
+    told = (*coverage.of_key_points(found.keypoints, source), *coverage.of_declared(declared, source))
+    for problem in (*_of_the_whole(index, same, assigned, stored, source), *told):
         found.count(problem)
         on_problem(problem)
     return assigned
