@@ -134,12 +134,14 @@ def _chosen(files: list[Path], source: Source) -> list[Path]:
 
 
 def _namesake(file: Path, chosen: list[Path], source: Source) -> Path | None:
-    """The chosen file of which COCO's own names say that it is about the same images: instances_train for stuff_train.
+    """The chosen file beside one that is about the same images, as COCO's own names say: instances_train, stuff_train.
 
     Where there is none, only what is in the files tells.
     """
-    of_split = [other for other in chosen if _split(other, source) == _split(file, source)]
-    return next((other for other in of_split if _subject(other) == _subject(file)), None)
+    beside = [
+        other for other in chosen if other.parent == file.parent and _split(other, source) == _split(file, source)
+    ]
+    return next((other for other in beside if _subject(other) == _subject(file)), None)
 
 
 def _subject(file: Path) -> str:
