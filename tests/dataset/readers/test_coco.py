@@ -268,3 +268,13 @@ def test_a_file_of_another_kind_is_read_where_it_has_further_images(tmp_path: Pa
     assert "".join(image.path.stem for image in images) == ("aab" if stems == "ab" else "a")
     skipped = [problem for problem in problems if problem.kind == "file_skipped"]
     assert [problem.file.name for problem in skipped] == ([] if stems == "ab" else ["labels.json"])
+
+
+def test_equal_names_in_another_folder_are_not_taken_for_the_same_images(
+    tmp_path: Path, write_image: Callable[..., Path]
+) -> None:
+    for place, name in (("a", "instances.json"), ("b", "person_keypoints.json")):
+        write_image(tmp_path / place / "a.jpg")
+        (tmp_path / place / name).write_text(json.dumps(document(images=[{"id": 0, "file_name": "a.jpg"}])))
+    images, _ = findings(tmp_path)
+    assert sorted(image.path.parent.name for image in images) == ["a", "b"]
