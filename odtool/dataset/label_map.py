@@ -51,6 +51,11 @@ def load(path: Path) -> dict[str, int]:
     return {item.name: item.id for item in read(path)}
 
 
+def labels(path: Path) -> dict[int, str]:
+    """What people read, by id, as the API's category index has it; raises as `load` does."""
+    return {item.id: item.display_name or item.name for item in read(path)}
+
+
 def read(path: Path) -> list[LabelItem]:
     """The items in the order of their ids, display names included; raises as `load` does."""
     try:

@@ -36,6 +36,12 @@ def test_the_forms_that_people_write_are_read(text: str) -> None:
     assert list(ids(text).items()) == [("cat", 1), ("dog", 2)]
 
 
+def test_people_read_display_names(tmp_path: Path) -> None:
+    path = tmp_path / "map.pbtxt"
+    path.write_text("item { id: 2 name: '/m/01g317' display_name: 'person' } item { id: 1 name: 'cat' }")
+    assert label_map.labels(path) == {1: "cat", 2: "person"}
+
+
 def test_display_names_are_written_where_they_are_given() -> None:
     text = label_map.dump(["/m/1", "dog"], {"/m/1": 'the "Cat"'})
     assert [(item.id, item.name, item.display_name) for item in label_map.parse(text, PATH)] == [
