@@ -82,6 +82,7 @@ CATALOGUE: dict[str, Check] = {
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
     "label_missing": Check("warning", "object left out"),
     "labels_several": Check("info", "one object for each class"),
+    "layout_unused": Check("warning", "not read; name it as the source, or keep only one"),
     "mask_missing": Check("warning", "its box is its mask"),
     "not_in_split": Check("info", "left out: the data set's own lists do not name it"),
     "object_ignored": Check("info", "left out: the data set itself marks it as not to be used"),

@@ -146,6 +146,16 @@ def split_within(folder: Path, root: Path) -> str | None:
     return next(filter(None, map(split_of_name, reversed(parts))), None)
 
 
+def steps_between(one: Path, two: Path) -> int:
+    """Steps up and down from one folder to the other."""
+    shared = 0
+    for first, second in zip(one.parts, two.parts, strict=False):
+        if first != second:
+            break
+        shared += 1
+    return len(one.parts) + len(two.parts) - 2 * shared
+
+
 @dataclass(frozen=True)
 class Found:
     """Where an image lies."""

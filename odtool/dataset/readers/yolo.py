@@ -9,12 +9,9 @@ from functools import lru_cache
 from pathlib import Path
 
 from odtool.dataset import masks
-from odtool.dataset.image_file import EXTENSIONS
-from odtool.dataset.readers import documents, dota, yolo_layout
-from odtool.dataset.readers.folders import find_image, find_stem, image_folders, nearest_first, walk
-from odtool.dataset.splits import split_of_name
+from odtool.dataset.readers import documents, dota, yolo_layout, yolo_places
+from odtool.dataset.readers.folders import find_stem, nearest_first, walk
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
-from odtool.errors import DataError
 
 _IMAGE_FOLDERS = ("images", "jpegimages")
 _MOST = 50
@@ -29,15 +26,14 @@ def detect(path: Path) -> str | None:
             return f"{path.name} has names and train"
         return f"{path.name} has names and train" if path.suffix == ".data" and yolo_layout.looks_like(path) else None
     folders = list(walk(path))
-    if (layout := yolo_layout.layout_file(folders)) is None:
-        return None
     texts = [file for folder in folders for file in folder.ending(".txt")]
     label = next(filter(is_label, texts), None)
-    if layout.name in yolo_layout.NAME_LISTS or layout.suffix == ".names":
-        return f"{layout} names the classes of text files such as {label}" if label else None
-    # Exports of oriented boxes have a data.yaml beside labels in DOTA's own form.
-    other = label is None and any(map(dota.looks_like, texts))
-    return None if other else f"{layout} has names and train"
+    if layout := next((file for folder in folders for file in yolo_layout.documents_in(folder)), None):
+        # Exports of oriented boxes have a data.yaml beside labels in DOTA's own form.
+        other = label is None and any(map(dota.looks_like, texts))
+        return None if other else f"{layout} has names and train"
+    lists = [file for folder in folders for file in yolo_layout.lists_in(folder)]
+    return f"{lists[0]} names the classes of text files such as {label}" if lists and label else None
 
 
 def is_label(path: Path) -> bool:
@@ -57,38 +53,20 @@ def read(source: Source) -> Iterator[Finding]:
     Raises:
         DataError: the layout is broken, or none of its folders is there.
     """
-    folders = list(walk(source.root))
-    file = source.path if source.path.is_file() else yolo_layout.layout_file(folders)
-    if file is None:
-        raise DataError(
-            f"{source.path}: no data.yaml, obj.data or classes.txt", "YOLO labels need a file that names the classes."
-        )
-    layout = yolo_layout.load(file)
-    if not layout.names:
-        raise DataError(f"{file}: names no class", "Write the class names into it.")
-    if layout.keypoints:
-        yield Problem("keypoints_dropped", file, f"kpt_shape: {layout.keypoints} numbers follow each box")
-    found_any = False
     met: dict[tuple[Path, Path], set[str]] = {}
-    for split, entries in layout.entries.items():
-        for entry in entries or ("",):
-            images = _images(entry, layout, source)
-            if images is None:
-                yield Problem("split_missing", file, f"{split or 'images'}: '{entry}' is not in {source.root}")
-                continue
-            found_any = True
-            for image in images:
-                label = _label_file(image, source)
-                if label is not None:
-                    met.setdefault((label.parent, image.parent), set()).add(image.stem)
-                own = split or _split_of_folder(image, source)
-                yield Deferred(parse_file, (image, label, own, layout.names, file, layout.keypoints, source.masks))
+    for part in yolo_places.parts(source):
+        if isinstance(part, Problem):
+            yield part
+            continue
+        for image in part.images:
+            label = _label_file(image, source)
+            if label is not None:
+                met.setdefault((label.parent, image.parent), set()).add(image.stem)
+            split = part.split or yolo_places.split_of_folder(image, source)
+            layout = part.layout(label or image)
+            arguments = (image, label, split, layout.names, layout.file, layout.keypoints, source.masks)
+            yield Deferred(parse_file, arguments)
     yield from _without_image(met)
-    if not found_any:
-        raise DataError(
-            f"{file}: none of its images is in {source.root}",
-            "Name their folder with --images, or put the YAML into the data set's own folder.",
-        )
 
 
 def _without_image(met: Mapping[tuple[Path, Path], set[str]]) -> Iterator[Problem]:
@@ -174,45 +152,6 @@ def _box(values: list[float]) -> Box:
         return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     xs, ys = values[0::2], values[1::2]
     return Box(min(xs), min(ys), max(xs), max(ys))
-
-
-def _images(entry: str, layout: yolo_layout.Layout, source: Source) -> list[Path] | None:
-    """The images of one entry, sorted within each folder; None where it leads nowhere."""
-    if source.images is not None:
-        place: Path | None = source.images
-        if layout.entries.keys() - {None} and entry:
-            # With several splits the named folder is where the entries are looked for.
-            place = yolo_layout.within(entry, source.images, source.images) or source.images
-    elif not entry:
-        place = source.root
-    else:
-        bases = [yolo_layout.within(layout.base, layout.file.parent, source.root), layout.file.parent, source.root]
-        places = (yolo_layout.within(entry, base, source.root) for base in bases if base is not None)
-        place = next(filter(None, places), None)
-    if place is None:
-        return None
-    if place.is_dir():
-        return [file for folder in walk(place) for file in folder.ending(*EXTENSIONS)]
-    if place.suffix.lower() == ".txt":
-        return list(_listed_images(place, source))
-    return [place]
-
-
-def _listed_images(file: Path, source: Source) -> Iterator[Path]:
-    """Images of a list file: relative to it, to the source, or by their last part in any folder."""
-    places = [file.parent, source.root, *image_folders(list(walk(source.images or source.root)))]
-    places = list(dict.fromkeys(places))
-    for line in documents.lines_of(file):
-        if line:
-            yield find_image(line, places, within=source.root).path
-
-
-def _split_of_folder(image: Path, source: Source) -> str | None:
-    """Where no file speaks of splits, the folders do: images/train, train/images."""
-    for root in (source.root, source.images):
-        if root is not None and image.is_relative_to(root):
-            return next(filter(None, map(split_of_name, reversed(image.relative_to(root).parts[:-1]))), None)
-    return None
 
 
 def _label_file(image: Path, source: Source) -> Path | None:

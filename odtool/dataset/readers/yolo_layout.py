@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers import documents
-from odtool.dataset.readers.folders import Folder
+from odtool.dataset.readers.folders import Folder, steps_between
 from odtool.dataset.splits import split_of_name
 from odtool.errors import DataError
 
@@ -39,17 +39,21 @@ def looks_like(path: Path) -> bool:
     return b"names" in starts and bool({b"train", b"val", b"test"} & set(starts))
 
 
-def layout_file(folders: Sequence[Folder]) -> Path | None:
-    """The nearest data.yaml, else obj.data, else list of names."""
-    for suffixes in (YAML, (".data",)):
-        for folder in folders:
-            for file in folder.ending(*suffixes):
-                if looks_like(file):
-                    return file
-    for folder in folders:
-        for file in [*(folder.path / name for name in folder.files if name in NAME_LISTS), *folder.ending(".names")]:
-            return file
-    return None
+def documents_in(folder: Folder) -> list[Path]:
+    """Files that name classes and splits, the likeliest first: data.yaml, another YAML, obj.data."""
+    yamls = sorted(folder.ending(*YAML), key=lambda file: file.stem.lower() not in ("data", "dataset"))
+    return [file for file in (*yamls, *folder.ending(".data")) if looks_like(file)]
+
+
+def lists_in(folder: Folder) -> list[Path]:
+    """Lists of names, the likeliest first."""
+    known = [folder.path / name for name in NAME_LISTS if name in folder.files]
+    return [*known, *(file for file in folder.ending(".names") if file.name not in NAME_LISTS)]
+
+
+def nearest_list(lists: Iterable[Path], place: Path) -> Path:
+    """The list of a folder of labels: the nearest in it or above it, else the nearest of all."""
+    return min(lists, key=lambda file: (not place.is_relative_to(file.parent), steps_between(file.parent, place)))
 
 
 def load(file: Path) -> Layout:
