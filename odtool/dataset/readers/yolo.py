@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import unicodedata
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 
 from odtool.dataset import masks
 from odtool.dataset.readers import documents, dota, yolo_layout, yolo_places
-from odtool.dataset.readers.folders import find_stem, nearest_first, walk
+from odtool.dataset.readers.folders import find_stem, walk
+from odtool.dataset.readers.yolo_labels import Labels
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
-
-_IMAGE_FOLDERS = ("images", "jpegimages")
-_MOST = 50
-"""Folders in which the labels of one folder of images are looked for."""
-_LABEL_FOLDERS = ("labels", "Labels", "annotations", "Annotations")
 
 
 def detect(path: Path) -> str | None:
@@ -54,12 +47,13 @@ def read(source: Source) -> Iterator[Finding]:
         DataError: the layout is broken, or none of its folders is there.
     """
     met: dict[tuple[Path, Path], set[str]] = {}
+    labels = Labels(source)
     for part in yolo_places.parts(source):
         if isinstance(part, Problem):
             yield part
             continue
         for image in part.images:
-            label = _label_file(image, source)
+            label = labels.file(image)
             if label is not None:
                 met.setdefault((label.parent, image.parent), set()).add(image.stem)
             split = part.split or yolo_places.split_of_folder(image, source)
@@ -152,39 +146,3 @@ def _box(values: list[float]) -> Box:
         return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     xs, ys = values[0::2], values[1::2]
     return Box(min(xs), min(ys), max(xs), max(ys))
-
-
-def _label_file(image: Path, source: Source) -> Path | None:
-    """The image's text file, looked for in the folders of labels that go with its own."""
-    names = [f"{image.stem}.txt", f"{image.stem}.TXT"]
-    if not image.stem.isascii():
-        # macOS takes accents apart where most others leave them whole.
-        names += [unicodedata.normalize(form, names[0]) for form in ("NFC", "NFD")]
-    folders = _label_folders(image.parent, source)
-    for name in names:
-        for folder in folders:
-            # As text: pathlib's own way took longer than the reading of the label.
-            if os.path.isfile(path := f"{folder}/{name}"):  # noqa: PTH113
-                return Path(path)
-    return None
-
-
-@lru_cache(maxsize=64)
-def _label_folders(folder: Path, source: Source) -> tuple[Path, ...]:
-    """labels/ in place of the last images/ above the images, else beside them, else in a folder of labels beside.
-
-    Only those that are there, as they are looked into for each image.
-    """
-    parts = folder.parts
-    found: list[Path] = []
-    for position in range(len(parts) - 1, -1, -1):
-        if parts[position].lower() in _IMAGE_FOLDERS:
-            found += [Path(*parts[:position], name, *parts[position + 1 :]) for name in _LABEL_FOLDERS]
-            break
-    found += [folder, *(source.root / name for name in _LABEL_FOLDERS)]
-    if source.images is not None and folder.is_relative_to(source.images):
-        # The labels are laid out as the images are, or nearly so.
-        place = source.root / folder.relative_to(source.images)
-        texts = [folder.path for folder in walk(source.root) if folder.ending(".txt")]
-        found = [*nearest_first(texts, place, Source(source.root))[:_MOST], *found]
-    return tuple(place for place in dict.fromkeys(found) if place.is_dir())
