@@ -77,6 +77,7 @@ CATALOGUE: dict[str, Check] = {
     "image_truncated": Check("error", "image left out"),
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
+    "images_unlisted": Check("warning", "left out: they have labels, but the data set's own file does not name them"),
     "key_dropped": Check("warning", "not carried over"),
     "keypoints_differ": Check("warning", "kept; the API reads one number of key points for all objects"),
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),

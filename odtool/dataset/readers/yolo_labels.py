@@ -83,6 +83,12 @@ def beside(images: Path) -> Iterator[Path]:
     yield images
 
 
+def any_beside(images: Path) -> bool:
+    """Whether there is a text for any of a folder's images where labels usually are."""
+    stems = _stems(images)
+    return any(_has_any(folder, stems) for folder in beside(images))
+
+
 def _stems(images: Path) -> list[str]:
     """Names of the images in a folder, without endings; of one that is not there, none."""
     try:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, yolo_layout
 from odtool.dataset.readers.folders import Folder, find_image, image_folders, walk
+from odtool.dataset.readers.yolo_labels import any_beside
 from odtool.dataset.readers.yolo_layout import Layout
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import Problem, Source
@@ -28,44 +30,76 @@ class Part:
 
 
 def parts(source: Source) -> Iterator[Part | Problem]:
-    """The images of the source's data.yaml or obj.data; without one, all that are there, with lists of names.
+    """The images of each data.yaml or obj.data; without any, all that are there, with lists of names.
 
     Raises:
-        DataError: the layout is broken, or none of its folders is there.
+        DataError: a layout is broken, or of none a folder is there.
     """
     folders = list(walk(source.root))
-    if source.path.is_file():
-        yield from _of_document(yolo_layout.load(source.path), source)
-        return
     found = [files for files in map(yolo_layout.documents_in, folders) if files]
-    if not found:
+    # What lies beside a file that the user names is not asked for.
+    files = [[source.path]] if source.path.is_file() else found
+    if not files:
         yield from _of_lists(folders, source)
         return
-    file, *others = found[0]
-    for other in others:
-        yield Problem("layout_unused", other, f"{file.name} beside it is read")
-    yield from _of_document(yolo_layout.load(file), source)
+    layouts = []
+    for item in _layouts(files, source):
+        if isinstance(item, Problem):
+            yield item
+        else:
+            layouts.append(item)
+    covered: set[str] = set()
+    for layout in layouts:
+        for part in _of_document(layout, source):
+            if isinstance(part, Part):
+                covered.update(map(os.path.realpath, {image.parent for image in part.images}))
+            yield part
+    if files == found:
+        yield from _unlisted(covered, layouts, source)
+
+
+def _layouts(found: Sequence[Sequence[Path]], source: Source) -> Iterator[Layout | Problem]:
+    """Of each folder the likeliest file that leads to images; what lies below it is part of its data set."""
+    used: list[Path] = []
+    for files in found:
+        above = next((file for file in used if files[0].is_relative_to(file.parent)), None)
+        for file in files:
+            if above is not None:
+                yield Problem("layout_unused", file, f"{above} is read")
+                continue
+            layout = yolo_layout.load(file)
+            if any(place for _, _, place in _places(layout, source)):
+                used.append(above := file)
+                yield layout
+            else:
+                yield Problem("layout_unused", file, f"none of its images is in {source.root}")
+    if not used:
+        raise DataError(
+            f"{found[0][0]}: none of its images is in {source.root}",
+            "Name their folder with --images, or put the YAML into the data set's own folder.",
+        )
 
 
 def _of_document(layout: Layout, source: Source) -> Iterator[Part | Problem]:
     _check_names(layout)
     if layout.keypoints:
         yield Problem("keypoints_dropped", layout.file, f"kpt_shape: {layout.keypoints} numbers follow each box")
-    found_any = False
-    for split, entries in layout.entries.items():
-        for entry in entries:
-            images = _images(entry, layout, source)
-            if images is None:
-                detail = f"{split or 'images'}: '{entry}' is not in {source.root}"
-                yield Problem("split_missing", layout.file, detail)
-                continue
-            found_any = True
-            yield Part(images, split, lambda _: layout)
-    if not found_any:
-        raise DataError(
-            f"{layout.file}: none of its images is in {source.root}",
-            "Name their folder with --images, or put the YAML into the data set's own folder.",
-        )
+    for split, entry, place in _places(layout, source):
+        if place is None:
+            where = source.images or source.root
+            yield Problem("split_missing", layout.file, f"{split or 'images'}: '{entry}' is not in {where}")
+        else:
+            yield Part(_images(place, layout, source), split, lambda _: layout)
+
+
+def _unlisted(covered: Set[str], layouts: Sequence[Layout], source: Source) -> Iterator[Problem]:
+    """Folders of which no entry names any image; a file of a list may well name only some."""
+    named = f"{layouts[0].file} names" if len(layouts) == 1 else f"{len(layouts)} files such as {layouts[0].file} name"
+    for folder in walk(source.images or source.root):
+        images = folder.ending(*EXTENSIONS)
+        if images and os.path.realpath(folder.path) not in covered:
+            kind = "images_unlisted" if any_beside(folder.path) else "not_in_split"
+            yield Problem(kind, folder.path, f"{len(images)} images, none of which {named}")
 
 
 def _of_lists(folders: Sequence[Folder], source: Source) -> Iterator[Part | Problem]:
@@ -94,25 +128,32 @@ def _check_names(layout: Layout) -> None:
         raise DataError(f"{layout.file}: names no class", "Write the class names into it.")
 
 
-def _images(entry: str, layout: Layout, source: Source) -> list[Path] | None:
-    """The images of one entry, sorted within each folder; None where it leads nowhere."""
+def _places(layout: Layout, source: Source) -> list[tuple[str | None, str, Path | None]]:
+    """Split, entry, and the folder or file that it leads to, or None."""
     if source.images is not None:
-        place: Path | None = source.images
-        if layout.entries.keys() - {None} and entry:
-            # With several splits the named folder is where the entries are looked for.
-            place = yolo_layout.within(entry, source.images, source.images) or source.images
-    elif not entry:
-        place = source.root
+        home = source.images / layout.file.parent.relative_to(source.root)
+        root, bases = source.images, [home, source.images]
     else:
-        bases = [yolo_layout.within(layout.base, layout.file.parent, source.root), layout.file.parent, source.root]
-        places = (yolo_layout.within(entry, base, source.root) for base in bases if base is not None)
-        place = next(filter(None, places), None)
-    if place is None:
-        return None
+        base = yolo_layout.within(layout.base, layout.file.parent, source.root)
+        root, bases = source.root, [*([base] if base else []), layout.file.parent, source.root]
+    made: list[tuple[str | None, str, Path | None]] = []
+    for split, entries in layout.entries.items():
+        for entry in entries:
+            places = (yolo_layout.within(entry, base, root) for base in bases) if entry else iter([root])
+            made.append((split, entry, next(filter(None, places), None)))
+    if source.images is not None and not any(place for _, _, place in made):
+        # The named folder is that of the images, however they are called.
+        home = next(filter(Path.is_dir, bases), root)
+        return [(made[0][0], "", home)] if len(made) == 1 else [*made, (None, "", home)]
+    return made
+
+
+def _images(place: Path, layout: Layout, source: Source) -> list[Path]:
+    """The images of a folder, sorted within each below it, or of a list; or the image itself."""
     if place.is_dir():
         return _images_in(place)
     if place.suffix.lower() == ".txt":
-        return list(_listed_images(place, source))
+        return list(_listed_images(place, layout, source))
     return [place]
 
 
@@ -120,9 +161,11 @@ def _images_in(place: Path) -> list[Path]:
     return [file for folder in walk(place) for file in folder.ending(*EXTENSIONS)]
 
 
-def _listed_images(file: Path, source: Source) -> Iterator[Path]:
-    """Images of a list file: relative to it, to the source, or by their last part in any folder."""
-    places = [file.parent, source.root, *image_folders(list(walk(source.images or source.root)))]
+def _listed_images(file: Path, layout: Layout, source: Source) -> Iterator[Path]:
+    """Images that a list names: relative to it, to the source, or by the last part in any folder, the set's own first."""
+    with_images = image_folders(list(walk(source.images or source.root)))
+    with_images.sort(key=lambda folder: not folder.is_relative_to(layout.file.parent))
+    places = [file.parent, layout.file.parent, source.root, *with_images]
     places = list(dict.fromkeys(places))
     for line in documents.lines_of(file):
         if line:

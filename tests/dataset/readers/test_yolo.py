@@ -136,7 +136,7 @@ def test_labels_replace_the_last_folder_named_images(tmp_path: Path, write_image
 
 
 def test_a_split_that_is_not_there_is_a_problem_and_none_at_all_an_error(ultralytics: Path) -> None:
-    (ultralytics / "data.yaml").write_text("names: [cat]\ntrain: images/train\ntest: nowhere\n")
+    (ultralytics / "data.yaml").write_text("names: [cat]\ntrain: images/train\nval: images/val\ntest: nowhere\n")
     assert findings(Source(ultralytics))[1] == ["split_missing"]
     (ultralytics / "data.yaml").write_text("names: [cat]\ntrain: nowhere\n")
     with pytest.raises(DataError, match="none of its images is in"):

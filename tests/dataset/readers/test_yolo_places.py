@@ -75,3 +75,114 @@ def test_data_yaml_is_read_before_other_files_beside_it_which_are_told_of(tmp_pa
     assert images == {"a.jpg": ("train", ["cat"])}
     assert problems == [("layout_unused", "a_old.yaml"), ("layout_unused", "obj.data")]
     assert read(Source(tmp_path / "a_old.yaml")) == ({"a.jpg": ("train", ["old"])}, [])
+
+
+ROBOFLOW = "train: ../train/images\nval: ../valid/images\nnames: [{}]\n"
+
+
+def test_sets_beside_each_other_are_read_each_with_its_own_names_and_splits(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "cars/data.yaml": ROBOFLOW.format("car"),
+            "cars/train/images/a.jpg": "",
+            "cars/train/labels/a.txt": BOX,
+            "fruits/data.yaml": ROBOFLOW.format("apple"),
+            "fruits/train/images/b.jpg": "",
+            "fruits/train/labels/b.txt": BOX,
+            "fruits/valid/images/c.jpg": "",
+            "fruits/valid/labels/c.txt": BOX,
+        },
+    )
+    images, problems = read(Source(tmp_path))
+    assert images == {"a.jpg": ("train", ["car"]), "b.jpg": ("train", ["apple"]), "c.jpg": ("val", ["apple"])}
+    assert problems == [("split_missing", "data.yaml")]
+    assert read(Source(tmp_path / "cars" / "data.yaml"))[0] == {"a.jpg": ("train", ["car"])}
+
+
+def test_sets_beside_each_other_have_their_images_apart(tmp_path: Path) -> None:
+    for name in ("car", "apple"):
+        write(
+            tmp_path,
+            {
+                f"sets/{name}/data.yaml": f"train: train/images\nnames: [{name}]\n",
+                f"sets/{name}/train/labels/{name}.txt": BOX,
+                f"pictures/{name}/train/images/{name}.jpg": "",
+            },
+        )
+    images, problems = read(Source(tmp_path / "sets", tmp_path / "pictures"))
+    assert (images, problems) == ({"car.jpg": ("train", ["car"]), "apple.jpg": ("train", ["apple"])}, [])
+
+
+def test_lists_of_sets_beside_each_other_name_their_own_images(tmp_path: Path) -> None:
+    for name in ("car", "apple"):
+        write(
+            tmp_path,
+            {
+                f"{name}/obj.data": "train = data/train.txt\nnames = data/obj.names\n",
+                f"{name}/obj.names": name,
+                f"{name}/train.txt": "data/obj_train_data/1.jpg\n",
+                f"{name}/obj_train_data/1.jpg": "",
+                f"{name}/obj_train_data/1.txt": BOX,
+            },
+        )
+    found = [item for item in yolo.read(Source(tmp_path)) if isinstance(item, Deferred)]
+    assert [item.arguments[0].parent.parent.name for item in found] == ["apple", "car"]
+
+
+def test_a_layout_below_another_is_not_read_but_told_of(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "data.yaml": "train: part/images\nnames: [cat]\n",
+            "part/data.yaml": "train: images\nnames: [part]\n",
+            "part/images/a.jpg": "",
+            "part/labels/a.txt": BOX,
+        },
+    )
+    assert read(Source(tmp_path)) == ({"a.jpg": ("train", ["cat"])}, [("layout_unused", "data.yaml")])
+
+
+def test_a_layout_that_leads_nowhere_does_not_hide_another(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "coco.yaml": "train: train2017\nnames: [person]\n",
+            "my.yaml": "train: images\nnames: [cat]\n",
+            "images/a.jpg": "",
+            "labels/a.txt": BOX,
+        },
+    )
+    assert read(Source(tmp_path)) == ({"a.jpg": ("train", ["cat"])}, [("layout_unused", "coco.yaml")])
+
+
+def test_images_that_no_entry_names_are_told_of_and_louder_where_they_have_labels(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "data.yaml": "train: images/train\nnames: [cat]\n",
+            "images/train/a.jpg": "",
+            "labels/train/a.txt": BOX,
+            "images/test/b.jpg": "",
+            "labels/test/b.txt": BOX,
+            "charts/results.png": "",
+        },
+    )
+    images, problems = read(Source(tmp_path))
+    assert images == {"a.jpg": ("train", ["cat"])}
+    assert problems == [("not_in_split", "charts"), ("images_unlisted", "test")]
+
+
+def test_a_folder_that_is_reached_through_a_link_is_covered(tmp_path: Path) -> None:
+    write(tmp_path, {"data.yaml": "train: images\nnames: [cat]\n", "store/a.jpg": "", "labels/a.txt": BOX})
+    (tmp_path / "images").symlink_to(tmp_path / "store")
+    assert read(Source(tmp_path)) == ({"a.jpg": ("train", ["cat"])}, [])
+
+
+def test_an_images_folder_laid_out_otherwise_is_read_whole_and_its_splits_are_told_of(tmp_path: Path) -> None:
+    yaml = "train: images/train\nval: images/val\nnames: [cat]\n"
+    write(tmp_path / "set", {"data.yaml": yaml, "labels/train/a.txt": BOX, "labels/val/b.txt": BOX})
+    write(tmp_path / "pictures", {"a.jpg": "", "b.jpg": ""})
+    images, problems = read(Source(tmp_path / "set", tmp_path / "pictures"))
+    assert images == {"a.jpg": (None, ["cat"]), "b.jpg": (None, ["cat"])}
+    assert problems == [("split_missing", "data.yaml")] * 2
