@@ -96,6 +96,7 @@ CATALOGUE: dict[str, Check] = {
     "size_disagrees": Check("warning", "the image's own size is used"),
     "source_id_repeated": Check("info", "given a number of its own"),
     "split_missing": Check("warning", "not read"),
+    "split_repeated": Check("warning", "left to the entry that names them first"),
     "split_undeclared": Check("info", "among those to train on; --resplit splits all images anew"),
     "tile_box_cut": Check("info", "left out of those tiles; --min-visible sets the limit"),
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),

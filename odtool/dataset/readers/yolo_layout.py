@@ -131,21 +131,23 @@ def _listed_names(file: Path) -> dict[int, str]:
     return dict(enumerate(lines))
 
 
-def within(entry: str, base: Path, root: Path) -> Path | None:
+def within(entry: str, base: Path, root: Path, split: str | None = None) -> Path | None:
     """An existing file or folder that an entry leads to from `base` without leaving `root`.
 
     Leading '..' that lead outside are dropped, as Roboflow writes ../train/images into the data set's own folder;
-    so are leading folders that are not there (Darknet's data/train.txt).
+    so are leading folders that are not there (Darknet's data/train.txt), but none that names the split: without it
+    the entries of all splits would lead to one folder. Only where `base` itself is called so it may be left out.
     """
-    parts = [part for part in entry.replace("\\", "/").split("/") if part not in ("", ".")]
-    whole = Path(os.path.normpath(base / entry.replace("\\", "/")))
-    if whole.is_relative_to(os.path.normpath(root)) and _exists(whole):
-        return whole
-    while parts:
-        candidate = Path(os.path.normpath(base.joinpath(*parts)))
+    spelt = entry.replace("\\", "/")
+    parts = [part for part in spelt.split("/") if part not in ("", ".")]
+    needed = [position for position, part in enumerate(parts) if split and split_of_name(part) == split]
+    starts = range(needed[-1] + 1 if needed else len(parts))
+    called = base.absolute().name
+    after = [position + 1 for position, part in enumerate(parts[:-1]) if part == called]
+    for path in (base / spelt, *(base.joinpath(*parts[start:]) for start in (*starts, *after))):
+        candidate = Path(os.path.normpath(path))
         if candidate.is_relative_to(os.path.normpath(root)) and _exists(candidate):
             return candidate
-        parts = parts[1:]
     return None
 
 

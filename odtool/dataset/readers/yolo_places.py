@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -48,14 +48,34 @@ def parts(source: Source) -> Iterator[Part | Problem]:
             yield item
         else:
             layouts.append(item)
-    covered: set[str] = set()
+    given = _Given()
     for layout in layouts:
-        for part in _of_document(layout, source):
-            if isinstance(part, Part):
-                covered.update(map(os.path.realpath, {image.parent for image in part.images}))
-            yield part
+        yield from _of_document(layout, source, given)
     if files == found:
-        yield from _unlisted(covered, layouts, source)
+        yield from _unlisted(given, layouts, source)
+
+
+@dataclass(frozen=True)
+class _Given:
+    """What entries have named so far."""
+
+    folders: set[Path] = field(default_factory=set)
+    """Of which all images are named."""
+    images: set[str] = field(default_factory=set)
+    """Those named one by one, in lists."""
+    touched: set[str] = field(default_factory=set)
+    """Folders of any images that are named, without links."""
+
+    def new(self, images: Sequence[Path], *, whole: bool) -> list[Path]:
+        """Those that no entry has named before; from now on they are."""
+        found = [image for image in images if image.parent not in self.folders and str(image) not in self.images]
+        folders = {image.parent for image in found}
+        self.touched.update(map(os.path.realpath, folders))
+        if whole:
+            self.folders.update(folders)
+        else:
+            self.images.update(map(str, found))
+        return found
 
 
 def _layouts(found: Sequence[Sequence[Path]], source: Source) -> Iterator[Layout | Problem]:
@@ -80,7 +100,7 @@ def _layouts(found: Sequence[Sequence[Path]], source: Source) -> Iterator[Layout
         )
 
 
-def _of_document(layout: Layout, source: Source) -> Iterator[Part | Problem]:
+def _of_document(layout: Layout, source: Source, given: _Given) -> Iterator[Part | Problem]:
     _check_names(layout)
     if layout.keypoints:
         yield Problem("keypoints_dropped", layout.file, f"kpt_shape: {layout.keypoints} numbers follow each box")
@@ -88,16 +108,21 @@ def _of_document(layout: Layout, source: Source) -> Iterator[Part | Problem]:
         if place is None:
             where = source.images or source.root
             yield Problem("split_missing", layout.file, f"{split or 'images'}: '{entry}' is not in {where}")
-        else:
-            yield Part(_images(place, layout, source), split, lambda _: layout)
+            continue
+        images = _images(place, layout, source)
+        new = given.new(images, whole=place.is_dir())
+        if len(new) < len(images):
+            detail = f"{split or 'images'}: '{entry}': {len(images) - len(new)} of its {len(images)} images"
+            yield Problem("split_repeated", layout.file, f"{detail} have been named before")
+        yield Part(new, split, lambda _: layout)
 
 
-def _unlisted(covered: Set[str], layouts: Sequence[Layout], source: Source) -> Iterator[Problem]:
+def _unlisted(given: _Given, layouts: Sequence[Layout], source: Source) -> Iterator[Problem]:
     """Folders of which no entry names any image; a file of a list may well name only some."""
     named = f"{layouts[0].file} names" if len(layouts) == 1 else f"{len(layouts)} files such as {layouts[0].file} name"
     for folder in walk(source.images or source.root):
         images = folder.ending(*EXTENSIONS)
-        if images and os.path.realpath(folder.path) not in covered:
+        if images and os.path.realpath(folder.path) not in given.touched:
             kind = "images_unlisted" if any_beside(folder.path) else "not_in_split"
             yield Problem(kind, folder.path, f"{len(images)} images, none of which {named}")
 
@@ -137,9 +162,14 @@ def _places(layout: Layout, source: Source) -> list[tuple[str | None, str, Path 
         base = yolo_layout.within(layout.base, layout.file.parent, source.root)
         root, bases = source.root, [*([base] if base else []), layout.file.parent, source.root]
     made: list[tuple[str | None, str, Path | None]] = []
+    several = len(layout.entries) > 1
     for split, entries in layout.entries.items():
         for entry in entries:
-            places = (yolo_layout.within(entry, base, root) for base in bases) if entry else iter([root])
+            places = (
+                (yolo_layout.within(entry, base, root, split if several else None) for base in bases)
+                if entry
+                else iter([root])
+            )
             made.append((split, entry, next(filter(None, places), None)))
     if source.images is not None and not any(place for _, _, place in made):
         # The named folder is that of the images, however they are called.
@@ -162,7 +192,7 @@ def _images_in(place: Path) -> list[Path]:
 
 
 def _listed_images(file: Path, layout: Layout, source: Source) -> Iterator[Path]:
-    """Images that a list names: relative to it, to the source, or by the last part in any folder, the set's own first."""
+    """Images that a list names: relative to it or to the source, or by their last part, the set's own folders first."""
     with_images = image_folders(list(walk(source.images or source.root)))
     with_images.sort(key=lambda folder: not folder.is_relative_to(layout.file.parent))
     places = [file.parent, layout.file.parent, source.root, *with_images]

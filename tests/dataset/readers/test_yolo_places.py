@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from odtool.dataset.readers import yolo
+import pytest
+
+from odtool.dataset.readers import yolo, yolo_layout
 from odtool.dataset.types import AnnotatedImage, Deferred, Problem, Source
+from odtool.errors import DataError
 
 BOX = "0 0.5 0.5 0.5 0.5\n"
 
@@ -186,3 +189,56 @@ def test_an_images_folder_laid_out_otherwise_is_read_whole_and_its_splits_are_to
     images, problems = read(Source(tmp_path / "set", tmp_path / "pictures"))
     assert images == {"a.jpg": (None, ["cat"]), "b.jpg": (None, ["cat"])}
     assert problems == [("split_missing", "data.yaml")] * 2
+
+
+@pytest.mark.parametrize(
+    "val", ["images/train", "./images/train/", "[images/train]", "all.txt", "images/train/a.jpg", "images"]
+)
+def test_images_that_two_splits_name_are_left_to_the_first_and_told_of_once(tmp_path: Path, val: str) -> None:
+    yaml = f"train: images/train\nval: {val}\nnames: [cat]\n"
+    write(tmp_path, {"data.yaml": yaml, "images/train/a.jpg": "", "labels/train/a.txt": BOX})
+    write(tmp_path, {"all.txt": "images/train/a.jpg\n"})
+    assert read(Source(tmp_path)) == ({"a.jpg": ("train", ["cat"])}, [("split_repeated", "data.yaml")])
+
+
+def test_of_two_lists_the_second_gives_what_the_first_does_not(tmp_path: Path) -> None:
+    yaml = "train: train.txt\nval: val.txt\nnames: [cat]\n"
+    write(tmp_path, {"data.yaml": yaml, "images/a.jpg": "", "images/b.jpg": "", "labels/a.txt": BOX})
+    write(tmp_path, {"train.txt": "images/a.jpg\n", "val.txt": "images/a.jpg\nimages/b.jpg\n"})
+    expected = {"a.jpg": ("train", ["cat"]), "b.jpg": ("val", [])}
+    assert read(Source(tmp_path)) == (expected, [("split_repeated", "data.yaml")])
+
+
+def test_splits_whose_folders_are_not_there_do_not_fall_together(tmp_path: Path) -> None:
+    write(tmp_path, {"data.yaml": "train: train/images\nval: valid/images\nnames: [cat]\n"})
+    write(tmp_path, {"images/a.jpg": "", "labels/a.txt": BOX})
+    with pytest.raises(DataError, match="none of its images is in"):
+        read(Source(tmp_path))
+
+
+def test_the_only_entry_may_lose_the_folder_that_names_its_split(tmp_path: Path) -> None:
+    write(tmp_path, {"data.yaml": "train: ../train/images\nnames: [cat]\n", "images/a.jpg": "", "labels/a.txt": BOX})
+    assert read(Source(tmp_path)) == ({"a.jpg": ("train", ["cat"])}, [])
+
+
+@pytest.mark.parametrize(
+    ("entry", "split", "leads_to"),
+    [
+        ("../train/images", "train", None),
+        ("images", "train", "images"),
+        ("../images/val", "val", "images/val"),
+        ("/home/test/project/images/val", "val", "images/val"),
+        ("/home/val/project/images/val", "val", "images/val"),
+        ("C:\\data\\images\\val", "val", "images/val"),
+        ("data/val.txt", "val", "val.txt"),
+        ("/content/train_data/images", "train", "images"),
+        ("/content/other_train/images", "train", None),
+        ("/content/test/images", "train", "images"),
+    ],
+)
+def test_leading_folders_are_dropped_but_none_that_names_the_split(
+    tmp_path: Path, entry: str, split: str, leads_to: str | None
+) -> None:
+    root = write(tmp_path / "train_data", {"images/val/a.jpg": "", "val.txt": ""})
+    found = yolo_layout.within(entry, root, root, split)
+    assert found == (leads_to and root / leads_to)
