@@ -162,14 +162,10 @@ def _places(layout: Layout, source: Source) -> list[tuple[str | None, str, Path 
         base = yolo_layout.within(layout.base, layout.file.parent, source.root)
         root, bases = source.root, [*([base] if base else []), layout.file.parent, source.root]
     made: list[tuple[str | None, str, Path | None]] = []
-    several = len(layout.entries) > 1
     for split, entries in layout.entries.items():
+        kept = split if len(layout.entries) > 1 else None
         for entry in entries:
-            places = (
-                (yolo_layout.within(entry, base, root, split if several else None) for base in bases)
-                if entry
-                else iter([root])
-            )
+            places = [yolo_layout.within(entry, base, root, kept) for base in bases] if entry else [root]
             made.append((split, entry, next(filter(None, places), None)))
     if source.images is not None and not any(place for _, _, place in made):
         # The named folder is that of the images, however they are called.
