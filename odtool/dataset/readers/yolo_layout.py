@@ -93,7 +93,11 @@ def _keypoints(shape: Any, file: Path) -> int:
     """kpt_shape is how many points there are, and 2 or 3 numbers for each."""
     if shape is None:
         return 0
-    if not isinstance(shape, list) or len(shape) != 2 or not all(str(one).isdecimal() for one in shape):
+    if (
+        not isinstance(shape, list)
+        or len(shape) != 2
+        or not all(isinstance(one, str) and one.isdecimal() for one in shape)
+    ):
         raise DataError(f"{file}: kpt_shape is not two numbers", "Write as [17, 3], or leave it out.")
     return int(shape[0][:9]) * int(shape[1][:9])
 
@@ -105,9 +109,8 @@ def _names_of_yaml(names: Any, file: Path) -> dict[int, str]:
     made: dict[int, str] = {}
     for key, name in pairs:
         if not isinstance(name, str) or not name.strip() or not str(key).strip().isdecimal():
-            raise DataError(
-                f"{file}: names: {key}: {name} is not a number with a name", "Write names: {0: cat, 1: dog}."
-            )
+            what = f"{key}: {name}"[:60] if isinstance(name, str) else f"{str(key)[:60]}: what follows"
+            raise DataError(f"{file}: names: {what} is not a number with a name", "Write names: {0: cat, 1: dog}.")
         made[int(key)] = name.strip()
     return made
 
