@@ -16,6 +16,9 @@ from odtool.errors import DataError
 YAML = (".yaml", ".yml")
 NAME_LISTS = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt", "names.txt", "predefined_classes.txt")
 
+_NULLS = ("", "~", "null", "Null", "NULL")
+"""How YAML writes that there is nothing."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -70,13 +73,15 @@ def layout_of_yaml(data: bytes, file: Path) -> Layout:
     document = documents.yaml_of(data, file)
     if not isinstance(document, dict):
         raise DataError(f"{file}: not a mapping", "A data.yaml has names, train and val.")
+    # Every scalar comes as text, these too.
+    document = {key: value for key, value in document.items() if value not in _NULLS}
     base = document.get("path", "")
     if not isinstance(base, str):
         raise DataError(f"{file}: path is not a text", "Write the data set's folder there, or leave it out.")
     entries: dict[str | None, tuple[str, ...]] = {}
     for key in ("train", "val", "valid", "test"):
         value = document.get(key)
-        given = value if isinstance(value, list) else [value] if value else []
+        given = value if isinstance(value, list) else [] if value is None else [value]
         if not all(isinstance(entry, str) for entry in given):
             raise DataError(f"{file}: {key} is neither a path nor a list of them", "Write folders or list files.")
         if given:

@@ -92,6 +92,13 @@ def test_names_stay_the_text_they_are(names: str) -> None:
     assert yolo_layout.layout_of_yaml(f"{names}\ntrain: x\n".encode(), YAML).names == {0: "no", 1: "1e3"}
 
 
+@pytest.mark.parametrize("nothing", ["", "~", "null", "Null"])
+def test_a_null_is_nothing(nothing: str) -> None:
+    text = f"path: {nothing}\ntrain: x\nval: {nothing}\ntest: {nothing}\nkpt_shape: {nothing}\nnames: [cat]\n"
+    layout = yolo_layout.layout_of_yaml(text.encode(), YAML)
+    assert (layout.base, layout.entries, layout.keypoints) == ("", {"train": ("x",)}, 0)
+
+
 @pytest.fixture
 def ultralytics(tmp_path: Path, write_image: Callable[..., Path]) -> Path:
     for split in ("train", "val"):
