@@ -35,9 +35,18 @@ def is_label(path: Path) -> bool:
         return False
     words = documents.ends(path).split(b"\n")[0].split()
     try:
-        return len(words) >= 5 and words[0].isdigit() and all(abs(float(word)) < 10 for word in words[1:])
+        return len(words) >= 5 and _class(words[0]) is not None and all(abs(float(word)) < 10 for word in words[1:])
     except ValueError:
         return False
+
+
+def _class(word: str | bytes) -> int | None:
+    """The number of a class, which numpy.savetxt writes as 0.0; None where it is not whole or below 0."""
+    try:
+        number = float(word)
+    except ValueError:
+        return None
+    return int(number) if number >= 0 and number.is_integer() else None
 
 
 def read(source: Source) -> Iterator[Finding]:
@@ -116,10 +125,14 @@ def parse(
         words = line.split()
         if not words:
             continue
+        index = _class(words[0])
         try:
-            index, values = int(float(words[0])), [float(word) for word in words[1:]]
-        except (ValueError, OverflowError):
+            values = [float(word) for word in words[1:]]
+        except ValueError:
             raise documents.broken(path, number, f"not a YOLO line: '{line[:60]}'") from None
+        if index is None:
+            what = f"not a YOLO line: its class is not a whole number from 0: '{line[:60]}'"
+            raise documents.broken(path, number, what)
         if keypoints and len(values) in (4 + keypoints, 5 + keypoints):
             values = values[:4]
         elif keypoints and len(values) > 5:

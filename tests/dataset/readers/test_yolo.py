@@ -57,6 +57,12 @@ def test_an_empty_file_is_background() -> None:
     [
         ("0 0.5 0.5 0.5 0.5\n0 0.5 0.5", "a.txt:2: not a YOLO line: 3 numbers"),
         ("cat 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line"),
+        ("1.7 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class is not a whole number from 0"),
+        ("-1 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
+        ("-0.5 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
+        ("inf 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
+        ("nan 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
+        ("0 0.5 x 0.5 0.5", "a.txt:1: not a YOLO line: '0 0.5 x"),
         ("2 0.5 0.5 0.5 0.5", "a.txt:1: class 2 has no name in data.yaml"),
         ("0 0.1 0.2 0.3 0.4 0.5 0.6 0.7", "a.txt:1: not a YOLO line: 8 numbers"),
     ],
@@ -65,6 +71,24 @@ def test_a_line_that_is_none_of_these_is_named(text: str, says: str) -> None:
     with pytest.raises(DataError) as error:
         boxes(text)
     assert says in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("0 .5 .5 .2 .2\n", True),
+        ("0.0 0.5 0.5 0.2 0.2", True),
+        ("0.000000000000000000e+00 5e-1 5e-1 2e-1 2e-1", True),
+        ("0.5 0.5 0.5 0.2 0.2", False),
+        ("-1 0.5 0.5 0.2 0.2", False),
+        ("inf 0.5 0.5 0.2 0.2", False),
+        ("cat 0.5 0.5 0.2 0.2", False),
+        ("0 10 20 30 40", False),
+    ],
+)
+def test_labels_are_seen_by_the_class_and_fractions_of_their_first_line(tmp_path: Path, text: str, label: bool) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    assert yolo.is_label(tmp_path / "a.txt") == label
 
 
 @pytest.mark.parametrize(
