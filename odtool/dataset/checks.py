@@ -82,6 +82,7 @@ CATALOGUE: dict[str, Check] = {
     "keypoints_differ": Check("warning", "kept; the API reads one number of key points for all objects"),
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
     "label_missing": Check("warning", "object left out"),
+    "label_shared": Check("warning", "its objects given to each of its images"),
     "labels_several": Check("info", "one object for each class"),
     "layout_unused": Check("warning", "not read; name it as the source, or keep only one"),
     "mask_missing": Check("warning", "its box is its mask"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtool.dataset import masks
@@ -55,7 +56,7 @@ def read(source: Source) -> Iterator[Finding]:
     Raises:
         DataError: the layout is broken, or none of its folders is there.
     """
-    met: dict[tuple[Path, Path], set[str]] = {}
+    met: dict[Path, _Met] = {}
     labels = Labels(source)
     for part in yolo_places.parts(source):
         if isinstance(part, Problem):
@@ -63,8 +64,8 @@ def read(source: Source) -> Iterator[Finding]:
             continue
         for image in part.images:
             label = labels.file(image)
-            if label is not None:
-                met.setdefault((label.parent, image.parent), set()).add(image.stem)
+            if label is not None and not met.setdefault(label.parent, _Met()).is_first(image, label):
+                yield Problem("label_shared", label, f"{image} is not the only image that is called so")
             split = part.split or yolo_places.split_of_folder(image, source)
             layout = part.layout(label or image)
             arguments = (image, label, split, layout.names, layout.file, layout.keypoints, source.masks)
@@ -72,16 +73,27 @@ def read(source: Source) -> Iterator[Finding]:
     yield from _without_image(met)
 
 
-def _without_image(met: Mapping[tuple[Path, Path], set[str]]) -> Iterator[Problem]:
+@dataclass(frozen=True)
+class _Met:
+    """What was met in one folder of labels."""
+
+    images: dict[str, int] = field(default_factory=dict)
+    """The first image of each text file; by hashes, as there may be millions."""
+    folders: dict[Path, None] = field(default_factory=dict)
+    """Where the images lie, in the order in which they were met."""
+
+    def is_first(self, image: Path, label: Path) -> bool:
+        """Whether no other image has this text file."""
+        self.folders.setdefault(image.parent)
+        return self.images.setdefault(label.stem, hash(image)) == hash(image)
+
+
+def _without_image(met: Mapping[Path, _Met]) -> Iterator[Problem]:
     """Text files beside others, for which there is no image; those of images that no split lists are left alone."""
-    images: dict[Path, list[Path]] = {}
-    stems: dict[Path, set[str]] = {}
-    for (labels, folder), found in met.items():
-        images.setdefault(labels, []).append(folder)
-        stems.setdefault(labels, set()).update(found)
-    for labels, folders in images.items():
+    for labels, seen in met.items():
+        folders = list(seen.folders)
         for file in sorted(labels.glob("*.txt")):
-            if file.stem not in stems[labels] and is_label(file) and find_stem(file.stem, folders) is None:
+            if file.stem not in seen.images and is_label(file) and find_stem(file.stem, folders) is None:
                 yield Problem("image_missing", file, f"no image '{file.stem}' in {folders[0]}")
 
 

@@ -295,3 +295,18 @@ def test_labels_are_found_for_images_that_lie_elsewhere(tmp_path: Path, images: 
         ("train", ["cat"]),
         ("val", ["dog"]),
     ]
+
+
+@pytest.mark.parametrize("other", ["images/a.png", "images/more/a.jpg"])
+def test_a_text_file_of_two_images_is_told_of_but_not_an_image_listed_twice(tmp_path: Path, other: str) -> None:
+    for file in ("images/a.jpg", other, "images/b.jpg"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    (tmp_path / "labels").mkdir()
+    for name in "ab":
+        (tmp_path / "labels" / f"{name}.txt").write_text("0 0.5 0.5 0.5 0.5")
+    (tmp_path / "train.txt").write_text(f"images/a.jpg\n{other}\nimages/b.jpg\nimages/b.jpg\n")
+    (tmp_path / "data.yaml").write_text("train: train.txt\nnames: [cat]\n")
+    images, problems = findings(Source(tmp_path))
+    assert [len(image.objects) for image in images] == [1, 1, 1, 1]
+    assert problems == ["label_shared"]
