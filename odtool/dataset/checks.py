@@ -81,6 +81,7 @@ CATALOGUE: dict[str, Check] = {
     "key_dropped": Check("warning", "not carried over"),
     "keypoints_differ": Check("warning", "kept; the API reads one number of key points for all objects"),
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
+    "keypoints_unsaid": Check("warning", "read as polygons; if they are key points, name kpt_shape in a data.yaml"),
     "label_missing": Check("warning", "object left out"),
     "label_shared": Check("warning", "its objects given to each of its images"),
     "labels_several": Check("info", "one object for each class"),

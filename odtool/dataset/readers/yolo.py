@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from odtool.dataset import masks
-from odtool.dataset.readers import documents, dota, yolo_layout, yolo_places
+from odtool.dataset.readers import documents, dota, yolo_layout, yolo_places, yolo_points
 from odtool.dataset.readers.folders import find_stem, walk
 from odtool.dataset.readers.yolo_labels import Labels
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
+
+_SAMPLES = 20
+"""Text files a folder that are looked into for key points."""
 
 
 def detect(path: Path) -> str | None:
@@ -57,6 +61,7 @@ def read(source: Source) -> Iterator[Finding]:
         DataError: the layout is broken, or none of its folders is there.
     """
     met: dict[Path, _Met] = {}
+    unshaped: dict[Path, Path] = {}
     labels = Labels(source)
     for part in yolo_places.parts(source):
         if isinstance(part, Problem):
@@ -66,10 +71,17 @@ def read(source: Source) -> Iterator[Finding]:
             label = labels.file(image)
             if label is not None and not met.setdefault(label.parent, _Met()).is_first(image, label):
                 yield Problem("label_shared", label, f"{image} is not the only image that is called so")
-            split = part.split or yolo_places.split_of_folder(image, source)
             layout = part.layout(label or image)
+            if label is not None and not layout.keypoints:
+                unshaped.setdefault(label.parent, layout.file)
+            split = part.split or yolo_places.split_of_folder(image, source)
             arguments = (image, label, split, layout.names, layout.file, layout.keypoints, source.masks)
             yield Deferred(parse_file, arguments)
+    for folder, file in unshaped.items():
+        texts = (folder / f"{stem}.txt" for stem in islice(met[folder].images, _SAMPLES))
+        if count := yolo_points.unsaid(texts):
+            detail = f"a box and {count} numbers in each line, and no kpt_shape in {file}"
+            yield Problem("keypoints_unsaid", folder, detail)
     yield from _without_image(met)
 
 
@@ -151,7 +163,8 @@ def parse(
             what = f"not a box and {keypoints} numbers for key points: '{line[:60]}'"
             raise documents.broken(path, number, what, f"They are as many as kpt_shape in {layout} says.")
         if len(values) < 4 or (len(values) > 5 and len(values) % 2):
-            raise documents.broken(path, number, f"not a YOLO line: {len(words)} numbers: '{line[:60]}'")
+            what = f"not a YOLO line: {len(words)} numbers: '{line[:60]}'"
+            raise documents.broken(path, number, what, "If they are key points, write kpt_shape into a data.yaml.")
         if index not in names:
             raise documents.broken(
                 path,
