@@ -164,7 +164,9 @@ def parse(
             raise documents.broken(path, number, what, f"They are as many as kpt_shape in {layout} says.")
         if len(values) < 4 or (len(values) > 5 and len(values) % 2):
             what = f"not a YOLO line: {len(words)} numbers: '{line[:60]}'"
-            raise documents.broken(path, number, what, "If they are key points, write kpt_shape into a data.yaml.")
+            raise documents.broken(
+                path, number, what, "Mend the line; if it has key points, write kpt_shape into a data.yaml."
+            )
         if index not in names:
             raise documents.broken(
                 path,
