@@ -136,14 +136,15 @@ def _of_lists(folders: Sequence[Folder], source: Source) -> Iterator[Part | Prob
         )
     load = cache(yolo_layout.load)
     for file, *others in found:
-        _check_names(load(file))
         for other in others:
             if load(other).names != load(file).names:
                 yield Problem("layout_unused", other, f"{file.name} beside it is read, which has other names")
 
     @cache
     def nearest(folder: Path) -> Layout:
-        return load(yolo_layout.nearest_list([files[0] for files in found], folder))
+        layout = load(yolo_layout.nearest_list([files[0] for files in found], folder))
+        _check_names(layout)
+        return layout
 
     yield Part(_images_in(source.images or source.root), None, lambda label: nearest(label.parent))
 

@@ -56,6 +56,14 @@ def test_a_list_in_a_folder_beside_is_used_where_none_lies_above(tmp_path: Path)
     assert read(Source(tmp_path)) == ({"a.jpg": (None, ["cat"])}, [])
 
 
+def test_an_empty_list_is_refused_where_labels_need_it_and_nowhere_else(tmp_path: Path) -> None:
+    write(tmp_path, {"one/a.jpg": "", "one/a.txt": BOX, "one/classes.txt": "cat\n", "notes/names.txt": ""})
+    assert read(Source(tmp_path)) == ({"a.jpg": (None, ["cat"])}, [])
+    write(tmp_path, {"two/b.jpg": "", "two/b.txt": BOX, "two/classes.txt": "\n"})
+    with pytest.raises(DataError, match=r"two/classes\.txt: names no class"):
+        read(Source(tmp_path))
+
+
 def test_a_second_list_in_a_folder_is_told_of_where_it_says_otherwise(tmp_path: Path) -> None:
     names = {"classes.txt": "cat\n", "obj.names": "cat\n", "predefined_classes.txt": "dog\n"}
     write(tmp_path, {"a.jpg": "", "a.txt": BOX, **names})
