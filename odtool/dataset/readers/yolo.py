@@ -60,8 +60,7 @@ def read(source: Source) -> Iterator[Finding]:
     Raises:
         DataError: the layout is broken, or none of its folders is there.
     """
-    met: dict[Path, _Met] = {}
-    unshaped: dict[Path, Path] = {}
+    met: dict[str, _Met] = {}
     labels = Labels(source)
     for part in yolo_places.parts(source):
         if isinstance(part, Problem):
@@ -69,44 +68,50 @@ def read(source: Source) -> Iterator[Finding]:
             continue
         for image in part.images:
             label = labels.file(image)
-            if label is not None and not met.setdefault(label.parent, _Met()).is_first(image, label):
-                yield Problem("label_shared", label, f"{image} is not the only image that is called so")
             layout = part.layout(label or image)
-            if label is not None and not layout.keypoints:
-                unshaped.setdefault(label.parent, layout.file)
+            if label is not None:
+                # As text: pathlib's own way took longer than the rest.
+                folder, _, name = str(label).rpartition("/")
+                seen = met.get(folder) or met.setdefault(folder, _Met(layout))
+                if not seen.is_first(str(image), name.rpartition(".")[0]):
+                    yield Problem("label_shared", label, f"{image} is not the only image that is called so")
             split = part.split or yolo_places.split_of_folder(image, source)
             arguments = (image, label, split, layout.names, layout.file, layout.keypoints, source.masks)
             yield Deferred(parse_file, arguments)
-    for folder, file in unshaped.items():
-        texts = (folder / f"{stem}.txt" for stem in islice(met[folder].images, _SAMPLES))
-        if count := yolo_points.unsaid(texts):
-            detail = f"a box and {count} numbers in each line, and no kpt_shape in {file}"
-            yield Problem("keypoints_unsaid", folder, detail)
-    yield from _without_image(met)
+    for folder, seen in met.items():
+        yield from _of_label_folder(Path(folder), seen)
 
 
 @dataclass(frozen=True)
 class _Met:
     """What was met in one folder of labels."""
 
+    layout: yolo_layout.Layout
     images: dict[str, int] = field(default_factory=dict)
     """The first image of each text file; by hashes, as there may be millions."""
-    folders: dict[Path, None] = field(default_factory=dict)
+    folders: dict[str, None] = field(default_factory=dict)
     """Where the images lie, in the order in which they were met."""
 
-    def is_first(self, image: Path, label: Path) -> bool:
-        """Whether no other image has this text file."""
-        self.folders.setdefault(image.parent)
-        return self.images.setdefault(label.stem, hash(image)) == hash(image)
+    def is_first(self, image: str, stem: str) -> bool:
+        """Whether no other image has the text file with this name."""
+        self.folders.setdefault(image.rpartition("/")[0])
+        identity = hash(image)
+        return self.images.setdefault(stem, identity) == identity
 
 
-def _without_image(met: Mapping[Path, _Met]) -> Iterator[Problem]:
-    """Text files beside others, for which there is no image; those of images that no split lists are left alone."""
-    for labels, seen in met.items():
-        folders = list(seen.folders)
-        for file in sorted(labels.glob("*.txt")):
-            if file.stem not in seen.images and is_label(file) and find_stem(file.stem, folders) is None:
-                yield Problem("image_missing", file, f"no image '{file.stem}' in {folders[0]}")
+def _of_label_folder(labels: Path, seen: _Met) -> Iterator[Problem]:
+    """Key points that no layout speaks of, and text files beside others for which there is no image.
+
+    Those of images that no split lists are left alone.
+    """
+    texts = (labels / f"{stem}.txt" for stem in islice(seen.images, _SAMPLES))
+    if not seen.layout.keypoints and (count := yolo_points.unsaid(texts)):
+        detail = f"a box and {count} numbers in each line, and no kpt_shape in {seen.layout.file}"
+        yield Problem("keypoints_unsaid", labels, detail)
+    folders = list(map(Path, seen.folders))
+    for file in sorted(labels.glob("*.txt")):
+        if file.stem not in seen.images and is_label(file) and find_stem(file.stem, folders) is None:
+            yield Problem("image_missing", file, f"no image '{file.stem}' in {folders[0]}")
 
 
 def parse_file(

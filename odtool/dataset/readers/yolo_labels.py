@@ -25,14 +25,18 @@ class Labels:
 
     source: Source
     _first: dict[Path, Path | None] = field(default_factory=dict)
-    _all: dict[Path, tuple[Path, ...]] = field(default_factory=dict)
+    _all: dict[str, tuple[Path, ...]] = field(default_factory=dict)
 
     def file(self, image: Path) -> Path | None:
         """The image's text file; None where it has none and is background."""
-        if image.parent not in self._all:
-            self._all[image.parent] = tuple(self._folders(image.parent))
-        found = (_text(folder, image.stem) for folder in self._all[image.parent])
-        return next(filter(None, found), None)
+        # As text: pathlib's own way took longer than the reading of the label.
+        folder = str(image).rpartition("/")[0]
+        if folder not in self._all:
+            self._all[folder] = tuple(self._folders(image.parent))
+        for labels in self._all[folder]:
+            if found := _text(labels, image.stem):
+                return found
+        return None
 
     def _folders(self, images: Path) -> Iterator[Path]:
         """The first folder with a text for any of the images, and no other: that may be another split's.
@@ -106,5 +110,4 @@ def _text(folder: Path, stem: str) -> Path | None:
     if not stem.isascii():
         # macOS takes accents apart where most others leave them whole.
         names += [unicodedata.normalize(form, names[0]) for form in ("NFC", "NFD")]
-    # As text: pathlib's own way took longer than the reading of the label.
     return next((Path(path) for name in names if os.path.isfile(path := f"{folder}/{name}")), None)  # noqa: PTH113

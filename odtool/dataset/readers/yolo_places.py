@@ -59,7 +59,7 @@ def parts(source: Source) -> Iterator[Part | Problem]:
 class _Given:
     """What entries have named so far."""
 
-    folders: set[Path] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)
     """Of which all images are named."""
     images: set[str] = field(default_factory=set)
     """Those named one by one, in lists."""
@@ -68,14 +68,16 @@ class _Given:
 
     def new(self, images: Sequence[Path], *, whole: bool) -> list[Path]:
         """Those that no entry has named before; from now on they are."""
-        found = [image for image in images if image.parent not in self.folders and str(image) not in self.images]
-        folders = {image.parent for image in found}
+        named = [(image, str(image)) for image in images]
+        placed = [(image, path, path.rpartition("/")[0]) for image, path in named]
+        found = [each for each in placed if each[2] not in self.folders and each[1] not in self.images]
+        folders = {folder for _, _, folder in found}
         self.touched.update(map(os.path.realpath, folders))
         if whole:
             self.folders.update(folders)
         else:
-            self.images.update(map(str, found))
-        return found
+            self.images.update(path for _, path, _ in found)
+        return [image for image, _, _ in found]
 
 
 def _layouts(found: Sequence[Sequence[Path]], source: Source) -> Iterator[Layout | Problem]:
