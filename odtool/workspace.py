@@ -257,7 +257,7 @@ class Workspace:
             known = ", ".join(run.name for run in runs[-5:]) or "none yet"
             raise JobError(
                 f"no run '{name}' in {self.train}",
-                f"Runs there: {known}. Make one with: odtool configure --run {name}",
+                f"Runs there: {known}. Make one with: odtool configure --run {wanted.argument}",
             )
         return wanted
 

@@ -47,7 +47,8 @@ def board(
     """
     folders = _folders(console.workspace(workspace), logdir)
     chosen = _port(host, port)
-    url = f"http://{socket.gethostname() if host in ('0.0.0.0', '::') else host}:{chosen}/"
+    shown = socket.gethostname() if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{chosen}/"
     with tempfile.TemporaryFile() as output, _stopped_by_signals():
         command = [sys.executable, "-m", "tensorboard.main", *_logdirs(folders), "--port", str(chosen), "--host", host]
         # Nothing that it draws needs a GPU, and TensorFlow would take all of its memory.
@@ -88,7 +89,18 @@ def _logdirs(folders: Sequence[Path]) -> list[str]:
     for folder in folders:
         if set(str(folder)) & {",", ":"}:
             raise JobError(f"{folder}: TensorBoard splits lists of folders at , and :", "Rename it, or show it alone.")
-    return ["--logdir_spec", ",".join(f"{folder.name}:{folder}" for folder in folders)]
+    named = zip(_names(folders), folders, strict=True)
+    return ["--logdir_spec", ",".join(f"{name}:{folder}" for name, folder in named)]
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """One for each, which tells it from the others: every workspace's folder of runs is called train."""
+    parts, names = 1, [folder.name for folder in folders]
+    longest = max(len(folder.parts) for folder in folders)
+    while len(set(names)) < len(set(folders)) and parts < longest:
+        parts += 1
+        names = ["/".join(folder.parts[-parts:]) for folder in folders]
+    return names
 
 
 def _port(host: str, wanted: int | None) -> int:

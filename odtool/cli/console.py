@@ -93,6 +93,13 @@ def table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
     return made
 
 
+def unfolded(made: Table, screen: Console) -> Table:
+    """The same with names whole, which are for copying; and the rest, too, where no terminal's width is looked at."""
+    for column in made.columns[: 1 if screen.is_terminal else None]:
+        column.min_width = max(map(len, (str(column.header), *map(str, column.cells))))
+    return made
+
+
 Report = Callable[[int, int], None]
 """Called with items done and bytes done so far; 0 bytes where none are moved."""
 
@@ -227,11 +234,20 @@ def _explain(error: OSError) -> tuple[str, str]:
     return f"{where}{error.strerror or error}", hints.get(error.errno or 0, "Run again with --debug for the details.")
 
 
+def _write_out(text: str) -> None:
+    """Prints to stdout as far as that takes it: a full disk there may be the very error."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _fail(message: str, hint: str) -> None:
     if os.environ.get("ODTOOL_DEBUG"):
         traceback.print_exc()
     if "--json" in sys.argv:
-        sys.stdout.write(json.dumps({"error": message, "hint": hint}) + "\n")
+        _write_out(json.dumps({"error": message, "hint": hint}) + "\n")
     stderr.print(f"[red]error:[/] {escape(message)}")
     if hint:
         stderr.print(f"[dim]hint:[/] {escape(hint)}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odtool import locks
 from odtool.cli import console, job, status
 from odtool.cli import train as train_command
 from odtool.cli.console import DebugOption, JsonOption
@@ -33,6 +36,8 @@ LEARNED = 0.4
 
 """What the API calls one class's mAP@.5; the class's name follows."""
 _MARK = ".odtool-demo"
+_OWN = {_MARK, "drawings", "data", "train", "detections", "detections.png"}
+_RUN = "demo"
 """A file that says that a folder is a demo's, and may be drawn anew."""
 _IMAGES = 230
 _VAL = 30 / 230
@@ -72,8 +77,12 @@ def demo(
 
     Example: `odtool demo /tmp/demo`
     """
+    with _fresh(folder) as space:
+        _go_the_way(space, as_json=as_json)
+
+
+def _go_the_way(space: Workspace, *, as_json: bool) -> None:
     clock = _Clock()
-    space = _fresh(folder)
     with clock.stage("draw and prepare"):
         _prepare(space)
     with clock.stage("configure"):
@@ -95,26 +104,50 @@ def demo(
         )
 
 
-def _fresh(folder: Path) -> Workspace:
-    """An empty workspace; an earlier demo there gives way, anything else does not."""
-    if folder.exists() and any(folder.iterdir()):
-        if not (folder / _MARK).is_file():
-            raise DataError(f"{folder}: not empty, and not a demo's", "Name another folder: odtool demo DIR")
-        _refuse_while_running(Workspace(folder.resolve()))
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _MARK).touch()
-    return Workspace(folder.resolve())
+@contextmanager
+def _fresh(folder: Path) -> Iterator[Workspace]:
+    """An empty workspace, locked while it lasts; an earlier demo there gives way, anything else does not."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).is_file():
+        raise DataError(f"{folder}: not empty, and not a demo's", "Name another folder: odtool demo DIR")
+    space = Workspace(folder.resolve())
+    lock = locks.acquire(space.root / _MARK)
+    if lock is None:
+        raise _running(space)
+    try:
+        _refuse_while_running(space)
+        _clear(space)
+        yield space
+    finally:
+        os.close(lock)
+
+
+def _clear(space: Workspace) -> None:
+    foreign = sorted({path.name for path in space.root.iterdir()} - _OWN)
+    foreign += sorted(f"{space.train.name}/{path.name}" for path in space.train.glob("*") if path.name != _RUN)
+    if foreign:
+        raise DataError(
+            f"{space.root}: holds {foreign[0]}, which is not a demo's", "Name another folder: odtool demo DIR"
+        )
+    for name in _OWN - {_MARK}:
+        path = space.root / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _running(space: Workspace) -> JobError:
+    return JobError(
+        f"{space.root}: a demo is running there",
+        f"End it with: odtool stop --workspace {shlex.quote(str(space.root))}; or name another folder.",
+    )
 
 
 def _refuse_while_running(space: Workspace) -> None:
     for run in space.runs():
         for task in TASKS:
             if state.of(run, task).state == "running":
-                raise JobError(
-                    f"{space.root}: a demo is running there",
-                    f"End it with: odtool stop --workspace {space.root}; or name another folder.",
-                )
+                raise _running(space)
 
 
 def _prepare(space: Workspace) -> None:
@@ -132,7 +165,7 @@ def _prepare(space: Workspace) -> None:
 def _configure(space: Workspace) -> Run:
     from odtool.pipeline import configuration
 
-    configured = configuration.configure(space, configuration.Request(model="demo_ssd", run="demo"))
+    configured = configuration.configure(space, configuration.Request(model="demo_ssd", run=_RUN))
     console.say(f"configured {configured.run.pipeline_config} from {configured.source}")
     return configured.run
 

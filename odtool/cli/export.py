@@ -106,21 +106,28 @@ def _export(
     with folders.replacing(target.path, command="odtool export", refuse=refuse_foreign) as folder:
         with _telling() as tell:
             record = write(folder, tell)
-        payload = {**record, "path": str(target.path) if record["accepted"] else None}
-        console.show(payload, as_json=as_json, render=lambda screen: _render(screen, record))
         if not record["accepted"]:
+            _show(record, None, as_json=as_json)
             _refuse(target, record)
         gone = [name for name in earlier if not (folder / name).exists()]
+    _show(record, target.path, as_json=as_json)  # now that it is in place, whether or not anybody reads
     if gone:
         console.warn(f"the earlier export is replaced; it also held {', '.join(gone)}")
     console.say(f"exported to {target.path}; {target.card.name} there says how to call each file")
 
 
+def _show(record: dict[str, Any], path: Path | None, *, as_json: bool) -> None:
+    payload = {**record, "path": None if path is None else str(path)}
+    console.show(payload, as_json=as_json, render=lambda screen: _render(screen, record))
+
+
 def _chosen(text: str, known: tuple[str, ...], option: str) -> list[str]:
     """Names separated by commas, each once, in the order of `known`."""
-    names = {name.strip() for name in text.split(",")}
+    names = {name.strip() for name in text.split(",")} - {""}
     if strangers := sorted(names - set(known)):
         raise typer.BadParameter(f"{option} {strangers[0]} is not one of {', '.join(known)}")
+    if not names:
+        raise typer.BadParameter(f"{option} names none of {', '.join(known)}")
     return [name for name in known if name in names]
 
 
@@ -197,8 +204,7 @@ def _render(screen: Console, record: dict[str, Any]) -> None:
     on = record["verified_on"]
     told = f"{record['checkpoint']} of run {record['run']}, on {on['images']} images of the {on['split']} records"
     shown = console.table(told, columns, rows)
-    shown.columns[0].no_wrap = True  # a file's name is for copying
-    screen.print(shown)
+    screen.print(console.unfolded(shown, screen))
     least = min(each["agreement"]["min_score"] for each in record["files"])
     screen.print(
         f"found: the checkpoint's detections from score {least:.2g} on that the file has too (same class, IoU 0.5); "

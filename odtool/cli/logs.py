@@ -39,7 +39,7 @@ def logs(
     chosen = named_task or "train"
     path = found.log(chosen)
     if not path.is_file():
-        raise JobError(f"{path}: no log yet", f"Start with: odtool {chosen} {found.name}")
+        raise JobError(f"{path}: no log yet", f"Start with: odtool {chosen} {found.argument}")
     offset = log.tail_offset(path, lines)
     if follow:
         _follow(found, chosen, offset)

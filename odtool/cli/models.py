@@ -135,10 +135,7 @@ def _render(rows: list[dict[str, Any]], screen: Console) -> None:
         for row in rows
     ]
     table = console.table("", columns, cells)
-    # A name is for copying; where nobody looks at a terminal's width, nothing else is folded either.
-    for column in table.columns[: 1 if screen.is_terminal else None]:
-        column.min_width = max(map(len, (str(column.header), *map(str, column.cells))))
-    screen.print(table)
+    screen.print(console.unfolded(table, screen))
     screen.print("COCO mAP of boxes / masks / key points and ms an image as the zoo publishes them.", markup=False)
 
 

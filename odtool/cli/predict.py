@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -38,7 +39,9 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     label_map: Annotated[
         Path | None, typer.Option(help="Names of the classes, for a model that does not carry them.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder to write; predictions of before give way.")] = Path("predictions"),
+    out: Annotated[
+        Path, typer.Option(help="Folder to write; predictions of before give way where nobody has changed them.")
+    ] = Path("predictions"),
     min_score: Annotated[
         list[str] | None,
         typer.Option(metavar="SCORE|CLASS=SCORE", help="Lowest score, of all (0.5 by default) or of one class."),
@@ -109,6 +112,8 @@ def _formats(text: str) -> list[str]:
     for name in names:
         if name not in FORMATS:
             raise typer.BadParameter(f"'{name}' is not one of {', '.join(FORMATS)}", param_hint="--save-as")
+    if not names:
+        raise typer.BadParameter(f"names none of {', '.join(FORMATS)}", param_hint="--save-as")
     return names
 
 
@@ -155,6 +160,20 @@ def refuse_foreign(out: Path) -> None:
             f"{out}: holds files but no {Predictions(out).summary.name}, so odtool did not write it",
             "It would replace the whole folder: name another one with --out, or move those files away.",
         )
+    if changed := _changed_since(Predictions(out)):
+        raise DataError(
+            f"{changed}: was added or changed after odtool predicted into {out}, and would be lost",
+            "Write elsewhere with --out, or move the folder away.",
+        )
+
+
+def _changed_since(earlier: Predictions) -> Path | None:
+    """A file that is newer than the summary, which odtool writes last: such as an annotation corrected by hand."""
+    if not earlier.summary.is_file():
+        return None
+    written = earlier.summary.stat().st_mtime_ns
+    paths = (Path(folder) / name for folder, _, names in os.walk(earlier.path) for name in names)
+    return next((path for path in paths if path.lstat().st_mtime_ns > written), None)
 
 
 @contextmanager

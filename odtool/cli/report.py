@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -94,14 +97,19 @@ def _examine(run: Run, prefix: Path, choice: devices.Choice) -> Examination:
         )
     name = str(prefix.relative_to(run.path)) if prefix.is_relative_to(run.path) else str(prefix)
     header = {"checkpoint": name, "stamp": examined.stamp(run, prefix)}
-    if not examined.is_fresh(run.detections, header):
-        options = ["--checkpoint", prefix, "--output", run.detections, "--header", json.dumps(header)]
+    if examined.is_fresh(run.detections, header):
+        return examined.read(run.detections)
+    with ExitStack() as stack:
+        output = run.detections
+        if not os.access(run.path, os.W_OK):  # somebody else's run, as on a shared disk
+            output = Path(stack.enter_context(TemporaryDirectory(prefix="odtool-"))) / output.name
+        options = ["--checkpoint", prefix, "--output", output, "--header", json.dumps(header)]
         console.say(f"{run.name}: {name} over the evaluation records on {choice.label}")
         with console.progress("images", None) as done:
             asking.follow(
                 "detections", run, *options, environment=choice.environment, hear=lambda images: done(int(images), 0)
             )
-    return examined.read(run.detections)
+        return examined.read(output)
 
 
 def _write(made: list[RunReport], page: Path, images: int) -> None:

@@ -115,8 +115,11 @@ def _train_lines(train: dict[str, Any]) -> list[str]:
 def _eval_lines(scored: dict[str, Any]) -> list[str]:
     lines = [f"eval  {_state(scored)}"]
     if newest := scored["metrics"]:
+        # -1 is COCO's word for nothing to be found.
         shown = [
-            f"{label} {newest[name]:.3f}" for name, label in _SHOWN_METRICS.items() if newest.get(name) is not None
+            f"{label} {'-' if newest[name] == -1 else format(newest[name], '.3f')}"
+            for name, label in _SHOWN_METRICS.items()
+            if newest.get(name) is not None
         ]
         sample = newest.get("sample_1_of_n") or 1
         of = f", on 1 of {sample} images" if sample > 1 else ""

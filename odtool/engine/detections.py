@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +60,7 @@ def write_detections(
     step = model.build_restorable(configs, scorer.detector, scorer.element).restore(prefix)
     first = {**header, "step": step, "labels": scorer.labels(), "sets": len(configs["eval_input_configs"])}
     output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = output.with_name(f".{output.name}.unfinished")
+    unfinished = output.with_name(f".{output.name}.{os.getpid()}.unfinished")  # another report may be at it, too
     began = time.monotonic()
     try:
         with unfinished.open("w", encoding="utf-8") as stream:

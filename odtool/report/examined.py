@@ -53,7 +53,8 @@ def stamp(run: Run, checkpoint: Path) -> dict[str, Any]:
     index = checkpoint.with_name(f"{checkpoint.name}.index")
     reader = config.load(run.pipeline_config).message.eval_input_reader
     patterns = list(reader[0].tf_record_input_reader.input_path) if reader else []
-    files = [run.pipeline_config, index, *records.matches(patterns)]
+    names = [Path(each.label_map_path) for each in reader[:1] if Path(each.label_map_path).is_file()]
+    files = [run.pipeline_config, index, *names, *records.matches(patterns)]
     return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from odtool.cli import board
 from odtool.dataset.records import masked_crc
 from odtool.jobs import process
 
@@ -105,6 +106,20 @@ def test_what_cannot_be_shown_is_said_before_anything_starts(odtool: Callable, s
     assert "--host 203.0.113.7" in odtool("board", "--host", "203.0.113.7").err
     (space / "a,b").mkdir()
     assert "splits lists of folders" in odtool("board", "--logdir", "a,b", "--logdir", "train").err
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["/a/one", "/b/two"], ["one", "two"]),
+        (["/a/ws1/train", "/a/ws2/train"], ["ws1/train", "ws2/train"]),
+        (["/a/ws/train", "/b/ws/train"], ["a/ws/train", "b/ws/train"]),
+        (["/a/train", "/a/train"], ["train", "train"]),
+        (["/train", "/a/train"], ["//train", "a/train"]),
+    ],
+)
+def test_folders_have_names_that_tell_them_apart(paths: list[str], names: list[str]) -> None:
+    assert board._names([Path(path) for path in paths]) == names
 
 
 def test_without_runs_there_is_nothing_to_show(

@@ -96,6 +96,18 @@ def test_a_command_under_nohup_outlives_its_terminal(tmp_path: Path, until: Call
     assert process.wait(60) == 128 + signal.SIGTERM
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_behind_stdout_is_one_clear_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "odtool", "models", "--json"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "error: No space left on device",
+        "hint: The disk is full: free some space or write to another folder.",
+    ]
+
+
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize(("arguments", "code"), [("models --json", 0), ("status --json", 1)])
 def test_closed_streams_change_nothing_but_what_is_seen(tmp_path: Path, closed: str, arguments: str, code: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from odtool.cli import console, demo
+from odtool.errors import DataError, JobError
 from odtool.workspace import Run, Workspace
 
 
@@ -55,3 +56,21 @@ def test_paths_are_told_in_full_whatever_the_width(tmp_path: Path, capsys: pytes
     said = capsys.readouterr().out
     assert str(run.path / "best/ckpt-300") in said
     assert f"{space.root / 'detections.png'}" in said
+
+
+def test_only_what_a_demo_made_gives_way_to_another(tmp_path: Path) -> None:
+    with demo._fresh(tmp_path / "here") as space:
+        (space.root / "drawings").mkdir()
+        (space.root / "detections.png").touch()
+        (space.train / "demo").mkdir(parents=True)
+        with pytest.raises(JobError, match="a demo is running there"), demo._fresh(space.root):
+            pass
+    with demo._fresh(space.root):
+        assert [path.name for path in space.root.iterdir()] == [".odtool-demo"]
+    for own in (space.train / "mine", space.root / "notes"):
+        own.mkdir(parents=True)
+        with pytest.raises(DataError, match=f"holds .*{own.name}, which is not a demo's"), demo._fresh(space.root):
+            pass
+        own.rmdir()
+    with pytest.raises(DataError, match="not empty"), demo._fresh(tmp_path):
+        pass

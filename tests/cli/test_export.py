@@ -157,6 +157,8 @@ def test_a_checkpoint_that_is_not_there_is_an_error(odtool: Callable, run: Run, 
     assert not Path("exported-models").exists()
 
 
-@pytest.mark.parametrize("wrong", [("--format", "tflite,pdf"), ("--input-type", "jpeg"), ("--tflite", "int4")])
+@pytest.mark.parametrize(
+    "wrong", [("--format", "tflite,pdf"), ("--input-type", "jpeg"), ("--tflite", "int4"), ("--format", ",")]
+)
 def test_an_unknown_word_is_wrong_usage(odtool: Callable, run: Run, wrong: tuple[str, ...]) -> None:
     assert odtool("export", *wrong).code == 2

@@ -30,8 +30,8 @@ if "broken" in words:
     print(json.dumps({"failed": "the model is broken", "hint": "Train it."}))
     sys.exit(1)
 print(json.dumps({"doing": 3}), flush=True)
-(folder / "predictions.json").write_text("{}")
 (folder / "counts.csv").write_text("image,frame,disc,star,total\\n" + "".join(f"{n}.jpg,,1,2,3\\n" for n in range(25)))
+(folder / "predictions.json").write_text("{}")
 print(json.dumps({
     "images": 25, "videos": 0, "frames": 0, "without_objects": 0, "objects": {"disc": 25, "star": 50},
     "unnamed_classes": ["star"],
@@ -103,7 +103,14 @@ def test_every_option_reaches_the_engine(odtool: Callable[..., Any], space: Path
 
 @pytest.mark.parametrize(
     "options",
-    [("--min-score", "2"), ("--min-score", "car"), ("--save-as", "coco,kitti"), ("--overlap", "9"), ("--every", "0")],
+    [
+        ("--min-score", "2"),
+        ("--min-score", "car"),
+        ("--save-as", "coco,kitti"),
+        ("--save-as", ","),
+        ("--overlap", "9"),
+        ("--every", "0"),
+    ],
 )
 def test_wrong_usage_exits_with_2(odtool: Callable[..., Any], space: Path, options: tuple[str, ...]) -> None:
     assert odtool("predict", "photos", *options).code == 2
@@ -125,6 +132,13 @@ def test_earlier_predictions_give_way_and_foreign_files_do_not(odtool: Callable[
     assert odtool("predict", "one").code == 0
     assert odtool("predict", "two").code == 0
     assert asked(space)[-1] == "two"
+    corrected = space / "predictions" / "labelme" / "a.json"
+    corrected.parent.mkdir()
+    corrected.write_text("by hand")
+    said = odtool("predict", "three")
+    assert said.code == 1
+    assert "a.json: was added or changed after odtool predicted" in said.err
+    assert corrected.read_text() == "by hand"
     (space / "mine").mkdir()
     (space / "mine" / "thesis.txt").touch()
     said = odtool("predict", "photos", "--out", "mine")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -77,6 +78,31 @@ def test_the_checkpoint_that_is_asked_for_is_examined(odtool: Callable, space: P
     said = odtool("report", "one", "--checkpoint", "ckpt-500")
     assert said.code == 1
     assert "ckpt-500: no such checkpoint" in said.err
+
+
+def test_a_run_that_cannot_be_written_to_is_examined_all_the_same(
+    odtool: Callable, space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access, run = os.access, space / "train" / "one"
+    monkeypatch.setattr("os.access", lambda path, mode: path != run and access(path, mode))
+    said = odtool("report", "one", "--out", "page.html", "--json")
+    assert said.code == 0, said.err
+    assert said.json["runs"][0]["analysis"]["figures"]["ap"] == pytest.approx(1)
+    assert not Run(run).detections.exists()
+
+
+def test_other_names_of_classes_are_examined_anew(odtool: Callable, space: Path) -> None:
+    run = Run(space / "train" / "one")
+    label_map = space / "label_map.pbtxt"
+    label_map.write_text("item { id: 1 name: 'cat' }")
+    made = config.load(run.pipeline_config)
+    made.message.eval_input_reader[0].label_map_path = str(label_map)
+    config.save(made, run.pipeline_config)
+    for _ in range(2):
+        assert odtool("report", "one").code == 0
+    label_map.write_text("item { id: 1 name: 'tomcat' }")
+    assert odtool("report", "one").code == 0
+    assert len((run.path / "asked").read_text().splitlines()) == 2
 
 
 def test_several_runs_give_one_page(odtool: Callable, space: Path) -> None:

@@ -89,6 +89,14 @@ def test_figures_of_a_sample_are_said_to_be_so(odtool: Callable, job_run: Run) -
     assert "step 150: mAP@[.5:.95] 0.400, mAP@.5 0.700, on 1 of 10 images\n" in odtool("status").out
 
 
+def test_nothing_to_be_found_is_no_figure(odtool: Callable, job_run: Run) -> None:
+    write_metrics(job_run)
+    with job_run.metrics.open("a") as lines:
+        line = {"kind": "eval", "step": 150, "time": 9.0, "values": {MAP: -1.0, MAP50: -1.0}}
+        lines.write("\n" + json.dumps(line) + "\n")
+    assert "step 150: mAP@[.5:.95] -, mAP@.5 -\n" in odtool("status").out
+
+
 def test_the_best_is_told_with_the_metric_it_was_chosen_by(odtool: Callable, job_run: Run) -> None:
     best = {"metric": "Loss/total_loss", "value": 0.5, "checkpoint": "best/ckpt-100"}
     job_run.metrics.write_text(json.dumps({"kind": "best", "step": 100, "time": 1, "values": best}) + "\n")
