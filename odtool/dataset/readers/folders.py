@@ -68,15 +68,39 @@ def walk(root: Path) -> Iterator[Folder]:
 def _listed(root: Path) -> Iterator[Folder]:
     within = os.path.realpath(root)
     linked: list[str] = []
-    for path, folders, files in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        folders[:] = [name for name in folders if _is_entered(f"{path}/{name}", within, linked)]
+    waiting = [str(root)]
+    while waiting:
+        path = waiting.pop()
+        if (entries := _entries(path)) is None:
+            continue
+        folders, files = entries
         names = set(files)
         if path != str(root) and any(marks <= names for marks in _OURS):
-            folders.clear()
             continue
         # macOS leaves "._name" files beside the real ones in archives.
         yield Folder(Path(path), tuple(sorted([name for name in files if not name.startswith(".")])))
+        inner = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        entered = [f"{path}/{name}" for name in inner if _is_entered(f"{path}/{name}", within, linked)]
+        waiting += reversed(entered)
+
+
+def _entries(path: str) -> tuple[list[str], list[str]] | None:
+    """Folders and files in a folder; None where it cannot be looked into, which is passed over.
+
+    Pipes, sockets and devices are neither: opening one may wait for ever. Links that lead nowhere are files, as
+    whoever reads them says so.
+    """
+    folders, files = list[str](), list[str]()
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    folders.append(entry.name)
+                elif entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path)):  # noqa: PTH110 - for each
+                    files.append(entry.name)
+    except OSError:
+        return None
+    return folders, files
 
 
 def _is_entered(path: str, root: str, linked: list[str]) -> bool:

@@ -73,7 +73,7 @@ def _classes_for(file: Path, source: Source) -> tuple[Path, set[str] | None]:
     """The mapping name,id beside a file or in the source's root, and its names; None where there is none."""
     for folder in dict.fromkeys([file.parent, source.root]):
         for path in sorted(folder.glob("*.csv")):
-            if path != file and "class" in path.name.lower() and not _looks_like(path):
+            if path != file and path.is_file() and "class" in path.name.lower() and not _looks_like(path):
                 with open(path, "rb") as stream:
                     return path, set(parse_classes(rows.numbered(stream, path), path))
     return file, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def test_a_link_to_a_folder_of_the_source_is_no_second_way_to_it(tmp_path: Path)
     touched(tmp_path / "v1" / "a.jpg")
     (tmp_path / "latest").symlink_to(tmp_path / "v1")
     assert [folder.path for folder in walk(tmp_path)] == [tmp_path, tmp_path / "v1"]
+
+
+def test_pipes_are_no_files_and_links_that_lead_nowhere_are(tmp_path: Path) -> None:
+    touched(tmp_path / "a.jpg")
+    os.mkfifo(tmp_path / "b.jpg")
+    (tmp_path / "c.jpg").symlink_to(tmp_path / "a.jpg")
+    (tmp_path / "d.jpg").symlink_to(tmp_path / "b.jpg")
+    (tmp_path / "e.jpg").symlink_to(tmp_path / "gone.jpg")
+    assert [folder.files for folder in walk(tmp_path)] == [("a.jpg", "c.jpg", "e.jpg")]
 
 
 def test_folders_nearest_to_a_place_come_first(tmp_path: Path) -> None:
