@@ -1,16 +1,13 @@
-"""Folders of a source: which files are in them, and where the image lies that an annotation names."""
+"""Folders of a source: which files are in them, and which of them are nearest to a place."""
 
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote
+from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.splits import split_of_name
@@ -18,9 +15,6 @@ from odtool.dataset.types import Source
 
 _OURS = ({"dataset.json", "label_map.pbtxt"}, {"pipeline.config"}, {"predictions.json", "detections.jsonl"})
 """What folders hold that odtool or a training wrote, which are no annotations."""
-_SPELT = tuple(spelt for extension in EXTENSIONS for spelt in (extension, extension.upper()))
-_MOST_FOLDERS = 200
-"""Folders in which an image is looked for one after the other."""
 
 
 @dataclass(frozen=True)
@@ -151,112 +145,3 @@ def split_within(folder: Path, root: Path) -> str | None:
     """The split of the innermost folder below the root whose name speaks of one."""
     parts = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
     return next(filter(None, map(split_of_name, reversed(parts))), None)
-
-
-@dataclass(frozen=True)
-class Found:
-    """Where an image lies."""
-
-    path: Path
-    """An existing file, or where it was expected first."""
-    exists: bool
-    outside: bool = False
-    """The name led outside the folders and only its last part was used."""
-
-
-def find_image(name: str, folders: Sequence[Path], *, within: Path) -> Found:
-    """The image that an annotation names, looked for in the folders in their order.
-
-    A name is untrusted: what leads outside `within` is never opened; its last part is looked for instead.
-    Absolute paths, usually of another machine, are used only where they lead inside. The extension may be wrong.
-    Of equal names in several folders, that is taken whose folder's path ends most like the name's own.
-    """
-    name = name.strip().replace("\\", "/")
-    found = _found(name, folders, within)
-    if not found.exists:
-        for other in _other_spellings(name):
-            if (again := _found(other, folders, within)).exists:
-                return again
-    return found
-
-
-def _other_spellings(name: str) -> Iterator[str]:
-    """macOS takes accents apart, which most others leave whole; and names pass through URLs."""
-    forms = [] if name.isascii() else [unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)]
-    yield from (form for form in dict.fromkeys([*forms, unquote(name)]) if form != name)
-
-
-def _found(name: str, folders: Sequence[Path], within: Path) -> Found:
-    plain = name[2:] if name[1:3] == ":/" else name
-    if "/" in plain and len(folders) > 1:
-        above = PurePosixPath(plain).parts[:-1]
-        folders = _alike_first(tuple(folders), tuple(part for part in above if part not in ("/", ".", "..")))
-    folders = folders[:_MOST_FOLDERS]
-    outside = False
-    if "/" in plain:
-        for candidate in _as_given(plain, folders):
-            if not _inside(candidate, within, folders):
-                outside = outside or not plain.startswith("/")
-            elif _is_file(candidate):
-                return Found(Path(candidate), True)
-    last = plain.rsplit("/", 1)[-1]
-    if last in ("", ".", ".."):
-        return Found(within / "(no name)", False, outside)
-    for folder in folders:
-        if _is_file(f"{folder}/{last}"):
-            return Found(folder / last, True, outside)
-    stem = PurePosixPath(last).stem if PurePosixPath(last).suffix.lower() in EXTENSIONS else last
-    found = find_stem(stem, folders)
-    return Found(found, True, outside) if found else Found((folders[0] if folders else within) / last, False, outside)
-
-
-@lru_cache(maxsize=64)
-def _alike_first(folders: tuple[Path, ...], parts: tuple[str, ...]) -> tuple[Path, ...]:
-    """Folders whose paths end with more of the parts come first; equals keep their order."""
-
-    def alike(folder: Path) -> int:
-        count = 0
-        for one, other in zip(reversed(folder.parts), reversed(parts), strict=False):
-            if one != other:
-                break
-            count += 1
-        return count
-
-    return tuple(sorted(folders, key=alike, reverse=True))
-
-
-def find_stem(stem: str, folders: Sequence[Path]) -> Path | None:
-    """The image with this name and any usual extension."""
-    names = [stem] if stem.isascii() else [stem, *_other_spellings(stem)]
-    for spelt in names:
-        for folder in folders:
-            for extension in _SPELT:
-                if _is_file(f"{folder}/{spelt}{extension}"):
-                    return folder / (spelt + extension)
-    return None
-
-
-# Text in place of Path objects from here on: all this is done for each image in several folders.
-
-
-def _as_given(name: str, folders: Sequence[Path]) -> Iterator[str]:
-    if name.startswith("/"):
-        yield os.path.normpath(name)
-        return
-    for folder in folders:
-        yield os.path.normpath(f"{folder}/{name}")
-
-
-def _inside(path: str, within: Path, folders: Sequence[Path]) -> bool:
-    """Whether the path lies below the source or one of the image folders, by its spelling.
-
-    Links within a source are the user's own and are followed.
-    """
-    return any(path.startswith(f"{os.path.normpath(root)}/") for root in (within, *folders))
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return os.path.isfile(path)  # noqa: PTH113 - see above
-    except ValueError:  # a NUL in the name, before Python 3.12
-        return False

@@ -9,7 +9,8 @@ from typing import Any
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, supervisely_shapes, values
-from odtool.dataset.readers.folders import Folder, find_image, find_stem, split_within, walk
+from odtool.dataset.readers.folders import Folder, split_within, walk
+from odtool.dataset.readers.lookup import find_image, find_stem
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError

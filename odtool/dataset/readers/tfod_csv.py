@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers import documents
-from odtool.dataset.readers.folders import find_image, image_folders, nearest_first, walk
+from odtool.dataset.readers.folders import image_folders, nearest_first, walk
+from odtool.dataset.readers.lookup import Places, find_image, placed
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source, Unit
 
@@ -81,13 +82,13 @@ def read(source: Source) -> Iterator[Finding]:
     with_images = image_folders(folders)
     for file, split in splits.items():
         parsed = parse(documents.read_bytes(file), file)
-        places = _places(file, source, with_images)
+        places = _places(file, source, with_images, list(parsed.images))
         for name, objects in parsed.images.items():
             found = find_image(name, places, within=source.root)
             if found.outside:
                 yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
             size = parsed.sizes.get(name)
-            yield AnnotatedImage(found.path, file, objects, parsed.unit, split, declared_size=size)
+            yield AnnotatedImage(found.path, file, objects, parsed.unit, split, declared_size=size, match=found.match)
 
 
 def _skipped(splits: dict[Path, str | None]) -> Iterator[Problem]:
@@ -96,14 +97,15 @@ def _skipped(splits: dict[Path, str | None]) -> Iterator[Problem]:
             yield Problem("file_skipped", file, "there are files for the splits beside it")
 
 
-def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:
-    if source.images is not None:
-        folders = [folder.path for folder in walk(source.images)]
-        return nearest_first(folders, file.parent, source, split_of_name(file.stem))
-    near = [place for place in (file.parent, file.parent / "images", file.parent.parent / "images") if place.is_dir()]
+def _places(file: Path, source: Source, with_images: list[Path], names: list[str]) -> Places:
     split = split_of_name(file.stem)
+    if source.images is not None:
+        folders = nearest_first([folder.path for folder in walk(source.images)], file.parent, source, split)
+        return placed([], folders, file.parent, source, split=split, names=names)
+    near = [place for place in (file.parent, file.parent / "images", file.parent.parent / "images") if place.is_dir()]
     of_split = [folder for folder in with_images if split and split_of_name(folder.name) == split]
-    return list(dict.fromkeys([*of_split, *near, *nearest_first(with_images, file.parent, source)]))
+    others = nearest_first(with_images, file.parent, source)
+    return placed([*of_split, *near], others, file.parent, source, split=split, names=names)
 
 
 def parse(data: bytes, path: Path) -> CsvFile:

@@ -11,7 +11,8 @@ from pathlib import Path
 from odtool.dataset import masks
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, dota, yolo_layout
-from odtool.dataset.readers.folders import find_image, find_stem, image_folders, nearest_first, walk
+from odtool.dataset.readers.folders import image_folders, nearest_first, walk
+from odtool.dataset.readers.lookup import Places, find_image, find_stem
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
@@ -201,10 +202,10 @@ def _images(entry: str, layout: yolo_layout.Layout, source: Source) -> list[Path
 def _listed_images(file: Path, source: Source) -> Iterator[Path]:
     """Images of a list file: relative to it, to the source, or by their last part in any folder."""
     places = [file.parent, source.root, *image_folders(list(walk(source.images or source.root)))]
-    places = list(dict.fromkeys(places))
+    known = Places(tuple(dict.fromkeys(places)))
     for line in documents.lines_of(file):
         if line:
-            yield find_image(line, places, within=source.root).path
+            yield find_image(line, known, within=source.root).path
 
 
 def _split_of_folder(image: Path, source: Source) -> str | None:

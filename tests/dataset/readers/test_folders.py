@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from odtool.dataset.readers.folders import find_image, find_stem, nearest_first, remembered, walk
+from odtool.dataset.readers.folders import nearest_first, remembered, walk
+from odtool.dataset.readers.lookup import find_image, find_stem
 from odtool.dataset.types import Source
 
 
