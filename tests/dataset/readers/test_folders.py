@@ -1,15 +1,11 @@
-"""Folders of a source: links that are followed, and which image a name means."""
+"""Folders of a source: links that are followed, what counts as a file, and which folders are nearest."""
 
 from __future__ import annotations
 
 import os
-import unicodedata
 from pathlib import Path
 
-import pytest
-
 from odtool.dataset.readers.folders import nearest_first, remembered, walk
-from odtool.dataset.readers.lookup import find_image, find_stem
 from odtool.dataset.types import Source
 
 
@@ -17,34 +13,6 @@ def touched(*paths: Path) -> None:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-
-
-@pytest.mark.parametrize("name", ["y/1.jpg", "y\\1.jpg", "C:/shots/y/1.jpg", "../y/1.jpg", "/home/me/y/1.jpg"])
-def test_of_equal_names_the_one_in_the_folder_that_the_name_says_is_meant(tmp_path: Path, name: str) -> None:
-    folders = [tmp_path / "data" / each for each in "xyz"]
-    touched(*(folder / "1.jpg" for folder in folders))
-    assert find_image(name, folders, within=tmp_path).path == tmp_path / "data" / "y" / "1.jpg"
-
-
-def test_a_name_without_folder_is_looked_for_in_the_folders_order(tmp_path: Path) -> None:
-    folders = [tmp_path / each for each in "zx"]
-    touched(*(folder / "1.jpg" for folder in folders))
-    assert find_image("1.jpg", folders, within=tmp_path).path == tmp_path / "z" / "1.jpg"
-
-
-@pytest.mark.parametrize(("here", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_accents_may_be_apart_or_whole(tmp_path: Path, here: str, there: str) -> None:
-    image = tmp_path / unicodedata.normalize(here, "größe.jpg")
-    touched(image)
-    name = unicodedata.normalize(there, "größe.jpg")
-    assert find_image(name, [tmp_path], within=tmp_path).path == image
-    assert find_stem(name[:-4], [tmp_path]) == image
-
-
-def test_a_name_may_be_escaped_as_in_urls(tmp_path: Path) -> None:
-    touched(tmp_path / "a b.jpg", tmp_path / "c%20d.jpg")
-    assert find_image("a%20b.jpg", [tmp_path], within=tmp_path).path == tmp_path / "a b.jpg"
-    assert find_image("c%20d.jpg", [tmp_path], within=tmp_path).path == tmp_path / "c%20d.jpg"
 
 
 def test_folders_linked_into_a_source_are_walked(tmp_path: Path) -> None:
