@@ -8,7 +8,7 @@ from pathlib import Path
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.coco_document import CocoFile, parse
 from odtool.dataset.readers.folders import image_folders, nearest_first, walk
-from odtool.dataset.readers.lookup import Places, find_image, placed
+from odtool.dataset.readers.lookup import Places, find_image, placed, sample
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 from odtool.errors import DataError
@@ -17,8 +17,6 @@ _KEYS = (b'"images"', b'"annotations"', b'"categories"')
 _RANKS = ("instances", "", "person_keypoints", "keypoints", "labels", "stuff", "image_info", "panoptic", "captions")
 """Kinds of COCO files by the beginning of their names ('' is any other), those about objects first. Of several
 files for one split only the first kind is read, as the others speak of the same images."""
-_SAMPLES = 100
-"""Images of a file that tell which folders are its own."""
 _POINTED = ("person_keypoints", "keypoints")
 """Kinds that come before all others where key points are asked for."""
 
@@ -98,7 +96,7 @@ def read(source: Source) -> Iterator[Finding]:
 def _findings(
     parsed: CocoFile, file: Path, source: Source, with_images: list[Path], *, alone: bool
 ) -> Iterator[Finding]:
-    places = _places(file, source, with_images, [image.file_name for image in parsed.images[:_SAMPLES]])
+    places = _places(file, source, with_images, sample([image.file_name for image in parsed.images]))
     split = _split(file, source)
     for kind, detail in parsed.problems:
         yield Problem(kind, file, detail)

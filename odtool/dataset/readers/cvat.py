@@ -133,9 +133,13 @@ def _of_video(video: _Video, file: Path, with_images: Sequence[Folder], source: 
 def _frames(task: Task, with_images: Sequence[Folder]) -> dict[int, Path]:
     """Image files by frame number: CVAT's frame_000010.png, else names that end with the number."""
     own = [folder for folder in with_images if folder.path.name in (task.name, task.subset)]
+    return _numbered(own) or _numbered(with_images)
+
+
+def _numbered(folders: Sequence[Folder]) -> dict[int, Path]:
     found: dict[int, Path] = {}
     other: dict[int, Path] = {}
-    for folder in [*own, *with_images]:
+    for folder in folders:
         for path in folder.ending(*EXTENSIONS):
             if match := _FRAME.search(path.stem):
                 kind = found if path.stem.lower().startswith("frame_") else other

@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from odtool.dataset.readers.folders import image_folders, nearest_first, walk
-from odtool.dataset.readers.lookup import Found, Places, find_image, placed
+from odtool.dataset.readers.lookup import Found, Places, find_image, placed, sample
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
 
@@ -50,7 +50,7 @@ class Documents:
         for kind, detail in listing.problems:
             yield Problem(kind, file, detail)
         split = self.split(file)
-        places = self.places(file, [name for entry in listing.entries[:_SAMPLES] for name in entry.names])
+        places = self.places(file, sample([entry.names[0] for entry in listing.entries if entry.names]))
         for entry in listing.entries:
             found = locate(entry.names, places, within=self.source.root)
             if found.outside:

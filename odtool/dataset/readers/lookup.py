@@ -7,9 +7,9 @@ another machine (C:\\Users\\me\\imgs\\0.jpg) goes on being found.
 1. Where the path as it is given leads to a file, that is the image.
 2. Where folders that the name speaks of are here, though those above them may not be, it lies in one of them or below
    it, or nowhere. Of several, those near to the annotation are meant.
-3. Of a name without folders, or with none that are here, the last part counts. Where folders with such images are near
-   to the annotation (its own, one that goes with it, those of its split), the image lies in one of them or below it, or
-   nowhere; where none is near, in any folder, the likeliest first.
+3. Of a name without folders, or with none that are here, the last part counts. Where images of the annotations are
+   near (in their own folder, one that goes with it, those of their split), the image lies in one of these or below it,
+   or nowhere; where none is near, or less than half of them are, in any folder, the likeliest first.
 4. What was found by the last part alone, and not near, is a namesake. It gives way to an annotation that names the
    same file better (claims.py), and is counted as image_elsewhere where it is outside the nearest folder, too.
 5. An annotation file for one image finds it by its own name as well, as far as rule 3 reaches.
@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers.folders import split_within
@@ -32,8 +33,8 @@ from odtool.dataset.types import Match, Source
 _SPELT = tuple(spelt for extension in EXTENSIONS for spelt in (extension, extension.upper()))
 _MOST_FOLDERS = 200
 """Folders in which an image is looked for one after the other."""
-_PROBES = 100
-"""Names of which a folder must hold one to be where the images of some annotations lie."""
+_PROBES = 50
+"""Names that are looked for, about, to tell where the images of some annotations lie."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,17 @@ class Places:
     """The likeliest first."""
     near: tuple[Path, ...] = ()
     """Those that go with the annotations by where they lie or what they are called, and hold images of theirs."""
+    closed: bool = True
+    """Whether at least half of their images are near, so that one that is not there is missing."""
     base: Path | None = None
     """The annotations' own folder, from which a relative path usually leads."""
+    root: Path | None = None
+    """What all of the set's images lie in. Where that lies is no part of what a name says."""
 
     @cached_property
     def farther(self) -> tuple[Path, ...]:
         """Where a name is looked for that is not near: below what is near; anywhere where nothing is."""
-        if not self.near:
+        if not (self.near and self.closed):
             return self.folders[:_MOST_FOLDERS]
         below = [folder for folder in self.folders if folder in self.close and folder not in self.near]
         return tuple(below[:_MOST_FOLDERS])
@@ -58,12 +63,12 @@ class Places:
     @cached_property
     def close(self) -> frozenset[Path]:
         """What is near, and what lies below it."""
-        return frozenset(folder for folder in self.folders if any(map(folder.is_relative_to, self.near)))
+        return _below(self.folders, self.near)
 
     @cached_property
     def nearest(self) -> Path | None:
         """The first folder with images."""
-        return next((folder for folder in self.near or self.folders if _holds(folder, None)), None)
+        return next((folder for folder in self.near or self.folders if holds_images(folder)), None)
 
     def is_elsewhere(self, image: Path) -> bool:
         """Whether an image lies outside the nearest folder, and not beside it either, where nothing is near."""
@@ -87,23 +92,26 @@ def placed(
         near: where the format has them, the likeliest first.
         others: all folders with images, the likeliest first.
         split: that of the annotations, where the folder does not say it.
-        names: of images or annotation files. What is near holds one of the first; without names, any image.
+        names: some of those of images or annotation files, of which what is near holds one; without names, any image.
     """
     near, root, base = list(near), source.root, place
     if source.images is not None and place.is_relative_to(root):
         root, place = source.images, source.images / place.relative_to(root)
         near += [place] if place.is_dir() else []
     split = split or split_within(place, root)
-    found = [folder for folder in dict.fromkeys(near) if _holds(folder, names)]
+    found, closed = _holding(near, names)
     if not found and split:
-        of_split = [folder for folder in others if split_within(folder, root) == split]
-        found = [folder for folder in of_split[:_MOST_FOLDERS] if _holds(folder, names)]
+        found, closed = _holding([folder for folder in others if split_within(folder, root) == split], names)
     if not found:
         shared = {folder: _shared(folder, place) for folder in others}
         most = max([len(root.parts), *shared.values()])
-        closest = [folder for folder in others if shared[folder] == most > len(root.parts)]
-        found = [folder for folder in closest[:_MOST_FOLDERS] if _holds(folder, names)]
-    return Places(tuple(dict.fromkeys([*found, *near, *others])), tuple(found), base)
+        found, closed = _holding([folder for folder in others if shared[folder] == most > len(root.parts)], names)
+    return Places(tuple(dict.fromkeys([*found, *near, *others])), tuple(found), closed, base, root)
+
+
+def sample(names: Sequence[str]) -> list[str]:
+    """Names from all parts of a list, enough to tell which folders hold its images."""
+    return list(names[:: max(1, len(names) // _PROBES)])
 
 
 def _shared(one: Path, other: Path) -> int:
@@ -111,20 +119,27 @@ def _shared(one: Path, other: Path) -> int:
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one.parts, other.parts, strict=False))))
 
 
-def _holds(folder: Path, names: Sequence[str] | None) -> bool:
-    """Whether an image with one of the names lies in a folder; any image where there are no names."""
+def holds_images(folder: Path) -> bool:
+    """Whether any image lies in a folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name.lower().endswith(EXTENSIONS) and entry.is_file() for entry in entries)
+    except OSError:
+        return False
+
+
+def _holding(folders: Iterable[Path], names: Sequence[str] | None) -> tuple[list[Path], bool]:
+    """Those of the folders that hold images of the names, and whether these are at least half of them."""
+    folders = list(dict.fromkeys(folders))[:_MOST_FOLDERS]
     if names is None:
-        try:
-            with os.scandir(folder) as entries:
-                return any(entry.name.lower().endswith(EXTENSIONS) and entry.is_file() for entry in entries)
-        except OSError:
-            return False
-    return any(_in(_last(name), [folder]) for name in names[:_PROBES])
+        return list(filter(holds_images, folders)), True
+    images = [image for name in names if (image := _in(_last(name), folders))]
+    there = {image.parent for image in images}
+    return [folder for folder in folders if folder in there], 2 * len(images) >= len(names)
 
 
-@dataclass(frozen=True)
-class Found:
-    """Where an image lies."""
+class Found(NamedTuple):
+    """Where an image lies. A tuple, as one is made for each image."""
 
     path: Path
     """An existing file, or where it was expected first."""
@@ -161,14 +176,14 @@ def find_own(name: str, file: Path, places: Places, *, within: Path, by_file: bo
         by_file: whether the file's own name comes first, as in VOC, where names go stale when files are renamed.
     """
     found = find_image(name or file.stem, places, within=within)
-    if found.exists and found.path.parent in places.near:
-        found = found if found.match == "named" else replace(found, match="named")
+    if found.exists and found.match != "named" and found.path.parent in places.near:
+        found = found._replace(match="named")
     if found.exists and found.match == "named" and not (by_file and found.path.stem != file.stem):
         return found
     own = find_beside(file, places)
     if own.exists and (own.match == "named" or (found.match != "named" and (by_file or not found.exists))):
         other = PurePosixPath(name.replace("\\", "/")).stem != file.stem
-        return replace(own, outside=found.outside, by_file=other or not by_file)
+        return own._replace(outside=found.outside, by_file=other or not by_file)
     return found
 
 
@@ -180,17 +195,29 @@ def find_beside(file: Path, places: Places) -> Found:
 
 
 @lru_cache(maxsize=64)
+def _below(folders: tuple[Path, ...], near: tuple[Path, ...]) -> frozenset[Path]:
+    tops = set(near)
+    return frozenset(folder for folder in folders if not tops.isdisjoint((folder, *folder.parents)))
+
+
+@lru_cache(maxsize=64)
 def _unplaced(folders: tuple[Path, ...]) -> Places:
     return Places(folders)
 
 
 def _found(name: str, places: Places, within: Path) -> Found:
-    plain = without_drive(name)
+    if "/" in name:
+        return _by_path(without_drive(name), places, within)
+    for folder in places.near:  # most images are here, and found before anything else is asked
+        if _is_file(f"{folder}/{name}"):
+            return Found(folder / name, True)
+    return _by_last_part(name, places, within)
+
+
+def _by_path(plain: str, places: Places, within: Path) -> Found:
     last = _last(plain)
-    if "/" not in plain:
-        return _by_last_part(last, places, within)
     parts = said(plain)
-    meant_here, whole = meant(places.folders, parts) if parts else ((), False)
+    meant_here, whole = meant(places.folders, parts, places.root or within) if parts else ((), False)
     close = tuple(folder for folder in meant_here if folder in places.close)
     meant_here = close or meant_here
     absolute, outside = plain.startswith("/"), False
@@ -208,7 +235,7 @@ def _found(name: str, places: Places, within: Path) -> Found:
         return Found(image, True, outside, match=match) if image else Found(meant_here[0] / last, False, outside)
     if parts and not absolute and ".." not in plain.split("/") and is_here(plain.rpartition("/")[0], (within, *bases)):
         return Found(within / plain, False, outside)
-    return replace(_by_last_part(last, places, within, "namesake" if parts else "named"), outside=outside)
+    return _by_last_part(last, places, within, "namesake" if parts else "named")._replace(outside=outside)
 
 
 def _by_last_part(last: str, places: Places, within: Path, match: Match = "named") -> Found:
@@ -224,7 +251,7 @@ def _search(places: Places, look: Callable[[Sequence[Path]], Path | None], match
         return path, match
     if path := look(places.farther):
         return path, "elsewhere" if places.is_elsewhere(path) else "namesake"
-    return None, "named" if places.near else "namesake"
+    return None, "named" if places.near and places.closed else "namesake"
 
 
 def _last(name: str) -> str:

@@ -27,13 +27,13 @@ def said(name: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=64)
-def meant(folders: tuple[Path, ...], parts: tuple[str, ...]) -> tuple[tuple[Path, ...], bool]:
+def meant(folders: tuple[Path, ...], parts: tuple[str, ...], root: Path) -> tuple[tuple[Path, ...], bool]:
     """Those of the folders that the parts speak of, and whether all parts are in their paths.
 
-    They end with more of the parts than the others, or lie below one that does. None do where the parts are of
-    another machine. Folders that end so themselves come first; equals keep their order.
+    They end with more of the parts than the others, or lie below one that does, below the root. None do where the
+    parts are of another machine. Folders that end so themselves come first; equals keep their order.
     """
-    alike = {folder: _alike(folder.parts, parts) for folder in folders}
+    alike = {folder: _alike(folder, parts, root) for folder in folders}
     most = max((count for count, _ in alike.values()), default=0)
     if not most:
         return (), False
@@ -41,10 +41,11 @@ def meant(folders: tuple[Path, ...], parts: tuple[str, ...]) -> tuple[tuple[Path
     return tuple(sorted(best, key=lambda folder: alike[folder][1])), most == len(parts)
 
 
-def _alike(path: tuple[str, ...], parts: tuple[str, ...]) -> tuple[int, int]:
-    """With how many of the parts the path or a folder above it ends, and how far above that is."""
-    found = (0, 0)
-    for length in range(len(path), 0, -1):
+def _alike(folder: Path, parts: tuple[str, ...], root: Path) -> tuple[int, int]:
+    """With how many of the parts the folder or one above it, below the root, ends, and how far above that is."""
+    found, path = (0, 0), folder.parts
+    outermost = len(root.parts) if folder.is_relative_to(root) else len(path) - 1
+    for length in range(len(path), outermost, -1):
         count = 0
         while count < min(length, len(parts)) and path[length - 1 - count] == parts[-1 - count]:
             count += 1

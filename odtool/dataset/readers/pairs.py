@@ -8,7 +8,7 @@ from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers.folders import Folder, image_folders, split_within, walk
-from odtool.dataset.readers.lookup import Places, placed
+from odtool.dataset.readers.lookup import Places, placed, sample
 from odtool.dataset.types import Problem, Source
 
 _MOST = 50
@@ -58,7 +58,7 @@ def _places(
     inside = set(with_images)
     near = [place for place in near if place in inside or (_beside(place, source) and place.is_dir())]
     rest = sorted(with_images, key=lambda place: _distance(place, folder, source, names))
-    return placed(near, rest[:_MOST], folder, source, names=[file.stem for file in files])
+    return placed(near, rest[:_MOST], folder, source, names=sample([file.stem for file in files]))
 
 
 def _beside(place: Path, source: Source) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.folders import image_folders, nearest_first, walk
-from odtool.dataset.readers.lookup import Places, find_image, placed
+from odtool.dataset.readers.lookup import Places, find_image, placed, sample
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source, Unit
 
@@ -82,7 +82,7 @@ def read(source: Source) -> Iterator[Finding]:
     with_images = image_folders(folders)
     for file, split in splits.items():
         parsed = parse(documents.read_bytes(file), file)
-        places = _places(file, source, with_images, list(parsed.images))
+        places = _places(file, source, with_images, sample(list(parsed.images)))
         for name, objects in parsed.images.items():
             found = find_image(name, places, within=source.root)
             if found.outside:

@@ -20,7 +20,7 @@ from odtool.dataset.readers.folders import (
     split_within,
     walk,
 )
-from odtool.dataset.readers.lookup import Places, find_own, placed
+from odtool.dataset.readers.lookup import Places, find_own, placed, sample
 from odtool.dataset.readers.shapes import turned
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -270,7 +270,7 @@ def _size(element: _Element | None) -> tuple[int, int] | None:
 
 def _places(source: Source, folder: Path, files: Sequence[str], with_images: list[Path]) -> Places:
     """Where the images of the XML files in `folder` may lie."""
-    others, names = nearest_first(with_images, folder, source), [file.rpartition(".")[0] for file in files[:_SAMPLES]]
+    others, names = nearest_first(with_images, folder, source), [file.rpartition(".")[0] for file in sample(files)]
     if source.images is not None:
         return placed([], others, folder, source, names=names)
     near = [folder, folder / "images", folder / "JPEGImages"]

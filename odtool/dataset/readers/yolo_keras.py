@@ -9,7 +9,7 @@ from pathlib import Path
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, rows
 from odtool.dataset.readers.folders import Folder, image_folders, nearest_first, walk
-from odtool.dataset.readers.lookup import find_image, placed
+from odtool.dataset.readers.lookup import find_image, placed, sample
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
@@ -70,8 +70,9 @@ def read(source: Source) -> Iterator[Finding]:
         split = (split_of_name(file.stem) or split_of_name(file.parent.name)) if len(files) > 1 else None
         nearest = nearest_first(with_images, file.parent, source, split)
         near = [] if source.images else [file.parent, file.parent / "images"]
+        first = sample([_words(line)[0] for line in rows.opening(file) if line.strip()])
         others = [*nearest, source.images] if source.images else [source.root, *nearest]
-        places = placed(near, others, file.parent, source, split=split)
+        places = placed(near, others, file.parent, source, split=split, names=first)
         with open(file, "rb") as stream:
             for number, line in rows.numbered(stream, file):
                 name, objects = parse(line, file, number, names, listed)

@@ -90,6 +90,21 @@ def test_where_images_are_near_a_name_is_not_looked_for_elsewhere(tmp_path: Path
     assert (below.path, below.match) == (tmp_path / "val" / "more" / "2.jpg", "elsewhere")
 
 
+def test_where_few_of_the_images_are_near_the_others_are_looked_for_elsewhere(tmp_path: Path) -> None:
+    touched(*(tmp_path / folder / f"{number}.jpg" for number, folder in enumerate(("images", "more", "more"))))
+    places = beside(tmp_path, "images", place="labels", names=["0", "1", "2"])
+    matches = [find_image(f"{number}.jpg", places, within=tmp_path).match for number in range(3)]
+    assert matches == ["named", "elsewhere", "elsewhere"]
+
+
+def test_folders_above_the_set_are_not_what_a_name_says(tmp_path: Path) -> None:
+    root = tmp_path / "images" / "set"
+    touched(root / "a" / "1.jpg", root / "b" / "0.jpg")
+    places = beside(root, "a", place="a")
+    assert not find_image("/old/images/0.jpg", places, within=root).exists
+    assert find_image("/old/images/1.jpg", places, within=root).path == root / "a" / "1.jpg"
+
+
 def test_images_of_other_names_are_not_near(tmp_path: Path) -> None:
     touched(tmp_path / "labels" / "sketch.jpg", tmp_path / "photos" / "0.jpg")
     found = find_image("0.jpg", beside(tmp_path, "labels", place="labels", names=["0", "1"]), within=tmp_path)
