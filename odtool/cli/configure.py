@@ -70,7 +70,10 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
     _refuse_both(steps, "--steps", epochs, "--epochs")
     if epochs is not None and not 0 < epochs < 1e6:
         raise typer.BadParameter("must be more than 0.", param_hint="--epochs")
-    size = _batch_size(batch_size, memory, gpu, assignments or [])
+    for value, option in ((batch_size, "--batch-size"), (steps, "--steps"), (epochs, "--epochs")):
+        if value is not None:
+            _refuse_also_set(option, assignments or [])
+    size = _batch_size(batch_size, memory, gpu)
     from odtool.pipeline import configuration
 
     request = configuration.Request(
@@ -94,13 +97,23 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
     console.show(payload, as_json=as_json, render=lambda screen: _render(configured, screen))
 
 
-def _batch_size(text: str | None, memory: str | None, gpu: str | None, assignments: list[str]) -> int | None:
+_ALSO = {
+    "--batch-size": ("train_config.batch_size",),
+    "--steps": ("train_config.num_steps",),
+    "--epochs": ("train_config.num_steps", "train_config.batch_size"),
+}
+"""Fields that an option decides, or that its figure follows from."""
+
+
+def _refuse_also_set(option: str, assignments: list[str]) -> None:
+    for field in _ALSO[option]:
+        if any(wish.partition("=")[0].strip() == field for wish in assignments):
+            raise typer.BadParameter(f"cannot be given together with --set {field}.", param_hint=option)
+
+
+def _batch_size(text: str | None, memory: str | None, gpu: str | None) -> int | None:
     """The number asked for, or None where odtool chooses or measures."""
     if text == "auto":
-        if any(wish.partition("=")[0].strip() == "train_config.batch_size" for wish in assignments):
-            raise typer.BadParameter(
-                "cannot be auto together with --set train_config.batch_size.", param_hint="--batch-size"
-            )
         return None
     for value, option in ((memory, "--memory"), (gpu, "--gpu")):
         if value is not None:

@@ -98,6 +98,9 @@ def _prefix(run: Run, wanted: str) -> Path:
             raise JobError(
                 f"{prefix}: the checkpoint lacks its .data file", "Copy the .index and .data files together."
             )
+        for own in (run.path, run.best):
+            if prefix.parent.resolve() == own.resolve():
+                return own / prefix.name  # not another spelling, over a link: the engine tells its own by the folder
         return prefix.resolve()
     known = ", ".join(path.name for path in run.checkpoints().values()) or "none yet"
     raise JobError(

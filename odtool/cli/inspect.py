@@ -76,6 +76,8 @@ def _write_page(found: Inspection, path: Path) -> None:
 def _payload(found: Inspection, html: Path | None) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from odtool.dataset import statistics
+
     figures = asdict(found.figures)
     figures["image_sizes"] = [
         {"width": width, "height": height, "images": count}
@@ -96,12 +98,15 @@ def _payload(found: Inspection, html: Path | None) -> dict[str, Any]:
         "sources": [str(source.path) for source in found.sources],
         "evidence": [f"{choice.name}: {choice.evidence}" for choice in found.choices],
         **figures,
+        "class_changes": [asdict(change) for change in statistics.class_changes(found.changes)],
         "problems": problems,
         "html": None if html is None else str(html.absolute()),
     }
 
 
 def _render(found: Inspection, html: Path | None, screen: Console) -> None:
+    from odtool.dataset import statistics
+
     figures = found.figures
     for source, choice in zip(found.sources, found.choices, strict=True):
         screen.print(reading.evidence(source.path, choice), markup=False)
@@ -109,6 +114,8 @@ def _render(found: Inspection, html: Path | None, screen: Console) -> None:
     for title, columns, rows in (_classes(figures), _images(figures), _boxes(figures)):
         screen.print(console.table(title, columns, rows))
         screen.print()
+    for change in statistics.class_changes(found.changes):
+        screen.print(reading.change(change), markup=False)
     for item in found.problems:
         first = item.examples[0]
         screen.print(

@@ -15,6 +15,8 @@ from rich.console import Console
 from odtool import cluster, locks
 from odtool.cli import console
 from odtool.cluster import Cluster
+from odtool.detection import metric_names
+from odtool.errors import OdtoolError
 from odtool.jobs import devices, foreground, launcher, record, state
 from odtool.workspace import TASKS, Run, Workspace
 
@@ -36,10 +38,20 @@ ForegroundOption = Annotated[
 ]
 
 
+def _metric(name: str | None) -> str | None:
+    if name is not None:
+        try:
+            metric_names.full_name(name)
+        except OdtoolError as error:
+            raise typer.BadParameter(f"{error.message}. {error.hint}") from None
+    return name
+
+
 BestOption = Annotated[
     str | None,
     typer.Option(
         metavar="METRIC",
+        callback=_metric,
         help="What the best checkpoint is chosen by: mAP (default), mAP50, AR, loss, or a full name.",
     ),
 ]

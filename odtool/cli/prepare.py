@@ -143,8 +143,7 @@ def _render(prepared: Prepared, screen: Console) -> None:
     ]
     screen.print(console.table("", ["", *splits], rows))
     for change in summary.class_changes:
-        done = f"became {change.new}" if change.new else "were left out"
-        screen.print(f"{change.objects:,} objects of class {change.old} {done}", markup=False)
+        screen.print(reading.change(change), markup=False)
     for kind, problem in summary.problems.items():
         first = prepared.first[kind]
         screen.print(

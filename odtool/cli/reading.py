@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from odtool.dataset.checks import Rules
     from odtool.dataset.classes import ClassChoice
     from odtool.dataset.readers import Choice
+    from odtool.dataset.statistics import ClassChange
     from odtool.dataset.types import Source
 
 
@@ -103,6 +104,11 @@ def _prefixes(paths: Sequence[Path]) -> list[str]:
         alone = [path.stem for path in paths].count(stem) == 1
         found[place] = f"{stem}/" if alone else f"{number}-{stem}/"
     return found
+
+
+def change(done: ClassChange) -> str:
+    """A line that says what --rename, --only or --drop did to a class."""
+    return f"{done.objects:,} objects of class {done.old} " + (f"became {done.new}" if done.new else "were left out")
 
 
 def evidence(path: Path | str, choice: Choice) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from odtool import cluster
+from odtool import cluster, locks
 from odtool.cli import console, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cluster import Cluster
@@ -146,9 +146,15 @@ def start(
     group: Cluster | None = None,
 ) -> dict[str, tuple[record.JobRecord, devices.Choice]]:
     """Starts training and, where asked for, evaluation beside it on the CPU: of several processes, beside the chief."""
+    scores = evaluate and (group is None or group.is_chief)
+    if scores and locks.is_held(run.job_lock("eval")) and not locks.is_held(run.job_lock("train")):
+        raise JobError(
+            f"eval of run '{run.name}' is already running, so that --eval cannot start another; nothing was started",
+            f"Train without --eval: an evaluation of all checkpoints follows. Or: odtool stop {run.argument}",
+        )
     training = job.start(space, run, "train", options, choice, recover=recover, group=group)
     started = {cluster.task_of(group): (training, choice)}
-    if evaluate and (group is None or group.is_chief):
+    if scores:
         # After training, whose lock tells evaluation that more checkpoints are to come.
         scoring: list[object] = ["--checkpoint", "all", "--sample", 1, *(["--best", best] if best else [])]
         cpu = devices.choose(devices.Inventory(()), "cpu")

@@ -14,6 +14,8 @@ from odtool.dataset.types import AnnotatedImage, Box, Level, ObjectAnnotation, P
 _ROUNDING = 1e-5
 """Share of the image's width or height. What sticks out by less is the rounding of a text format with six
 decimals (YOLO), not a problem."""
+_LEAST_SIDE = 1.0
+"""Pixels. A box that is neither as wide nor as high holds nothing to learn; most such are fractions read as pixels."""
 MOST_OBJECTS = 100
 """Objects an image that the API reads unless told otherwise (max_number_of_boxes in its input_reader.proto)."""
 
@@ -39,8 +41,10 @@ CATALOGUE: dict[str, Check] = {
     "box_outside": Check("warning", "clipped to the image"),
     "box_outside_entirely": Check("warning", "left out"),
     "box_small": Check("warning", "left out; --min-box sets the limit"),
+    "box_tiny": Check("warning", "kept; smaller than a pixel: are the numbers fractions? --min-box 1 leaves it out"),
     "box_zero": Check("warning", "left out"),
     "class_absent": Check("warning", "all objects called 'object'; --rename gives them another name"),
+    "class_alike": Check("info", "kept apart; --rename makes them one"),
     "class_attribute": Check("info", "the others are not read"),
     "class_missing": Check("info", "kept; its scores in that split mean nothing"),
     "class_rare": Check("info", "kept; too few to learn or to measure well"),
@@ -74,11 +78,15 @@ CATALOGUE: dict[str, Check] = {
     "image_truncated": Check("error", "image left out"),
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
+    "images_unlisted": Check("warning", "left out: they have labels, but the data set's own file does not name them"),
     "key_dropped": Check("warning", "not carried over"),
     "keypoints_differ": Check("warning", "kept; the API reads one number of key points for all objects"),
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
+    "keypoints_unsaid": Check("warning", "read as polygons; if they are key points, name kpt_shape in a data.yaml"),
     "label_missing": Check("warning", "object left out"),
+    "label_shared": Check("warning", "its objects given to each of its images"),
     "labels_several": Check("info", "one object for each class"),
+    "layout_unused": Check("warning", "not read; name it as the source, or keep only one"),
     "mask_missing": Check("warning", "its box is its mask"),
     "not_in_split": Check("info", "left out: the data set's own lists do not name it"),
     "object_ignored": Check("info", "left out: the data set itself marks it as not to be used"),
@@ -86,10 +94,13 @@ CATALOGUE: dict[str, Check] = {
     "path_outside": Check("warning", "looked for by its base name"),
     "reencoded": Check("info", "re-encoded as PNG"),
     "shape_skipped": Check("warning", "left out: not an area"),
+    "shapes_joined": Check("info", "one object, of which these are the parts"),
     "shard_missing": Check("warning", "not read"),
     "size_disagrees": Check("warning", "the image's own size is used"),
     "source_id_repeated": Check("info", "given a number of its own"),
     "split_missing": Check("warning", "not read"),
+    "split_repeated": Check("warning", "left to the entry that names them first"),
+    "split_undeclared": Check("info", "among those to train on; --resplit splits all images anew"),
     "tile_box_cut": Check("info", "left out of those tiles; --min-visible sets the limit"),
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
     "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),
@@ -197,7 +208,8 @@ def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[
     xmin, ymin, xmax, ymax = box.xmin, box.ymin, box.xmax, box.ymax
     if unit == "fraction":
         xmin, ymin, xmax, ymax = xmin * width, ymin * height, xmax * width, ymax * height
-    if 0 <= xmin < xmax <= width and 0 <= ymin < ymax <= height and xmax - xmin >= least and ymax - ymin >= least:
+    solid = max(least, _LEAST_SIDE)
+    if 0 <= xmin < xmax <= width and 0 <= ymin < ymax <= height and xmax - xmin >= solid and ymax - ymin >= solid:
         return (box if unit == "pixel" else Box(xmin, ymin, xmax, ymax)), ""
     if not (math.isfinite(xmin) and math.isfinite(ymin) and math.isfinite(xmax) and math.isfinite(ymax)):
         return None, "box_invalid"
@@ -210,12 +222,14 @@ def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[
         return None, "box_zero"
     slack_x, slack_y = width * _ROUNDING, height * _ROUNDING
     if xmin < -slack_x or ymin < -slack_y or xmax > width + slack_x or ymax > height + slack_y:
-        kind = "box_outside"
+        kind = kind or "box_outside"
     clipped = Box(max(xmin, 0.0), max(ymin, 0.0), min(xmax, float(width)), min(ymax, float(height)))
     across, down = clipped.xmax - clipped.xmin, clipped.ymax - clipped.ymin
     if across <= 0 or down <= 0:
         return None, "box_outside_entirely"
-    return (None, "box_small") if across < least or down < least else (clipped, kind)
+    if across < least or down < least:
+        return None, "box_small"
+    return clipped, kind or ("box_tiny" if max(across, down) < _LEAST_SIDE else "")
 
 
 def _describe(image: AnnotatedImage, number: int, item: ObjectAnnotation, size: tuple[int, int]) -> str:

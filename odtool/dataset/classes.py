@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from odtool.dataset.label_map import LabelItem, display_names
 from odtool.dataset.types import ObjectAnnotation
 from odtool.errors import DataError
 
@@ -23,10 +24,12 @@ class ClassChoice:
     only: frozenset[str] = frozenset()
     """Classes to keep; all where it is empty."""
     drop: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
+    """Names by display names of a label map: at last, what is called as people read it gets its name."""
 
     @property
     def changes_nothing(self) -> bool:
-        return not (self.rename or self.only or self.drop)
+        return not (self.rename or self.only or self.drop or self.names)
 
 
 ALL_CLASSES = ClassChoice()
@@ -52,6 +55,11 @@ def choice(rename: Iterable[str], only: Iterable[str], drop: Iterable[str]) -> C
     return made
 
 
+def following(chosen: ClassChoice, items: Iterable[LabelItem]) -> ClassChoice:
+    """The choice for annotations that have a label map's display names in place of its names."""
+    return replace(chosen, names={shown: name for name, shown in display_names(items).items()})
+
+
 def _names(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(name.strip() for text in texts for name in text.split(",") if name.strip())
 
@@ -66,6 +74,7 @@ def apply(objects: tuple[ObjectAnnotation, ...], chosen: ClassChoice, changes: C
         if name in chosen.drop or (chosen.only and name not in chosen.only):
             changes[item.label, ""] += 1
             continue
+        name = chosen.names.get(name, name)
         if name != item.label:
             changes[item.label, name] += 1
         kept.append(item if name == item.label else replace(item, label=name))

@@ -42,8 +42,20 @@ def of_key_points(numbers: Collection[int], source: Path) -> Iterator[Problem]:
         yield Problem("keypoints_differ", source, f"objects with {told} key points")
 
 
+def of_declared(declared: Sequence[str | None], file: Path) -> Iterator[Problem]:
+    """Images that the data set's own splits leave out, as where one of several sources has none.
+
+    Args:
+        declared: the split of each image, or None.
+        file: what the problem names.
+    """
+    missing = sum(split is None for split in declared)
+    if missing and "train" in declared:
+        yield Problem("split_undeclared", file, f"{missing} of {len(declared)} images are in none of its own splits")
+
+
 def of_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], file: Path) -> Iterator[Problem]:
-    """Classes with few images, and those that a split lacks.
+    """Classes with few images, those that a split lacks, and those that differ in nothing but case.
 
     Args:
         images: by class and split the number of images with the class; the split is '' where there are none.
@@ -51,6 +63,7 @@ def of_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], f
         file: what the problems name.
     """
     splits = splits if "train" in splits else ()
+    first: dict[str, str] = {}
     for name in sorted(images):
         total = sum(images[name].values())
         if total < FEW:
@@ -62,6 +75,8 @@ def of_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], f
             yield Problem("class_untrained", file, f"'{name}' is in no image to train on")
         if others := [split for split in missing if split != "train"]:
             yield Problem("class_missing", file, f"'{name}' is not in {' and '.join(others)}")
+        if (other := first.setdefault(name.casefold(), name)) != name:
+            yield Problem("class_alike", file, f"'{other}' and '{name}' differ in case only")
 
 
 def of_label_map(classes: Mapping[str, Path], given: Iterable[str], path: Path) -> Iterator[Problem]:

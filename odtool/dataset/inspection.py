@@ -6,13 +6,13 @@ import heapq
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
 from odtool.dataset import checks, coverage, duplicates, figures, label_map, readers, refusals, spool
 from odtool.dataset.checks import Check, Rules
-from odtool.dataset.classes import ALL_CLASSES, ClassChoice, refuse_unknown
+from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
 from odtool.dataset.figures import Figures
 from odtool.dataset.progress import Progress, silent
 from odtool.dataset.readers import Choice
@@ -88,6 +88,8 @@ def inspect(settings: Settings, *, progress: Progress = silent) -> Inspection:
         DataError: there is nothing to read, or something is broken.
     """
     log = _Log()
+    given = label_map.read(settings.label_map) if settings.label_map else []
+    settings = replace(settings, chosen=following(settings.chosen, given))
     with crew(settings.workers) as workers, tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder:
         sources = settings.sources
         choices = tuple(readers.choose(source, settings.format) for source in sources)
@@ -101,11 +103,17 @@ def inspect(settings: Settings, *, progress: Progress = silent) -> Inspection:
         _refuse_nothing(settings, found)
         refuse_unknown(settings.chosen, found.changes, found.classes)
         with spool.opened(stored) as reader:
-            for problem in _of_the_whole(found, reader, stored, workers, settings):
+            for problem in _of_the_whole(found, reader, stored, workers):
                 log.add(problem)
+            if settings.label_map is not None:
+                names = [item.name for item in given]
+                for problem in coverage.of_label_map(found.classes, names, settings.label_map):
+                    log.add(problem)
             counted, samples = _counted(found.index, reader, _shown(log, found.index, settings))
     images = {item.name: item.splits for item in counted.classes}
-    for problem in coverage.of_classes(images, list(counted.splits), settings.sources[0].path):
+    source = settings.sources[0].path
+    whole = coverage.of_classes(images, list(counted.splits), source)
+    for problem in (*whole, *coverage.of_declared(found.index.declared(), source)):
         log.add(problem)
     return Inspection(settings.sources, choices, counted, log.kinds(), samples, dict(found.changes))
 
@@ -151,15 +159,12 @@ def _refuse_nothing(settings: Settings, found: Survey) -> None:
     raise refusals.unusable(found, where)
 
 
-def _of_the_whole(found: Survey, reader: Reader, stored: Path, workers: Crew, settings: Settings) -> Iterator[Problem]:
+def _of_the_whole(found: Survey, reader: Reader, stored: Path, workers: Crew) -> Iterator[Problem]:
     index = found.index
     same = duplicates.identical(index.fingerprints, stored, index.extent, workers)
     yield from coverage.of_duplicates(
         same, index.declared(), lambda position: checked_at(reader, index.extent(position)).image
     )
-    if settings.label_map is not None:
-        given = label_map.load(settings.label_map)
-        yield from coverage.of_label_map(found.classes, given, settings.label_map)
 
 
 def _shown(log: _Log, index: Index, settings: Settings) -> dict[int, tuple[str, ...]]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,11 @@ def load(path: Path) -> dict[str, int]:
     return {item.name: item.id for item in read(path)}
 
 
+def labels(path: Path) -> dict[int, str]:
+    """What people read, by id, as the API's category index has it; raises as `load` does."""
+    return {item.id: item.display_name or item.name for item in read(path)}
+
+
 def read(path: Path) -> list[LabelItem]:
     """The items in the order of their ids, display names included; raises as `load` does."""
     try:
@@ -76,11 +82,32 @@ def parse(text: str, path: Path) -> list[LabelItem]:
     return sorted(items, key=lambda item: item.id)
 
 
-def dump(names: Iterable[str]) -> str:
-    """The text of a label map with these classes, ids from 1 in the given order."""
-    return "\n".join(
-        f'item {{\n  id: {number}\n  name: "{_escaped(name)}"\n}}\n' for number, name in enumerate(names, start=1)
-    )
+def display_names(items: Iterable[LabelItem]) -> dict[str, str]:
+    """Display names by name, where an item has one that is its own.
+
+    What stands for two classes tells them apart no more, and the API takes a text for either.
+    """
+    items = list(items)
+    used = Counter(text for item in items for text in {item.name, item.display_name})
+    return {
+        item.name: item.display_name
+        for item in items
+        if item.display_name not in ("", item.name) and used[item.display_name] == 1
+    }
+
+
+def dump(names: Iterable[str], display: Mapping[str, str] | None = None) -> str:
+    """The text of a label map with these classes, ids from 1 in the given order.
+
+    Args:
+        display: display names by name, of those that have one.
+    """
+    return "\n".join(_dumped(number, name, (display or {}).get(name)) for number, name in enumerate(names, start=1))
+
+
+def _dumped(number: int, name: str, display: str | None) -> str:
+    shown = "" if display is None else f'  display_name: "{_escaped(display)}"\n'
+    return f'item {{\n  id: {number}\n  name: "{_escaped(name)}"\n{shown}}}\n'
 
 
 def _escaped(name: str) -> str:

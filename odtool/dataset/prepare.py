@@ -26,13 +26,13 @@ from odtool.dataset import (
     statistics,
 )
 from odtool.dataset.checks import Rules
-from odtool.dataset.classes import ALL_CLASSES, ClassChoice, refuse_unknown
+from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
 from odtool.dataset.grouping import Grouping
 from odtool.dataset.progress import Progress, Report, silent
-from odtool.dataset.readers import Choice, folders
+from odtool.dataset.readers import Choice, folders, tfrecord
 from odtool.dataset.records import drafted, image_at, whole
 from odtool.dataset.spool import Index
-from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary, ShardFigures
+from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
 from odtool.dataset.survey import Survey, survey
 from odtool.dataset.tiles import Tiling
 from odtool.dataset.types import Problem, Source
@@ -107,7 +107,9 @@ def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[]
     Raises:
         DataError: there is nothing to read, something is broken or missing, or `out` is not ours to replace.
     """
-    given = label_map.load(settings.label_map) if settings.label_map else None
+    given = label_map.read(settings.label_map) if settings.label_map else None
+    if given:
+        settings = replace(settings, chosen=following(settings.chosen, given))
     with ExitStack() as stack:
         # Workers come first: what is forked stays as small as the command is before it lists any folder.
         workers = stack.enter_context(crew(settings.workers))
@@ -120,8 +122,9 @@ def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[]
         with _problem_list(dataset.problems) as on_problem:
             with progress("images read", None) as report:
                 found = _surveyed(settings, choices, stored, workers, on_problem, report)
+            shown = label_map.display_names(given) if given else _display_names(settings, choices, found.classes)
             listing.close()
-            classes = given or _numbered(found.classes)
+            classes = {item.name: item.id for item in given} if given else _numbered(found.classes)
             _refuse(found, classes, settings)
             assigned = _assigned(found, stored, settings, workers, on_problem)
         if settings.strict:
@@ -133,7 +136,7 @@ def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[]
             figures = shards.write(planned, sum(found.index.bytes), workers, report, on_beam=settings.beam)
         stored.unlink()
         summary = _summary(found, classes, figures, choices, settings, now())
-        write_atomically(dataset.label_map, label_map.dump(classes))
+        write_atomically(dataset.label_map, label_map.dump(classes, shown))
         write_atomically(dataset.summary, statistics.dump(summary))
     return Prepared(Dataset(settings.out), summary, choices, found.first)
 
@@ -187,6 +190,7 @@ def _surveyed(
 def _refuse(found: Survey, classes: Mapping[str, int], settings: Settings) -> None:
     """Raises DataError where what was found is not what was asked for, or nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
+    refusals.unwritable_classes(found)
     refuse_unknown(settings.chosen, found.changes, found.classes)
     refusals.nothing_to_train_on(found, where, skip_missing=settings.skip_missing)
     refusals.unknown_classes(found, classes, settings.label_map)
@@ -208,6 +212,15 @@ def _problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
 
 def _numbered(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(names), start=1)}
+
+
+def _display_names(settings: Settings, choices: Iterable[Choice], classes: Collection[str]) -> dict[str, str]:
+    """Display names by name, from the label maps of records."""
+    found: dict[str, str] = {}
+    for source, choice in zip(settings.sources, choices, strict=True):
+        if choice.name == "tfrecord":
+            found = tfrecord.display_names(source) | found
+    return {name: shown for name, shown in found.items() if name in classes and shown not in classes}
 
 
 def _assigned(
@@ -232,8 +245,8 @@ def _assigned(
         labels=index.class_numbers(),
     )
     source = settings.sources[0].path
-    of_points = coverage.of_key_points(found.keypoints, source)
-    for problem in (*_of_the_whole(index, same, assigned, stored, source), *of_points):
+    told = (*coverage.of_key_points(found.keypoints, source), *coverage.of_declared(declared, source))
+    for problem in (*_of_the_whole(index, same, assigned, stored, source), *told):
         found.count(problem)
         on_problem(problem)
     return assigned
@@ -264,7 +277,6 @@ def _summary(
     settings: Settings,
     created: datetime,
 ) -> DatasetSummary:
-    changes = sorted(found.changes.items())
     return DatasetSummary(
         classes=classes,
         splits={split: statistics.summarise(of_split) for split, of_split in figures.items()},
@@ -279,5 +291,5 @@ def _summary(
         },
         masks=settings.masks,
         keypoints=max(found.keypoints, default=0),
-        class_changes=tuple(ClassChange(old, new or None, count) for (old, new), count in changes),
+        class_changes=statistics.class_changes(found.changes),
     )

@@ -28,6 +28,13 @@ def nothing_to_train_on(found: Survey, where: str, *, skip_missing: bool) -> Non
     if not len(found.index):
         raise unusable(found, where)
     if not found.classes:
+        left_out = {old: count for (old, new), count in sorted(found.changes.items()) if not new}
+        if left_out:
+            listed = ", ".join(f"{count} {name}" for name, count in list(left_out.items())[:5])
+            raise DataError(
+                f"{where}: no annotated object in {len(found.index)} images: --only or --drop left out {listed}",
+                "Name other classes with --only and --drop; they go by the names that --rename gives.",
+            )
         raise DataError(f"{where}: no annotated object in {len(found.index)} images", "Is it the right folder?")
 
 
@@ -46,6 +53,18 @@ def unusable(found: Survey, where: str) -> DataError:
     return DataError(
         f"{where}: none of the images can be used: {counted}", f"Mend these first; one is {first.file}: {first.detail}"
     )
+
+
+def unwritable_classes(found: Survey) -> None:
+    """Raises DataError where a class's name has half of a surrogate pair, which JSON can spell and no file can hold."""
+    for name, file in found.classes.items():
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            spelt = name.encode("utf-8", "backslashreplace").decode()
+            raise DataError(
+                f"{file}: class '{spelt}' has half of a character in its name", "Mend the name in that file."
+            ) from None
 
 
 def unknown_classes(found: Survey, classes: Mapping[str, int], path: Path | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -52,6 +52,11 @@ class ClassChange:
     new: str | None
     """None where its objects were dropped."""
     objects: int
+
+
+def class_changes(changes: Mapping[tuple[str, str], int]) -> tuple[ClassChange, ...]:
+    """Objects by old and new class name ('' where dropped), in order."""
+    return tuple(ClassChange(old, new or None, count) for (old, new), count in sorted(changes.items()))
 
 
 @dataclass(frozen=True)

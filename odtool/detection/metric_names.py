@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from odtool.errors import OdtoolError
+
 PRECISION, RECALL = "DetectionBoxes_Precision", "DetectionBoxes_Recall"
 MAP = f"{PRECISION}/mAP"
 """Over IoU 0.5 to 0.95."""
@@ -11,3 +13,29 @@ AR_1, AR_10, AR_100 = (f"{RECALL}/AR@{most}" for most in (1, 10, 100))
 MAP_OF_CLASS = "DetectionBoxes_PerformanceByCategory/mAP/"
 MAP_50_OF_CLASS = f"{MAP_50} ByCategory/"
 """Before the name of a class."""
+
+SHORT = {
+    "mAP": MAP,
+    "mAP50": MAP_50,
+    "mAP75": MAP_75,
+    "AR": AR_100,
+    "AR1": AR_1,
+    "AR10": AR_10,
+    "AR100": AR_100,
+    "loss": "Loss/total_loss",
+}
+"""What people write for the API's names."""
+
+
+def full_name(name: str) -> str:
+    """The API's name of a metric that was given by it or by a short one, in whatever case.
+
+    Raises:
+        OdtoolError: it is neither; what the API gives has a slash in its name.
+    """
+    by_case = {short.lower(): full for short, full in SHORT.items()}
+    if found := by_case.get(name.lower()):
+        return found
+    if "/" not in name:
+        raise OdtoolError(f"'{name}' is no metric", f"Name one of {', '.join(SHORT)}, or a full name such as {MAP}.")
+    return name

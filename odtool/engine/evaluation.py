@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from odtool import locks
-from odtool.detection.metric_names import MAP, MAP_50
+from odtool.detection.metric_names import MAP, MAP_50, full_name
 from odtool.engine import checkpoints, metrics, model, ranking
 from odtool.engine.ending import Ending, StopRequest
 from odtool.engine.scoring import Score, Scorer
@@ -141,7 +141,7 @@ class _Judge:
         self._stop = stop
         self._sample = sample
         self._demanded = best is not None
-        self._metric = ranking.full_name(best) if best is not None else MAP
+        self._metric = full_name(best) if best is not None else MAP
         self._metrics = metrics.MetricsLog(run.metrics)
         detector = model.build_model(configs["model"])
         self._scorers = [

@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 from object_detection.utils import config_util
 
-from odtool.engine import model
+from odtool.engine import checkpoints, model
 from odtool.errors import ConfigError
 from odtool.workspace import Run
 
@@ -123,7 +123,7 @@ def stored_shapes(prefix: str) -> Shapes:
     """
     return {
         name.removesuffix(_VALUE): shape
-        for name, shape in tf.train.list_variables(prefix)
+        for name, shape in tf.train.list_variables(checkpoints.readable(Path(prefix)))
         if name.split("/")[0] not in _NOT_THE_MODELS and "/.OPTIMIZER_SLOT/" not in name
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 from object_detection.inputs import HASH_BINS
 
-from odtool.engine.ranking import SHORT
+from odtool.detection.metric_names import SHORT
 
 BATCH = "batch"
 """What a step's hashes of source ids stand under, beside its losses."""

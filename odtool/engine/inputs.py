@@ -58,6 +58,7 @@ def evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int, b
     Except for images at the end that fill no batch: they are kept whatever drop_remainder says, true by default.
 
     Args:
+        sample: of the images that the config lets through, which may itself take 1 of several.
         batch: images in a batch; 1 leaves it to the config.
     """
     reader, settings = copy.deepcopy(reader), copy.deepcopy(configs["eval_config"])
@@ -67,7 +68,7 @@ def evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int, b
     reader.drop_remainder = settings.batch_size == 1
     _record_files(reader)
     reader.num_epochs = 1
-    reader.sample_1_of_n_examples = sample
+    reader.sample_1_of_n_examples = sample * max(reader.sample_1_of_n_examples, 1)
 
     def build() -> Any:
         with own_builder():

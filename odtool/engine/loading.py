@@ -29,7 +29,7 @@ def load_detector(path: str | PathLike[str], *, label_map: str | PathLike[str] |
         ConfigError: the run's pipeline.config cannot be used.
     """
     place = Path(path)
-    labels = {number: name for name, number in label_maps.load(Path(label_map)).items()} if label_map else None
+    labels = label_maps.labels(Path(label_map)) if label_map else None
     if place.suffix.lower() == ".tflite" and place.is_file():
         from odtool.detection.litert import LiteRtDetector
 

@@ -98,7 +98,7 @@ class Loop:
         if self._step > self._saved:
             self._save()
         if cut is not None:
-            goes_on = "; the next start goes on from there" if cut.state == "stopped" else ""
+            goes_on = "; the next start goes on from there" if cut.state == "stopped" and self._saved else ""
             return Ending(cut.state, f"{cut.reason} after step {self._step} of {total}{goes_on}")
         return Ending("finished", f"trained {total} steps")
 

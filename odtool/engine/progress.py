@@ -41,9 +41,10 @@ class Progress:
         self._reported = (step, time.monotonic())
         if self._metrics is None:
             return
-        if step:
-            mark_restart(self._run.events("train"), step)
-        self._events = tf.summary.create_file_writer(str(self._run.events("train")))
+        events = self._run.events("train")
+        if step or any(events.glob("events.out.tfevents.*")):
+            mark_restart(events, step)
+        self._events = tf.summary.create_file_writer(str(events))
 
     def end(self, step: int, state: str) -> None:
         """Training ends, however it does."""

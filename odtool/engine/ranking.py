@@ -1,30 +1,12 @@
-"""The metric by which the best checkpoint is chosen: its names, and which way is better."""
+"""The metric by which the best checkpoint is chosen: its value, and which way is better."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
 
-from odtool.detection.metric_names import AR_1, AR_10, AR_100, MAP, MAP_50, MAP_75
+from odtool.detection.metric_names import SHORT
 from odtool.errors import OdtoolError
-
-SHORT = {
-    "mAP": MAP,
-    "mAP50": MAP_50,
-    "mAP75": MAP_75,
-    "AR": AR_100,
-    "AR1": AR_1,
-    "AR10": AR_10,
-    "AR100": AR_100,
-    "loss": "Loss/total_loss",
-}
-"""What people write for the API's names."""
-
-
-def full_name(name: str) -> str:
-    """The API's name of a metric that was given by it or by a short one, in whatever case."""
-    by_case = {short.lower(): full for short, full in SHORT.items()}
-    return by_case.get(name.lower(), name)
 
 
 def value(name: str, found: Mapping[str, float]) -> float | None:

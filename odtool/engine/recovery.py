@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 
-from odtool.engine.metrics import MetricsLog
+from odtool.engine import metrics
 from odtool.errors import ConfigError
-from odtool.pipeline import config, diff
+from odtool.pipeline import checks, config, diff
 from odtool.pipeline.recovery import halve_batch
 from odtool.workspace import Run
 
@@ -22,19 +22,22 @@ def recover(run: Run, cause: str, *, devices: int) -> str:
         What was done, in one line.
 
     Raises:
-        ConfigError: the batch cannot be halved.
+        ConfigError: the batch cannot be halved, or the API would refuse the schedule that is left.
     """
     before = config.load(run.pipeline_config)
     draft = diff.Draft(copy.deepcopy(before))
-    done = max(run.checkpoints(), default=0)
+    # The stock loop numbers its files by saves: of a run that it began, the last start knows better.
+    starts = [entry.step for entry in metrics.read(run.metrics) if entry.kind == "start"]
+    done = max([*run.checkpoints(), *starts[-1:]], default=0)
     halve_batch(draft, steps_done=done, devices=devices, reason="after running out of memory")
     old, new = before.message.train_config, draft.message.train_config
     told = f"batch size {old.batch_size} → {new.batch_size}, steps {old.num_steps} → {new.num_steps}, from step {done}"
     changes = diff.compare(before, draft.config, draft.reasons)
     if not changes:
         raise ConfigError(f"{run.pipeline_config}: nothing to make smaller")
+    checks.check_schedule(draft.config, run.pipeline_config)
     config.save(draft.config, run.pipeline_config, heading=f"Changed by odtool: {told} ({' '.join(cause.split())})")
-    MetricsLog(run.metrics).write(
+    metrics.MetricsLog(run.metrics).write(
         "recover",
         done,
         {

@@ -12,7 +12,7 @@ import logging
 import socket
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from odtool.cluster import Cluster, named
@@ -66,7 +66,8 @@ def gather(cluster: Cluster, settings: Message, plan: Message, *, patience: floa
                 )
             present[hello["index"]] = visitor
         for visitor in present.values():
-            _send(visitor, plan)
+            with suppress(OSError):  # it died just now, which TensorFlow finds out, and the training is started again
+                _send(visitor, plan)
 
 
 def join(cluster: Cluster, settings: Message, *, patience: float = PATIENCE) -> Message:

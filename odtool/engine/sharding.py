@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
+
+from odtool.pipeline.records import escape
 
 FileReader = Callable[[Any], Any]
 """Makes a data set of a file's records."""
@@ -32,5 +35,5 @@ def part(reader: Any, read: FileReader, *, count: int, index: int) -> tuple[Any,
     if len(files) % count:
         return reader, lambda path: read(path).shard(count, index)
     reader = copy.deepcopy(reader)
-    reader.tf_record_input_reader.input_path[:] = files[index::count]
+    reader.tf_record_input_reader.input_path[:] = [escape(Path(name)) for name in files[index::count]]
     return reader, read

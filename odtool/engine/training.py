@@ -87,6 +87,7 @@ def _meet(
     }
     plan: rendezvous.Message = {
         "step": place[0] if place else None,
+        "checkpoint": place[1].name if place else None,
         "ending": {"state": ending.state, "reason": ending.reason} if ending else None,
     }
     if cluster.is_chief:
@@ -94,7 +95,7 @@ def _meet(
     else:
         plan = rendezvous.join(cluster, settings)
     step, told = plan["step"], plan["ending"]
-    return (step, run.checkpoint(step)) if step else None, Ending(**told) if told else None
+    return (step, run.path / plan["checkpoint"]) if step else None, Ending(**told) if told else None
 
 
 def _team(run: Run, cluster: Cluster | None, cpu_devices: int, stop: StopRequest) -> Team:

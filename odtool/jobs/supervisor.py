@@ -24,6 +24,7 @@ from odtool.workspace import Run
 
 MOST_RECOVERIES = 3
 FAILED = b"failed"
+_PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 _LOOK_EVERY = 0.1
 """Seconds between looks at the memory of a process that is limited in it."""
 _LAST_WORDS = 1 << 16
@@ -45,10 +46,13 @@ def supervise(run: Run, task: str, ready: int) -> None:
     starting: int | None = ready
     while True:
         offset, kills = run.log(task).stat().st_size, memory.kernel_kills()
+        # A signal waits until the command is known here and there takes signals as its own.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
         pid = os.fork()
         if pid == 0:
             _become_command(run, task, starting)
-        child.pid = pid
+        child.adopt(pid)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         if starting is not None:
             os.close(starting)
             starting = None
@@ -57,7 +61,7 @@ def supervise(run: Run, task: str, ready: int) -> None:
         again = not child.was_asked_to_end and (
             _retry(run, task, pid) or _recover(run, task, pid, exit_code, offset, kills, appetite.near())
         )
-        if not again:
+        if not again or child.was_asked_to_end:  # by now
             _record_end(run, task, pid, exit_code)
             return
 
@@ -70,8 +74,14 @@ class _Child:
         self.was_asked_to_end = False
 
     def take_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in _PASSED_ON:
             signal.signal(number, self._pass_on)
+
+    def adopt(self, pid: int) -> None:
+        """Takes the process just started, which a signal of before is passed on to."""
+        self.pid = pid
+        if self.was_asked_to_end:
+            os.kill(pid, signal.SIGTERM)
 
     def wait(self, appetite: memory.Appetite) -> int:
         assert self.pid is not None
@@ -93,8 +103,9 @@ def _become_command(run: Run, task: str, ready: int | None) -> NoReturn:
     """In the forked child: writes the pid into the record first, so that no process ever runs unrecorded."""
     try:
         os.setsid()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        for number in (*_PASSED_ON, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         job = _record_of(run, task)
         os.nice(job.nice)
         os.chdir(job.directory)

@@ -10,7 +10,7 @@ from typing import Any
 from odtool.dataset import label_map, statistics
 from odtool.dataset.statistics import DatasetSummary
 from odtool.errors import ConfigError, DataError
-from odtool.pipeline import checkpoints, config, contradictions, heads, input_sizes, records, sizing
+from odtool.pipeline import checkpoints, config, contradictions, finetuning, heads, input_sizes, records, sizing
 from odtool.pipeline.config import PipelineConfig
 from odtool.workspace import Dataset
 
@@ -27,6 +27,7 @@ class Settings:
     train_records: tuple[Path, ...]
     """Files that exist, in the order of the config's patterns."""
     eval_records: tuple[Path, ...]
+    """Of the first evaluation set."""
     fine_tune_checkpoint: str
     """Checkpoint prefix; empty when training starts from scratch."""
     metrics: tuple[str, ...]
@@ -52,7 +53,10 @@ def check(loaded: PipelineConfig, path: Path) -> Settings:
     train_records = check_reader(message.train_input_reader, "train_input_reader", path)
     if not message.eval_input_reader:
         raise ConfigError(f"{path}: no eval_input_reader", "Write the config anew: odtool configure")
-    eval_records = check_reader(message.eval_input_reader[0], "eval_input_reader[0]", path)
+    eval_records, *_ = [
+        check_reader(reader, f"eval_input_reader[{index}]", path)
+        for index, reader in enumerate(message.eval_input_reader)
+    ]
     check_sizes(loaded, train_records, path)
     check_annotations(loaded, train_records, path)
     check_checkpoint(message.train_config, path)
@@ -202,6 +206,12 @@ def check_checkpoint(train_config: Any, path: Path) -> None:
             f"{path}: train_config.fine_tune_checkpoint: {prefix} is not a checkpoint prefix",
             f"Write: odtool configure --checkpoint '{found}'",
         )
+    if finetuning.restores_nothing(train_config):
+        raise ConfigError(
+            f"{path}: train_config.fine_tune_checkpoint_type is classification, of which {prefix} holds nothing: it is "
+            "a detector's",
+            "Set train_config.fine_tune_checkpoint_type=detection.",
+        )
 
 
 def check_classes(loaded: PipelineConfig, path: Path) -> None:
@@ -217,5 +227,5 @@ def check_classes(loaded: PipelineConfig, path: Path) -> None:
         if label_map.load(other) != classes:
             raise ConfigError(
                 f"{path}: {other} of the evaluation numbers the classes otherwise than {found} of the training",
-                "Give both readers one label map: odtool configure",
+                "Prepare its records with that label map: odtool prepare --label-map",
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from odtool import __version__, locks
@@ -28,6 +28,7 @@ from odtool.pipeline.diff import Change, Draft
 from odtool.pipeline.starting import Base, choose
 from odtool.workspace import TASKS, Dataset, Run, Workspace
 
+_CHECKPOINT = "train_config.fine_tune_checkpoint"
 _MANY_EPOCHS = 100
 """The zoo's own schedules show COCO 25 to 300 times."""
 
@@ -78,6 +79,7 @@ def configure(workspace: Workspace, request: Request) -> Configured:
         ConfigError: a setting, a file or the run's name cannot be used.
         DataError: the data set is not prepared.
     """
+    request = _with_checkpoint(request)
     base = choose(workspace, model=request.model, pipeline=request.pipeline)
     run = _run(workspace, request, base)
     dataset = Dataset(request.data.absolute()) if request.data else workspace.data
@@ -87,12 +89,13 @@ def configure(workspace: Workspace, request: Request) -> Configured:
     inputs.fit(draft, dataset, summary)
     _set_size(draft, request, base, images)
     _set_start(draft, request, base)
-    if base.model is not None and not draft.message.train_config.fine_tune_checkpoint:
-        finetuning.settle_batch_norm(draft)
     size = input_sizes.fixed(draft.config)
     for assignment in request.assignments:
         _assign(draft, assignment)
     augmentation.follow_size(draft, size)
+    if base.model is not None and not draft.message.train_config.fine_tune_checkpoint:
+        finetuning.settle_batch_norm(draft)
+    _note_length(draft, request, base, images)
     settings = checks.check(draft.config, run.pipeline_config)
     draft.notes += [f"{doubt.message}. {doubt.hint}" for doubt in contradictions.doubts(draft.config)]
     if not request.dry_run:
@@ -111,11 +114,23 @@ def configure(workspace: Workspace, request: Request) -> Configured:
     )
 
 
+def _with_checkpoint(request: Request) -> Request:
+    """Takes --set of the checkpoint for --checkpoint: its type, its version and batch norm have to follow."""
+    own = [wish for wish in request.assignments if wish.partition("=")[0].strip() == _CHECKPOINT]
+    if not own:
+        return request
+    if len(own) > 1 or request.checkpoint is not None:
+        raise ConfigError(f"--set {own[-1]}: the checkpoint is given twice", "Give it once, with --checkpoint.")
+    wanted = own[0].partition("=")[2].strip().strip("'\"")
+    others = tuple(wish for wish in request.assignments if wish not in own)
+    return replace(request, checkpoint=wanted or "none", assignments=others)
+
+
 def _set_size(draft: Draft, request: Request, base: Base, images: int) -> None:
     if request.batch_size is not None:
         sizing.set_batch_size(draft, request.batch_size, request.batch_reason)
     elif base.model is not None and not base.model.one_device:
-        reason = f"fits one device; the zoo trained with {draft.message.train_config.batch_size} on several"
+        reason = f"for one device; the zoo trained with {draft.message.train_config.batch_size} on several"
         sizing.set_batch_size(draft, sizing.DEFAULT_BATCH_SIZE, reason)
     if request.steps is not None:
         sizing.set_steps(draft, request.steps, "--steps")
@@ -123,8 +138,13 @@ def _set_size(draft: Draft, request: Request, base: Base, images: int) -> None:
         size = draft.message.train_config.batch_size
         reason = f"--epochs: {request.epochs:g} times {images} images in batches of {size}"
         sizing.set_steps(draft, sizing.steps_for(request.epochs, images, size), reason)
-    elif base.model is not None and _epochs(draft, images) > _MANY_EPOCHS:
-        steps, epochs = draft.message.train_config.num_steps, _epochs(draft, images)
+
+
+def _note_length(draft: Draft, request: Request, base: Base, images: int) -> None:
+    """Says where the zoo's own number of steps, which nobody has changed, is much for so few images."""
+    steps, epochs = draft.message.train_config.num_steps, _epochs(draft, images)
+    own = request.steps is None and request.epochs is None and steps == base.config.message.train_config.num_steps
+    if own and base.model is not None and epochs > _MANY_EPOCHS:
         draft.notes.append(f"the zoo's {steps:,} steps show each of {images} images {epochs:,.0f} times; see --steps")
 
 
@@ -152,7 +172,7 @@ def _assign(draft: Draft, assignment: str) -> None:
         why = f"{switch.new} takes its place by --set: a config has only one {switch.oneof}"
         draft.because(why, switch.old)
         draft.notes.append(f"{switch.old}: {why}")
-    draft.because("--set", assigned.path)
+    draft.because(diff.SET, assigned.path)
 
 
 def _scratch_note(base: Base) -> str:

@@ -17,6 +17,10 @@ _MANY_FIELDS = 8
 """Lines about a part that went as a whole, from which on one stands for them."""
 
 
+SET = "--set"
+"""The reason for what the user set field by field."""
+
+
 @dataclass(frozen=True)
 class Change:
     """One field that differs."""

@@ -194,6 +194,8 @@ def _set_elements(message: Any, field: Any, key: str | None, value: str, assignm
             message.MergeFrom(parsed)
         return
     if key == "+":
+        if not value:
+            raise ConfigError(f"--set {assignment}: no value to add", f"For example: {field.name}[+]=VALUE")
         message.MergeFrom(values.parse(message, field, value, assignment))
         return
     index = _index(len(elements), field.name, key, assignment)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.pipeline import checkpoints, schema
-from odtool.pipeline.diff import Draft
+from odtool.pipeline.diff import SET, Draft
 
 _LOWEST_DECAY = 0.9
 _SETTLING_TIMES = 30
@@ -60,13 +60,13 @@ def settle_batch_norm(draft: Draft) -> None:
     """Lets batch norm's moving averages settle within a short training from scratch.
 
     They forget their random start by `decay` a step; evaluation runs on them. The zoo's 0.997 fits its long schedules:
-    a small SSD from scratch gave mAP 0.00 with it
-    after 400 steps, and 0.60 after 300 with a recipe that has 0.9 (and Adam) in its place.
+    a small SSD from scratch gave mAP 0.00 with it after 400 steps, and 0.60 after 300 with a recipe that has 0.9 (and
+    Adam) in its place. What the user set stays.
     """
     steps = draft.message.train_config.num_steps
     decay = round(max(_LOWEST_DECAY, 1 - _SETTLING_TIMES / max(steps, 1)), 4)
     for path, norm in _batch_norms(draft.message.model, "model"):
-        if norm.decay > decay:
+        if norm.decay > decay and draft.reason(f"{path}.decay") != SET:
             norm.decay = decay
             draft.because(f"settles within {steps} steps from scratch; evaluation uses the averages", f"{path}.decay")
 
@@ -97,7 +97,23 @@ def keep(draft: Draft) -> None:
     if train_config.fine_tune_checkpoint_type == "fine_tune":
         train_config.fine_tune_checkpoint_type = "detection"
         draft.because("the API's new name for fine_tune", "train_config.fine_tune_checkpoint_type")
+    if restores_nothing(train_config):
+        train_config.fine_tune_checkpoint_type = "detection"
+        why = "the checkpoint holds a detector, of which classification would restore nothing"
+        draft.because(why, "train_config.fine_tune_checkpoint_type")
     _use_tf2(draft)
+
+
+def restores_nothing(train_config: Any) -> bool:
+    """Whether a classification backbone is looked for, by name or by default, in a checkpoint of a detector.
+
+    Args:
+        train_config: a TrainConfig message, whose fine_tune_checkpoint is there.
+    """
+    kind = train_config.fine_tune_checkpoint_type or (
+        "detection" if train_config.from_detection_checkpoint else "classification"  # config_util's default
+    )
+    return kind == "classification" and checkpoints.holds_detector(Path(train_config.fine_tune_checkpoint))
 
 
 def _use_tf2(draft: Draft) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from odtool.dataset.statistics import DatasetSummary
@@ -73,16 +74,28 @@ def _set_readers(draft: Draft, dataset: Dataset, summary: DatasetSummary, evalua
         message.eval_input_reader.add(shuffle=False, num_epochs=1)
     _set_reader(message.train_input_reader, dataset, "train", summary.splits["train"].shards)
     draft.because(f"the records in {dataset.path}", *(f"train_input_reader.{field}" for field in _SOURCE_FIELDS))
+    _set_reader(message.eval_input_reader[0], dataset, evaluation, summary.splits[evaluation].shards)
+    draft.because(f"the records in {dataset.path}", *(f"eval_input_reader[0].{field}" for field in _SOURCE_FIELDS))
+    _drop_absent(draft)
     for index, reader in enumerate(message.eval_input_reader):
-        _set_reader(reader, dataset, evaluation, summary.splits[evaluation].shards)
         path = f"eval_input_reader[{index}]"
-        draft.because(f"the records in {dataset.path}", *(f"{path}.{field}" for field in _SOURCE_FIELDS))
         if reader.shuffle or reader.num_epochs != 1:
             reader.shuffle, reader.num_epochs = False, 1
             draft.because("evaluation takes each image once, in order", f"{path}.shuffle", f"{path}.num_epochs")
         if message.eval_config.batch_size > 1 and reader.drop_remainder:
             reader.drop_remainder = False
             draft.because("the last batch would be left out of the evaluation", f"{path}.drop_remainder")
+
+
+def _drop_absent(draft: Draft) -> None:
+    """Takes out the evaluation sets after the first whose files are not there; the others are the user's, and stay."""
+    readers = draft.message.eval_input_reader
+    for index in range(len(readers) - 1, 0, -1):
+        patterns = list(readers[index].tf_record_input_reader.input_path)
+        if not records.matches(patterns) or not Path(readers[index].label_map_path).is_file():
+            draft.notes.append(f"eval_input_reader[{index}] is taken out: no records or no label map at {patterns}")
+            del readers[index]
+            draft.because("its files are not there", f"eval_input_reader[{index}]")
 
 
 def _set_reader(reader: Any, dataset: Dataset, split: str, shards: int) -> None:

@@ -55,6 +55,8 @@ def _cosine(schedule: Any, later: _Later) -> tuple[str, ...]:
     elif held < done < total:
         now = base * _half_cosine((done - held) / (total - held))
         schedule.learning_rate_base = _rounded(now / _half_cosine((done - held) / (later(total) - held)))
+        # The warm-up is over, and the API refuses one that starts above the base.
+        schedule.warmup_learning_rate = min(schedule.warmup_learning_rate, schedule.learning_rate_base)
     return "learning_rate_base", "total_steps", "warmup_learning_rate", "warmup_steps", "hold_base_rate_steps"
 
 

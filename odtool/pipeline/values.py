@@ -21,7 +21,7 @@ def parse(message: Any, field: Any, value: str, assignment: str) -> Any:
     """
     whole_list = schema.is_repeated(field) and value.startswith("[")
     literal = _list_literal(field, value) if whole_list else _literal(field, value)
-    return _parse_text(message, f"{field.name}: {literal}", field, value, assignment)
+    return _parse_text(message, f"{field.name}: {literal}", field, assignment)
 
 
 def parse_entry(message: Any, field: Any, key: str, value: str, assignment: str) -> Any:
@@ -29,7 +29,7 @@ def parse_entry(message: Any, field: Any, key: str, value: str, assignment: str)
     key_field, value_field = (field.message_type.fields_by_name[part] for part in ("key", "value"))
     quoted = _quoted(key) if key_field.type == key_field.TYPE_STRING else key
     entry = f"{field.name} {{ key: {quoted} value: {_literal(value_field, value)} }}"
-    return _parse_text(message, entry, field, value, assignment)
+    return _parse_text(message, entry, field, assignment)
 
 
 def is_map(field: Any) -> bool:
@@ -37,14 +37,15 @@ def is_map(field: Any) -> bool:
     return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
-def _parse_text(message: Any, text: str, field: Any, value: str, assignment: str) -> Any:
+def _parse_text(message: Any, text: str, field: Any, assignment: str) -> Any:
     from google.protobuf import text_format
 
     made = type(message)()
     try:
         text_format.Parse(text, made)
     except text_format.ParseError as error:
-        raise ConfigError(f"--set {assignment}: not a value for {_kind(field)}", _hint(field, value, error)) from None
+        hint = _hint(field, assignment, error)
+        raise ConfigError(f"--set {assignment}: not a value for {_kind(field)}", hint) from None
     others = [found.name for found, _ in made.ListFields() if found.name != field.name]
     if others:  # a value such as '1 num_steps: 2' would smuggle in a second field
         raise ConfigError(f"--set {assignment}: sets {', '.join(others)} too", "Give one --set for each field.")
@@ -121,11 +122,12 @@ def _kind(field: Any) -> str:
     return f"{field.name}, {_KINDS.get(field.type, 'a value')}"
 
 
-def _hint(field: Any, value: str, error: Exception) -> str:
+def _hint(field: Any, assignment: str, error: Exception) -> str:
+    path, _, value = (part.strip() for part in assignment.partition("="))
     if field.enum_type is not None:
         return f"Known names: {', '.join(field.enum_type.values_by_name)}."
     if field.message_type is None:
         return _EXAMPLES.get(field.type, "Write it as text format does.")
     if not value.startswith(("{", "<", "[")):
-        return f"Write {field.name}={{ field: value ... }}, or set a field below it, as {field.name}.field=value."
+        return f"Write {path}={{ field: value ... }}, or set a field below it, as {path}.field=value."
     return spelling.explain_value(error)

@@ -91,6 +91,8 @@ def test_a_mistake_is_one_line_and_a_hint_and_writes_nothing(
         ["--batch-size", "8", "--memory", "6GB"],
         ["--gpu", "cpu"],
         ["--batch-size", "auto", "--set", "train_config.batch_size=2"],
+        ["--epochs", "3", "--set", "train_config.batch_size = 2"],
+        ["--steps", "3", "--set", "train_config.num_steps=2"],
     ],
 )
 def test_wrong_usage_exits_with_2(odtool: Callable, prepared: Workspace, arguments: list[str]) -> None:

@@ -52,6 +52,19 @@ def test_a_checkpoint_is_named_from_here_or_from_the_run(
     assert seen(job_run, until)["argv"][3] == str(job_run.checkpoint(100))
 
 
+@pytest.mark.parametrize("folder", ["", "best"])
+def test_a_checkpoint_over_a_link_is_the_runs_own(
+    odtool: Callable, job_run: Run, until: Callable, tmp_path: Path, folder: str
+) -> None:
+    elsewhere = tmp_path / "scratch"
+    job_run.path.rename(elsewhere)
+    job_run.path.symlink_to(elsewhere)
+    (elsewhere / folder).mkdir(exist_ok=True)
+    checkpoint(elsewhere / folder / "ckpt-100")
+    assert odtool("eval", "--checkpoint", elsewhere / folder / "ckpt-100").code == 0
+    assert seen(job_run, until)["argv"][3] == str(job_run.path / folder / "ckpt-100")
+
+
 @pytest.mark.parametrize("wanted", ["ckpt-7", "/no/such/ckpt-1", "train/first", "", "/"])
 def test_a_checkpoint_that_does_not_exist_is_refused(odtool: Callable, job_run: Run, wanted: str) -> None:
     checkpoint(job_run.checkpoint(100))
@@ -98,6 +111,16 @@ def test_a_gpu_that_does_not_exist_is_refused(odtool: Callable, job_run: Run, no
     said = odtool("eval", "--gpu", "0")
     assert said.code == 1
     assert "no GPU 0 here" in said.err
+
+
+@pytest.mark.parametrize("command", [("eval",), ("train", "--eval")])
+def test_a_metric_that_does_not_exist_is_wrong_usage(
+    odtool: Callable, job_run: Run, no_gpu: None, command: tuple[str, ...]
+) -> None:
+    said = odtool(*command, "--best", "mAP5")
+    assert said.code == 2
+    assert "'mAP5' is no metric" in " ".join(said.err.split())
+    assert not job_run.log("eval").exists()
 
 
 def test_foreground_shows_the_log(odtool: Callable, job_run: Run) -> None:

@@ -77,6 +77,13 @@ def test_the_options_of_reading_are_those_of_prepare(set_of_two: Path, odtool: O
     assert payload["without_objects"] == 2
 
 
+def test_what_was_renamed_or_dropped_is_told_as_by_prepare(set_of_two: Path, odtool: Odtool) -> None:
+    assert "2 objects of class cat became dog\n" in odtool("inspect", "--rename", "cat=dog").stdout
+    assert "2 objects of class cat were left out\n" in odtool("inspect", "--drop", "cat").stdout
+    payload = json.loads(odtool("inspect", "--drop", "cat", "--json").stdout)
+    assert payload["class_changes"] == [{"old": "cat", "new": None, "objects": 2}]
+
+
 def test_names_that_are_not_utf8_are_shown(set_of_two: Path, odtool: Odtool) -> None:
     for ending in (".jpg", ".xml"):
         (set_of_two / f"b{ending}").rename(os.fsdecode(os.fsencode(set_of_two) + b"/b\xff" + ending.encode()))

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from odtool import locks
 from odtool.cli import train
 from odtool.jobs import record, state
 from odtool.workspace import Run
@@ -103,6 +104,18 @@ def test_a_running_run_is_refused(odtool: Callable, job_run: Run, no_gpu: None) 
     assert said.code == 1
     assert "already running (pid" in said.err
     assert "odtool stop first train" in said.err
+
+
+def test_with_evaluation_nothing_starts_while_another_evaluation_runs(
+    odtool: Callable, job_run: Run, no_gpu: None
+) -> None:
+    lock = locks.acquire(job_run.job_lock("eval"))
+    assert lock is not None
+    said = odtool("train", "--eval")
+    os.close(lock)
+    assert said.code == 1
+    assert "eval of run 'first' is already running" in said.err
+    assert not job_run.job_record("train").exists()
 
 
 def test_a_run_that_does_not_exist_is_refused(odtool: Callable, job_run: Run) -> None:

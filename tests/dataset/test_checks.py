@@ -29,18 +29,24 @@ def checked(box: Box, unit: Unit = "pixel") -> tuple[list[Box], list[str]]:
         (Box(1.5, 2, 3, 4), Box(1.5, 2, 3, 4), []),
         (Box(-5, 2, 30, 60), Box(0, 2, 30, 50), ["box_outside"]),
         (Box(30, 2, 10, 4), Box(10, 2, 30, 4), ["box_inverted"]),
+        (Box(30, 2, -5, 4), Box(0, 2, 30, 4), ["box_inverted"]),
         (Box(10, 5, 10, 9), None, ["box_zero"]),
         (Box(200, 10, 220, 20), None, ["box_outside_entirely"]),
         (Box(100, 10, 120, 20), None, ["box_outside_entirely"]),
         (Box(float("nan"), 1, 2, 3), None, ["box_invalid"]),
         (Box(1, 1, float("inf"), 3), None, ["box_invalid"]),
         (Box(10, 5, 10.5, 9), Box(10, 5, 10.5, 9), []),
+        (Box(10, 5, 10.5, 5.9), Box(10, 5, 10.5, 5.9), ["box_tiny"]),
         (Box(99.5, 5, 120, 9), Box(99.5, 5, 100, 9), ["box_outside"]),
         (Box(10, 5, 11, 6), Box(10, 5, 11, 6), []),
     ],
 )
 def test_a_box_is_kept_mended_or_left_out_and_named(box: Box, kept: Box | None, kinds: list[str]) -> None:
     assert checked(box) == ([kept] if kept else [], kinds)
+
+
+def test_fractions_that_were_taken_for_pixels_are_told() -> None:
+    assert checked(Box(0.1, 0.2, 0.5, 1.0)) == ([Box(0.1, 0.2, 0.5, 1.0)], ["box_tiny"])
 
 
 def test_fractions_become_pixels_of_the_true_size() -> None:

@@ -45,3 +45,22 @@ def test_classes_that_a_label_map_lacks_name_the_first_file() -> None:
     used = {"cat": Path("a.xml"), "dog": Path("b.xml")}
     (found,) = coverage.of_label_map(used, ["cat", "bird"], Path("map.pbtxt"))
     assert (found.kind, found.file, found.detail) == ("class_unknown", Path("b.xml"), "'dog' is not in map.pbtxt")
+
+
+def test_classes_that_differ_in_case_only_are_named() -> None:
+    images = {name: {"": 10} for name in ("Cat", "cat", "dog")}
+    (found,) = coverage.of_classes(images, [], ROOT)
+    assert (found.kind, found.detail) == ("class_alike", "'Cat' and 'cat' differ in case only")
+
+
+@pytest.mark.parametrize(
+    ("declared", "details"),
+    [
+        (["train", "val", None], ["1 of 3 images are in none of its own splits"]),
+        (["train", "val"], []),
+        ([None, None], []),
+        (["val", None], []),
+    ],
+)
+def test_images_that_the_own_splits_leave_out_are_told_of(declared: list[str | None], details: list[str]) -> None:
+    assert [problem.detail for problem in coverage.of_declared(declared, ROOT)] == details

@@ -36,6 +36,27 @@ def test_the_forms_that_people_write_are_read(text: str) -> None:
     assert list(ids(text).items()) == [("cat", 1), ("dog", 2)]
 
 
+def test_people_read_display_names(tmp_path: Path) -> None:
+    path = tmp_path / "map.pbtxt"
+    path.write_text("item { id: 2 name: '/m/01g317' display_name: 'person' } item { id: 1 name: 'cat' }")
+    assert label_map.labels(path) == {1: "cat", 2: "person"}
+
+
+def test_display_names_are_written_where_they_are_given() -> None:
+    text = label_map.dump(["/m/1", "dog"], {"/m/1": 'the "Cat"'})
+    assert [(item.id, item.name, item.display_name) for item in label_map.parse(text, PATH)] == [
+        (1, "/m/1", 'the "Cat"'),
+        (2, "dog", "dog"),
+    ]
+    assert text.count("display_name") == 1
+
+
+def test_display_names_that_stand_for_two_classes_tell_nothing() -> None:
+    shown = {"a": "cat", "b": "c", "c": "C", "d": "bird", "e": "bird", "f": "f", "g": ""}
+    text = "".join(f"item {{ id: {i} name: '{n}' display_name: '{s}' }}" for i, (n, s) in enumerate(shown.items(), 1))
+    assert label_map.display_names(label_map.parse(text, PATH)) == {"a": "cat", "c": "C"}
+
+
 def test_display_names_are_kept_beside_names() -> None:
     (item,) = label_map.parse("item { name: '/m/01yrx' id: 1 display_name: 'Cat' }", PATH)
     assert (item.name, item.display_name) == ("/m/01yrx", "Cat")

@@ -20,6 +20,7 @@ import pytest
 
 from odtool.dataset import label_map, statistics
 from odtool.dataset.checks import Rules
+from odtool.dataset.classes import choice
 from odtool.dataset.prepare import Prepared, Settings, prepare
 from odtool.dataset.types import Source
 from odtool.errors import DataError
@@ -255,6 +256,24 @@ def test_a_given_label_map_is_followed_and_an_unknown_class_refused(
     assert names(tmp_path) == ["data", "map.pbtxt", "set"]
 
 
+@pytest.mark.parametrize("given", ["/m/01yrx", "cat"])
+def test_annotations_may_have_a_label_maps_names_or_display_names(
+    voc_set: VocSet, tmp_path: Path, read_records: ReadRecords, given: str
+) -> None:
+    path = tmp_path / "map.pbtxt"
+    path.write_text("item { name: '/m/01yrx' id: 1 display_name: 'cat' } item { name: 'dog' id: 2 }")
+    renamed = choice([f"cat={given}"] if given != "cat" else [], [], [])
+    made = run(voc_set(4), tmp_path / "data", val=0, label_map=path, chosen=renamed)
+    assert made.summary.splits["train"].classes == {"/m/01yrx": 2, "dog": 2}
+    assert [(change.old, change.new) for change in made.summary.class_changes] == [("cat", "/m/01yrx")]
+    again = run(tmp_path / "data", tmp_path / "again", val=0)
+    for dataset in (made.dataset, again.dataset):
+        items = label_map.read(dataset.label_map)
+        assert [(item.name, item.display_name) for item in items] == [("/m/01yrx", "cat"), ("dog", "dog")]
+    texts = {text for record in read_records(tmp_path / "data").values() for text in record["image/object/class/text"]}
+    assert texts == {b"/m/01yrx", b"dog"}
+
+
 def test_an_image_annotated_twice_is_kept_once(voc_set: VocSet, tmp_path: Path, voc_xml: Callable[..., str]) -> None:
     root = voc_set(3)
     (root / "annotations" / "again.xml").write_text(voc_xml("00001.jpg", [("cat", 1, 2, 3, 4)]))
@@ -268,6 +287,25 @@ def test_a_set_without_objects_is_refused(voc_set: VocSet, tmp_path: Path, voc_x
     (root / "annotations" / "00000.xml").write_text(voc_xml("00000.jpg", []))
     with pytest.raises(DataError, match="no annotated object in 1 images"):
         run(root, tmp_path / "data")
+
+
+def test_where_all_classes_are_left_out_the_options_are_named(voc_set: VocSet, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"in 3 images: --only or --drop left out 2 cat, 1 dog") as error:
+        run(voc_set(3), tmp_path / "data", chosen=choice([], [], ["cat,dog"]))
+    assert "--rename" in (error.value.hint or "")
+
+
+def test_half_a_character_in_a_class_is_named_with_its_file(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+    write_image(tmp_path / "set" / "a.jpg")
+    document = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4]}],
+        "categories": [{"id": 1, "name": "a\ud800b"}],
+    }
+    (tmp_path / "set" / "a.json").write_text(json.dumps(document))
+    with pytest.raises(DataError, match=r"a\.json: class 'a\\ud800b' has half of a character"):
+        run(tmp_path / "set", tmp_path / "data", val=0)
+    assert names(tmp_path) == ["set"]
 
 
 def test_a_broken_file_among_many_leaves_the_old_data_as_it_was(voc_set: VocSet, tmp_path: Path) -> None:

@@ -108,6 +108,16 @@ def test_sigterm_stops_it_while_it_waits(
     assert [(line.values["images"], line.values["sample_1_of_n"]) for line in entries(trained, "eval")] == [(1, 6)] * 2
 
 
+def test_a_sample_is_one_of_those_that_the_config_takes(engine: Engine, trained: Run) -> None:
+    def every_other(message: Any) -> None:
+        message.eval_input_reader[0].sample_1_of_n_examples = 2
+
+    edit(trained, every_other)
+    for sample in (1, 3):
+        assert engine("eval", trained.path, "--checkpoint", "latest", "--sample", sample).returncode == 0
+    assert [entry.values["images"] for entry in entries(trained, "eval")] == [3, 1]
+
+
 def test_a_batch_size_that_is_asked_for_counts_and_not_the_config_s(engine: Engine, trained: Run) -> None:
     assert engine("eval", trained.path, "--checkpoint", "latest").returncode == 0
 

@@ -7,10 +7,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 
-def test_tensorboard_forgets_the_steps_that_are_taken_anew(api: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("saved", [0, 3])
+def test_tensorboard_forgets_the_steps_that_are_taken_anew(api: Any, tmp_path: Path, saved: int) -> None:
     from odtool.engine.events import mark_restart
 
     def write(steps: Iterable[int], value: float) -> None:
@@ -22,9 +24,9 @@ def test_tensorboard_forgets_the_steps_that_are_taken_anew(api: Any, tmp_path: P
 
     write(range(1, 7), 1.0)
     time.sleep(1.1)  # event files are told apart by the second
-    mark_restart(tmp_path, 3)
-    write(range(4, 9), 2.0)
+    mark_restart(tmp_path, saved)
+    write(range(saved + 1, 9), 2.0)
     read = EventAccumulator(str(tmp_path))
     read.Reload()
     found = [(event.step, float(api.make_ndarray(event.tensor_proto))) for event in read.Tensors("loss")]
-    assert found == [(step, 1.0 if step <= 3 else 2.0) for step in range(1, 9)]
+    assert found == [(step, 1.0 if step <= saved else 2.0) for step in range(1, 9)]

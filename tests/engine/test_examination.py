@@ -63,13 +63,16 @@ def test_with_other_classes_only_the_class_head_of_a_zoo_model_is_new(shared_dat
     [(2, "full", "all", None), (3, "detection", "features", None), (3, "full", "features and boxes", "incompatible")],
 )
 def test_what_is_counted_is_what_the_api_restores(
-    trained: Run, new_run: Callable[..., Run], classes: int, kind: str, restored: str, error: str | None
+    trained: Run, new_run: Callable[..., Run], tmp_path: Path, classes: int, kind: str, restored: str, error: str | None
 ) -> None:
     from odtool.engine import examination
 
+    folder = tmp_path / "runs [old]"
+    folder.symlink_to(trained.path)
+
     def change(message: Any) -> None:
         message.model.ssd.num_classes = classes
-        message.train_config.fine_tune_checkpoint = str(trained.checkpoint(4))
+        message.train_config.fine_tune_checkpoint = str(folder / "ckpt-4")
         message.train_config.fine_tune_checkpoint_type = kind
         message.train_config.fine_tune_checkpoint_version = 2
 

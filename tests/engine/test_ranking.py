@@ -10,20 +10,6 @@ from odtool.engine import ranking
 from odtool.errors import OdtoolError
 
 
-@pytest.mark.parametrize(
-    ("name", "full"),
-    [
-        ("mAP", "DetectionBoxes_Precision/mAP"),
-        ("map50", "DetectionBoxes_Precision/mAP@.50IOU"),
-        ("AR", "DetectionBoxes_Recall/AR@100"),
-        ("Loss", "Loss/total_loss"),
-        ("DetectionMasks_Precision/mAP", "DetectionMasks_Precision/mAP"),
-    ],
-)
-def test_a_metric_goes_by_its_own_or_a_short_name(name: str, full: str) -> None:
-    assert ranking.full_name(name) == full
-
-
 def test_one_that_the_evaluation_does_not_give_is_refused_with_those_it_gives() -> None:
     with pytest.raises(OdtoolError, match=r"--best nope: .* it gives a, b"):
         ranking.value("nope", {"b": 1.0, "a": 0.5})

@@ -14,7 +14,7 @@ import pytest
 from odtool.engine import metrics
 from odtool.engine.recovery import recover
 from odtool.errors import ConfigError
-from odtool.pipeline import config
+from odtool.pipeline import checks, config
 from odtool.workspace import Run
 
 Engine = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -93,6 +93,32 @@ def test_the_learning_rate_goes_on_from_where_it_was(api: Any, new_run: Callable
     for step in (44, 50, 66, 90):
         # The longer cosine is not the same curve, but never far from it.
         assert after[40 + 2 * (step - 40)] == pytest.approx(before[step] / 2, rel=0.1, abs=0.012)
+
+
+def test_a_run_that_the_stock_loop_began_has_the_steps_of_its_last_start(new_run: Callable[..., Run]) -> None:
+    run = new_run(with_batch(8))
+    run.checkpoint(2).with_suffix(".index").touch()  # its second save
+    log = metrics.MetricsLog(run.metrics)
+    for step in (90, 40):
+        log.write("start", step, {})
+    assert recover(run, "why", devices=1).endswith("steps 100 → 160, from step 40")
+
+
+@pytest.mark.parametrize("done", [90, 97, 99])
+def test_late_in_a_cosine_its_warm_up_does_not_start_above_it(new_run: Callable[..., Run], done: int) -> None:
+    def warm(message: Any) -> None:
+        with_batch(8)(message)
+        rate = message.train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
+        rate.learning_rate_base, rate.total_steps = 0.08, 100
+        rate.warmup_learning_rate, rate.warmup_steps = 0.027, 10
+
+    run = new_run(warm)
+    run.checkpoint(done).with_suffix(".index").touch()
+    recover(run, "why", devices=1)
+    made = config.load(run.pipeline_config)
+    checks.check_schedule(made, run.pipeline_config)  # as the API does
+    rate = made.message.train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate
+    assert 0 < rate.warmup_learning_rate <= rate.learning_rate_base < 0.04
 
 
 @pytest.mark.parametrize(("batch", "devices", "half"), [(6, 2, 2), (12, 4, 4), (3, 1, 1)])

@@ -100,10 +100,10 @@ def test_two_runs_train_at_once_and_stop_saves_each(
         return answer
 
     until(lambda: all((state(name)["step"] or 0) > 0 for name in ("one", "two")))
-    assert odtool("stop", "one", cwd=workspace).returncode == 0
+    assert odtool("stop", "one", "--timeout", 300, cwd=workspace).returncode == 0
     assert state("one")["state"] == "stopped"
     assert state("two")["state"] == "running"
-    assert odtool("stop", "two", cwd=workspace).returncode == 0
+    assert odtool("stop", "two", "--timeout", 300, cwd=workspace).returncode == 0
     assert state("two")["state"] == "stopped"
     for name in ("one", "two"):
         assert list((workspace / "train" / name).glob("ckpt-*.index"))

@@ -115,6 +115,23 @@ def test_one_whose_supervisor_was_asked_to_end_is_not_started_again(
     assert (run.path / "size").read_text() == "8"
 
 
+def test_one_that_is_asked_to_end_while_it_is_made_smaller_is_not_started_again(
+    run: Run, start: Callable, until: Callable, supervisor_of: Callable
+) -> None:
+    wait = "import pathlib, time\nwhile not pathlib.Path({!r}).exists(): time.sleep(0.01)\n"
+    (run.path / "size").write_text("8")
+    slow = [sys.executable, "-c", "print('recovering', flush=True)\n" + wait.format("go on") + SMALLER[2]]
+    job = start(wait.format("begin") + HUNGRY, recover=slow)
+    supervisor = supervisor_of(job)
+    (run.path / "begin").touch()
+    until(lambda: "recovering" in run.log("train").read_text())
+    supervisor.terminate()
+    (run.path / "go on").touch()
+    found = ended(run, until)
+    assert (found.state, found.pid) == ("failed", job.pid)
+    assert run.log("train").read_text().count("at work") == 1
+
+
 CRASHING = (
     "import os, pathlib, signal, time\n"
     "held = bytearray(100 * 2**20 * int(pathlib.Path('size').read_text()))\n"

@@ -12,7 +12,7 @@ import pytest
 
 from odtool import locks
 from odtool.errors import ConfigError, DataError, JobError
-from odtool.pipeline import checks, config, configuration, zoo
+from odtool.pipeline import checks, config, configuration, records, zoo
 from odtool.pipeline.catalogue import MODELS
 from odtool.pipeline.configuration import Configured, Request
 from odtool.workspace import Workspace
@@ -246,6 +246,58 @@ class TestCheckpoint:
             configure(workspace, checkpoint="no/such/ckpt-0")
 
 
+def test_a_checkpoint_by_set_is_one_by_its_option(workspace: Workspace, tmp_path: Path) -> None:
+    prefix = save_checkpoint(tmp_path / "trained")
+    wish = f"train_config.fine_tune_checkpoint='{prefix}'"
+    by_set = configure(workspace, steps=500, assignments=(wish,), dry_run=True)
+    by_option = configure(workspace, steps=500, checkpoint=str(prefix), dry_run=True)
+    assert by_set.config.message == by_option.config.message
+    assert by_set.config.message.train_config.fine_tune_checkpoint_type == "detection"
+    assert not [note for note in by_set.notes if "from scratch" in note]
+    with pytest.raises(ConfigError, match="the checkpoint is given twice"):
+        configure(workspace, checkpoint=str(prefix), assignments=(wish,))
+
+
+def test_a_type_that_restores_nothing_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    wishes = {"checkpoint": str(save_checkpoint(tmp_path / "trained")), "dry_run": True}
+    with pytest.raises(ConfigError, match="fine_tune_checkpoint_type is classification, of which") as caught:
+        configure(workspace, assignments=("train_config.fine_tune_checkpoint_type=classification",), **wishes)
+    assert "fine_tune_checkpoint_type=detection" in caught.value.hint
+
+
+def test_steps_by_set_alone_are_seen_by_batch_norm_and_doubted(workspace: Workspace) -> None:
+    configured = configure(workspace, assignments=("train_config.num_steps=500",))
+    assert configured.config.message.model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay == pytest.approx(
+        0.94
+    )
+    assert any("all 500 steps are of the warm-up, which has 1,000" in note for note in configured.notes)
+    assert not [note for note in configured.notes if "the zoo's" in note]
+    decay = "model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay"
+    set_too = configure(workspace, assignments=("train_config.num_steps=2000", f"{decay}=0.99"), run="other")
+    assert set_too.config.message.model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay == pytest.approx(0.99)
+    assert any("training ends at step 2,000 of a schedule of 50,000" in note for note in set_too.notes)
+
+
+def test_fields_without_effect_are_said_to_be(workspace: Workspace) -> None:
+    configured = configure(workspace, assignments=("train_config.freeze_variables[+]=.*",))
+    assert any("train_config.freeze_variables has no effect" in note for note in configured.notes)
+    with pytest.raises(ConfigError, match="load_all_detection_checkpoint_vars: the API refuses it"):
+        configure(workspace, assignments=("train_config.load_all_detection_checkpoint_vars=true",))
+
+
+@pytest.mark.parametrize("field", ["label_map_path", "tf_record_input_reader.input_path"])
+def test_every_evaluation_set_is_looked_at(workspace: Workspace, field: str) -> None:
+    made = configure(workspace, dry_run=True).config
+    second = made.message.eval_input_reader.add()
+    second.CopyFrom(made.message.eval_input_reader[0])
+    if field == "label_map_path":
+        second.ClearField(field)
+    else:
+        second.tf_record_input_reader.input_path[:] = ["/nonexistent/x.tfrecord"]
+    with pytest.raises(ConfigError, match=rf"eval_input_reader\[1\]\.{field}"):
+        checks.check(made, Path("c"))
+
+
 class TestOwnFile:
     @pytest.fixture
     def own(self, tmp_path: Path) -> Path:
@@ -261,15 +313,34 @@ class TestOwnFile:
         assert configured.settings.batch_size == 64
         assert "[my.extension] { a : 1 }" in configured.run.pipeline_config.read_text()
 
-    def test_its_checkpoint_is_kept_and_checked(self, workspace: Workspace, own: Path, tmp_path: Path) -> None:
-        prefix = save_checkpoint(tmp_path / "kept")
+    @pytest.mark.parametrize(
+        ("content", "kind"),
+        [(b"feature_extractor/x", "classification"), (b"model/_feature_extractor", "detection")],
+    )
+    def test_its_checkpoint_is_kept_and_checked(
+        self, workspace: Workspace, own: Path, tmp_path: Path, content: bytes, kind: str
+    ) -> None:
+        prefix = save_checkpoint(tmp_path / "kept", content)
         text = own.read_text().replace("train_config {", f'train_config {{ fine_tune_checkpoint: "{prefix}"', 1)
         own.write_text(text)
         train = configure(workspace, pipeline=own).config.message.train_config
-        assert (train.fine_tune_checkpoint, train.fine_tune_checkpoint_type) == (str(prefix), "classification")
+        assert (train.fine_tune_checkpoint, train.fine_tune_checkpoint_type) == (str(prefix), kind)
         prefix.with_suffix(".index").unlink()
         with pytest.raises(ConfigError, match=r"ckpt-0\.index: missing"):
             configure(workspace, pipeline=own)
+
+    def test_only_its_further_evaluation_sets_that_are_there_stay(self, workspace: Workspace, own: Path) -> None:
+        loaded = config.load(own)
+        there = records.escape(workspace.data.shards("val")[0])
+        for pattern in ("/nonexistent/x.tfrecord", there):
+            reader = loaded.message.eval_input_reader.add(label_map_path=str(workspace.data.label_map))
+            reader.tf_record_input_reader.input_path.append(pattern)
+        own.write_text(config.dump(loaded))
+        configured = configure(workspace, pipeline=own)
+        first, second = configured.config.message.eval_input_reader
+        assert "val-?????" in first.tf_record_input_reader.input_path[0]
+        assert list(second.tf_record_input_reader.input_path) == [there]
+        assert any("eval_input_reader[1] is taken out" in note for note in configured.notes)
 
     def test_the_checkpoint_beside_a_zoo_folders_config_is_found(self, workspace: Workspace, own: Path) -> None:
         folder = workspace.model_zoo / "their_model"

@@ -90,6 +90,12 @@ def test_the_zoos_models_contradict_nothing(model: ZooModel) -> None:
         (SSD, (f"{AUGMENT}.random_pad_image.min_image_height=9",), "min_image_width is not set", "or neither"),
         (SSD, (f"{AUGMENT}.random_crop_pad_image.min_padded_size_ratio=[1]",), "has 1 numbers", "two, or none"),
         (SSD, (f"{AUGMENT}={{}}",), "data_augmentation_options[2] names no step", "take it out"),
+        (
+            SSD,
+            ("eval_input_reader[0].name=a", "eval_input_reader[+].name=a"),
+            "'a' is also the name of [0]",
+            "eval_input_reader[1].name=ANOTHER",
+        ),
         (SSD, ("eval_config.metrics_set[0]=coco_keypoint_metrics",), "needs to be told of a class", "parameterized"),
         (SSD, ("eval_config.metrics_set[0]=coco_detection",), "no 'coco_detection'", "coco_detection_metrics"),
         (
@@ -106,7 +112,7 @@ def test_what_the_api_refuses_is_named_with_the_mend(
     (found,) = contradictions.find(built(model, *assignments))
     assert told in found.message
     assert mend in found.hint
-    assert re.match(r"(model|train_config|eval_config)\.", found.message)
+    assert re.match(r"(model|train_config|eval_config|eval_input_reader)[.[]", found.message)
 
 
 def sized(name: str, height: int, width: int | None = None) -> tuple[str, str]:

@@ -103,6 +103,12 @@ def test_a_field_is_set(assignment: str, path: str, value: object) -> None:
         ("train_config[0].batch_size=1", "'train_config' is not a list", "Leave out [0]"),
         ("train_config.batch_size[0]=1", "'batch_size' is not a list", "Leave out [0]"),
         ("train_config.update_trainable_variables=z", "is a list", "update_trainable_variables[0]=z"),
+        ("eval_config.metrics_set[+]=", "no value to add", "metrics_set[+]=VALUE"),
+        (
+            "train_config.data_augmentation_options[+]=random_adjust_hue{}",
+            "in braces",
+            "Write train_config.data_augmentation_options[+]={",
+        ),
         ("train_config.batch_size.more=1", "has no fields below it", ""),
         ("eval_config.super_categories=v", "is a map", "super_categories[key]=value"),
         (
@@ -118,7 +124,7 @@ def test_a_field_is_set(assignment: str, path: str, value: object) -> None:
         ("train_config.gradient_clipping_by_norm=1e50", "a number", "finite"),
         ("train_config.gradient_clipping_by_norm=0,8", "a number", "as 0.9, 1e-3"),
         ("train_config.optimizer={ adam_optimizer {}", "in braces", 'Expected "}".'),
-        ("train_config.optimizer=adam_optimizer {}", "in braces", "Write optimizer={ field: value ... }"),
+        ("train_config.optimizer=adam_optimizer {}", "in braces", "Write train_config.optimizer={ field: value ... }"),
         ('train_config.update_trainable_variables=["z]', "a text", "a list as [one, two]"),
         ("train_config.batch_size", "not of the form", "For example"),
         ("=8", "not of the form", "For example"),

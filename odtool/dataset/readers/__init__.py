@@ -118,16 +118,23 @@ def choose(source: Source, name: str = "auto") -> Choice:
         )
     packed.refuse(source.path)
     near_misses.refuse(source.path)
+    ours = _passed_over(source.path)
     images = [folder for folder in folders.walk(source.path) if folder.ending(*EXTENSIONS)]
     if images:
         raise DataError(
-            f"{source.path}: images in {len(images)} folder{'s' * (len(images) != 1)}, but no annotations found",
+            f"{source.path}: images in {len(images)} folder{'s' * (len(images) != 1)}, but no annotations found{ours}",
             "Detection needs boxes; folders named for classes have none. Name the annotations, or the --format.",
         )
     raise DataError(
-        f"{source.path}: no annotations found",
+        f"{source.path}: no annotations found{ours}",
         f"Known formats: {', '.join(reader.title for reader in READERS.values())}. Choose one with --format.",
     )
+
+
+def _passed_over(root: Path) -> str:
+    found = [str(folder.relative_to(root)) for folder in folders.passed_over(root)]
+    listed = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
+    return f"; {listed}, which odtool or a training wrote, can be named as the source" if found else ""
 
 
 def _raise_if_other(path: Path, name: str) -> None:

@@ -16,7 +16,7 @@ from odtool.errors import DataError
 _KEYS = (b'"images"', b'"annotations"', b'"categories"')
 _RANKS = ("instances", "", "person_keypoints", "keypoints", "labels", "stuff", "image_info", "panoptic", "captions")
 """Kinds of COCO files by the beginning of their names ('' is any other), those about objects first. Of several
-files for one split only the first kind is read, as the others speak of the same images."""
+files for one split the first kind is read, and of the others those with further images."""
 _POINTED = ("person_keypoints", "keypoints")
 """Kinds that come before all others where key points are asked for."""
 
@@ -60,14 +60,15 @@ def read(source: Source) -> Iterator[Finding]:
     chosen = _chosen(files, source)
     splits = {_split(file, source) for file in chosen}
     reasons = []
+    skipped = {file: better for file in files if file not in chosen and (better := _namesake(file, chosen, source))}
+    compared = (len(splits) > 1 and None in splits) or len(chosen) + len(skipped) < len(files)
     used: set[str] = set()
     unused: set[str] = set()
     met: set[Path] = set()
-    # A file for all beside those of the splits says the same again.
-    for file in sorted(files, key=lambda file: _split(file, source) is None):
-        if file not in chosen:
-            better = next(other for other in chosen if _split(other, source) == _split(file, source))
-            yield Problem("file_skipped", file, f"{better.name} is read in its place")
+    # A file for all beside those of the splits mostly says the same again, as does one of another kind.
+    for file in sorted(files, key=lambda file: (file not in chosen, _split(file, source) is None)):
+        if file in skipped:
+            yield Problem("file_skipped", file, f"{skipped[file].name} is read in its place")
             continue
         parsed = parse(documents.read_bytes(file), file, with_outlines=source.masks, with_points=source.keypoints)
         if parsed.skip:
@@ -75,11 +76,12 @@ def read(source: Source) -> Iterator[Finding]:
             yield Problem("file_skipped", file, parsed.skip)
             continue
         found: Iterable[Finding] = _findings(parsed, file, source, with_images, alone=len(files) == 1)
-        if len(splits) > 1 and None in splits:
+        if compared:
             found = list(found)
             images = {item.path for item in found if isinstance(item, AnnotatedImage)}
-            if _split(file, source) is None and images <= met:
-                yield Problem("file_skipped", file, "its images are in the files of the splits")
+            if (_split(file, source) is None or file not in chosen) and images <= met:
+                where = "the files of the splits" if file in chosen else "the files read before it"
+                yield Problem("file_skipped", file, f"its images are in {where}")
                 continue
             met |= images
         used |= parsed.used
@@ -89,7 +91,7 @@ def read(source: Source) -> Iterator[Finding]:
         yield Problem("class_unused", chosen[0], f"'{name}' is among its categories, but no object is of it")
     if not chosen:
         raise DataError(f"{source.path}: no JSON with images and annotations", "Name the folder with COCO's files.")
-    if len(reasons) == len(chosen):
+    if len(reasons) == len(files) - len(skipped):
         raise DataError(f"{source.path}: no bounding boxes: {'; '.join(reasons)}", "Name a COCO file with boxes.")
 
 
@@ -138,6 +140,23 @@ def _chosen(files: list[Path], source: Source) -> list[Path]:
         split = _split(file, source)
         best[split] = min(_kind(file, pointed=source.keypoints), best.get(split, len(_RANKS)))
     return [file for file in files if _kind(file, pointed=source.keypoints) == best[_split(file, source)]]
+
+
+def _namesake(file: Path, chosen: list[Path], source: Source) -> Path | None:
+    """The chosen file beside one that is about the same images, as COCO's own names say: instances_train, stuff_train.
+
+    Where there is none, only what is in the files tells.
+    """
+    beside = [
+        other for other in chosen if other.parent == file.parent and _split(other, source) == _split(file, source)
+    ]
+    return next((other for other in beside if _subject(other) == _subject(file)), None)
+
+
+def _subject(file: Path) -> str:
+    """What follows the kind in a file's name."""
+    name = file.stem.lower()
+    return next((name.removeprefix(kind) for kind in _RANKS if kind and name.startswith(kind)), f"?{name}")
 
 
 def _places(file: Path, source: Source, with_images: list[Path], names: list[str]) -> Places:

@@ -184,7 +184,7 @@ def _object(
     return ObjectAnnotation(
         label,
         box,
-        is_crowd=item.get("iscrowd") in (1, True),
+        is_crowd=item.get("iscrowd") is True or _number(item.get("iscrowd")) == 1,
         area=area if area is not None and 0 < area < float("inf") else None,
     )
 
@@ -213,8 +213,10 @@ def _number(value: Any) -> float | None:
 
 
 def _id(value: Any) -> str:
-    """Some writers give an id as a number in one place and as text in the other."""
-    return str(value)
+    """Some writers give an id as a number in one place and as text in the other, or as 1.0 (pandas)."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip()
 
 
 def _wrong(path: Path, what: str) -> DataError:

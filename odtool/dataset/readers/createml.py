@@ -9,7 +9,8 @@ from typing import Any
 
 from odtool.dataset.readers import documents, values
 from odtool.dataset.readers.listing import Entry, Listing, documents_of, first_like, spellings
-from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source, Unit
+from odtool.dataset.readers.shapes import unit_of
+from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 from odtool.errors import DataError
 
 _IMAGE_KEYS = ("image", "imagefilename", "imageFilename", "filename", "imageURL", "imagePath")
@@ -57,7 +58,7 @@ def read(source: Source) -> Iterator[Finding]:
 def parse(data: bytes, path: Path) -> Listing:
     """Parses a JSON file's bytes; `path` is only named in errors.
 
-    Coordinates are fractions where the whole file has none above 1, else pixels.
+    Coordinates are fractions where those of the whole file are about 1 at most, else pixels.
 
     Raises:
         DataError: it is not JSON, or not as Create ML has it.
@@ -70,7 +71,7 @@ def parse(data: bytes, path: Path) -> Listing:
     problems: list[tuple[str, str]] = []
     images = [_image(item, number, path, problems) for number, item in enumerate(document, start=1)]
     sides = [item.sides for _, items in images for item in items]
-    unit: Unit = "fraction" if sides and max(max(four) for four in sides) <= 1 else "pixel"
+    unit = unit_of(map(max, sides))
     centred = _centred(sides, problems)
     entries = (
         Entry(

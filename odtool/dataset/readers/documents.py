@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import json
 import mmap
 import os
@@ -16,10 +17,17 @@ from odtool.errors import DataError
 
 if TYPE_CHECKING:
     from lxml.etree import XMLParser, _Element
+    from yaml.nodes import Node
 
 _HEAD = 1 << 16
 _PIECE = 1 << 16
 """Bytes read at once; most annotation files of one image have fewer."""
+_MOST_ALIASED = 100_000
+"""Values that aliases (*name) may add to a YAML document. PyYAML writes some where a list stands twice."""
+
+# Outlines are written into cells, which Python takes for broken beyond 128 KB. Every file that csv parses is in
+# memory by then. What a C long holds everywhere.
+csv.field_size_limit(2**31 - 1)
 
 UNTRUSTED: dict[str, Any] = {
     "resolve_entities": False,
@@ -120,12 +128,21 @@ def json_of(data: bytes, path: Path) -> Any:
 
 
 def yaml_of(data: bytes, path: Path) -> Any:
-    """The value of a YAML document. Every scalar is text: a class may be called 'no' or '1e3'."""
+    """The value of a YAML document. Every scalar is text: a class may be called 'no' or '1e3'.
+
+    Raises:
+        DataError: it is broken, or has aliases that expand to a multiple of it.
+    """
     import yaml
 
     text = text_of(data, path)
     try:
-        return yaml.load(text, Loader=yaml.BaseLoader)
+        loader = yaml.BaseLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_expanding(node, path)
+        return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise broken(path, line, f"broken YAML: {error.problem or error.context or 'cannot be read'}") from None
@@ -133,6 +150,28 @@ def yaml_of(data: bytes, path: Path) -> Any:
         raise broken(path, 1, f"broken YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
         raise broken(path, 1, "broken YAML: nested too deeply") from None
+
+
+def _refuse_expanding(root: Node, path: Path) -> None:
+    """A few nested aliases stand for more than memory holds, as soon as anything walks or prints them."""
+    sizes: dict[int, int] = {}
+
+    def size(node: Node) -> int:
+        """Nodes below and with this one, where each alias is a copy of what it stands for."""
+        if id(node) not in sizes:
+            sizes[id(node)] = _MOST_ALIASED + 1  # where it stands for itself
+            values = node.value if isinstance(node.value, list) else []
+            below = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
+            sizes[id(node)] = 1 + sum(map(size, below))
+        return sizes[id(node)]
+
+    if size(root) - len(sizes) > _MOST_ALIASED:
+        raise broken(
+            path,
+            1,
+            f"YAML whose aliases stand for more than {_MOST_ALIASED} values is refused",
+            "Write the values out.",
+        )
 
 
 def xml_of(data: bytes, path: Path) -> _Element:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from odtool.dataset.readers import documents, rows
 from odtool.dataset.readers.folders import Folder, split_within, walk
 from odtool.dataset.readers.lookup import Places, find_beside
-from odtool.dataset.readers.pairs import pair, without_annotation
+from odtool.dataset.readers.pairs import Pairs, pair, without_annotation
 from odtool.dataset.readers.shapes import envelope
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -56,25 +56,38 @@ def _fields(line: str) -> tuple[list[float], str, bool] | None:
 def read(source: Source) -> Iterator[Finding]:
     """Every label file with its image; images without one (the test split's) are counted."""
     if source.path.is_file():
-        chosen = [source.path]
+        folders = {source.root: [source.path]}
     else:
-        chosen = []
-        taken: dict[str | None, set[str]] = {}
-        for folder in sorted((folder for folder in walk(source.root) if _has_labels(folder)), key=_rank):
-            files = folder.ending(".txt")
-            stems = taken.setdefault(split_within(folder.path, source.root), set())
-            if stems & {file.stem for file in files}:
-                yield Problem("file_skipped", folder.path, f"{len(files)} files that speak of the same images again")
-                continue
-            stems |= {file.stem for file in files}
-            chosen += files
-    pairs = pair(sorted(chosen), source, ["images", "image"])
+        labelled = sorted((folder for folder in walk(source.root) if _has_labels(folder)), key=_rank)
+        folders = {folder.path: folder.ending(".txt") for folder in labelled}
+    pairs = pair(sorted(file for files in folders.values() for file in files), source, ["images", "image"])
+    again = _again(folders, pairs, source)
+    for place, files in again.items():
+        yield Problem("file_skipped", place, f"another file has the image of {len(files)} of these")
     for place, labels in pairs.files.items():
         split = split_within(place, source.root)
         for file in labels:
-            yield Deferred(parse_file, (file, split, pairs.places[place]))
+            if file not in again.get(place, ()):
+                yield Deferred(parse_file, (file, split, pairs.places[place]))
     if source.path.is_dir():
         yield from without_annotation(pairs)
+
+
+def _again(folders: Mapping[Path, Sequence[Path]], pairs: Pairs, source: Source) -> dict[Path, set[Path]]:
+    """By folder, the files of which another has the name, and the image, in a folder that comes before."""
+    first: dict[tuple[str | None, str], list[Path]] = {}
+    again: dict[Path, set[Path]] = {}
+    for folder, files in folders.items():
+        split = split_within(folder, source.root)
+        for file in files:
+            namesakes = first.setdefault((split, file.stem), [])
+            image = _image(file, pairs.places[folder]) if namesakes else None
+            # Without an image nothing tells them apart.
+            if namesakes and image in (None, *(_image(file, pairs.places[one]) for one in namesakes)):
+                again.setdefault(folder, set()).add(file)
+            else:
+                namesakes.append(folder)
+    return again
 
 
 def _has_labels(folder: Folder) -> bool:
@@ -86,6 +99,11 @@ def _rank(folder: Folder) -> tuple[bool, list[int], str]:
     name = str(folder.path)
     version = max((part.partition("labelTxt")[2] for part in folder.path.parts), default="")
     return "hbb" in name.lower(), [-ord(letter) for letter in version] or [0], name
+
+
+def _image(file: Path, places: Places) -> Path | None:
+    found = find_beside(file, places)
+    return found.path if found.exists else None
 
 
 def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage]:

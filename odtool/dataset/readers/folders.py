@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
+from odtool.dataset.readers import documents
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import Source
 
 _OURS = ({"dataset.json", "label_map.pbtxt"}, {"pipeline.config"}, {"predictions.json", "detections.jsonl"})
 """What folders hold that odtool or a training wrote, which are no annotations."""
+_SIGNED = b'"odtool"'
+"""The key by which a dataset.json is odtool's: COCO's annotations have that name, too."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,7 @@ def _listed(root: Path) -> Iterator[Folder]:
         if (entries := _entries(path)) is None:
             continue
         folders, files = entries
-        names = set(files)
-        if path != str(root) and any(marks <= names for marks in _OURS):
+        if path != str(root) and _is_ours(path, files):
             continue
         # macOS leaves "._name" files beside the real ones in archives.
         yield Folder(Path(path), tuple(sorted([name for name in files if not name.startswith(".")])))
@@ -95,6 +97,21 @@ def _entries(path: str) -> tuple[list[str], list[str]] | None:
     except OSError:
         return None
     return folders, files
+
+
+def _is_ours(path: str, files: Sequence[str]) -> bool:
+    names = set(files)
+    marks = next((marks for marks in _OURS if marks <= names), None)
+    return marks is not None and ("dataset.json" not in marks or _SIGNED in documents.ends(Path(path, "dataset.json")))
+
+
+def passed_over(root: Path) -> Iterator[Path]:
+    """Folders below the root that `walk` leaves out for what odtool or a training wrote into them."""
+    for path, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if path != str(root) and _is_ours(path, files):
+            folders.clear()
+            yield Path(path)
 
 
 def _is_entered(path: str, root: str, linked: list[str]) -> bool:
@@ -145,3 +162,13 @@ def split_within(folder: Path, root: Path) -> str | None:
     """The split of the innermost folder below the root whose name speaks of one."""
     parts = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
     return next(filter(None, map(split_of_name, reversed(parts))), None)
+
+
+def steps_between(one: Path, two: Path) -> int:
+    """Steps up and down from one folder to the other."""
+    shared = 0
+    for first, second in zip(one.parts, two.parts, strict=False):
+        if first != second:
+            break
+        shared += 1
+    return len(one.parts) + len(two.parts) - 2 * shared

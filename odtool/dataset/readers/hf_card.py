@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers import documents
-from odtool.dataset.readers.folders import Folder, walk
 from odtool.dataset.types import Source
 
 _CARD = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
@@ -16,22 +16,34 @@ _CARD = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
 _INFOS = ("dataset_infos.json", "dataset_info.json")
 
 
-def class_names(source: Source, likely: Sequence[str]) -> dict[int, str]:
-    """The names of class numbers from a file in the source or right above it; `likely` are features that hold them."""
-    folders = [*walk(source.root), Folder(source.root.parent, ("README.md", *_INFOS))]
-    for folder in folders:
-        for name in sorted(folder.files, key=lambda name: name.lower() != "readme.md"):
-            path = folder.path / name
-            if name.lower() not in ("readme.md", *_INFOS) or not path.is_file():
-                continue
+def class_names(file: Path, source: Source, likely: Sequence[str]) -> dict[int, str]:
+    """The names of a metadata file's class numbers, from the nearest file beside or above it that has any.
+
+    The folder right above the source is the last. `likely` are features that hold class numbers.
+    """
+    for folder in file.parents:
+        for path in _named_so(folder):
             # A card is read at its ends only; its YAML is at the head.
-            if name.lower() == "readme.md":
+            if path.suffix.lower() == ".md":
                 found = card_names(documents.ends(path), path, likely)
             else:
                 found = info_names(documents.read_bytes(path), path, likely)
             if found:
                 return found
+        if folder == source.root.parent:
+            break
     return {}
+
+
+def _named_so(folder: Path) -> list[Path]:
+    """The folder's card, then its infos."""
+    known = ("readme.md", *_INFOS)
+    try:
+        names = [name for name in os.listdir(folder) if name.lower() in known]  # noqa: PTH208 - names alone
+    except OSError:
+        return []  # above the source, where one need not be allowed to look
+    names.sort(key=lambda name: (known.index(name.lower()), name))
+    return [folder / name for name in names if (folder / name).is_file()]
 
 
 def card_names(data: bytes, path: Path, likely: Sequence[str] = ()) -> dict[int, str]:

@@ -45,10 +45,10 @@ def _looks_like(path: Path) -> bool:
 def read(source: Source) -> Iterator[Finding]:
     """Every row, one at a time."""
     found = documents_of(source, _FILES, _looks_like)
-    names = hf_card.class_names(source, _CLASS_KEYS)
     unnamed: set[int] = set()
     for file in found.files:
         own, places = found.split(file), found.places(file)
+        names = hf_card.class_names(file, source, _CLASS_KEYS)
         for number, row in _rows(file):
             name, objects, problems = parse(row, file, number, names)
             for kind, detail in problems:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path, PurePosixPath
 
 from odtool.dataset.image_file import EXTENSIONS
@@ -60,8 +61,16 @@ class ImageSets:
 
 def found_in(folders: Sequence[Folder], kinds: Sequence[str] = tuple(_LISTS)) -> ImageSets | None:
     """The lists in ImageSets/Main, else in ImageSets itself; those of single classes beside them are no splits."""
-    lists = {known: split for known, split in _LISTS.items() if known in kinds}
+    lists = {kind: split for kind, split in _LISTS.items() if kind in kinds}
     splits: dict[Path, dict[str, str]] = {}
+
+    @cache
+    def annotated() -> frozenset[str]:
+        return frozenset(name.rpartition(".")[0] for folder in folders for name in folder.files if _is_annotation(name))
+
+    def known(name: str) -> bool:
+        return name in annotated()
+
     for folder in sorted(folders, key=lambda folder: folder.path.name != "Main"):
         path = folder.path.parent if folder.path.name == "Main" else folder.path
         if path.name != "ImageSets" or path.parent in splits:
@@ -69,22 +78,31 @@ def found_in(folders: Sequence[Folder], kinds: Sequence[str] = tuple(_LISTS)) ->
         files = {file.stem: file for file in folder.ending(".txt")}
         names = {
             name: split
-            for known, split in lists.items()
-            if known in files and not (known == "trainval" and "train" in files)
-            for name in filter(None, map(listed_name, documents.lines_of(files[known])))
+            for kind, split in lists.items()
+            if kind in files and not (kind == "trainval" and "train" in files)
+            for line in documents.lines_of(files[kind])
+            if (name := listed_name(line, known))
         }
-        if any(known in files for known in lists):
+        if any(kind in files for kind in lists):
             splits[path.parent] = names
     return ImageSets(splits) if splits else None
 
 
-def listed_name(line: str) -> str:
-    """'"a b" 1', 'a -1', 'a.jpg' and 'a' all name an image; a comment names none."""
+def _is_annotation(name: str) -> bool:
+    return name.lower().endswith((".xml", ".txt"))
+
+
+def listed_name(line: str, known: Callable[[str], bool] = lambda _: False) -> str:
+    """'"a b" 1', 'a -1', 'a.jpg' and 'a' all name an image; a comment names none.
+
+    Args:
+        known: whether an annotation file has this name, and so 'a 1' is one, not 'a' with the flag of a class.
+    """
     if line.startswith("#"):
         return ""
     if line.startswith('"') and '"' in line[1:]:
         line = line[1:].split('"', maxsplit=1)[0]
-    elif re.search(r"\s-?[01]$", line):
+    elif re.search(r"\s-?[01]$", line) and not known(re.split(r"[/\\]", line)[-1]):
         line = line.rsplit(maxsplit=1)[0]
     name = PurePosixPath(line.strip().replace("\\", "/"))
     return str(name.with_suffix("")) if name.suffix.lower() in (*EXTENSIONS, ".xml") else str(name) if line else ""

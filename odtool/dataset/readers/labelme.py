@@ -32,6 +32,9 @@ _SAMPLES = 5
 """JSON files a folder that are looked into."""
 _AREAS = {"rectangle": 2, "polygon": 3, "rotation": 3, "circle": 2, "mask": 2}
 """Shapes that have a box, and the points they need; an older file without a type has polygons."""
+_PARTS = ("polygon", "mask")
+"""Shapes of which several may be parts of one object, as behind a pole. A box is drawn around a whole object, so
+grouped boxes are objects that belong together: two eyes, one pair."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class _Shape:
     box: Box
     difficult: bool
     group: int | str | None
-    """Shapes of one label and group are parts of one object."""
+    """Outlines of one label and group are parts of one object."""
     points: list[tuple[float, float]]
     kind: str
     outline: Outline | None = None
@@ -155,7 +158,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeFil
     return LabelmeFile(
         image if isinstance(image, str) else "",
         size,
-        tuple(_objects([shape for shape in found if shape is not None])),
+        tuple(_objects([shape for shape in found if shape is not None], problems)),
         tuple(problems),
         _embedded(document.get("imageData"), data),
     )
@@ -228,13 +231,16 @@ def _points(value: Any, where: str, path: Path) -> list[tuple[float, float]]:
     return points
 
 
-def _objects(drawn: list[_Shape]) -> Iterator[ObjectAnnotation]:
-    """One object a shape, or a group of shapes with the same label, as labelme's own converters have it."""
+def _objects(drawn: list[_Shape], problems: list[tuple[str, str]]) -> Iterator[ObjectAnnotation]:
+    """One object a shape, or a group of outlines with the same label, as labelme's own converter to masks has it."""
     groups: dict[tuple[str, Any], list[_Shape]] = {}
     for number, shape in enumerate(drawn):
-        own = (None, number) if shape.group is None else (type(shape.group), shape.group)
+        alone = shape.group is None or shape.kind not in _PARTS
+        own = (None, number) if alone else (type(shape.group), shape.group)
         groups.setdefault((shape.label, own), []).append(shape)
     for (label, _), parts in groups.items():
+        if len(parts) > 1:
+            problems.append(("shapes_joined", f"{len(parts)} outlines of '{label}' with group_id {parts[0].group}"))
         box = around(part.box for part in parts)
         outline = parts[0].outline if len(parts) == 1 else masks.together([part.outline for part in parts])
         yield ObjectAnnotation(label, box, difficult=any(part.difficult for part in parts), outline=outline)

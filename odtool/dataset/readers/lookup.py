@@ -92,7 +92,7 @@ def placed(
         near: where the format has them, the likeliest first.
         others: all folders with images, the likeliest first.
         split: that of the annotations, where the folder does not say it.
-        names: some of those of images or annotation files, of which what is near holds one; without names, any image.
+        names: some of those of images or annotation files, of which one must be near; without names, any image.
     """
     near, root, base = list(near), source.root, place
     if source.images is not None and place.is_relative_to(root):
@@ -129,13 +129,12 @@ def holds_images(folder: Path) -> bool:
 
 
 def _holding(folders: Iterable[Path], names: Sequence[str] | None) -> tuple[list[Path], bool]:
-    """Those of the folders that hold images of the names, and whether these are at least half of them."""
-    folders = list(dict.fromkeys(folders))[:_MOST_FOLDERS]
+    """The folders with images, if these are of the names, and whether they are of at least half of them."""
+    there = list(filter(holds_images, dict.fromkeys(folders)))[:_MOST_FOLDERS]
     if names is None:
-        return list(filter(holds_images, folders)), True
-    images = [image for name in names if (image := _in(_last(name), folders))]
-    there = {image.parent for image in images}
-    return [folder for folder in folders if folder in there], 2 * len(images) >= len(names)
+        return there, True
+    count = len([name for name in names if _in(_last(name), there)])
+    return there if count else [], 2 * count >= len(names)
 
 
 class Found(NamedTuple):

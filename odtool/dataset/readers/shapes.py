@@ -1,11 +1,23 @@
-"""Shapes as bounding boxes: the envelopes of polygons, ellipses, turned rectangles and groups of boxes."""
+"""Shapes as bounding boxes: the envelopes of polygons, ellipses, turned rectangles and groups; pixels or fractions."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
 
-from odtool.dataset.types import Box
+from odtool.dataset.types import Box, Unit
+
+_MOST_FRACTION = 1.1
+"""A fraction may be a hair above 1, by rounding or a box that sticks out; the API itself draws the line here."""
+_SHARE = 0.99
+"""Of the boxes, those that must be fractions for all to be: one bad row in a long file is a bad row."""
+
+
+def unit_of(largest: Iterable[float]) -> Unit:
+    """Whether a file that says nothing of it has fractions or pixels, by the largest number of each of its boxes."""
+    told = [number for number in largest if number > 0]
+    fractions = sum(number <= _MOST_FRACTION for number in told)
+    return "fraction" if told and fractions >= len(told) * _SHARE else "pixel"
 
 
 def envelope(points: Iterable[tuple[float, float]]) -> Box:

@@ -11,6 +11,7 @@ from pathlib import Path
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.folders import image_folders, nearest_first, walk
 from odtool.dataset.readers.lookup import Places, find_image, placed, sample
+from odtool.dataset.readers.shapes import unit_of
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source, Unit
 
@@ -67,7 +68,7 @@ def _columns(line: str) -> tuple[list[str], str]:
 
 
 def read(source: Source) -> Iterator[Finding]:
-    """Every image of the CSV files. A file for all beside files for splits is left out, as it says the same again."""
+    """Every image of the CSV files. A file for all beside files for splits is left out where it says the same again."""
     folders = list(walk(source.root))
     if source.path.is_file():
         files = [source.path]
@@ -76,25 +77,25 @@ def read(source: Source) -> Iterator[Finding]:
     splits = {file: split_of_name(file.stem) or split_of_name(file.parent.name) for file in files}
     if len(files) == 1:
         splits = dict.fromkeys(files)
-    if "train" in splits.values():
-        yield from _skipped(splits)
-        splits = {file: split for file, split in splits.items() if split}
+    of_splits = "train" in splits.values()
     with_images = image_folders(folders)
-    for file, split in splits.items():
+    met: set[Path] = set()
+    for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
         parsed = parse(documents.read_bytes(file), file)
         places = _places(file, source, with_images, sample(list(parsed.images)))
+        images = {name: find_image(name, places, within=source.root) for name in parsed.images}
+        if of_splits:
+            paths = {found.path for found in images.values()}
+            if split is None and paths <= met:
+                yield Problem("file_skipped", file, "its images are in the files for the splits beside it")
+                continue
+            met |= paths
         for name, objects in parsed.images.items():
-            found = find_image(name, places, within=source.root)
+            found = images[name]
             if found.outside:
                 yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
             size = parsed.sizes.get(name)
             yield AnnotatedImage(found.path, file, objects, parsed.unit, split, declared_size=size, match=found.match)
-
-
-def _skipped(splits: dict[Path, str | None]) -> Iterator[Problem]:
-    for file, split in splits.items():
-        if split is None:
-            yield Problem("file_skipped", file, "there are files for the splits beside it")
 
 
 def _places(file: Path, source: Source, with_images: list[Path], names: list[str]) -> Places:
@@ -111,7 +112,7 @@ def _places(file: Path, source: Source, with_images: list[Path], names: list[str
 def parse(data: bytes, path: Path) -> CsvFile:
     """Parses a CSV file's bytes; `path` is only named in errors.
 
-    Coordinates are fractions where the whole file has none above 1, else pixels.
+    Coordinates are fractions where those of the whole file are about 1 at most, else pixels.
 
     Raises:
         DataError: a column is missing, a row is short, or a coordinate is no number.
@@ -124,7 +125,6 @@ def parse(data: bytes, path: Path) -> CsvFile:
     at = {name: columns.index(name) for name in columns}
     images: dict[str, list[ObjectAnnotation]] = {}
     sizes: dict[str, tuple[int, int]] = {}
-    largest = 0.0
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
     try:
         next(rows)
@@ -143,13 +143,13 @@ def parse(data: bytes, path: Path) -> CsvFile:
             if not label and not any(corners):
                 continue  # a row with a name alone is a background image
             box = _box([_point(corner, delimiter) for corner in corners], path, rows.line_num)
-            largest = max(largest, box.xmax, box.ymax, box.xmin, box.ymin)
             if not label:
                 raise documents.broken(path, rows.line_num, "broken CSV: a box without class")
             objects.append(ObjectAnnotation(label, box))
     except csv.Error as error:
         raise documents.broken(path, rows.line_num or 1, f"broken CSV: {error}") from None
-    unit: Unit = "fraction" if 0 < largest <= 1 else "pixel"
+    boxes = (item.box for objects in images.values() for item in objects)
+    unit = unit_of(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
     return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit)
 
 

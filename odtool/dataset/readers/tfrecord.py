@@ -45,9 +45,7 @@ def read(source: Source) -> Iterator[Finding]:
         DataError: a file or record is damaged, or a record is no annotated image.
     """
     folders = list(walk(source.root))
-    files = [source.path]
-    if source.path.is_dir():
-        files = [file for file in _files(folders) if _looks_like(file, named=True)]
+    files = _chosen(source, folders)
     yield from _absent(files)
     places = Places(tuple(image_folders(folders if source.images is None else list(walk(source.images)))))
     seen: set[int] = set()
@@ -86,6 +84,22 @@ def read(source: Source) -> Iterator[Finding]:
             )
 
 
+def display_names(source: Source) -> dict[str, str]:
+    """Display names by name, as the label maps of the records have them."""
+    folders = list(walk(source.root))
+    maps = {_map(file, source, folders) for file in _chosen(source, folders)}
+    found: dict[str, str] = {}
+    for path in sorted(path for path in maps if path):
+        found = label_map.display_names(label_map.read(path)) | found
+    return found
+
+
+def _chosen(source: Source, folders: Iterable[Folder]) -> list[Path]:
+    if source.path.is_dir():
+        return [file for file in _files(folders) if _looks_like(file, named=True)]
+    return [source.path]
+
+
 def _absent(files: Iterable[Path]) -> Iterator[Problem]:
     """Shards that the names of the others speak of."""
     series: dict[tuple[Path, str, str, int], set[int]] = {}
@@ -122,7 +136,13 @@ def _split(file: Path, source: Source) -> str | None:
 
 
 def _names(file: Path, source: Source, folders: Iterable[Folder]) -> dict[int, str]:
-    """Class names by id from the label map nearest to a file: beside it, above it, then anywhere in the source."""
+    """Class names by id."""
+    path = _map(file, source, folders)
+    return {number: name for name, number in label_map.load(path).items()} if path else {}
+
+
+def _map(file: Path, source: Source, folders: Iterable[Folder]) -> Path | None:
+    """The label map nearest to a file: beside it, above it, then anywhere in the source."""
     above = [folder for folder in file.parents if folder.is_relative_to(source.root)]
     maps = [path for folder in folders for path in folder.ending(".pbtxt")]
     maps.sort(
@@ -130,5 +150,5 @@ def _names(file: Path, source: Source, folders: Iterable[Folder]) -> dict[int, s
     )
     for path in maps:
         if re.search(rb"\bitem\s*:?\s*[{<]", documents.ends(path)):
-            return {number: name for name, number in label_map.load(path).items()}
-    return {}
+            return path
+    return None

@@ -91,7 +91,7 @@ def read(source: Source) -> Iterator[Finding]:
         if together:
             yield Deferred(parse_files, (folder, together, places, source.root), files=len(together))
     if source.path.is_dir():
-        yield from _without_xml(_stems(file for _, files in named for file in files), searched)
+        yield from _without_xml(named, searched)
     for folder, name, split in sets.left() if sets else ():
         yield Problem("annotation_missing", folder, f"{name}, listed for {split}, has no XML file")
 
@@ -107,20 +107,31 @@ def _with_splits(
         yield file, split
 
 
-def _without_xml(annotated: array[int], folders: list[Folder]) -> Iterator[Problem]:
+def _without_xml(named: list[tuple[Path, list[str]]], folders: list[Folder]) -> Iterator[Problem]:
     """Images that nobody has annotated: they are no background. One problem a folder.
 
-    Nothing is said where an XML file has no image of its name: they are paired by what is in them then.
+    Nothing is said where most XML files have no image of their name: they are paired by what is in them then.
     """
+    annotated = _stems(file for _, files in named for file in files)
     images = {folder.path: [name for name in folder.files if name.lower().endswith(EXTENSIONS)] for folder in folders}
     pictured = _stems(name for names in images.values() for name in names)
-    if not all(_holds(pictured, stem) for stem in annotated):
+    alone = [folder / file for folder, files in named for file in files if not _holds(pictured, _stem(file))]
+    if 2 * len(alone) > len(annotated):
         return
+    if alone:
+        annotated = array("q", sorted([*annotated, *_stems(map(_spoken_of, alone))]))
     for path, names in images.items():
         others = [name for name in names if not _holds(annotated, _stem(name))]
         if others:
             detail = f"{len(others)} images that no XML file has the name of, such as {others[0]}"
             yield Problem("file_skipped", path, detail)
+
+
+def _spoken_of(path: Path) -> str:
+    """The image that an XML file names within, with an ending."""
+    annotation = parse(documents.read_bytes(path), path)
+    name = PurePosixPath(annotation.filename.replace("\\", "/")).name if annotation else ""
+    return name if name.lower().endswith(EXTENSIONS) else f"{name}."
 
 
 def _stems(names: Iterable[str]) -> array[int]:

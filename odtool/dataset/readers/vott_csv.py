@@ -9,7 +9,8 @@ from pathlib import Path
 
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.listing import Entry, Listing, documents_of, first_like, spellings
-from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source, Unit
+from odtool.dataset.readers.shapes import unit_of
+from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _COLUMNS = ("image", *_CORNERS, "label")
@@ -74,9 +75,9 @@ def parse(data: bytes, path: Path) -> Listing:
                 problems.append(("label_missing", f"line {rows.line_num}: a box in {cells['image']} without label"))
     except csv.Error as error:
         raise documents.broken(path, rows.line_num or 1, f"broken CSV: {error}") from None
-    boxes = [item.box for objects in images.values() for item in objects]
+    boxes = (item.box for objects in images.values() for item in objects)
     # VoTT writes pixels; what was made from it by hand may be fractions, as in the tutorials' CSV.
-    unit: Unit = "fraction" if boxes and all(max(box.xmax, box.ymax) <= 1 for box in boxes) else "pixel"
+    unit = unit_of(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
     entries = (Entry(spellings(name) or (name,), tuple(objects), unit=unit) for name, objects in images.items())
     return Listing(tuple(entries), tuple(problems))
 

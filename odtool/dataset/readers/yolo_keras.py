@@ -8,7 +8,7 @@ from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, rows
-from odtool.dataset.readers.folders import Folder, image_folders, nearest_first, walk
+from odtool.dataset.readers.folders import Folder, image_folders, nearest_first, steps_between, walk
 from odtool.dataset.readers.lookup import find_image, placed, sample
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
@@ -85,7 +85,7 @@ def read(source: Source) -> Iterator[Finding]:
 def _list_for(file: Path, folders: Sequence[Folder], source: Source) -> Path:
     """The list of classes in the file's folder, or in the nearest one to it."""
     above = [] if source.path.is_dir() else [Folder(file.parent.parent, _file_names(file.parent.parent))]
-    near = sorted([*folders, *above], key=lambda folder: _apart(folder.path, file.parent))
+    near = sorted([*folders, *above], key=lambda folder: steps_between(folder.path, file.parent))
     for folder in near:
         for name in folder.files:
             if _LIST.search(name):
@@ -95,12 +95,6 @@ def _list_for(file: Path, folders: Sequence[Folder], source: Source) -> Path:
 
 def _file_names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.name for path in folder.iterdir() if path.is_file()))
-
-
-def _apart(one: Path, two: Path) -> int:
-    """Steps from one folder to the other."""
-    shared = len([1 for first, second in zip(one.parts, two.parts, strict=False) if first == second])
-    return len(one.parts) + len(two.parts) - 2 * shared
 
 
 def _without_blank_end(lines: list[str]) -> list[str]:

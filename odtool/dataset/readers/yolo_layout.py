@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers import documents
-from odtool.dataset.readers.folders import Folder
+from odtool.dataset.readers.folders import Folder, steps_between
 from odtool.dataset.splits import split_of_name
 from odtool.errors import DataError
 
 YAML = (".yaml", ".yml")
 NAME_LISTS = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt", "names.txt", "predefined_classes.txt")
+
+_NULLS = ("", "~", "null", "Null", "NULL")
+"""How YAML writes that there is nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +42,21 @@ def looks_like(path: Path) -> bool:
     return b"names" in starts and bool({b"train", b"val", b"test"} & set(starts))
 
 
-def layout_file(folders: Sequence[Folder]) -> Path | None:
-    """The nearest data.yaml, else obj.data, else list of names."""
-    for suffixes in (YAML, (".data",)):
-        for folder in folders:
-            for file in folder.ending(*suffixes):
-                if looks_like(file):
-                    return file
-    for folder in folders:
-        for file in [*(folder.path / name for name in folder.files if name in NAME_LISTS), *folder.ending(".names")]:
-            return file
-    return None
+def documents_in(folder: Folder) -> list[Path]:
+    """Files that name classes and splits, the likeliest first: data.yaml, another YAML, obj.data."""
+    yamls = sorted(folder.ending(*YAML), key=lambda file: file.stem.lower() not in ("data", "dataset"))
+    return [file for file in (*yamls, *folder.ending(".data")) if looks_like(file)]
+
+
+def lists_in(folder: Folder) -> list[Path]:
+    """Lists of names, the likeliest first."""
+    known = [folder.path / name for name in NAME_LISTS if name in folder.files]
+    return [*known, *(file for file in folder.ending(".names") if file.name not in NAME_LISTS)]
+
+
+def nearest_list(lists: Iterable[Path], place: Path) -> Path:
+    """The list of a folder of labels: the nearest in it or above it, else the nearest of all."""
+    return min(lists, key=lambda file: (not place.is_relative_to(file.parent), steps_between(file.parent, place)))
 
 
 def load(file: Path) -> Layout:
@@ -66,13 +73,15 @@ def layout_of_yaml(data: bytes, file: Path) -> Layout:
     document = documents.yaml_of(data, file)
     if not isinstance(document, dict):
         raise DataError(f"{file}: not a mapping", "A data.yaml has names, train and val.")
+    # Every scalar comes as text, these too.
+    document = {key: value for key, value in document.items() if value not in _NULLS}
     base = document.get("path", "")
     if not isinstance(base, str):
         raise DataError(f"{file}: path is not a text", "Write the data set's folder there, or leave it out.")
     entries: dict[str | None, tuple[str, ...]] = {}
     for key in ("train", "val", "valid", "test"):
         value = document.get(key)
-        given = value if isinstance(value, list) else [value] if value else []
+        given = value if isinstance(value, list) else [] if value is None else [value]
         if not all(isinstance(entry, str) for entry in given):
             raise DataError(f"{file}: {key} is neither a path nor a list of them", "Write folders or list files.")
         if given:
@@ -89,7 +98,11 @@ def _keypoints(shape: Any, file: Path) -> int:
     """kpt_shape is how many points there are, and 2 or 3 numbers for each."""
     if shape is None:
         return 0
-    if not isinstance(shape, list) or len(shape) != 2 or not all(str(one).isdecimal() for one in shape):
+    if (
+        not isinstance(shape, list)
+        or len(shape) != 2
+        or not all(isinstance(one, str) and one.isdecimal() for one in shape)
+    ):
         raise DataError(f"{file}: kpt_shape is not two numbers", "Write as [17, 3], or leave it out.")
     return int(shape[0][:9]) * int(shape[1][:9])
 
@@ -101,9 +114,8 @@ def _names_of_yaml(names: Any, file: Path) -> dict[int, str]:
     made: dict[int, str] = {}
     for key, name in pairs:
         if not isinstance(name, str) or not name.strip() or not str(key).strip().isdecimal():
-            raise DataError(
-                f"{file}: names: {key}: {name} is not a number with a name", "Write names: {0: cat, 1: dog}."
-            )
+            what = f"{key}: {name}"[:60] if isinstance(name, str) else f"{str(key)[:60]}: what follows"
+            raise DataError(f"{file}: names: {what} is not a number with a name", "Write names: {0: cat, 1: dog}.")
         made[int(key)] = name.strip()
     return made
 
@@ -127,21 +139,23 @@ def _listed_names(file: Path) -> dict[int, str]:
     return dict(enumerate(lines))
 
 
-def within(entry: str, base: Path, root: Path) -> Path | None:
+def within(entry: str, base: Path, root: Path, split: str | None = None) -> Path | None:
     """An existing file or folder that an entry leads to from `base` without leaving `root`.
 
     Leading '..' that lead outside are dropped, as Roboflow writes ../train/images into the data set's own folder;
-    so are leading folders that are not there (Darknet's data/train.txt).
+    so are leading folders that are not there (Darknet's data/train.txt), but none that names the split: without it
+    the entries of all splits would lead to one folder. Only where `base` itself is called so it may be left out.
     """
-    parts = [part for part in entry.replace("\\", "/").split("/") if part not in ("", ".")]
-    whole = Path(os.path.normpath(base / entry.replace("\\", "/")))
-    if whole.is_relative_to(os.path.normpath(root)) and _exists(whole):
-        return whole
-    while parts:
-        candidate = Path(os.path.normpath(base.joinpath(*parts)))
+    spelt = entry.replace("\\", "/")
+    parts = [part for part in spelt.split("/") if part not in ("", ".")]
+    needed = [position for position, part in enumerate(parts) if split and split_of_name(part) == split]
+    starts = range(needed[-1] + 1 if needed else len(parts))
+    called = base.absolute().name
+    after = [position + 1 for position, part in enumerate(parts[:-1]) if part == called]
+    for path in (base / spelt, *(base.joinpath(*parts[start:]) for start in (*starts, *after))):
+        candidate = Path(os.path.normpath(path))
         if candidate.is_relative_to(os.path.normpath(root)) and _exists(candidate):
             return candidate
-        parts = parts[1:]
     return None
 
 

@@ -76,7 +76,7 @@ def _labels(configs: model.Configs) -> tuple[dict[int, str], Path]:
     path = Path(next((reader.label_map_path for reader in readers if reader.label_map_path), ""))
     if not path.name:
         raise DataError("the pipeline.config names no label map", "Set train_input_reader.label_map_path.")
-    return {number: name for name, number in label_map.load(path).items()}, path
+    return label_map.labels(path), path
 
 
 @contextmanager

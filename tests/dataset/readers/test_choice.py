@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,10 +94,25 @@ def test_records_and_runs_in_a_workspace_are_passed_over(voc_set: Callable[..., 
     root = voc_set(2)
     for folder, name in (("data", "dataset.json"), ("data", "label_map.pbtxt"), ("train/run", "pipeline.config")):
         (root / folder).mkdir(parents=True, exist_ok=True)
-        (root / folder / name).write_text("{}")
+        (root / folder / name).write_text('{"odtool": "0.1.0"}')
     (root / "data" / "extra.xml").write_text("<annotation></annotation>")
     found = readers.READERS["voc"].read(Source(root))
     assert sum(item.files for item in found if isinstance(item, Deferred)) == 2
+
+
+def test_what_was_passed_over_is_named_where_nothing_else_is_found(tmp_path: Path) -> None:
+    (tmp_path / "runs" / "a").mkdir(parents=True)
+    (tmp_path / "runs" / "a" / "pipeline.config").touch()
+    with pytest.raises(DataError, match=r"no annotations found; runs/a, which odtool or a training wrote"):
+        readers.choose(Source(tmp_path))
+
+
+def test_annotations_with_the_names_of_our_files_are_read(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+    write_image(tmp_path / "set" / "a.jpg")
+    document = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "categories": [{"id": 1, "name": "a"}]}
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps(document))
+    (tmp_path / "set" / "label_map.pbtxt").write_text("item { id: 1 name: 'a' }")
+    assert readers.choose(Source(tmp_path)).name == "coco"
 
 
 def test_images_alone_are_no_detection_set(tmp_path: Path, write_image: Callable[..., Path]) -> None:

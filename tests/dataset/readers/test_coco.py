@@ -216,8 +216,14 @@ def test_without_a_bbox_the_segmentation_gives_the_box(segmentation: Any, box: B
 
 def test_numbers_may_be_text() -> None:
     items = [{"id": "1", "image_id": "0", "category_id": "5", "bbox": ["1", "2.5", "3", "4"], "area": "12"}]
+    items[0]["iscrowd"] = "1"
     item = parse(annotations=items).images[0].objects[0]
-    assert (item.box, item.area) == (Box(1, 2.5, 4, 6.5), 12)
+    assert (item.box, item.area, item.is_crowd) == (Box(1, 2.5, 4, 6.5), 12, True)
+
+
+def test_ids_are_the_same_as_whole_numbers_floats_and_text() -> None:
+    items = [{"id": 1, "image_id": 7.0, "category_id": " 5 ", "bbox": [1, 2, 3, 4]}]
+    assert [image.id for image in parse(annotations=items).images if image.objects] == ["7"]
 
 
 def test_two_entries_with_one_file_are_one_image() -> None:
@@ -251,3 +257,24 @@ def test_a_file_for_all_beside_those_of_the_splits_is_read_only_for_what_they_la
     assert own == [("a", "train"), ("b", "val")]
     assert [image.path.stem for image in images if not image.split] == (["a", "b", "c"] if more else [])
     assert ("file_skipped" in {problem.kind for problem in problems}) is not more
+
+
+@pytest.mark.parametrize("stems", ["ab", "a"])
+def test_a_file_of_another_kind_is_read_where_it_has_further_images(tmp_path: Path, stems: str) -> None:
+    for file, names in {"instances_default": "a", "labels": stems}.items():
+        images = [{"id": number, "file_name": f"{stem}.jpg"} for number, stem in enumerate(names)]
+        (tmp_path / f"{file}.json").write_text(json.dumps(document(images=images)))
+    images, problems = findings(tmp_path)
+    assert "".join(image.path.stem for image in images) == ("aab" if stems == "ab" else "a")
+    skipped = [problem for problem in problems if problem.kind == "file_skipped"]
+    assert [problem.file.name for problem in skipped] == ([] if stems == "ab" else ["labels.json"])
+
+
+def test_equal_names_in_another_folder_are_not_taken_for_the_same_images(
+    tmp_path: Path, write_image: Callable[..., Path]
+) -> None:
+    for place, name in (("a", "instances.json"), ("b", "person_keypoints.json")):
+        write_image(tmp_path / place / "a.jpg")
+        (tmp_path / place / name).write_text(json.dumps(document(images=[{"id": 0, "file_name": "a.jpg"}])))
+    images, _ = findings(tmp_path)
+    assert sorted(image.path.parent.name for image in images) == ["a", "b"]

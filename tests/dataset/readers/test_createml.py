@@ -47,6 +47,8 @@ def test_x_and_y_are_the_centre(image: Any) -> None:
 def test_normalised_boxes_are_seen_by_the_range_of_the_whole_file() -> None:
     images = [{"image": "a.jpg", "annotations": [annotation(0.5, 0.5, 1, 0.5)]}, {"image": "b.jpg", "annotations": []}]
     assert [entry.unit for entry in parse(*images).entries] == ["fraction", "fraction"]
+    images[1]["annotations"] = [annotation(0.5, 0.5, 1.00001, 0.5)]
+    assert [entry.unit for entry in parse(*images).entries] == ["fraction", "fraction"]
     images[1]["annotations"] = [annotation(20, 30, 10, 20)]
     assert [entry.unit for entry in parse(*images).entries] == ["pixel", "pixel"]
 

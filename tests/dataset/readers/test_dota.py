@@ -89,6 +89,28 @@ def test_of_several_versions_the_newest_is_read_and_oriented_boxes_before_horizo
     }
 
 
+def test_equal_names_in_two_folders_with_images_of_their_own_are_two_images(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    for part, names in {"a": ("P1", "P2"), "b": ("P1", "P3")}.items():
+        (tmp_path / part / "labelTxt").mkdir(parents=True)
+        for name in names:
+            write_image(tmp_path / part / "images" / f"{name}.png")
+            (tmp_path / part / "labelTxt" / f"{name}.txt").write_text(LINE)
+    (tmp_path / "b" / "labelTxt-v2").mkdir()
+    (tmp_path / "b" / "labelTxt-v2" / "P3.txt").write_text(LINE)
+    images, problems = found(dota.read, Source(tmp_path))
+    assert {(image.source.parent.name, image.path.relative_to(tmp_path).as_posix()) for image in images} == {
+        ("labelTxt", "a/images/P1.png"),
+        ("labelTxt", "a/images/P2.png"),
+        ("labelTxt", "b/images/P1.png"),
+        ("labelTxt-v2", "b/images/P3.png"),
+    }
+    (problem,) = problems
+    assert (problem.kind, problem.file) == ("file_skipped", tmp_path / "b" / "labelTxt")
+    assert problem.detail == "another file has the image of 1 of these"
+
+
 def test_the_version_counts_where_the_folder_below_it_has_none(tmp_path: Path, found: Any) -> None:
     for version in ("v1.0", "v1.5"):
         (tmp_path / f"train/labelTxt-{version}/labelTxt").mkdir(parents=True)

@@ -119,6 +119,23 @@ def test_split_folders_with_and_without_a_card(tmp_path: Path, write_image: Any,
     assert [item.kind for item in found if isinstance(item, Problem)] == ([] if with_card else ["class_unnamed"])
 
 
+@pytest.mark.parametrize("card", ["README.md", "dataset_infos.json"])
+def test_each_set_has_the_names_of_the_card_that_is_nearest(tmp_path: Path, card: str) -> None:
+    row = {"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 3, 4]], "categories": [0]}}
+    for folder in ("one", "two/train", "three"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "metadata.jsonl").write_text(json.dumps(row))
+    for folder, name in (("one", "cat"), ("two", "dog")):
+        head = CARD.replace("'0': cat", f"'0': {name}")
+        infos = json.dumps({"features": {"category": {"_type": "ClassLabel", "names": [name]}}})
+        (tmp_path / folder / card).write_text(head if card == "README.md" else infos)
+    (tmp_path / "README.md").write_text("# Three sets\n")
+    found = list(hf_imagefolder.read(Source(tmp_path)))
+    labels = {item.source.parent.name: item.objects[0].label for item in found if isinstance(item, AnnotatedImage)}
+    assert labels == {"one": "cat", "train": "dog", "three": "0"}
+    assert [item.file.parent.name for item in found if isinstance(item, Problem)] == ["three"]
+
+
 def test_a_csv_with_objects_and_folders_in_its_names(tmp_path: Path, write_image: Any) -> None:
     write_image(tmp_path / "test" / "a.jpg")
     (tmp_path / "metadata.csv").write_text(

@@ -57,6 +57,16 @@ def test_what_a_line_names(line: str, name: str) -> None:
     assert listed_name(line) == name
 
 
+def test_a_name_that_ends_as_a_flag_does_is_kept_where_a_file_has_it(tmp_path: Path) -> None:
+    folder = tmp_path / "Annotations"
+    folder.mkdir()
+    for name in ("im 0", "im 1", "im", "a"):
+        (folder / f"{name}.XML").touch()
+    sets = lists(tmp_path, ImageSets__Main__train="im 0\nim  1\nsub/im 1\na -1", ImageSets__Main__val="im 0 1")
+    assert sets is not None
+    assert sets.splits[tmp_path] == {"im 0": "val", "im": "train", "sub/im 1": "train", "a": "train"}
+
+
 def test_what_no_folder_with_lists_stands_above_is_not_spoken_of(tmp_path: Path) -> None:
     sets = lists(tmp_path, y1__ImageSets__Main__train="1", y2__ImageSets__Main__val="1")
     assert sets is not None

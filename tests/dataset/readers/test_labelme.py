@@ -113,12 +113,20 @@ def test_shapes_without_label_or_points_are_counted() -> None:
     assert [kind for kind, _ in parsed.problems] == ["label_missing", "box_missing", "box_missing"]
 
 
-def test_shapes_of_one_label_and_group_are_one_object() -> None:
-    left, right = [[1, 2], [3, 4]], [[10, 1], [20, 3]]
-    grouped = [shape("rectangle", left, group_id=1), shape("rectangle", right, group_id=1)]
+def test_outlines_of_one_label_and_group_are_one_object() -> None:
+    left, right = [[1, 2], [3, 2], [3, 4]], [[10, 1], [20, 1], [20, 3]]
+    grouped = [shape("polygon", left, group_id=1), shape("polygon", right, group_id=1)]
     assert boxes(*grouped) == [Box(1, 1, 20, 4)]
-    assert len(boxes(*grouped, shape("rectangle", left), shape("rectangle", left))) == 3
-    assert len(boxes(grouped[0], shape("rectangle", right, "dog", group_id=1))) == 2
+    assert parse(*grouped).problems == (("shapes_joined", "2 outlines of 'cat' with group_id 1"),)
+    assert len(boxes(*grouped, shape("polygon", left), shape("polygon", left))) == 3
+    assert len(boxes(grouped[0], shape("polygon", right, "dog", group_id=1))) == 2
+
+
+@pytest.mark.parametrize("kind", ["rectangle", "circle"])
+def test_grouped_boxes_are_objects_that_belong_together(kind: str) -> None:
+    parsed = parse(*(shape(kind, [[x, 2], [x + 2, 4]], group_id=1) for x in (10, 30)))
+    assert len(parsed.objects) == 2
+    assert not parsed.problems
 
 
 def test_difficult_and_size_are_read() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from odtool.dataset.readers.lookup import Places, find_beside, find_image, find_own, find_stem, placed
+from odtool.dataset.readers.lookup import Places, find_beside, find_image, find_own, find_stem, placed, sample
 from odtool.dataset.types import Source
 
 
@@ -95,6 +95,15 @@ def test_where_few_of_the_images_are_near_the_others_are_looked_for_elsewhere(tm
     places = beside(tmp_path, "images", place="labels", names=["0", "1", "2"])
     matches = [find_image(f"{number}.jpg", places, within=tmp_path).match for number in range(3)]
     assert matches == ["named", "elsewhere", "elsewhere"]
+
+
+def test_a_sample_of_the_names_tells_where_all_are(tmp_path: Path) -> None:
+    names = [str(number) for number in range(120)]
+    touched(*(tmp_path / "train" / name / f"{name}.jpg" for name in names), tmp_path / "val" / "x.jpg")
+    assert len(sample(names)) < 100
+    places = beside(tmp_path, place="train", names=sample(names))
+    assert all(find_image(f"{name}.jpg", places, within=tmp_path).match == "named" for name in names)
+    assert not find_image("x.jpg", places, within=tmp_path).exists
 
 
 def test_folders_above_the_set_are_not_what_a_name_says(tmp_path: Path) -> None:

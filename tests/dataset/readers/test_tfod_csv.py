@@ -41,6 +41,14 @@ def test_rows_are_grouped_by_image_in_any_order_of_columns(text: str) -> None:
 def test_normalised_boxes_are_seen_by_the_range_of_the_whole_file() -> None:
     assert parse(HEADER + "a.jpg,64,48,cat,0.1,0.2,0.9,1\n").unit == "fraction"
     assert parse(HEADER + "a.jpg,64,48,cat,0,0,1,1\nb.jpg,64,48,cat,0,0,1,20\n").unit == "pixel"
+    assert parse(HEADER + "a.jpg,64,48,cat,0.1,0.1,1.0001,0.5\n").unit == "fraction"
+
+
+def test_one_bad_row_does_not_decide_for_a_long_file() -> None:
+    fractions = HEADER + "a.jpg,64,48,cat,0.1,0.1,0.9,0.5\n" * 200
+    assert parse(fractions + "b.jpg,64,48,cat,0.1,0.1,57,0.5\n").unit == "fraction"
+    pixels = HEADER + "a.jpg,64,48,cat,1,1,30,40\n" * 10
+    assert parse(pixels + "b.jpg,64,48,cat,0,0,1,1\n" * 200).unit == "pixel"
 
 
 def test_a_row_with_a_name_alone_is_background() -> None:
@@ -99,6 +107,19 @@ def test_a_pair_of_files_is_a_split_and_the_file_for_all_is_left_out(shared_data
         "train": 160,
         "test": 40,
     }
+
+
+def test_a_file_with_other_images_beside_those_of_the_splits_is_read(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    for name in ("extra", "test", "train"):
+        (tmp_path / "set" / f"{name}_labels.csv").write_text(f"{HEADER}{name}.jpg,64,48,cat,1,2,3,4\n")
+    found = list(tfod_csv.read(Source(tmp_path / "set")))
+    assert [(item.path.name, item.split) for item in found if isinstance(item, AnnotatedImage)] == [
+        ("test.jpg", "test"),
+        ("train.jpg", "train"),
+        ("extra.jpg", None),
+    ]
+    assert len(found) == 3
 
 
 @given(st.text(alphabet='a.jpg,64cat"1-\n e;nif') | st.text())

@@ -130,6 +130,14 @@ def test_version_3_keeps_files_views_and_options_apart() -> None:
     assert kinds(found) == ["entry_ignored", "shape_skipped"]
 
 
+def test_an_outline_in_a_cell_may_have_any_length() -> None:
+    points = ",".join(map(str, range(40_000)))
+    shape = f'"{{""name"": ""polygon"", ""all_points_x"": [{points}], ""all_points_y"": [{points}]}}"'
+    header = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes\n"
+    found = via.parse_csv(f'{header}a.jpg,1,"{{}}",1,0,{shape},"{{""label"": ""cat""}}"\n'.encode(), PATH)
+    assert found.entries[0].objects[0].box.xmax == 39_999
+
+
 def test_csv_has_json_in_its_cells() -> None:
     rect, dog = json.dumps(RECT).replace('"', '""'), '{""type"":""dog, big""}'
     text = HEADER + f'a.jpg,1,"{{}}",1,0,"{rect}","{dog}"\nb.jpg,1,"{{}}",0,0,"{{}}","{{}}"\n'

@@ -33,8 +33,10 @@ def test_rows_are_grouped_by_image() -> None:
     }
 
 
-@pytest.mark.parametrize(("corners", "unit"), [("0.1,0.2,0.9,1", "fraction"), ("0.1,0.2,1.5,1", "pixel")])
-def test_coordinates_of_at_most_one_are_fractions(corners: str, unit: str) -> None:
+@pytest.mark.parametrize(
+    ("corners", "unit"), [("0.1,0.2,0.9,1", "fraction"), ("0.1,0.2,1.0001,1", "fraction"), ("0.1,0.2,1.5,1", "pixel")]
+)
+def test_coordinates_of_about_one_at_most_are_fractions(corners: str, unit: str) -> None:
     assert vott_csv.parse(f'{HEADER}"a.jpg",{corners},"cat"\n'.encode(), PATH).entries[0].unit == unit
 
 

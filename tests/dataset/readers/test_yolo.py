@@ -57,6 +57,12 @@ def test_an_empty_file_is_background() -> None:
     [
         ("0 0.5 0.5 0.5 0.5\n0 0.5 0.5", "a.txt:2: not a YOLO line: 3 numbers"),
         ("cat 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line"),
+        ("1.7 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class is not a whole number from 0"),
+        ("-1 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
+        ("-0.5 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
+        ("inf 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
+        ("nan 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
+        ("0 0.5 x 0.5 0.5", "a.txt:1: not a YOLO line: '0 0.5 x"),
         ("2 0.5 0.5 0.5 0.5", "a.txt:1: class 2 has no name in data.yaml"),
         ("0 0.1 0.2 0.3 0.4 0.5 0.6 0.7", "a.txt:1: not a YOLO line: 8 numbers"),
     ],
@@ -65,6 +71,24 @@ def test_a_line_that_is_none_of_these_is_named(text: str, says: str) -> None:
     with pytest.raises(DataError) as error:
         boxes(text)
     assert says in error.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("0 .5 .5 .2 .2\n", True),
+        ("0.0 0.5 0.5 0.2 0.2", True),
+        ("0.000000000000000000e+00 5e-1 5e-1 2e-1 2e-1", True),
+        ("0.5 0.5 0.5 0.2 0.2", False),
+        ("-1 0.5 0.5 0.2 0.2", False),
+        ("inf 0.5 0.5 0.2 0.2", False),
+        ("cat 0.5 0.5 0.2 0.2", False),
+        ("0 10 20 30 40", False),
+    ],
+)
+def test_labels_are_seen_by_the_class_and_fractions_of_their_first_line(tmp_path: Path, text: str, label: bool) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    assert yolo.is_label(tmp_path / "a.txt") == label
 
 
 @pytest.mark.parametrize(
@@ -90,6 +114,13 @@ def test_a_broken_yaml_is_named(text: str, says: str) -> None:
 )
 def test_names_stay_the_text_they_are(names: str) -> None:
     assert yolo_layout.layout_of_yaml(f"{names}\ntrain: x\n".encode(), YAML).names == {0: "no", 1: "1e3"}
+
+
+@pytest.mark.parametrize("nothing", ["", "~", "null", "Null"])
+def test_a_null_is_nothing(nothing: str) -> None:
+    text = f"path: {nothing}\ntrain: x\nval: {nothing}\ntest: {nothing}\nkpt_shape: {nothing}\nnames: [cat]\n"
+    layout = yolo_layout.layout_of_yaml(text.encode(), YAML)
+    assert (layout.base, layout.entries, layout.keypoints) == ("", {"train": ("x",)}, 0)
 
 
 @pytest.fixture
@@ -136,7 +167,7 @@ def test_labels_replace_the_last_folder_named_images(tmp_path: Path, write_image
 
 
 def test_a_split_that_is_not_there_is_a_problem_and_none_at_all_an_error(ultralytics: Path) -> None:
-    (ultralytics / "data.yaml").write_text("names: [cat]\ntrain: images/train\ntest: nowhere\n")
+    (ultralytics / "data.yaml").write_text("names: [cat]\ntrain: images/train\nval: images/val\ntest: nowhere\n")
     assert findings(Source(ultralytics))[1] == ["split_missing"]
     (ultralytics / "data.yaml").write_text("names: [cat]\ntrain: nowhere\n")
     with pytest.raises(DataError, match="none of its images is in"):
@@ -264,3 +295,18 @@ def test_labels_are_found_for_images_that_lie_elsewhere(tmp_path: Path, images: 
         ("train", ["cat"]),
         ("val", ["dog"]),
     ]
+
+
+@pytest.mark.parametrize("other", ["images/a.png", "images/more/a.jpg"])
+def test_a_text_file_of_two_images_is_told_of_but_not_an_image_listed_twice(tmp_path: Path, other: str) -> None:
+    for file in ("images/a.jpg", other, "images/b.jpg"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).touch()
+    (tmp_path / "labels").mkdir()
+    for name in "ab":
+        (tmp_path / "labels" / f"{name}.txt").write_text("0 0.5 0.5 0.5 0.5")
+    (tmp_path / "train.txt").write_text(f"images/a.jpg\n{other}\nimages/b.jpg\nimages/b.jpg\n")
+    (tmp_path / "data.yaml").write_text("train: train.txt\nnames: [cat]\n")
+    images, problems = findings(Source(tmp_path))
+    assert [len(image.objects) for image in images] == [1, 1, 1, 1]
+    assert problems == ["label_shared"]
