@@ -68,6 +68,7 @@ CATALOGUE: dict[str, Check] = {
     "image_alpha": Check("info", "kept; TensorFlow drops it; --fix-images flattens onto white"),
     "image_cmyk": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_duplicate": Check("info", "kept; it counts more than once"),
+    "image_elsewhere": Check("info", "found by its name in another folder than the nearest"),
     "image_gray": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_missing": Check("error", "image left out"),
     "image_palette": Check("info", "kept; TensorFlow decodes it to RGB"),

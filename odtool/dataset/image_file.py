@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import errno
 import os
 import struct
 from collections.abc import Callable
@@ -92,7 +93,8 @@ def read_header(path: Path, extent: Extent | None = None) -> ImageHeader:
     try:
         if extent and extent.encoded:
             return header_of(read_bytes(path, extent))
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Without waiting for whoever may write into a pipe: seeking in one is an error, below.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         raise ImageError("image_missing", "no such file") from None
     except ImageError:
@@ -111,7 +113,8 @@ def read_header(path: Path, extent: Extent | None = None) -> ImageHeader:
 
         return _header(head, size, read)
     except OSError as error:
-        raise ImageError("image_unreadable", error.strerror or str(error)) from None
+        what = "a pipe, not a file" if error.errno == errno.ESPIPE else error.strerror or str(error)
+        raise ImageError("image_unreadable", what) from None
     except (struct.error, IndexError):
         raise ImageError("image_truncated", "the file ends within its header") from None
     finally:

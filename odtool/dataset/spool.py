@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +70,12 @@ class Index:
         for position in positions:
             self.labels.extend([numbers[number] for number in labels[ends[position] : ends[position + 1]]])
             self.ends.append(len(self.labels))
+
+    def without(self, gone: Collection[int]) -> Index:
+        """The images but for those at some positions."""
+        kept = Index()
+        kept.extend(self, 0, [position for position in range(len(self)) if position not in gone])
+        return kept
 
     def _copied(self) -> tuple[array[int], ...]:
         return self.lengths, self.keys, self.splits, self.bytes, self.groups, self.fingerprints

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from odtool.dataset import checks, image_file, masks, repair, tiles
 from odtool.dataset import classes as class_names
 from odtool.dataset.checks import Rules
+from odtool.dataset.claims import Claims
 from odtool.dataset.classes import ALL_CLASSES, Changes, ClassChoice
 from odtool.dataset.grouping import Grouping
 from odtool.dataset.image_file import ImageError, ImageHeader
@@ -73,6 +74,10 @@ class _Result:
     classes: dict[str, Path]
     changes: Changes
     keypoints: set[int]
+    places: dict[int, int] = field(default_factory=dict)
+    """Position → 64 bits that say where the image lies, of those whose key is the format's own id."""
+    unsure: set[int] = field(default_factory=set)
+    """Positions of images that may not be those that their annotations mean."""
 
 
 def survey(
@@ -97,17 +102,17 @@ def survey(
         report: called now and then with the number of images read, and no bytes.
     """
     made = Survey(spool.index)
-    seen: set[int] = set()
+    claims = Claims()
     tasks = (_Task(source, chunk, rules, chosen, grouping, tiling, keep) for source, chunk in _chunks(findings))
     for result in crew.map(_examine, tasks, alone=_ALONE):
-        problems, new = result.problems, []
+        problems, new = result.problems, list[int]()
         for position, key in enumerate(result.piece.index.keys):
-            if key in seen:
-                source, name = result.said[position]
-                problems.append(Problem("image_repeated", Path(source), f"{name} has been annotated before"))
-            else:
-                seen.add(key)
+            place, there = result.places.get(position, key), len(made.index) + len(new)
+            gets, problem = claims.settle(key, place, result.said[position], there, sure=position not in result.unsure)
+            if gets:
                 new.append(position)
+            if problem:
+                problems.append(problem)
         spool.add(result.piece, new)
         for problem in problems:
             made.count(problem)
@@ -117,6 +122,8 @@ def survey(
         made.changes.update(result.changes)
         made.keypoints |= result.keypoints
         report(len(made.index), 0)
+    if claims.gone:
+        made.index = made.index.without(claims.gone)
     return made
 
 
@@ -146,9 +153,14 @@ def _examine(task: _Task) -> _Result:
         if isinstance(header, Problem):
             result.problems.append(header)
         elif isinstance(item, AnnotatedImage) and (checked := _checked(item, header, task, result)):
-            kept.append((checked, _group(item, task, result.problems)))
-    for checked, group in kept:
+            kept.append((checked, _group(item, task, result.problems), item.source_id is not None))
+    for checked, group, identified in kept:
         lay(checked, result.piece, group, task.keep)
+        position = len(result.said)
+        if identified and not checked.image.extent:
+            result.places[position] = key_of(f"{task.source.prefix}{_path_within(checked.image, task.source)}\0")
+        if checked.image.match != "named":
+            result.unsure.add(position)
         result.said.append((str(checked.image.source), checked.image.name))
     return result
 
@@ -168,6 +180,8 @@ def _checked(image: AnnotatedImage, header: ImageHeader, task: _Task, result: _R
     objects = class_names.apply(image.objects, task.chosen, result.changes)
     named = replace(image, objects=objects, source_id=_identity(image, task.source))
     checked, problems = checks.check_image(named, header, task.rules)
+    if image.match == "elsewhere":
+        problems.append(Problem("image_elsewhere", image.path, f"in {image.source}"))
     result.problems.extend([replace(problem, image=named.source_id or "") for problem in problems])
     for annotation in objects:
         result.classes.setdefault(annotation.label, image.source)

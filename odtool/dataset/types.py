@@ -12,6 +12,9 @@ from odtool.dataset.pickling import by_position
 
 Level = Literal["info", "warning", "error"]
 Unit = Literal["pixel", "fraction"]
+Match = Literal["named", "namesake", "elsewhere"]
+"""How an image was found. 'named': where its annotation says, or beside it. 'namesake': by the last part of its name
+alone, so that it may be another image. 'elsewhere': the same, and not in the folder nearest to the annotation."""
 
 
 @by_position
@@ -119,6 +122,8 @@ class AnnotatedImage:
     """Width and height in pixels as the annotation claims them; only compared, never used."""
     extent: Extent | None = None
     """Where in `path` the image lies; None where it is the whole file."""
+    match: Match = "named"
+    """How sure it is that this is the image that the annotation means."""
 
     @property
     def name(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -81,6 +82,13 @@ def test_what_is_no_image_is_unreadable(tmp_path: Path, content: bytes, kind: st
     with pytest.raises(ImageError) as error:
         read_header(tmp_path / "a.jpg")
     assert error.value.kind == kind
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    with pytest.raises(ImageError) as refused:
+        read_header(tmp_path / "a.jpg")
+    assert refused.value.kind == "image_unreadable"
 
 
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:

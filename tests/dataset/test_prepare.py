@@ -400,3 +400,45 @@ def test_a_set_of_which_no_image_can_be_used_is_refused_with_the_gravest_problem
         run(root, tmp_path / "out")
     assert "the file is empty" in error.value.hint
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("rows", ["yx", "xy"])
+def test_an_image_is_of_the_annotation_that_names_it(
+    tmp_path: Path, write_image: Callable[..., Path], read_records: ReadRecords, rows: str
+) -> None:
+    """Whichever comes first: the other one's image is missing."""
+    for number in range(70):  # more than a chunk
+        write_image(tmp_path / "set" / "x" / f"{number}.jpg", comment=str(number))
+    names = [f"{folder}/{number}.jpg" for folder in rows for number in range(70) if folder == "x" or number < 2]
+    lines = [f"{name},{name[0]},1,2,{20 + len(name)},30" for name in names]
+    (tmp_path / "set" / "labels.csv").write_text("\n".join(["filename,class,xmin,ymin,xmax,ymax", *lines]))
+    settings = Settings((Source(tmp_path / "set"),), tmp_path / "out", val=0)
+    with pytest.raises(DataError, match="another annotation's"):
+        prepare(settings)
+    prepared = prepare(replace(settings, skip_missing=True))
+    assert prepared.summary.problems["image_missing"].count == 2
+    labels = {name: record["image/object/class/text"] for name, record in read_records(tmp_path / "out").items()}
+    assert labels == {f"x/{number}.jpg": [b"x"] for number in range(70)}
+
+
+def test_an_image_of_a_format_with_ids_is_of_the_annotation_that_names_it(
+    tmp_path: Path, write_image: Callable[..., Path], read_records: ReadRecords
+) -> None:
+    write_image(tmp_path / "set" / "a" / "0.jpg")
+    images = [{"id": number, "file_name": name} for number, name in enumerate(("gone/0.jpg", "a/0.jpg"), start=1)]
+    boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [n, 2, 20, 20]} for n in (1, 2)]
+    document = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "cat"}]}
+    (tmp_path / "set" / "a.json").write_text(json.dumps(document))
+    prepared = prepare(Settings((Source(tmp_path / "set"),), tmp_path / "out", val=0, skip_missing=True))
+    assert prepared.summary.problems["image_missing"].count == 1
+    assert list(read_records(tmp_path / "out")) == ["2"]
+
+
+def test_an_image_that_is_found_elsewhere_is_counted(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+    write_image(tmp_path / "set" / "images" / "a" / "0.jpg", comment="0")
+    write_image(tmp_path / "set" / "rest" / "1.jpg", comment="1")
+    rows = [f"{number}.jpg,cat,1,2,20,30" for number in range(2)]
+    (tmp_path / "set" / "labels.csv").write_text("\n".join(["filename,class,xmin,ymin,xmax,ymax", *rows]))
+    prepared = prepare(Settings((Source(tmp_path / "set"),), tmp_path / "out", val=0))
+    assert prepared.summary.problems["image_elsewhere"].count == 1
+    assert prepared.first["image_elsewhere"].file.name == "1.jpg"

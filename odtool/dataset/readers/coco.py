@@ -7,7 +7,8 @@ from pathlib import Path
 
 from odtool.dataset.readers import documents
 from odtool.dataset.readers.coco_document import CocoFile, parse
-from odtool.dataset.readers.folders import find_image, image_folders, nearest_first, walk
+from odtool.dataset.readers.folders import image_folders, nearest_first, walk
+from odtool.dataset.readers.lookup import Places, find_image, placed, sample
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 from odtool.errors import DataError
@@ -97,7 +98,7 @@ def read(source: Source) -> Iterator[Finding]:
 def _findings(
     parsed: CocoFile, file: Path, source: Source, with_images: list[Path], *, alone: bool
 ) -> Iterator[Finding]:
-    places = _places(file, source, with_images)
+    places = _places(file, source, with_images, sample([image.file_name for image in parsed.images]))
     split = _split(file, source)
     for kind, detail in parsed.problems:
         yield Problem(kind, file, detail)
@@ -107,7 +108,15 @@ def _findings(
             yield Problem("path_outside", file, f"'{image.file_name}' leads outside {source.root}")
         # Ids start anew in each file, so they name an image only where there is one file.
         identity = image.id if alone else None
-        yield AnnotatedImage(found.path, file, image.objects, split=split, source_id=identity, declared_size=image.size)
+        yield AnnotatedImage(
+            found.path,
+            file,
+            image.objects,
+            split=split,
+            source_id=identity,
+            declared_size=image.size,
+            match=found.match,
+        )
 
 
 def _kind(file: Path, *, pointed: bool = False) -> int:
@@ -150,7 +159,7 @@ def _subject(file: Path) -> str:
     return next((name.removeprefix(kind) for kind in _RANKS if kind and name.startswith(kind)), f"?{name}")
 
 
-def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:
+def _places(file: Path, source: Source, with_images: list[Path], names: list[str]) -> Places:
     """Where the images of a file may lie, the likeliest first: folders named for its split before the others."""
     if source.images is not None:
         base = source.images
@@ -164,7 +173,7 @@ def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:
     near = [place for place in near if place.is_relative_to(source.root) or source.images or place.name == "images"]
     near = [place for place in near if place.is_dir()]
     if split:
-        return list(dict.fromkeys([*named, *of_split, *near, *folders]))
-    if source.images is not None:
-        return folders
-    return list(dict.fromkeys([*near, *folders]))
+        near = [*named, *of_split, *near]
+    elif source.images is not None:
+        near = []
+    return placed(near, folders, file.parent, source, split=split, names=names)

@@ -10,7 +10,8 @@ from pathlib import Path
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import cvat_document, documents
 from odtool.dataset.readers.cvat_document import CvatImage, Task, Track
-from odtool.dataset.readers.folders import Folder, find_image, nearest_first, walk
+from odtool.dataset.readers.folders import Folder, nearest_first, walk
+from odtool.dataset.readers.lookup import Places, find_image, placed
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 
@@ -69,7 +70,7 @@ def read(source: Source) -> Iterator[Finding]:
 def _of_file(file: Path, source: Source, with_images: Sequence[Folder]) -> Iterator[Finding]:
     tasks: dict[str, Task] = {}
     videos: dict[str, _Video] = {}
-    places: dict[str, list[Path]] = {}  # where the images of a subset lie
+    places: dict[str, Places] = {}  # where the images of a subset lie
     with open(file, "rb") as stream:
         for item in cvat_document.parse(stream, file, with_outlines=source.masks):
             if isinstance(item, Task):
@@ -92,26 +93,24 @@ def _of_file(file: Path, source: Source, with_images: Sequence[Folder]) -> Itera
 
 
 def _of_image(
-    image: CvatImage, file: Path, subset: str, places: Sequence[Path], source: Source
+    image: CvatImage, file: Path, subset: str, places: Places, source: Source
 ) -> Iterator[AnnotatedImage | Problem]:
     found = find_image(image.name, places, within=source.root)
     if found.outside:
         yield Problem("path_outside", file, f"'{image.name}' leads outside {source.root}")
     split = split_of_name(subset) or split_of_name(file.stem)
-    yield AnnotatedImage(found.path, file, image.objects, split=split, declared_size=image.size)
+    yield AnnotatedImage(found.path, file, image.objects, split=split, declared_size=image.size, match=found.match)
 
 
-def _places(file: Path, subset: str, source: Source, with_images: Sequence[Folder]) -> list[Path]:
-    """The subset's own folder first, as images of different subsets may have the same name."""
+def _places(file: Path, subset: str, source: Source, with_images: Sequence[Folder]) -> Places:
+    """The subset's own folder, where it has one, as images of different subsets may have the same name."""
     base = source.images or file.parent
     there = nearest_first([folder.path for folder in with_images], file.parent, source)
     own = [folder for folder in there if subset and folder.name == subset]
     # The subset comes from the document, so only folders that were met may be made of it.
-    if source.images is not None:
-        return list(dict.fromkeys([*own, *there, base]))
-    near = [base / "images", base, file.parent.parent / "images"]
+    near = [] if source.images else [base / "images", base, file.parent.parent / "images"]
     known = [place for place in near if place in there or place.is_dir()]
-    return list(dict.fromkeys([*own, *known, *there]))
+    return placed(own or known, [*known, *there, base], file.parent, source, split=split_of_name(subset))
 
 
 def _of_video(video: _Video, file: Path, with_images: Sequence[Folder], source: Source) -> Iterator[Finding]:
@@ -134,9 +133,13 @@ def _of_video(video: _Video, file: Path, with_images: Sequence[Folder], source: 
 def _frames(task: Task, with_images: Sequence[Folder]) -> dict[int, Path]:
     """Image files by frame number: CVAT's frame_000010.png, else names that end with the number."""
     own = [folder for folder in with_images if folder.path.name in (task.name, task.subset)]
+    return _numbered(own) or _numbered(with_images)
+
+
+def _numbered(folders: Sequence[Folder]) -> dict[int, Path]:
     found: dict[int, Path] = {}
     other: dict[int, Path] = {}
-    for folder in [*own, *with_images]:
+    for folder in folders:
         for path in folder.ending(*EXTENSIONS):
             if match := _FRAME.search(path.stem):
                 kind = found if path.stem.lower().startswith("frame_") else other

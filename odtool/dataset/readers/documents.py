@@ -7,6 +7,7 @@ import csv
 import json
 import mmap
 import os
+import stat
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -59,10 +60,19 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"{path}: no such file", "Check the path, or what names it.") from None
 
 
+def regular(path: str, flags: int) -> int:
+    """An opener for `open` that refuses pipes and devices, which would be waited for; raises OSError then."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(f"{path}: not a regular file")
+
+
 def ends(path: Path) -> bytes:
     """The beginning and the end of a file, which is enough to see what it is."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=regular) as stream:
             head = stream.read(_HEAD)
             size = stream.seek(0, 2)
             stream.seek(max(size - _HEAD, len(head)))
@@ -81,7 +91,10 @@ def _as_utf8(data: bytes) -> bytes:
 def contains(path: Path, words: Sequence[bytes]) -> list[bool]:
     """Which of the words stand anywhere in a file, of which no more than a page is in memory at a time."""
     try:
-        with open(path, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text:
+        with (
+            open(path, "rb", opener=regular) as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text,
+        ):
             return [text.find(word) >= 0 for word in words]
     except (OSError, ValueError):
         return [False] * len(words)  # as with its ends

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from odtool.dataset.readers import documents, rows
-from odtool.dataset.readers.folders import Folder, find_stem, split_within, walk
+from odtool.dataset.readers.folders import Folder, split_within, walk
+from odtool.dataset.readers.lookup import Places, find_beside
 from odtool.dataset.readers.pairs import Pairs, pair, without_annotation
 from odtool.dataset.readers.shapes import envelope
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
@@ -80,9 +81,9 @@ def _again(folders: Mapping[Path, Sequence[Path]], pairs: Pairs, source: Source)
         split = split_within(folder, source.root)
         for file in files:
             namesakes = first.setdefault((split, file.stem), [])
-            image = find_stem(file.stem, pairs.places[folder]) if namesakes else None
+            image = _image(file, pairs.places[folder]) if namesakes else None
             # Without an image nothing tells them apart.
-            if namesakes and image in (None, *(find_stem(file.stem, pairs.places[one]) for one in namesakes)):
+            if namesakes and image in (None, *(_image(file, pairs.places[one]) for one in namesakes)):
                 again.setdefault(folder, set()).add(file)
             else:
                 namesakes.append(folder)
@@ -100,11 +101,16 @@ def _rank(folder: Folder) -> tuple[bool, list[int], str]:
     return "hbb" in name.lower(), [-ord(letter) for letter in version] or [0], name
 
 
-def parse_file(path: Path, split: str | None, places: tuple[Path, ...]) -> Iterator[AnnotatedImage]:
+def _image(file: Path, places: Places) -> Path | None:
+    found = find_beside(file, places)
+    return found.path if found.exists else None
+
+
+def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage]:
     """One text file, its image looked for in `places`."""
     objects = parse(documents.read_bytes(path), path)
-    image = find_stem(path.stem, places) or (*places, path.parent)[0] / f"{path.stem}.png"
-    yield AnnotatedImage(image, path, objects, split=split)
+    found = find_beside(path, places)
+    yield AnnotatedImage(found.path, path, objects, split=split, match=found.match)
 
 
 def parse(data: bytes, path: Path) -> tuple[ObjectAnnotation, ...]:

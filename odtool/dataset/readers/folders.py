@@ -1,16 +1,13 @@
-"""Folders of a source: which files are in them, and where the image lies that an annotation names."""
+"""Folders of a source: which files are in them, and which of them are nearest to a place."""
 
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path, PurePosixPath
-from urllib.parse import unquote
+from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents
@@ -21,9 +18,6 @@ _OURS = ({"dataset.json", "label_map.pbtxt"}, {"pipeline.config"}, {"predictions
 """What folders hold that odtool or a training wrote, which are no annotations."""
 _SIGNED = b'"odtool"'
 """The key by which a dataset.json is odtool's: COCO's annotations have that name, too."""
-_SPELT = tuple(spelt for extension in EXTENSIONS for spelt in (extension, extension.upper()))
-_MOST_FOLDERS = 200
-"""Folders in which an image is looked for one after the other."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +65,38 @@ def walk(root: Path) -> Iterator[Folder]:
 def _listed(root: Path) -> Iterator[Folder]:
     within = os.path.realpath(root)
     linked: list[str] = []
-    for path, folders, files in os.walk(root, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        folders[:] = [name for name in folders if _is_entered(f"{path}/{name}", within, linked)]
+    waiting = [str(root)]
+    while waiting:
+        path = waiting.pop()
+        if (entries := _entries(path)) is None:
+            continue
+        folders, files = entries
         if path != str(root) and _is_ours(path, files):
-            folders.clear()
             continue
         # macOS leaves "._name" files beside the real ones in archives.
         yield Folder(Path(path), tuple(sorted([name for name in files if not name.startswith(".")])))
+        inner = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        entered = [f"{path}/{name}" for name in inner if _is_entered(f"{path}/{name}", within, linked)]
+        waiting += reversed(entered)
+
+
+def _entries(path: str) -> tuple[list[str], list[str]] | None:
+    """Folders and files in a folder; None where it cannot be looked into, which is passed over.
+
+    Pipes, sockets and devices are neither: opening one may wait for ever. Links that lead nowhere are files, as
+    whoever reads them says so.
+    """
+    folders, files = list[str](), list[str]()
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    folders.append(entry.name)
+                elif entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path)):  # noqa: PTH110 - for each
+                    files.append(entry.name)
+    except OSError:
+        return None
+    return folders, files
 
 
 def _is_ours(path: str, files: Sequence[str]) -> bool:
@@ -154,112 +172,3 @@ def steps_between(one: Path, two: Path) -> int:
             break
         shared += 1
     return len(one.parts) + len(two.parts) - 2 * shared
-
-
-@dataclass(frozen=True)
-class Found:
-    """Where an image lies."""
-
-    path: Path
-    """An existing file, or where it was expected first."""
-    exists: bool
-    outside: bool = False
-    """The name led outside the folders and only its last part was used."""
-
-
-def find_image(name: str, folders: Sequence[Path], *, within: Path) -> Found:
-    """The image that an annotation names, looked for in the folders in their order.
-
-    A name is untrusted: what leads outside `within` is never opened; its last part is looked for instead.
-    Absolute paths, usually of another machine, are used only where they lead inside. The extension may be wrong.
-    Of equal names in several folders, that is taken whose folder's path ends most like the name's own.
-    """
-    name = name.strip().replace("\\", "/")
-    found = _found(name, folders, within)
-    if not found.exists:
-        for other in _other_spellings(name):
-            if (again := _found(other, folders, within)).exists:
-                return again
-    return found
-
-
-def _other_spellings(name: str) -> Iterator[str]:
-    """macOS takes accents apart, which most others leave whole; and names pass through URLs."""
-    forms = [] if name.isascii() else [unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)]
-    yield from (form for form in dict.fromkeys([*forms, unquote(name)]) if form != name)
-
-
-def _found(name: str, folders: Sequence[Path], within: Path) -> Found:
-    plain = name[2:] if name[1:3] == ":/" else name
-    if "/" in plain and len(folders) > 1:
-        above = PurePosixPath(plain).parts[:-1]
-        folders = _alike_first(tuple(folders), tuple(part for part in above if part not in ("/", ".", "..")))
-    folders = folders[:_MOST_FOLDERS]
-    outside = False
-    if "/" in plain:
-        for candidate in _as_given(plain, folders):
-            if not _inside(candidate, within, folders):
-                outside = outside or not plain.startswith("/")
-            elif _is_file(candidate):
-                return Found(Path(candidate), True)
-    last = plain.rsplit("/", 1)[-1]
-    if last in ("", ".", ".."):
-        return Found(within / "(no name)", False, outside)
-    for folder in folders:
-        if _is_file(f"{folder}/{last}"):
-            return Found(folder / last, True, outside)
-    stem = PurePosixPath(last).stem if PurePosixPath(last).suffix.lower() in EXTENSIONS else last
-    found = find_stem(stem, folders)
-    return Found(found, True, outside) if found else Found((folders[0] if folders else within) / last, False, outside)
-
-
-@lru_cache(maxsize=64)
-def _alike_first(folders: tuple[Path, ...], parts: tuple[str, ...]) -> tuple[Path, ...]:
-    """Folders whose paths end with more of the parts come first; equals keep their order."""
-
-    def alike(folder: Path) -> int:
-        count = 0
-        for one, other in zip(reversed(folder.parts), reversed(parts), strict=False):
-            if one != other:
-                break
-            count += 1
-        return count
-
-    return tuple(sorted(folders, key=alike, reverse=True))
-
-
-def find_stem(stem: str, folders: Sequence[Path]) -> Path | None:
-    """The image with this name and any usual extension."""
-    names = [stem] if stem.isascii() else [stem, *_other_spellings(stem)]
-    for spelt in names:
-        for folder in folders:
-            for extension in _SPELT:
-                if _is_file(f"{folder}/{spelt}{extension}"):
-                    return folder / (spelt + extension)
-    return None
-
-
-# Text in place of Path objects from here on: all this is done for each image in several folders.
-
-
-def _as_given(name: str, folders: Sequence[Path]) -> Iterator[str]:
-    if name.startswith("/"):
-        yield os.path.normpath(name)
-        return
-    for folder in folders:
-        yield os.path.normpath(f"{folder}/{name}")
-
-
-def _inside(path: str, within: Path, folders: Sequence[Path]) -> bool:
-    """Whether the path lies below the source or one of the image folders, by its spelling.
-
-    Links within a source are the user's own and are followed.
-    """
-    return any(path.startswith(f"{os.path.normpath(root)}/") for root in (within, *folders))
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return os.path.isfile(path)  # noqa: PTH113 - see above
-    except ValueError:  # a NUL in the name, before Python 3.12
-        return False

@@ -63,7 +63,7 @@ def read(source: Source) -> Iterator[Finding]:
             if image.outside:
                 yield Problem("path_outside", file, f"line {number}: '{name}' leads outside {source.root}")
             split = own or next(filter(None, map(split_of_name, reversed(name.split("/")[:-1]))), None)
-            yield AnnotatedImage(image.path, file, objects, split=split, declared_size=_size(row))
+            yield AnnotatedImage(image.path, file, objects, split=split, declared_size=_size(row), match=image.match)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers import documents, image_sets, kitti_tracking, rows
-from odtool.dataset.readers.folders import find_stem, split_within, walk
+from odtool.dataset.readers.folders import split_within, walk
 from odtool.dataset.readers.kitti_line import fields_of, object_of
+from odtool.dataset.readers.lookup import Places, find_beside
 from odtool.dataset.readers.pairs import pair, without_annotation
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -85,13 +86,13 @@ def _label_files(files: list[Path]) -> list[Path]:
     return files if any(_looks_like(file) for file in files) else []
 
 
-def parse_file(path: Path, split: str | None, places: tuple[Path, ...]) -> Iterator[AnnotatedImage | Problem]:
+def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage | Problem]:
     """One text file, its image looked for in `places`."""
     parsed = parse(documents.read_bytes(path), path)
     for kind, detail in parsed.problems:
         yield Problem(kind, path, detail)
-    image = find_stem(path.stem, places) or (*places, path.parent)[0] / f"{path.stem}.png"
-    yield AnnotatedImage(image, path, parsed.objects, split=split)
+    found = find_beside(path, places)
+    yield AnnotatedImage(found.path, path, parsed.objects, split=split, match=found.match)
 
 
 def parse(data: bytes, path: Path) -> KittiFile:

@@ -11,7 +11,8 @@ from typing import Any
 
 from odtool.dataset import masks
 from odtool.dataset.readers import documents, values
-from odtool.dataset.readers.folders import find_image, find_stem, split_within, walk
+from odtool.dataset.readers.folders import split_within, walk
+from odtool.dataset.readers.lookup import Places, find_own
 from odtool.dataset.readers.pairs import pair, without_annotation
 from odtool.dataset.readers.shapes import around, ellipse, envelope
 from odtool.dataset.types import (
@@ -99,25 +100,24 @@ def read(source: Source) -> Iterator[Finding]:
 
 
 def parse_file(
-    path: Path, split: str | None, places: tuple[Path, ...], root: Path, with_outlines: bool
+    path: Path, split: str | None, places: Places, root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
-    """One JSON file, its image looked for in its own folder and in `places`."""
+    """One JSON file, its image looked for in `places`; the one that it holds itself comes before a namesake."""
     parsed = parse(documents.read_bytes(path), path, with_outlines=with_outlines)
     for kind, detail in parsed.problems:
         yield Problem(kind, path, detail)
-    found = find_image(parsed.image or path.stem, (path.parent, *places), within=root)
+    found = find_own(parsed.image, path, places, within=root)
     if found.outside:
         yield Problem("path_outside", path, f"'{parsed.image}' leads outside {root}")
-    image: Path | None = found.path if found.exists else find_stem(path.stem, (path.parent, *places))
-    if image is None and parsed.embedded:
+    if parsed.embedded and not (found.exists and found.match == "named"):
         yield _from_within(path, parsed, split, root)
         return
-    if image is None:
+    if not found.exists:
         yield Problem("image_missing", path, f"no such image '{parsed.image}'")
         return
-    if not found.exists and parsed.image:
-        yield Problem("filename_mismatch", path, f"says '{parsed.image}', but {image.name} has its name")
-    yield AnnotatedImage(image, path, parsed.objects, split=split, declared_size=parsed.size)
+    if found.by_file and parsed.image:
+        yield Problem("filename_mismatch", path, f"says '{parsed.image}', but {found.path.name} has its name")
+    yield AnnotatedImage(found.path, path, parsed.objects, split=split, declared_size=parsed.size, match=found.match)
 
 
 def _from_within(path: Path, parsed: LabelmeFile, split: str | None, root: Path) -> AnnotatedImage:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from odtool.dataset import masks
 from odtool.dataset.readers import documents
-from odtool.dataset.readers.folders import find_image, find_stem, split_within, walk
+from odtool.dataset.readers.folders import split_within, walk
+from odtool.dataset.readers.lookup import Places, find_own
 from odtool.dataset.readers.pairs import pair, without_annotation
 from odtool.dataset.readers.shapes import envelope
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
@@ -69,7 +70,7 @@ def read(source: Source) -> Iterator[Finding]:
 
 
 def parse_file(
-    path: Path, split: str | None, places: tuple[Path, ...], root: Path, with_outlines: bool
+    path: Path, split: str | None, places: Places, root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One XML file, its image looked for in `places`."""
     parsed = parse(documents.read_bytes(path), path, with_outlines=with_outlines)
@@ -78,13 +79,12 @@ def parse_file(
         return
     for kind, detail in parsed.problems:
         yield Problem(kind, path, detail)
-    found = find_image(parsed.filename or path.stem, places, within=root)
+    found = find_own(parsed.filename, path, places, within=root)
     if found.outside:
         yield Problem("path_outside", path, f"'{parsed.filename}' leads outside {root}")
-    image = found.path if found.exists else find_stem(path.stem, places) or found.path
-    if image != found.path:
-        yield Problem("filename_mismatch", path, f"says '{parsed.filename}', but {image.name} has its name")
-    yield AnnotatedImage(image, path, parsed.objects, split=split, declared_size=parsed.size)
+    if found.by_file:
+        yield Problem("filename_mismatch", path, f"says '{parsed.filename}', but {found.path.name} has its name")
+    yield AnnotatedImage(found.path, path, parsed.objects, split=split, declared_size=parsed.size, match=found.match)
 
 
 def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeXml | None:

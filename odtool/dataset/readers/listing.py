@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from odtool.dataset.readers.folders import Found, find_image, image_folders, nearest_first, walk
+from odtool.dataset.readers.folders import image_folders, nearest_first, walk
+from odtool.dataset.readers.lookup import Found, Places, find_image, placed, sample
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
 
@@ -48,7 +49,8 @@ class Documents:
         """The problems and images of one of the documents, each image looked for on disk."""
         for kind, detail in listing.problems:
             yield Problem(kind, file, detail)
-        split, places = self.split(file), self.places(file)
+        split = self.split(file)
+        places = self.places(file, sample([entry.names[0] for entry in listing.entries if entry.names]))
         for entry in listing.entries:
             found = locate(entry.names, places, within=self.source.root)
             if found.outside:
@@ -56,23 +58,29 @@ class Documents:
             objects = entry.objects
             if not self.source.masks:
                 objects = tuple(item if item.outline is None else replace(item, outline=None) for item in objects)
-            yield AnnotatedImage(found.path, file, objects, entry.unit, entry.split or split, declared_size=entry.size)
+            own = entry.split or split
+            yield AnnotatedImage(
+                found.path, file, objects, entry.unit, own, declared_size=entry.size, match=found.match
+            )
 
     def split(self, file: Path) -> str | None:
         """By the document's name, else by the innermost folder that speaks of a split."""
         inner = file.relative_to(self.source.root).parent.parts
         return next(filter(None, map(split_of_name, (file.stem, *reversed(inner)))), None)
 
-    def places(self, file: Path) -> list[Path]:
-        """Where the images of a document may lie: beside it, in images/ beside it, then anywhere, the nearest first."""
+    def places(self, file: Path, names: Sequence[str] | None = None) -> Places:
+        """Where the images of a document may lie: beside it, in images/ beside it, then anywhere, the nearest first.
+
+        `names` are some of those that it gives.
+        """
         split = split_of_name(file.stem)
         nearest = nearest_first(self.images, file.parent, self.source, split)
         if self.source.images is not None:
-            return nearest
+            return placed([], nearest, file.parent, self.source, split=split, names=names)
         of_split = [folder for folder in self.images if split and split_of_name(folder.name) == split]
         beside = [file.parent / "images", file.parent.parent / "images"]
         near = [file.parent, *(folder for folder in beside if folder.is_dir())]
-        return list(dict.fromkeys([*of_split, *near, *nearest]))
+        return placed([*of_split, *near], nearest, file.parent, self.source, split=split, names=names)
 
 
 def first_like(path: Path, suffixes: str | tuple[str, ...], looks_like: Callable[[Path], bool]) -> Path | None:
@@ -101,15 +109,16 @@ def documents_of(source: Source, suffixes: str | tuple[str, ...], looks_like: Ca
     return Documents(source, tuple(files), tuple(with_images))
 
 
-def locate(names: Sequence[str], places: Sequence[Path], *, within: Path) -> Found:
-    """The first of the names that is there; else where the first was expected."""
-    first = None
+def locate(names: Sequence[str], places: Places, *, within: Path) -> Found:
+    """What the first of the names leads to that leads surely to an image; else the first image; else the first."""
+    tried = []
     for name in names:
         found = find_image(name, places, within=within)
-        if found.exists:
+        if found.exists and found.match == "named":
             return found
-        first = first or found
-    return first or find_image("", places, within=within)
+        tried.append(found)
+    there = (found for found in tried if found.exists)
+    return next(there, None) or next(iter(tried), None) or find_image("", places, within=within)
 
 
 def spellings(reference: str) -> tuple[str, ...]:

@@ -44,6 +44,8 @@ class Images:
     """File name → positions in `folders`."""
     seen: set[str] = field(default_factory=set)
     """Stems of the images that a table names."""
+    splits: set[str | None] | None = None
+    """Those of the folders with images, once they are asked for."""
 
     def add(self, folder: Folder) -> None:
         """Takes up the images of a folder."""
@@ -54,7 +56,10 @@ class Images:
                 self.where[name] = self.where[name] + alone if name in self.where else alone
 
     def find(self, identity: str, split: str | None, root: Path) -> Path | None:
-        """The image with this id. Only names met in the folders are found, so an id cannot lead elsewhere."""
+        """The image with this id. Only names met in the folders are found, so an id cannot lead elsewhere.
+
+        Where images of the table's split lie in folders of their own, one of another split is not taken for it.
+        """
         self.seen.add(identity)
         endings = (".jpg", "", ".JPG", *EXTENSIONS)
         name = next((identity + ending for ending in endings if identity + ending in self.where), None)
@@ -62,7 +67,14 @@ class Images:
             return None
         self.seen.add(Path(name).stem)
         found = [self.folders[position] for position in self.where[name]]
-        return min(found, key=lambda folder: split_within(folder, root) != split) / name
+        best = min(found, key=lambda folder: split_within(folder, root) != split)
+        if split and split_within(best, root) != split:
+            if self.splits is None:
+                met = {position for positions in self.where.values() for position in positions}
+                self.splits = {split_within(self.folders[position], root) for position in met}
+            if split in self.splits:
+                return None
+        return best / name
 
 
 def detect(path: Path) -> str | None:

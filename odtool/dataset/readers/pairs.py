@@ -8,6 +8,7 @@ from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers.folders import Folder, image_folders, split_within, walk
+from odtool.dataset.readers.lookup import Places, placed, sample
 from odtool.dataset.types import Problem, Source
 
 _MOST = 50
@@ -20,8 +21,8 @@ class Pairs:
 
     files: Mapping[Path, Sequence[Path]]
     """Folder → annotation files in it."""
-    places: Mapping[Path, tuple[Path, ...]]
-    """Folder → folders where its images may lie, the likeliest first."""
+    places: Mapping[Path, Places]
+    """Folder → where its images may lie."""
     images: Mapping[Path, Mapping[str, Path]]
     """Folder → images in it by their names without extension."""
 
@@ -36,7 +37,8 @@ def pair(files: Iterable[Path], source: Source, names: Sequence[str]) -> Pairs:
     for file in files:
         by_folder.setdefault(file.parent, []).append(file)
     folders = list(walk(source.images or source.root))
-    places = {folder: _places(folder, source, image_folders(folders), names) for folder in by_folder}
+    with_images = image_folders(folders)
+    places = {folder: _places(folder, there, source, with_images, names) for folder, there in by_folder.items()}
     return Pairs(by_folder, places, {folder.path: images for folder in folders if (images := _images(folder))})
 
 
@@ -44,7 +46,9 @@ def _images(folder: Folder) -> dict[str, Path]:
     return {path.stem: path for path in folder.ending(*EXTENSIONS)}
 
 
-def _places(folder: Path, source: Source, with_images: list[Path], names: Sequence[str]) -> tuple[Path, ...]:
+def _places(
+    folder: Path, files: Sequence[Path], source: Source, with_images: list[Path], names: Sequence[str]
+) -> Places:
     near = [folder]
     if source.images is None:
         for above in (folder.parent, folder.parent.parent):
@@ -54,7 +58,7 @@ def _places(folder: Path, source: Source, with_images: list[Path], names: Sequen
     inside = set(with_images)
     near = [place for place in near if place in inside or (_beside(place, source) and place.is_dir())]
     rest = sorted(with_images, key=lambda place: _distance(place, folder, source, names))
-    return tuple(dict.fromkeys([*near, *rest[:_MOST]]))
+    return placed(near, rest[:_MOST], folder, source, names=sample([file.stem for file in files]))
 
 
 def _beside(place: Path, source: Source) -> bool:
@@ -79,7 +83,8 @@ def without_annotation(pairs: Pairs) -> Iterator[Problem]:
     annotated: dict[Path, set[str]] = {}
     for folder, files in pairs.files.items():
         named = {file.stem for file in files}
-        home = next((place for place in pairs.places[folder] if named & pairs.images.get(place, {}).keys()), None)
+        places = pairs.places[folder].folders
+        home = next((place for place in places if named & pairs.images.get(place, {}).keys()), None)
         if home is not None:
             annotated.setdefault(home, set()).update(named)
     for place, images in pairs.images.items():

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, rows
-from odtool.dataset.readers.folders import find_image, image_folders, nearest_first, walk
+from odtool.dataset.readers.folders import image_folders, nearest_first, walk
+from odtool.dataset.readers.lookup import find_image, placed, sample
 from odtool.dataset.readers.rows import Row
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
@@ -53,8 +54,10 @@ def read(source: Source) -> Iterator[Finding]:
     for file in files:
         split = (split_of_name(file.stem) or split_of_name(file.parent.name)) if len(files) > 1 else None
         nearest = nearest_first(with_images, file.parent, source, split)
-        bases = [] if source.images else [file.parent, source.root, file.parent / "images"]
-        places = list(dict.fromkeys([*bases, *nearest, *([source.images] if source.images else [])]))
+        near = [] if source.images else [file.parent, file.parent / "images"]
+        names = sample([line.rsplit(",", _CELLS - 1)[0] for line in rows.opening(file)])
+        others = [*nearest, source.images] if source.images else [source.root, *nearest]
+        places = placed(near, others, file.parent, source, split=split, names=names)
         listed, classes = _classes_for(file, source)
         unused |= dict.fromkeys(classes or (), listed)
         with open(file, "rb") as stream:
@@ -64,7 +67,7 @@ def read(source: Source) -> Iterator[Finding]:
                 found = find_image(group[0][1][0], places, within=source.root)
                 if found.outside:
                     yield Problem("path_outside", file, f"'{group[0][1][0]}' leads outside {source.root}")
-                yield AnnotatedImage(found.path, file, objects, split=split)
+                yield AnnotatedImage(found.path, file, objects, split=split, match=found.match)
     for name in sorted(unused.keys() - used):
         yield Problem("class_unused", unused[name], f"'{name}' is listed, but no object is of it")
 
@@ -73,7 +76,7 @@ def _classes_for(file: Path, source: Source) -> tuple[Path, set[str] | None]:
     """The mapping name,id beside a file or in the source's root, and its names; None where there is none."""
     for folder in dict.fromkeys([file.parent, source.root]):
         for path in sorted(folder.glob("*.csv")):
-            if path != file and "class" in path.name.lower() and not _looks_like(path):
+            if path != file and path.is_file() and "class" in path.name.lower() and not _looks_like(path):
                 with open(path, "rb") as stream:
                     return path, set(parse_classes(rows.numbered(stream, path), path))
     return file, None

@@ -19,7 +19,7 @@ _HEAD = 1 << 14
 def opening(path: Path) -> list[str]:
     """The first lines of a file, for detectors; none where it cannot be read or is no text."""
     try:
-        with open(path, "rb") as stream:
+        with open(path, "rb", opener=documents.regular) as stream:
             head = stream.read(_HEAD)
     except OSError:
         return []  # a detector only asks what a file looks like; whoever reads it will say why it cannot be

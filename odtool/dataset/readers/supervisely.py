@@ -9,7 +9,8 @@ from typing import Any
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, supervisely_shapes, values
-from odtool.dataset.readers.folders import Folder, find_image, find_stem, split_within, walk
+from odtool.dataset.readers.folders import Folder, split_within, walk
+from odtool.dataset.readers.lookup import Places, find_image, holds_images
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
@@ -62,7 +63,8 @@ def read(source: Source) -> Iterator[Finding]:
     """Every file of the ann/ folders, each to be parsed where there is a core for it."""
     if source.path.is_file():
         place = source.images or source.root.parent / _IMAGES
-        yield Deferred(parse_file, (source.path, None, (place, source.root), source.root, source.masks))
+        places = _places((place, source.root))
+        yield Deferred(parse_file, (source.path, None, places, source.root, source.masks))
         return
     folders = list(walk(source.path))
     for folder in folders:
@@ -70,11 +72,16 @@ def read(source: Source) -> Iterator[Finding]:
             continue  # a project may be called so, too
         files = folder.ending(".json")
         place = folder.path.parent / _IMAGES
-        places = (place, folder.path.parent) if source.images is None else _named(source, folder.path)
+        places = _places((place, folder.path.parent) if source.images is None else _named(source, folder.path))
         split = split_within(folder.path.parent, source.root)
         for file in files:
             yield Deferred(parse_file, (file, split, places, source.root, source.masks))
         yield from _without_annotation(place, {file.stem for file in files}, folders)
+
+
+def _places(folders: tuple[Path, ...]) -> Places:
+    """The first folder with images is where they all lie."""
+    return Places(folders, tuple(folder for folder in folders if holds_images(folder))[:1])
 
 
 def _named(source: Source, folder: Path) -> tuple[Path, ...]:
@@ -95,16 +102,15 @@ def _without_annotation(place: Path, annotated: set[str], folders: list[Folder])
 
 
 def parse_file(
-    path: Path, split: str | None, places: tuple[Path, ...], root: Path, with_outlines: bool
+    path: Path, split: str | None, places: Places, root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One JSON file, its image looked for in `places`: a.jpg.json, or a.json in older projects."""
     found = parse(documents.read_bytes(path), path, with_outlines=with_outlines)
     for kind, detail in found.problems:
         yield Problem(kind, path, detail)
-    image = find_image(path.stem, places, within=root).path
-    if not image.exists():
-        image = find_stem(path.stem, places) or image
-    yield AnnotatedImage(image, path, found.objects, split=found.split or split, declared_size=found.size)
+    image = find_image(path.stem, places, within=root)
+    split = found.split or split
+    yield AnnotatedImage(image.path, path, found.objects, split=split, declared_size=found.size, match=image.match)
 
 
 def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> SuperviselyFile:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers import documents
-from odtool.dataset.readers.folders import find_image, image_folders, nearest_first, walk
+from odtool.dataset.readers.folders import image_folders, nearest_first, walk
+from odtool.dataset.readers.lookup import Places, find_image, placed, sample
 from odtool.dataset.readers.shapes import unit_of
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source, Unit
@@ -81,7 +82,7 @@ def read(source: Source) -> Iterator[Finding]:
     met: set[Path] = set()
     for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
         parsed = parse(documents.read_bytes(file), file)
-        places = _places(file, source, with_images)
+        places = _places(file, source, with_images, sample(list(parsed.images)))
         images = {name: find_image(name, places, within=source.root) for name in parsed.images}
         if of_splits:
             paths = {found.path for found in images.values()}
@@ -94,17 +95,18 @@ def read(source: Source) -> Iterator[Finding]:
             if found.outside:
                 yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
             size = parsed.sizes.get(name)
-            yield AnnotatedImage(found.path, file, objects, parsed.unit, split, declared_size=size)
+            yield AnnotatedImage(found.path, file, objects, parsed.unit, split, declared_size=size, match=found.match)
 
 
-def _places(file: Path, source: Source, with_images: list[Path]) -> list[Path]:
-    if source.images is not None:
-        folders = [folder.path for folder in walk(source.images)]
-        return nearest_first(folders, file.parent, source, split_of_name(file.stem))
-    near = [place for place in (file.parent, file.parent / "images", file.parent.parent / "images") if place.is_dir()]
+def _places(file: Path, source: Source, with_images: list[Path], names: list[str]) -> Places:
     split = split_of_name(file.stem)
+    if source.images is not None:
+        folders = nearest_first([folder.path for folder in walk(source.images)], file.parent, source, split)
+        return placed([], folders, file.parent, source, split=split, names=names)
+    near = [place for place in (file.parent, file.parent / "images", file.parent.parent / "images") if place.is_dir()]
     of_split = [folder for folder in with_images if split and split_of_name(folder.name) == split]
-    return list(dict.fromkeys([*of_split, *near, *nearest_first(with_images, file.parent, source)]))
+    others = nearest_first(with_images, file.parent, source)
+    return placed([*of_split, *near], others, file.parent, source, split=split, names=names)
 
 
 def parse(data: bytes, path: Path) -> CsvFile:

@@ -9,10 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from odtool.dataset import examples, label_map
 from odtool.dataset.readers import documents
-from odtool.dataset.readers.folders import Folder, find_image, image_folders, walk
+from odtool.dataset.readers.folders import Folder, image_folders, walk
+from odtool.dataset.readers.lookup import Places, find_image
 from odtool.dataset.readers.tfrecord_example import parse
 from odtool.dataset.splits import split_of_name
-from odtool.dataset.types import AnnotatedImage, Extent, Finding, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Extent, Finding, Match, Problem, Source
 
 _NAME = re.compile(r"\.(tf)?rec(ord)?s?([-_.]|$)|-\d{5}-of-\d{5}$", re.IGNORECASE)
 _SHARD = re.compile(r"-(\d{5,})-of-(\d{5,})")
@@ -46,7 +47,7 @@ def read(source: Source) -> Iterator[Finding]:
     folders = list(walk(source.root))
     files = _chosen(source, folders)
     yield from _absent(files)
-    places = image_folders(folders) if source.images is None else [folder.path for folder in walk(source.images)]
+    places = Places(tuple(image_folders(folders if source.images is None else list(walk(source.images)))))
     seen: set[int] = set()
     keys: set[str] = set()
     for file in files:
@@ -64,13 +65,23 @@ def read(source: Source) -> Iterator[Finding]:
                 yield Problem("source_id_repeated", file, f"record {record.number}: '{parsed.source_id}'")
             name = PurePosixPath(parsed.filename.replace("\\", "/")).name or f"{file.name}-{record.number}"
             path, extent = file, None
+            match: Match = "named"
             if parsed.encoded is not None:
                 extent = Extent(record.offset + parsed.encoded[0], parsed.encoded[1], name)
             else:
-                path = find_image(parsed.filename, places, within=source.root).path
+                found = find_image(parsed.filename, places, within=source.root)
+                path, match = found.path, found.match
             yield AnnotatedImage(
-                path, file, parsed.objects, "fraction", split, identity, declared_size=parsed.size, extent=extent
-            )  # fmt: skip
+                path,
+                file,
+                parsed.objects,
+                "fraction",
+                split,
+                identity,
+                declared_size=parsed.size,
+                extent=extent,
+                match=match,
+            )
 
 
 def display_names(source: Source) -> dict[str, str]:

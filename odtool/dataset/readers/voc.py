@@ -15,13 +15,12 @@ from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, image_sets
 from odtool.dataset.readers.folders import (
     Folder,
-    find_image,
-    find_stem,
     image_folders,
     nearest_first,
     split_within,
     walk,
 )
+from odtool.dataset.readers.lookup import Places, find_own, placed, sample
 from odtool.dataset.readers.shapes import turned
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -78,7 +77,7 @@ def read(source: Source) -> Iterator[Finding]:
     searched = list(walk(source.images)) if source.images else folders
     with_images = image_folders(searched)
     for folder, files in named:
-        places = tuple(_places(source, folder, with_images)) if files else ()
+        places = _places(source, folder, files, with_images) if files else Places(())
         lists = sets.of(folder, source.root) if sets and files else []
         together: list[tuple[str, str | None]] = []
         for file, split in _with_splits(files, lists, split_within(folder, source.root)):
@@ -151,7 +150,7 @@ def _holds(stems: array[int], stem: int) -> bool:
 
 
 def parse_files(
-    folder: Path, files: Sequence[tuple[str, str | None]], places: tuple[Path, ...], root: Path
+    folder: Path, files: Sequence[tuple[str, str | None]], places: Places, root: Path
 ) -> Iterator[AnnotatedImage | Problem]:
     """XML files of one folder, each with its split; their images are looked for in `places`.
 
@@ -168,22 +167,20 @@ def parse_files(
 
 
 def _paired(
-    annotation: VocAnnotation, path: Path, split: str | None, places: tuple[Path, ...], root: Path
+    annotation: VocAnnotation, path: Path, split: str | None, places: Places, root: Path
 ) -> Iterator[AnnotatedImage | Problem]:
     """What an XML file says, with its image."""
     for kind, detail in annotation.problems:
         yield Problem(kind, path, detail)
-    found = find_image(annotation.filename or path.stem, places, within=root)
-    image = found.path
-    if not found.exists or image.stem != path.stem:
-        # The name within the file goes stale when files are renamed; the file's own name is what pairs the two.
-        own = find_stem(path.stem, places)
-        image = own or image
-        if own and PurePosixPath(annotation.filename.replace("\\", "/")).stem != path.stem:
-            yield Problem("filename_mismatch", path, f"says '{annotation.filename}', but {own.name} has its name")
+    # The name within the file goes stale when files are renamed; the file's own name is what pairs the two.
+    found = find_own(annotation.filename, path, places, within=root, by_file=True)
+    if found.by_file:
+        yield Problem("filename_mismatch", path, f"says '{annotation.filename}', but {found.path.name} has its name")
     if found.outside:
         yield Problem("path_outside", path, f"'{annotation.filename}' leads outside {root}")
-    yield AnnotatedImage(image, path, annotation.objects, split=split, declared_size=annotation.size)
+    yield AnnotatedImage(
+        found.path, path, annotation.objects, split=split, declared_size=annotation.size, match=found.match
+    )
 
 
 def parse(data: bytes, path: Path) -> VocAnnotation | None:
@@ -282,11 +279,11 @@ def _size(element: _Element | None) -> tuple[int, int] | None:
         return None
 
 
-def _places(source: Source, folder: Path, with_images: list[Path]) -> Iterator[Path]:
-    """Where the images of the XML files in `folder` may lie, the likeliest first, each once."""
+def _places(source: Source, folder: Path, files: Sequence[str], with_images: list[Path]) -> Places:
+    """Where the images of the XML files in `folder` may lie."""
+    others, names = nearest_first(with_images, folder, source), [file.rpartition(".")[0] for file in sample(files)]
     if source.images is not None:
-        yield from nearest_first(with_images, folder, source)
-        return
+        return placed([], others, folder, source, names=names)
     near = [folder, folder / "images", folder / "JPEGImages"]
     # Outside the source only beside it, and only where the source is the folder of the XML files itself.
     highest = source.root.parent if folder == source.root else source.root
@@ -296,6 +293,6 @@ def _places(source: Source, folder: Path, with_images: list[Path]) -> Iterator[P
         inner = folder.relative_to(above)
         for name in ("JPEGImages", "images", "Images", "imgs", "img"):
             near += [above / name / PurePosixPath(*inner.parts[1:]), above / name]
-    for place in dict.fromkeys([*near, *nearest_first(with_images, folder, source)]):
-        if place in with_images or (place.is_dir() and not place.is_relative_to(source.root)):
-            yield place
+    known = set(with_images)
+    there = [place for place in near if place in known or (not place.is_relative_to(source.root) and place.is_dir())]
+    return placed(there, others, folder, source, names=names)

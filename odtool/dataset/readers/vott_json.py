@@ -8,6 +8,7 @@ from typing import Any
 
 from odtool.dataset.readers import documents, shapes, values
 from odtool.dataset.readers.listing import Entry, Listing, documents_of, first_like, locate, spellings
+from odtool.dataset.readers.lookup import Places
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
 
@@ -41,15 +42,14 @@ def read(source: Source) -> Iterator[Finding]:
         assets = []
     for file in exports:
         yield from found.findings(file, parse(documents.read_bytes(file), file))
-    places: dict[Path, tuple[Path, ...]] = {}
+    places: dict[Path, Places] = {}
     for file in assets:
-        near = places.setdefault(file.parent, tuple(found.places(file)))
-        yield Deferred(parse_file, (file, near, found.split(file), source.root))
+        if file.parent not in places:
+            places[file.parent] = found.places(file)
+        yield Deferred(parse_file, (file, places[file.parent], found.split(file), source.root))
 
 
-def parse_file(
-    path: Path, places: tuple[Path, ...], split: str | None, root: Path
-) -> Iterator[AnnotatedImage | Problem]:
+def parse_file(path: Path, places: Places, split: str | None, root: Path) -> Iterator[AnnotatedImage | Problem]:
     """One asset file, its image looked for in `places`."""
     listing = parse(documents.read_bytes(path), path)
     for kind, detail in listing.problems:
@@ -58,7 +58,7 @@ def parse_file(
         found = locate(entry.names, places, within=root)
         if found.outside:
             yield Problem("path_outside", path, f"'{entry.names[0]}' leads outside {root}")
-        yield AnnotatedImage(found.path, path, entry.objects, split=split, declared_size=entry.size)
+        yield AnnotatedImage(found.path, path, entry.objects, split=split, declared_size=entry.size, match=found.match)
 
 
 def parse(data: bytes, path: Path) -> Listing:

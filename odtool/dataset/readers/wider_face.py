@@ -8,7 +8,8 @@ from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, rows
-from odtool.dataset.readers.folders import find_image, image_folders, walk
+from odtool.dataset.readers.folders import image_folders, walk
+from odtool.dataset.readers.lookup import Places, find_image, placed
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
 
@@ -85,10 +86,10 @@ def read(source: Source) -> Iterator[Finding]:
                     yield Problem("path_outside", file, f"'{image.name}' leads outside {source.root}")
                 for kind, detail in image.problems:
                     yield Problem(kind, file, detail)
-                yield AnnotatedImage(found.path, file, image.objects, split=split)
+                yield AnnotatedImage(found.path, file, image.objects, split=split, match=found.match)
 
 
-def _places(file: Path, split: str | None, source: Source, with_images: list[Path]) -> list[Path]:
+def _places(file: Path, split: str | None, source: Source, with_images: list[Path]) -> Places:
     """Names begin with an event's folder (0--Parade/), so the folders above those with images come first."""
     above = list(dict.fromkeys(folder.parent for folder in with_images))
     root = source.images or source.root
@@ -96,7 +97,7 @@ def _places(file: Path, split: str | None, source: Source, with_images: list[Pat
     beside = [] if source.images else sorted(source.root.parent.glob("WIDER_*/images"))
     places = dict.fromkeys([*([source.images] if source.images else []), *inside, *beside, *with_images, file.parent])
     own = [place for place in places if split and split == _split(place)]
-    return list(dict.fromkeys([*own, *places]))
+    return placed(own, list(places), file.parent, source, split=split)
 
 
 def _split(place: Path) -> str | None:

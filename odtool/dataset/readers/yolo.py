@@ -9,7 +9,8 @@ from pathlib import Path
 
 from odtool.dataset import masks
 from odtool.dataset.readers import documents, dota, yolo_layout, yolo_places, yolo_points
-from odtool.dataset.readers.folders import find_stem, walk
+from odtool.dataset.readers.folders import walk
+from odtool.dataset.readers.lookup import find_stem
 from odtool.dataset.readers.yolo_labels import Labels
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, rows
-from odtool.dataset.readers.folders import Folder, find_image, image_folders, nearest_first, steps_between, walk
+from odtool.dataset.readers.folders import Folder, image_folders, nearest_first, steps_between, walk
+from odtool.dataset.readers.lookup import find_image, placed, sample
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
@@ -68,15 +69,17 @@ def read(source: Source) -> Iterator[Finding]:
         names = dict(enumerate(_without_blank_end(documents.lines_of(listed))))
         split = (split_of_name(file.stem) or split_of_name(file.parent.name)) if len(files) > 1 else None
         nearest = nearest_first(with_images, file.parent, source, split)
-        bases = [] if source.images else [file.parent, source.root, file.parent / "images"]
-        places = list(dict.fromkeys([*bases, *nearest, *([source.images] if source.images else [])]))
+        near = [] if source.images else [file.parent, file.parent / "images"]
+        first = sample([_words(line)[0] for line in rows.opening(file) if line.strip()])
+        others = [*nearest, source.images] if source.images else [source.root, *nearest]
+        places = placed(near, others, file.parent, source, split=split, names=first)
         with open(file, "rb") as stream:
             for number, line in rows.numbered(stream, file):
                 name, objects = parse(line, file, number, names, listed)
                 found = find_image(name, places, within=source.root)
                 if found.outside:
                     yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
-                yield AnnotatedImage(found.path, file, objects, split=split)
+                yield AnnotatedImage(found.path, file, objects, split=split, match=found.match)
 
 
 def _list_for(file: Path, folders: Sequence[Folder], source: Source) -> Path:

@@ -161,6 +161,6 @@ def within(entry: str, base: Path, root: Path, split: str | None = None) -> Path
 
 def _exists(path: Path) -> bool:
     try:
-        return path.exists()
+        return path.is_dir() or path.is_file()
     except (OSError, ValueError):  # a name too long for the file system, or one with a NUL in it
         return False

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from odtool.dataset.image_file import EXTENSIONS
 from odtool.dataset.readers import documents, yolo_layout
-from odtool.dataset.readers.folders import Folder, find_image, image_folders, walk
+from odtool.dataset.readers.folders import Folder, image_folders, walk
+from odtool.dataset.readers.lookup import Places, find_image
 from odtool.dataset.readers.yolo_labels import any_beside
 from odtool.dataset.readers.yolo_layout import Layout
 from odtool.dataset.splits import split_of_name
@@ -194,8 +195,7 @@ def _listed_images(file: Path, layout: Layout, source: Source) -> Iterator[Path]
     """Images that a list names: relative to it or to the source, or by their last part, the set's own folders first."""
     with_images = image_folders(list(walk(source.images or source.root)))
     with_images.sort(key=lambda folder: not folder.is_relative_to(layout.file.parent))
-    places = [file.parent, layout.file.parent, source.root, *with_images]
-    places = list(dict.fromkeys(places))
+    places = Places(tuple(dict.fromkeys([file.parent, layout.file.parent, source.root, *with_images])))
     for line in documents.lines_of(file):
         if line:
             yield find_image(line, places, within=source.root).path

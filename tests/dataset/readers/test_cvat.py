@@ -114,6 +114,14 @@ def test_two_videos_of_a_project_have_their_own_frames(make: Callable[..., Path]
     assert [image.path.parent.name for image in images] == ["one", "two"]
 
 
+def test_a_frame_that_is_missing_is_not_taken_from_another_video(make: Callable[..., Path], found: Any) -> None:
+    tasks = "".join(f"<task><id>{task}</id><name>{name}</name></task>" for task, name in ((1, "one"), (2, "two")))
+    tracks = keys(0, 1).replace("<track", '<track task_id="1"') + keys(0).replace("<track", '<track task_id="2"')
+    frames = ["images/one/frame_000000.png", "images/two/frame_000000.png", "images/two/frame_000001.png"]
+    images, _ = found(cvat.read, Source(make(f"<meta>{tasks}</meta>{tracks}", frames)))
+    assert [image.path.exists() for image in images[:2]] == [True, False]
+
+
 def test_voc_is_not_taken_for_cvat(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_text("<annotation><filename>a.jpg</filename></annotation>")
     assert cvat.detect(tmp_path) is None

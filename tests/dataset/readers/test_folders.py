@@ -1,13 +1,11 @@
-"""Folders of a source: links that are followed, and which image a name means."""
+"""Folders of a source: links that are followed, what counts as a file, and which folders are nearest."""
 
 from __future__ import annotations
 
-import unicodedata
+import os
 from pathlib import Path
 
-import pytest
-
-from odtool.dataset.readers.folders import find_image, find_stem, nearest_first, remembered, walk
+from odtool.dataset.readers.folders import nearest_first, remembered, walk
 from odtool.dataset.types import Source
 
 
@@ -15,34 +13,6 @@ def touched(*paths: Path) -> None:
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-
-
-@pytest.mark.parametrize("name", ["y/1.jpg", "y\\1.jpg", "C:/shots/y/1.jpg", "../y/1.jpg", "/home/me/y/1.jpg"])
-def test_of_equal_names_the_one_in_the_folder_that_the_name_says_is_meant(tmp_path: Path, name: str) -> None:
-    folders = [tmp_path / "data" / each for each in "xyz"]
-    touched(*(folder / "1.jpg" for folder in folders))
-    assert find_image(name, folders, within=tmp_path).path == tmp_path / "data" / "y" / "1.jpg"
-
-
-def test_a_name_without_folder_is_looked_for_in_the_folders_order(tmp_path: Path) -> None:
-    folders = [tmp_path / each for each in "zx"]
-    touched(*(folder / "1.jpg" for folder in folders))
-    assert find_image("1.jpg", folders, within=tmp_path).path == tmp_path / "z" / "1.jpg"
-
-
-@pytest.mark.parametrize(("here", "there"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_accents_may_be_apart_or_whole(tmp_path: Path, here: str, there: str) -> None:
-    image = tmp_path / unicodedata.normalize(here, "größe.jpg")
-    touched(image)
-    name = unicodedata.normalize(there, "größe.jpg")
-    assert find_image(name, [tmp_path], within=tmp_path).path == image
-    assert find_stem(name[:-4], [tmp_path]) == image
-
-
-def test_a_name_may_be_escaped_as_in_urls(tmp_path: Path) -> None:
-    touched(tmp_path / "a b.jpg", tmp_path / "c%20d.jpg")
-    assert find_image("a%20b.jpg", [tmp_path], within=tmp_path).path == tmp_path / "a b.jpg"
-    assert find_image("c%20d.jpg", [tmp_path], within=tmp_path).path == tmp_path / "c%20d.jpg"
 
 
 def test_folders_linked_into_a_source_are_walked(tmp_path: Path) -> None:
@@ -65,6 +35,15 @@ def test_a_link_to_a_folder_of_the_source_is_no_second_way_to_it(tmp_path: Path)
     touched(tmp_path / "v1" / "a.jpg")
     (tmp_path / "latest").symlink_to(tmp_path / "v1")
     assert [folder.path for folder in walk(tmp_path)] == [tmp_path, tmp_path / "v1"]
+
+
+def test_pipes_are_no_files_and_links_that_lead_nowhere_are(tmp_path: Path) -> None:
+    touched(tmp_path / "a.jpg")
+    os.mkfifo(tmp_path / "b.jpg")
+    (tmp_path / "c.jpg").symlink_to(tmp_path / "a.jpg")
+    (tmp_path / "d.jpg").symlink_to(tmp_path / "b.jpg")
+    (tmp_path / "e.jpg").symlink_to(tmp_path / "gone.jpg")
+    assert [folder.files for folder in walk(tmp_path)] == [("a.jpg", "c.jpg", "e.jpg")]
 
 
 def test_folders_nearest_to_a_place_come_first(tmp_path: Path) -> None:

@@ -56,6 +56,19 @@ def test_a_broken_line_is_named(line: str) -> None:
         parse(f"{CAR}\n{line}\n")
 
 
+def test_a_missing_image_is_not_taken_from_the_other_split(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    for name in ("training/image_2/000000.png", "testing/image_2/000000.png", "testing/image_2/000001.png"):
+        write_image(tmp_path / name)
+    (tmp_path / "training/label_2").mkdir()
+    for number in range(2):
+        (tmp_path / f"training/label_2/00000{number}.txt").write_text(CAR)
+    images, _ = found(kitti.read, Source(tmp_path))
+    assert [image.path for image in images] == [tmp_path / f"training/image_2/00000{number}.png" for number in range(2)]
+    assert [image.path.exists() for image in images] == [True, False]
+
+
 def test_the_real_set(shared_data: Path, found: Any) -> None:
     images, problems = found(kitti.read, Source(shared_data / "formats/kitti_dataset/kitti_detection"))
     assert [(image.path.name, image.split, [item.label for item in image.objects]) for image in images] == [

@@ -207,6 +207,19 @@ def test_an_image_that_is_only_inside_the_document_is_read_from_there(
         assert record["image/format"] == [b"png"]
 
 
+def test_the_image_inside_the_document_comes_before_one_of_the_same_name_elsewhere(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    write_image(tmp_path / "a" / "0.jpg")
+    inside = base64.b64encode((tmp_path / "a" / "0.jpg").read_bytes()).decode()
+    for folder in "ab":
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "0.json").write_text(document(image="0.jpg", imageData=inside))
+    images, _ = found(labelme.read, Source(tmp_path))
+    assert [image.path for image in images] == [tmp_path / "a" / "0.jpg", tmp_path / "b" / "0.json"]
+    assert [image.extent is None for image in images] == [True, False]
+
+
 @pytest.mark.parametrize("inside", ["iVBORw0KGgo=", "no base64", "=", None, ""])
 def test_what_is_no_image_inside_the_document_is_told(tmp_path: Path, found: Any, inside: str | None) -> None:
     (tmp_path / "a.json").write_text(document(imageData=inside))

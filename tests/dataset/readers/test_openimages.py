@@ -128,6 +128,17 @@ def test_an_image_in_two_folders_of_classes_is_one_image_and_no_background(
     assert [image.path.parent.name for image in images] == ["Cat"]
 
 
+def test_a_missing_image_is_not_taken_from_the_folder_of_another_split(make: Callable[..., Path], found: Any) -> None:
+    table = {"train-annotations-bbox.csv": f"{HEADER}\n{ROW}\n{ROW.replace('a,', 'b,', 1)}\n"}
+    root = make(table, ["train/b.jpg", "validation/a.jpg"])
+    images, problems = found(openimages.read, Source(root))
+    assert [image.path.name for image in images if image.objects] == ["b.jpg"]
+    assert "image_missing" in [problem.kind for problem in problems]
+    (root / "train").rename(root / "pictures")
+    images, _ = found(openimages.read, Source(root))
+    assert [image.path.name for image in images if image.objects] == ["a.jpg", "b.jpg"]
+
+
 def test_an_id_cannot_lead_out_of_the_folders(make: Callable[..., Path], found: Any) -> None:
     root = make(
         {"train-annotations-bbox.csv": f"{HEADER}\n../secret{ROW[1:]}\n", "../secret.jpg": "x"}, ["train/b.jpg"]

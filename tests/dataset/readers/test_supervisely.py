@@ -119,6 +119,17 @@ def test_tags_of_the_image_may_name_its_split(tags: Any, split: str | None) -> N
     assert parse(document(tags=tags)).split == split
 
 
+def test_a_missing_image_is_not_taken_from_above_the_folder_of_the_others(tmp_path: Path, write_image: Any) -> None:
+    write_image(tmp_path / "pictures" / "one" / "a.jpg")
+    write_image(tmp_path / "pictures" / "b.jpg")
+    (tmp_path / "set" / "one" / "ann").mkdir(parents=True)
+    for name in "ab":
+        (tmp_path / "set" / "one" / "ann" / f"{name}.jpg.json").write_text(json.dumps(document()))
+    read = supervisely.read(Source(tmp_path / "set", tmp_path / "pictures"))
+    images = [image for item in read if isinstance(item, Deferred) for image in item.parse(*item.arguments)]
+    assert [image.path.exists() for image in images if isinstance(image, AnnotatedImage)] == [True, False]
+
+
 def test_data_sets_are_splits_and_images_are_found_in_both_layouts(tmp_path: Path, write_image: Any) -> None:
     (tmp_path / "meta.json").write_text('{"classes": [{"title": "cat", "shape": "rectangle"}], "tags": []}')
     for split, annotation in (("train", "a.jpg.json"), ("val", "a.json")):

@@ -255,6 +255,18 @@ def test_of_equal_names_the_image_nearest_to_the_annotation_is_meant(tmp_path: P
     assert [image.path.parent.parent for image in images] == [image.source.parent.parent for image in images]
 
 
+@pytest.mark.parametrize("folder", ["", "Annotations/"])
+def test_a_missing_image_is_not_taken_from_another_folder(tmp_path: Path, write_image: Any, folder: str) -> None:
+    for name in ("train/0", "train/1", "val/0", "val/1"):
+        xml = tmp_path / Path(name).parent / folder / f"{Path(name).name}.xml"
+        xml.parent.mkdir(parents=True, exist_ok=True)
+        xml.write_text(f"<annotation><filename>{Path(name).name}.jpg</filename></annotation>")
+        if name != "val/0":
+            write_image(tmp_path / f"{name}.jpg")
+    expected = [tmp_path / name for name in ("train/0.jpg", "train/1.jpg", "val/0.jpg", "val/1.jpg")]
+    assert [image.path for image in images(Source(tmp_path))] == expected
+
+
 def test_images_elsewhere_may_lie_in_folders_as_the_annotations_do(tmp_path: Path, write_image: Any) -> None:
     for year in ("2007", "2012"):
         write_image(tmp_path / "pictures" / year / "JPEGImages" / "1.jpg")
