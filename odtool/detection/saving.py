@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -91,6 +92,9 @@ def _target(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:
     wanted = folder / name
     if wanted.suffix.lower() not in suffixes:
         wanted = wanted.with_name(wanted.name + suffixes[0])
+    if len(stem := os.fsencode(wanted.stem)) > images.LONGEST:
+        # The end, where numbers are; not from within a character of UTF-8.
+        wanted = wanted.with_stem(os.fsdecode(stem[-images.LONGEST :].lstrip(bytes(range(0x80, 0xC0)))))
     wanted.parent.mkdir(parents=True, exist_ok=True)
     target, number = wanted, 1
     while target.exists():
