@@ -196,7 +196,7 @@ def _telling() -> Iterator[Callable[[str], None]]:
     """Shows what is being done: beside a spinner on a terminal, else a line each."""
     if console.stderr.is_terminal:
         with console.stderr.status("loading TensorFlow") as spinner:
-            yield spinner.update
+            yield lambda doing: spinner.update(escape(doing))  # a run may be named 'night [a]'
         return
     yield console.say
 

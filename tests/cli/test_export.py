@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from odtool.cli import job
+from odtool.cli import console, job
 from odtool.pipeline import config, zoo
 from odtool.workspace import Run, Workspace
 
@@ -95,6 +97,15 @@ def test_what_the_engine_does_is_told_and_its_folder_put_in_place(odtool: Callab
     assert Path("exported-models/mine/export.json").is_file()
     for part in ("model.onnx", "1.5 MB", "50.0%", "-0.010", "on 3 images of the evaluation records"):
         assert part in said.out
+
+
+def test_brackets_in_what_is_told_beside_a_spinner_are_no_markup(
+    odtool: Callable, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Path(job.ENGINE[1])
+    engine.write_text(ENGINE.replace('"working"', '"loading ckpt-200 of run night [/a]"'))
+    monkeypatch.setattr(console, "stderr", Console(file=io.StringIO(), force_terminal=True))
+    assert odtool("export", *ANY).code == 0
 
 
 def test_a_file_that_does_not_agree_is_shown_and_nothing_put_in_place(odtool: Callable, run: Run) -> None:
