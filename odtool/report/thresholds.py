@@ -28,6 +28,11 @@ class OperatingPoint:
     wrong: int
     missed: int
 
+    @property
+    def shown_threshold(self) -> str:
+        """With all its digits: people copy it, and with fewer it may take other detections."""
+        return repr(self.threshold).removesuffix(".0")
+
 
 def best_points(accuracy: Accuracy) -> dict[int, OperatingPoint]:
     """The best threshold of each class."""
