@@ -64,7 +64,8 @@ def _between(item: ClassAccuracy, last: int) -> float:
         rounded = np.ceil(low * 10**digits + 1e-9) / 10**digits
         middle = round((low + high) / 2, digits)
         for value in (middle, float(rounded)):
-            if low < value <= high:
+            # Scores are float32, and so is the threshold that they are compared with.
+            if low < np.float32(value) and value <= high:
                 return value
     return high
 
