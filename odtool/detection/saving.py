@@ -26,6 +26,8 @@ from odtool.detection.looking import Picture, Seen
 
 _QUALITY = 90
 """Of JPEGs with boxes drawn on them."""
+_JPEG_SIDE = 65_500
+"""Pixels, libjpeg's JPEG_MAX_DIMENSION."""
 _FRAME_QUALITY = 95
 """Of frames that are to be trained on."""
 
@@ -61,7 +63,7 @@ def _as_json(seen: Seen, saved_as: str | None) -> dict[str, Any]:
 
 @contextmanager
 def pictures(folder: Path) -> Iterator[Save]:
-    """Images as JPEGs and videos as mp4, with the boxes on them, in folders like those they come from."""
+    """Images as JPEGs (PNGs where they are too large for that) and videos as mp4, with the boxes on them, in folders like those they come from."""
     current: Path | None = None
     add: Callable[[video.Pixels], None]
     with ExitStack() as film:
@@ -71,7 +73,10 @@ def pictures(folder: Path) -> Iterator[Save]:
             picture = seen.picture
             drawn = drawing.annotate(Image.fromarray(picture.pixels), list(map(_drawn, seen.boxes)))
             if picture.frame is None:
-                drawn.save(_target(folder, picture.medium.name, (".jpg", ".jpeg")), "JPEG", quality=_QUALITY)
+                if max(drawn.size) > _JPEG_SIDE:
+                    drawn.save(_target(folder, picture.medium.name, (".png",)), "PNG")
+                else:
+                    drawn.save(_target(folder, picture.medium.name, (".jpg", ".jpeg")), "JPEG", quality=_QUALITY)
                 return
             if picture.medium.path != current:
                 film.close()  # the video before

@@ -178,6 +178,14 @@ def test_a_class_name_that_xml_cannot_hold_is_written_without_that(photos: Path,
     )
 
 
+def test_a_picture_too_wide_for_a_jpeg_is_drawn_as_png(tmp_path: Path) -> None:
+    scene((65_501, 8), (RED, (40, 1, 60, 7))).save(tmp_path / "wide.png")
+    _, out = predict(tmp_path, tmp_path / "wide.png")
+    (drawn,) = out.pictures.iterdir()
+    with Image.open(drawn) as image:
+        assert (image.format, image.size) == ("PNG", (65_501, 8))
+
+
 @pytest.mark.parametrize("cause", [ValueError("too wide"), OSError("encoder error")])
 def test_a_picture_that_cannot_be_saved_is_named(
     cause: Exception, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
