@@ -63,7 +63,7 @@ def _as_json(seen: Seen, saved_as: str | None) -> dict[str, Any]:
 
 @contextmanager
 def pictures(folder: Path) -> Iterator[Save]:
-    """Images as JPEGs (PNGs where they are too large for that) and videos as mp4, with the boxes on them, in folders like those they come from."""
+    """Images as JPEGs, too large ones as PNGs, and videos as mp4, with boxes on them, in folders as they come from."""
     current: Path | None = None
     add: Callable[[video.Pixels], None]
     with ExitStack() as film:
