@@ -6,6 +6,9 @@ import os
 import tempfile
 from pathlib import Path
 
+_SHOWN = 32
+"""Characters of a file's name that its temporary one begins with; with all of them it could become too long."""
+
 
 def sync(path: Path) -> None:
     """Waits until a file's bytes, or the names in a folder, would survive a power cut."""
@@ -24,7 +27,7 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_SHOWN]}.")
     temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -16,6 +17,8 @@ from odtool.errors import DataError
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 """linux/fs.h: swap two paths in one step, both of which exist."""
+_LONGEST = 200
+"""Bytes of a name; file systems take 255 with what is added."""
 
 
 @contextmanager
@@ -33,14 +36,14 @@ def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Ite
     """
     out = out.resolve()
     made = [folder for folder in out.parents if not folder.exists()]
-    lock = out.parent / f".{out.name}.lock"
+    lock = _beside(out, "lock")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _acquired(lock, out, command)
     except OSError as error:
         raise _unwritable(out, error) from error
     try:
-        incoming, outgoing = out.parent / f".{out.name}.incoming", out.parent / f".{out.name}.outgoing"
+        incoming, outgoing = _beside(out, "incoming"), _beside(out, "outgoing")
         _recover(out, incoming, outgoing)
         refuse(out)
         incoming.mkdir()
@@ -64,6 +67,12 @@ def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Ite
             for folder in made:
                 with suppress(OSError):  # someone else has put something there since
                     folder.rmdir()
+
+
+def _beside(out: Path, ending: str) -> Path:
+    """A hidden name that every call for `out` finds again."""
+    name = os.fsencode(out.name)
+    return out.parent / f".{out.name if len(name) <= _LONGEST else hashlib.sha256(name).hexdigest()}.{ending}"
 
 
 def _unwritable(out: Path, error: OSError) -> DataError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,12 +14,14 @@ from rich.markup import escape
 from odtool import folders
 from odtool.cli import asking, console, evaluate, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.errors import JobError
+from odtool.errors import DataError, JobError
 from odtool.jobs import devices
 from odtool.workspace import ExportedModel, Run
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from odtool.pipeline.config import PipelineConfig
 
 FORMATS = ("savedmodel", "tflite", "onnx")
 PRECISIONS = ("float32", "float16", "int8")
@@ -82,7 +84,7 @@ def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opti
     found = space.find_run(run)
     target = ExportedModel(out.absolute()) if out else space.exported(found)
     prefix = find_checkpoint(found, checkpoint)
-    check_before(found, wanted)
+    check_before(found, wanted, integers="tflite" in wanted and "int8" in precisions)
     choice = devices.choose(devices.inventory(), gpu)
     options: list[object] = ["--checkpoint", prefix, "--format", ",".join(wanted), "--tflite", ",".join(precisions)]
     options += ["--input-type", input_type, "--representative-images", representative_images]
@@ -149,14 +151,38 @@ def find_checkpoint(run: Run, wanted: str | None) -> Path:
     return Path(evaluate.resolve_checkpoint(run, wanted))
 
 
-def check_before(run: Run, formats: list[str]) -> None:
-    """Raises OdtoolError for what cannot be exported, before the engine has spent a minute on it."""
+def check_before(run: Run, formats: list[str], *, integers: bool) -> None:
+    """Raises OdtoolError for what cannot be exported, before the engine has spent a minute on it.
+
+    Args:
+        integers: a TFLite int8 file is among it.
+    """
     from odtool.pipeline import config, exportable
 
-    exportable.refuse(config.load(run.pipeline_config), tuple(formats))
+    loaded = config.load(run.pipeline_config)
+    exportable.refuse(loaded, tuple(formats))
+    _check_records(loaded, run, integers=integers)
     missing = [name for name in ("tf2onnx", "onnxruntime") if "onnx" in formats and find_spec(name) is None]
     if missing:
         raise JobError(f"--format onnx: {missing[0]} is not installed", "Install it: pip install 'odtool[onnx]'")
+
+
+def _check_records(loaded: PipelineConfig, run: Run, *, integers: bool) -> None:
+    from odtool.pipeline import records
+
+    def any_in(readers: Iterable[Any]) -> bool:
+        patterns = [pattern for reader in readers for pattern in reader.tf_record_input_reader.input_path]
+        return any(file.stat().st_size for file in records.matches(patterns))
+
+    mend = "Make them with odtool prepare; the config names where they are looked for."
+    training = any_in([loaded.message.train_input_reader])
+    if integers and not training:
+        message = (
+            f"{run.pipeline_config}: no training records, from which --tflite int8 learns the range of each tensor"
+        )
+        raise DataError(message, mend)
+    if not training and not any_in(loaded.message.eval_input_reader[:1]):
+        raise DataError(f"{run.pipeline_config}: no records to verify the export on", mend)
 
 
 def refuse_foreign(out: Path) -> None:
@@ -177,7 +203,7 @@ def _telling() -> Iterator[Callable[[str], None]]:
     """Shows what is being done: beside a spinner on a terminal, else a line each."""
     if console.stderr.is_terminal:
         with console.stderr.status("loading TensorFlow") as spinner:
-            yield spinner.update
+            yield lambda doing: spinner.update(escape(doing))  # a run may be named 'night [a]'
         return
     yield console.say
 

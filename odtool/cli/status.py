@@ -147,6 +147,10 @@ def _others(space: Workspace, shown: Run) -> list[str]:
     """The other runs, newest first, with what goes on in them."""
     told = []
     for run in reversed([run for run in space.runs() if run.path != shown.path]):
-        going = [task for task in ("train", "eval") if state.of(run, task).state == "running"]
+        try:
+            going = [task for task in ("train", "eval") if state.of(run, task).state == "running"]
+        except OSError as error:
+            told.append(f"{run.name} (cannot be read: {error})")
+            continue
         told.append(f"{run.name} ({' and '.join(going)} running)" if going else run.name)
     return told

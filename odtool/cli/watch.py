@@ -39,6 +39,8 @@ class RunView:
     memory: dict[str, int]
     """Bytes by running task."""
     warning: str
+    error: str = ""
+    """Why nothing of it can be shown."""
 
     @property
     def running(self) -> bool:
@@ -83,7 +85,16 @@ def _print(find: Callable[[], Sequence[Run]], interval: float) -> None:
 
 
 def view(run: Run) -> RunView:
-    """Reads from the disk what is shown of a run."""
+    """Reads from the disk what is shown of a run; one that cannot be read hides none of the others."""
+    try:
+        return _read(run)
+    except (OSError, ValueError, TypeError, LookupError) as error:  # what files of another hand or disk may cause
+        account = {"run": run.name, **{task: {"state": "none"} for task in TASKS}}
+        told = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+        return RunView(account, (), (), {}, "", told)
+
+
+def _read(run: Run) -> RunView:
     account = status.account(run)
     memory = {
         task: used
@@ -172,6 +183,9 @@ def _gpu(gpu: usage.GpuUse) -> Text:
 
 
 def _block(each: RunView, width: int) -> Iterator[Text]:
+    if each.error:
+        yield Text(line(each), style="red")
+        return
     train, scored = each.account["train"], each.account["eval"]
     states = list(_states(each)) or [("not started", "dim")]
     yield Text.assemble((each.account["run"], "bold"), "  ", *states)
@@ -231,6 +245,8 @@ def _best(scored: dict[str, Any]) -> str:
 
 def line(each: RunView) -> str:
     """A run in one line."""
+    if each.error:
+        return f"{each.account['run']}: cannot be read: {each.error}"
     train, scored = each.account["train"], each.account["eval"]
     states = [f"{task} {each.account[task]['state']}" for task in TASKS if each.account[task]["state"] != "none"]
     parts = [f"{each.account['run']}: {', '.join(states) or 'not started'}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -221,4 +222,5 @@ def number(value: float | None, *, sign: bool = False) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|")
+    """A name as text of a table: Markdown would take a class named <script> for HTML."""
+    return html.escape(" ".join(text.split()), quote=False).replace("|", "\\|")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections import Counter
@@ -103,7 +104,7 @@ def predict(
         for seen in looking.look(pictures, detector, manner, names):
             tally.see(seen)
             for save in saves:
-                save(seen)
+                _saved(seen, save)
             tell(tally.looked_at)
     _refuse_nothing(tally)
     summary = _summary(tally, names, clock() - began)
@@ -122,6 +123,18 @@ def _saves(stack: ExitStack, names: ClassNames, out: Predictions, wanted: Wanted
     if wanted.counts:
         saves.append(stack.enter_context(saving.counts(out.counts, names)))
     return saves
+
+
+def _saved(seen: Seen, save: saving.Save) -> None:
+    try:
+        save(seen)
+    except (OSError, ValueError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number not in (None, errno.ENAMETOOLONG):
+            raise  # of the disk, whatever the picture
+        raise DataError(
+            f"{seen.picture.medium.path}: what was found in it cannot be written: {error}", "Leave this file out."
+        ) from error
 
 
 def _refuse_nothing(tally: _Tally) -> None:

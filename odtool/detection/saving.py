@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +26,8 @@ from odtool.detection.looking import Picture, Seen
 
 _QUALITY = 90
 """Of JPEGs with boxes drawn on them."""
+_JPEG_SIDE = 65_500
+"""Pixels, libjpeg's JPEG_MAX_DIMENSION."""
 _FRAME_QUALITY = 95
 """Of frames that are to be trained on."""
 
@@ -60,7 +63,7 @@ def _as_json(seen: Seen, saved_as: str | None) -> dict[str, Any]:
 
 @contextmanager
 def pictures(folder: Path) -> Iterator[Save]:
-    """Images as JPEGs and videos as mp4, with the boxes on them, in folders like those they come from."""
+    """Images as JPEGs, too large ones as PNGs, and videos as mp4, with boxes on them, in folders as they come from."""
     current: Path | None = None
     add: Callable[[video.Pixels], None]
     with ExitStack() as film:
@@ -70,7 +73,10 @@ def pictures(folder: Path) -> Iterator[Save]:
             picture = seen.picture
             drawn = drawing.annotate(Image.fromarray(picture.pixels), list(map(_drawn, seen.boxes)))
             if picture.frame is None:
-                drawn.save(_target(folder, picture.medium.name, (".jpg", ".jpeg")), "JPEG", quality=_QUALITY)
+                if max(drawn.size) > _JPEG_SIDE:
+                    drawn.save(_target(folder, picture.medium.name, (".png",)), "PNG")
+                else:
+                    drawn.save(_target(folder, picture.medium.name, (".jpg", ".jpeg")), "JPEG", quality=_QUALITY)
                 return
             if picture.medium.path != current:
                 film.close()  # the video before
@@ -91,6 +97,9 @@ def _target(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:
     wanted = folder / name
     if wanted.suffix.lower() not in suffixes:
         wanted = wanted.with_name(wanted.name + suffixes[0])
+    if len(stem := os.fsencode(wanted.stem)) > images.LONGEST:
+        # The end, where numbers are; not from within a character of UTF-8.
+        wanted = wanted.with_stem(os.fsdecode(stem[-images.LONGEST :].lstrip(bytes(range(0x80, 0xC0)))))
     wanted.parent.mkdir(parents=True, exist_ok=True)
     target, number = wanted, 1
     while target.exists():

@@ -145,7 +145,7 @@ def _parse(line: str) -> Entry | None:
     try:
         raw = json.loads(line)
         return Entry(str(raw["kind"]), int(raw["step"]), float(raw["time"]), dict(raw["values"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
 
 

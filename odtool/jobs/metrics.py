@@ -54,10 +54,16 @@ class Progress:
 def parse(line: bytes) -> Metric | None:
     """A line as a Metric; None where it is none."""
     try:
-        payload = json.loads(line, parse_constant=lambda _: None)
+        payload = json.loads(line, parse_constant=lambda _: None, parse_float=_finite)
         return Metric(str(payload["kind"]), int(payload["step"]), float(payload["time"]), dict(payload["values"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
+
+
+def _finite(text: str) -> float | None:
+    """1e999 is a number to JSON and infinite to Python."""
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def read(path: Path) -> Iterator[Metric]:
@@ -109,13 +115,21 @@ def progress(path: Path, *, since: float = 0.0) -> Progress:
             break
     return Progress(
         step=step,
-        num_steps=start.get("num_steps"),
-        batch_size=start.get("batch_size"),
-        loss=train.get("loss"),
-        learning_rate=train.get("learning_rate"),
-        steps_per_second=train.get("steps_per_second"),
+        num_steps=_whole(start.get("num_steps")),
+        batch_size=_whole(start.get("batch_size")),
+        loss=_number(train.get("loss")),
+        learning_rate=_number(train.get("learning_rate")),
+        steps_per_second=_number(train.get("steps_per_second")),
         restarts=_restarts(path),
     )
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, (int, float)) else None
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def of_kind(path: Path, *kinds: str) -> list[Metric]:

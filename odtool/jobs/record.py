@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from odtool import files
 from odtool.workspace import Run
@@ -69,10 +71,26 @@ def load(run: Run, task: str) -> JobRecord | None:
     if payload is None:
         return None
     try:
-        return JobRecord(**{**payload, "argv": tuple(payload["argv"]), "recover": tuple(payload.get("recover") or ())})
+        job = JobRecord(**{**payload, "argv": tuple(payload["argv"]), "recover": tuple(payload.get("recover") or ())})
     except (KeyError, TypeError):
         # Of another version of odtool: nothing in it can be relied on.
         return None
+    hints = get_type_hints(JobRecord)
+    return job if all(_is_of(getattr(job, name), hint) for name, hint in hints.items()) else None
+
+
+def _is_of(value: object, hint: Any) -> bool:
+    """Whether what was read from JSON, where 5.0 may be a 5, is of a field's type."""
+    kind, parts = get_origin(hint) or hint, get_args(hint)
+    if kind is UnionType:
+        return any(_is_of(value, each) for each in parts)
+    if kind is float:
+        return isinstance(value, (int, float)) and math.isfinite(value)
+    if kind is dict and isinstance(value, dict):
+        return all(isinstance(each, str) for each in value.values())
+    if kind is tuple and isinstance(value, tuple):
+        return all(isinstance(each, str) for each in value)
+    return isinstance(value, kind)
 
 
 def save(run: Run, task: str, record: JobRecord) -> None:

@@ -93,7 +93,7 @@ def _at_thresholds(found: Analysis) -> str:
     for number, label in found.examination.labels.items():
         point, counted = found.points[number], found.counting[number]
         rows.append([
-            label, f"{point.threshold:g}", score(point.precision), score(point.recall), score(point.f1),
+            label, point.shown_threshold, score(point.precision), score(point.recall), score(point.f1),
             f"{point.correct:,}", f"{point.wrong:,}", f"{point.missed:,}",
             difference(counted.mean_absolute_error), difference(counted.bias, signed=True),
         ])  # fmt: skip
@@ -132,12 +132,12 @@ def _plots(found: Analysis) -> str:
 
 
 def _card(label: str, item: ClassAccuracy, point: OperatingPoint, counted: Counting) -> str:
-    told = f"threshold {point.threshold:g}: precision {score(point.precision)}, recall {score(point.recall)}"
+    told = f"threshold {point.shown_threshold}: precision {score(point.precision)}, recall {score(point.recall)}"
     chosen = (point.recall, point.precision) if point.recall is not None and point.precision is not None else None
     curves = {"IoU .5": item.precision[0].tolist(), "mean of IoU .5 to .95": np.mean(item.precision, axis=0).tolist()}
     facts = {
         "AP": score(item.figures.ap),
-        "threshold": f"{point.threshold:g}",
+        "threshold": point.shown_threshold,
         "F1": score(point.f1),
         "count error": difference(counted.mean_absolute_error),
     }

@@ -28,6 +28,11 @@ class OperatingPoint:
     wrong: int
     missed: int
 
+    @property
+    def shown_threshold(self) -> str:
+        """With all its digits: people copy it, and with fewer it may take other detections."""
+        return repr(self.threshold).removesuffix(".0")
+
 
 def best_points(accuracy: Accuracy) -> dict[int, OperatingPoint]:
     """The best threshold of each class."""
@@ -59,7 +64,8 @@ def _between(item: ClassAccuracy, last: int) -> float:
         rounded = np.ceil(low * 10**digits + 1e-9) / 10**digits
         middle = round((low + high) / 2, digits)
         for value in (middle, float(rounded)):
-            if low < value <= high:
+            # Scores are float32, and so is the threshold that they are compared with.
+            if low < np.float32(value) and value <= high:
                 return value
     return high
 

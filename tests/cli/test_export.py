@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from odtool.cli import job
+from odtool.cli import console, job
 from odtool.pipeline import config, zoo
 from odtool.workspace import Run, Workspace
 
@@ -47,13 +49,23 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A run with two checkpoints in the current workspace."""
     found = Workspace(tmp_path / "a [b]").run("mine")
     found.path.mkdir(parents=True)
-    config.save(zoo.build(zoo.find("demo_ssd")), found.pipeline_config)
+    configure(found, "demo_ssd")
+    for split in ("train", "val"):
+        (tmp_path / f"{split}.tfrecord").write_text("images")
     for step in (100, 200):
         checkpoint(found.checkpoint(step))
     (tmp_path / "engine.py").write_text(ENGINE)
     monkeypatch.chdir(tmp_path / "a [b]")
     monkeypatch.setattr(job, "ENGINE", (sys.executable, str(tmp_path / "engine.py")))
     return found
+
+
+def configure(run: Run, model: str) -> None:
+    """Its records are beside the workspace."""
+    made = zoo.build(zoo.find(model))
+    for split, reader in (("train", made.message.train_input_reader), ("val", made.message.eval_input_reader[0])):
+        reader.tf_record_input_reader.input_path[:] = [str(run.path.parents[2] / f"{split}.tfrecord")]
+    config.save(made, run.pipeline_config)
 
 
 def checkpoint(prefix: Path) -> None:
@@ -87,6 +99,15 @@ def test_what_the_engine_does_is_told_and_its_folder_put_in_place(odtool: Callab
         assert part in said.out
 
 
+def test_brackets_in_what_is_told_beside_a_spinner_are_no_markup(
+    odtool: Callable, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Path(job.ENGINE[1])
+    engine.write_text(ENGINE.replace('"working"', '"loading ckpt-200 of run night [/a]"'))
+    monkeypatch.setattr(console, "stderr", Console(file=io.StringIO(), force_terminal=True))
+    assert odtool("export", *ANY).code == 0
+
+
 def test_a_file_that_does_not_agree_is_shown_and_nothing_put_in_place(odtool: Callable, run: Run) -> None:
     said = odtool("export", "--format", "onnx")
     assert said.code == 1
@@ -114,12 +135,29 @@ def test_settings_are_handed_on(odtool: Callable, run: Run) -> None:
 
 
 def test_what_the_model_cannot_become_is_said_before_any_work(odtool: Callable, run: Run) -> None:
-    config.save(zoo.build(zoo.find("faster_rcnn_resnet50_v1_640x640")), run.pipeline_config)
+    configure(run, "faster_rcnn_resnet50_v1_640x640")
     said = odtool("export", *ANY, "--format", "savedmodel,tflite")
     assert said.code == 1
     assert "--format tflite: the API's TFLite graph is for SSD, EfficientDet and CenterNet" in said.err
     assert "savedmodel, onnx" in said.err
     assert "working" not in said.err
+
+
+def test_records_that_are_missing_are_said_before_any_work(odtool: Callable, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "train.tfrecord").unlink()
+    integers = ("--format", "tflite", "--tflite", "float32,int8")
+    said = odtool("export", *ANY, *integers)
+    assert said.code == 1
+    assert "no training records, from which --tflite int8 learns" in said.err
+    assert "working" not in said.err
+    assert odtool("export", *ANY, "--format", "tflite").code == 0
+    assert odtool("export", *ANY, "--format", "savedmodel", "--tflite", "int8").code == 0
+    (tmp_path / "val.tfrecord").write_text("")
+    said = odtool("export", *ANY)
+    assert said.code == 1
+    assert "no records to verify the export on" in said.err
+    (tmp_path / "train.tfrecord").write_text("images")
+    assert odtool("export", *ANY, *integers).code == 0
 
 
 def test_onnx_without_its_libraries_is_said_before_any_work(

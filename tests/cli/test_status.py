@@ -138,6 +138,17 @@ def test_the_newest_run_is_shown_and_the_others_listed(odtool: Callable, job_run
     assert "other runs" not in odtool("status", "first").out
 
 
+def test_another_run_that_cannot_be_read_does_not_hide_this_one(odtool: Callable, job_run: Run) -> None:
+    other = Run(job_run.path.parent / "second")
+    other.job_record("train").mkdir(parents=True)
+    other.pipeline_config.touch()
+    os.utime(other.pipeline_config, (1, 1))
+    said = odtool("status")
+    assert said.code == 0
+    assert said.out.startswith("run   first")
+    assert "other runs: second (cannot be read: [Errno 21] Is a directory" in said.out
+
+
 def test_a_stall_is_reported(odtool: Callable, job_run: Run, until: Callable, no_gpu: None) -> None:
     odtool("train")
     now = time.time()

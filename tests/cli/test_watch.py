@@ -181,3 +181,23 @@ def test_a_sample_scored_later_does_not_enter_the_course_of_all_images(job_run: 
     lines = [json.dumps({"kind": "eval", "step": step, "time": 1, "values": values}) for step, values in entries]
     job_run.metrics.write_text("\n".join(lines) + "\n")
     assert watch.view(job_run).maps == ((100, 0.1), (200, 0.2))
+
+
+def test_a_run_that_cannot_be_read_is_a_line_beside_the_others(odtool: Callable, job_run: Run) -> None:
+    write_metrics(job_run)
+    other = Run(job_run.path.parent / "second")
+    other.metrics.mkdir(parents=True)
+    other.pipeline_config.touch()
+    said = odtool("status", "--watch")
+    assert said.code == 0
+    assert "second: cannot be read: [Errno 21] Is a directory" in said.out
+    assert "first: not started  step 100 of 300" in said.out
+    lines = watch.page([watch.view(other), watch.view(job_run)], "here", MACHINE, [], height=40, width=80)
+    assert sum("second: cannot be read" in line.plain for line in lines) == 1
+    assert sum("first" in line.plain for line in lines) == 1
+
+
+def test_a_broken_line_of_metrics_is_told_with_its_run(job_run: Run) -> None:
+    broken = {"kind": "eval", "step": 1, "time": 1, "values": {"sample_1_of_n": "x"}}
+    job_run.metrics.write_text((json.dumps(broken) + "\n") * 2 + json.dumps({**broken, "values": {}}) + "\n")
+    assert watch.line(watch.view(job_run)).startswith("first: cannot be read: TypeError")

@@ -57,6 +57,22 @@ def test_a_file_system_that_cannot_exchange_gets_two_renames(tmp_path: Path, mon
     assert names(tmp_path) == ["data"]
 
 
+@pytest.mark.parametrize("exchanges", [True, False])
+def test_a_name_as_long_as_file_systems_take_is_replaced_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
+) -> None:
+    if not exchanges:
+        monkeypatch.setattr(folders, "_exchanged", lambda *_: False)
+    out = tmp_path / ("n" * 255)
+    ours(out, "old")
+    with staging.replacing(out) as folder:
+        ours(folder, "new")
+        with pytest.raises(DataError, match="is writing there"), staging.replacing(out):
+            pass
+    assert (out / "dataset.json").read_text() == "new"
+    assert names(tmp_path) == [out.name]
+
+
 def test_what_a_killed_call_left_is_cleared_up(tmp_path: Path) -> None:
     ours(tmp_path / ".data.outgoing", "old")
     ours(tmp_path / ".data.incoming", "half")

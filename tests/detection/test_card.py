@@ -57,6 +57,11 @@ def test_metrics_come_with_their_checkpoint_and_files_with_their_verification(re
         assert part in text
 
 
+def test_a_class_name_is_text_and_no_markup(record: dict[str, Any]) -> None:
+    record["labels"]["3"] = "<script>&\nmore"
+    assert "| 3 | &lt;script&gt;&amp; more |" in card.render(record, None)
+
+
 def test_each_input_is_described_as_the_file_takes_it(record: dict[str, Any]) -> None:
     text = card.render(record, None)
     assert "Input: encoded_image_string_tensor" in text

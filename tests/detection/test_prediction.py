@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gc
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,6 +148,54 @@ def test_what_cannot_be_read_is_named_and_the_rest_goes_on(photos: Path, tmp_pat
             ["image_unreadable", str(photos / "broken.jpg")],
             ["video_unreadable", str(photos / "film.mp4")],
         ]
+
+
+def test_names_that_are_hard_to_write_are_made_writable(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    names = ["n" * 250 + ".png", "m" + "n" * 249 + ".png", "control\x01\nx.jpg", "\N{RACCOON}" * 62 + ".png"]
+    for name in names:
+        scene((40, 40), (RED, (5, 5, 25, 30))).save(folder / name)
+    (folder / os.fsdecode(b"\xff" * 240 + b".png")).write_bytes((folder / names[0]).read_bytes())
+    summary, out = predict(tmp_path, folder, formats=("voc", "yolo"))
+    assert (summary["images"], summary["problems"]) == (5, {})
+    assert len(list(out.pictures.glob("[!.]*.jpg"))) == 5
+    assert "control__x.jpg" in {line["saved_as"] for line in lines(out)}
+    for name in ("voc", "yolo"):
+        settings = prepare.Settings((Source(out.path / name),), tmp_path / name, val=0, workers=1)
+        assert prepare.prepare(settings).summary.splits["train"].objects == 5
+
+
+def test_a_class_name_that_xml_cannot_hold_is_written_without_that(photos: Path, tmp_path: Path) -> None:
+    class Odd(RectangleFinder):
+        @property
+        def labels(self) -> Mapping[int, str]:
+            return {1: "re\x01d", 2: "blue"}
+
+    _, out = predict(tmp_path, photos, detector=Odd(), formats=("voc",))
+    assert "<name>re\N{REPLACEMENT CHARACTER}d<" in (out.path / "voc/Annotations/a_x.xml").read_text("utf-8").replace(
+        "&#65533;", "\N{REPLACEMENT CHARACTER}"
+    )
+
+
+def test_a_picture_too_wide_for_a_jpeg_is_drawn_as_png(tmp_path: Path) -> None:
+    scene((65_501, 8), (RED, (40, 1, 60, 7))).save(tmp_path / "wide.png")
+    _, out = predict(tmp_path, tmp_path / "wide.png")
+    (drawn,) = out.pictures.iterdir()
+    with Image.open(drawn) as image:
+        assert (image.format, image.size) == ("PNG", (65_501, 8))
+
+
+@pytest.mark.parametrize("cause", [ValueError("too wide"), OSError("encoder error")])
+def test_a_picture_that_cannot_be_saved_is_named(
+    cause: Exception, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise cause
+
+    monkeypatch.setattr("odtool.detection.saving.drawing.annotate", refuse)
+    with pytest.raises(DataError, match=f"{photos}.*png: what was found in it cannot be written: {cause}"):
+        predict(tmp_path, photos)
 
 
 def test_nothing_that_can_be_read_is_an_error(tmp_path: Path) -> None:

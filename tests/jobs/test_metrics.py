@@ -76,7 +76,20 @@ def test_a_half_written_last_line_is_not_yet_there(path: Path, half: str) -> Non
     assert [metric.step for metric in metrics.read(path)] == [8]
 
 
-@pytest.mark.parametrize("broken", ["", "nonsense", "[]", "{}", '{"kind": "train", "step": null}', "\x00\x00"])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "",
+        "nonsense",
+        "[]",
+        "{}",
+        '{"kind": "train", "step": null}',
+        "\x00\x00",
+        '{"kind": "train", "step": 1e999, "time": 1, "values": {}}',
+        '{"kind": "train", "step": 1, "time": 1e999, "values": {}}',
+        f'{{"kind": "train", "step": 1, "time": {10**400}, "values": {{}}}}',
+    ],
+)
 def test_a_broken_line_is_passed_over(path: Path, broken: str) -> None:
     path.write_text(line("train", 8) + broken + "\n" + line("eval", 8))
     assert metrics.progress(path).step == 8
@@ -88,6 +101,14 @@ def test_numbers_that_json_has_not_are_none(path: Path) -> None:
     found = metrics.newest(path, "train")
     assert found is not None
     assert found.values == {"loss": None, "learning_rate": None}
+    path.write_text(line("train", 1, loss=0).replace(": 0}", ": 1e999}"))
+    assert [metric.values for metric in metrics.read(path)] == [{"loss": None}]
+
+
+def test_values_of_other_types_are_none(path: Path) -> None:
+    path.write_text(line("start", 0, num_steps="many") + line("train", 1, loss="low", steps_per_second=[1]))
+    found = metrics.progress(path)
+    assert (found.step, found.num_steps, found.loss, found.eta_seconds) == (1, None, None, None)
 
 
 @given(lengths=st.lists(st.integers(0, 40)), rest=st.sampled_from(["", '{"kind"']), block=st.integers(1, 200))

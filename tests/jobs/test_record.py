@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -41,3 +45,25 @@ def test_an_unreadable_outcome_says_nothing(run: Run, content: str) -> None:
     run.jobs.mkdir()
     run.outcome("train").write_text(content)
     assert record.load_outcome(run, "train", 42) is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"log_offset": "z"},
+        {"log_offset": 1.5},
+        {"started": "today"},
+        {"started": float("inf")},
+        {"pid": [1]},
+        {"argv": [1]},
+        {"environment": {"A": 1}},
+        {"environment": "A=1"},
+        {"machine": None},
+    ],
+)
+def test_a_record_with_values_of_other_types_says_nothing(run: Run, wrong: dict[str, Any]) -> None:
+    job = record.JobRecord(("train",), "/", 5, 0, "here")
+    record.save(run, "train", job)
+    assert record.load(run, "train") == job
+    run.job_record("train").write_text(json.dumps({**asdict(job), **wrong}))
+    assert record.load(run, "train") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -46,6 +47,13 @@ def test_the_threshold_has_few_digits_and_lies_between_the_scores(image: Make) -
     assert thresholds.best_points(found)[1].threshold == 0.58
     close = accuracy(image([(1, HERE)], [(1, HERE, 0.80001), (1, AWAY, 0.8)]))
     assert np.float32(0.8) < thresholds.best_points(close)[1].threshold <= np.float32(0.80001)
+
+
+def test_a_threshold_is_shown_with_all_digits_that_it_needs(image: Make) -> None:
+    point = thresholds.best_points(accuracy(image([(1, HERE)], [(1, HERE, 0.1234567), (1, AWAY, 0.1234566)])))[1]
+    assert np.float32(0.1234566) < np.float32(point.shown_threshold) <= np.float32(0.1234567)
+    assert replace(point, threshold=1.0).shown_threshold == "1"
+    assert replace(point, threshold=0.58).shown_threshold == "0.58"
 
 
 def test_a_class_that_is_never_right_keeps_the_fallback(image: Make) -> None:

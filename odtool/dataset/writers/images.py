@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path, PurePath
@@ -10,8 +11,10 @@ from pathlib import Path, PurePath
 from odtool.dataset import image_file, repair
 from odtool.dataset.image_file import EXTENSIONS
 
-_LONGEST = 200
+LONGEST = 200
 """Bytes of a stem; file systems take 255 with what makes it distinct and the ending."""
+_NO_TEXT = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
+"""Files may be named so, but XML cannot say it, and a line's end would cut a list of files."""
 
 
 def place(image: Path | bytes, name: PurePath, folders: Sequence[Path]) -> str:
@@ -47,8 +50,8 @@ def place(image: Path | bytes, name: PurePath, folders: Sequence[Path]) -> str:
 def _stem(name: str) -> str:
     """A name as readers take it: they take slashes for folders, pass over hidden files and strip the space around."""
     # Names need not be UTF-8, but annotations are.
-    flat = name.replace("/", "_").replace("\\", "_").encode("utf-8", "replace")
-    return flat[-_LONGEST:].decode("utf-8", "ignore").lstrip(". ").rstrip() or "image"
+    flat = _NO_TEXT.sub("_", name.replace("/", "_").replace("\\", "_")).encode("utf-8", "replace")
+    return flat[-LONGEST:].decode("utf-8", "ignore").lstrip(". ").rstrip() or "image"
 
 
 def _free_stem(wanted: str, folder: Path) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from odtool.dataset.writers.types import Add, LabelledBox, Labels, WrittenImage, rounded
+
+_NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""https://www.w3.org/TR/xml/#charsets: these cannot be written even as references."""
 
 
 @contextmanager
@@ -42,7 +46,7 @@ def _document(image: WrittenImage) -> bytes:
 
 
 def _fields(box: LabelledBox) -> Iterator[tuple[str, str]]:
-    yield "name", box.label
+    yield "name", _NOT_IN_XML.sub("\N{REPLACEMENT CHARACTER}", box.label)
     yield "pose", "Unspecified"
     yield "truncated", "0"
     yield "difficult", "0"

@@ -17,6 +17,7 @@ from odtool.detection.types import Detections, Detector
 from odtool.engine.exporting import images
 from odtool.engine.exporting.source import Source, records
 from odtool.engine.running import CheckpointDetector
+from odtool.errors import DataError
 
 Detect = Callable[[NDArray[np.uint8]], Detections]
 """Finds the objects in pixels [height, width, 3], RGB."""
@@ -27,7 +28,7 @@ class Reference:
     """What the checkpoint itself finds."""
 
     split: str
-    """Of which records the images are: evaluation, or training where there are no others."""
+    """Of which records the images are: evaluation, or training where these hold none."""
     truth: list[GroundTruth]
     found: list[Detections]
     ap: float | None
@@ -45,18 +46,22 @@ class Verification:
 
 
 def reference(source: Source, count: int) -> Reference:
-    """Runs the checkpoint over the first `count` images.
+    """Runs the checkpoint over the first `count` images of the first records that hold any.
 
     Raises:
-        DataError: the run has no records.
+        DataError: the run has no records, or none with an image.
     """
-    training = not records(source, training=False)
     detect = _one_by_one(CheckpointDetector.of(source))
-    truth, found = [], []
-    for image in images.decoded(source, training=training, count=count):
-        truth.append(image.truth)
-        found.append(detect(image.pixels))
-    return Reference("training" if training else "evaluation", truth, found, _ap(source, truth, found))
+    evaluation, training = (records(source, training=training) for training in (False, True))
+    # Where there are neither, `decoded` says so.
+    for split, names in (("evaluation", evaluation), ("training", training or not evaluation)):
+        truth, found = [], []
+        for image in images.decoded(source, training=split == "training", count=count) if names else ():
+            truth.append(image.truth)
+            found.append(detect(image.pixels))
+        if truth:
+            return Reference(split, truth, found, _ap(source, truth, found))
+    raise DataError(f"{', '.join(evaluation + training)}: hold no image", "Prepare the data again: odtool prepare")
 
 
 def verify(source: Source, against: Reference, detector: Detector) -> Verification:
