@@ -14,8 +14,8 @@ from odtool.pipeline import (
     checkpoints,
     checks,
     config,
-    contradictions,
     diff,
+    doubts,
     fields,
     finetuning,
     input_sizes,
@@ -97,7 +97,7 @@ def configure(workspace: Workspace, request: Request) -> Configured:
         finetuning.settle_batch_norm(draft)
     _note_length(draft, request, base, images)
     settings = checks.check(draft.config, run.pipeline_config)
-    draft.notes += [f"{doubt.message}. {doubt.hint}" for doubt in contradictions.doubts(draft.config)]
+    draft.notes += [f"{doubt.message}. {doubt.hint}" for doubt in doubts.find(draft.config)]
     if not request.dry_run:
         heading = f"Written by odtool {__version__} from {base.source}."
         config.save(draft.config, run.pipeline_config, heading=heading)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from odtool.errors import OdtoolError
-from odtool.pipeline import checks, config, contradictions, heads
+from odtool.pipeline import checks, config, contradictions, doubts, heads
 from odtool.pipeline.config import PipelineConfig
 
 Level = Literal["ok", "warning", "error"]
@@ -69,10 +69,10 @@ def _model(loaded: PipelineConfig, path: Path) -> Iterator[Finding]:
         wrong = [
             Finding("error", subject, f"{path}: {each.message}", each.hint) for each in contradictions.find(loaded)
         ]
-        doubts = [Finding("warning", subject, each.message, each.hint) for each in contradictions.doubts(loaded)]
+        told = [Finding("warning", subject, each.message, each.hint) for each in doubts.find(loaded)]
     except OdtoolError:  # no model that odtool knows: said of the settings
         return
-    yield from wrong + doubts or [Finding("ok", subject, "the API can build and train what they describe")]
+    yield from wrong + told or [Finding("ok", subject, "the API can build and train what they describe")]
 
 
 def _batch(size: int, replicas: int) -> str:
