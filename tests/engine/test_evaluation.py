@@ -151,9 +151,10 @@ def test_the_best_by_another_metric_and_only_the_latest_of_those_that_wait(engin
     losses = {line.step: line.values["Loss/total_loss"] for line in entries(trained, "eval")}
     assert entries(trained, "best")[-1].step == min(losses, key=lambda step: losses[step])
 
-    refused = engine("eval", trained.path, "--best", "mAP99", "--checkpoint", "ckpt-2")
+    unknown = "DetectionBoxes_Precision/mAP99"
+    refused = engine("eval", trained.path, "--best", unknown, "--checkpoint", "ckpt-2")
     assert refused.returncode == 1
-    assert "--best mAP99: the evaluation gives no such metric; it gives DetectionBoxes_" in outcome(trained)["reason"]
+    assert f"--best {unknown}: the evaluation gives no such metric; it gives DetectionB" in outcome(trained)["reason"]
 
 
 def test_what_training_left_to_be_scored_is_pruned_at_the_end(engine: Engine, trained: Run) -> None:
