@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import sys
 from collections.abc import Callable
@@ -106,6 +107,17 @@ def test_brackets_in_what_is_told_beside_a_spinner_are_no_markup(
     engine.write_text(ENGINE.replace('"working"', '"loading ckpt-200 of run night [/a]"'))
     monkeypatch.setattr(console, "stderr", Console(file=io.StringIO(), force_terminal=True))
     assert odtool("export", *ANY).code == 0
+
+
+def test_it_is_in_place_whether_or_not_anybody_reads(
+    odtool: Callable, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "nobody reads")
+
+    monkeypatch.setattr(console, "show", closed)
+    assert odtool("export", *ANY).code == 1
+    assert Path("exported-models/mine/export.json").is_file()
 
 
 def test_a_file_that_does_not_agree_is_shown_and_nothing_put_in_place(odtool: Callable, run: Run) -> None:
