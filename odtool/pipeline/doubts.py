@@ -44,6 +44,7 @@ def _length_of_cosine(loaded: PipelineConfig) -> Iterator[ConfigError]:
     if schedule.total_steps < steps:
         yield ConfigError(f"the learning rate is 0 from step {schedule.total_steps:,} of {steps:,} on", mend)
     elif schedule.warmup_steps >= steps:
-        yield ConfigError(f"all {steps:,} steps are of the warm-up, which has {schedule.warmup_steps:,}", mend)
+        told = f"all {steps:,} steps are of the warm-up, which has {schedule.warmup_steps:,}"
+        yield ConfigError(told, f"--steps {steps} brings the whole schedule along")
     elif schedule.total_steps > steps:
         yield ConfigError(f"training ends at step {steps:,} of a schedule of {schedule.total_steps:,}", mend)

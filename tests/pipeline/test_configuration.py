@@ -270,7 +270,8 @@ def test_steps_by_set_alone_are_seen_by_batch_norm_and_doubted(workspace: Worksp
     assert configured.config.message.model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay == pytest.approx(
         0.94
     )
-    assert any("all 500 steps are of the warm-up, which has 1,000" in note for note in configured.notes)
+    told = "all 500 steps are of the warm-up, which has 1,000. --steps 500 brings"
+    assert any(told in note for note in configured.notes)
     assert not [note for note in configured.notes if "the zoo's" in note]
     decay = "model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay"
     set_too = configure(workspace, assignments=("train_config.num_steps=2000", f"{decay}=0.99"), run="other")
