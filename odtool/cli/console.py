@@ -180,8 +180,7 @@ def run(app: typer.Typer) -> None:
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
-        # The reader of our output (head, less) has gone; say nothing into the closed pipe at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()  # the reader of our output (head, less) has gone
         raise SystemExit(1) from None
     except OSError as error:
         _fail(*_explain(error))
@@ -240,7 +239,12 @@ def _write_out(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_stdout()
+
+
+def _leave_stdout() -> None:
+    """Nothing more goes to where nothing can be written, not even what is flushed at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, hint: str) -> None:
