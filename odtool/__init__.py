@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from odtool.engine.loading import load_detector as load_detector
+    from odtool.engine.detect.loading import load_detector as load_detector
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_detector"]
@@ -14,7 +14,7 @@ __all__ = ["__version__", "load_detector"]
 def __getattr__(name: str) -> Any:
     """Imports what programs use when they first use it: the command line needs none of it."""
     if name == "load_detector":
-        from odtool.engine.loading import load_detector
+        from odtool.engine.detect.loading import load_detector
 
         return load_detector
     raise AttributeError(f"module 'odtool' has no attribute '{name}'")
