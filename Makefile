@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check bench matrix dist lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,16 +14,19 @@ help: ## show the targets
 demo: $(READY) ## install, then train and evaluate a small detector on drawn images, in minutes
 	$(BIN)/odtool demo
 
-test: $(READY) ## install, then run every test; exactly what CI runs
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+test: check ## install, check, then run every test; exactly what CI runs
 	$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
-check: $(READY) ## ruff and mypy
+check: $(READY) ## ruff, mypy, codespell, and the schemas of the files that hosting services read
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
+	$(BIN)/pre-commit validate-config
 
 bench: $(READY) ## benchmarks; each prints ratios against something real in the same run
 	$(BIN)/python scripts/bench_prepare.py
@@ -31,12 +34,20 @@ bench: $(READY) ## benchmarks; each prints ratios against something real in the 
 	$(BIN)/python scripts/bench_crowds.py
 	$(BIN)/python scripts/bench_memory.py
 
+matrix: ## install and try every Python with every TensorFlow, and print a table (needs uv; an hour or more)
+	uv run --no-project --python 3.12 scripts/matrix.py
+
+dist: $(READY) ## build the sdist, and the wheel from it, in dist/, and check both
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python scripts/check_dist.py dist
+
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	uv pip compile --universal --python-version 3.10 --generate-hashes --group dev --no-emit-index-url \
 	  --no-annotate --no-strip-extras --custom-compile-command "make lock" --upgrade --quiet pyproject.toml -o requirements.lock
 
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # uv where it is installed, else venv and pip; both from pyproject.toml and requirements.lock.
 $(READY): pyproject.toml requirements.lock
