@@ -34,8 +34,8 @@ bench: $(READY) ## benchmarks; each prints ratios against something real in the 
 	$(BIN)/python scripts/bench_crowds.py
 	$(BIN)/python scripts/bench_memory.py
 
-matrix: ## install and try every Python with every TensorFlow, and print a table (needs uv; an hour or more)
-	uv run --no-project --python 3.12 scripts/matrix.py
+matrix: $(READY) ## try odtool on every Python with every TensorFlow, and print a table (needs uv; an hour or more)
+	$(BIN)/python scripts/matrix.py
 
 dist: $(READY) ## build the sdist, and the wheel from it, in dist/, and check both
 	rm -rf dist
