@@ -173,7 +173,7 @@ def install(cell: Cell, wheel: Path) -> None:
     if cell.tensorflow != locked_tensorflow(lock):
         constraints = cell.folder / "constraints.txt"
         constraints.write_text("\n".join(pins_beside_tensorflow(lock)) + "\n")
-        family = [f"{name}=={cell.tensorflow}.*" for name in FAMILY]
+        family = [f"{name}=={cell.tensorflow}.*" for name in FAMILY if f"\n{name}==" in lock]
         cell.step("tensorflow", ["uv", "pip", "install", *into, "--constraints", constraints, *family])
     cell.step("wheel", ["uv", "pip", "install", *into, "--no-deps", wheel])
 
