@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,8 @@ odtool.load_detektor
 
 
 @pytest.fixture(scope="module")
-def check_dist() -> Any:
-    spec = importlib.util.spec_from_file_location("check_dist", ROOT / "scripts" / "check_dist.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def check_dist(load_script: Callable[[str], Any]) -> Any:
+    return load_script("check_dist")
 
 
 def test_wheel_and_sdist_are_complete(check_dist: Any, built: Path) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +25,8 @@ PYTEST = "#!/bin/sh\necho '=== 70 passed, 1 skipped in 61.20s (0:01:01) ==='\n"
 
 
 @pytest.fixture(scope="module")
-def matrix() -> Any:
-    spec = importlib.util.spec_from_file_location("matrix", ROOT / "scripts" / "matrix.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["matrix"] = module  # where dataclasses look for the module of their annotations
-    spec.loader.exec_module(module)
-    return module
+def matrix(load_script: Callable[[str], Any]) -> Any:
+    return load_script("matrix")
 
 
 @pytest.fixture
