@@ -108,6 +108,10 @@ def test_another_tensorflow_replaces_the_locks_and_keeps_the_rest(matrix: Any, t
         assert (f"tf-keras=={number}.*" in cell.log.read_text()) == (number != held)
 
 
+def test_every_test_that_a_cell_runs_exists(matrix: Any) -> None:
+    assert [name for name in matrix.TESTS if not (ROOT / name).exists()] == []
+
+
 def test_what_is_not_a_cell_is_refused(matrix: Any, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="is not a cell"):
         matrix.chosen("3.13", tmp_path)
