@@ -156,7 +156,7 @@ def _prepare(space: Workspace) -> None:
 
     drawings = synthetic.draw(space.root / "drawings", images=_IMAGES)
     console.say(f"drew {_IMAGES} images with Pascal VOC annotations in {drawings}")
-    settings = prepare.Settings(sources=(Source(drawings),), out=space.data.path, val=_VAL)
+    settings = prepare.PrepareSettings(sources=(Source(drawings),), out=space.data.path, val=_VAL)
     prepared = prepare.prepare(settings, progress=console.progress)
     counts = ", ".join(f"{split.images} {name}" for name, split in prepared.summary.splits.items())
     console.say(f"prepared {counts} images as TFRecords in {space.data.path}")

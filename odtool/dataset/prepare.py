@@ -15,7 +15,7 @@ from odtool.dataset import label_map, readers, splits, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
-from odtool.dataset.readers import Choice
+from odtool.dataset.readers import FormatChoice
 from odtool.dataset.readers.common import source_folders
 from odtool.dataset.readers.records.tfrecord import tfrecord
 from odtool.dataset.records import beam, shards, spool, staging
@@ -39,7 +39,7 @@ WITH_KEYPOINTS = ("coco", "tfrecord")
 
 
 @dataclass(frozen=True)
-class Settings:
+class PrepareSettings:
     """What `odtool prepare` is asked to do."""
 
     sources: tuple[Source, ...]
@@ -82,7 +82,7 @@ class Prepared:
 
     dataset: Dataset
     summary: DatasetSummary
-    choices: tuple[Choice, ...]
+    choices: tuple[FormatChoice, ...]
     """The format of each source."""
     first: Mapping[str, Problem]
     """The first problem of each kind."""
@@ -92,7 +92,7 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[], datetime] = _now) -> Prepared:
+def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Callable[[], datetime] = _now) -> Prepared:
     """Writes records, label map, dataset.json and problems.csv into `settings.out`, whole or not at all.
 
     Raises:
@@ -132,7 +132,7 @@ def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[]
     return Prepared(Dataset(settings.out), summary, choices, found.first)
 
 
-def _choices(settings: Settings) -> tuple[Choice, ...]:
+def _choices(settings: PrepareSettings) -> tuple[FormatChoice, ...]:
     """The format of each source. Raises DataError for what can be refused before anything is read."""
     splits.check_shares(settings.val, settings.test)
     staging.refuse_foreign(settings.out)
@@ -144,7 +144,7 @@ def _choices(settings: Settings) -> tuple[Choice, ...]:
     return choices
 
 
-def _refuse_without(choices: Iterable[Choice], what: str, formats: Collection[str]) -> None:
+def _refuse_without(choices: Iterable[FormatChoice], what: str, formats: Collection[str]) -> None:
     """Raises DataError where a source has a format that is none of those, unless that is none at all."""
     if formats and (without := [choice for choice in choices if choice.name not in formats]):
         raise DataError(
@@ -154,8 +154,8 @@ def _refuse_without(choices: Iterable[Choice], what: str, formats: Collection[st
 
 
 def _surveyed(
-    settings: Settings,
-    choices: Iterable[Choice],
+    settings: PrepareSettings,
+    choices: Iterable[FormatChoice],
     stored: Path,
     workers: Crew,
     on_problem: Callable[[Problem], None],
@@ -178,7 +178,7 @@ def _surveyed(
         )
 
 
-def _refuse(found: Survey, classes: Mapping[str, int], settings: Settings) -> None:
+def _refuse(found: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
     """Raises DataError where what was found is not what was asked for, or nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
     refusals.unwritable_classes(found)
@@ -205,7 +205,9 @@ def _numbered(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(names), start=1)}
 
 
-def _display_names(settings: Settings, choices: Iterable[Choice], classes: Collection[str]) -> dict[str, str]:
+def _display_names(
+    settings: PrepareSettings, choices: Iterable[FormatChoice], classes: Collection[str]
+) -> dict[str, str]:
     """Display names by name, from the label maps of records."""
     found: dict[str, str] = {}
     for source, choice in zip(settings.sources, choices, strict=True):
@@ -215,7 +217,7 @@ def _display_names(settings: Settings, choices: Iterable[Choice], classes: Colle
 
 
 def _assigned(
-    found: Survey, stored: Path, settings: Settings, workers: Crew, on_problem: Callable[[Problem], None]
+    found: Survey, stored: Path, settings: PrepareSettings, workers: Crew, on_problem: Callable[[Problem], None]
 ) -> dict[str, list[int]]:
     """Positions in the index by split. Problems that only the whole set shows are counted on the way."""
     index = found.index
@@ -264,8 +266,8 @@ def _summary(
     found: Survey,
     classes: dict[str, int],
     figures: Mapping[str, Iterable[ShardFigures]],
-    choices: Iterable[Choice],
-    settings: Settings,
+    choices: Iterable[FormatChoice],
+    settings: PrepareSettings,
     created: datetime,
 ) -> DatasetSummary:
     return DatasetSummary(

@@ -75,7 +75,7 @@ class Figures:
     """Boxes by height (rows) and width (columns) as shares of the image's, in GRID steps."""
 
 
-class Collector:
+class FiguresCollector:
     """Counts images one by one; its memory grows with classes and distinct image sizes only."""
 
     def __init__(self) -> None:

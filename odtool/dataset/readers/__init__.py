@@ -65,7 +65,7 @@ READERS: dict[str, Reader] = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class FormatChoice:
     """The format of a source, and why."""
 
     name: str
@@ -78,7 +78,7 @@ class Choice:
         return READERS[self.name]
 
 
-def choose(source: Source, name: str = "auto") -> Choice:
+def choose(source: Source, name: str = "auto") -> FormatChoice:
     """The reader for a source, by looking or by name.
 
     Raises:
@@ -90,11 +90,11 @@ def choose(source: Source, name: str = "auto") -> Choice:
         if name not in READERS:
             raise DataError(f"'{name}' is not a format", f"Formats: auto, {', '.join(READERS)}.")
         _raise_if_other(source.path, name)
-        return Choice(name, "named with --format")
+        return FormatChoice(name, "named with --format")
     with source_folders.remembered():
         found = [(known, evidence) for known, reader in READERS.items() if (evidence := reader.detect(source.path))]
     if found:
-        return Choice(*found[0], others=tuple(known for known, _ in found[1:]))
+        return FormatChoice(*found[0], others=tuple(known for known, _ in found[1:]))
     _raise_if_broken(source.path)
     if names := class_folders.classes(source.path):
         listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -29,7 +29,7 @@ _FLAGS_AND_VIEW = attrgetter("difficult", "group_of", "is_crowd", "occluded", "t
 
 @by_position
 @dataclass(frozen=True, slots=True)
-class Draft:
+class RecordDraft:
     """A record but for the image's bytes, and for the classes' numbers, which only the whole set decides."""
 
     path: str
@@ -46,7 +46,7 @@ class Draft:
     """All other features, serialized."""
 
 
-def draft(checked: CheckedImage, drawn: Sequence[bytes] | None = None) -> Draft:
+def draft(checked: CheckedImage, drawn: Sequence[bytes] | None = None) -> RecordDraft:
     """The record of an image with the keys that the API's decoder and converters know.
 
     `drawn` are the objects' masks as PNGs, where masks are written.
@@ -85,7 +85,7 @@ def draft(checked: CheckedImage, drawn: Sequence[bytes] | None = None) -> Draft:
     if drawn is not None:
         pieces.append(byte_strings(b"image/object/mask", drawn))
     size = header.width, header.height
-    return Draft(str(image.path), image.extent, header.bytes, size, source_id, labels, b"".join(pieces))
+    return RecordDraft(str(image.path), image.extent, header.bytes, size, source_id, labels, b"".join(pieces))
 
 
 # What many images share is made once.
@@ -113,7 +113,7 @@ def _of_objects(columns: tuple[tuple[Any, ...], ...]) -> bytes:
     )
 
 
-def example(made: Draft, encoded: bytes, classes: Mapping[str, int]) -> tuple[bytes, bytes, bytes]:
+def example(made: RecordDraft, encoded: bytes, classes: Mapping[str, int]) -> tuple[bytes, bytes, bytes]:
     """A serialized tf.train.Example: what comes before the image's bytes, these, and what comes after.
 
     In three pieces, so that the image is not copied.

@@ -15,7 +15,7 @@ from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.images.tiles import Tile
 from odtool.dataset.pickling import by_position
 from odtool.dataset.records import spool
-from odtool.dataset.records.record_drafts import Draft, draft, example
+from odtool.dataset.records.record_drafts import RecordDraft, draft, example
 from odtool.dataset.statistics import ShardFigures
 from odtool.dataset.types import AnnotatedImage, Extent
 from odtool.errors import DataError
@@ -59,23 +59,23 @@ def whole(checked: CheckedImage) -> CheckedImage:
     return checked
 
 
-def drafted(checked: CheckedImage) -> Draft | CheckedImage:
+def drafted(checked: CheckedImage) -> RecordDraft | CheckedImage:
     """What is kept of an image until it is written: the draft of its record, where its own bytes go into it."""
     if checked.tiles or checked.fixed or not checked.header.written_as_is:
         return checked
     return draft(checked)
 
 
-def image_at(stored: spool.Reader, extent: tuple[int, int]) -> AnnotatedImage:
+def image_at(stored: spool.SpoolReader, extent: tuple[int, int]) -> AnnotatedImage:
     """The image at this offset and length of a spool; of one that is kept as a draft only who it is."""
     kept = stored.at(extent)
-    if isinstance(kept, Draft):
+    if isinstance(kept, RecordDraft):
         path = Path(kept.path)
         return AnnotatedImage(path, path, source_id=kept.source_id, extent=kept.extent)
     return _checked(kept).image
 
 
-def checked_at(stored: spool.Reader, extent: tuple[int, int]) -> CheckedImage:
+def checked_at(stored: spool.SpoolReader, extent: tuple[int, int]) -> CheckedImage:
     """The image at this offset and length of a spool that holds no drafts."""
     return _checked(stored.at(extent))
 
@@ -93,7 +93,7 @@ def write_shard(plan: ShardPlan) -> ShardFigures:
         DataError: an image changed since it was checked.
         OSError: the disk refuses.
     """
-    figures = statistics.Collector()
+    figures = statistics.ShardCollector()
     with spool.opened(plan.spool) as stored, open(plan.path, "wb", buffering=0) as stream:
         output = _Output(stream.fileno())
         for extent in zip(plan.offsets, plan.lengths, strict=True):
@@ -134,9 +134,9 @@ class _Output:
         self._waiting = 0
 
 
-def _pictures(kept: object, with_masks: bool) -> Iterator[tuple[Draft, bytes]]:
+def _pictures(kept: object, with_masks: bool) -> Iterator[tuple[RecordDraft, bytes]]:
     """What is written of an image, each with its encoded bytes: the whole, or its tiles."""
-    if isinstance(kept, Draft):
+    if isinstance(kept, RecordDraft):
         yield kept, _own_bytes(kept.path, kept.extent, kept.length)
         return
     checked = _checked(kept)

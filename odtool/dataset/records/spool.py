@@ -115,7 +115,7 @@ class Piece:
         self.pickles.extend(pickled)
 
 
-class Writer:
+class SpoolWriter:
     """Appends to a spool file."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -130,7 +130,7 @@ class Writer:
         self._position += len(piece.pickles)
 
 
-class Reader:
+class SpoolReader:
     """Reads what a Writer stored. The file is our own, written a moment ago, so that unpickling it is safe."""
 
     def __init__(self, descriptor: int) -> None:
@@ -142,12 +142,12 @@ class Reader:
 
 
 @contextmanager
-def created(path: Path) -> Iterator[Writer]:
+def created(path: Path) -> Iterator[SpoolWriter]:
     with open(path, "wb") as stream:
-        yield Writer(stream)
+        yield SpoolWriter(stream)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Reader]:
+def opened(path: Path) -> Iterator[SpoolReader]:
     with open(path, "rb", buffering=0) as stream:
-        yield Reader(stream.fileno())
+        yield SpoolReader(stream.fileno())

@@ -16,7 +16,7 @@ from odtool.dataset.images.image_file import ImageError, ImageHeader
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Report
 from odtool.dataset.records.record_writer import CheckedImage, whole
-from odtool.dataset.records.spool import Index, Piece, Writer
+from odtool.dataset.records.spool import Index, Piece, SpoolWriter
 from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.claims import Claims
 from odtool.dataset.survey.grouping import Grouping
@@ -56,7 +56,7 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class _Task:
+class _SurveyTask:
     source: Source
     findings: tuple[Finding, ...]
     rules: Rules
@@ -83,7 +83,7 @@ class _Result:
 
 def survey(
     findings: Iterable[tuple[Source, Iterable[Finding]]],
-    spool: Writer,
+    spool: SpoolWriter,
     crew: Crew,
     *,
     rules: Rules = image_checks.USUAL,
@@ -104,7 +104,7 @@ def survey(
     """
     made = Survey(spool.index)
     claims = Claims()
-    tasks = (_Task(source, chunk, rules, chosen, grouping, tiling, keep) for source, chunk in _chunks(findings))
+    tasks = (_SurveyTask(source, chunk, rules, chosen, grouping, tiling, keep) for source, chunk in _chunks(findings))
     for result in crew.map(_examine, tasks, alone=_ALONE):
         problems, new = result.problems, list[int]()
         for position, key in enumerate(result.piece.index.keys):
@@ -144,7 +144,7 @@ def _chunks(
             yield source, tuple(chunk)
 
 
-def _examine(task: _Task) -> _Result:
+def _examine(task: _SurveyTask) -> _Result:
     """Runs in a worker. One step for all images, then the next: a fifth faster, as caches then hold one step's code."""
     result = _Result(Piece(), [], [], {}, Counter(), set())
     found = list(_parsed(task.findings))
@@ -176,7 +176,7 @@ def _header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
     return header
 
 
-def _checked(image: AnnotatedImage, header: ImageHeader, task: _Task, result: _Result) -> CheckedImage | None:
+def _checked(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result: _Result) -> CheckedImage | None:
     """The image as it will be written, or None where nothing of it is; its problems and classes go into `result`."""
     objects = class_names.apply(image.objects, task.chosen, result.changes)
     named = replace(image, objects=objects, source_id=_identity(image, task.source))
@@ -215,7 +215,7 @@ def _with_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -
     return replace(checked, image=replace(image, objects=tuple(objects)))
 
 
-def _cut(checked: CheckedImage, task: _Task, problems: list[Problem]) -> CheckedImage:
+def _cut(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]) -> CheckedImage:
     """The image with its tiles; without any where it cannot be cut or nothing of it is kept."""
     image, header = checked.image, checked.header
     if task.tiling is None or header.width * header.height > image_file.MOST_PIXELS:
@@ -227,7 +227,7 @@ def _cut(checked: CheckedImage, task: _Task, problems: list[Problem]) -> Checked
     return replace(checked, tiles=made)
 
 
-def _group(image: AnnotatedImage, task: _Task, problems: list[Problem]) -> str | None:
+def _group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem]) -> str | None:
     """What --group-by says of an image: images with the same answer stay in one split."""
     if task.grouping is None:
         return None

@@ -76,7 +76,7 @@ def test_what_is_written_is_prepared_with_the_same_boxes(format_name: str, tmp_p
     source = tmp_path / "written"
     write(source, format_name)
     assert readers.choose(Source(source)).name == {"csv": "tfod_csv"}.get(format_name, format_name)
-    settings = prepare.Settings((Source(source),), tmp_path / "data", val=0, workers=1)
+    settings = prepare.PrepareSettings((Source(source),), tmp_path / "data", val=0, workers=1)
     summary = prepare.prepare(settings).summary
     assert {name: problem for name, problem in summary.problems.items() if problem.level != "info"} == {}
     found = dict(read_back(tmp_path / "data"))

@@ -17,7 +17,7 @@ _SAMPLES = 20
 
 
 @dataclass(frozen=True)
-class Entry:
+class ImageEntry:
     """One image of a document."""
 
     names: tuple[str, ...]
@@ -32,7 +32,7 @@ class Entry:
 class Listing:
     """What one document says."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ImageEntry, ...]
     problems: tuple[tuple[str, str], ...] = ()
     """Kind and detail of each."""
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.image_lists import Entry, Listing, documents_of, first_like, spellings
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, first_like, spellings
 from odtool.dataset.readers.common.shapes import unit_of
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 
@@ -78,7 +78,7 @@ def parse(data: bytes, path: Path) -> Listing:
     boxes = (item.box for objects in images.values() for item in objects)
     # VoTT writes pixels; what was made from it by hand may be fractions, as in the tutorials' CSV.
     unit = unit_of(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
-    entries = (Entry(spellings(name) or (name,), tuple(objects), unit=unit) for name, objects in images.items())
+    entries = (ImageEntry(spellings(name) or (name,), tuple(objects), unit=unit) for name, objects in images.items())
     return Listing(tuple(entries), tuple(problems))
 
 

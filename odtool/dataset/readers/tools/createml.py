@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing, values
-from odtool.dataset.readers.common.image_lists import Entry, Listing, documents_of, first_like, spellings
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, first_like, spellings
 from odtool.dataset.readers.common.shapes import unit_of
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 from odtool.errors import DataError
@@ -74,7 +74,7 @@ def parse(data: bytes, path: Path) -> Listing:
     unit = unit_of(map(max, sides))
     centred = _centred(sides, problems)
     entries = (
-        Entry(
+        ImageEntry(
             spellings(name) or (name,),
             tuple(ObjectAnnotation(item.label, _box(item.sides, centred=centred)) for item in items),
             unit=unit,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing, shapes, values
-from odtool.dataset.readers.common.image_lists import Entry, Listing, documents_of, first_like, locate, spellings
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, first_like, locate, spellings
 from odtool.dataset.readers.common.lookup import Places
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
@@ -83,7 +83,7 @@ def parse(data: bytes, path: Path) -> Listing:
     return Listing(tuple(entries), tuple(problems))
 
 
-def _entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> Entry | None:
+def _entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> ImageEntry | None:
     asset = item.get("asset") if isinstance(item, dict) else None
     regions = item.get("regions") or [] if isinstance(item, dict) else None
     if not isinstance(asset, dict) or not isinstance(regions, list):
@@ -99,7 +99,7 @@ def _entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> Entry | No
     for number, region in enumerate(regions, start=1):
         objects.extend(_objects(region, f"{name}: region {number}", path, problems))
     names = dict.fromkeys(spelling for reference in references for spelling in spellings(reference))
-    return Entry(tuple(names), tuple(objects), _size(asset.get("size")))
+    return ImageEntry(tuple(names), tuple(objects), _size(asset.get("size")))
 
 
 def _objects(region: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> Iterator[ObjectAnnotation]:

@@ -12,7 +12,7 @@ from typing import Any
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.image_lists import Listing, documents_of, first_like
 from odtool.dataset.readers.tools.via import via3
-from odtool.dataset.readers.tools.via.via_regions import Image, Region, box_of, listing_of, outline_of
+from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, box_of, listing_of, outline_of
 from odtool.dataset.types import Finding, Problem, Source
 from odtool.errors import DataError
 
@@ -92,7 +92,7 @@ def _numbered_options(document: dict[str, Any]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _with_names(image: Image, numbered: dict[str, dict[str, str]]) -> Image:
+def _with_names(image: ViaImage, numbered: dict[str, dict[str, str]]) -> ViaImage:
     def value(name: str, given: Any) -> Any:
         options = numbered.get(name, {})
         if isinstance(given, dict):
@@ -106,7 +106,7 @@ def _with_names(image: Image, numbered: dict[str, dict[str, str]]) -> Image:
     return replace(image, regions=tuple(regions))
 
 
-def _image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> Image:
+def _image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> ViaImage:
     if not isinstance(item, dict) or not isinstance(item.get("filename"), str) or not item["filename"].strip():
         raise _wrong(path, f"image {number} has no filename")
     name, regions = item["filename"], item.get("regions") or []
@@ -123,7 +123,7 @@ def _image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) 
         )
         if made is not None:
             found.append(made)
-    return Image(name, tuple(found))
+    return ViaImage(name, tuple(found))
 
 
 def _region(shape: Any, attributes: Any, where: str, problems: list[tuple[str, str]]) -> Region | None:
@@ -165,7 +165,7 @@ def parse_csv(data: bytes, path: Path) -> Listing:
                 regions.append(made)
     except csv.Error as error:
         raise parsing.broken(path, rows.line_num or 1, f"broken CSV: {error}") from None
-    return listing_of([Image(name, tuple(regions)) for name, regions in images.items()], problems)
+    return listing_of([ViaImage(name, tuple(regions)) for name, regions in images.items()], problems)
 
 
 def _cell(text: str, column: str, path: Path, line: int) -> Any:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.images import masks
-from odtool.dataset.prepare import Settings, prepare
+from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.readers import choose
 from odtool.dataset.readers.records.tfrecord import tfrecord, tfrecord_example
 from odtool.dataset.records import record_reader
@@ -168,8 +168,8 @@ def test_what_odtool_wrote_comes_back_the_same_when_sharded_anew(
     tmp_path: Path, voc_set: Callable[..., Path], read_records: Callable[[Path], dict[str, dict[str, list[Any]]]]
 ) -> None:
     once, again = tmp_path / "once", tmp_path / "again"
-    prepare(Settings((Source(voc_set(12)),), once, val=0.25, workers=1))
-    prepare(Settings((Source(once),), again, shards=3, workers=1))
+    prepare(PrepareSettings((Source(voc_set(12)),), once, val=0.25, workers=1))
+    prepare(PrepareSettings((Source(once),), again, shards=3, workers=1))
     assert read_records(again) == read_records(once)
     assert len(list(again.glob("train-*"))) == 3
 
@@ -186,7 +186,7 @@ def test_flags_and_weights_go_through_and_what_does_not_is_named(
     encoded = {"image/encoded": [write_image(tmp_path / "a.jpg").read_bytes()]}
     masks = {"image/object/mask": [b"PNG"]}
     (tmp_path / "a.tfrecord").write_bytes(framed(make_example({**values, **encoded, **masks})))
-    prepared = prepare(Settings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
+    prepared = prepare(PrepareSettings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
     (found,) = read_records(tmp_path / "out").values()
     assert {key: found[key] for key in (*values, *encoded)} == {**values, **encoded}
     assert (prepared.first["key_dropped"].detail, found.get("image/object/mask")) == (
