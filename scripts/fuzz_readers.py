@@ -29,8 +29,7 @@ from typing import Any
 import numpy as np
 
 from odtool.dataset.images.masks import as_png
-from odtool.dataset.prepare import WITH_MASKS
-from odtool.dataset.readers import READERS
+from odtool.dataset.readers.registry import READERS
 from odtool.dataset.records import spool
 from odtool.dataset.records.record_writer import framed
 from odtool.dataset.survey.first_pass import survey
@@ -397,7 +396,7 @@ def outcome(root: Path, name: str, scratch: Path) -> str:
         reader.detect(root)
     with spool.created(scratch) as writer:
         try:
-            source = Source(root, masks=name in WITH_MASKS)
+            source = Source(root, masks=READERS[name].masks)
             found = survey([(source, READERS[name].read(source))], writer, Crew(1))
         except DataError as error:
             if "\n" in error.message:

@@ -13,7 +13,7 @@ from odtool.errors import DataError
 
 if TYPE_CHECKING:
     from odtool.dataset.classes import ClassChoice
-    from odtool.dataset.readers import FormatChoice
+    from odtool.dataset.readers.format_choice import FormatChoice
     from odtool.dataset.statistics import ClassChange
     from odtool.dataset.survey.image_checks import Rules
     from odtool.dataset.types import Source

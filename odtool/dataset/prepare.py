@@ -11,13 +11,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from odtool import __version__
-from odtool.dataset import label_map, readers, splits, statistics
+from odtool.dataset import label_map, splits, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
-from odtool.dataset.readers import FormatChoice
+from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.common import source_folders
-from odtool.dataset.readers.records.tfrecord import tfrecord
+from odtool.dataset.readers.format_choice import FormatChoice
+from odtool.dataset.readers.registry import READERS, Reader
 from odtool.dataset.records import beam, shards, spool, staging
 from odtool.dataset.records.record_writer import drafted, image_at, whole
 from odtool.dataset.records.spool import Index
@@ -31,11 +32,6 @@ from odtool.dataset.workers import Crew, crew
 from odtool.errors import DataError
 from odtool.files import write_atomically
 from odtool.workspace import Dataset
-
-WITH_MASKS = ("coco", "cvat", "label_studio", "labelme", "labelme_xml", "supervisely", "tfrecord", "via", "yolo")
-"""Formats whose reader gives outlines."""
-WITH_KEYPOINTS = ("coco", "tfrecord")
-"""Formats whose reader gives key points."""
 
 
 @dataclass(frozen=True)
@@ -138,19 +134,23 @@ def _choices(settings: PrepareSettings) -> tuple[FormatChoice, ...]:
     staging.refuse_foreign(settings.out)
     if settings.beam is not None:
         beam.check(settings.beam)
-    choices = tuple(readers.choose(source, settings.format) for source in settings.sources)
-    _refuse_without(choices, "masks", WITH_MASKS if settings.masks else ())
-    _refuse_without(choices, "key points", WITH_KEYPOINTS if settings.keypoints else ())
+    choices = tuple(format_choice.choose(source, settings.format) for source in settings.sources)
+    if settings.masks:
+        _refuse_formats_without("masks", choices, lambda reader: reader.masks)
+    if settings.keypoints:
+        _refuse_formats_without("keypoints", choices, lambda reader: reader.keypoints)
     return choices
 
 
-def _refuse_without(choices: Iterable[FormatChoice], what: str, formats: Collection[str]) -> None:
-    """Raises DataError where a source has a format that is none of those, unless that is none at all."""
-    if formats and (without := [choice for choice in choices if choice.name not in formats]):
-        raise DataError(
-            f"--{what.replace(' ', '')}: {without[0].reader.title} has no {what} that odtool reads",
-            f"{what.capitalize()} are read from {', '.join(readers.READERS[name].title for name in formats)}.",
-        )
+def _refuse_formats_without(what: str, choices: Iterable[FormatChoice], carries: Callable[[Reader], bool]) -> None:
+    """Raises DataError where a source has a format that does not carry what an option asks for."""
+    titles = [reader.title for reader in READERS.values() if carries(reader)]
+    for choice in choices:
+        if not carries(choice.reader):
+            raise DataError(
+                f"--{what}: {choice.reader.title} has no {what} that odtool reads",
+                f"{what.capitalize()} are read from {', '.join(titles)}.",
+            )
 
 
 def _surveyed(
@@ -208,12 +208,12 @@ def _numbered(names: Iterable[str]) -> dict[str, int]:
 def _display_names(
     settings: PrepareSettings, choices: Iterable[FormatChoice], classes: Collection[str]
 ) -> dict[str, str]:
-    """Display names by name, from the label maps of records."""
-    found: dict[str, str] = {}
+    """Display names by name, from the sources whose format has any; of several for one class the first."""
+    names: dict[str, str] = {}
     for source, choice in zip(settings.sources, choices, strict=True):
-        if choice.name == "tfrecord":
-            found = tfrecord.display_names(source) | found
-    return {name: shown for name, shown in found.items() if name in classes and shown not in classes}
+        if choice.reader.display_names is not None:
+            names = {**choice.reader.display_names(source), **names}
+    return {name: shown for name, shown in names.items() if name in classes and shown not in classes}
 
 
 def _assigned(

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from odtool.dataset import label_map, readers
+from odtool.dataset import label_map
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
 from odtool.dataset.inspect import box_statistics
 from odtool.dataset.inspect.box_statistics import Figures
 from odtool.dataset.progress import Progress, silent
-from odtool.dataset.readers import FormatChoice
+from odtool.dataset.readers import format_choice
+from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.records import spool
 from odtool.dataset.records.record_writer import CheckedImage, checked_at
 from odtool.dataset.records.spool import Index, SpoolReader
@@ -95,7 +96,7 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
     settings = replace(settings, chosen=following(settings.chosen, given))
     with crew(settings.workers) as workers, tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder:
         sources = settings.sources
-        choices = tuple(readers.choose(source, settings.format) for source in sources)
+        choices = tuple(format_choice.choose(source, settings.format) for source in sources)
         findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
         stored = Path(folder) / "spool"
         with spool.created(stored) as writer, progress("images read", None) as report:

@@ -207,7 +207,7 @@ def test_points_without_names_are_written_and_differing_numbers_told(
 
 
 def test_a_format_without_key_points_is_refused(tmp_path: Path, voc_set: Callable[..., Path]) -> None:
-    with pytest.raises(DataError, match="--keypoints: Pascal VOC XML has no key points that odtool reads"):
+    with pytest.raises(DataError, match="--keypoints: Pascal VOC XML has no keypoints that odtool reads"):
         prepare(PrepareSettings((Source(voc_set(3)),), tmp_path / "out", keypoints=True))
 
 

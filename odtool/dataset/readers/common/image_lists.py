@@ -12,9 +12,6 @@ from odtool.dataset.readers.common.source_folders import image_folders, nearest_
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
 
-_SAMPLES = 20
-"""Files of a folder that a detector looks into."""
-
 
 @dataclass(frozen=True)
 class ImageEntry:
@@ -81,18 +78,6 @@ class Documents:
         beside = [file.parent / "images", file.parent.parent / "images"]
         near = [file.parent, *(folder for folder in beside if folder.is_dir())]
         return placed([*of_split, *near], nearest, file.parent, self.source, split=split, names=names)
-
-
-def first_like(path: Path, suffixes: str | tuple[str, ...], looks_like: Callable[[Path], bool]) -> Path | None:
-    """The file that the path is, or the first in the folder, if it looks right; for detectors.
-
-    Of many files in one folder a few are looked into: where there is one for each image, they are of a kind.
-    """
-    if path.is_file():
-        return path if looks_like(path) else None
-    endings = (suffixes,) if isinstance(suffixes, str) else suffixes
-    files = (file for folder in walk(path) for file in folder.ending(*endings)[:_SAMPLES])
-    return next(filter(looks_like, files), None)
 
 
 def documents_of(source: Source, suffixes: str | tuple[str, ...], looks_like: Callable[[Path], bool]) -> Documents:

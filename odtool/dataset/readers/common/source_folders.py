@@ -62,6 +62,11 @@ def walk(root: Path) -> Iterator[Folder]:
     return iter(known[root])
 
 
+def files_in(path: Path, *suffixes: str) -> list[Path]:
+    """The file itself, whatever its ending; of a folder, the files in it and below it with one of these endings."""
+    return [path] if path.is_file() else [file for folder in walk(path) for file in folder.ending(*suffixes)]
+
+
 def _listed(root: Path) -> Iterator[Folder]:
     within = os.path.realpath(root)
     linked: list[str] = []

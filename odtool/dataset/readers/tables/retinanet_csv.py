@@ -7,6 +7,7 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.evidence import find_evidence
 from odtool.dataset.readers.common.lookup import find_image, placed, sample
 from odtool.dataset.readers.common.rows import Row
 from odtool.dataset.readers.common.source_folders import image_folders, nearest_first, walk
@@ -19,13 +20,7 @@ _SHAPE = "path,x1,y1,x2,y2,class"
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as keras-retinanet's CSV, or None."""
-    if path.is_file():
-        return f"{path.name} has rows of {_SHAPE} and no header" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".csv"):
-            if _looks_like(file):
-                return f"{file} has rows of {_SHAPE} and no header"
-    return None
+    return find_evidence(path, ".csv", _looks_like, f"has rows of {_SHAPE} and no header", samples=None)
 
 
 def _looks_like(path: Path) -> bool:

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common.evidence import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_image, placed, sample
 from odtool.dataset.readers.common.shapes import unit_of
-from odtool.dataset.readers.common.source_folders import image_folders, nearest_first, walk
+from odtool.dataset.readers.common.source_folders import files_in, image_folders, nearest_first, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source, Unit
+from odtool.errors import DataError
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 _NEEDED = ("filename", "class", *_CORNERS)
@@ -44,10 +47,24 @@ class CsvFile:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as the tutorials' CSV, or None."""
-    if path.is_file():
-        return f"{path.name} has columns for {HEADER}" if _looks_like(path) else None
-    files = [file for folder in walk(path) for file in folder.ending(".csv") if _looks_like(file)]
-    return f"{files[0]} has columns for filename, class, xmin, ymin, xmax, ymax" if files else None
+    return find_evidence(path, ".csv", _looks_like, f"has columns for {', '.join(_NEEDED)}", samples=None)
+
+
+def refuse_near_miss(path: Path) -> None:
+    """Raises DataError where there is a CSV about images with other columns."""
+    for file in files_in(path, ".csv"):
+        if file.suffix.lower() == ".csv" and (header := _first_line_about_images(file)):
+            raise DataError(
+                f"{file}: its columns are of no format that is known: {header}",
+                f"Name them as the TensorFlow tutorials do: {HEADER}",
+            )
+
+
+def _first_line_about_images(file: Path) -> str:
+    """The first line of a table about images, else ''; other tables often lie beside annotations."""
+    lines = parsing.ends(file).decode("utf-8-sig", "replace").splitlines()
+    about_images = any(extension in line.lower() for line in lines[1:2] for extension in EXTENSIONS)
+    return lines[0].strip()[:200] if about_images else ""
 
 
 def _looks_like(path: Path) -> bool:

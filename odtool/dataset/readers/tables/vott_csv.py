@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, first_like, spellings
+from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, spellings
 from odtool.dataset.readers.common.shapes import unit_of
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 
@@ -19,8 +20,7 @@ _HEADER = ",".join(f'"{name}"' for name in _COLUMNS)
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as VoTT CSV, or None."""
-    found = first_like(path, ".csv", _looks_like)
-    return f"{found} has the columns {_HEADER}" if found else None
+    return find_evidence(path, ".csv", _looks_like, f"has the columns {_HEADER}")
 
 
 def _looks_like(path: Path) -> bool:

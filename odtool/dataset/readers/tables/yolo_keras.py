@@ -8,6 +8,7 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.evidence import find_evidence
 from odtool.dataset.readers.common.lookup import find_image, placed, sample
 from odtool.dataset.readers.common.source_folders import Folder, image_folders, nearest_first, steps_between, walk
 from odtool.dataset.splits import split_of_name
@@ -24,13 +25,7 @@ _LIST = re.compile(r"(?:^|_)(?:classes|class_names|names|labels)\.txt$|\.names$"
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as YOLO-Keras text, or None."""
-    if path.is_file():
-        return f"{path.name} has a path and x1,y1,x2,y2,class a line" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".txt")[:_SAMPLES]:
-            if _looks_like(file):
-                return f"{file} has a path and x1,y1,x2,y2,class a line"
-    return None
+    return find_evidence(path, ".txt", _looks_like, "has a path and x1,y1,x2,y2,class a line", samples=_SAMPLES)
 
 
 def _looks_like(path: Path) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing, values
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, first_like, spellings
+from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, spellings
 from odtool.dataset.readers.common.shapes import unit_of
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 from odtool.errors import DataError
@@ -31,8 +32,7 @@ class _Item:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as CreateML's, or None."""
-    found = first_like(path, ".json", _looks_like)
-    return f"{found} has images with labels and coordinates" if found else None
+    return find_evidence(path, ".json", _looks_like, "has images with labels and coordinates")
 
 
 def _looks_like(path: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common.evidence import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_own
 from odtool.dataset.readers.common.pairs import pair, without_annotation
 from odtool.dataset.readers.common.shapes import around, ellipse, envelope
@@ -64,13 +65,7 @@ class _Shape:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as LabelMe JSON, or None."""
-    if path.is_file():
-        return f"{path.name} has shapes and an imagePath" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".json")[:_SAMPLES]:
-            if _looks_like(file):
-                return f"{file} has shapes and an imagePath"
-    return None
+    return find_evidence(path, ".json", _looks_like, "has shapes and an imagePath", samples=_SAMPLES)
 
 
 def _looks_like(path: Path) -> bool:

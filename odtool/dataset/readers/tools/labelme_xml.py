@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common.evidence import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_own
 from odtool.dataset.readers.common.pairs import pair, without_annotation
 from odtool.dataset.readers.common.shapes import envelope
@@ -17,9 +18,6 @@ from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectA
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
-
-_SAMPLES = 20
-"""XML files a folder that are looked into; the first may have no objects."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +33,7 @@ class LabelmeXml:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as LabelMe's XML, or None."""
-    if path.is_file():
-        return f"{path.name} is an <annotation> with polygons" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".xml")[:_SAMPLES]:
-            if _looks_like(file):
-                return f"{file} is an <annotation> with polygons"
-    return None
+    return find_evidence(path, ".xml", _looks_like, "is an <annotation> with polygons")
 
 
 def _looks_like(path: Path) -> bool:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing, shapes, values
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, first_like, locate, spellings
+from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, locate, spellings
 from odtool.dataset.readers.common.lookup import Places
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
@@ -19,8 +20,7 @@ _NOT_VISITED = 0
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as VoTT's, or None."""
-    found = first_like(path, ".json", _looks_like)
-    return f"{found} has VoTT's assets and regions" if found else None
+    return find_evidence(path, ".json", _looks_like, "has VoTT's assets and regions")
 
 
 def _looks_like(path: Path) -> bool:

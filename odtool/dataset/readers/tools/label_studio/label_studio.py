@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 from odtool.dataset.images import masks
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, shapes, values
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, first_like, spellings
+from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, spellings
 from odtool.dataset.readers.tools.label_studio import brush
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 from odtool.errors import DataError
@@ -55,8 +56,7 @@ class _StudioTask:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as Label Studio's, or None."""
-    found = first_like(path, ".json", _looks_like)
-    return f"{found} has Label Studio's tasks" if found else None
+    return find_evidence(path, ".json", _looks_like, "has Label Studio's tasks")
 
 
 def _looks_like(path: Path) -> bool:

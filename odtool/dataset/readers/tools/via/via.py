@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.image_lists import Listing, documents_of, first_like
+from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.image_lists import Listing, documents_of
 from odtool.dataset.readers.tools.via import via3
 from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, box_of, listing_of, outline_of
 from odtool.dataset.types import Finding, Problem, Source
@@ -21,8 +22,7 @@ _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as VIA's, or None."""
-    found = first_like(path, (".json", ".csv"), _looks_like)
-    return f"{found} has VIA's regions" if found else None
+    return find_evidence(path, (".json", ".csv"), _looks_like, "has VIA's regions")
 
 
 def _looks_like(path: Path) -> bool:

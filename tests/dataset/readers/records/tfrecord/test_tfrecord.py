@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from odtool.dataset.images import masks
 from odtool.dataset.prepare import PrepareSettings, prepare
-from odtool.dataset.readers import choose
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.records.tfrecord import tfrecord, tfrecord_example
 from odtool.dataset.records import record_reader
 from odtool.dataset.records.record_writer import framed
