@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from odtool.dataset.readers.common import parsing, rows
-from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_beside
 from odtool.dataset.readers.common.pairs import Pairs, pair, without_annotation
 from odtool.dataset.readers.common.shapes import envelope

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.evidence import find_evidence
-from odtool.dataset.readers.common.lookup import Places, find_image, placed, sample
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import documents_of
+from odtool.dataset.readers.common.lookup import find_image, sample
 from odtool.dataset.readers.common.shapes import unit_of
-from odtool.dataset.readers.common.source_folders import files_in, image_folders, nearest_first, walk
+from odtool.dataset.readers.common.source_folders import files_in
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source, Unit
 from odtool.errors import DataError
@@ -86,20 +87,15 @@ def _columns(line: str) -> tuple[list[str], str]:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the CSV files. A file for all beside files for splits is left out where it says the same again."""
-    folders = list(walk(source.root))
-    if source.path.is_file():
-        files = [source.path]
-    else:
-        files = [file for folder in folders for file in folder.ending(".csv") if _looks_like(file)]
-    splits = {file: split_of_name(file.stem) or split_of_name(file.parent.name) for file in files}
-    if len(files) == 1:
-        splits = dict.fromkeys(files)
+    documents = documents_of(source, ".csv", _looks_like)
+    splits = {file: split_of_name(file.stem) or split_of_name(file.parent.name) for file in documents.files}
+    if len(splits) == 1:
+        splits = dict.fromkeys(splits)
     of_splits = "train" in splits.values()
-    with_images = image_folders(folders)
     met: set[Path] = set()
     for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
         parsed = parse(parsing.read_bytes(file), file)
-        places = _places(file, source, with_images, sample(list(parsed.images)))
+        places = documents.places(file, sample(list(parsed.images)))
         images = {name: find_image(name, places, within=source.root) for name in parsed.images}
         if of_splits:
             paths = {found.path for found in images.values()}
@@ -113,17 +109,6 @@ def read(source: Source) -> Iterator[Finding]:
                 yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
             size = parsed.sizes.get(name)
             yield AnnotatedImage(found.path, file, objects, parsed.unit, split, declared_size=size, match=found.match)
-
-
-def _places(file: Path, source: Source, with_images: list[Path], names: list[str]) -> Places:
-    split = split_of_name(file.stem)
-    if source.images is not None:
-        folders = nearest_first([folder.path for folder in walk(source.images)], file.parent, source, split)
-        return placed([], folders, file.parent, source, split=split, names=names)
-    near = [place for place in (file.parent, file.parent / "images", file.parent.parent / "images") if place.is_dir()]
-    of_split = [folder for folder in with_images if split and split_of_name(folder.name) == split]
-    others = nearest_first(with_images, file.parent, source)
-    return placed([*of_split, *near], others, file.parent, source, split=split, names=names)
 
 
 def parse(data: bytes, path: Path) -> CsvFile:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
-from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
 from odtool.dataset.readers.common.lookup import find_image, placed, sample
-from odtool.dataset.readers.common.source_folders import Folder, image_folders, nearest_first, steps_between, walk
+from odtool.dataset.readers.common.source_folders import Folder, find_image_folders, nearest_first, steps_between, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
@@ -54,11 +54,8 @@ def read(source: Source) -> Iterator[Finding]:
         DataError: no list of classes lies beside a file, or the file is broken.
     """
     folders = list(walk(source.root))
-    if source.path.is_file():
-        files = [source.path]
-    else:
-        files = [file for folder in folders for file in folder.ending(".txt") if _looks_like(file)]
-    with_images = image_folders(list(walk(source.images)) if source.images else folders)
+    files = find_annotation_files(source, ".txt", _looks_like)
+    with_images = find_image_folders(source)
     for file in files:
         listed = _list_for(file, folders, source)
         names = dict(enumerate(_without_blank_end(parsing.lines_of(listed))))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing, values
-from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, spellings
 from odtool.dataset.readers.common.shapes import unit_of
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source

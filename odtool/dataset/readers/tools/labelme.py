@@ -11,7 +11,7 @@ from typing import Any
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing, values
-from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_own
 from odtool.dataset.readers.common.pairs import pair, without_annotation
 from odtool.dataset.readers.common.shapes import around, ellipse, envelope

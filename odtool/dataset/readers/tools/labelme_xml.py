@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_own
 from odtool.dataset.readers.common.pairs import pair, without_annotation
 from odtool.dataset.readers.common.shapes import envelope
-from odtool.dataset.readers.common.source_folders import split_within, walk
+from odtool.dataset.readers.common.source_folders import files_in, split_within
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 if TYPE_CHECKING:
@@ -48,11 +48,7 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every XML file with its image; images without one have not been annotated and are counted."""
-    if source.path.is_file():
-        files = [source.path]
-    else:
-        files = [file for folder in walk(source.root) for file in folder.ending(".xml")]
-    pairs = pair(files, source, ["Images", "images"])
+    pairs = pair(files_in(source.path, ".xml"), source, ["Images", "images"])
     for folder, there in pairs.files.items():
         split = split_within(folder, source.root)
         for file in there:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing, shapes, values
-from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, locate, spellings
 from odtool.dataset.readers.common.lookup import Places
+from odtool.dataset.readers.common.source_folders import split_of_file
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
 
@@ -46,7 +47,7 @@ def read(source: Source) -> Iterator[Finding]:
     for file in assets:
         if file.parent not in places:
             places[file.parent] = found.places(file)
-        yield Deferred(parse_file, (file, places[file.parent], found.split(file), source.root))
+        yield Deferred(parse_file, (file, places[file.parent], split_of_file(file, source), source.root))
 
 
 def parse_file(path: Path, places: Places, split: str | None, root: Path) -> Iterator[AnnotatedImage | Problem]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers.common import image_sets, parsing, rows
-from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_beside
 from odtool.dataset.readers.common.pairs import pair, without_annotation
 from odtool.dataset.readers.common.source_folders import split_within, walk

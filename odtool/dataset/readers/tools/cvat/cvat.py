@@ -9,7 +9,7 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_image, placed
 from odtool.dataset.readers.common.source_folders import Folder, nearest_first, walk
 from odtool.dataset.readers.tools.cvat import cvat_document
@@ -50,14 +50,8 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the XML files, and every frame of their videos that is there or has an object."""
-    folders = list(walk(source.root))
-    if source.path.is_file():
-        files = [source.path]
-    else:
-        files = [file for folder in folders for file in folder.ending(".xml") if _looks_like(file)]
-    searched = list(walk(source.images)) if source.images else folders
-    with_images = [folder for folder in searched if folder.ending(*EXTENSIONS)]
-    for file in files:
+    with_images = [folder for folder in walk(source.images or source.root) if folder.ending(*EXTENSIONS)]
+    for file in find_annotation_files(source, ".xml", _looks_like):
         yield from _of_file(file, source, with_images)
 
 

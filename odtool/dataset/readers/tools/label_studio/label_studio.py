@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 from odtool.dataset.images import masks
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, shapes, values
-from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, spellings
 from odtool.dataset.readers.tools.label_studio import brush
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.evidence import find_evidence
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import Listing, documents_of
 from odtool.dataset.readers.tools.via import via3
 from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, box_of, listing_of, outline_of

@@ -1,4 +1,4 @@
-"""How a format is seen: the first file of a source that looks like it, and the sentence that says so."""
+"""The annotation files of a source, by their content: which ones are of a format, and the sentence that says so."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from odtool.dataset.readers.common.source_folders import walk
+from odtool.dataset.types import Source
 
 LooksLike = Callable[[Path], bool]
 """Looks into a file, whatever its name."""
@@ -28,3 +29,11 @@ def find_evidence(
     files = (file for folder in walk(path) for file in folder.ending(*endings)[:samples])
     file = next(filter(looks_like, files), None)
     return f"{file} {shows}" if file else None
+
+
+def find_annotation_files(source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike) -> list[Path]:
+    """The file that the source is, or those in the folder with one of these endings, in lower case, that look right."""
+    if source.path.is_file():
+        return [source.path]
+    endings = (suffixes,) if isinstance(suffixes, str) else suffixes
+    return [file for folder in walk(source.root) for file in folder.ending(*endings) if looks_like(file)]
