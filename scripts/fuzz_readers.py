@@ -31,7 +31,7 @@ import numpy as np
 from odtool.dataset.images.masks import as_png
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.records import spool
-from odtool.dataset.records.record_writer import framed
+from odtool.dataset.records.framing import frame
 from odtool.dataset.survey.first_pass import survey
 from odtool.dataset.types import Source
 from odtool.dataset.workers import Crew
@@ -289,7 +289,7 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
         ),
         "tfod_csv": ({"a.csv": b"filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,64,48,cat,1,2,30,40\n"}, one),
         "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both),
-        "tfrecord": ({"train.tfrecord": framed(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
+        "tfrecord": ({"train.tfrecord": frame(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
     }
 
 

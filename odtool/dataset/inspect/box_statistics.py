@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
 
-from odtool.dataset.records.record_writer import CheckedImage
+from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.splits import SPLITS
 
 _SIDES = (4, 8, 16, 32, 64, 96, 128, 256, 512, 1024)

@@ -18,7 +18,8 @@ from odtool.dataset.progress import Progress, silent
 from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.records import spool
-from odtool.dataset.records.record_writer import CheckedImage, checked_at
+from odtool.dataset.records.checked_image import CheckedImage
+from odtool.dataset.records.record_writer import checked_at
 from odtool.dataset.records.spool import Index, SpoolReader
 from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
 from odtool.dataset.survey.first_pass import Survey, key_of, survey

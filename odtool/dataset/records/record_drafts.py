@@ -6,16 +6,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from odtool.dataset.images import keypoints
 from odtool.dataset.pickling import by_position
+from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.features import byte_string, byte_strings, floats, ints, opening, texts, utf8, varint
-from odtool.dataset.types import Extent
-
-if TYPE_CHECKING:
-    from odtool.dataset.records.record_writer import CheckedImage
+from odtool.dataset.types import Extent, ObjectAnnotation
 
 _OF_BOXES = (
     b"image/object/area",
@@ -81,7 +80,7 @@ def draft(checked: CheckedImage, drawn: Sequence[bytes] | None = None) -> Record
         weights = [1.0 if item.weight is None else item.weight for item in objects]
         pieces.append(floats((b"image/object/weight",), (weights,)))
     if any(item.keypoints for item in objects):
-        pieces.append(keypoints.serialized(objects, width, height))
+        pieces.append(_keypoint_features(objects, width, height))
     if drawn is not None:
         pieces.append(byte_strings(b"image/object/mask", drawn))
     size = header.width, header.height
@@ -111,6 +110,27 @@ def _of_objects(columns: tuple[tuple[Any, ...], ...]) -> bytes:
             texts(b"image/object/view", view),
         ]
     )
+
+
+def _keypoint_features(objects: Sequence[ObjectAnnotation], width: float, height: float) -> bytes:
+    """The features of the objects' keypoints, in the order of the objects and as many for each.
+
+    The keys are those of data_decoders/tf_example_decoder.py and dataset_tools/create_coco_tf_record.py.
+    """
+    names = [point.name for point in max((item.keypoints for item in objects), key=len)]
+    rows = [keypoints.filled(item.keypoints, names) for item in objects]
+    points = list(chain.from_iterable(rows))
+    key = b"image/object/keypoint/"
+    pieces = [
+        floats(
+            (key + b"x", key + b"y"), ([point.x / width for point in points], [point.y / height for point in points])
+        ),
+        ints(key + b"visibility", tuple([point.visibility for point in points])),
+        ints(key + b"num", tuple([sum(1 for point in row if point.visibility) for row in rows])),
+    ]
+    if any(point.name for point in points):
+        pieces.append(byte_strings(key + b"text", [utf8(point.name) for point in points]))
+    return b"".join(pieces)
 
 
 def example(made: RecordDraft, encoded: bytes, classes: Mapping[str, int]) -> tuple[bytes, bytes, bytes]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,9 +11,9 @@ from pathlib import Path
 from odtool.dataset import statistics
 from odtool.dataset.images import image_file, masks, repair, tiles
 from odtool.dataset.images.image_file import ImageHeader
-from odtool.dataset.images.tiles import Tile
-from odtool.dataset.pickling import by_position
 from odtool.dataset.records import spool
+from odtool.dataset.records.checked_image import CheckedImage
+from odtool.dataset.records.framing import frame_pieces
 from odtool.dataset.records.record_drafts import RecordDraft, draft, example
 from odtool.dataset.statistics import ShardFigures
 from odtool.dataset.types import AnnotatedImage, Extent
@@ -24,19 +23,6 @@ _BATCH = 1 << 20
 """Bytes written at once."""
 _MOST_PIECES = 1000
 """Pieces written at once; Linux takes 1024 (IOV_MAX)."""
-
-
-@by_position
-@dataclass(frozen=True, slots=True)
-class CheckedImage:
-    """An image ready to be written: boxes in pixels within its true size, `source_id` unique in the set."""
-
-    image: AnnotatedImage
-    header: ImageHeader
-    fixed: bool = False
-    """The image is turned upright and flattened when it is written; boxes and size are already those of then."""
-    tiles: tuple[Tile, ...] = ()
-    """The pieces that are written in place of the whole, where it is to be cut."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +85,7 @@ def write_shard(plan: ShardPlan) -> ShardFigures:
         for extent in zip(plan.offsets, plan.lengths, strict=True):
             for made, encoded in _pictures(stored.at(extent), plan.masks):
                 figures.add(*made.size, made.labels)
-                output.add(framing(example(made, encoded, plan.classes)))
+                output.add(frame_pieces(example(made, encoded, plan.classes)))
         output.flush()
     return figures.done(output.size)
 
@@ -211,24 +197,3 @@ def _own_bytes(path: Path | str, extent: Extent | None, size: int) -> bytes:
     if len(data) != size:
         raise _changed(path)
     return data
-
-
-def framing(pieces: Sequence[bytes]) -> tuple[bytes, ...]:
-    """A record as it stands in a TFRecord file: length, masked CRC of it, data, masked CRC of that."""
-    length = struct.pack("<Q", sum(map(len, pieces)))
-    return (length, masked_crc(length), *pieces, masked_crc(*pieces))
-
-
-def framed(record: bytes) -> bytes:
-    """A whole record as it stands in a TFRecord file."""
-    return b"".join(framing((record,)))
-
-
-def masked_crc(*pieces: bytes) -> bytes:
-    """CRC32C of all the pieces, rotated and shifted as tensorflow/core/lib/hash/crc32c.h masks it."""
-    import google_crc32c
-
-    crc = 0
-    for piece in pieces:
-        crc = google_crc32c.extend(crc, piece)
-    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

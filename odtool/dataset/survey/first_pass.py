@@ -15,7 +15,8 @@ from odtool.dataset.images import image_file, masks, repair, tiles
 from odtool.dataset.images.image_file import ImageError, ImageHeader
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Report
-from odtool.dataset.records.record_writer import CheckedImage, whole
+from odtool.dataset.records.checked_image import CheckedImage
+from odtool.dataset.records.record_writer import whole
 from odtool.dataset.records.spool import Index, Piece, SpoolWriter
 from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.claims import Claims

@@ -17,7 +17,7 @@ from odtool.dataset.images import keypoints, repair
 from odtool.dataset.images.image_file import read_header
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.prepare import PrepareSettings, prepare
-from odtool.dataset.records.record_writer import framed
+from odtool.dataset.records.framing import frame
 from odtool.dataset.survey import image_checks
 from odtool.dataset.types import AnnotatedImage, Box, KeyPoint, ObjectAnnotation, Source
 from odtool.errors import DataError
@@ -48,7 +48,7 @@ def example(example_message: Any, tmp_path: Path, write_image: Callable[..., Pat
         for key, value in values.items():
             kind = {bytes: "byteslist", float: "floatlist", int: "int64list"}[type(value[0])]
             getattr(message.features.feature[key], kind).value.extend(value)
-        return framed(message.SerializeToString())
+        return frame(message.SerializeToString())
 
     return make
 

@@ -244,12 +244,8 @@ def _numbers(element: _Element, names: tuple[str, ...], path: Path) -> list[floa
             values.append(float(text))
         except ValueError:
             what = f"{name} is '{text}', not a number" if text else f"{element.tag} without {name}"
-            raise parsing.broken(path, _line(element), what) from None
+            raise parsing.broken(path, parsing.line_of(element), what) from None
     return values
-
-
-def _line(element: _Element) -> int:
-    return element.sourceline if isinstance(element.sourceline, int) else 1
 
 
 def _text(fields: dict[str, _Element], name: str) -> str:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import documents_of
 from odtool.dataset.readers.common.lookup import find_image, sample
 from odtool.dataset.readers.common.shapes import unit_of
 from odtool.dataset.readers.common.source_folders import files_in
 from odtool.dataset.splits import split_of_name
-from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source, Unit
+from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
 from odtool.errors import DataError
 
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
-_NEEDED = ("filename", "class", *_CORNERS)
+_NEEDED = ("filename", "class", *rows.CORNERS)
 _ALSO = {
     "filename": ("file_name", "image", "image_name", "image_path", "img_path", "path", "file", "image_id"),
     "class": ("label", "class_name", "label_name", "category", "category_name", "name"),
@@ -32,7 +29,7 @@ _ALSO = {
     "height": ("image_height", "img_height"),
 }
 """What the columns are called where people write such files themselves."""
-HEADER = ",".join(("filename", "width", "height", "class", *_CORNERS))
+HEADER = ",".join(("filename", "width", "height", "class", *rows.CORNERS))
 """The first line, as the tutorials have it."""
 
 
@@ -121,35 +118,26 @@ def parse(data: bytes, path: Path) -> CsvFile:
     """
     text = parsing.text_of(data, path)
     columns, delimiter = _columns(text.split("\n", 1)[0])
-    missing = [name for name in _NEEDED if name not in columns]
-    if missing:
-        raise parsing.broken(path, 1, f"no column '{missing[0]}'", f"The first line should be {HEADER}")
+    rows.require_columns(columns, _NEEDED, path, f"The first line should be {HEADER}")
     at = {name: columns.index(name) for name in columns}
     images: dict[str, list[ObjectAnnotation]] = {}
     sizes: dict[str, tuple[int, int]] = {}
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
-    try:
-        next(rows)
-        for row in rows:
-            if not any(row):
-                continue
-            if len(row) < len(columns):
-                raise parsing.broken(path, rows.line_num, f"broken CSV: {len(row)} cells, {len(columns)} columns")
-            name = row[at["filename"]].strip()
-            if not name:
-                raise parsing.broken(path, rows.line_num, "broken CSV: no file name")
-            objects = images.setdefault(name, [])
-            if (size := _size(row, at)) is not None:
-                sizes.setdefault(name, size)
-            label, corners = row[at["class"]].strip(), [row[at[corner]].strip() for corner in _CORNERS]
-            if not label and not any(corners):
-                continue  # a row with a name alone is a background image
-            box = _box([_point(corner, delimiter) for corner in corners], path, rows.line_num)
-            if not label:
-                raise parsing.broken(path, rows.line_num, "broken CSV: a box without class")
-            objects.append(ObjectAnnotation(label, box))
-    except csv.Error as error:
-        raise parsing.broken(path, rows.line_num or 1, f"broken CSV: {error}") from None
+    table = rows.parse_csv(text, path, delimiter=delimiter, extra_cells=True)
+    next(table)
+    for line, row in table:
+        name = row[at["filename"]]
+        if not name:
+            raise parsing.broken(path, line, "broken CSV: no file name")
+        objects = images.setdefault(name, [])
+        if (size := _size(row, at)) is not None:
+            sizes.setdefault(name, size)
+        label, corners = row[at["class"]], [row[at[corner]] for corner in rows.CORNERS]
+        if not label and not any(corners):
+            continue  # a row with a name alone is a background image
+        box = rows.parse_box([_point(corner, delimiter) for corner in corners], path, line)
+        if not label:
+            raise parsing.broken(path, line, "broken CSV: a box without class")
+        objects.append(ObjectAnnotation(label, box))
     boxes = (item.box for objects in images.values() for item in objects)
     unit = unit_of(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
     return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit)
@@ -158,16 +146,6 @@ def parse(data: bytes, path: Path) -> CsvFile:
 def _point(number: str, delimiter: str) -> str:
     """Where cells are parted by semicolons, numbers may have a decimal comma."""
     return number if delimiter == "," else number.replace(",", ".")
-
-
-def _box(corners: list[str], path: Path, line: int) -> Box:
-    values = []
-    for name, text in zip(_CORNERS, corners, strict=True):
-        try:
-            values.append(float(text))
-        except ValueError:
-            raise parsing.broken(path, line, f"broken CSV: {name} is '{text}', not a number") from None
-    return Box(*values)
 
 
 def _size(row: list[str], at: dict[str, int]) -> tuple[int, int] | None:

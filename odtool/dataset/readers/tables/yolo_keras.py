@@ -58,7 +58,7 @@ def read(source: Source) -> Iterator[Finding]:
     with_images = find_image_folders(source)
     for file in files:
         listed = _list_for(file, folders, source)
-        names = dict(enumerate(_without_blank_end(parsing.lines_of(listed))))
+        names = parsing.numbered_names(listed)
         split = (split_of_name(file.stem) or split_of_name(file.parent.name)) if len(files) > 1 else None
         nearest = nearest_first(with_images, file.parent, source, split)
         near = [] if source.images else [file.parent, file.parent / "images"]
@@ -87,12 +87,6 @@ def _list_for(file: Path, folders: Sequence[Folder], source: Source) -> Path:
 
 def _file_names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.name for path in folder.iterdir() if path.is_file()))
-
-
-def _without_blank_end(lines: list[str]) -> list[str]:
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
 
 
 def parse(

@@ -27,8 +27,8 @@ from odtool.dataset.types import (
     Problem,
     Source,
 )
-from odtool.errors import DataError
 
+_TOOL = "labelme"
 _SAMPLES = 5
 """JSON files a folder that are looked into."""
 _AREAS = {"rectangle": 2, "polygon": 3, "rotation": 3, "circle": 2, "mask": 2}
@@ -141,7 +141,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeFil
     document = parsing.json_of(data, path)
     drawn = document.get("shapes") if isinstance(document, dict) else None
     if not isinstance(drawn, list):
-        raise _wrong(path, "has no list 'shapes'")
+        raise parsing.unexpected(_TOOL, path, "has no list 'shapes'")
     problems: list[tuple[str, str]] = []
     image, size = document.get("imagePath"), values.size(document.get("imageWidth"), document.get("imageHeight"))
     found = [_shape(shape, f"shapes[{number}]", path, problems) for number, shape in enumerate(drawn)]
@@ -168,7 +168,7 @@ def _embedded(text: Any, data: bytes) -> tuple[int, int] | None:
 
 def _shape(shape: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> _Shape | None:
     if not isinstance(shape, dict):
-        raise _wrong(path, f"{where} is not an object")
+        raise parsing.unexpected(_TOOL, path, f"{where} is not an object")
     kind = shape.get("shape_type") or "polygon"
     if str(kind) not in _AREAS:
         problems.append(("shape_skipped", f"{where} is a {str(kind)[:40]}"))
@@ -221,7 +221,7 @@ def _points(value: Any, where: str, path: Path) -> list[tuple[float, float]]:
     for point in value if isinstance(value, list) else []:
         found = values.numbers(point, 2)
         if found is None:
-            raise _wrong(path, f"{where}: a point is not two numbers: {str(point)[:60]}")
+            raise parsing.unexpected(_TOOL, path, f"{where}: a point is not two numbers: {str(point)[:60]}")
         points.append((found[0], found[1]))
     return points
 
@@ -239,7 +239,3 @@ def _objects(drawn: list[_Shape], problems: list[tuple[str, str]]) -> Iterator[O
         box = around(part.box for part in parts)
         outline = parts[0].outline if len(parts) == 1 else masks.together([part.outline for part in parts])
         yield ObjectAnnotation(label, box, difficult=any(part.difficult for part in parts), outline=outline)
-
-
-def _wrong(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as labelme has it. Mend it, or choose with --format.")

@@ -122,8 +122,7 @@ def _number(element: _Element, name: str, path: Path) -> float:
     try:
         return float(text)
     except ValueError:
-        line = element.sourceline if isinstance(element.sourceline, int) else 1
-        raise parsing.broken(path, line, f"{name} is '{text[:60]}', not a number") from None
+        raise parsing.broken(path, parsing.line_of(element), f"{name} is '{text[:60]}', not a number") from None
 
 
 def _text(element: _Element, name: str) -> str:

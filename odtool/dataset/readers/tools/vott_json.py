@@ -12,8 +12,8 @@ from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, docum
 from odtool.dataset.readers.common.lookup import Places
 from odtool.dataset.readers.common.source_folders import split_of_file
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
-from odtool.errors import DataError
 
+_TOOL = "VoTT"
 _ASSET = "-asset.json"
 _NOT_VISITED = 0
 """AssetState of VoTT's models/applicationState.ts: nobody has looked at the image."""
@@ -70,7 +70,7 @@ def parse(data: bytes, path: Path) -> Listing:
     """
     document = parsing.json_of(data, path)
     if not isinstance(document, dict):
-        raise _wrong(path, "is no object")
+        raise parsing.unexpected(_TOOL, path, "is no object")
     if "asset" in document:
         assets = [document]
     elif isinstance(document.get("assets"), dict):
@@ -78,7 +78,7 @@ def parse(data: bytes, path: Path) -> Listing:
     elif isinstance(document.get("assets"), list):
         assets = document["assets"]
     else:
-        raise _wrong(path, "has neither 'asset' nor 'assets'")
+        raise parsing.unexpected(_TOOL, path, "has neither 'asset' nor 'assets'")
     problems: list[tuple[str, str]] = []
     entries = [entry for asset in assets if (entry := _entry(asset, path, problems)) is not None]
     return Listing(tuple(entries), tuple(problems))
@@ -88,10 +88,10 @@ def _entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> ImageEntry
     asset = item.get("asset") if isinstance(item, dict) else None
     regions = item.get("regions") or [] if isinstance(item, dict) else None
     if not isinstance(asset, dict) or not isinstance(regions, list):
-        raise _wrong(path, f"an asset without 'asset' and a list 'regions': {str(item)[:80]}")
+        raise parsing.unexpected(_TOOL, path, f"an asset without 'asset' and a list 'regions': {str(item)[:80]}")
     references = [asset[key] for key in ("name", "path") if isinstance(asset.get(key), str) and asset[key].strip()]
     if not references:
-        raise _wrong(path, f"an asset without name and path: {str(asset)[:80]}")
+        raise parsing.unexpected(_TOOL, path, f"an asset without name and path: {str(asset)[:80]}")
     name = references[0]
     if not regions and asset.get("state") == _NOT_VISITED:
         problems.append(("annotation_missing", f"{name} has not been visited"))
@@ -106,7 +106,7 @@ def _entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> ImageEntry
 def _objects(region: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> Iterator[ObjectAnnotation]:
     """One object for each tag of a region."""
     if not isinstance(region, dict):
-        raise _wrong(path, f"{where} is no object")
+        raise parsing.unexpected(_TOOL, path, f"{where} is no object")
     given = region.get("tags")
     tags = [tag.strip() for tag in given if isinstance(tag, str) and tag.strip()] if isinstance(given, list) else []
     box = _box(region)
@@ -130,7 +130,3 @@ def _box(region: dict[str, Any]) -> Box | None:
 
 def _size(size: Any) -> tuple[int, int] | None:
     return values.size(size.get("width"), size.get("height")) if isinstance(size, dict) else None
-
-
-def _wrong(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as VoTT has it. Mend it, or choose with --format.")
