@@ -20,9 +20,9 @@ from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.records import spool
 from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.record_writer import checked_at
-from odtool.dataset.records.spool import Index, SpoolReader
+from odtool.dataset.records.spool import Index, SpoolReader, hash_id
 from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
-from odtool.dataset.survey.first_pass import Survey, key_of, survey
+from odtool.dataset.survey.first_pass import Survey, survey
 from odtool.dataset.survey.image_checks import Check, Rules
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, crew
@@ -177,7 +177,7 @@ def _shown(log: _Log, index: Index, settings: InspectSettings) -> dict[int, tupl
     positions = {key: position for position, key in enumerate(index.keys)}
     shown: dict[int, tuple[str, ...]] = {}
     for name, kinds in log.images().items():
-        position = positions.get(key_of(name))
+        position = positions.get(hash_id(name))
         if position is not None and len(shown) < settings.samples:
             shown[position] = tuple(kinds)
 

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
@@ -139,6 +140,11 @@ class SpoolReader:
     def at(self, extent: tuple[int, int]) -> object:
         offset, length = extent
         return pickle.loads(os.pread(self._descriptor, length, offset))
+
+
+def hash_id(text: str) -> int:
+    """64 bits that stand for a source id or another name."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 @contextmanager

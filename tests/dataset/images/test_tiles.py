@@ -172,8 +172,8 @@ def test_an_image_beyond_pillows_own_limit_is_cut(
 def test_too_many_pixels_leave_an_image_out(
     tmp_path: Path, voc_set: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from odtool.dataset.images import image_file
+    from odtool.dataset.images import pillow
 
-    monkeypatch.setattr(image_file, "MOST_PIXELS", 100)
+    monkeypatch.setattr(pillow, "MOST_PIXELS", 100)
     with pytest.raises(DataError, match="none of the images can be used"):
         prepare(PrepareSettings((Source(voc_set(2)),), tmp_path / "data", tiling=Tiling(32, 0, 0.3, 0.0, 0)))

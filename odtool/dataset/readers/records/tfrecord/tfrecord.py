@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
 from odtool.dataset import label_map
@@ -13,6 +12,7 @@ from odtool.dataset.readers.common.lookup import Places, find_image
 from odtool.dataset.readers.common.source_folders import Folder, find_image_folders, split_of_file, walk
 from odtool.dataset.readers.records.tfrecord.tfrecord_example import parse
 from odtool.dataset.records import record_reader
+from odtool.dataset.records.spool import hash_id
 from odtool.dataset.types import AnnotatedImage, Extent, Finding, Match, Problem, Source
 
 _NAME = re.compile(r"\.(tf)?rec(ord)?s?([-_.]|$)|-\d{5}-of-\d{5}$", re.IGNORECASE)
@@ -118,15 +118,11 @@ def _absent(files: Iterable[Path]) -> Iterator[Problem]:
 def _unique(identity: str, seen: set[int]) -> str:
     """The id, with a number behind it where an earlier record has it; evaluation matches images by their ids."""
     made, number = identity, 1
-    while (key := _hash(made)) in seen:
+    while (key := hash_id(made)) in seen:
         number += 1
         made = f"{identity}#{number}"
     seen.add(key)
     return made
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def _names(file: Path, source: Source, folders: Iterable[Folder]) -> dict[int, str]:
