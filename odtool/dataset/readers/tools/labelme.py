@@ -13,13 +13,12 @@ from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_own
-from odtool.dataset.readers.common.pairs import pair, without_annotation
+from odtool.dataset.readers.common.pairs import defer_pairs
 from odtool.dataset.readers.common.shapes import around, ellipse, envelope
-from odtool.dataset.readers.common.source_folders import split_within, walk
+from odtool.dataset.readers.common.source_folders import walk
 from odtool.dataset.types import (
     AnnotatedImage,
     Box,
-    Deferred,
     Extent,
     Finding,
     ObjectAnnotation,
@@ -85,13 +84,7 @@ def read(source: Source) -> Iterator[Finding]:
         files = [file for file in found if _looks_like(file)]
         for file in sorted(set(found) - set(files)):
             yield Problem("file_skipped", file, "it has no shapes and imagePath")
-    pairs = pair(files, source, ["images", "imgs", "img", "JPEGImages"])
-    for folder, documents_there in pairs.files.items():
-        split = split_within(folder, source.root)
-        for file in documents_there:
-            yield Deferred(parse_file, (file, split, pairs.places[folder], source.root, source.masks))
-    if source.path.is_dir():
-        yield from without_annotation(pairs)
+    yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file)
 
 
 def parse_file(
