@@ -29,10 +29,9 @@ from typing import Any
 import numpy as np
 
 from odtool.dataset.images.masks import as_png
-from odtool.dataset.prepare import WITH_MASKS
-from odtool.dataset.readers import READERS
+from odtool.dataset.readers.registry import READERS
 from odtool.dataset.records import spool
-from odtool.dataset.records.record_writer import framed
+from odtool.dataset.records.framing import frame
 from odtool.dataset.survey.first_pass import survey
 from odtool.dataset.types import Source
 from odtool.dataset.workers import Crew
@@ -290,7 +289,7 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
         ),
         "tfod_csv": ({"a.csv": b"filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,64,48,cat,1,2,30,40\n"}, one),
         "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both),
-        "tfrecord": ({"train.tfrecord": framed(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
+        "tfrecord": ({"train.tfrecord": frame(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
     }
 
 
@@ -397,7 +396,7 @@ def outcome(root: Path, name: str, scratch: Path) -> str:
         reader.detect(root)
     with spool.created(scratch) as writer:
         try:
-            source = Source(root, masks=name in WITH_MASKS)
+            source = Source(root, masks=READERS[name].masks)
             found = survey([(source, READERS[name].read(source))], writer, Crew(1))
         except DataError as error:
             if "\n" in error.message:

@@ -12,6 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "odtool"
 FOUNDATION = {
     "odtool.cluster",
+    "odtool.durations",
     "odtool.errors",
     "odtool.files",
     "odtool.locks",

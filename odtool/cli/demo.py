@@ -22,6 +22,7 @@ from odtool.cli import console, job, status
 from odtool.cli import train as train_command
 from odtool.cli.console import DebugOption, JsonOption
 from odtool.detection.metric_names import MAP, MAP_50_OF_CLASS
+from odtool.durations import format_duration
 from odtool.errors import DataError, JobError
 from odtool.jobs import devices, log, metrics, shutdown, state
 from odtool.workspace import TASKS, Run, Workspace
@@ -156,7 +157,7 @@ def _prepare(space: Workspace) -> None:
 
     drawings = synthetic.draw(space.root / "drawings", images=_IMAGES)
     console.say(f"drew {_IMAGES} images with Pascal VOC annotations in {drawings}")
-    settings = prepare.Settings(sources=(Source(drawings),), out=space.data.path, val=_VAL)
+    settings = prepare.PrepareSettings(sources=(Source(drawings),), out=space.data.path, val=_VAL)
     prepared = prepare.prepare(settings, progress=console.progress)
     counts = ", ".join(f"{split.images} {name}" for name, split in prepared.summary.splits.items())
     console.say(f"prepared {counts} images as TFRecords in {space.data.path}")
@@ -202,7 +203,7 @@ def _progress_line(run: Run) -> str:
         trained = f"train: step {progress.step}/{progress.num_steps}, loss {progress.loss or 0:.3f}"
         # A rate and a time left say nothing once the last step is done.
         if progress.step != progress.num_steps and progress.steps_per_second and progress.eta_seconds is not None:
-            trained += f", {progress.steps_per_second:.1f} steps/s, {console.duration(progress.eta_seconds)} left"
+            trained += f", {progress.steps_per_second:.1f} steps/s, {format_duration(progress.eta_seconds)} left"
     scored = metrics.newest(run.metrics, "eval")
     if scored is None:
         return f"{trained} | eval: waiting for the first checkpoint"
@@ -273,7 +274,7 @@ def _render(out: Console, space: Workspace, run: Run, payload: dict[str, Any]) -
         ["loss", f"{train['loss']:.3f}"],
         ["mAP@[.5:.95]", f"{best['value']:.3f}, at step {best['step']}"],
         *([f"mAP@.5 of {label}", f"{value:.3f}"] for label, value in payload["ap50_by_class"].items()),
-        *([f"time to {stage}", console.duration(seconds)] for stage, seconds in payload["seconds"].items()),
+        *([f"time to {stage}", format_duration(seconds)] for stage, seconds in payload["seconds"].items()),
         ["records", str(space.data.path)],
         ["run", str(run.path)],
         ["best checkpoint", str(run.path / best["checkpoint"])],

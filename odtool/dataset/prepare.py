@@ -11,13 +11,14 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from odtool import __version__
-from odtool.dataset import label_map, readers, splits, statistics
+from odtool.dataset import label_map, splits, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
-from odtool.dataset.readers import Choice
+from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.common import source_folders
-from odtool.dataset.readers.records.tfrecord import tfrecord
+from odtool.dataset.readers.format_choice import FormatChoice
+from odtool.dataset.readers.registry import READERS, Reader
 from odtool.dataset.records import beam, shards, spool, staging
 from odtool.dataset.records.record_writer import drafted, image_at, whole
 from odtool.dataset.records.spool import Index
@@ -32,14 +33,9 @@ from odtool.errors import DataError
 from odtool.files import write_atomically
 from odtool.workspace import Dataset
 
-WITH_MASKS = ("coco", "cvat", "label_studio", "labelme", "labelme_xml", "supervisely", "tfrecord", "via", "yolo")
-"""Formats whose reader gives outlines."""
-WITH_KEYPOINTS = ("coco", "tfrecord")
-"""Formats whose reader gives key points."""
-
 
 @dataclass(frozen=True)
-class Settings:
+class PrepareSettings:
     """What `odtool prepare` is asked to do."""
 
     sources: tuple[Source, ...]
@@ -82,7 +78,7 @@ class Prepared:
 
     dataset: Dataset
     summary: DatasetSummary
-    choices: tuple[Choice, ...]
+    choices: tuple[FormatChoice, ...]
     """The format of each source."""
     first: Mapping[str, Problem]
     """The first problem of each kind."""
@@ -92,7 +88,7 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[], datetime] = _now) -> Prepared:
+def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Callable[[], datetime] = _now) -> Prepared:
     """Writes records, label map, dataset.json and problems.csv into `settings.out`, whole or not at all.
 
     Raises:
@@ -132,30 +128,34 @@ def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[]
     return Prepared(Dataset(settings.out), summary, choices, found.first)
 
 
-def _choices(settings: Settings) -> tuple[Choice, ...]:
+def _choices(settings: PrepareSettings) -> tuple[FormatChoice, ...]:
     """The format of each source. Raises DataError for what can be refused before anything is read."""
     splits.check_shares(settings.val, settings.test)
     staging.refuse_foreign(settings.out)
     if settings.beam is not None:
         beam.check(settings.beam)
-    choices = tuple(readers.choose(source, settings.format) for source in settings.sources)
-    _refuse_without(choices, "masks", WITH_MASKS if settings.masks else ())
-    _refuse_without(choices, "key points", WITH_KEYPOINTS if settings.keypoints else ())
+    choices = tuple(format_choice.choose(source, settings.format) for source in settings.sources)
+    if settings.masks:
+        _refuse_formats_without("masks", choices, lambda reader: reader.masks)
+    if settings.keypoints:
+        _refuse_formats_without("keypoints", choices, lambda reader: reader.keypoints)
     return choices
 
 
-def _refuse_without(choices: Iterable[Choice], what: str, formats: Collection[str]) -> None:
-    """Raises DataError where a source has a format that is none of those, unless that is none at all."""
-    if formats and (without := [choice for choice in choices if choice.name not in formats]):
-        raise DataError(
-            f"--{what.replace(' ', '')}: {without[0].reader.title} has no {what} that odtool reads",
-            f"{what.capitalize()} are read from {', '.join(readers.READERS[name].title for name in formats)}.",
-        )
+def _refuse_formats_without(what: str, choices: Iterable[FormatChoice], carries: Callable[[Reader], bool]) -> None:
+    """Raises DataError where a source has a format that does not carry what an option asks for."""
+    titles = [reader.title for reader in READERS.values() if carries(reader)]
+    for choice in choices:
+        if not carries(choice.reader):
+            raise DataError(
+                f"--{what}: {choice.reader.title} has no {what} that odtool reads",
+                f"{what.capitalize()} are read from {', '.join(titles)}.",
+            )
 
 
 def _surveyed(
-    settings: Settings,
-    choices: Iterable[Choice],
+    settings: PrepareSettings,
+    choices: Iterable[FormatChoice],
     stored: Path,
     workers: Crew,
     on_problem: Callable[[Problem], None],
@@ -178,7 +178,7 @@ def _surveyed(
         )
 
 
-def _refuse(found: Survey, classes: Mapping[str, int], settings: Settings) -> None:
+def _refuse(found: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
     """Raises DataError where what was found is not what was asked for, or nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
     refusals.unwritable_classes(found)
@@ -205,17 +205,19 @@ def _numbered(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(names), start=1)}
 
 
-def _display_names(settings: Settings, choices: Iterable[Choice], classes: Collection[str]) -> dict[str, str]:
-    """Display names by name, from the label maps of records."""
-    found: dict[str, str] = {}
+def _display_names(
+    settings: PrepareSettings, choices: Iterable[FormatChoice], classes: Collection[str]
+) -> dict[str, str]:
+    """Display names by name, from the sources whose format has any; of several for one class the first."""
+    names: dict[str, str] = {}
     for source, choice in zip(settings.sources, choices, strict=True):
-        if choice.name == "tfrecord":
-            found = tfrecord.display_names(source) | found
-    return {name: shown for name, shown in found.items() if name in classes and shown not in classes}
+        if choice.reader.display_names is not None:
+            names = {**choice.reader.display_names(source), **names}
+    return {name: shown for name, shown in names.items() if name in classes and shown not in classes}
 
 
 def _assigned(
-    found: Survey, stored: Path, settings: Settings, workers: Crew, on_problem: Callable[[Problem], None]
+    found: Survey, stored: Path, settings: PrepareSettings, workers: Crew, on_problem: Callable[[Problem], None]
 ) -> dict[str, list[int]]:
     """Positions in the index by split. Problems that only the whole set shows are counted on the way."""
     index = found.index
@@ -264,8 +266,8 @@ def _summary(
     found: Survey,
     classes: dict[str, int],
     figures: Mapping[str, Iterable[ShardFigures]],
-    choices: Iterable[Choice],
-    settings: Settings,
+    choices: Iterable[FormatChoice],
+    settings: PrepareSettings,
     created: datetime,
 ) -> DatasetSummary:
     return DatasetSummary(

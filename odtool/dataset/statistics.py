@@ -146,7 +146,7 @@ class ShardFigures:
     heights: array[int]
 
 
-class Collector:
+class ShardCollector:
     """Counts the images of one shard while it is written."""
 
     def __init__(self) -> None:

@@ -37,7 +37,7 @@ def cut(
     units = _units(pool, groups)
     known: dict[tuple[int, ...], Mapping[int, int]] = {}
     weights = [_weights(unit, labels, known) for unit in units]
-    part_of = _dealt(units, weights, _Parts(rest, counts, len(pool)))
+    part_of = _dealt(units, weights, _Quotas(rest, counts, len(pool)))
     _fill(part_of, units, (rest, *(name for name, count in counts.items() if count)))
     made: dict[str, list[int]] = {name: [] for name in (rest, *counts)}
     names = list(made)
@@ -50,7 +50,7 @@ def cut(
     return made
 
 
-def _dealt(units: Sequence[Sequence[int]], weights: Sequence[Mapping[int, int]], parts: _Parts) -> list[str]:
+def _dealt(units: Sequence[Sequence[int]], weights: Sequence[Mapping[int, int]], parts: _Quotas) -> list[str]:
     """The part of each unit."""
     members = _members(weights)
     for label, numbers in members.items():
@@ -90,7 +90,7 @@ def _first(
     members: Mapping[int, Sequence[int]],
     units: Sequence[Sequence[int]],
     weights: Sequence[Mapping[int, int]],
-    parts: _Parts,
+    parts: _Quotas,
 ) -> Iterator[tuple[int, str]]:
     """One unit of each class for each of the smaller parts, the rarest classes first, as far as there is room."""
     taken: set[int] = set()
@@ -128,7 +128,7 @@ def _weights(
     return Counter(label for position in unit for label in labels(position) or (_NO_CLASS,))
 
 
-class _Parts:
+class _Quotas:
     """How much each part still has room for, and how much it lacks of each class."""
 
     def __init__(self, rest: str, counts: Mapping[str, int], total: int) -> None:

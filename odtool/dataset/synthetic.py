@@ -26,7 +26,7 @@ _STAR = (*_STAR_POINTS, -1.0, -0.25, -0.3, -0.35)
 
 
 @dataclass(frozen=True)
-class _Shape:
+class _DrawnShape:
     label: str
     box: Box
 
@@ -54,7 +54,7 @@ def draw(folder: Path, *, images: int, seed: int = 0) -> Path:
     return folder
 
 
-def _scene(rng: random.Random) -> tuple[Image.Image, list[_Shape]]:
+def _scene(rng: random.Random) -> tuple[Image.Image, list[_DrawnShape]]:
     from PIL import ImageDraw
 
     image = _background(rng)
@@ -88,21 +88,21 @@ def _touch(one: Box, other: Box) -> bool:
     return not (apart_across or apart_down)
 
 
-def _draw_shape(pen: ImageDraw.ImageDraw, rng: random.Random, box: Box) -> _Shape:
+def _draw_shape(pen: ImageDraw.ImageDraw, rng: random.Random, box: Box) -> _DrawnShape:
     label = rng.choice(CLASSES)
     colour = tuple(rng.randrange(256) for _ in range(3))
     outline = tuple(255 - value if abs(value - 128) > 48 else 0 for value in colour)
     if label == "disc":
         pen.ellipse((box.xmin, box.ymin, box.xmax, box.ymax), fill=colour, outline=outline, width=2)
-        return _Shape(label, box)
+        return _DrawnShape(label, box)
     radius = (box.xmax - box.xmin) / 2
     x, y = box.xmin + radius, box.ymin + radius
     points = [(x + _STAR[i] * radius, y + _STAR[i + 1] * radius) for i in range(0, len(_STAR), 2)]
     pen.polygon(points, fill=colour, outline=outline, width=2)
-    return _Shape(label, Box(box.xmin, box.ymin, box.xmax, y + 0.95 * radius))
+    return _DrawnShape(label, Box(box.xmin, box.ymin, box.xmax, y + 0.95 * radius))
 
 
-def _voc(filename: str, shapes: list[_Shape]) -> str:
+def _voc(filename: str, shapes: list[_DrawnShape]) -> str:
     objects = "".join(
         f"  <object>\n    <name>{escape(shape.label)}</name>\n    <bndbox>\n"
         f"      <xmin>{shape.box.xmin:g}</xmin><ymin>{shape.box.ymin:g}</ymin>\n"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
+
+from odtool.visual import svg
+from odtool.visual.svg import Axis
 
 COLOURS = 8
 """Colours for curves that the style knows; they repeat beyond."""
-_WIDTH, _HEIGHT = 360, 226
-"""Of a plot's view box; at this size in pixels its letters are as large as the page's small print."""
+_HEIGHT = 226
+"""Of a plot's view box."""
 _LEFT, _RIGHT, _TOP, _FLOOR = 48, 350, 10, 186
 _MARKED = 24
 """Curves of no more points than this show them."""
@@ -21,21 +23,6 @@ _MOST_BUBBLES = 400
 
 Curve = tuple[tuple[int, float | None], ...]
 """Steps and values; None is a value that is not finite, which breaks the line."""
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """Values to places in the view box."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-    logarithmic: bool = False
-
-    def place(self, value: float) -> float:
-        low, high, value = (math.log10(each) if self.logarithmic else each for each in (self.low, self.high, value))
-        return self.start + (self.end - self.start) * (value - low) / (high - low)
 
 
 def curves(series: Mapping[str, Curve], down: str, *, ceiling: float | None = None, logarithmic: bool = False) -> str:
@@ -55,16 +42,16 @@ def curves(series: Mapping[str, Curve], down: str, *, ceiling: float | None = No
     ticks = _ratios(min(values), max(values)) if ratio else _ticks(0 if min(values) >= 0 else min(values), max(values))
     if ceiling is not None and ticks[-1] < ceiling:
         ticks = _ticks(0, ceiling)
-    upright = _Axis(min(ticks[0], *values) if ratio else ticks[0], max(ticks[-1], *values), _FLOOR, _TOP, ratio)
+    upright = Axis(min(ticks[0], *values) if ratio else ticks[0], max(ticks[-1], *values), _FLOOR, _TOP, ratio)
     first, last = min(step for step, _ in points), max(step for step, _ in points)
-    flat = _Axis(first, last if last > first else first + 1, _LEFT, _RIGHT)
+    flat = Axis(first, last if last > first else first + 1, _LEFT, _RIGHT)
     parts = [*_frame(upright, ticks), *_steps(flat, first, last), _name("step")]
     for number, (label, curve) in enumerate(series.items()):
         parts.append(_line(curve, flat, upright, number, label))
-    return _svg(f"{down} by step", parts) + legend(list(series))
+    return _plot(f"{down} by step", parts) + legend(list(series))
 
 
-def _line(curve: Curve, flat: _Axis, upright: _Axis, number: int, label: str) -> str:
+def _line(curve: Curve, flat: Axis, upright: Axis, number: int, label: str) -> str:
     colour = f"s{number % COLOURS}"
     pieces: list[list[str]] = [[]]
     for step, value in curve:
@@ -87,9 +74,9 @@ def _line(curve: Curve, flat: _Axis, upright: _Axis, number: int, label: str) ->
 
 def precision_recall(curves_: Mapping[str, Sequence[float]], point: tuple[float, float] | None, told: str) -> str:
     """Precision at recalls that go from 0 to 1 in equal steps, and the point that was chosen on it."""
-    upright, flat = _Axis(0, 1, _FLOOR, _TOP), _Axis(0, 1, _LEFT, _RIGHT)
+    upright, flat = Axis(0, 1, _FLOOR, _TOP), Axis(0, 1, _LEFT, _RIGHT)
     parts = _frame(upright, [0, 0.25, 0.5, 0.75, 1])
-    parts += [_tick(flat.place(value), _FLOOR + 14, f"{value:g}") for value in (0, 0.25, 0.5, 0.75, 1)]
+    parts += [svg.tick(flat.place(value), _FLOOR + 14, f"{value:g}") for value in (0, 0.25, 0.5, 0.75, 1)]
     parts.append(_name("recall"))
     for number, (label, curve) in enumerate(curves_.items()):
         end = len(curve) - 1
@@ -102,7 +89,7 @@ def precision_recall(curves_: Mapping[str, Sequence[float]], point: tuple[float,
     if point is not None:
         x, y = flat.place(point[0]), upright.place(point[1])
         parts.append(f'<circle class="chosen" cx="{x:.1f}" cy="{y:.1f}" r="4.5"><title>{escape(told)}</title></circle>')
-    return _svg("precision by recall", parts) + legend(list(curves_))
+    return _plot("precision by recall", parts) + legend(list(curves_))
 
 
 def _bends(curve: Sequence[float], index: int) -> bool:
@@ -115,28 +102,24 @@ def counts(pairs: Mapping[tuple[int, int], int]) -> str:
     shown = dict(sorted(pairs.items(), key=lambda item: -item[1])[:_MOST_BUBBLES])
     highest = max((max(pair) for pair in shown), default=1) or 1
     ticks = [tick for tick in _ticks(0, highest) if tick == int(tick)]
-    left = (_WIDTH - _SQUARE) / 2
+    left = (svg.WIDTH - _SQUARE) / 2
     # Half a step of room, so that the bubble at the origin is whole.
     margin = max(ticks[-1], highest) * 0.06 + 0.2
-    upright = _Axis(-margin, max(ticks[-1], highest) + margin, _FLOOR, _FLOOR - _SQUARE)
-    flat = _Axis(-margin, max(ticks[-1], highest) + margin, left, left + _SQUARE)
+    upright = Axis(-margin, max(ticks[-1], highest) + margin, _FLOOR, _FLOOR - _SQUARE)
+    flat = Axis(-margin, max(ticks[-1], highest) + margin, left, left + _SQUARE)
     most = max(shown.values(), default=1)
-    parts = [f'<rect class="field" x="{left}" y="{_FLOOR - _SQUARE}" width="{_SQUARE}" height="{_SQUARE}"/>']
+    parts = [svg.field(left, _FLOOR - _SQUARE, _SQUARE, _SQUARE)]
     ends = flat.place(0), upright.place(0), flat.place(ticks[-1]), upright.place(ticks[-1])
     parts.append('<line class="diagonal" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>'.format(*ends))
     for (true, detected), images in shown.items():
-        parts.append(
-            f'<circle class="bubble" cx="{flat.place(true):.1f}" cy="{upright.place(detected):.1f}" '
-            f'r="{2 + 9 * math.sqrt(images / most):.1f}"><title>{true:,} there, {detected:,} detected: '
-            f"{images:,} images</title></circle>"
-        )
+        title = f"{true:,} there, {detected:,} detected: {images:,} images"
+        parts.append(svg.bubble(flat.place(true), upright.place(detected), 2 + 9 * math.sqrt(images / most), title))
     for tick in ticks:
-        parts.append(_tick(flat.place(tick), _FLOOR + 14, f"{tick:g}"))
-        parts.append(f'<text class="tick end" x="{left - 5}" y="{upright.place(tick) + 3.5:.1f}">{tick:g}</text>')
+        parts.append(svg.tick(flat.place(tick), _FLOOR + 14, f"{tick:g}"))
+        parts.append(svg.end_tick(left - 5, upright.place(tick) + 3.5, f"{tick:g}"))
     parts.append(_name("objects in the image"))
-    middle = f"translate({left - 30} {_FLOOR - _SQUARE / 2:.0f}) rotate(-90)"
-    parts.append(f'<text class="tick" transform="{middle}">detected</text>')
-    return _svg("detected by true number of objects", parts)
+    parts.append(svg.upright_name(left - 30, _FLOOR - _SQUARE / 2, "detected"))
+    return _plot("detected by true number of objects", parts)
 
 
 def legend(labels: Sequence[str]) -> str:
@@ -149,26 +132,26 @@ def legend(labels: Sequence[str]) -> str:
     return f'<ul class="legend">{items}</ul>'
 
 
-def _frame(upright: _Axis, ticks: Sequence[float]) -> list[str]:
+def _frame(upright: Axis, ticks: Sequence[float]) -> list[str]:
     """Level lines with their values."""
     return [
-        f'<line class="axis" x1="{_LEFT}" x2="{_RIGHT}" y1="{upright.place(tick):.1f}" y2="{upright.place(tick):.1f}"/>'
-        f'<text class="tick end" x="{_LEFT - 6}" y="{upright.place(tick) + 3.5:.1f}">{_number(tick)}</text>'
+        svg.level_line(_LEFT, _RIGHT, upright.place(tick))
+        + svg.end_tick(_LEFT - 6, upright.place(tick) + 3.5, svg.abbreviate(tick, 4))
         for tick in ticks
     ]
 
 
-def _steps(flat: _Axis, first: int, last: int) -> list[str]:
+def _steps(flat: Axis, first: int, last: int) -> list[str]:
     ticks = [tick for tick in _ticks(first, last) if first <= tick <= last and tick == int(tick)] or [first]
-    return [_tick(min(flat.place(tick), _RIGHT - 8), _FLOOR + 14, _number(tick)) for tick in ticks]
-
-
-def _tick(x: float, y: float, name: str) -> str:
-    return f'<text class="tick" x="{x:.1f}" y="{y:.1f}">{name}</text>'
+    return [svg.tick(min(flat.place(tick), _RIGHT - 8), _FLOOR + 14, svg.abbreviate(tick, 4)) for tick in ticks]
 
 
 def _name(name: str) -> str:
-    return _tick((_LEFT + _RIGHT) / 2, _HEIGHT - 8, escape(name))
+    return svg.tick((_LEFT + _RIGHT) / 2, _HEIGHT - 8, name)
+
+
+def _plot(title: str, parts: Sequence[str]) -> str:
+    return svg.plot(title, parts, height=_HEIGHT, style="plot curves")
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -188,16 +171,3 @@ def _ratios(low: float, high: float) -> list[float]:
     every = max((end - start) // 5, 1)
     found = [10.0**index for index in range(start, end + 1, every)]
     return found if len(found) > 1 else [low, high]
-
-
-def _number(value: float) -> str:
-    """With few digits: 12k, 0.25, 4e-05."""
-    for size, unit in ((10**6, "M"), (10**3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:.4g}{unit}"
-    return f"{value:.3g}"
-
-
-def _svg(title: str, parts: Sequence[str]) -> str:
-    label = f'role="img" aria-label="{escape(title)}"'
-    return f'<svg class="plot curves" viewBox="0 0 {_WIDTH} {_HEIGHT}" {label}>{"".join(parts)}</svg>'

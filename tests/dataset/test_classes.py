@@ -10,7 +10,7 @@ import pytest
 
 from odtool.dataset import classes, statistics
 from odtool.dataset.classes import Changes, ClassChoice
-from odtool.dataset.prepare import Settings, prepare
+from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.statistics import ClassChange
 from odtool.dataset.types import Box, ObjectAnnotation, Source
 from odtool.errors import DataError
@@ -102,7 +102,7 @@ def test_classes_that_are_there_are_known(chosen: ClassChoice) -> None:
 
 
 def test_prepare_counts_what_was_renamed_and_dropped(tmp_path: Path, voc_set: Callable[..., Path]) -> None:
-    settings = Settings(
+    settings = PrepareSettings(
         (Source(voc_set(10)),), tmp_path / "out", workers=1, chosen=classes.choice(["cat=pet"], ["pet"], [])
     )
     summary = prepare(settings).summary
@@ -114,7 +114,9 @@ def test_prepare_counts_what_was_renamed_and_dropped(tmp_path: Path, voc_set: Ca
 
 
 def test_prepare_refuses_a_class_that_is_not_there(tmp_path: Path, voc_set: Callable[..., Path]) -> None:
-    settings = Settings((Source(voc_set(4)),), tmp_path / "out", workers=1, chosen=classes.choice([], ["cta"], []))
+    settings = PrepareSettings(
+        (Source(voc_set(4)),), tmp_path / "out", workers=1, chosen=classes.choice([], ["cta"], [])
+    )
     with pytest.raises(DataError, match="--only cta: no annotation is of this class") as caught:
         prepare(settings)
     assert caught.value.hint == "Did you mean 'cat'? Classes: cat, dog."
@@ -123,8 +125,10 @@ def test_prepare_refuses_a_class_that_is_not_there(tmp_path: Path, voc_set: Call
 def test_two_sources_are_merged_on_one_label_map(tmp_path: Path, voc_set: Callable[..., Path]) -> None:
     one, other = voc_set(4, "one"), voc_set(6, "other")
     records = tmp_path / "records"
-    prepare(Settings((Source(other),), records, workers=1, chosen=classes.choice(["dog=wolf"], [], [])))
-    merged = Settings((Source(one, prefix="1-one/"), Source(records, prefix="2-records/")), tmp_path / "out", workers=1)
+    prepare(PrepareSettings((Source(other),), records, workers=1, chosen=classes.choice(["dog=wolf"], [], [])))
+    merged = PrepareSettings(
+        (Source(one, prefix="1-one/"), Source(records, prefix="2-records/")), tmp_path / "out", workers=1
+    )
     summary = prepare(merged).summary
     assert summary.format == "voc+tfrecord"
     assert summary.classes == {"cat": 1, "dog": 2, "wolf": 3}

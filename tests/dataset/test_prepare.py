@@ -20,7 +20,7 @@ import pytest
 
 from odtool.dataset import label_map, statistics
 from odtool.dataset.classes import choice
-from odtool.dataset.prepare import Prepared, Settings, prepare
+from odtool.dataset.prepare import Prepared, PrepareSettings, prepare
 from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.types import Source
 from odtool.errors import DataError
@@ -32,7 +32,7 @@ VocSet = Callable[..., Path]
 
 
 def run(source: Path, out: Path, **options: Any) -> Prepared:
-    return prepare(Settings((Source(source),), out, **options))
+    return prepare(PrepareSettings((Source(source),), out, **options))
 
 
 def names(folder: Path) -> list[str]:
@@ -98,7 +98,7 @@ def test_the_result_depends_neither_on_workers_nor_on_the_order_of_files(voc_set
 
 def test_several_sources_share_one_label_map(voc_set: VocSet, tmp_path: Path, read_records: ReadRecords) -> None:
     one, two = voc_set(4, "one"), voc_set(3, "two")
-    prepare(Settings((Source(one, prefix="1-one/"), Source(two, prefix="2-two/")), tmp_path / "data"))
+    prepare(PrepareSettings((Source(one, prefix="1-one/"), Source(two, prefix="2-two/")), tmp_path / "data"))
     found = read_records(tmp_path / "data")
     assert len(found) == 7
     assert {record["image/object/class/label"][0] for record in found.values()} == {1, 2}
@@ -370,7 +370,7 @@ def test_of_two_at_once_one_wins_and_the_other_says_so(voc_set: VocSet, tmp_path
         refused.append(json.loads(done.stdout))
         yield lambda _done, _bytes: None
 
-    prepare(Settings((Source(root),), tmp_path / "data"), progress=progress)
+    prepare(PrepareSettings((Source(root),), tmp_path / "data"), progress=progress)
     assert ["another odtool prepare" in refusal["error"] for refusal in refused] == [True, True]
     assert sum(split.images for split in statistics.load(Dataset(tmp_path / "data")).splits.values()) == 4
     assert names(tmp_path) == ["data", "set"]
@@ -384,7 +384,7 @@ def test_progress_counts_every_image_in_both_passes(voc_set: VocSet, tmp_path: P
     def progress(label: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, size: reported.update({(label, total): (done, size)})
 
-    settings = Settings((Source(voc_set(10)),), tmp_path / "data")
+    settings = PrepareSettings((Source(voc_set(10)),), tmp_path / "data")
     prepared = prepare(replace(settings, shards=2), progress=progress)
     written = sum(split.bytes for split in prepared.summary.splits.values())
     assert reported == {("images read", None): (10, 0), ("records", 10): (10, written)}
@@ -412,7 +412,7 @@ def test_an_image_is_of_the_annotation_that_names_it(
     names = [f"{folder}/{number}.jpg" for folder in rows for number in range(70) if folder == "x" or number < 2]
     lines = [f"{name},{name[0]},1,2,{20 + len(name)},30" for name in names]
     (tmp_path / "set" / "labels.csv").write_text("\n".join(["filename,class,xmin,ymin,xmax,ymax", *lines]))
-    settings = Settings((Source(tmp_path / "set"),), tmp_path / "out", val=0)
+    settings = PrepareSettings((Source(tmp_path / "set"),), tmp_path / "out", val=0)
     with pytest.raises(DataError, match="another annotation's"):
         prepare(settings)
     prepared = prepare(replace(settings, skip_missing=True))
@@ -429,7 +429,7 @@ def test_an_image_of_a_format_with_ids_is_of_the_annotation_that_names_it(
     boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [n, 2, 20, 20]} for n in (1, 2)]
     document = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "cat"}]}
     (tmp_path / "set" / "a.json").write_text(json.dumps(document))
-    prepared = prepare(Settings((Source(tmp_path / "set"),), tmp_path / "out", val=0, skip_missing=True))
+    prepared = prepare(PrepareSettings((Source(tmp_path / "set"),), tmp_path / "out", val=0, skip_missing=True))
     assert prepared.summary.problems["image_missing"].count == 1
     assert list(read_records(tmp_path / "out")) == ["2"]
 
@@ -439,6 +439,6 @@ def test_an_image_that_is_found_elsewhere_is_counted(tmp_path: Path, write_image
     write_image(tmp_path / "set" / "rest" / "1.jpg", comment="1")
     rows = [f"{number}.jpg,cat,1,2,20,30" for number in range(2)]
     (tmp_path / "set" / "labels.csv").write_text("\n".join(["filename,class,xmin,ymin,xmax,ymax", *rows]))
-    prepared = prepare(Settings((Source(tmp_path / "set"),), tmp_path / "out", val=0))
+    prepared = prepare(PrepareSettings((Source(tmp_path / "set"),), tmp_path / "out", val=0))
     assert prepared.summary.problems["image_elsewhere"].count == 1
     assert prepared.first["image_elsewhere"].file.name == "1.jpg"

@@ -10,14 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from odtool.dataset.images.pillow import open_image
 from odtool.dataset.pickling import by_position
 from odtool.dataset.types import Extent
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jpe", ".jfif")
 """Lower-case endings of the files that are looked for as images, the likeliest first."""
-
-MOST_PIXELS = 1 << 30
-"""In an image that must be decoded; satellite images of 400 million are in use. Pillow's own limit is lower."""
 _HEAD = 4096
 """Bytes read at first; most headers end within them."""
 _TAIL = 65536
@@ -229,29 +227,18 @@ def _orientation(exif: bytes) -> int | None:
 
 def _by_pillow(data: bytes) -> ImageHeader:
     """Formats rare enough here to be opened with Pillow. They are decoded too, as they are re-encoded later."""
-    import io
-    import warnings
-
-    from PIL import Image
-
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST_PIXELS
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large images and odd tags; neither keeps it from decoding.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=("GIF", "TIFF", "BMP", "DIB", "WEBP")) as image:
-                image.load()
-                orientation = int(image.getexif().get(0x0112, 1))
-                channels = _TIFF_MODES.get(image.mode, len(image.getbands()))
-                bits = 16 if image.mode.startswith(("I", "F")) else 8
-                name = {"DIB": "bmp"}.get(image.format or "", (image.format or "").lower())
-                return ImageHeader(
-                    name, image.width, image.height, channels, bits, len(data), orientation, image.mode == "P"
-                )
+        with open_image(data, ("GIF", "TIFF", "BMP", "DIB", "WEBP")) as image:
+            image.load()
+            orientation = int(image.getexif().get(0x0112, 1))
+            channels = _TIFF_MODES.get(image.mode, len(image.getbands()))
+            bits = 16 if image.mode.startswith(("I", "F")) else 8
+            name = {"DIB": "bmp"}.get(image.format or "", (image.format or "").lower())
+            return ImageHeader(
+                name, image.width, image.height, channels, bits, len(data), orientation, image.mode == "P"
+            )
     except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
         raise ImageError("image_unreadable", f"{type(error).__name__}: {error}") from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def read_bytes(path: Path | str, extent: Extent | None = None) -> bytes:

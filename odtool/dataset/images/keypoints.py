@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 
 from odtool.dataset.images import repair
-from odtool.dataset.records.features import byte_strings, floats, ints, utf8
-from odtool.dataset.types import Box, KeyPoint, ObjectAnnotation
+from odtool.dataset.types import Box, KeyPoint
 
 
 def scaled(points: Sequence[KeyPoint], across: float, down: float) -> tuple[KeyPoint, ...]:
@@ -43,24 +41,3 @@ def within(points: Sequence[KeyPoint], area: Box) -> tuple[tuple[KeyPoint, ...],
 def filled(points: Sequence[KeyPoint], names: Sequence[str]) -> tuple[KeyPoint, ...]:
     """The points, and after them those of `names` that are missing, not labelled."""
     return (*points, *(KeyPoint(0.0, 0.0, name=name) for name in names[len(points) :]))
-
-
-def serialized(objects: Sequence[ObjectAnnotation], width: float, height: float) -> bytes:
-    """The features of the objects' key points, in the order of the objects and as many for each.
-
-    The keys are those of data_decoders/tf_example_decoder.py and dataset_tools/create_coco_tf_record.py.
-    """
-    names = [point.name for point in max((item.keypoints for item in objects), key=len)]
-    rows = [filled(item.keypoints, names) for item in objects]
-    points = list(chain.from_iterable(rows))
-    key = b"image/object/keypoint/"
-    pieces = [
-        floats(
-            (key + b"x", key + b"y"), ([point.x / width for point in points], [point.y / height for point in points])
-        ),
-        ints(key + b"visibility", tuple([point.visibility for point in points])),
-        ints(key + b"num", tuple([sum(1 for point in row if point.visibility) for row in rows])),
-    ]
-    if any(point.name for point in points):
-        pieces.append(byte_strings(key + b"text", [utf8(point.name) for point in points]))
-    return b"".join(pieces)

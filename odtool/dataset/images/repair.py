@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from odtool.dataset.images import image_file
 from odtool.dataset.images.image_file import ImageError, ImageHeader
+from odtool.dataset.images.pillow import open_image
 from odtool.dataset.types import Box, Extent
 
 if TYPE_CHECKING:
@@ -171,22 +171,14 @@ def compressed(image: Image.Image, format_name: str) -> bytes:
 @contextmanager
 def _opened(data: bytes) -> Iterator[Image.Image]:
     """The image, with whatever Pillow raises in here turned into an ImageError."""
-    from PIL import Image
-
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, image_file.MOST_PIXELS
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large images and odd tags; neither keeps it from decoding.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
-                yield image
+        with open_image(data) as image:
+            yield image
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
         kind = "image_truncated" if "truncated" in str(error) else "image_unreadable"
         raise ImageError(kind, f"{type(error).__name__}: {error}") from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _upright(image: Image.Image, orientation: int) -> Image.Image:

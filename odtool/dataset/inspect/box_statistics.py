@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
 
-from odtool.dataset.records.record_writer import CheckedImage
+from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.splits import SPLITS
 
 _SIDES = (4, 8, 16, 32, 64, 96, 128, 256, 512, 1024)
@@ -75,7 +75,7 @@ class Figures:
     """Boxes by height (rows) and width (columns) as shares of the image's, in GRID steps."""
 
 
-class Collector:
+class FiguresCollector:
     """Counts images one by one; its memory grows with classes and distinct image sizes only."""
 
     def __init__(self) -> None:

@@ -10,17 +10,19 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from odtool.dataset import label_map, readers
+from odtool.dataset import label_map
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
 from odtool.dataset.inspect import box_statistics
 from odtool.dataset.inspect.box_statistics import Figures
 from odtool.dataset.progress import Progress, silent
-from odtool.dataset.readers import Choice
+from odtool.dataset.readers import format_choice
+from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.records import spool
-from odtool.dataset.records.record_writer import CheckedImage, checked_at
-from odtool.dataset.records.spool import Index, Reader
+from odtool.dataset.records.checked_image import CheckedImage
+from odtool.dataset.records.record_writer import checked_at
+from odtool.dataset.records.spool import Index, SpoolReader, hash_id
 from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
-from odtool.dataset.survey.first_pass import Survey, key_of, survey
+from odtool.dataset.survey.first_pass import Survey, survey
 from odtool.dataset.survey.image_checks import Check, Rules
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, crew
@@ -33,7 +35,7 @@ _LEVELS = {"error": 0, "warning": 1, "info": 2}
 
 
 @dataclass(frozen=True)
-class Settings:
+class InspectSettings:
     """What `odtool inspect` is asked to read, and how."""
 
     sources: tuple[Source, ...]
@@ -74,7 +76,7 @@ class Inspection:
     """What was found."""
 
     sources: tuple[Source, ...]
-    choices: tuple[Choice, ...]
+    choices: tuple[FormatChoice, ...]
     figures: Figures
     problems: tuple[ProblemKind, ...]
     """The gravest first."""
@@ -84,7 +86,7 @@ class Inspection:
     """Objects by old and new class name ('' where dropped), as --rename, --only and --drop ask."""
 
 
-def inspect(settings: Settings, *, progress: Progress = silent) -> Inspection:
+def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspection:
     """Reads and checks everything that prepare would, and counts it.
 
     Raises:
@@ -95,7 +97,7 @@ def inspect(settings: Settings, *, progress: Progress = silent) -> Inspection:
     settings = replace(settings, chosen=following(settings.chosen, given))
     with crew(settings.workers) as workers, tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder:
         sources = settings.sources
-        choices = tuple(readers.choose(source, settings.format) for source in sources)
+        choices = tuple(format_choice.choose(source, settings.format) for source in sources)
         findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
         stored = Path(folder) / "spool"
         with spool.created(stored) as writer, progress("images read", None) as report:
@@ -155,14 +157,14 @@ class _Log:
         return chosen
 
 
-def _refuse_nothing(settings: Settings, found: Survey) -> None:
+def _refuse_nothing(settings: InspectSettings, found: Survey) -> None:
     if len(found.index) or found.problems["image_missing"]:
         return
     where = ", ".join(str(source.path) for source in settings.sources)
     raise refusals.unusable(found, where)
 
 
-def _of_the_whole(found: Survey, reader: Reader, stored: Path, workers: Crew) -> Iterator[Problem]:
+def _of_the_whole(found: Survey, reader: SpoolReader, stored: Path, workers: Crew) -> Iterator[Problem]:
     index = found.index
     same = duplicates.identical(index.fingerprints, stored, index.extent, workers)
     yield from coverage.of_duplicates(
@@ -170,12 +172,12 @@ def _of_the_whole(found: Survey, reader: Reader, stored: Path, workers: Crew) ->
     )
 
 
-def _shown(log: _Log, index: Index, settings: Settings) -> dict[int, tuple[str, ...]]:
+def _shown(log: _Log, index: Index, settings: InspectSettings) -> dict[int, tuple[str, ...]]:
     """Kinds of problems by the position of each image to show, in the order of showing."""
     positions = {key: position for position, key in enumerate(index.keys)}
     shown: dict[int, tuple[str, ...]] = {}
     for name, kinds in log.images().items():
-        position = positions.get(key_of(name))
+        position = positions.get(hash_id(name))
         if position is not None and len(shown) < settings.samples:
             shown[position] = tuple(kinds)
 
@@ -189,8 +191,10 @@ def _shown(log: _Log, index: Index, settings: Settings) -> dict[int, tuple[str, 
     return shown
 
 
-def _counted(index: Index, reader: Reader, shown: Mapping[int, tuple[str, ...]]) -> tuple[Figures, tuple[Sample, ...]]:
-    collector = box_statistics.Collector()
+def _counted(
+    index: Index, reader: SpoolReader, shown: Mapping[int, tuple[str, ...]]
+) -> tuple[Figures, tuple[Sample, ...]]:
+    collector = box_statistics.FiguresCollector()
     samples: dict[int, Sample] = {}
     for position in range(len(index)):
         checked = checked_at(reader, index.extent(position))

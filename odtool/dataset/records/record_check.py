@@ -52,7 +52,7 @@ LEVELS: dict[str, Level] = {
 
 
 @dataclass
-class Fault:
+class RecordFault:
     """One kind of thing that is wrong, how often, and where first."""
 
     level: Level
@@ -73,7 +73,7 @@ class RecordReport:
     classes: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
     """Records among them with 'masks' and with 'key points'."""
-    faults: dict[str, Fault] = field(default_factory=dict)
+    faults: dict[str, RecordFault] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
@@ -81,7 +81,7 @@ class RecordReport:
         return self.examined == self.records
 
     def note(self, kind: str, where: str) -> None:
-        self.faults.setdefault(kind, Fault(LEVELS[kind], where)).count += 1
+        self.faults.setdefault(kind, RecordFault(LEVELS[kind], where)).count += 1
 
 
 def check_records(files: Sequence[Path], classes: Sequence[LabelItem], *, sample: int | None) -> RecordReport:

@@ -6,16 +6,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from odtool.dataset.images import keypoints
 from odtool.dataset.pickling import by_position
+from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.features import byte_string, byte_strings, floats, ints, opening, texts, utf8, varint
-from odtool.dataset.types import Extent
-
-if TYPE_CHECKING:
-    from odtool.dataset.records.record_writer import CheckedImage
+from odtool.dataset.types import Extent, ObjectAnnotation
 
 _OF_BOXES = (
     b"image/object/area",
@@ -29,7 +28,7 @@ _FLAGS_AND_VIEW = attrgetter("difficult", "group_of", "is_crowd", "occluded", "t
 
 @by_position
 @dataclass(frozen=True, slots=True)
-class Draft:
+class RecordDraft:
     """A record but for the image's bytes, and for the classes' numbers, which only the whole set decides."""
 
     path: str
@@ -46,7 +45,7 @@ class Draft:
     """All other features, serialized."""
 
 
-def draft(checked: CheckedImage, drawn: Sequence[bytes] | None = None) -> Draft:
+def draft(checked: CheckedImage, drawn: Sequence[bytes] | None = None) -> RecordDraft:
     """The record of an image with the keys that the API's decoder and converters know.
 
     `drawn` are the objects' masks as PNGs, where masks are written.
@@ -81,11 +80,11 @@ def draft(checked: CheckedImage, drawn: Sequence[bytes] | None = None) -> Draft:
         weights = [1.0 if item.weight is None else item.weight for item in objects]
         pieces.append(floats((b"image/object/weight",), (weights,)))
     if any(item.keypoints for item in objects):
-        pieces.append(keypoints.serialized(objects, width, height))
+        pieces.append(_keypoint_features(objects, width, height))
     if drawn is not None:
         pieces.append(byte_strings(b"image/object/mask", drawn))
     size = header.width, header.height
-    return Draft(str(image.path), image.extent, header.bytes, size, source_id, labels, b"".join(pieces))
+    return RecordDraft(str(image.path), image.extent, header.bytes, size, source_id, labels, b"".join(pieces))
 
 
 # What many images share is made once.
@@ -113,7 +112,28 @@ def _of_objects(columns: tuple[tuple[Any, ...], ...]) -> bytes:
     )
 
 
-def example(made: Draft, encoded: bytes, classes: Mapping[str, int]) -> tuple[bytes, bytes, bytes]:
+def _keypoint_features(objects: Sequence[ObjectAnnotation], width: float, height: float) -> bytes:
+    """The features of the objects' keypoints, in the order of the objects and as many for each.
+
+    The keys are those of data_decoders/tf_example_decoder.py and dataset_tools/create_coco_tf_record.py.
+    """
+    names = [point.name for point in max((item.keypoints for item in objects), key=len)]
+    rows = [keypoints.filled(item.keypoints, names) for item in objects]
+    points = list(chain.from_iterable(rows))
+    key = b"image/object/keypoint/"
+    pieces = [
+        floats(
+            (key + b"x", key + b"y"), ([point.x / width for point in points], [point.y / height for point in points])
+        ),
+        ints(key + b"visibility", tuple([point.visibility for point in points])),
+        ints(key + b"num", tuple([sum(1 for point in row if point.visibility) for row in rows])),
+    ]
+    if any(point.name for point in points):
+        pieces.append(byte_strings(key + b"text", [utf8(point.name) for point in points]))
+    return b"".join(pieces)
+
+
+def example(made: RecordDraft, encoded: bytes, classes: Mapping[str, int]) -> tuple[bytes, bytes, bytes]:
     """A serialized tf.train.Example: what comes before the image's bytes, these, and what comes after.
 
     In three pieces, so that the image is not copied.

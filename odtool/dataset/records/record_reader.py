@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.records.record_writer import masked_crc
+from odtool.dataset.records.framing import masked_crc
 from odtool.errors import DataError
 
 _FRAME = struct.Struct("<QI")

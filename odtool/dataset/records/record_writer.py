@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import struct
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,10 +11,10 @@ from pathlib import Path
 from odtool.dataset import statistics
 from odtool.dataset.images import image_file, masks, repair, tiles
 from odtool.dataset.images.image_file import ImageHeader
-from odtool.dataset.images.tiles import Tile
-from odtool.dataset.pickling import by_position
 from odtool.dataset.records import spool
-from odtool.dataset.records.record_drafts import Draft, draft, example
+from odtool.dataset.records.checked_image import CheckedImage
+from odtool.dataset.records.framing import frame_pieces
+from odtool.dataset.records.record_drafts import RecordDraft, draft, example
 from odtool.dataset.statistics import ShardFigures
 from odtool.dataset.types import AnnotatedImage, Extent
 from odtool.errors import DataError
@@ -24,19 +23,6 @@ _BATCH = 1 << 20
 """Bytes written at once."""
 _MOST_PIECES = 1000
 """Pieces written at once; Linux takes 1024 (IOV_MAX)."""
-
-
-@by_position
-@dataclass(frozen=True, slots=True)
-class CheckedImage:
-    """An image ready to be written: boxes in pixels within its true size, `source_id` unique in the set."""
-
-    image: AnnotatedImage
-    header: ImageHeader
-    fixed: bool = False
-    """The image is turned upright and flattened when it is written; boxes and size are already those of then."""
-    tiles: tuple[Tile, ...] = ()
-    """The pieces that are written in place of the whole, where it is to be cut."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +45,23 @@ def whole(checked: CheckedImage) -> CheckedImage:
     return checked
 
 
-def drafted(checked: CheckedImage) -> Draft | CheckedImage:
+def drafted(checked: CheckedImage) -> RecordDraft | CheckedImage:
     """What is kept of an image until it is written: the draft of its record, where its own bytes go into it."""
     if checked.tiles or checked.fixed or not checked.header.written_as_is:
         return checked
     return draft(checked)
 
 
-def image_at(stored: spool.Reader, extent: tuple[int, int]) -> AnnotatedImage:
+def image_at(stored: spool.SpoolReader, extent: tuple[int, int]) -> AnnotatedImage:
     """The image at this offset and length of a spool; of one that is kept as a draft only who it is."""
     kept = stored.at(extent)
-    if isinstance(kept, Draft):
+    if isinstance(kept, RecordDraft):
         path = Path(kept.path)
         return AnnotatedImage(path, path, source_id=kept.source_id, extent=kept.extent)
     return _checked(kept).image
 
 
-def checked_at(stored: spool.Reader, extent: tuple[int, int]) -> CheckedImage:
+def checked_at(stored: spool.SpoolReader, extent: tuple[int, int]) -> CheckedImage:
     """The image at this offset and length of a spool that holds no drafts."""
     return _checked(stored.at(extent))
 
@@ -93,13 +79,13 @@ def write_shard(plan: ShardPlan) -> ShardFigures:
         DataError: an image changed since it was checked.
         OSError: the disk refuses.
     """
-    figures = statistics.Collector()
+    figures = statistics.ShardCollector()
     with spool.opened(plan.spool) as stored, open(plan.path, "wb", buffering=0) as stream:
         output = _Output(stream.fileno())
         for extent in zip(plan.offsets, plan.lengths, strict=True):
             for made, encoded in _pictures(stored.at(extent), plan.masks):
                 figures.add(*made.size, made.labels)
-                output.add(framing(example(made, encoded, plan.classes)))
+                output.add(frame_pieces(example(made, encoded, plan.classes)))
         output.flush()
     return figures.done(output.size)
 
@@ -134,9 +120,9 @@ class _Output:
         self._waiting = 0
 
 
-def _pictures(kept: object, with_masks: bool) -> Iterator[tuple[Draft, bytes]]:
+def _pictures(kept: object, with_masks: bool) -> Iterator[tuple[RecordDraft, bytes]]:
     """What is written of an image, each with its encoded bytes: the whole, or its tiles."""
-    if isinstance(kept, Draft):
+    if isinstance(kept, RecordDraft):
         yield kept, _own_bytes(kept.path, kept.extent, kept.length)
         return
     checked = _checked(kept)
@@ -211,24 +197,3 @@ def _own_bytes(path: Path | str, extent: Extent | None, size: int) -> bytes:
     if len(data) != size:
         raise _changed(path)
     return data
-
-
-def framing(pieces: Sequence[bytes]) -> tuple[bytes, ...]:
-    """A record as it stands in a TFRecord file: length, masked CRC of it, data, masked CRC of that."""
-    length = struct.pack("<Q", sum(map(len, pieces)))
-    return (length, masked_crc(length), *pieces, masked_crc(*pieces))
-
-
-def framed(record: bytes) -> bytes:
-    """A whole record as it stands in a TFRecord file."""
-    return b"".join(framing((record,)))
-
-
-def masked_crc(*pieces: bytes) -> bytes:
-    """CRC32C of all the pieces, rotated and shifted as tensorflow/core/lib/hash/crc32c.h masks it."""
-    import google_crc32c
-
-    crc = 0
-    for piece in pieces:
-        crc = google_crc32c.extend(crc, piece)
-    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

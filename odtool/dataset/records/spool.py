@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
@@ -115,7 +116,7 @@ class Piece:
         self.pickles.extend(pickled)
 
 
-class Writer:
+class SpoolWriter:
     """Appends to a spool file."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -130,7 +131,7 @@ class Writer:
         self._position += len(piece.pickles)
 
 
-class Reader:
+class SpoolReader:
     """Reads what a Writer stored. The file is our own, written a moment ago, so that unpickling it is safe."""
 
     def __init__(self, descriptor: int) -> None:
@@ -141,13 +142,18 @@ class Reader:
         return pickle.loads(os.pread(self._descriptor, length, offset))
 
 
+def hash_id(text: str) -> int:
+    """64 bits that stand for a source id or another name."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
 @contextmanager
-def created(path: Path) -> Iterator[Writer]:
+def created(path: Path) -> Iterator[SpoolWriter]:
     with open(path, "wb") as stream:
-        yield Writer(stream)
+        yield SpoolWriter(stream)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Reader]:
+def opened(path: Path) -> Iterator[SpoolReader]:
     with open(path, "rb", buffering=0) as stream:
-        yield Reader(stream.fileno())
+        yield SpoolReader(stream.fileno())

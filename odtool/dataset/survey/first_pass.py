@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import TypeAlias
 
 from odtool.dataset import classes as class_names
 from odtool.dataset.classes import ALL_CLASSES, Changes, ClassChoice
-from odtool.dataset.images import image_file, masks, repair, tiles
+from odtool.dataset.images import image_file, masks, pillow, repair, tiles
 from odtool.dataset.images.image_file import ImageError, ImageHeader
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Report
-from odtool.dataset.records.record_writer import CheckedImage, whole
-from odtool.dataset.records.spool import Index, Piece, Writer
+from odtool.dataset.records.checked_image import CheckedImage
+from odtool.dataset.records.record_writer import whole
+from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
 from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.claims import Claims
 from odtool.dataset.survey.grouping import Grouping
@@ -56,7 +56,7 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class _Task:
+class _SurveyTask:
     source: Source
     findings: tuple[Finding, ...]
     rules: Rules
@@ -83,7 +83,7 @@ class _Result:
 
 def survey(
     findings: Iterable[tuple[Source, Iterable[Finding]]],
-    spool: Writer,
+    spool: SpoolWriter,
     crew: Crew,
     *,
     rules: Rules = image_checks.USUAL,
@@ -104,7 +104,7 @@ def survey(
     """
     made = Survey(spool.index)
     claims = Claims()
-    tasks = (_Task(source, chunk, rules, chosen, grouping, tiling, keep) for source, chunk in _chunks(findings))
+    tasks = (_SurveyTask(source, chunk, rules, chosen, grouping, tiling, keep) for source, chunk in _chunks(findings))
     for result in crew.map(_examine, tasks, alone=_ALONE):
         problems, new = result.problems, list[int]()
         for position, key in enumerate(result.piece.index.keys):
@@ -144,7 +144,7 @@ def _chunks(
             yield source, tuple(chunk)
 
 
-def _examine(task: _Task) -> _Result:
+def _examine(task: _SurveyTask) -> _Result:
     """Runs in a worker. One step for all images, then the next: a fifth faster, as caches then hold one step's code."""
     result = _Result(Piece(), [], [], {}, Counter(), set())
     found = list(_parsed(task.findings))
@@ -159,7 +159,7 @@ def _examine(task: _Task) -> _Result:
         lay(checked, result.piece, group, task.keep)
         position = len(result.said)
         if identified and not checked.image.extent:
-            result.places[position] = key_of(f"{task.source.prefix}{_path_within(checked.image, task.source)}\0")
+            result.places[position] = hash_id(f"{task.source.prefix}{_path_within(checked.image, task.source)}\0")
         if checked.image.match != "named":
             result.unsure.add(position)
         result.said.append((str(checked.image.source), checked.image.name))
@@ -176,7 +176,7 @@ def _header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
     return header
 
 
-def _checked(image: AnnotatedImage, header: ImageHeader, task: _Task, result: _Result) -> CheckedImage | None:
+def _checked(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result: _Result) -> CheckedImage | None:
     """The image as it will be written, or None where nothing of it is; its problems and classes go into `result`."""
     objects = class_names.apply(image.objects, task.chosen, result.changes)
     named = replace(image, objects=objects, source_id=_identity(image, task.source))
@@ -215,10 +215,10 @@ def _with_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -
     return replace(checked, image=replace(image, objects=tuple(objects)))
 
 
-def _cut(checked: CheckedImage, task: _Task, problems: list[Problem]) -> CheckedImage:
+def _cut(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]) -> CheckedImage:
     """The image with its tiles; without any where it cannot be cut or nothing of it is kept."""
     image, header = checked.image, checked.header
-    if task.tiling is None or header.width * header.height > image_file.MOST_PIXELS:
+    if task.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
         size = f"{header.width}x{header.height}"
         problems.append(Problem("image_too_large", image.path, size, image.source_id or ""))
         return checked
@@ -227,7 +227,7 @@ def _cut(checked: CheckedImage, task: _Task, problems: list[Problem]) -> Checked
     return replace(checked, tiles=made)
 
 
-def _group(image: AnnotatedImage, task: _Task, problems: list[Problem]) -> str | None:
+def _group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem]) -> str | None:
     """What --group-by says of an image: images with the same answer stay in one split."""
     if task.grouping is None:
         return None
@@ -251,18 +251,13 @@ def lay(checked: CheckedImage, piece: Piece, group: str | None = None, keep: Kee
     written = [item for tile in checked.tiles for item in tile.objects] if checked.tiles else image.objects
     piece.add(
         keep(checked),
-        key=key_of(image.source_id or ""),
+        key=hash_id(image.source_id or ""),
         split=image.split,
         size=header.bytes,
-        group=None if group is None else key_of(group),
+        group=None if group is None else hash_id(group),
         fingerprint=header.fingerprint,
         labels=dict.fromkeys([item.label for item in written]),
     )
-
-
-def key_of(source_id: str) -> int:
-    """64 bits that stand for a source id."""
-    return int.from_bytes(blake2b(source_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
 
 
 def _identity(image: AnnotatedImage, source: Source) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from odtool.dataset.images import keypoints, repair
 from odtool.dataset.images.image_file import ImageHeader
-from odtool.dataset.records.record_writer import CheckedImage
+from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.types import AnnotatedImage, Box, Level, ObjectAnnotation, Problem, Unit
 
 _ROUNDING = 1e-5

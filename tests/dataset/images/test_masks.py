@@ -23,7 +23,7 @@ from odtool.dataset import statistics
 from odtool.dataset.images import masks, repair
 from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.images.tiles import Tiling
-from odtool.dataset.prepare import Settings, prepare
+from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.types import Box, Outline, Source
 from odtool.errors import DataError
 from odtool.workspace import Dataset
@@ -164,7 +164,7 @@ def coco_set(tmp_path: Path) -> Path:
 def test_masks_are_written_and_what_has_none_is_counted(
     coco_set: Path, tmp_path: Path, read_records: Callable[[Path], dict[str, dict[str, list[Any]]]]
 ) -> None:
-    settings = Settings((Source(coco_set),), tmp_path / "data", val=0, masks=True)
+    settings = PrepareSettings((Source(coco_set),), tmp_path / "data", val=0, masks=True)
     summary = prepare(settings).summary
     assert summary.masks
     assert statistics.load(Dataset(tmp_path / "data")).masks
@@ -184,7 +184,7 @@ def test_masks_are_written_and_what_has_none_is_counted(
 def test_masks_follow_the_tiles(
     coco_set: Path, tmp_path: Path, read_records: Callable[[Path], dict[str, dict[str, list[Any]]]]
 ) -> None:
-    settings = Settings((Source(coco_set),), tmp_path / "data", val=0, masks=True)
+    settings = PrepareSettings((Source(coco_set),), tmp_path / "data", val=0, masks=True)
     prepare(settings)
     prepare(replace(settings, out=tmp_path / "tiled", tiling=Tiling(32, 10, 0.1, 0.0, 0)))
     complete, tiled = read_records(tmp_path / "data"), read_records(tmp_path / "tiled")
@@ -199,8 +199,8 @@ def test_masks_come_back_the_same_from_records_when_they_are_split_anew(
     coco_set: Path, tmp_path: Path, read_records: Callable[[Path], dict[str, dict[str, list[Any]]]]
 ) -> None:
     once, again = tmp_path / "once", tmp_path / "again"
-    prepare(Settings((Source(coco_set),), once, val=0, masks=True))
-    summary = prepare(Settings((Source(once),), again, val=0.5, resplit=True, masks=True)).summary
+    prepare(PrepareSettings((Source(coco_set),), once, val=0, masks=True))
+    summary = prepare(PrepareSettings((Source(once),), again, val=0.5, resplit=True, masks=True)).summary
     assert sorted(summary.splits) == ["train", "val"]
     assert "mask_missing" not in summary.problems
     assert "key_dropped" not in summary.problems
@@ -211,7 +211,7 @@ def test_masks_come_back_the_same_from_records_when_they_are_split_anew(
 
 def test_a_format_without_masks_is_refused(voc_set: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Pascal VOC XML has no masks"):
-        prepare(Settings((Source(voc_set(2)),), tmp_path / "data", masks=True))
+        prepare(PrepareSettings((Source(voc_set(2)),), tmp_path / "data", masks=True))
 
 
 DECODE = """
@@ -231,7 +231,7 @@ for record in tf.data.TFRecordDataset(sys.argv[1]):
 
 @pytest.mark.slow
 def test_the_apis_decoder_reads_the_masks(coco_set: Path, tmp_path: Path) -> None:
-    prepare(Settings((Source(coco_set),), tmp_path / "data", val=0, masks=True))
+    prepare(PrepareSettings((Source(coco_set),), tmp_path / "data", val=0, masks=True))
     shard = tmp_path / "data" / "train-00000-of-00001.tfrecord"
     words = [sys.executable, "-c", DECODE, str(shard), str(tmp_path / "data" / "label_map.pbtxt"), str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from odtool.dataset.images import tiles
 from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.images.tiles import Tiling
-from odtool.dataset.prepare import Settings, prepare
+from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation, Source
 from odtool.errors import DataError
 
@@ -127,7 +127,9 @@ def test_the_pixels_of_a_tile_are_those_of_its_place_and_small_images_stay(
         (tmp_path / f"{name[0]}.xml").write_text(voc_xml(name, [("cat", 10, 10, 60, 60), ("dog", 330, 80, 390, 140)]))
     Image.new("RGB", (90, 90)).save(tmp_path / "c.jpg")
     (tmp_path / "c.xml").write_text(voc_xml("c.jpg", [("cat", 1, 1, 50, 50)]))
-    prepared = prepare(Settings((Source(tmp_path),), tmp_path / "data", val=0, tiling=Tiling(100, 50, 0.5, 0.0, 0)))
+    prepared = prepare(
+        PrepareSettings((Source(tmp_path),), tmp_path / "data", val=0, tiling=Tiling(100, 50, 0.5, 0.0, 0))
+    )
     records = read_records(tmp_path / "data")
     assert prepared.summary.splits["train"].images == len(records)
     assert prepared.summary.splits["train"].max_size == (100, 100)
@@ -146,7 +148,7 @@ def test_the_pixels_of_a_tile_are_those_of_its_place_and_small_images_stay(
 def test_all_tiles_of_an_image_are_in_one_split(
     voc_set: Callable[..., Path], tmp_path: Path, read_records: ReadRecords
 ) -> None:
-    prepare(Settings((Source(voc_set(20)),), tmp_path / "data", val=0.3, tiling=Tiling(32, 8, 0.05, 1.0, 0)))
+    prepare(PrepareSettings((Source(voc_set(20)),), tmp_path / "data", val=0.3, tiling=Tiling(32, 8, 0.05, 1.0, 0)))
     splits: dict[str, set[str]] = {}
     for identity, record in read_records(tmp_path / "data").items():
         splits.setdefault(identity.split("@")[0], set()).update(record["split"])
@@ -163,15 +165,15 @@ def test_an_image_beyond_pillows_own_limit_is_cut(
     # 185 million pixels: twice what Pillow takes for a decompression bomb.
     Image.new("1", (18_500, 10_000)).save(tmp_path / "a.png")
     (tmp_path / "a.xml").write_text(voc_xml("a.png", [("cat", 10, 10, 60, 60)]))
-    prepare(Settings((Source(tmp_path),), tmp_path / "data", tiling=Tiling(1000, 200, 0.3, 0.0, 0)))
+    prepare(PrepareSettings((Source(tmp_path),), tmp_path / "data", tiling=Tiling(1000, 200, 0.3, 0.0, 0)))
     assert list(read_records(tmp_path / "data")) == ["a.png@0,0"]
 
 
 def test_too_many_pixels_leave_an_image_out(
     tmp_path: Path, voc_set: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from odtool.dataset.images import image_file
+    from odtool.dataset.images import pillow
 
-    monkeypatch.setattr(image_file, "MOST_PIXELS", 100)
+    monkeypatch.setattr(pillow, "MOST_PIXELS", 100)
     with pytest.raises(DataError, match="none of the images can be used"):
-        prepare(Settings((Source(voc_set(2)),), tmp_path / "data", tiling=Tiling(32, 0, 0.3, 0.0, 0)))
+        prepare(PrepareSettings((Source(voc_set(2)),), tmp_path / "data", tiling=Tiling(32, 0, 0.3, 0.0, 0)))

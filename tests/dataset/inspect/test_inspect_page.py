@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from odtool.dataset.inspect import inspect_page
-from odtool.dataset.inspect.inspection import Inspection, Settings, inspect
+from odtool.dataset.inspect.inspection import Inspection, InspectSettings, inspect
 from odtool.dataset.types import Source
 from odtool.visual import histograms, html_page
 
@@ -40,7 +40,7 @@ PROBE = """<script>addEventListener("load", () => {
 
 
 def found_in(root: Path, **options: Any) -> Inspection:
-    return inspect(Settings((Source(root),), **options))
+    return inspect(InspectSettings((Source(root),), **options))
 
 
 @pytest.fixture

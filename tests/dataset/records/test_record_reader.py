@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.records import record_reader
-from odtool.dataset.records.record_writer import framed
+from odtool.dataset.records.framing import frame
 from odtool.errors import DataError
 
 
@@ -53,7 +53,7 @@ def test_numbers_that_are_not_packed_are_decoded_too() -> None:
 
 def test_records_come_with_their_place_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.record"
-    path.write_bytes(framed(b"one") + framed(b"") + framed(b"three"))
+    path.write_bytes(frame(b"one") + frame(b"") + frame(b"three"))
     assert record_reader.is_tfrecord(path)
     found = list(record_reader.records(path))
     assert [(record.number, record.data) for record in found] == [(1, b"one"), (2, b""), (3, b"three")]
@@ -63,10 +63,10 @@ def test_records_come_with_their_place_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (framed(b"one") + framed(b"two")[:-1], r"a.record: record 2 \(at byte 31\) is damaged: cut short"),
-        (framed(b"one") + framed(b"two")[:5], r"record 2 \(at byte 19\) is damaged: cut short: 5 bytes"),
-        (framed(b"one") + framed(b"two").replace(b"two", b"tow"), "record 2 .* its checksum is wrong"),
-        (b"x" + framed(b"one"), "record 1 .* the checksum of its length is wrong"),
+        (frame(b"one") + frame(b"two")[:-1], r"a.record: record 2 \(at byte 31\) is damaged: cut short"),
+        (frame(b"one") + frame(b"two")[:5], r"record 2 \(at byte 19\) is damaged: cut short: 5 bytes"),
+        (frame(b"one") + frame(b"two").replace(b"two", b"tow"), "record 2 .* its checksum is wrong"),
+        (b"x" + frame(b"one"), "record 1 .* the checksum of its length is wrong"),
         (b"\x1f\x8b\x08" + b"0" * 20, "a.record: compressed with gzip"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from odtool.dataset.images import image_file
 from odtool.dataset.images.image_file import read_header
 from odtool.dataset.records import spool
-from odtool.dataset.records.record_writer import CheckedImage
+from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.survey import duplicates
 from odtool.dataset.survey.first_pass import lay
 from odtool.dataset.types import AnnotatedImage

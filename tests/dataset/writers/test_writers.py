@@ -10,8 +10,9 @@ from pathlib import Path, PurePath
 import pytest
 from PIL import Image
 
-from odtool.dataset import prepare, readers
-from odtool.dataset.readers import READERS
+from odtool.dataset import prepare
+from odtool.dataset.readers import format_choice
+from odtool.dataset.readers.registry import READERS
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Source
 from odtool.dataset.writers import WRITERS, image_copies
 from odtool.dataset.writers.annotation_writer import LabelledBox, WrittenImage
@@ -75,8 +76,8 @@ def read_back(data: Path) -> Iterator[tuple[str, list[tuple[str, list[float]]]]]
 def test_what_is_written_is_prepared_with_the_same_boxes(format_name: str, tmp_path: Path) -> None:
     source = tmp_path / "written"
     write(source, format_name)
-    assert readers.choose(Source(source)).name == {"csv": "tfod_csv"}.get(format_name, format_name)
-    settings = prepare.Settings((Source(source),), tmp_path / "data", val=0, workers=1)
+    assert format_choice.choose(Source(source)).name == {"csv": "tfod_csv"}.get(format_name, format_name)
+    settings = prepare.PrepareSettings((Source(source),), tmp_path / "data", val=0, workers=1)
     summary = prepare.prepare(settings).summary
     assert {name: problem for name, problem in summary.problems.items() if problem.level != "info"} == {}
     found = dict(read_back(tmp_path / "data"))
@@ -137,4 +138,4 @@ def test_a_file_per_format_can_be_open_at_once(tmp_path: Path) -> None:
         for name, writer in WRITERS.items():
             (tmp_path / name).mkdir()
             stack.enter_context(writer.opened(tmp_path / name, LABELS))
-    assert readers.choose(Source(tmp_path / "coco" / "annotations.json"))
+    assert format_choice.choose(Source(tmp_path / "coco" / "annotations.json"))

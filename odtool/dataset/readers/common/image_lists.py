@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from odtool.dataset.readers.common.annotation_files import LooksLike, find_annotation_files
 from odtool.dataset.readers.common.lookup import Found, Places, find_image, placed, sample
-from odtool.dataset.readers.common.source_folders import image_folders, nearest_first, walk
+from odtool.dataset.readers.common.source_folders import find_image_folders, nearest_first, split_of_file, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
 
-_SAMPLES = 20
-"""Files of a folder that a detector looks into."""
-
 
 @dataclass(frozen=True)
-class Entry:
+class ImageEntry:
     """One image of a document."""
 
     names: tuple[str, ...]
@@ -32,7 +30,7 @@ class Entry:
 class Listing:
     """What one document says."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[ImageEntry, ...]
     problems: tuple[tuple[str, str], ...] = ()
     """Kind and detail of each."""
 
@@ -49,7 +47,7 @@ class Documents:
         """The problems and images of one of the documents, each image looked for on disk."""
         for kind, detail in listing.problems:
             yield Problem(kind, file, detail)
-        split = self.split(file)
+        split = split_of_file(file, self.source)
         places = self.places(file, sample([entry.names[0] for entry in listing.entries if entry.names]))
         for entry in listing.entries:
             found = locate(entry.names, places, within=self.source.root)
@@ -62,11 +60,6 @@ class Documents:
             yield AnnotatedImage(
                 found.path, file, objects, entry.unit, own, declared_size=entry.size, match=found.match
             )
-
-    def split(self, file: Path) -> str | None:
-        """By the document's name, else by the innermost folder that speaks of a split."""
-        inner = file.relative_to(self.source.root).parent.parts
-        return next(filter(None, map(split_of_name, (file.stem, *reversed(inner)))), None)
 
     def places(self, file: Path, names: Sequence[str] | None = None) -> Places:
         """Where the images of a document may lie: beside it, in images/ beside it, then anywhere, the nearest first.
@@ -83,30 +76,11 @@ class Documents:
         return placed([*of_split, *near], nearest, file.parent, self.source, split=split, names=names)
 
 
-def first_like(path: Path, suffixes: str | tuple[str, ...], looks_like: Callable[[Path], bool]) -> Path | None:
-    """The file that the path is, or the first in the folder, if it looks right; for detectors.
-
-    Of many files in one folder a few are looked into: where there is one for each image, they are of a kind.
-    """
-    if path.is_file():
-        return path if looks_like(path) else None
-    endings = (suffixes,) if isinstance(suffixes, str) else suffixes
-    files = (file for folder in walk(path) for file in folder.ending(*endings)[:_SAMPLES])
-    return next(filter(looks_like, files), None)
-
-
-def documents_of(source: Source, suffixes: str | tuple[str, ...], looks_like: Callable[[Path], bool]) -> Documents:
+def documents_of(source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike) -> Documents:
     """The file that the source is, or those in it with one of the endings (in lower case) that look right."""
-    folders = list(walk(source.root))
-    files = [source.path]
-    if source.path.is_dir():
-        endings = (suffixes,) if isinstance(suffixes, str) else suffixes
-        files = [file for folder in folders for file in folder.ending(*endings) if looks_like(file)]
-    if source.images is not None:
-        with_images = [folder.path for folder in walk(source.images)]
-    else:
-        with_images = image_folders(folders)
-    return Documents(source, tuple(files), tuple(with_images))
+    files = find_annotation_files(source, suffixes, looks_like)
+    folders = [folder.path for folder in walk(source.images)] if source.images else find_image_folders(source)
+    return Documents(source, tuple(files), tuple(folders))
 
 
 def locate(names: Sequence[str], places: Places, *, within: Path) -> Found:

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common.lookup import Places, placed, sample
+from odtool.dataset.readers.common.lookup import Found, Places, placed, sample
 from odtool.dataset.readers.common.source_folders import Folder, image_folders, split_within, walk
-from odtool.dataset.types import Problem, Source
+from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _MOST = 50
 """Folders farther away in which an image is looked for."""
+
+
+@dataclass(frozen=True)
+class AnnotationFile:
+    """What the annotation file of one image says."""
+
+    filename: str
+    """The image's name; empty where the file gives none."""
+    size: tuple[int, int] | None
+    objects: tuple[ObjectAnnotation, ...]
+    problems: tuple[tuple[str, str], ...]
+    """Kind and detail of each."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +85,42 @@ def _distance(place: Path, folder: Path, source: Source, names: Sequence[str]) -
     shared = len([1 for one, two in zip(place.parts, folder.parts, strict=False) if one == two])
     name = names.index(place.name) if place.name in names else len(names)
     return (0 if own == other else 1, name, -shared)
+
+
+def defer_pairs(
+    files: Iterable[Path],
+    source: Source,
+    names: Sequence[str],
+    parse_file: Callable[[Path, str | None, Places, Path, bool], Iterable[AnnotatedImage | Problem]],
+) -> Iterator[Finding]:
+    """Each annotation file with where its image may lie, to be parsed in a worker; then the images without one.
+
+    Args:
+        names: what folders of images are called where this format is used, the likeliest first.
+        parse_file: takes the file, its split, the places, the source's root and whether outlines are asked for.
+    """
+    pairs = pair(files, source, names)
+    for folder, folder_files in pairs.files.items():
+        split = split_within(folder, source.root)
+        for file in folder_files:
+            yield Deferred(parse_file, (file, split, pairs.places[folder], source.root, source.masks))
+    if source.path.is_dir():
+        yield from without_annotation(pairs)
+
+
+def describe_pair(
+    annotation: AnnotationFile, path: Path, split: str | None, image: Found, root: Path
+) -> Iterator[AnnotatedImage | Problem]:
+    """What an annotation file says, with the image found for it, and what is wrong with the two."""
+    for kind, detail in annotation.problems:
+        yield Problem(kind, path, detail)
+    if image.by_file:
+        yield Problem("filename_mismatch", path, f"says '{annotation.filename}', but {image.path.name} has its name")
+    if image.outside:
+        yield Problem("path_outside", path, f"'{annotation.filename}' leads outside {root}")
+    yield AnnotatedImage(
+        image.path, path, annotation.objects, split=split, declared_size=annotation.size, match=image.match
+    )
 
 
 def without_annotation(pairs: Pairs) -> Iterator[Problem]:

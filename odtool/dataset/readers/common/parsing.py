@@ -113,6 +113,14 @@ def lines_of(path: Path) -> list[str]:
     return [line.strip() for line in text_of(read_bytes(path), path).split("\n")]
 
 
+def numbered_names(path: Path) -> dict[int, str]:
+    """Class names by the numbers of their lines from 0; empty lines at the end are none."""
+    lines = lines_of(path)
+    while lines and not lines[-1]:
+        lines.pop()
+    return dict(enumerate(lines))
+
+
 def json_of(data: bytes, path: Path) -> Any:
     """The value of a JSON document."""
     try:
@@ -184,14 +192,14 @@ def xml_of(data: bytes, path: Path) -> _Element:
 
     position = data.find(b"<!DOCTYPE")
     if position >= 0:
-        raise _document_type(path, data[:position].count(b"\n") + 1)
+        raise document_type_error(path, data[:position].count(b"\n") + 1)
     try:
         root = etree.fromstring(data, _parser())
     except etree.XMLSyntaxError as error:
         raise broken(path, error.lineno or 1, f"broken XML: {error.msg}") from None
     # In UTF-16 the search above is blind.
     if root.getroottree().docinfo.internalDTD is not None:
-        raise _document_type(path, 1)
+        raise document_type_error(path, 1)
     return root
 
 
@@ -205,13 +213,24 @@ def _parser() -> XMLParser:
     )
 
 
-def _document_type(path: Path, line: int) -> DataError:
+def document_type_error(path: Path, line: int) -> DataError:
+    """The error for XML with a document type."""
     return broken(
         path,
         line,
         "XML with a document type is refused, as its entities could expand without end or read other files",
         "Remove the <!DOCTYPE ...> part; annotations do not need it.",
     )
+
+
+def unexpected(tool: str, path: Path, what: str) -> DataError:
+    """The error for a JSON document that is not as a tool writes it."""
+    return DataError(f"{path}: {what}", f"It is JSON, but not as {tool} writes it. Fix it, or name its --format.")
+
+
+def line_of(element: _Element) -> int:
+    """The line of an XML element; lxml has none for some."""
+    return element.sourceline if isinstance(element.sourceline, int) else 1
 
 
 def broken(path: Path, line: int, what: str, hint: str = "Mend the file or take it out, then try again.") -> DataError:

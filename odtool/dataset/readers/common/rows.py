@@ -1,19 +1,23 @@
-"""Text files of any length, a row at a time: numbered lines, and CSV rows brought together by their first cell."""
+"""Rows of text files: numbered lines, CSV in memory, and CSV of any length brought together by the first cell."""
 
 from __future__ import annotations
 
 import csv
+import io
 from array import array
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from odtool.dataset.readers.common import parsing
+from odtool.dataset.types import Box
 
 Row = tuple[int, list[str]]
 """A line's number and its cells, stripped."""
 _HEAD = 1 << 14
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+"""The columns of a box, in the order of Box."""
 
 
 def opening(path: Path) -> list[str]:
@@ -58,6 +62,50 @@ def cells_of(text: str, path: Path, number: int) -> list[str]:
         return [cell.strip() for cell in next(csv.reader([text], strict=True, skipinitialspace=True))]
     except (csv.Error, StopIteration) as error:
         raise parsing.broken(path, number, f"broken CSV: {error}") from None
+
+
+def parse_csv(
+    text: str, path: Path, *, delimiter: str = ",", extra_cells: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and stripped cells of a CSV text's rows, the header included; rows without content are left out.
+
+    Args:
+        extra_cells: allow rows with more cells than the header, as spreadsheets leave them.
+
+    Raises:
+        DataError: the text is not CSV, or the number of a row's cells is not the header's.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    columns = 0
+    try:
+        for row in rows:
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
+                continue
+            columns = columns or len(cells)
+            if len(cells) < columns or (len(cells) > columns and not extra_cells):
+                raise parsing.broken(path, rows.line_num, f"broken CSV: {len(cells)} cells, {columns} columns")
+            yield rows.line_num, cells
+    except csv.Error as error:
+        raise parsing.broken(path, rows.line_num or 1, f"broken CSV: {error}") from None
+
+
+def require_columns(columns: Sequence[str], needed: Sequence[str], path: Path, hint: str) -> None:
+    """Raises DataError where a table lacks a column."""
+    for name in needed:
+        if name not in columns:
+            raise parsing.broken(path, 1, f"no column '{name}'", hint)
+
+
+def parse_box(corners: Sequence[str], path: Path, line: int) -> Box:
+    """The box of four cells: xmin, ymin, xmax and ymax. Raises DataError where one is not a number."""
+    values = []
+    for name, text in zip(CORNERS, corners, strict=True):
+        try:
+            values.append(float(text))
+        except ValueError:
+            raise parsing.broken(path, line, f"broken CSV: {name} is '{text}', not a number") from None
+    return Box(*values)
 
 
 def grouped(stream: BinaryIO, path: Path, *, header: bool) -> Iterator[list[Row]]:

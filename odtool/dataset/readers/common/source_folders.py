@@ -62,6 +62,11 @@ def walk(root: Path) -> Iterator[Folder]:
     return iter(known[root])
 
 
+def files_in(path: Path, *suffixes: str) -> list[Path]:
+    """The file itself, whatever its ending; of a folder, the files in it and below it with one of these endings."""
+    return [path] if path.is_file() else [file for folder in walk(path) for file in folder.ending(*suffixes)]
+
+
 def _listed(root: Path) -> Iterator[Folder]:
     within = os.path.realpath(root)
     linked: list[str] = []
@@ -135,6 +140,11 @@ def image_folders(folders: Sequence[Folder]) -> list[Path]:
     return [folder.path for folder in folders if any(name.lower().endswith(EXTENSIONS) for name in folder.files)]
 
 
+def find_image_folders(source: Source) -> list[Path]:
+    """The folders with images below --images, else below the source."""
+    return image_folders(list(walk(source.images or source.root)))
+
+
 def nearest_first(folders: Sequence[Path], place: Path, source: Source, split: str | None = None) -> list[Path]:
     """Folders of images, those first that go with a folder of annotations; equals keep their order.
 
@@ -162,6 +172,12 @@ def split_within(folder: Path, root: Path) -> str | None:
     """The split of the innermost folder below the root whose name speaks of one."""
     parts = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
     return next(filter(None, map(split_of_name, reversed(parts))), None)
+
+
+def split_of_file(file: Path, source: Source) -> str | None:
+    """By the file's name, else by the innermost folder that speaks of a split."""
+    folders = file.relative_to(source.root).parent.parts
+    return next(filter(None, map(split_of_name, (file.name, *reversed(folders)))), None)
 
 
 def steps_between(one: Path, two: Path) -> int:

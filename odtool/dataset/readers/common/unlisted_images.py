@@ -12,7 +12,7 @@ from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Sou
 Read = Callable[[Source], Iterator[Finding]]
 
 
-def told(read: Read) -> Read:
+def reporting_unlisted_images(read: Read) -> Read:
     """The reader of a format that lists images, with a problem for each folder that holds others beside these.
 
     Nothing is said where a file is the source, as any images may lie beside it.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_beside
 from odtool.dataset.readers.common.pairs import Pairs, pair, without_annotation
 from odtool.dataset.readers.common.shapes import envelope
@@ -20,13 +21,7 @@ _CORNERS = 8
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as DOTA, or None."""
-    if path.is_file():
-        return f"{path.name} has four corners and a class a line" if looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".txt")[:_SAMPLES]:
-            if looks_like(file):
-                return f"{file} has four corners and a class a line"
-    return None
+    return find_evidence(path, ".txt", looks_like, "has four corners and a class a line", samples=_SAMPLES)
 
 
 def looks_like(path: Path) -> bool:

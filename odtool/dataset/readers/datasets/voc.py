@@ -7,13 +7,13 @@ import re
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import image_sets, parsing
 from odtool.dataset.readers.common.lookup import Places, find_own, placed, sample
+from odtool.dataset.readers.common.pairs import AnnotationFile, describe_pair
 from odtool.dataset.readers.common.shapes import turned
 from odtool.dataset.readers.common.source_folders import Folder, image_folders, nearest_first, split_within, walk
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
@@ -26,17 +26,6 @@ _TOGETHER = 16
 """XML files that are parsed together."""
 _SAMPLES = 20
 """XML files looked into before a folder is called VOC."""
-
-
-@dataclass(frozen=True)
-class VocAnnotation:
-    """What one XML file says."""
-
-    filename: str
-    size: tuple[int, int] | None
-    objects: tuple[ObjectAnnotation, ...]
-    problems: tuple[tuple[str, str], ...]
-    """Kind and detail of each."""
 
 
 def detect(path: Path) -> str | None:
@@ -161,23 +150,15 @@ def parse_files(
 
 
 def _paired(
-    annotation: VocAnnotation, path: Path, split: str | None, places: Places, root: Path
+    annotation: AnnotationFile, path: Path, split: str | None, places: Places, root: Path
 ) -> Iterator[AnnotatedImage | Problem]:
     """What an XML file says, with its image."""
-    for kind, detail in annotation.problems:
-        yield Problem(kind, path, detail)
     # The name within the file goes stale when files are renamed; the file's own name is what pairs the two.
-    found = find_own(annotation.filename, path, places, within=root, by_file=True)
-    if found.by_file:
-        yield Problem("filename_mismatch", path, f"says '{annotation.filename}', but {found.path.name} has its name")
-    if found.outside:
-        yield Problem("path_outside", path, f"'{annotation.filename}' leads outside {root}")
-    yield AnnotatedImage(
-        found.path, path, annotation.objects, split=split, declared_size=annotation.size, match=found.match
-    )
+    image = find_own(annotation.filename, path, places, within=root, by_file=True)
+    yield from describe_pair(annotation, path, split, image, root)
 
 
-def parse(data: bytes, path: Path) -> VocAnnotation | None:
+def parse(data: bytes, path: Path) -> AnnotationFile | None:
     """Parses an XML file's bytes; None where its root is another one. `path` is only named in errors.
 
     Raises:
@@ -202,7 +183,7 @@ def parse(data: bytes, path: Path) -> VocAnnotation | None:
         else:
             objects.append(_object(fields, label, _box(corners, path)))
     fields = _children(root)
-    return VocAnnotation(_text(fields, "filename"), _size(fields.get("size")), tuple(objects), tuple(problems))
+    return AnnotationFile(_text(fields, "filename"), _size(fields.get("size")), tuple(objects), tuple(problems))
 
 
 def _children(element: _Element) -> dict[str, _Element]:
@@ -244,12 +225,8 @@ def _numbers(element: _Element, names: tuple[str, ...], path: Path) -> list[floa
             values.append(float(text))
         except ValueError:
             what = f"{name} is '{text}', not a number" if text else f"{element.tag} without {name}"
-            raise parsing.broken(path, _line(element), what) from None
+            raise parsing.broken(path, parsing.line_of(element), what) from None
     return values
-
-
-def _line(element: _Element) -> int:
-    return element.sourceline if isinstance(element.sourceline, int) else 1
 
 
 def _text(fields: dict[str, _Element], name: str) -> str:

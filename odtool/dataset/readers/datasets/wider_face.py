@@ -9,7 +9,7 @@ from pathlib import Path
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.lookup import Places, find_image, placed
-from odtool.dataset.readers.common.source_folders import image_folders, walk
+from odtool.dataset.readers.common.source_folders import find_image_folders, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
 
@@ -75,7 +75,7 @@ def read(source: Source) -> Iterator[Finding]:
         for folder in folders:
             for file in folder.ending(_FILE_LIST):
                 yield Problem("file_skipped", file, "a list of images without boxes")
-    with_images = image_folders(list(walk(source.images)) if source.images else folders)
+    with_images = find_image_folders(source)
     for file in files:
         split = split_of_name(file.stem) or split_of_name(file.parent.name)
         places = _places(file, split, source, with_images)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
 from odtool.dataset.readers.common.lookup import find_image, placed, sample
 from odtool.dataset.readers.common.rows import Row
-from odtool.dataset.readers.common.source_folders import image_folders, nearest_first, walk
+from odtool.dataset.readers.common.source_folders import find_image_folders, nearest_first
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
 
@@ -19,13 +20,7 @@ _SHAPE = "path,x1,y1,x2,y2,class"
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as keras-retinanet's CSV, or None."""
-    if path.is_file():
-        return f"{path.name} has rows of {_SHAPE} and no header" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".csv"):
-            if _looks_like(file):
-                return f"{file} has rows of {_SHAPE} and no header"
-    return None
+    return find_evidence(path, ".csv", _looks_like, f"has rows of {_SHAPE} and no header", samples=None)
 
 
 def _looks_like(path: Path) -> bool:
@@ -43,12 +38,8 @@ def read(source: Source) -> Iterator[Finding]:
     Raises:
         DataError: a row is broken, or its class is not in the list of classes beside it.
     """
-    folders = list(walk(source.root))
-    if source.path.is_file():
-        files = [source.path]
-    else:
-        files = [file for folder in folders for file in folder.ending(".csv") if _looks_like(file)]
-    with_images = image_folders(list(walk(source.images)) if source.images else folders)
+    files = find_annotation_files(source, ".csv", _looks_like)
+    with_images = find_image_folders(source)
     unused: dict[str, Path] = {}
     used = set[str]()
     for file in files:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
 from odtool.dataset.readers.common.lookup import find_image, placed, sample
-from odtool.dataset.readers.common.source_folders import Folder, image_folders, nearest_first, steps_between, walk
+from odtool.dataset.readers.common.source_folders import Folder, find_image_folders, nearest_first, steps_between, walk
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
@@ -24,13 +25,7 @@ _LIST = re.compile(r"(?:^|_)(?:classes|class_names|names|labels)\.txt$|\.names$"
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as YOLO-Keras text, or None."""
-    if path.is_file():
-        return f"{path.name} has a path and x1,y1,x2,y2,class a line" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".txt")[:_SAMPLES]:
-            if _looks_like(file):
-                return f"{file} has a path and x1,y1,x2,y2,class a line"
-    return None
+    return find_evidence(path, ".txt", _looks_like, "has a path and x1,y1,x2,y2,class a line", samples=_SAMPLES)
 
 
 def _looks_like(path: Path) -> bool:
@@ -59,14 +54,11 @@ def read(source: Source) -> Iterator[Finding]:
         DataError: no list of classes lies beside a file, or the file is broken.
     """
     folders = list(walk(source.root))
-    if source.path.is_file():
-        files = [source.path]
-    else:
-        files = [file for folder in folders for file in folder.ending(".txt") if _looks_like(file)]
-    with_images = image_folders(list(walk(source.images)) if source.images else folders)
+    files = find_annotation_files(source, ".txt", _looks_like)
+    with_images = find_image_folders(source)
     for file in files:
         listed = _list_for(file, folders, source)
-        names = dict(enumerate(_without_blank_end(parsing.lines_of(listed))))
+        names = parsing.numbered_names(listed)
         split = (split_of_name(file.stem) or split_of_name(file.parent.name)) if len(files) > 1 else None
         nearest = nearest_first(with_images, file.parent, source, split)
         near = [] if source.images else [file.parent, file.parent / "images"]
@@ -95,12 +87,6 @@ def _list_for(file: Path, folders: Sequence[Folder], source: Source) -> Path:
 
 def _file_names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.name for path in folder.iterdir() if path.is_file()))
-
-
-def _without_blank_end(lines: list[str]) -> list[str]:
-    while lines and not lines[-1]:
-        lines.pop()
-    return lines
 
 
 def parse(

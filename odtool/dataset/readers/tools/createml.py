@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing, values
-from odtool.dataset.readers.common.image_lists import Entry, Listing, documents_of, first_like, spellings
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, spellings
 from odtool.dataset.readers.common.shapes import unit_of
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
-from odtool.errors import DataError
 
+_TOOL = "Create ML"
 _IMAGE_KEYS = ("image", "imagefilename", "imageFilename", "filename", "imageURL", "imagePath")
 _LIST_KEYS = ("annotations", "annotation")
 _SIDES = ("x", "y", "width", "height")
@@ -31,8 +32,7 @@ class _Item:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as CreateML's, or None."""
-    found = first_like(path, ".json", _looks_like)
-    return f"{found} has images with labels and coordinates" if found else None
+    return find_evidence(path, ".json", _looks_like, "has images with labels and coordinates")
 
 
 def _looks_like(path: Path) -> bool:
@@ -67,14 +67,14 @@ def parse(data: bytes, path: Path) -> Listing:
     if isinstance(document, dict) and any(key in document for key in _LIST_KEYS):
         document = [document]
     if not isinstance(document, list):
-        raise _wrong(path, "is no list of images")
+        raise parsing.unexpected(_TOOL, path, "is no list of images")
     problems: list[tuple[str, str]] = []
     images = [_image(item, number, path, problems) for number, item in enumerate(document, start=1)]
     sides = [item.sides for _, items in images for item in items]
     unit = unit_of(map(max, sides))
     centred = _centred(sides, problems)
     entries = (
-        Entry(
+        ImageEntry(
             spellings(name) or (name,),
             tuple(ObjectAnnotation(item.label, _box(item.sides, centred=centred)) for item in items),
             unit=unit,
@@ -102,10 +102,10 @@ def _box(sides: tuple[float, ...], *, centred: bool) -> Box:
 def _image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> tuple[str, list[_Item]]:
     name = next((item[key] for key in _IMAGE_KEYS if key in item), None) if isinstance(item, dict) else None
     if not isinstance(name, str) or not name.strip():
-        raise _wrong(path, f"image {number} has no name under 'image'")
+        raise parsing.unexpected(_TOOL, path, f"image {number} has no name under 'image'")
     listed = next((item[key] for key in _LIST_KEYS if key in item), None) or []
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-        raise _wrong(path, f"{name}: annotations is no list of objects")
+        raise parsing.unexpected(_TOOL, path, f"{name}: annotations is no list of objects")
     found = []
     for position, one in enumerate(listed, start=1):
         label, sides = one.get("label"), values.fields(one.get("coordinates"), *_SIDES)
@@ -117,7 +117,3 @@ def _image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) 
         else:
             found.append(_Item(str(label).strip(), sides))
     return name, found
-
-
-def _wrong(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as Create ML has it. Mend it, or choose with --format.")

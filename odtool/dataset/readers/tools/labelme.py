@@ -11,14 +11,14 @@ from typing import Any
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_own
-from odtool.dataset.readers.common.pairs import pair, without_annotation
+from odtool.dataset.readers.common.pairs import defer_pairs
 from odtool.dataset.readers.common.shapes import around, ellipse, envelope
-from odtool.dataset.readers.common.source_folders import split_within, walk
+from odtool.dataset.readers.common.source_folders import walk
 from odtool.dataset.types import (
     AnnotatedImage,
     Box,
-    Deferred,
     Extent,
     Finding,
     ObjectAnnotation,
@@ -26,8 +26,8 @@ from odtool.dataset.types import (
     Problem,
     Source,
 )
-from odtool.errors import DataError
 
+_TOOL = "labelme"
 _SAMPLES = 5
 """JSON files a folder that are looked into."""
 _AREAS = {"rectangle": 2, "polygon": 3, "rotation": 3, "circle": 2, "mask": 2}
@@ -64,13 +64,7 @@ class _Shape:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as LabelMe JSON, or None."""
-    if path.is_file():
-        return f"{path.name} has shapes and an imagePath" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".json")[:_SAMPLES]:
-            if _looks_like(file):
-                return f"{file} has shapes and an imagePath"
-    return None
+    return find_evidence(path, ".json", _looks_like, "has shapes and an imagePath", samples=_SAMPLES)
 
 
 def _looks_like(path: Path) -> bool:
@@ -90,13 +84,7 @@ def read(source: Source) -> Iterator[Finding]:
         files = [file for file in found if _looks_like(file)]
         for file in sorted(set(found) - set(files)):
             yield Problem("file_skipped", file, "it has no shapes and imagePath")
-    pairs = pair(files, source, ["images", "imgs", "img", "JPEGImages"])
-    for folder, documents_there in pairs.files.items():
-        split = split_within(folder, source.root)
-        for file in documents_there:
-            yield Deferred(parse_file, (file, split, pairs.places[folder], source.root, source.masks))
-    if source.path.is_dir():
-        yield from without_annotation(pairs)
+    yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file)
 
 
 def parse_file(
@@ -146,7 +134,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeFil
     document = parsing.json_of(data, path)
     drawn = document.get("shapes") if isinstance(document, dict) else None
     if not isinstance(drawn, list):
-        raise _wrong(path, "has no list 'shapes'")
+        raise parsing.unexpected(_TOOL, path, "has no list 'shapes'")
     problems: list[tuple[str, str]] = []
     image, size = document.get("imagePath"), values.size(document.get("imageWidth"), document.get("imageHeight"))
     found = [_shape(shape, f"shapes[{number}]", path, problems) for number, shape in enumerate(drawn)]
@@ -173,7 +161,7 @@ def _embedded(text: Any, data: bytes) -> tuple[int, int] | None:
 
 def _shape(shape: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> _Shape | None:
     if not isinstance(shape, dict):
-        raise _wrong(path, f"{where} is not an object")
+        raise parsing.unexpected(_TOOL, path, f"{where} is not an object")
     kind = shape.get("shape_type") or "polygon"
     if str(kind) not in _AREAS:
         problems.append(("shape_skipped", f"{where} is a {str(kind)[:40]}"))
@@ -226,7 +214,7 @@ def _points(value: Any, where: str, path: Path) -> list[tuple[float, float]]:
     for point in value if isinstance(value, list) else []:
         found = values.numbers(point, 2)
         if found is None:
-            raise _wrong(path, f"{where}: a point is not two numbers: {str(point)[:60]}")
+            raise parsing.unexpected(_TOOL, path, f"{where}: a point is not two numbers: {str(point)[:60]}")
         points.append((found[0], found[1]))
     return points
 
@@ -244,7 +232,3 @@ def _objects(drawn: list[_Shape], problems: list[tuple[str, str]]) -> Iterator[O
         box = around(part.box for part in parts)
         outline = parts[0].outline if len(parts) == 1 else masks.together([part.outline for part in parts])
         yield ObjectAnnotation(label, box, difficult=any(part.difficult for part in parts), outline=outline)
-
-
-def _wrong(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as labelme has it. Mend it, or choose with --format.")

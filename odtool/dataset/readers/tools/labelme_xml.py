@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_own
-from odtool.dataset.readers.common.pairs import pair, without_annotation
+from odtool.dataset.readers.common.pairs import AnnotationFile, defer_pairs, describe_pair
 from odtool.dataset.readers.common.shapes import envelope
-from odtool.dataset.readers.common.source_folders import split_within, walk
-from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
+from odtool.dataset.readers.common.source_folders import files_in
+from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-_SAMPLES = 20
-"""XML files a folder that are looked into; the first may have no objects."""
-
-
-@dataclass(frozen=True)
-class LabelmeXml:
-    """What one XML file says."""
-
-    filename: str
-    size: tuple[int, int] | None
-    objects: tuple[ObjectAnnotation, ...]
-    problems: tuple[tuple[str, str], ...]
-    """Kind and detail of each."""
-
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as LabelMe's XML, or None."""
-    if path.is_file():
-        return f"{path.name} is an <annotation> with polygons" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".xml")[:_SAMPLES]:
-            if _looks_like(file):
-                return f"{file} is an <annotation> with polygons"
-    return None
+    return find_evidence(path, ".xml", _looks_like, "is an <annotation> with polygons")
 
 
 def _looks_like(path: Path) -> bool:
@@ -56,17 +36,7 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every XML file with its image; images without one have not been annotated and are counted."""
-    if source.path.is_file():
-        files = [source.path]
-    else:
-        files = [file for folder in walk(source.root) for file in folder.ending(".xml")]
-    pairs = pair(files, source, ["Images", "images"])
-    for folder, there in pairs.files.items():
-        split = split_within(folder, source.root)
-        for file in there:
-            yield Deferred(parse_file, (file, split, pairs.places[folder], source.root, source.masks))
-    if source.path.is_dir():
-        yield from without_annotation(pairs)
+    yield from defer_pairs(files_in(source.path, ".xml"), source, ["Images", "images"], parse_file)
 
 
 def parse_file(
@@ -77,17 +47,11 @@ def parse_file(
     if parsed is None:
         yield Problem("file_skipped", path, "its root is not <annotation>")
         return
-    for kind, detail in parsed.problems:
-        yield Problem(kind, path, detail)
-    found = find_own(parsed.filename, path, places, within=root)
-    if found.outside:
-        yield Problem("path_outside", path, f"'{parsed.filename}' leads outside {root}")
-    if found.by_file:
-        yield Problem("filename_mismatch", path, f"says '{parsed.filename}', but {found.path.name} has its name")
-    yield AnnotatedImage(found.path, path, parsed.objects, split=split, declared_size=parsed.size, match=found.match)
+    image = find_own(parsed.filename, path, places, within=root)
+    yield from describe_pair(parsed, path, split, image, root)
 
 
-def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeXml | None:
+def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> AnnotationFile | None:
     """Parses an XML file's bytes; None where its root is another one. `path` is only named in errors.
 
     Raises:
@@ -111,7 +75,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeXml
             outline = masks.polygon(_corners(element, path)) if with_outlines else None
             occluded = _text(element, "occluded") in ("1", "yes")
             objects.append(ObjectAnnotation(label, box, occluded=occluded, outline=outline))
-    return LabelmeXml(_text(root, "filename"), _size(root), tuple(objects), tuple(problems))
+    return AnnotationFile(_text(root, "filename"), _size(root), tuple(objects), tuple(problems))
 
 
 def _box(element: _Element, path: Path) -> Box | None:
@@ -134,8 +98,7 @@ def _number(element: _Element, name: str, path: Path) -> float:
     try:
         return float(text)
     except ValueError:
-        line = element.sourceline if isinstance(element.sourceline, int) else 1
-        raise parsing.broken(path, line, f"{name} is '{text[:60]}', not a number") from None
+        raise parsing.broken(path, parsing.line_of(element), f"{name} is '{text[:60]}', not a number") from None
 
 
 def _text(element: _Element, name: str) -> str:

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing, shapes, values
-from odtool.dataset.readers.common.image_lists import Entry, Listing, documents_of, first_like, locate, spellings
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, locate, spellings
 from odtool.dataset.readers.common.lookup import Places
+from odtool.dataset.readers.common.source_folders import split_of_file
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
-from odtool.errors import DataError
 
+_TOOL = "VoTT"
 _ASSET = "-asset.json"
 _NOT_VISITED = 0
 """AssetState of VoTT's models/applicationState.ts: nobody has looked at the image."""
@@ -19,8 +21,7 @@ _NOT_VISITED = 0
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as VoTT's, or None."""
-    found = first_like(path, ".json", _looks_like)
-    return f"{found} has VoTT's assets and regions" if found else None
+    return find_evidence(path, ".json", _looks_like, "has VoTT's assets and regions")
 
 
 def _looks_like(path: Path) -> bool:
@@ -46,7 +47,7 @@ def read(source: Source) -> Iterator[Finding]:
     for file in assets:
         if file.parent not in places:
             places[file.parent] = found.places(file)
-        yield Deferred(parse_file, (file, places[file.parent], found.split(file), source.root))
+        yield Deferred(parse_file, (file, places[file.parent], split_of_file(file, source), source.root))
 
 
 def parse_file(path: Path, places: Places, split: str | None, root: Path) -> Iterator[AnnotatedImage | Problem]:
@@ -69,7 +70,7 @@ def parse(data: bytes, path: Path) -> Listing:
     """
     document = parsing.json_of(data, path)
     if not isinstance(document, dict):
-        raise _wrong(path, "is no object")
+        raise parsing.unexpected(_TOOL, path, "is no object")
     if "asset" in document:
         assets = [document]
     elif isinstance(document.get("assets"), dict):
@@ -77,20 +78,20 @@ def parse(data: bytes, path: Path) -> Listing:
     elif isinstance(document.get("assets"), list):
         assets = document["assets"]
     else:
-        raise _wrong(path, "has neither 'asset' nor 'assets'")
+        raise parsing.unexpected(_TOOL, path, "has neither 'asset' nor 'assets'")
     problems: list[tuple[str, str]] = []
     entries = [entry for asset in assets if (entry := _entry(asset, path, problems)) is not None]
     return Listing(tuple(entries), tuple(problems))
 
 
-def _entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> Entry | None:
+def _entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> ImageEntry | None:
     asset = item.get("asset") if isinstance(item, dict) else None
     regions = item.get("regions") or [] if isinstance(item, dict) else None
     if not isinstance(asset, dict) or not isinstance(regions, list):
-        raise _wrong(path, f"an asset without 'asset' and a list 'regions': {str(item)[:80]}")
+        raise parsing.unexpected(_TOOL, path, f"an asset without 'asset' and a list 'regions': {str(item)[:80]}")
     references = [asset[key] for key in ("name", "path") if isinstance(asset.get(key), str) and asset[key].strip()]
     if not references:
-        raise _wrong(path, f"an asset without name and path: {str(asset)[:80]}")
+        raise parsing.unexpected(_TOOL, path, f"an asset without name and path: {str(asset)[:80]}")
     name = references[0]
     if not regions and asset.get("state") == _NOT_VISITED:
         problems.append(("annotation_missing", f"{name} has not been visited"))
@@ -99,13 +100,13 @@ def _entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> Entry | No
     for number, region in enumerate(regions, start=1):
         objects.extend(_objects(region, f"{name}: region {number}", path, problems))
     names = dict.fromkeys(spelling for reference in references for spelling in spellings(reference))
-    return Entry(tuple(names), tuple(objects), _size(asset.get("size")))
+    return ImageEntry(tuple(names), tuple(objects), _size(asset.get("size")))
 
 
 def _objects(region: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> Iterator[ObjectAnnotation]:
     """One object for each tag of a region."""
     if not isinstance(region, dict):
-        raise _wrong(path, f"{where} is no object")
+        raise parsing.unexpected(_TOOL, path, f"{where} is no object")
     given = region.get("tags")
     tags = [tag.strip() for tag in given if isinstance(tag, str) and tag.strip()] if isinstance(given, list) else []
     box = _box(region)
@@ -129,7 +130,3 @@ def _box(region: dict[str, Any]) -> Box | None:
 
 def _size(size: Any) -> tuple[int, int] | None:
     return values.size(size.get("width"), size.get("height")) if isinstance(size, dict) else None
-
-
-def _wrong(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as VoTT has it. Mend it, or choose with --format.")

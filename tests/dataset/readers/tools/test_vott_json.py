@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import choose
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools import vott_json
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Problem, Source
 from odtool.errors import DataError

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common.annotation_files import find_annotation_files
 from odtool.dataset.readers.common.lookup import Places, find_image, placed, sample
-from odtool.dataset.readers.common.source_folders import image_folders, nearest_first, walk
+from odtool.dataset.readers.common.source_folders import image_folders, nearest_first, split_of_file, walk
 from odtool.dataset.readers.datasets.coco.coco_document import CocoFile, parse
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
@@ -51,14 +52,10 @@ def read(source: Source) -> Iterator[Finding]:
     Raises:
         DataError: a file is broken, or none of them has boxes.
     """
-    folders = list(walk(source.root))
-    with_images = image_folders(folders)
-    if source.path.is_file():
-        files = [source.path]
-    else:
-        files = [file for folder in folders for file in folder.ending(".json") if _looks_like(file)]
+    with_images = image_folders(list(walk(source.root)))
+    files = find_annotation_files(source, ".json", _looks_like)
     chosen = _chosen(files, source)
-    splits = {_split(file, source) for file in chosen}
+    splits = {split_of_file(file, source) for file in chosen}
     reasons = []
     skipped = {file: better for file in files if file not in chosen and (better := _namesake(file, chosen, source))}
     compared = (len(splits) > 1 and None in splits) or len(chosen) + len(skipped) < len(files)
@@ -66,7 +63,7 @@ def read(source: Source) -> Iterator[Finding]:
     unused: set[str] = set()
     met: set[Path] = set()
     # A file for all beside those of the splits mostly says the same again, as does one of another kind.
-    for file in sorted(files, key=lambda file: (file not in chosen, _split(file, source) is None)):
+    for file in sorted(files, key=lambda file: (file not in chosen, split_of_file(file, source) is None)):
         if file in skipped:
             yield Problem("file_skipped", file, f"{skipped[file].name} is read in its place")
             continue
@@ -79,7 +76,7 @@ def read(source: Source) -> Iterator[Finding]:
         if compared:
             found = list(found)
             images = {item.path for item in found if isinstance(item, AnnotatedImage)}
-            if (_split(file, source) is None or file not in chosen) and images <= met:
+            if (split_of_file(file, source) is None or file not in chosen) and images <= met:
                 where = "the files of the splits" if file in chosen else "the files read before it"
                 yield Problem("file_skipped", file, f"its images are in {where}")
                 continue
@@ -99,7 +96,7 @@ def _findings(
     parsed: CocoFile, file: Path, source: Source, with_images: list[Path], *, alone: bool
 ) -> Iterator[Finding]:
     places = _places(file, source, with_images, sample([image.file_name for image in parsed.images]))
-    split = _split(file, source)
+    split = split_of_file(file, source)
     for kind, detail in parsed.problems:
         yield Problem(kind, file, detail)
     for image in parsed.images:
@@ -127,19 +124,13 @@ def _kind(file: Path, *, pointed: bool = False) -> int:
     return next((rank for rank, kind in enumerate(_RANKS) if kind and name.startswith(kind)), _RANKS.index(""))
 
 
-def _split(file: Path, source: Source) -> str | None:
-    """By the file's name, else by the innermost folder that speaks of a split."""
-    inner = file.relative_to(source.root).parent.parts
-    return next(filter(None, map(split_of_name, (file.stem, *reversed(inner)))), None)
-
-
 def _chosen(files: list[Path], source: Source) -> list[Path]:
     """For each split the files of the best kind."""
     best: dict[str | None, int] = {}
     for file in files:
-        split = _split(file, source)
+        split = split_of_file(file, source)
         best[split] = min(_kind(file, pointed=source.keypoints), best.get(split, len(_RANKS)))
-    return [file for file in files if _kind(file, pointed=source.keypoints) == best[_split(file, source)]]
+    return [file for file in files if _kind(file, pointed=source.keypoints) == best[split_of_file(file, source)]]
 
 
 def _namesake(file: Path, chosen: list[Path], source: Source) -> Path | None:
@@ -148,7 +139,9 @@ def _namesake(file: Path, chosen: list[Path], source: Source) -> Path | None:
     Where there is none, only what is in the files tells.
     """
     beside = [
-        other for other in chosen if other.parent == file.parent and _split(other, source) == _split(file, source)
+        other
+        for other in chosen
+        if other.parent == file.parent and split_of_file(other, source) == split_of_file(file, source)
     ]
     return next((other for other in beside if _subject(other) == _subject(file)), None)
 

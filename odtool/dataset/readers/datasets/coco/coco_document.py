@@ -10,7 +10,8 @@ from odtool.dataset.images import keypoints, masks
 from odtool.dataset.images.masks import from_coco
 from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.types import Box, KeyPoint, ObjectAnnotation
-from odtool.errors import DataError
+
+_TOOL = "COCO"
 
 
 @dataclass(frozen=True)
@@ -45,10 +46,10 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: 
     """
     document = parsing.json_of(data, path)
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
-        raise _wrong(path, "has no list 'images'")
+        raise parsing.unexpected(_TOOL, path, "has no list 'images'")
     annotations = document.get("annotations", [])
     if not isinstance(annotations, list):
-        raise _wrong(path, "'annotations' is not a list")
+        raise parsing.unexpected(_TOOL, path, "'annotations' is not a list")
     if annotations and not any(isinstance(item, dict) and _has_box(item) for item in annotations):
         return CocoFile((), (), skip="has no boxes (captions, labels or panoptic segments)")
     if not annotations and not document.get("categories"):
@@ -117,7 +118,7 @@ def _points(item: dict[str, Any], names: list[str], path: Path, number: int) -> 
     numbers = [_number(value) for value in given] if isinstance(given, list) else [None]
     if None in numbers or len(numbers) % 3 or len(numbers) > 3 * len(names):
         what = f"annotations[{number}]: keypoints are not up to {len(names)} times x, y and visibility"
-        raise _wrong(path, f"{what}: {str(given)[:80]}")
+        raise parsing.unexpected(_TOOL, path, f"{what}: {str(given)[:80]}")
     found = [float(value or 0) for value in numbers]
     rows = zip(found[::3], found[1::3], found[2::3], names, strict=False)
     points = [KeyPoint(x, y, max(int(visibility), 0), name) for x, y, visibility, name in rows]
@@ -127,13 +128,13 @@ def _points(item: dict[str, Any], names: list[str], path: Path, number: int) -> 
 def _categories(items: Any, path: Path) -> dict[str, str]:
     """Names by id."""
     if not isinstance(items, list):
-        raise _wrong(path, "'categories' is not a list")
+        raise parsing.unexpected(_TOOL, path, "'categories' is not a list")
     names: dict[str, str] = {}
     for number, item in enumerate(items):
         if not isinstance(item, dict) or not isinstance(item.get("name"), str | int) or "id" not in item:
-            raise _wrong(path, f"categories[{number}] has no id or name")
+            raise parsing.unexpected(_TOOL, path, f"categories[{number}] has no id or name")
         if names.setdefault(_id(item["id"]), str(item["name"]).strip()) != str(item["name"]).strip():
-            raise _wrong(path, f"two categories have id {item['id']}")
+            raise parsing.unexpected(_TOOL, path, f"two categories have id {item['id']}")
     return names
 
 
@@ -145,10 +146,10 @@ def _images(items: list[Any], path: Path) -> tuple[dict[str, tuple[str, tuple[in
     for number, item in enumerate(items):
         name = _file_name(item) if isinstance(item, dict) else ""
         if not name or "id" not in item:
-            raise _wrong(path, f"images[{number}] has no id or file_name")
+            raise parsing.unexpected(_TOOL, path, f"images[{number}] has no id or file_name")
         key = _id(item["id"])
         if key in images and images[key][0] != name:
-            raise _wrong(path, f"two images have id {key}: {images[key][0]} and {name}")
+            raise parsing.unexpected(_TOOL, path, f"two images have id {key}: {images[key][0]} and {name}")
         entries[key] = first.setdefault(name, key)
         if entries[key] == key:
             images[key] = (name, _size(item.get("width"), item.get("height")))
@@ -171,7 +172,7 @@ def _object(
     item: Any, names: dict[str, str], path: Path, number: int, problems: list[tuple[str, str]]
 ) -> ObjectAnnotation | None:
     if not isinstance(item, dict):
-        raise _wrong(path, f"annotations[{number}] is not an object")
+        raise parsing.unexpected(_TOOL, path, f"annotations[{number}] is not an object")
     where = f"annotation {item.get('id', number)}"
     box = _box(item, where, path)
     if box is None:
@@ -179,7 +180,9 @@ def _object(
         return None
     label = names.get(_id(item.get("category_id")))
     if not label:
-        raise _wrong(path, f"{where} has category_id {item.get('category_id')}, which is not in 'categories'")
+        raise parsing.unexpected(
+            _TOOL, path, f"{where} has category_id {item.get('category_id')}, which is not in 'categories'"
+        )
     area = _number(item.get("area"))
     return ObjectAnnotation(
         label,
@@ -197,7 +200,7 @@ def _box(item: dict[str, Any], where: str, path: Path) -> Box | None:
         return masks.envelope(outline) if outline else None
     numbers = [_number(value) for value in bbox] if isinstance(bbox, list) else []
     if len(numbers) != 4 or None in numbers:
-        raise _wrong(path, f"{where}: bbox is not four numbers: {str(bbox)[:80]}")
+        raise parsing.unexpected(_TOOL, path, f"{where}: bbox is not four numbers: {str(bbox)[:80]}")
     x, y, width, height = (float(value or 0) for value in numbers)
     return Box(x, y, x + width, y + height)
 
@@ -217,7 +220,3 @@ def _id(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).strip()
-
-
-def _wrong(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as COCO has it. Mend it, or choose with --format.")

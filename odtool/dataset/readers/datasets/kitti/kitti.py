@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers.common import image_sets, parsing, rows
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_beside
 from odtool.dataset.readers.common.pairs import pair, without_annotation
 from odtool.dataset.readers.common.source_folders import split_within, walk
@@ -29,13 +30,7 @@ class KittiFile:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as KITTI, or None."""
-    if path.is_file():
-        return f"{path.name} has KITTI's 15 fields a line" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".txt")[:_SAMPLES]:
-            if _looks_like(file):
-                return f"{file} has KITTI's 15 fields a line"
-    return None
+    return find_evidence(path, ".txt", _looks_like, "has KITTI's 15 fields a line", samples=_SAMPLES)
 
 
 def _looks_like(path: Path) -> bool:

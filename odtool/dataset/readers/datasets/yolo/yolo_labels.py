@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common.source_folders import image_folders, nearest_first, walk
+from odtool.dataset.readers.common.source_folders import find_image_folders, nearest_first, walk
 from odtool.dataset.types import Source
 
 _IMAGE_FOLDERS = ("images", "jpegimages")
@@ -74,7 +74,7 @@ class Labels:
 
     @cached_property
     def _image_folders(self) -> list[Path]:
-        return image_folders(list(walk(self.source.images or self.source.root)))
+        return find_image_folders(self.source)
 
 
 def beside(images: Path) -> Iterator[Path]:

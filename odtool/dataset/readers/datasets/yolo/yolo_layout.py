@@ -63,7 +63,7 @@ def load(file: Path) -> Layout:
         return layout_of_yaml(data, file)
     if file.suffix == ".data":
         return _layout_of_darknet(parsing.text_of(data, file), file)
-    return Layout(file, _listed_names(file), {None: ("",)})
+    return Layout(file, parsing.numbered_names(file), {None: ("",)})
 
 
 def layout_of_yaml(data: bytes, file: Path) -> Layout:
@@ -88,7 +88,7 @@ def layout_of_yaml(data: bytes, file: Path) -> Layout:
         raise DataError(f"{file}: neither train nor val nor test", "Name the folder of the training images there.")
     names = document.get("names")
     listed = within(names, file.parent, file.parent) if isinstance(names, str) else None
-    names = _listed_names(listed) if listed and listed.is_file() else _names_of_yaml(names, file)
+    names = parsing.numbered_names(listed) if listed and listed.is_file() else _names_of_yaml(names, file)
     return Layout(file, names, entries, base, _keypoints(document.get("kpt_shape"), file))
 
 
@@ -127,14 +127,7 @@ def _layout_of_darknet(text: str, file: Path) -> Layout:
     names = within(fields["names"], file.parent, file.parent)
     if names is None:
         raise DataError(f"{file}: names: '{fields['names']}' is not in {file.parent}", "Put it beside the data file.")
-    return Layout(file, _listed_names(names), dict(entries) or {None: ("",)})
-
-
-def _listed_names(file: Path) -> dict[int, str]:
-    lines = parsing.lines_of(file)
-    while lines and not lines[-1]:
-        lines.pop()
-    return dict(enumerate(lines))
+    return Layout(file, parsing.numbered_names(names), dict(entries) or {None: ("",)})
 
 
 def within(entry: str, base: Path, root: Path, split: str | None = None) -> Path | None:

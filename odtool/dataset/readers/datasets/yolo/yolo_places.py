@@ -11,7 +11,7 @@ from pathlib import Path
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.lookup import Places, find_image
-from odtool.dataset.readers.common.source_folders import Folder, image_folders, walk
+from odtool.dataset.readers.common.source_folders import Folder, find_image_folders, walk
 from odtool.dataset.readers.datasets.yolo import yolo_layout
 from odtool.dataset.readers.datasets.yolo.yolo_labels import any_beside
 from odtool.dataset.readers.datasets.yolo.yolo_layout import Layout
@@ -194,7 +194,7 @@ def _images_in(place: Path) -> list[Path]:
 
 def _listed_images(file: Path, layout: Layout, source: Source) -> Iterator[Path]:
     """Images that a list names: relative to it or to the source, or by their last part, the set's own folders first."""
-    with_images = image_folders(list(walk(source.images or source.root)))
+    with_images = find_image_folders(source)
     with_images.sort(key=lambda folder: not folder.is_relative_to(layout.file.parent))
     places = Places(tuple(dict.fromkeys([file.parent, layout.file.parent, source.root, *with_images])))
     for line in parsing.lines_of(file):

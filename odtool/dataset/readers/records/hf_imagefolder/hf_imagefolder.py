@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import documents_of, locate
-from odtool.dataset.readers.common.source_folders import walk
+from odtool.dataset.readers.common.source_folders import split_of_file
 from odtool.dataset.readers.records.hf_imagefolder import hf_card
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
@@ -23,13 +24,7 @@ _CLASS_KEYS = ("categories", "category", "category_id", "labels", "label", "clas
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as a Hugging Face image folder, or None."""
-    if path.is_file():
-        return f"{path.name} has rows with a file_name and objects" if _looks_like(path) else None
-    for folder in walk(path):
-        for name in _FILES:
-            if name in folder.files and _looks_like(folder.path / name):
-                return f"{folder.path / name} has rows with a file_name and objects"
-    return None
+    return find_evidence(path, _FILES, _looks_like, "has rows with a file_name and objects")
 
 
 def _looks_like(path: Path) -> bool:
@@ -48,7 +43,7 @@ def read(source: Source) -> Iterator[Finding]:
     found = documents_of(source, _FILES, _looks_like)
     unnamed: set[int] = set()
     for file in found.files:
-        own, places = found.split(file), found.places(file)
+        own, places = split_of_file(file, source), found.places(file)
         names = hf_card.class_names(file, source, _CLASS_KEYS)
         for number, row in _rows(file):
             name, objects, problems = parse(row, file, number, names)

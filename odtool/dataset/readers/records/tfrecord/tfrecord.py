@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from hashlib import blake2b
 from pathlib import Path, PurePosixPath
 
 from odtool.dataset import label_map
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.lookup import Places, find_image
-from odtool.dataset.readers.common.source_folders import Folder, image_folders, walk
+from odtool.dataset.readers.common.source_folders import Folder, find_image_folders, split_of_file, walk
 from odtool.dataset.readers.records.tfrecord.tfrecord_example import parse
 from odtool.dataset.records import record_reader
-from odtool.dataset.splits import split_of_name
+from odtool.dataset.records.spool import hash_id
 from odtool.dataset.types import AnnotatedImage, Extent, Finding, Match, Problem, Source
 
 _NAME = re.compile(r"\.(tf)?rec(ord)?s?([-_.]|$)|-\d{5}-of-\d{5}$", re.IGNORECASE)
@@ -48,12 +47,12 @@ def read(source: Source) -> Iterator[Finding]:
     folders = list(walk(source.root))
     files = _chosen(source, folders)
     yield from _absent(files)
-    places = Places(tuple(image_folders(folders if source.images is None else list(walk(source.images)))))
+    places = Places(tuple(find_image_folders(source)))
     seen: set[int] = set()
     keys: set[str] = set()
     for file in files:
         names = _names(file, source, folders)
-        split = _split(file, source)
+        split = split_of_file(file, source)
         for record in record_reader.records(file):
             parsed = parse(record.data, file, record.number, names, with_outlines=source.masks)
             for kind, detail in parsed.problems:
@@ -119,21 +118,11 @@ def _absent(files: Iterable[Path]) -> Iterator[Problem]:
 def _unique(identity: str, seen: set[int]) -> str:
     """The id, with a number behind it where an earlier record has it; evaluation matches images by their ids."""
     made, number = identity, 1
-    while (key := _hash(made)) in seen:
+    while (key := hash_id(made)) in seen:
         number += 1
         made = f"{identity}#{number}"
     seen.add(key)
     return made
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-
-
-def _split(file: Path, source: Source) -> str | None:
-    """By the file's name, else by the innermost folder that speaks of a split."""
-    inner = file.relative_to(source.root).parent.parts
-    return next(filter(None, map(split_of_name, (file.name, *reversed(inner)))), None)
 
 
 def _names(file: Path, source: Source, folders: Iterable[Folder]) -> dict[int, str]:

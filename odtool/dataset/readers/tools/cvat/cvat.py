@@ -9,6 +9,7 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_image, placed
 from odtool.dataset.readers.common.source_folders import Folder, nearest_first, walk
 from odtool.dataset.readers.tools.cvat import cvat_document
@@ -16,8 +17,6 @@ from odtool.dataset.readers.tools.cvat.cvat_document import CvatImage, Task, Tra
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 
-_SAMPLES = 20
-"""XML files a folder that are looked into."""
 _ROOT = re.compile(rb"<annotations[\s>]")
 _CONTENT = re.compile(rb"<(?:meta|image|track)[\s>]")
 _FRAME = re.compile(r"(\d{1,10})$")
@@ -39,13 +38,7 @@ class _Video:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as CVAT's XML, or None."""
-    if path.is_file():
-        return f"{path.name} has <annotations> with images or tracks" if _looks_like(path) else None
-    for folder in walk(path):
-        for file in folder.ending(".xml")[:_SAMPLES]:
-            if _looks_like(file):
-                return f"{file} has <annotations> with images or tracks"
-    return None
+    return find_evidence(path, ".xml", _looks_like, "has <annotations> with images or tracks")
 
 
 def _looks_like(path: Path) -> bool:
@@ -57,14 +50,8 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the XML files, and every frame of their videos that is there or has an object."""
-    folders = list(walk(source.root))
-    if source.path.is_file():
-        files = [source.path]
-    else:
-        files = [file for folder in folders for file in folder.ending(".xml") if _looks_like(file)]
-    searched = list(walk(source.images)) if source.images else folders
-    with_images = [folder for folder in searched if folder.ending(*EXTENSIONS)]
-    for file in files:
+    with_images = [folder for folder in walk(source.images or source.root) if folder.ending(*EXTENSIONS)]
+    for file in find_annotation_files(source, ".xml", _looks_like):
         yield from _of_file(file, source, with_images)
 
 

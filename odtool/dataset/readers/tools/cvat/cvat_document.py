@@ -92,7 +92,8 @@ def parse(stream: BinaryIO, path: Path, *, with_outlines: bool = False) -> Itera
     """
     from lxml import etree
 
-    _refuse_document_type(b"<!DOCTYPE" in stream.read(_HEAD), path)
+    if b"<!DOCTYPE" in stream.read(_HEAD):
+        raise parsing.document_type_error(path, 1)
     stream.seek(0)
     events = etree.iterparse(
         stream,
@@ -106,7 +107,8 @@ def parse(stream: BinaryIO, path: Path, *, with_outlines: bool = False) -> Itera
             if root is None:
                 root = element
                 # In UTF-16 the search above is blind.
-                _refuse_document_type(root.getroottree().docinfo.internalDTD is not None, path)
+                if root.getroottree().docinfo.internalDTD is not None:
+                    raise parsing.document_type_error(path, 1)
             if event == "end" and element.getparent() is root and root.tag == "annotations":
                 yield from _parsed(element, path, with_outlines)
                 _forget(element)
@@ -114,16 +116,6 @@ def parse(stream: BinaryIO, path: Path, *, with_outlines: bool = False) -> Itera
         raise parsing.broken(path, error.lineno or 1, f"broken XML: {error.msg}") from None
     if root is None or root.tag != "annotations":
         raise parsing.broken(path, 1, "the root is not <annotations>", "Export as 'CVAT for images' or 'for video'.")
-
-
-def _refuse_document_type(found: bool, path: Path) -> None:
-    if found:
-        raise parsing.broken(
-            path,
-            1,
-            "XML with a document type is refused",
-            "Remove the <!DOCTYPE ...> part; annotations do not need it.",
-        )
 
 
 def _forget(element: _Element) -> None:
@@ -152,7 +144,7 @@ def _image(element: _Element, path: Path, with_outlines: bool) -> CvatImage:
     problems: list[tuple[str, str]] = []
     for shape in element:
         label = shape.get("label", "").strip()
-        where = f"{shape.tag} at line {_line(shape)} ({label or 'no label'})"
+        where = f"{shape.tag} at line {parsing.line_of(shape)} ({label or 'no label'})"
         if shape.tag not in AREAS:
             problems.append(("shape_skipped", where))
         elif not label:
@@ -164,7 +156,7 @@ def _image(element: _Element, path: Path, with_outlines: bool) -> CvatImage:
             objects.append(replace(made, outline=_mask(shape, path, _size(element))) if with_outlines else made)
     name, subset = element.get("name", "").strip(), element.get("subset", "").strip()
     if not name:
-        raise parsing.broken(path, _line(element), "an image without name")
+        raise parsing.broken(path, parsing.line_of(element), "an image without name")
     return CvatImage(name, subset, _size(element), tuple(objects), tuple(problems))
 
 
@@ -186,7 +178,7 @@ def _object(shape: _Element, label: str, box: Box) -> ObjectAnnotation:
 
 def _track(element: _Element, path: Path) -> Track:
     label = element.get("label", "").strip()
-    made = Track(label, element.get("task_id", ""), _line(element))
+    made = Track(label, element.get("task_id", ""), parsing.line_of(element))
     where = f"track {element.get('id', '')} at line {made.line} ({label or 'no label'})"
     if not label:
         made.problems.append(("label_missing", where))
@@ -197,7 +189,9 @@ def _track(element: _Element, path: Path) -> Track:
         if shape.tag not in AREAS:
             skipped[str(shape.tag)] = skipped.get(str(shape.tag), 0) + 1
         elif (outline := _outline(shape, path)) is None:
-            made.problems.append(("box_missing", f"{where}: {shape.tag} at line {_line(shape)} has no points"))
+            made.problems.append(
+                ("box_missing", f"{where}: {shape.tag} at line {parsing.line_of(shape)} has no points")
+            )
         else:
             box, rotation = outline
             flags = (shape.get("outside") == "1", shape.get("occluded") == "1")
@@ -211,7 +205,7 @@ def _track(element: _Element, path: Path) -> Track:
 def _frame(shape: _Element, path: Path) -> int:
     text = shape.get("frame", "")
     if not (text.isascii() and text.isdecimal()) or len(text) > 10 or int(text) > _LAST_FRAME:
-        raise parsing.broken(path, _line(shape), f"frame is '{text[:40]}', not a number")
+        raise parsing.broken(path, parsing.line_of(shape), f"frame is '{text[:40]}', not a number")
     return int(text)
 
 
@@ -260,7 +254,7 @@ def _points(shape: _Element, path: Path) -> list[tuple[float, float]]:
         try:
             x, y = map(float, pair.split(","))
         except ValueError:
-            raise parsing.broken(path, _line(shape), f"a point is '{pair[:40]}', not two numbers") from None
+            raise parsing.broken(path, parsing.line_of(shape), f"a point is '{pair[:40]}', not two numbers") from None
         points.append((x, y))
     return points
 
@@ -271,11 +265,7 @@ def _number(element: _Element, name: str, path: Path) -> float:
         return float(text)
     except ValueError:
         what = f"{name} is '{text[:40]}', not a number" if text else f"<{element.tag}> without {name}"
-        raise parsing.broken(path, _line(element), what) from None
-
-
-def _line(element: _Element) -> int:
-    return element.sourceline if isinstance(element.sourceline, int) else 1
+        raise parsing.broken(path, parsing.line_of(element), what) from None
 
 
 def _text(element: _Element, name: str) -> str:

@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 from odtool.dataset.images import masks
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, shapes, values
-from odtool.dataset.readers.common.image_lists import Entry, Listing, documents_of, first_like, spellings
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, spellings
 from odtool.dataset.readers.tools.label_studio import brush
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 from odtool.errors import DataError
@@ -45,7 +46,7 @@ _WITH_BOX = (
 
 
 @dataclass(frozen=True)
-class _Task:
+class _StudioTask:
     """One image and the results of the one annotation of it that is used."""
 
     name: str
@@ -55,8 +56,7 @@ class _Task:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as Label Studio's, or None."""
-    found = first_like(path, ".json", _looks_like)
-    return f"{found} has Label Studio's tasks" if found else None
+    return find_evidence(path, ".json", _looks_like, "has Label Studio's tasks")
 
 
 def _looks_like(path: Path) -> bool:
@@ -86,7 +86,7 @@ def parse(data: bytes, path: Path) -> Listing:
     items = document if isinstance(document, list) else [document]
     problems: list[tuple[str, str]] = []
     tasks = []
-    shortened: dict[str, _Task] = {}
+    shortened: dict[str, _StudioTask] = {}
     for number, item in enumerate(items):
         if not isinstance(item, dict):
             raise _wrong(path, f"task {number + 1} is no object")
@@ -104,7 +104,7 @@ def parse(data: bytes, path: Path) -> Listing:
     return Listing(tuple(entry for entry in entries if entry is not None), tuple(problems))
 
 
-def _full(item: dict[str, Any], number: int, path: Path, problems: list[tuple[str, str]]) -> _Task | None:
+def _full(item: dict[str, Any], number: int, path: Path, problems: list[tuple[str, str]]) -> _StudioTask | None:
     """A task with the ground truth among its annotations, else the newest that was not cancelled."""
     name = f"task {item.get('id', number + 1)}"
     annotations = item.get("annotations", item.get("completions", []))  # the name before version 1.0
@@ -128,20 +128,20 @@ def _full(item: dict[str, Any], number: int, path: Path, problems: list[tuple[st
     if not isinstance(results, list):
         raise _wrong(path, f"{name}: result is no list")
     upload = item.get("file_upload")
-    return _Task(name, item["data"] | ({"file_upload": upload} if isinstance(upload, str) else {}), results)
+    return _StudioTask(name, item["data"] | ({"file_upload": upload} if isinstance(upload, str) else {}), results)
 
 
-def _shortened(item: dict[str, Any], number: int) -> tuple[str, _Task]:
+def _shortened(item: dict[str, Any], number: int) -> tuple[str, _StudioTask]:
     """A task of JSON-MIN: regions stand under the names of their tags, without being told apart from other lists."""
     results: list[Any] = []
     for value in item.values():
         if isinstance(value, list) and value and all(isinstance(region, dict) for region in value):
             results += [{"value": region, **region} for region in value]
     name = f"task {item.get('id', number + 1)}"
-    return name, _Task(name, item, results)
+    return name, _StudioTask(name, item, results)
 
 
-def _entry(task: _Task, path: Path, problems: list[tuple[str, str]]) -> Entry | None:
+def _entry(task: _StudioTask, path: Path, problems: list[tuple[str, str]]) -> ImageEntry | None:
     reference = _reference(task.data)
     if reference is None:
         problems.append(("entry_ignored", f"{task.name} names no image"))
@@ -155,7 +155,7 @@ def _entry(task: _Task, path: Path, problems: list[tuple[str, str]]) -> Entry | 
         found = _objects(result, labels, f"{task.name}: result {number}", path, problems)
         objects.extend(found)
         size = size or values.size(result.get("original_width"), result.get("original_height"))
-    return Entry(_names(reference, task.data.get("file_upload")), tuple(objects), size, "fraction")
+    return ImageEntry(_names(reference, task.data.get("file_upload")), tuple(objects), size, "fraction")
 
 
 def _labels_by_region(results: list[Any]) -> dict[str, list[str]]:

@@ -14,8 +14,8 @@ from odtool.dataset.readers.common.source_folders import Folder, split_within, w
 from odtool.dataset.readers.tools.supervisely import supervisely_shapes
 from odtool.dataset.splits import split_of_name
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
-from odtool.errors import DataError
 
+_TOOL = "Supervisely"
 _WITHOUT_BOX = (
     "point",
     "line",
@@ -123,7 +123,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> Supervisel
     document = parsing.json_of(data, path)
     items = document.get("objects") if isinstance(document, dict) else None
     if not isinstance(items, list):
-        raise _wrong(path, "has no list 'objects'")
+        raise parsing.unexpected(_TOOL, path, "has no list 'objects'")
     problems: list[tuple[str, str]] = []
     size, tags = document.get("size"), document.get("tags")
     declared = values.size(size.get("width"), size.get("height")) if isinstance(size, dict) else None
@@ -150,7 +150,7 @@ def _split_of_tag(tag: Any) -> str | None:
 
 def _object(item: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> ObjectAnnotation | None:
     if not isinstance(item, dict):
-        raise _wrong(path, f"{where} is no object")
+        raise parsing.unexpected(_TOOL, path, f"{where} is no object")
     kind = item.get("geometryType") or item.get("type")
     if kind in _WITHOUT_BOX:
         problems.append(("shape_skipped", f"{where} is a {kind}"))
@@ -164,7 +164,3 @@ def _object(item: Any, where: str, path: Path, problems: list[tuple[str, str]]) 
         problems.append(("box_missing", f"{where} ({label}) has no shape with a box"))
         return None
     return ObjectAnnotation(label.strip(), box)
-
-
-def _wrong(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as Supervisely has it. Mend it, or choose with --format.")

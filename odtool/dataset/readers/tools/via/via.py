@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.image_lists import Listing, documents_of, first_like
+from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import Listing, documents_of
 from odtool.dataset.readers.tools.via import via3
-from odtool.dataset.readers.tools.via.via_regions import Image, Region, box_of, listing_of, outline_of
+from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, box_of, listing_of, outline_of
 from odtool.dataset.types import Finding, Problem, Source
 from odtool.errors import DataError
 
+_TOOL = "VIA"
 _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as VIA's, or None."""
-    found = first_like(path, (".json", ".csv"), _looks_like)
-    return f"{found} has VIA's regions" if found else None
+    return find_evidence(path, (".json", ".csv"), _looks_like, "has VIA's regions")
 
 
 def _looks_like(path: Path) -> bool:
@@ -69,7 +68,7 @@ def parse(data: bytes, path: Path) -> Listing:
     items = document.get("_via_img_metadata", document) if isinstance(document, dict) else document
     items = list(items.values()) if isinstance(items, dict) else items
     if not isinstance(items, list):
-        raise _wrong(path, "has no images")
+        raise parsing.unexpected(_TOOL, path, "has no images")
     problems: list[tuple[str, str]] = []
     images = [_image(item, number, path, problems) for number, item in enumerate(items, 1)]
     return listing_of([_with_names(image, numbered) for image in images] if numbered else images, problems)
@@ -92,7 +91,7 @@ def _numbered_options(document: dict[str, Any]) -> dict[str, dict[str, str]]:
     return found
 
 
-def _with_names(image: Image, numbered: dict[str, dict[str, str]]) -> Image:
+def _with_names(image: ViaImage, numbered: dict[str, dict[str, str]]) -> ViaImage:
     def value(name: str, given: Any) -> Any:
         options = numbered.get(name, {})
         if isinstance(given, dict):
@@ -106,24 +105,24 @@ def _with_names(image: Image, numbered: dict[str, dict[str, str]]) -> Image:
     return replace(image, regions=tuple(regions))
 
 
-def _image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> Image:
+def _image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> ViaImage:
     if not isinstance(item, dict) or not isinstance(item.get("filename"), str) or not item["filename"].strip():
-        raise _wrong(path, f"image {number} has no filename")
+        raise parsing.unexpected(_TOOL, path, f"image {number} has no filename")
     name, regions = item["filename"], item.get("regions") or []
     if isinstance(regions, dict):  # version 1 numbers them
         regions = list(regions.values())
     if not isinstance(regions, list):
-        raise _wrong(path, f"{name}: regions is neither a list nor numbered")
+        raise parsing.unexpected(_TOOL, path, f"{name}: regions is neither a list nor numbered")
     found = []
     for position, region in enumerate(regions, start=1):
         if not isinstance(region, dict):
-            raise _wrong(path, f"{name}: region {position} is no object")
+            raise parsing.unexpected(_TOOL, path, f"{name}: region {position} is no object")
         made = _region(
             region.get("shape_attributes"), region.get("region_attributes"), f"{name}: region {position}", problems
         )
         if made is not None:
             found.append(made)
-    return Image(name, tuple(found))
+    return ViaImage(name, tuple(found))
 
 
 def _region(shape: Any, attributes: Any, where: str, problems: list[tuple[str, str]]) -> Region | None:
@@ -140,32 +139,22 @@ def parse_csv(data: bytes, path: Path) -> Listing:
     Raises:
         DataError: a column is missing, a row is short, or a cell is no JSON.
     """
-    text = parsing.text_of(data, path)
-    rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    table = rows.parse_csv(parsing.text_of(data, path), path)
+    columns = [cell.lstrip("#").strip() for cell in next(table, (1, list[str]()))[1]]
+    rows.require_columns(columns, _COLUMNS, path, "Export the annotations as CSV again.")
     images: dict[str, list[Region]] = {}
     problems: list[tuple[str, str]] = []
-    try:
-        columns = [cell.strip().lstrip("#").strip() for cell in next(rows, [])]
-        missing = [name for name in _COLUMNS if name not in columns]
-        if missing:
-            raise parsing.broken(path, 1, f"no column '{missing[0]}'", "Export the annotations anew as CSV.")
-        for row in rows:
-            if not any(row):
-                continue
-            if len(row) != len(columns):
-                raise parsing.broken(path, rows.line_num, f"broken CSV: {len(row)} cells, {len(columns)} columns")
-            cells = dict(zip(columns, row, strict=True))
-            if not (name := cells["filename"].strip()):
-                raise parsing.broken(path, rows.line_num, "broken CSV: no filename")
-            regions = images.setdefault(name, [])
-            shape, attributes = (_cell(cells[column], column, path, rows.line_num) for column in _COLUMNS[1:])
-            if not shape and cells.get("region_count", "0").strip() == "0":
-                continue  # an image without regions has one row, too
-            if (made := _region(shape, attributes, f"line {rows.line_num}", problems)) is not None:
-                regions.append(made)
-    except csv.Error as error:
-        raise parsing.broken(path, rows.line_num or 1, f"broken CSV: {error}") from None
-    return listing_of([Image(name, tuple(regions)) for name, regions in images.items()], problems)
+    for line, row in table:
+        cells = dict(zip(columns, row, strict=True))
+        if not (name := cells["filename"]):
+            raise parsing.broken(path, line, "broken CSV: no filename")
+        regions = images.setdefault(name, [])
+        shape, attributes = (_cell(cells[column], column, path, line) for column in _COLUMNS[1:])
+        if not shape and cells.get("region_count", "0") == "0":
+            continue  # an image without regions has one row, too
+        if (region := _region(shape, attributes, f"line {line}", problems)) is not None:
+            regions.append(region)
+    return listing_of([ViaImage(name, tuple(regions)) for name, regions in images.items()], problems)
 
 
 def _cell(text: str, column: str, path: Path, line: int) -> Any:
@@ -173,7 +162,3 @@ def _cell(text: str, column: str, path: Path, line: int) -> Any:
         return parsing.json_of(text.encode("utf-8", "surrogatepass") or b"{}", path)
     except DataError:
         raise parsing.broken(path, line, f"broken CSV: {column} is no JSON: {text[:60]}") from None
-
-
-def _wrong(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as VIA has it. Mend it, or choose with --format.")

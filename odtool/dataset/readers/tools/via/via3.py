@@ -8,7 +8,7 @@ from typing import Any
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import shapes, values
 from odtool.dataset.readers.common.image_lists import Listing
-from odtool.dataset.readers.tools.via.via_regions import Image, Region, listing_of
+from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, listing_of
 from odtool.dataset.types import Box
 from odtool.errors import DataError
 
@@ -55,7 +55,7 @@ def parse(document: dict[str, Any], path: Path) -> Listing:
             drawn = values.numbers(shape, len(shape)) or ()
             corners = zip(drawn[1::2], drawn[2::2], strict=False) if drawn[0] in (_POLYLINE, _POLYGON) else ()
             regions[view].append(Region(box, _attributes(item.get("av"), attributes), where, masks.polygon(corners)))
-    return listing_of([Image(names[view], tuple(found)) for view, found in regions.items()], problems)
+    return listing_of([ViaImage(names[view], tuple(found)) for view, found in regions.items()], problems)
 
 
 def _table(document: dict[str, Any], name: str, path: Path) -> dict[str, dict[str, Any]]:

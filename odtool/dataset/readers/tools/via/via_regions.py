@@ -10,7 +10,7 @@ from typing import Any
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import shapes, values
-from odtool.dataset.readers.common.image_lists import Entry, Listing, spellings
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, spellings
 from odtool.dataset.types import Box, ObjectAnnotation, Outline
 
 _NAMES = ("class", "label", "classname", "classlabel", "category", "name", "type", "object", "objecttype", "objectname")
@@ -34,7 +34,7 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Image:
+class ViaImage:
     """One image and its regions."""
 
     name: str
@@ -74,7 +74,7 @@ def outline_of(shape: Any) -> Outline | None:
     return masks.polygon(corners) if corners else None
 
 
-def listing_of(images: Sequence[Image], problems: list[tuple[str, str]]) -> Listing:
+def listing_of(images: Sequence[ViaImage], problems: list[tuple[str, str]]) -> Listing:
     """The images with the class of each region under the attribute that evidently holds it."""
     regions = [region for image in images for region in image.regions]
     chosen = _class_attribute(regions, problems)
@@ -88,7 +88,7 @@ def listing_of(images: Sequence[Image], problems: list[tuple[str, str]]) -> List
             elif len(labels) > 1:
                 problems.append(("labels_several", f"{region.where} has {', '.join(labels)} as '{chosen}'"))
             objects.extend(ObjectAnnotation(label, region.box, outline=region.outline) for label in labels)
-        entries.append(Entry(spellings(image.name) or (image.name,), tuple(objects)))
+        entries.append(ImageEntry(spellings(image.name) or (image.name,), tuple(objects)))
     return Listing(tuple(entries), tuple(problems))
 
 

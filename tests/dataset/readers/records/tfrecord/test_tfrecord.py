@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.images import masks
-from odtool.dataset.prepare import Settings, prepare
-from odtool.dataset.readers import choose
+from odtool.dataset.prepare import PrepareSettings, prepare
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.records.tfrecord import tfrecord, tfrecord_example
 from odtool.dataset.records import record_reader
-from odtool.dataset.records.record_writer import framed
+from odtool.dataset.records.framing import frame
 from odtool.dataset.types import AnnotatedImage, Box, Outline, Problem, Source
 from odtool.errors import DataError
 
@@ -133,7 +133,7 @@ def test_records_of_another_kind_are_refused(example_message: Any) -> None:
 
 
 def test_shards_splits_label_map_and_missing_shards(tmp_path: Path, make_example: MakeExample) -> None:
-    record = framed(make_example({**BOX, "image/object/class/label": [1], "image/object/colour": [b"red"]}))
+    record = frame(make_example({**BOX, "image/object/class/label": [1], "image/object/colour": [b"red"]}))
     (tmp_path / "records").mkdir()
     for name in ("train.record-00000-of-00003", "train.record-00002-of-00003", "coco_eval.tfrecord", "events.out"):
         (tmp_path / "records" / name).write_bytes(record)
@@ -149,7 +149,7 @@ def test_shards_splits_label_map_and_missing_shards(tmp_path: Path, make_example
 
 
 def test_equal_source_ids_are_told_apart_and_counted(tmp_path: Path, make_example: MakeExample) -> None:
-    record = framed(make_example({"image/source_id": [b"0"]}))
+    record = frame(make_example({"image/source_id": [b"0"]}))
     (tmp_path / "a.tfrecord").write_bytes(record * 3)
     images, problems = read(tmp_path / "a.tfrecord")
     assert [image.source_id for image in images] == ["0", "0#2", "0#3"]
@@ -158,7 +158,7 @@ def test_equal_source_ids_are_told_apart_and_counted(tmp_path: Path, make_exampl
 
 def test_a_damaged_file_is_seen_by_its_name_and_refused(tmp_path: Path, make_example: MakeExample) -> None:
     path = tmp_path / "train.tfrecord"
-    path.write_bytes(b"garbage" + framed(make_example(BOX)))
+    path.write_bytes(b"garbage" + frame(make_example(BOX)))
     assert choose(Source(path)).name == "tfrecord"
     with pytest.raises(DataError, match=r"train.tfrecord: record 1 \(at byte 0\) is damaged"):
         read(path)
@@ -168,8 +168,8 @@ def test_what_odtool_wrote_comes_back_the_same_when_sharded_anew(
     tmp_path: Path, voc_set: Callable[..., Path], read_records: Callable[[Path], dict[str, dict[str, list[Any]]]]
 ) -> None:
     once, again = tmp_path / "once", tmp_path / "again"
-    prepare(Settings((Source(voc_set(12)),), once, val=0.25, workers=1))
-    prepare(Settings((Source(once),), again, shards=3, workers=1))
+    prepare(PrepareSettings((Source(voc_set(12)),), once, val=0.25, workers=1))
+    prepare(PrepareSettings((Source(once),), again, shards=3, workers=1))
     assert read_records(again) == read_records(once)
     assert len(list(again.glob("train-*"))) == 3
 
@@ -185,8 +185,8 @@ def test_flags_and_weights_go_through_and_what_does_not_is_named(
     values |= {**BOX, "image/object/class/text": [b"cat"], "image/source_id": [b"17"]}
     encoded = {"image/encoded": [write_image(tmp_path / "a.jpg").read_bytes()]}
     masks = {"image/object/mask": [b"PNG"]}
-    (tmp_path / "a.tfrecord").write_bytes(framed(make_example({**values, **encoded, **masks})))
-    prepared = prepare(Settings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
+    (tmp_path / "a.tfrecord").write_bytes(frame(make_example({**values, **encoded, **masks})))
+    prepared = prepare(PrepareSettings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
     (found,) = read_records(tmp_path / "out").values()
     assert {key: found[key] for key in (*values, *encoded)} == {**values, **encoded}
     assert (prepared.first["key_dropped"].detail, found.get("image/object/mask")) == (

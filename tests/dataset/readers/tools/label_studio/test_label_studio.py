@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import choose
 from odtool.dataset.readers.common.image_lists import Listing
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.label_studio import label_studio
 from odtool.dataset.types import AnnotatedImage, Source
 from odtool.errors import DataError

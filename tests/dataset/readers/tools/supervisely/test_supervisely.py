@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.images import masks
-from odtool.dataset.readers import choose
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.supervisely import supervisely
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Problem, Source
 from odtool.errors import DataError
