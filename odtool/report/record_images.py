@@ -30,7 +30,7 @@ class Picture:
 def evaluation_files(run: Run) -> list[Path]:
     """The record files of a run's first evaluation set."""
     readers = config.load(run.pipeline_config).message.eval_input_reader
-    return record_patterns.matches(readers[0].tf_record_input_reader.input_path) if readers else []
+    return record_patterns.find_files(*readers[:1])
 
 
 def find(files: Iterable[Path], wanted: Sequence[str]) -> dict[str, Picture]:

@@ -15,7 +15,7 @@ from odtool.engine import model
 from odtool.engine.detect.loading import checkpoint_of
 from odtool.engine.detect.tensorflow_detectors import CheckpointDetector
 from odtool.engine.export import trained_model
-from odtool.errors import DataError
+from odtool.pipeline.record_patterns import require_files
 from odtool.workspace import Run
 
 ENDINGS = {b"jpeg": ".jpg", b"jpg": ".jpg", b"png": ".png", b"gif": ".gif", b"bmp": ".bmp"}
@@ -44,11 +44,8 @@ def detect(run: Run, count: int, output: Path) -> None:
 
 def _examples(reader: Any, count: int) -> Iterator[Any]:
     """The first tf.train.Examples of a reader's files."""
-    patterns = list(reader.tf_record_input_reader.input_path)
-    names = sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
-    if not names:
-        raise DataError(f"{', '.join(patterns)}: no such records", "Make them with: odtool prepare SOURCE")
-    for record in tf.data.TFRecordDataset(names).take(count):
+    files = [str(file) for file in require_files(reader)]
+    for record in tf.data.TFRecordDataset(files).take(count):
         yield tf.train.Example.FromString(record.numpy())
 
 

@@ -16,6 +16,7 @@ from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 from odtool.dataset import label_map
 from odtool.engine import checkpoints, model
 from odtool.errors import DataError
+from odtool.pipeline.record_patterns import find_files
 from odtool.pipeline.text import config
 from odtool.workspace import Run
 
@@ -93,8 +94,7 @@ def stock_checkpoint(source: Source) -> Iterator[str]:
 def records(source: Source, *, training: bool) -> list[str]:
     """Files of the run's training or evaluation records; an empty list where the config names none that exist."""
     readers = [source.configs["train_input_config"]] if training else source.configs["eval_input_configs"][:1]
-    patterns = [pattern for reader in readers for pattern in reader.tf_record_input_reader.input_path]
-    return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
+    return sorted(str(file) for file in find_files(*readers))
 
 
 def exporting(source: Source, build: Callable[[], T]) -> T:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
-from odtool.pipeline.record_patterns import escape
+from odtool.pipeline.record_patterns import escape, find_files
 
 FileReader = Callable[[Any], Any]
 """Makes a data set of a file's records."""
@@ -30,10 +27,9 @@ def part(reader: Any, read: FileReader, *, count: int, index: int) -> tuple[Any,
     Returns:
         The message and the function for this process.
     """
-    patterns = reader.tf_record_input_reader.input_path
-    files = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
+    files = sorted(set(find_files(reader)))
     if len(files) % count:
         return reader, lambda path: read(path).shard(count, index)
     reader = copy.deepcopy(reader)
-    reader.tf_record_input_reader.input_path[:] = [escape(Path(name)) for name in files[index::count]]
+    reader.tf_record_input_reader.input_path[:] = [escape(file) for file in files[index::count]]
     return reader, read

@@ -11,6 +11,7 @@ import tensorflow as tf
 from object_detection.inputs import HASH_BINS
 
 from odtool.detection.metric_names import SHORT
+from odtool.pipeline.record_patterns import find_files
 
 BATCH = "batch"
 """What a step's hashes of source ids stand under, beside its losses."""
@@ -77,11 +78,10 @@ class Recent:
 
 def _source_ids(reader: Any, hashes: set[int]) -> list[str]:
     """Source ids whose hash, as object_detection.inputs takes it, is one of these. A record without one has none."""
-    patterns = list(reader.tf_record_input_reader.input_path)
     spec = {"image/source_id": tf.io.FixedLenFeature([], tf.string, "")}
     found: set[str] = set()
     try:
-        files = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
+        files = sorted({str(file) for file in find_files(reader)})
         for records in tf.data.TFRecordDataset(files).batch(_AT_ONCE):
             ids = tf.io.parse_example(records, spec)["image/source_id"]
             numbers = tf.strings.to_hash_bucket_fast(ids, HASH_BINS).numpy()
