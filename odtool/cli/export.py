@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from odtool import output_folder
-from odtool.cli import asking, console, evaluate, job
+from odtool import checkpoint_choice, output_folder
+from odtool.cli import asking, console, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.errors import DataError, JobError
 from odtool.jobs import devices
@@ -83,7 +83,7 @@ def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opti
     space = console.workspace(workspace)
     found = space.find_run(run)
     target = ExportedModel(out.absolute()) if out else space.exported(found)
-    prefix = find_checkpoint(found, checkpoint)
+    prefix = checkpoint_choice.find(found, checkpoint)
     check_before(found, wanted, integers="tflite" in wanted and "int8" in precisions)
     choice = devices.choose(devices.inventory(), gpu)
     options: list[object] = ["--checkpoint", prefix, "--format", ",".join(wanted), "--tflite", ",".join(precisions)]
@@ -131,24 +131,6 @@ def _chosen(text: str, known: tuple[str, ...], option: str) -> list[str]:
     if not names:
         raise typer.BadParameter(f"{option} names none of {', '.join(known)}")
     return [name for name in known if name in names]
-
-
-def find_checkpoint(run: Run, wanted: str | None) -> Path:
-    """Prefix of the checkpoint asked for; where nothing is, of the best, or else of the latest.
-
-    Raises:
-        JobError: there is none.
-    """
-    present = run.checkpoints()
-    if wanted is None:
-        wanted = "best" if run.best_checkpoint() else "latest"
-    if wanted == "best" and (best := run.best_checkpoint()):
-        return best
-    if wanted == "latest" and present:
-        return present[max(present)]
-    if wanted == "latest":
-        raise JobError(f"run '{run.name}' has no checkpoint", f"Train it first: odtool train {run.argument}")
-    return Path(evaluate.resolve_checkpoint(run, wanted))
 
 
 def check_before(run: Run, formats: list[str], *, integers: bool) -> None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odtool import checkpoint_choice
 from odtool.cli import asking, console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.cli.export import find_checkpoint
 from odtool.errors import JobError, OdtoolError
 from odtool.jobs import devices
 from odtool.workspace import Run, Workspace
@@ -73,7 +73,7 @@ def _report(run: Run, checkpoint: str | None, choice: devices.Choice) -> RunRepo
 
     examination, absence = None, ""
     try:
-        examination = _examine(run, find_checkpoint(run, checkpoint), choice)
+        examination = _examine(run, checkpoint_choice.find(run, checkpoint), choice)
     except OdtoolError as error:
         if checkpoint is not None:
             raise

@@ -10,13 +10,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool import locks
+from odtool import checkpoint_choice, locks
 from odtool.detection.metric_names import MAP, MAP_50, full_name
 from odtool.engine import checkpoints, metrics, model
 from odtool.engine.evaluate import best_metric
 from odtool.engine.evaluate.scoring import Score, Scorer
 from odtool.engine.outcome import Ending, StopRequest
-from odtool.errors import JobError, OdtoolError
+from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
 POLL = 0.5
@@ -47,13 +47,9 @@ def evaluate(
     Raises:
         OdtoolError: there is nothing to score, or config, records or a checkpoint cannot be used.
     """
-    wanted = None if which == "all" else _named(run, which)
+    wanted = None if which == "all" else checkpoint_choice.find(run, which)
     if wanted is None and not locks.is_held(run.job_lock("train")):
-        if not run.checkpoints():
-            raise JobError(
-                f"run '{run.name}' has no checkpoint and is not being trained",
-                f"Train it first: odtool train {run.argument}",
-            )
+        checkpoint_choice.refuse_without(run)
         if not _unscored(run, sample, latest=latest):
             return Ending("finished", "every checkpoint is scored already")
     judge = _Judge(run, sample, stop, best, batch_size)
@@ -62,23 +58,6 @@ def evaluate(
         judge.score(wanted)
         return Ending("finished", f"scored {wanted}")
     return _follow(run, judge, stop, sample=sample, latest=latest)
-
-
-def _named(run: Run, which: str) -> Path:
-    """The prefix of the one checkpoint asked for."""
-    if which == "latest":
-        present = run.checkpoints()
-        found = present[max(present)] if present else None
-    elif which == "best":
-        found = run.best_checkpoint()
-    else:
-        text = which.removesuffix(".index")
-        tries = [run.path / text, Path(text).absolute()]
-        found = next((path for path in tries if path.with_name(f"{path.name}.index").is_file()), None)
-    if found is None:
-        known = ", ".join(prefix.name for prefix in run.checkpoints().values()) or "none"
-        raise JobError(f"run '{run.name}': there is no checkpoint '{which}'", f"Checkpoints of this run: {known}.")
-    return found
 
 
 def _unscored(run: Run, sample: int, *, latest: bool) -> dict[int, Path]:
