@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool import locks
+from odtool import locks, metrics
 from odtool.cli import console, job, status
 from odtool.cli import train as train_command
 from odtool.cli.console import DebugOption, JsonOption
 from odtool.detection.metric_names import MAP, MAP_50_OF_CLASS
 from odtool.errors import DataError, JobError
-from odtool.jobs import devices, log, metrics, shutdown, state
+from odtool.jobs import devices, log, shutdown, state, training_progress
 from odtool.workspace import TASKS, Run, Workspace
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def _ended(run: Run) -> bool:
 
 
 def _progress_line(run: Run) -> str:
-    progress = metrics.progress(run.metrics)
+    progress = training_progress.read(run.metrics)
     if not progress.step:
         trained = "train: loading TensorFlow and building the model"
     else:
@@ -203,7 +203,7 @@ def _progress_line(run: Run) -> str:
         # A rate and a time left say nothing once the last step is done.
         if progress.step != progress.num_steps and progress.steps_per_second and progress.eta_seconds is not None:
             trained += f", {progress.steps_per_second:.1f} steps/s, {console.duration(progress.eta_seconds)} left"
-    scored = metrics.newest(run.metrics, "eval")
+    scored = metrics.find_newest(run.metrics, "eval")
     if scored is None:
         return f"{trained} | eval: waiting for the first checkpoint"
     return f"{trained} | eval: step {scored.step}, mAP {scored.values.get(MAP) or 0:.3f}"
@@ -286,8 +286,10 @@ def _render(out: Console, space: Workspace, run: Run, payload: dict[str, Any]) -
 
 def _ap50_by_class(run: Run, step: int) -> dict[str, float]:
     """mAP@.5 of each class at the checkpoint of this step."""
-    scored = [line for line in metrics.read(run.metrics) if line.kind == "eval" and line.step == step]
+    scored = [line for line in metrics.read(run.metrics, "eval") if line.step == step]
     values = scored[-1].values if scored else {}
     return {
-        name.removeprefix(MAP_50_OF_CLASS): value for name, value in values.items() if name.startswith(MAP_50_OF_CLASS)
+        name.removeprefix(MAP_50_OF_CLASS): value
+        for name, value in values.items()
+        if name.startswith(MAP_50_OF_CLASS) and value is not None
     }

@@ -12,9 +12,10 @@ from typing import Any
 from rich.console import Console, Group
 from rich.text import Text
 
+from odtool import metrics
 from odtool.cli import console, status
 from odtool.detection.metric_names import MAP
-from odtool.jobs import log, metrics, record, usage
+from odtool.jobs import log, record, usage
 from odtool.workspace import TASKS, Run
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -101,7 +102,7 @@ def _read(run: Run) -> RunView:
         for task in TASKS
         if account[task]["state"] == "running" and (pid := account[task]["pid"]) and (used := usage.memory_of(pid))
     }
-    scored = list(metrics.of_kind(run.metrics, "eval"))
+    scored = metrics.read(run.metrics, "eval")
     # Figures of a sample are no course with those of all images.
     sample = min((entry.values.get("sample_1_of_n") or 1 for entry in scored), default=1)
     maps = {
@@ -109,7 +110,6 @@ def _read(run: Run) -> RunView:
         for entry in scored
         if (entry.values.get("sample_1_of_n") or 1) == sample
         and isinstance(value := entry.values.get(MAP), (int, float))
-        and value != -1  # COCO's word for no objects
     }
     known = tuple(sorted(maps.items()))
     return RunView(account, _losses(run), known, memory, _warning(run))

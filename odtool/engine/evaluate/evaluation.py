@@ -10,9 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool import checkpoint_choice, locks
+from odtool import checkpoint_choice, locks, metrics
 from odtool.detection.metric_names import MAP, MAP_50, full_name
-from odtool.engine import checkpoints, metrics, model
+from odtool.engine import checkpoint_scores, checkpoints, model
 from odtool.engine.evaluate import best_metric
 from odtool.engine.evaluate.scoring import Score, Scorer
 from odtool.engine.outcome import Ending, StopRequest
@@ -62,9 +62,9 @@ def evaluate(
 
 def _unscored(run: Run, sample: int, *, latest: bool) -> dict[int, Path]:
     entries = metrics.read(run.metrics)
-    done = metrics.scored_checkpoints(entries, sample=sample)
+    done = checkpoint_scores.scored_checkpoints(entries, sample=sample)
     if latest:
-        done |= metrics.skipped_checkpoints(entries)
+        done |= checkpoint_scores.skipped_checkpoints(entries)
     present = {step: prefix for step, prefix in run.checkpoints().items() if prefix.name not in done}
     return {step: prefix for step, prefix in present.items() if _is_trained(prefix)}
 
@@ -100,7 +100,7 @@ def _follow(run: Run, judge: _Judge, stop: StopRequest, *, sample: int, latest: 
 
 def _prune_after_training(run: Run) -> None:
     """Training leaves to evaluation those checkpoints that were still to be scored."""
-    keep = metrics.keep_checkpoints(metrics.read(run.metrics))
+    keep = checkpoint_scores.checkpoints_to_keep(metrics.read(run.metrics))
     if keep is not None:
         checkpoints.prune(run, keep)
 
@@ -179,7 +179,7 @@ class _Judge:
         kept = checkpoints.keep_as_best(self._run, prefix) if prefix.parent != self._run.best else prefix
         name = str(kept.relative_to(self._run.path))
         line = {"metric": self._metric, "value": value, "checkpoint": name, "sample_1_of_n": self._sample}
-        metrics.write_best(self._run.best_metrics, step, {**line, "metrics": found})
+        checkpoint_scores.write_best(self._run.best_metrics, step, {**line, "metrics": found})
         log.info("best so far: %s (%s %.4g)", name, self._metric, value)
         return line
 
@@ -187,14 +187,14 @@ class _Judge:
         """Whether it beats the best; a score over fewer images never displaces one over more, nor the reverse."""
         present = self._run.best_checkpoint()
         entries = metrics.read(self._run.metrics)
-        line = metrics.best(entries)
+        line = checkpoint_scores.find_best(entries)
         if line is None or present is None or line.values.get("checkpoint") != f"{self._run.best.name}/{present.name}":
             return True
         sample = line.values.get("sample_1_of_n")
         if sample != self._sample:
             return sample is None or self._sample < sample
         same = line.values.get("metric") == self._metric
-        before = line.values.get("value") if same else metrics.value_of(entries, line.step, self._metric)
+        before = line.values.get("value") if same else checkpoint_scores.find_score(entries, line.step, self._metric)
         if line.step == step:
             return not same or value != before
         return before is None or best_metric.is_better(self._metric, value, before)

@@ -23,6 +23,7 @@ from odtool.engine.model import Configs
 from odtool.engine.outcome import StopRequest
 from odtool.engine.tracing import Graph
 from odtool.errors import DataError
+from odtool.metrics import score_or_none
 
 BY_CLASS = (MAP_OF_CLASS, MAP_50_OF_CLASS)
 """What the API calls one class's mAP@[.5:.95] and mAP@.5; the class's name follows."""
@@ -185,7 +186,7 @@ class Scorer:
         absent = tuple(
             name.removeprefix(BY_CLASS[0])
             for name, value in by_class.items()
-            if name.startswith(BY_CLASS[0]) and value < 0
+            if name.startswith(BY_CLASS[0]) and score_or_none(value) is None
         )
         if absent != self.absent:
             log.warning(

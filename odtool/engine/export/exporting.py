@@ -11,11 +11,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from odtool import __version__, files
+from odtool import __version__, files, metrics
 from odtool.detection import model_card
 from odtool.detection.detector import Detector
 from odtool.detection.metric_names import AR_100, MAP, MAP_50
-from odtool.engine import metrics
+from odtool.engine import checkpoint_scores
 from odtool.engine.detect.loading import load_detector
 from odtool.engine.export import onnx_file, saved_model, tflite, trained_model, verification
 from odtool.engine.export.export_request import Request
@@ -156,7 +156,7 @@ def _metrics(exported: Source) -> dict[str, float]:
     if exported.step is None:
         return {}
     entries = metrics.read(exported.run.metrics)
-    values = {name: metrics.value_of(entries, exported.step, full) for name, full in _METRICS.items()}
+    values = {name: checkpoint_scores.find_score(entries, exported.step, full) for name, full in _METRICS.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 

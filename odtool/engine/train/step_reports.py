@@ -10,9 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool.engine.metrics import MetricsLog
 from odtool.engine.train.event_files import mark_restart
 from odtool.engine.train.non_finite_loss import BATCH, Fault
+from odtool.metrics import MetricsLog
 from odtool.workspace import Run
 
 TOTAL_LOSS = "Loss/total_loss"
