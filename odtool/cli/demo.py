@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool import locks, metrics
+from odtool import locks, metrics, units
 from odtool.cli import console, job, status
 from odtool.cli import train as train_command
 from odtool.cli.console import DebugOption, JsonOption
@@ -202,7 +202,7 @@ def _progress_line(run: Run) -> str:
         trained = f"train: step {progress.step}/{progress.num_steps}, loss {progress.loss or 0:.3f}"
         # A rate and a time left say nothing once the last step is done.
         if progress.step != progress.num_steps and progress.steps_per_second and progress.eta_seconds is not None:
-            trained += f", {progress.steps_per_second:.1f} steps/s, {console.duration(progress.eta_seconds)} left"
+            trained += f", {progress.steps_per_second:.1f} steps/s, {units.format_duration(progress.eta_seconds)} left"
     scored = metrics.find_newest(run.metrics, "eval")
     if scored is None:
         return f"{trained} | eval: waiting for the first checkpoint"
@@ -262,7 +262,7 @@ def _boxes(entry: dict[str, Any]) -> Iterator[DrawnBox]:
             yield DrawnBox(Box(*found["box"]), found["label"], found["class_id"], score)
 
 
-def _cpu() -> devices.Choice:
+def _cpu() -> devices.DeviceChoice:
     return devices.choose(devices.Inventory(()), "cpu")
 
 
@@ -273,7 +273,7 @@ def _render(out: Console, space: Workspace, run: Run, payload: dict[str, Any]) -
         ["loss", f"{train['loss']:.3f}"],
         ["mAP@[.5:.95]", f"{best['value']:.3f}, at step {best['step']}"],
         *([f"mAP@.5 of {label}", f"{value:.3f}"] for label, value in payload["ap50_by_class"].items()),
-        *([f"time to {stage}", console.duration(seconds)] for stage, seconds in payload["seconds"].items()),
+        *([f"time to {stage}", units.format_duration(seconds)] for stage, seconds in payload["seconds"].items()),
         ["records", str(space.data.path)],
         ["run", str(run.path)],
         ["best checkpoint", str(run.path / best["checkpoint"])],

@@ -51,7 +51,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many parameters as op
     options: list[object] = ["--checkpoint", checkpoint_choice.resolve(found, checkpoint), "--sample", sample]
     options += [*(["--best", best] if best else []), *(["--latest"] if latest else [])]
     options += ["--batch-size", batch_size] if batch_size else []
-    choice = devices.choose(devices.inventory(), gpu)
+    choice = devices.choose(devices.find_gpus(), gpu)
     if not in_foreground:
         job.show_started(
             space, found, {"eval": (job.start(space, found, "eval", options, choice), choice)}, as_json=as_json

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from odtool import metrics
+from odtool import metrics, units
 from odtool.cli import console, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.detection.metric_names import MAP, MAP_50
@@ -97,7 +97,7 @@ def _scores(run: Run) -> dict[str, Any]:
 def _train_lines(train: dict[str, Any]) -> list[str]:
     lines = [f"train {_state(train)}"]
     if train["stalled_seconds"] is not None:
-        lines.append(f"      stalled: no step for {console.duration(train['stalled_seconds'])}; look into odtool logs")
+        lines.append(f"      stalled: no step for {units.format_duration(train['stalled_seconds'])}; see odtool logs")
     for made in train["recoveries"][-1:]:
         count = len(train["recoveries"])
         again = f"made smaller {count} times, last" if count > 1 else "made smaller"
@@ -108,7 +108,7 @@ def _train_lines(train: dict[str, Any]) -> list[str]:
     parts += [f"loss {train['loss']:.4g}"] if train["loss"] is not None else []
     parts += [f"learning rate {train['learning_rate']:.3g}"] if train["learning_rate"] is not None else []
     parts += [f"{train['steps_per_second']:.3g} steps/s"] if train["steps_per_second"] is not None else []
-    parts += [f"{console.duration(train['eta_seconds'])} left"] if train["eta_seconds"] is not None else []
+    parts += [f"{units.format_duration(train['eta_seconds'])} left"] if train["eta_seconds"] is not None else []
     parts += [f"{train['restarts']} restart" + "s" * (train["restarts"] > 1)] if train["restarts"] else []
     return [*lines, "      " + ", ".join(parts)]
 
@@ -139,7 +139,7 @@ def figure_of(best: Mapping[str, Any]) -> str:
 def _state(account: dict[str, Any]) -> str:
     told = job.describe(state.JobState(**{key: account[key] for key in ("state", "pid", "exit_code", "reason")}))
     if account["state"] == "running" and account["started"]:
-        told += f", since {console.duration(time.time() - account['started'])}"
+        told += f", since {units.format_duration(time.time() - account['started'])}"
     return told
 
 

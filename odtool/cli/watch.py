@@ -12,7 +12,7 @@ from typing import Any
 from rich.console import Console, Group
 from rich.text import Text
 
-from odtool import metrics
+from odtool import metrics, units
 from odtool.cli import console, status
 from odtool.detection.metric_names import MAP
 from odtool.jobs import log, record, usage
@@ -200,7 +200,7 @@ def _block(each: RunView, width: int) -> Iterator[Text]:
     if best := _best(scored):
         yield Text(f"  {best}")
     if train["stalled_seconds"] is not None:
-        yield Text(f"  no step for {console.duration(train['stalled_seconds'])}", style="yellow")
+        yield Text(f"  no step for {units.format_duration(train['stalled_seconds'])}", style="yellow")
     if each.warning:
         yield Text(f"  {each.warning}", style="yellow")
 
@@ -232,7 +232,7 @@ def _progress(train: dict[str, Any], width: int) -> str:
 
 def _speed(train: dict[str, Any]) -> list[str]:
     parts = [f"{train['steps_per_second']:.3g} steps/s"] if train["steps_per_second"] else []
-    return parts + ([f"{console.duration(train['eta_seconds'])} left"] if train["eta_seconds"] is not None else [])
+    return parts + ([f"{units.format_duration(train['eta_seconds'])} left"] if train["eta_seconds"] is not None else [])
 
 
 def _best(scored: dict[str, Any]) -> str:
