@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from odtool.durations import format_duration
+from odtool import units
 from odtool.errors import OdtoolError
 from odtool.workspace import Workspace
 
@@ -153,7 +153,7 @@ def _rates(done: int, size: int, total: int | None, seconds: float) -> str:
     seconds = max(seconds, 1e-6)
     speed = done / seconds
     moved = f", {size / seconds / 1e6:,.1f} MB/s" if size else ""
-    left = f", {format_duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
+    left = f", {units.format_duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
     return f"{speed:,.0f}/s{moved}{left}"
 
 

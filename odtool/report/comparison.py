@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from odtool import units
 from odtool.detection.metric_names import AR_100, MAP, MAP_50
-from odtool.durations import format_duration
 from odtool.report import mistakes, report_page, settings_diff
 from odtool.report.accuracy_section import FIGURES
 from odtool.report.course_section import present, versions
@@ -76,7 +76,7 @@ def _figures(reports: Sequence[RunReport]) -> str:
         "steps": [_count(each.step) for each in past],
         "images a step": [_count(each.batch_size) for each in past],
         "steps a second": [f"{each.steps_per_second:.3g}" if each.steps_per_second else NOTHING for each in past],
-        "time in training": [format_duration(each.training_seconds) for each in past],
+        "time in training": [units.format_duration(each.training_seconds) for each in past],
         "restarts": [_count(each.restarts) for each in past],
     }
     rows += [_row(label, values) for label, values in plain.items()]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from odtool import units
 from odtool.dataset.statistics import DatasetSummary
 from odtool.detection.metric_names import MAP, RECALL
-from odtool.durations import format_duration
 from odtool.report.figures import RunReport
 from odtool.report.history import TOTAL, History
 from odtool.report.tables import card, plots, soft, table
@@ -102,7 +102,7 @@ def course(report: RunReport) -> str:
     speed = past.steps_per_second
     rows = [
         *((name, _state(report.states[task])) for name, task in (("training", "train"), ("evaluation", "eval"))),
-        ("time in training", format_duration(past.training_seconds)),
+        ("time in training", units.format_duration(past.training_seconds)),
         ("speed", f"{speed:.3g} steps a second (median)" if speed else "not known"),
         *([("images a second", f"{past.batch_size * speed:,.3g}")] if past.batch_size and speed else []),
         ("restarts", f"{past.restarts:,}"),

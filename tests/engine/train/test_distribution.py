@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from odtool.engine import metrics
+from odtool import metrics
 from odtool.pipeline.text import config
 from odtool.workspace import Run
 
