@@ -36,7 +36,7 @@ ALL_CLASSES = ClassChoice()
 """Nothing renamed, nothing dropped."""
 
 
-def choice(rename: Iterable[str], only: Iterable[str], drop: Iterable[str]) -> ClassChoice:
+def parse_class_options(rename: Iterable[str], only: Iterable[str], drop: Iterable[str]) -> ClassChoice:
     """The choice that options spell: 'old=new' for each renaming, names with commas between them for the others.
 
     Raises:
@@ -49,22 +49,24 @@ def choice(rename: Iterable[str], only: Iterable[str], drop: Iterable[str]) -> C
             raise DataError(f"--rename {text}: not old=new", "Write it like --rename kitty=cat")
         if renamed.setdefault(old, new) != new:
             raise DataError(f"--rename: '{old}' becomes both '{renamed[old]}' and '{new}'", "Name it once.")
-    made = ClassChoice(renamed, _names(only), _names(drop))
+    made = ClassChoice(renamed, _split_names(only), _split_names(drop))
     if both := sorted(made.only & made.drop):
         raise DataError(f"class '{both[0]}' is in --only and in --drop", "Name it in one of the two.")
     return made
 
 
-def following(chosen: ClassChoice, items: Iterable[LabelItem]) -> ClassChoice:
+def follow_label_map(chosen: ClassChoice, items: Iterable[LabelItem]) -> ClassChoice:
     """The choice for annotations that have a label map's display names in place of its names."""
     return replace(chosen, names={shown: name for name, shown in display_names(items).items()})
 
 
-def _names(texts: Iterable[str]) -> frozenset[str]:
+def _split_names(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
-def apply(objects: tuple[ObjectAnnotation, ...], chosen: ClassChoice, changes: Changes) -> tuple[ObjectAnnotation, ...]:
+def apply_choice(
+    objects: tuple[ObjectAnnotation, ...], chosen: ClassChoice, changes: Changes
+) -> tuple[ObjectAnnotation, ...]:
     """The objects that are kept, under their new names; what was changed is added to `changes`."""
     if chosen.changes_nothing:
         return objects

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from odtool import __version__
 from odtool.dataset import label_map, splits, statistics
-from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
+from odtool.dataset.classes import ALL_CLASSES, ClassChoice, follow_label_map, refuse_unknown
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import format_choice
@@ -20,7 +20,7 @@ from odtool.dataset.readers.common import source_folders
 from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.readers.registry import READERS, Reader
 from odtool.dataset.records import beam, shards, spool, staging
-from odtool.dataset.records.record_writer import drafted, image_at, whole
+from odtool.dataset.records.record_writer import keep_draft, keep_whole, read_image
 from odtool.dataset.records.spool import Index
 from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
 from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
@@ -28,7 +28,7 @@ from odtool.dataset.survey.first_pass import Survey, survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.types import Problem, Source
-from odtool.dataset.workers import Crew, crew
+from odtool.dataset.workers import Crew, open_crew
 from odtool.errors import DataError
 from odtool.files import write_atomically
 from odtool.workspace import Dataset
@@ -96,39 +96,39 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
     """
     given = label_map.read(settings.label_map) if settings.label_map else None
     if given:
-        settings = replace(settings, chosen=following(settings.chosen, given))
+        settings = replace(settings, chosen=follow_label_map(settings.chosen, given))
     with ExitStack() as stack:
         # Workers come first: what is forked stays as small as the command is before it lists any folder.
-        workers = stack.enter_context(crew(settings.workers))
+        workers = stack.enter_context(open_crew(settings.workers))
         listing = stack.enter_context(ExitStack())
-        listing.enter_context(source_folders.remembered())
-        choices = _choices(settings)
+        listing.enter_context(source_folders.remember_listings())
+        choices = _choose_formats(settings)
         folder = stack.enter_context(staging.replacing(settings.out))
         stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
         dataset, stored = Dataset(folder), folder / "spool"
-        with _problem_list(dataset.problems) as on_problem:
+        with _open_problem_list(dataset.problems) as on_problem:
             with progress("images read", None) as report:
-                found = _surveyed(settings, choices, stored, workers, on_problem, report)
-            shown = label_map.display_names(given) if given else _display_names(settings, choices, found.classes)
+                found = _survey_sources(settings, choices, stored, workers, on_problem, report)
+            shown = label_map.display_names(given) if given else _find_display_names(settings, choices, found.classes)
             listing.close()
-            classes = {item.name: item.id for item in given} if given else _numbered(found.classes)
-            _refuse(found, classes, settings)
-            assigned = _assigned(found, stored, settings, workers, on_problem)
+            classes = {item.name: item.id for item in given} if given else _number_classes(found.classes)
+            _refuse_unusable(found, classes, settings)
+            assigned = _assign_splits(found, stored, settings, workers, on_problem)
         if settings.strict:
-            refusals.any_problem(found)
-        planned = shards.plans(
+            refusals.refuse_any_problem(found)
+        planned = shards.plan_shards(
             found.index, assigned, stored, dataset, classes, wanted=settings.shards, masks=settings.masks
         )
         with progress("records", len(found.index)) as report:
-            figures = shards.write(planned, sum(found.index.bytes), workers, report, on_beam=settings.beam)
+            figures = shards.write_shards(planned, sum(found.index.bytes), workers, report, on_beam=settings.beam)
         stored.unlink()
-        summary = _summary(found, classes, figures, choices, settings, now())
+        summary = _summarise(found, classes, figures, choices, settings, now())
         write_atomically(dataset.label_map, label_map.dump(classes, shown))
         write_atomically(dataset.summary, statistics.dump(summary))
     return Prepared(Dataset(settings.out), summary, choices, found.first)
 
 
-def _choices(settings: PrepareSettings) -> tuple[FormatChoice, ...]:
+def _choose_formats(settings: PrepareSettings) -> tuple[FormatChoice, ...]:
     """The format of each source. Raises DataError for what can be refused before anything is read."""
     splits.check_shares(settings.val, settings.test)
     staging.refuse_foreign(settings.out)
@@ -153,7 +153,7 @@ def _refuse_formats_without(what: str, choices: Iterable[FormatChoice], carries:
             )
 
 
-def _surveyed(
+def _survey_sources(
     settings: PrepareSettings,
     choices: Iterable[FormatChoice],
     stored: Path,
@@ -163,7 +163,7 @@ def _surveyed(
 ) -> Survey:
     sources = [replace(source, masks=settings.masks, keypoints=settings.keypoints) for source in settings.sources]
     findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
-    with spool.created(stored) as writer:
+    with spool.create_spool(stored) as writer:
         return survey(
             findings,
             writer,
@@ -172,23 +172,23 @@ def _surveyed(
             chosen=settings.chosen,
             grouping=settings.grouping,
             tiling=settings.tiling,
-            keep=whole if settings.masks else drafted,
+            keep=keep_whole if settings.masks else keep_draft,
             on_problem=on_problem,
             report=report,
         )
 
 
-def _refuse(found: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
+def _refuse_unusable(found: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
     """Raises DataError where what was found is not what was asked for, or nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
-    refusals.unwritable_classes(found)
+    refusals.refuse_unwritable_classes(found)
     refuse_unknown(settings.chosen, found.changes, found.classes)
-    refusals.nothing_to_train_on(found, where, skip_missing=settings.skip_missing)
-    refusals.unknown_classes(found, classes, settings.label_map)
+    refusals.refuse_nothing_to_train_on(found, where, skip_missing=settings.skip_missing)
+    refusals.refuse_unknown_classes(found, classes, settings.label_map)
 
 
 @contextmanager
-def _problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
+def _open_problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
     """problems.csv: every problem with its file."""
     with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
         rows = csv.writer(stream)
@@ -201,11 +201,11 @@ def _problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
         yield add
 
 
-def _numbered(names: Iterable[str]) -> dict[str, int]:
+def _number_classes(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(names), start=1)}
 
 
-def _display_names(
+def _find_display_names(
     settings: PrepareSettings, choices: Iterable[FormatChoice], classes: Collection[str]
 ) -> dict[str, str]:
     """Display names by name, from the sources whose format has any; of several for one class the first."""
@@ -216,36 +216,39 @@ def _display_names(
     return {name: shown for name, shown in names.items() if name in classes and shown not in classes}
 
 
-def _assigned(
+def _assign_splits(
     found: Survey, stored: Path, settings: PrepareSettings, workers: Crew, on_problem: Callable[[Problem], None]
 ) -> dict[str, list[int]]:
     """Positions in the index by split. Problems that only the whole set shows are counted on the way."""
     index = found.index
-    same = duplicates.identical(index.fingerprints, stored, index.extent, workers)
+    same = duplicates.find_identical(index.fingerprints, stored, index.extent, workers)
     declared = [None] * len(index) if settings.resplit else index.declared()
-    if settings.grouping and not splits.to_cut(declared, val=settings.val, test=settings.test):
+    if settings.grouping and not splits.find_shares_to_cut(declared, val=settings.val, test=settings.test):
         raise DataError(
             f"--group-by '{settings.grouping.by}': the data set has its own splits, so none is cut",
             "Add --resplit to split it anew, or leave --group-by out.",
         )
-    assigned = splits.assign(
+    assigned = splits.assign_splits(
         index.keys,
         declared,
         val=settings.val,
         test=settings.test,
         seed=settings.seed,
-        groups=splits.joined(index.groups, same),
+        groups=splits.join_groups(index.groups, same),
         labels=index.class_numbers(),
     )
     source = settings.sources[0].path
-    told = (*coverage.of_key_points(found.keypoints, source), *coverage.of_declared(declared, source))
-    for problem in (*_of_the_whole(index, same, assigned, stored, source), *told):
+    told = (
+        *coverage.report_keypoint_counts(found.keypoints, source),
+        *coverage.report_undeclared_splits(declared, source),
+    )
+    for problem in (*_find_set_problems(index, same, assigned, stored, source), *told):
         found.count(problem)
         on_problem(problem)
     return assigned
 
 
-def _of_the_whole(
+def _find_set_problems(
     index: Index, same: Iterable[Sequence[int]], assigned: Mapping[str, Sequence[int]], stored: Path, source: Path
 ) -> Iterator[Problem]:
     """Identical images, and classes that are rare or missing from a split."""
@@ -257,12 +260,14 @@ def _of_the_whole(
             split_of[position] = split
             for number in numbers_of(position):
                 images[names[number]][split] += 1
-    with spool.opened(stored) as reader:
-        yield from coverage.of_duplicates(same, split_of, lambda position: image_at(reader, index.extent(position)))
-    yield from coverage.of_classes(images, list(assigned), source)
+    with spool.open_spool(stored) as reader:
+        yield from coverage.report_duplicates(
+            same, split_of, lambda position: read_image(reader, index.extent(position))
+        )
+    yield from coverage.report_classes(images, list(assigned), source)
 
 
-def _summary(
+def _summarise(
     found: Survey,
     classes: dict[str, int],
     figures: Mapping[str, Iterable[ShardFigures]],

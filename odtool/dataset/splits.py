@@ -27,7 +27,7 @@ _NAMES = {
 }
 
 
-def split_of_name(name: str) -> str | None:
+def parse_split(name: str) -> str | None:
     """The split that a file's or folder's name speaks of ('instances_val2017', 'Valid'), or None."""
     for word in reversed(re.split(r"[^a-z]+", name.lower())):
         if word in _NAMES:
@@ -41,7 +41,7 @@ def check_shares(val: float, test: float) -> None:
         raise DataError(f"--val {val:g} and --test {test:g} leave nothing to train on", "Let them sum to less than 1.")
 
 
-def to_cut(declared: Iterable[str | None], *, val: float, test: float) -> dict[str, float]:
+def find_shares_to_cut(declared: Iterable[str | None], *, val: float, test: float) -> dict[str, float]:
     """Shares of the splits that are to be cut from the training images: those that the data set does not have itself.
 
     The data set's own splits count where it has any training images.
@@ -51,7 +51,7 @@ def to_cut(declared: Iterable[str | None], *, val: float, test: float) -> dict[s
     return {name: share for name, share in shares.items() if share > 0 and not (name in own and "train" in own)}
 
 
-def assign(
+def assign_splits(
     keys: Sequence[int],
     declared: Sequence[str | None],
     *,
@@ -74,7 +74,7 @@ def assign(
         groups: one number an image, equal for images that must stay together; the keys where it is left out.
         labels: the classes of an image, given its position, numbered alike whatever the order of the images.
     """
-    order = sorted(range(len(keys)), key=_ranks(keys, seed).__getitem__)
+    order = sorted(range(len(keys)), key=_rank(keys, seed).__getitem__)
     owned = "train" in declared
     splits: dict[str, list[int]] = {name: [] for name in SPLITS}
     for position in order:
@@ -82,21 +82,21 @@ def assign(
         splits[own or "train"].append(position)
     pool = splits["train"]
     counts: dict[str, int] = {}
-    for name, share in to_cut(declared, val=val, test=test).items():
+    for name, share in find_shares_to_cut(declared, val=val, test=test).items():
         # At least one image, and at least one left to train on.
         counts[name] = min(max(round(len(pool) * share), 1), len(pool) - sum(counts.values()) - 1)
     if any(counts.values()):
         together = keys if groups is None else groups
-        splits.update(stratification.cut(pool, counts, together, labels, rest="train"))
+        splits.update(stratification.stratify(pool, counts, together, labels, rest="train"))
     return {name: positions for name, positions in splits.items() if positions}
 
 
-def _ranks(keys: Iterable[int], seed: int) -> list[bytes]:
+def _rank(keys: Iterable[int], seed: int) -> list[bytes]:
     secret = seed.to_bytes(16, "big", signed=True)
     return [blake2b(key.to_bytes(8, "big"), digest_size=8, key=secret).digest() for key in keys]
 
 
-def joined(groups: Sequence[int], same: Iterable[Sequence[int]]) -> Sequence[int]:
+def join_groups(groups: Sequence[int], same: Iterable[Sequence[int]]) -> Sequence[int]:
     """The groups where the images at each of these lists of positions are in one group, too."""
     heads: dict[int, int] = {}
 

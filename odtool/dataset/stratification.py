@@ -11,7 +11,7 @@ _NO_CLASS = -1
 """Stands for images without objects, which are spread like a class of their own."""
 
 
-def cut(
+def stratify(
     pool: Sequence[int],
     counts: Mapping[str, int],
     groups: Sequence[int],
@@ -34,11 +34,11 @@ def cut(
     Returns:
         Positions by part, in the order of the pool.
     """
-    units = _units(pool, groups)
+    units = _group_units(pool, groups)
     known: dict[tuple[int, ...], Mapping[int, int]] = {}
-    weights = [_weights(unit, labels, known) for unit in units]
-    part_of = _dealt(units, weights, _Quotas(rest, counts, len(pool)))
-    _fill(part_of, units, (rest, *(name for name, count in counts.items() if count)))
+    weights = [_count_classes(unit, labels, known) for unit in units]
+    part_of = _deal(units, weights, _Quotas(rest, counts, len(pool)))
+    _fill_empty_parts(part_of, units, (rest, *(name for name, count in counts.items() if count)))
     made: dict[str, list[int]] = {name: [] for name in (rest, *counts)}
     names = list(made)
     part_at = bytearray(len(groups))
@@ -50,13 +50,13 @@ def cut(
     return made
 
 
-def _dealt(units: Sequence[Sequence[int]], weights: Sequence[Mapping[int, int]], parts: _Quotas) -> list[str]:
+def _deal(units: Sequence[Sequence[int]], weights: Sequence[Mapping[int, int]], parts: _Quotas) -> list[str]:
     """The part of each unit."""
-    members = _members(weights)
+    members = _index_members(weights)
     for label, numbers in members.items():
         parts.want(label, sum(weights[number][label] for number in numbers))
     part_of = [""] * len(units)
-    for number, part in _first(members, units, weights, parts):
+    for number, part in _deal_rare_classes(members, units, weights, parts):
         part_of[number] = part
     left = {label: sum(not part_of[number] for number in numbers) for label, numbers in members.items()}
     queue = [(count, label) for label, count in left.items()]
@@ -77,7 +77,7 @@ def _dealt(units: Sequence[Sequence[int]], weights: Sequence[Mapping[int, int]],
     return part_of
 
 
-def _members(weights: Sequence[Mapping[int, int]]) -> dict[int, list[int]]:
+def _index_members(weights: Sequence[Mapping[int, int]]) -> dict[int, list[int]]:
     """Units by class."""
     members: dict[int, list[int]] = {}
     for number, weight in enumerate(weights):
@@ -86,7 +86,7 @@ def _members(weights: Sequence[Mapping[int, int]]) -> dict[int, list[int]]:
     return members
 
 
-def _first(
+def _deal_rare_classes(
     members: Mapping[int, Sequence[int]],
     units: Sequence[Sequence[int]],
     weights: Sequence[Mapping[int, int]],
@@ -107,7 +107,7 @@ def _first(
                 yield number, part
 
 
-def _units(pool: Sequence[int], groups: Sequence[int]) -> list[tuple[int, ...]]:
+def _group_units(pool: Sequence[int], groups: Sequence[int]) -> list[tuple[int, ...]]:
     """What is dealt: positions that stay together."""
     units: dict[int, tuple[int, ...]] = {}
     larger: dict[int, list[int]] = {}
@@ -118,7 +118,7 @@ def _units(pool: Sequence[int], groups: Sequence[int]) -> list[tuple[int, ...]]:
     return [tuple(larger.get(group, unit)) for group, unit in units.items()]
 
 
-def _weights(
+def _count_classes(
     unit: Sequence[int], labels: Callable[[int], Sequence[int]], known: dict[tuple[int, ...], Mapping[int, int]]
 ) -> Mapping[int, int]:
     """Images by class; single images with the same classes share what is `known`, which is most of the memory."""
@@ -172,7 +172,7 @@ class _Quotas:
             self._lacking[name][label] -= count
 
 
-def _fill(part_of: list[str], units: Sequence[Sequence[int]], parts: Sequence[str]) -> None:
+def _fill_empty_parts(part_of: list[str], units: Sequence[Sequence[int]], parts: Sequence[str]) -> None:
     """Gives each part at least one unit, the first of `parts` before the others, as long as there are units.
 
     Only large groups leave a part empty: none of them fits.

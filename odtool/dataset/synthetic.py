@@ -47,22 +47,22 @@ def draw(folder: Path, *, images: int, seed: int = 0) -> Path:
     for number in range(images):
         # A generator for each image, so that an image does not depend on how many are drawn.
         rng = random.Random(f"{seed}/{number}")
-        image, shapes = _scene(rng)
+        image, shapes = _draw_scene(rng)
         name = f"{number:04d}"
         image.save(folder / "images" / f"{name}.jpg", quality=90)
-        (folder / "annotations" / f"{name}.xml").write_text(_voc(f"{name}.jpg", shapes))
+        (folder / "annotations" / f"{name}.xml").write_text(_format_voc(f"{name}.jpg", shapes))
     return folder
 
 
-def _scene(rng: random.Random) -> tuple[Image.Image, list[_DrawnShape]]:
+def _draw_scene(rng: random.Random) -> tuple[Image.Image, list[_DrawnShape]]:
     from PIL import ImageDraw
 
-    image = _background(rng)
+    image = _draw_background(rng)
     pen = ImageDraw.Draw(image)
-    return image, [_draw_shape(pen, rng, box) for box in _places(rng)]
+    return image, [_draw_shape(pen, rng, box) for box in _choose_places(rng)]
 
 
-def _background(rng: random.Random) -> Image.Image:
+def _draw_background(rng: random.Random) -> Image.Image:
     """A soft blotchy ground, so that shapes do not stand out by their brightness alone."""
     from PIL import Image
 
@@ -70,7 +70,7 @@ def _background(rng: random.Random) -> Image.Image:
     return coarse.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
 
 
-def _places(rng: random.Random) -> Iterator[Box]:
+def _choose_places(rng: random.Random) -> Iterator[Box]:
     """Boxes that lie inside the image and do not touch each other."""
     placed: list[Box] = []
     for _ in range(rng.randint(1, _MAX_OBJECTS)):
@@ -102,7 +102,7 @@ def _draw_shape(pen: ImageDraw.ImageDraw, rng: random.Random, box: Box) -> _Draw
     return _DrawnShape(label, Box(box.xmin, box.ymin, box.xmax, y + 0.95 * radius))
 
 
-def _voc(filename: str, shapes: list[_DrawnShape]) -> str:
+def _format_voc(filename: str, shapes: list[_DrawnShape]) -> str:
     objects = "".join(
         f"  <object>\n    <name>{escape(shape.label)}</name>\n    <bndbox>\n"
         f"      <xmin>{shape.box.xmin:g}</xmin><ymin>{shape.box.ymin:g}</ymin>\n"

@@ -132,13 +132,13 @@ class AnnotatedImage:
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """By position, and paths as text: they would pickle as all their parts, and slowly."""
-        return _annotated_image, (str(self.path), str(self.source), *_REST(self))
+        return _make_annotated_image, (str(self.path), str(self.source), *_REST(self))
 
 
 _REST = attrgetter(*AnnotatedImage.__match_args__[2:])
 
 
-def _annotated_image(path: str, source: str, *rest: Any) -> AnnotatedImage:
+def _make_annotated_image(path: str, source: str, *rest: Any) -> AnnotatedImage:
     return AnnotatedImage(Path(path), Path(source), *rest)
 
 

@@ -56,7 +56,7 @@ class Crew:
         self._team: Future[_Team] | None = None
         if number > 1 and _may_fork():
             self._team = Future()
-            self._team.set_result(_Team(_forked(number)))
+            self._team.set_result(_Team(_fork_workers(number)))
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, alone: int) -> Iterator[Result]:
         """Results in the order of the tasks.
@@ -115,7 +115,7 @@ class _Team:
         number = next(self._numbers)
         hand = min(self._hands.values(), key=lambda hand: hand.tasks)
         hand.tasks += 1
-        with _as_data_error():
+        with _report_killed_worker():
             hand.pipe.send((number, function, task))
         return number
 
@@ -129,7 +129,7 @@ class _Team:
 
     def receive(self) -> None:
         """Waits for an answer, and keeps all that have come."""
-        with _as_data_error():
+        with _report_killed_worker():
             for ready in connection.wait(list(self._hands)):
                 hand = self._hands[ready]  # type: ignore[index]  # it is one of them
                 number, answer = hand.pipe.recv()
@@ -169,7 +169,7 @@ def _may_fork() -> bool:
     return threads.is_dir() and sum(1 for _ in threads.iterdir()) == 1
 
 
-def _forked(number: int) -> list[_Hand]:
+def _fork_workers(number: int) -> list[_Hand]:
     """Workers that are copies of this process."""
     context = multiprocessing.get_context("fork")
     hands = []
@@ -199,7 +199,7 @@ def _work_alone(pipe: Connection[Any, Any]) -> None:
     _work(pipe)
 
 
-def _served(number: int) -> list[_Hand]:
+def _serve_workers(number: int) -> list[_Hand]:
     """Workers from a process of its own that has imported what they need."""
     _start_server()
     context = multiprocessing.get_context("forkserver")
@@ -207,14 +207,14 @@ def _served(number: int) -> list[_Hand]:
     for _ in range(number):
         pipe, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with theirs, _as_data_error():
+        with theirs, _report_killed_worker():
             process.start()
         hands.append(_Hand(process, pipe))
     return hands
 
 
 @contextmanager
-def _as_data_error() -> Iterator[None]:
+def _report_killed_worker() -> Iterator[None]:
     try:
         yield
     except (EOFError, ConnectionError):
@@ -225,13 +225,13 @@ def _as_data_error() -> Iterator[None]:
 
 def _start(number: int, started: Future[_Team]) -> None:
     try:
-        started.set_result(_Team(_served(number)))
+        started.set_result(_Team(_serve_workers(number)))
     except BaseException as error:  # whoever waits for the workers gets it
         started.set_exception(error)
 
 
 @contextmanager
-def crew(number: int | None) -> Iterator[Crew]:
+def open_crew(number: int | None) -> Iterator[Crew]:
     """A crew of `number` workers, or of one a core that this process may use."""
     made = Crew(number or len(os.sched_getaffinity(0)))
     try:

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from odtool.dataset import label_map, statistics
-from odtool.dataset.classes import choice
+from odtool.dataset.classes import parse_class_options
 from odtool.dataset.prepare import Prepared, PrepareSettings, prepare
 from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.types import Source
@@ -262,7 +262,7 @@ def test_annotations_may_have_a_label_maps_names_or_display_names(
 ) -> None:
     path = tmp_path / "map.pbtxt"
     path.write_text("item { name: '/m/01yrx' id: 1 display_name: 'cat' } item { name: 'dog' id: 2 }")
-    renamed = choice([f"cat={given}"] if given != "cat" else [], [], [])
+    renamed = parse_class_options([f"cat={given}"] if given != "cat" else [], [], [])
     made = run(voc_set(4), tmp_path / "data", val=0, label_map=path, chosen=renamed)
     assert made.summary.splits["train"].classes == {"/m/01yrx": 2, "dog": 2}
     assert [(change.old, change.new) for change in made.summary.class_changes] == [("cat", "/m/01yrx")]
@@ -291,7 +291,7 @@ def test_a_set_without_objects_is_refused(voc_set: VocSet, tmp_path: Path, voc_x
 
 def test_where_all_classes_are_left_out_the_options_are_named(voc_set: VocSet, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"in 3 images: --only or --drop left out 2 cat, 1 dog") as error:
-        run(voc_set(3), tmp_path / "data", chosen=choice([], [], ["cat,dog"]))
+        run(voc_set(3), tmp_path / "data", chosen=parse_class_options([], [], ["cat,dog"]))
     assert "--rename" in (error.value.hint or "")
 
 

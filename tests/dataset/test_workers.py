@@ -16,7 +16,7 @@ import pytest
 
 from odtool import locks
 from odtool.dataset import workers as module
-from odtool.dataset.workers import crew
+from odtool.dataset.workers import open_crew
 from odtool.errors import DataError
 
 MAY_FORK = module._may_fork
@@ -34,24 +34,24 @@ def origin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 def test_little_work_starts_no_process_where_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_may_fork", lambda: False)
-    with crew(4) as workers:
+    with open_crew(4) as workers:
         assert set(workers.map(lambda _: os.getpid(), range(5), alone=5)) == {os.getpid()}
 
 
 def test_one_worker_is_this_process() -> None:
-    with crew(1) as workers:
+    with open_crew(1) as workers:
         assert set(workers.map(lambda _: os.getpid(), range(5), alone=0)) == {os.getpid()}
 
 
 def test_much_work_is_done_elsewhere_in_order() -> None:
-    with crew(2) as workers:
+    with open_crew(2) as workers:
         assert list(workers.map(abs, range(-50, 0), alone=3)) == list(range(50, 0, -1))
         # Once they run they do everything.
         assert list(workers.map(abs, [-1], alone=3)) == [1]
 
 
 def test_a_worker_that_is_killed_is_an_error_a_person_understands() -> None:
-    with crew(2) as workers, pytest.raises(DataError, match="killed"):
+    with open_crew(2) as workers, pytest.raises(DataError, match="killed"):
         list(workers.map(os._exit, [1, 1], alone=0))
 
 
@@ -62,7 +62,7 @@ def _weigh(number: int) -> bytes:
 
 
 def test_answers_and_tasks_larger_than_a_pipe_hold_nobody_up() -> None:
-    with crew(2) as workers:
+    with open_crew(2) as workers:
         assert sum(map(len, workers.map(_same, [bytes(1_000_000)] * 20, alone=0))) == 20_000_000
 
 
@@ -71,7 +71,7 @@ def _same(value: bytes) -> bytes:
 
 
 def test_a_task_that_takes_long_holds_up_neither_the_others_nor_their_order() -> None:
-    with crew(2) as workers:
+    with open_crew(2) as workers:
         answers = list(workers.map(_sleep_and_say, [1.0, *[0.0] * 10], alone=0))
     assert [seconds for seconds, _ in answers] == [1.0, *[0.0] * 10]
     slow = answers[0][1]
@@ -85,7 +85,7 @@ def _sleep_and_say(seconds: float) -> tuple[float, int]:
 
 
 def test_what_a_worker_raises_comes_in_its_turn_and_leaves_the_crew_usable() -> None:
-    with crew(2) as workers:
+    with open_crew(2) as workers:
         answers = workers.map(_weigh, range(8), alone=0)
         assert [len(next(answers)) for _ in range(3)] == [1_000_000] * 3
         with pytest.raises(ValueError, match="three is too many") as raised:
@@ -95,7 +95,7 @@ def test_what_a_worker_raises_comes_in_its_turn_and_leaves_the_crew_usable() -> 
 
 
 def test_only_while_workers_are_there_is_what_they_were_forked_with_kept_from_collections(origin: str) -> None:
-    with crew(2):
+    with open_crew(2):
         assert (gc.get_freeze_count() > 0) == (origin == "forked")
     assert gc.get_freeze_count() == 0
 

@@ -9,23 +9,23 @@ from odtool.dataset.images import repair
 from odtool.dataset.types import Box, KeyPoint
 
 
-def scaled(points: Sequence[KeyPoint], across: float, down: float) -> tuple[KeyPoint, ...]:
+def scale(points: Sequence[KeyPoint], across: float, down: float) -> tuple[KeyPoint, ...]:
     """The points stretched, as from fractions to pixels."""
     return tuple(replace(point, x=point.x * across, y=point.y * down) for point in points)
 
 
-def turned(points: Sequence[KeyPoint], orientation: int, width: float, height: float) -> tuple[KeyPoint, ...]:
-    """The points of the stored image as they lie in the upright one; see `repair.turned`."""
+def turn(points: Sequence[KeyPoint], orientation: int, width: float, height: float) -> tuple[KeyPoint, ...]:
+    """The points of the stored image as they lie in the upright one; see `repair.turn_box`."""
     made = []
     for point in points:
         if point.visibility:  # of no other the place means anything
-            spot = repair.turned(Box(point.x, point.y, point.x, point.y), orientation, width, height)
+            spot = repair.turn_box(Box(point.x, point.y, point.x, point.y), orientation, width, height)
             point = replace(point, x=spot.xmin, y=spot.ymin)  # noqa: PLW2901 - the same point
         made.append(point)
     return tuple(made)
 
 
-def within(points: Sequence[KeyPoint], area: Box) -> tuple[tuple[KeyPoint, ...], int]:
+def clip_to_area(points: Sequence[KeyPoint], area: Box) -> tuple[tuple[KeyPoint, ...], int]:
     """The points in pixels of a tile, and how many labelled ones lie outside of it and are labelled no more."""
     made, lost = [], 0
     for point in points:
@@ -38,6 +38,6 @@ def within(points: Sequence[KeyPoint], area: Box) -> tuple[tuple[KeyPoint, ...],
     return tuple(made), lost
 
 
-def filled(points: Sequence[KeyPoint], names: Sequence[str]) -> tuple[KeyPoint, ...]:
+def fill_missing(points: Sequence[KeyPoint], names: Sequence[str]) -> tuple[KeyPoint, ...]:
     """The points, and after them those of `names` that are missing, not labelled."""
     return (*points, *(KeyPoint(0.0, 0.0, name=name) for name in names[len(points) :]))

@@ -51,7 +51,7 @@ class Tile:
     """With boxes in pixels of the tile; outlines stay those of the whole image."""
 
 
-def cut(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tuple[tuple[Tile, ...], list[Problem]]:
+def cut_tiles(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tuple[tuple[Tile, ...], list[Problem]]:
     """The tiles of an image whose boxes lie within it, and what is lost by cutting. Knows numbers only, no pixels.
 
     A tile without objects counts as background and is kept at a rate; one that shows a part of an object, but not
@@ -60,16 +60,16 @@ def cut(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tuple[tup
     made: list[Tile] = []
     kept_somewhere: set[int] = set()
     pieces = empty = left_out = points = 0
-    for y in starts(header.height, tiling.size, tiling.overlap):
-        for x in starts(header.width, tiling.size, tiling.overlap):
+    for y in find_starts(header.height, tiling.size, tiling.overlap):
+        for x in find_starts(header.width, tiling.size, tiling.overlap):
             area = Box(x, y, min(x + tiling.size, header.width), min(y + tiling.size, header.height))
-            inside, cut_away, points_away = _inside(image.objects, area, tiling.min_visible)
+            inside, cut_away, points_away = _select_objects(image.objects, area, tiling.min_visible)
             pieces += cut_away
             points += points_away
             kept_somewhere.update(number for number, _ in inside)
             if not inside:
                 empty += 1
-                if cut_away or not _chosen(str(image.source_id), x, y, tiling):
+                if cut_away or not _is_chosen(str(image.source_id), x, y, tiling):
                     left_out += 1
                     continue
             made.append(Tile(x, y, int(area.xmax) - x, int(area.ymax) - y, tuple(item for _, item in inside)))
@@ -90,18 +90,18 @@ def cut(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tuple[tup
     return tuple(made), problems
 
 
-def applies(header: ImageHeader, tiling: Tiling | None) -> bool:
+def needs_tiling(header: ImageHeader, tiling: Tiling | None) -> bool:
     """Whether an image is larger than a tile; what is not is written as it is."""
     return tiling is not None and max(header.width, header.height) > tiling.size
 
 
-def starts(length: int, size: int, overlap: int) -> list[int]:
+def find_starts(length: int, size: int, overlap: int) -> list[int]:
     """Where tiles begin along one side; the last one ends with the image, so that all are of full size."""
     last = max(length - size, 0)
     return [*range(0, last, size - overlap), last]
 
 
-def _inside(
+def _select_objects(
     objects: Sequence[ObjectAnnotation], area: Box, min_visible: float
 ) -> tuple[list[tuple[int, ObjectAnnotation]], int, int]:
     """The objects of a tile with their numbers, how many others only stick into it, and key points outside of it."""
@@ -121,26 +121,26 @@ def _inside(
         size = item.area if whole or item.area is None else item.area * visible
         made = replace(item, box=moved, truncated=item.truncated or not whole, area=size)
         if item.keypoints:
-            points, lost = keypoints.within(item.keypoints, area)
+            points, lost = keypoints.clip_to_area(item.keypoints, area)
             made, points_away = replace(made, keypoints=points), points_away + lost
         found.append((number, made))
     return found, cut_away, points_away
 
 
-def _chosen(source_id: str, x: int, y: int, tiling: Tiling) -> bool:
+def _is_chosen(source_id: str, x: int, y: int, tiling: Tiling) -> bool:
     """By the tile's name and the seed, so that neither order nor workers matter."""
     name = f"{tiling.seed} {x} {y} {source_id}".encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(name, digest_size=7).digest(), "big") < tiling.empty * (1 << 56)
 
 
-def crops(data: bytes, header: ImageHeader, tiles: Sequence[Tile], *, fixed: bool) -> Iterator[bytes]:
+def encode_tiles(data: bytes, header: ImageHeader, tiles: Sequence[Tile], *, fixed: bool) -> Iterator[bytes]:
     """The encoded tiles, as JPEGs where the image is one, else as PNGs. The image is decoded once.
 
     Raises:
         ImageError: it cannot be decoded.
     """
-    image = repair.pixels(data, header, fixed=fixed)
+    image = repair.decode_pixels(data, header, fixed=fixed)
     image.info.clear()  # EXIF and colour profile, which a crop would carry on
     for tile in tiles:
         box = (tile.x, tile.y, tile.x + tile.width, tile.y + tile.height)
-        yield repair.compressed(image.crop(box), header.format)
+        yield repair.compress(image.crop(box), header.format)

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from odtool.dataset import label_map
-from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
+from odtool.dataset.classes import ALL_CLASSES, ClassChoice, follow_label_map, refuse_unknown
 from odtool.dataset.inspect import box_statistics
 from odtool.dataset.inspect.box_statistics import Figures
 from odtool.dataset.progress import Progress, silent
@@ -19,13 +19,13 @@ from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.records import spool
 from odtool.dataset.records.checked_image import CheckedImage
-from odtool.dataset.records.record_writer import checked_at
+from odtool.dataset.records.record_writer import read_checked_image
 from odtool.dataset.records.spool import Index, SpoolReader, hash_id
 from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
 from odtool.dataset.survey.first_pass import Survey, survey
 from odtool.dataset.survey.image_checks import Check, Rules
 from odtool.dataset.types import Problem, Source
-from odtool.dataset.workers import Crew, crew
+from odtool.dataset.workers import Crew, open_crew
 
 _EXAMPLES = 10
 """Problems kept of each kind, to be named; all are counted."""
@@ -94,31 +94,31 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
     """
     log = _Log()
     given = label_map.read(settings.label_map) if settings.label_map else []
-    settings = replace(settings, chosen=following(settings.chosen, given))
-    with crew(settings.workers) as workers, tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder:
+    settings = replace(settings, chosen=follow_label_map(settings.chosen, given))
+    with open_crew(settings.workers) as workers, tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder:
         sources = settings.sources
         choices = tuple(format_choice.choose(source, settings.format) for source in sources)
         findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
         stored = Path(folder) / "spool"
-        with spool.created(stored) as writer, progress("images read", None) as report:
+        with spool.create_spool(stored) as writer, progress("images read", None) as report:
             rules, chosen = settings.rules, settings.chosen
             found = survey(
                 findings, writer, workers, rules=rules, chosen=chosen, on_problem=log.add, report=report
             )  # fmt: skip
         _refuse_nothing(settings, found)
         refuse_unknown(settings.chosen, found.changes, found.classes)
-        with spool.opened(stored) as reader:
-            for problem in _of_the_whole(found, reader, stored, workers):
+        with spool.open_spool(stored) as reader:
+            for problem in _find_duplicates(found, reader, stored, workers):
                 log.add(problem)
             if settings.label_map is not None:
                 names = [item.name for item in given]
-                for problem in coverage.of_label_map(found.classes, names, settings.label_map):
+                for problem in coverage.report_unknown_classes(found.classes, names, settings.label_map):
                     log.add(problem)
-            counted, samples = _counted(found.index, reader, _shown(log, found.index, settings))
+            counted, samples = _count(found.index, reader, _choose_samples(log, found.index, settings))
     images = {item.name: item.splits for item in counted.classes}
     source = settings.sources[0].path
-    whole = coverage.of_classes(images, list(counted.splits), source)
-    for problem in (*whole, *coverage.of_declared(found.index.declared(), source)):
+    whole = coverage.report_classes(images, list(counted.splits), source)
+    for problem in (*whole, *coverage.report_undeclared_splits(found.index.declared(), source)):
         log.add(problem)
     return Inspection(settings.sources, choices, counted, log.kinds(), samples, dict(found.changes))
 
@@ -161,18 +161,18 @@ def _refuse_nothing(settings: InspectSettings, found: Survey) -> None:
     if len(found.index) or found.problems["image_missing"]:
         return
     where = ", ".join(str(source.path) for source in settings.sources)
-    raise refusals.unusable(found, where)
+    raise refusals.unusable_error(found, where)
 
 
-def _of_the_whole(found: Survey, reader: SpoolReader, stored: Path, workers: Crew) -> Iterator[Problem]:
+def _find_duplicates(found: Survey, reader: SpoolReader, stored: Path, workers: Crew) -> Iterator[Problem]:
     index = found.index
-    same = duplicates.identical(index.fingerprints, stored, index.extent, workers)
-    yield from coverage.of_duplicates(
-        same, index.declared(), lambda position: checked_at(reader, index.extent(position)).image
+    same = duplicates.find_identical(index.fingerprints, stored, index.extent, workers)
+    yield from coverage.report_duplicates(
+        same, index.declared(), lambda position: read_checked_image(reader, index.extent(position)).image
     )
 
 
-def _shown(log: _Log, index: Index, settings: InspectSettings) -> dict[int, tuple[str, ...]]:
+def _choose_samples(log: _Log, index: Index, settings: InspectSettings) -> dict[int, tuple[str, ...]]:
     """Kinds of problems by the position of each image to show, in the order of showing."""
     positions = {key: position for position, key in enumerate(index.keys)}
     shown: dict[int, tuple[str, ...]] = {}
@@ -191,13 +191,13 @@ def _shown(log: _Log, index: Index, settings: InspectSettings) -> dict[int, tupl
     return shown
 
 
-def _counted(
+def _count(
     index: Index, reader: SpoolReader, shown: Mapping[int, tuple[str, ...]]
 ) -> tuple[Figures, tuple[Sample, ...]]:
     collector = box_statistics.FiguresCollector()
     samples: dict[int, Sample] = {}
     for position in range(len(index)):
-        checked = checked_at(reader, index.extent(position))
+        checked = read_checked_image(reader, index.extent(position))
         collector.add(checked)
         if position in shown:
             samples[position] = Sample(checked, shown[position])

@@ -92,7 +92,7 @@ def check_records(files: Sequence[Path], classes: Sequence[LabelItem], *, sample
         sample: how many records are looked at, evenly spread over the files; None for all.
     """
     report = RecordReport(files=len(files))
-    found = {path: _extents(path, report) for path in files}
+    found = {path: _find_extents(path, report) for path in files}
     report.records = sum(len(extents) for extents in found.values()) // 2
     every = max(report.records / sample, 1.0) if sample else 1.0
     checker = _Checker(report, classes)
@@ -107,11 +107,11 @@ def check_records(files: Sequence[Path], classes: Sequence[LabelItem], *, sample
     return report
 
 
-def _extents(path: Path, report: RecordReport) -> array[int]:
+def _find_extents(path: Path, report: RecordReport) -> array[int]:
     """Offsets and lengths in turn: sixteen bytes a record, so that millions fit."""
     found = array("Q")
     try:
-        for extent in record_reader.extents(path):
+        for extent in record_reader.find_extents(path):
             found.extend(extent)
     except DataError as error:
         report.note("file_damaged", error.message)
@@ -136,8 +136,8 @@ class _Checker:
     def look(self, path: Path, number: int, offset: int, length: int) -> None:
         where = f"{path}: record {number}"
         try:
-            record = record_reader.record_at(path, number, offset, length)
-            found = record_reader.features(record.data)
+            record = record_reader.read_record(path, number, offset, length)
+            found = record_reader.parse_features(record.data)
         except DataError as error:
             self._report.note("record_damaged", error.message)
             return
@@ -146,13 +146,13 @@ class _Checker:
             return
         self._report.held["masks"] += bool(found.texts.get(_MASK) or found.floats.get(_MASK))
         self._report.held["key points"] += bool(found.floats.get(_KEY_POINT))
-        problems = [*self._identity(found, record), *self._objects(found, record), *_image(path, found, record)]
+        problems = [*self._identity(found, record), *self._objects(found, record), *_check_image(path, found, record)]
         for kind, detail in problems:
             self._report.note(kind, f"{where}: {detail}")
 
     def _identity(self, found: Features, record: Record) -> Iterator[tuple[str, str]]:
         spans = found.texts.get("image/source_id", [])
-        name = _text(record, spans[0]) if spans else ""
+        name = _decode(record, spans[0]) if spans else ""
         if not name:
             yield "source_id_missing", "no image/source_id, by which the evaluation tells images apart"
         elif name in self._seen:
@@ -168,11 +168,11 @@ class _Checker:
             yield "boxes_not_whole", f"{', '.join(str(len(side)) for side in sides)} values for xmin, ymin, xmax, ymax"
             return
         for box in zip(*sides, strict=True):
-            yield from _box(*box)
+            yield from _check_box(*box)
         yield from self._labels(found, record, count)
 
     def _labels(self, found: Features, record: Record, count: int) -> Iterator[tuple[str, str]]:
-        texts = [_text(record, span) for span in found.texts.get(_TEXT, [])]
+        texts = [_decode(record, span) for span in found.texts.get(_TEXT, [])]
         numbers = found.ints.get(_LABEL, [])
         if len(texts or numbers) != count:
             yield "label_missing", f"{count} boxes, {len(texts)} class texts and {len(numbers)} class labels"
@@ -199,7 +199,7 @@ class _Checker:
                 self._report.classes[self._names[number]] += 1
 
 
-def _box(xmin: float, ymin: float, xmax: float, ymax: float) -> Iterator[tuple[str, str]]:
+def _check_box(xmin: float, ymin: float, xmax: float, ymax: float) -> Iterator[tuple[str, str]]:
     sides = (xmin, ymin, xmax, ymax)
     shown = "box " + ", ".join(f"{side:.4g}" for side in sides)
     if not all(map(math.isfinite, sides)):
@@ -216,7 +216,7 @@ def _box(xmin: float, ymin: float, xmax: float, ymax: float) -> Iterator[tuple[s
         yield "box_outside", shown
 
 
-def _image(path: Path, found: Features, record: Record) -> Iterator[tuple[str, str]]:
+def _check_image(path: Path, found: Features, record: Record) -> Iterator[tuple[str, str]]:
     spans = found.texts.get("image/encoded", [])
     if not spans or not spans[0][1]:
         yield "image_missing", "no image/encoded"
@@ -230,14 +230,14 @@ def _image(path: Path, found: Features, record: Record) -> Iterator[tuple[str, s
         return
     if not header.written_as_is:
         yield "image_format", f"a {header.format} image; JPEG and PNG are what the API's decoder is made for"
-    yield from _size(found, header)
+    yield from _check_size(found, header)
 
 
-def _size(found: Features, header: ImageHeader) -> Iterator[tuple[str, str]]:
+def _check_size(found: Features, header: ImageHeader) -> Iterator[tuple[str, str]]:
     said = [found.ints.get(f"image/{side}", [0])[:1] for side in ("width", "height")]
     if all(said) and all(side[0] for side in said) and (said[0][0], said[1][0]) != (header.width, header.height):
         yield "size_disagrees", f"says {said[0][0]}x{said[1][0]}, the image has {header.width}x{header.height}"
 
 
-def _text(record: Record, span: tuple[int, int]) -> str:
+def _decode(record: Record, span: tuple[int, int]) -> str:
     return record.data[span[0] : span[0] + span[1]].decode("utf-8", "backslashreplace")

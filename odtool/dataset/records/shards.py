@@ -25,7 +25,7 @@ Plans = dict[str, list[ShardPlan]]
 """By split."""
 
 
-def plans(
+def plan_shards(
     index: Index,
     assigned: Mapping[str, Sequence[int]],
     stored: Path,
@@ -45,7 +45,7 @@ def plans(
     """
     made: Plans = {}
     for split, positions in assigned.items():
-        count = _count(index, positions, wanted)
+        count = _count_shards(index, positions, wanted)
         cuts = [len(positions) * number // count for number in range(count + 1)]
         made[split] = [
             ShardPlan(
@@ -61,13 +61,13 @@ def plans(
     return made
 
 
-def _count(index: Index, positions: Sequence[int], wanted: int | None) -> int:
+def _count_shards(index: Index, positions: Sequence[int], wanted: int | None) -> int:
     if wanted is None:
         wanted = -(-sum(index.bytes[position] for position in positions) // SHARD_BYTES)
     return max(1, min(wanted, _MOST_SHARDS, len(positions)))
 
 
-def write(
+def write_shards(
     planned: Plans, size: int, workers: Crew, report: Report, *, on_beam: str | None
 ) -> dict[str, list[ShardFigures]]:
     """Writes all shards; their figures by split.

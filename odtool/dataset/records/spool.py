@@ -148,12 +148,12 @@ def hash_id(text: str) -> int:
 
 
 @contextmanager
-def created(path: Path) -> Iterator[SpoolWriter]:
+def create_spool(path: Path) -> Iterator[SpoolWriter]:
     with open(path, "wb") as stream:
         yield SpoolWriter(stream)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[SpoolReader]:
+def open_spool(path: Path) -> Iterator[SpoolReader]:
     with open(path, "rb", buffering=0) as stream:
         yield SpoolReader(stream.fileno())

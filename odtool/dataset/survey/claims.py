@@ -40,7 +40,7 @@ class Claims:
         source, name = said
         before = self._unsure.get(place) if self._unsure else None
         if not sure and before is None and (place in self._keys or place in self._places):
-            return False, _missing(source, name)
+            return False, _report_missing(source, name)
         if (before is not None and not sure) or (key in self._keys and not (before and before[0] == key)):
             return False, Problem("image_repeated", Path(source), f"{name} has been annotated before")
         self._keys.add(key)
@@ -51,9 +51,9 @@ class Claims:
         elif before is not None:
             del self._unsure[place]
             self.gone.add(before[1])
-            return True, _missing(before[2], name)
+            return True, _report_missing(before[2], name)
         return True, None
 
 
-def _missing(source: str, name: str) -> Problem:
+def _report_missing(source: str, name: str) -> Problem:
     return Problem("image_missing", Path(source), f"not there; the {name} that is there is another annotation's")

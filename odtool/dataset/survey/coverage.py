@@ -11,7 +11,7 @@ FEW = 10
 """Images with a class below which it is called rare."""
 
 
-def of_duplicates(
+def report_duplicates(
     identical: Iterable[Sequence[int]], splits: Sequence[str | None], image_at: Callable[[int], AnnotatedImage]
 ) -> Iterator[Problem]:
     """One problem for each image whose bytes have been met before, in its own split or in another one.
@@ -31,7 +31,7 @@ def of_duplicates(
             yield Problem(kind, image.path, f"{image.name} has the bytes of {first.path}{where}", image.source_id or "")
 
 
-def of_key_points(numbers: Collection[int], source: Path) -> Iterator[Problem]:
+def report_keypoint_counts(numbers: Collection[int], source: Path) -> Iterator[Problem]:
     """Objects with more key points than others: sources that speak of different ones, or name none.
 
     Args:
@@ -42,7 +42,7 @@ def of_key_points(numbers: Collection[int], source: Path) -> Iterator[Problem]:
         yield Problem("keypoints_differ", source, f"objects with {told} key points")
 
 
-def of_declared(declared: Sequence[str | None], file: Path) -> Iterator[Problem]:
+def report_undeclared_splits(declared: Sequence[str | None], file: Path) -> Iterator[Problem]:
     """Images that the data set's own splits leave out, as where one of several sources has none.
 
     Args:
@@ -54,7 +54,7 @@ def of_declared(declared: Sequence[str | None], file: Path) -> Iterator[Problem]
         yield Problem("split_undeclared", file, f"{missing} of {len(declared)} images are in none of its own splits")
 
 
-def of_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], file: Path) -> Iterator[Problem]:
+def report_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], file: Path) -> Iterator[Problem]:
     """Classes with few images, those that a split lacks, and those that differ in nothing but case.
 
     Args:
@@ -79,7 +79,7 @@ def of_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], f
             yield Problem("class_alike", file, f"'{other}' and '{name}' differ in case only")
 
 
-def of_label_map(classes: Mapping[str, Path], given: Iterable[str], path: Path) -> Iterator[Problem]:
+def report_unknown_classes(classes: Mapping[str, Path], given: Iterable[str], path: Path) -> Iterator[Problem]:
     """Classes that a given label map lacks.
 
     Args:

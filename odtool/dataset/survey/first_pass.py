@@ -15,7 +15,7 @@ from odtool.dataset.images.image_file import ImageError, ImageHeader
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Report
 from odtool.dataset.records.checked_image import CheckedImage
-from odtool.dataset.records.record_writer import whole
+from odtool.dataset.records.record_writer import keep_whole
 from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
 from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.claims import Claims
@@ -90,7 +90,7 @@ def survey(
     chosen: ClassChoice = ALL_CLASSES,
     grouping: Grouping | None = None,
     tiling: Tiling | None = None,
-    keep: Keep = whole,
+    keep: Keep = keep_whole,
     on_problem: Callable[[Problem], None] = lambda _: None,
     report: Report = lambda _images, _bytes: None,
 ) -> Survey:
@@ -104,7 +104,10 @@ def survey(
     """
     made = Survey(spool.index)
     claims = Claims()
-    tasks = (_SurveyTask(source, chunk, rules, chosen, grouping, tiling, keep) for source, chunk in _chunks(findings))
+    tasks = (
+        _SurveyTask(source, chunk, rules, chosen, grouping, tiling, keep)
+        for source, chunk in _split_into_chunks(findings)
+    )
     for result in crew.map(_examine, tasks, alone=_ALONE):
         problems, new = result.problems, list[int]()
         for position, key in enumerate(result.piece.index.keys):
@@ -128,7 +131,7 @@ def survey(
     return made
 
 
-def _chunks(
+def _split_into_chunks(
     findings: Iterable[tuple[Source, Iterable[Finding]]],
 ) -> Iterator[tuple[Source, tuple[Finding, ...]]]:
     for source, found in findings:
@@ -147,26 +150,28 @@ def _chunks(
 def _examine(task: _SurveyTask) -> _Result:
     """Runs in a worker. One step for all images, then the next: a fifth faster, as caches then hold one step's code."""
     result = _Result(Piece(), [], [], {}, Counter(), set())
-    found = list(_parsed(task.findings))
-    headers = [item if isinstance(item, Problem) else _header(item, task.rules) for item in found]
+    found = list(_parse(task.findings))
+    headers = [item if isinstance(item, Problem) else _read_header(item, task.rules) for item in found]
     kept = []
     for item, header in zip(found, headers, strict=True):
         if isinstance(header, Problem):
             result.problems.append(header)
-        elif isinstance(item, AnnotatedImage) and (checked := _checked(item, header, task, result)):
-            kept.append((checked, _group(item, task, result.problems), item.source_id is not None))
+        elif isinstance(item, AnnotatedImage) and (checked := _check(item, header, task, result)):
+            kept.append((checked, _find_group(item, task, result.problems), item.source_id is not None))
     for checked, group, identified in kept:
-        lay(checked, result.piece, group, task.keep)
+        add_to_spool(checked, result.piece, group, task.keep)
         position = len(result.said)
         if identified and not checked.image.extent:
-            result.places[position] = hash_id(f"{task.source.prefix}{_path_within(checked.image, task.source)}\0")
+            result.places[position] = hash_id(
+                f"{task.source.prefix}{_find_relative_path(checked.image, task.source)}\0"
+            )
         if checked.image.match != "named":
             result.unsure.add(position)
         result.said.append((str(checked.image.source), checked.image.name))
     return result
 
 
-def _header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
+def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
     try:
         header = image_file.read_header(image.path, image.extent)
         if rules.full:
@@ -176,10 +181,10 @@ def _header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
     return header
 
 
-def _checked(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result: _Result) -> CheckedImage | None:
+def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result: _Result) -> CheckedImage | None:
     """The image as it will be written, or None where nothing of it is; its problems and classes go into `result`."""
-    objects = class_names.apply(image.objects, task.chosen, result.changes)
-    named = replace(image, objects=objects, source_id=_identity(image, task.source))
+    objects = class_names.apply_choice(image.objects, task.chosen, result.changes)
+    named = replace(image, objects=objects, source_id=_identify(image, task.source))
     checked, problems = image_checks.check_image(named, header, task.rules)
     if image.match == "elsewhere":
         problems.append(Problem("image_elsewhere", image.path, f"in {image.source}"))
@@ -189,14 +194,14 @@ def _checked(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, resu
         if annotation.keypoints:
             result.keypoints.add(len(annotation.keypoints))
     if task.source.masks:
-        checked = _with_outlines(checked, image.unit, result.problems)
-    if not tiles.applies(checked.header, task.tiling):
+        checked = _check_outlines(checked, image.unit, result.problems)
+    if not tiles.needs_tiling(checked.header, task.tiling):
         return checked
-    cut = _cut(checked, task, result.problems)
+    cut = _cut_tiles(checked, task, result.problems)
     return cut if cut.tiles else None
 
 
-def _with_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -> CheckedImage:
+def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -> CheckedImage:
     """The image with only those outlines that can be drawn, in pixels."""
     image, header = checked.image, checked.header
     objects = []
@@ -205,9 +210,9 @@ def _with_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -
         if item.outline is not None:
             turned = item.outline.turn >= 5
             size = (header.height, header.width) if turned else (header.width, header.height)
-            fault = masks.fault(item.outline, *size)
+            fault = masks.find_fault(item.outline, *size)
             if unit == "fraction":
-                item = replace(item, outline=masks.scaled(item.outline, *size))  # noqa: PLW2901 - the same in pixels
+                item = replace(item, outline=masks.scale_outline(item.outline, *size))  # noqa: PLW2901 - the same in pixels
         if fault:
             detail = f"object {number} ({item.label}) of {image.name}: {fault}"
             problems.append(Problem("mask_missing", image.source, detail, image.source_id or ""))
@@ -215,29 +220,29 @@ def _with_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -
     return replace(checked, image=replace(image, objects=tuple(objects)))
 
 
-def _cut(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]) -> CheckedImage:
+def _cut_tiles(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]) -> CheckedImage:
     """The image with its tiles; without any where it cannot be cut or nothing of it is kept."""
     image, header = checked.image, checked.header
     if task.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
         size = f"{header.width}x{header.height}"
         problems.append(Problem("image_too_large", image.path, size, image.source_id or ""))
         return checked
-    made, lost = tiles.cut(image, header, task.tiling)
+    made, lost = tiles.cut_tiles(image, header, task.tiling)
     problems.extend(replace(problem, image=image.source_id or "") for problem in lost)
     return replace(checked, tiles=made)
 
 
-def _group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem]) -> str | None:
+def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem]) -> str | None:
     """What --group-by says of an image: images with the same answer stay in one split."""
     if task.grouping is None:
         return None
-    group = task.grouping.group(_path_within(image, task.source))
+    group = task.grouping.group(_find_relative_path(image, task.source))
     if group is None:
         problems.append(Problem("group_unmatched", image.path, f"'{task.grouping.by}' is not found in its path"))
     return group
 
 
-def _parsed(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
+def _parse(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
     for item in findings:
         if isinstance(item, Deferred):
             yield from item.parse(*item.arguments)
@@ -245,7 +250,7 @@ def _parsed(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
             yield item
 
 
-def lay(checked: CheckedImage, piece: Piece, group: str | None = None, keep: Keep = whole) -> None:
+def add_to_spool(checked: CheckedImage, piece: Piece, group: str | None = None, keep: Keep = keep_whole) -> None:
     """Lays an image into a piece of the spool."""
     image, header = checked.image, checked.header
     written = [item for tile in checked.tiles for item in tile.objects] if checked.tiles else image.objects
@@ -260,14 +265,14 @@ def lay(checked: CheckedImage, piece: Piece, group: str | None = None, keep: Kee
     )
 
 
-def _identity(image: AnnotatedImage, source: Source) -> str:
+def _identify(image: AnnotatedImage, source: Source) -> str:
     """The format's own id, else the image's path within the source: unique, and the same on every machine."""
     if image.source_id is not None:
         return source.prefix + image.source_id
-    return source.prefix + _path_within(image, source)
+    return source.prefix + _find_relative_path(image, source)
 
 
-def _path_within(image: AnnotatedImage, source: Source) -> str:
+def _find_relative_path(image: AnnotatedImage, source: Source) -> str:
     """The image's path within its source, with slashes; what lies in a larger file has the name given there."""
     if image.extent is None:
         for root in (source.root, source.images):

@@ -126,13 +126,13 @@ USUAL = Rules()
 
 def check_image(image: AnnotatedImage, header: ImageHeader, rules: Rules = USUAL) -> tuple[CheckedImage, list[Problem]]:
     """The image with its boxes in pixels, within its true size, and what had to be done for that."""
-    fixes = repair.fixes(header) if rules.fix_images else ()
-    upright = header.orientation != 1 and _annotated_upright(image, header)
-    problems = list(_of_header(image, header, fixes, upright=upright))
-    width, height = repair.upright_size(header) if upright else (header.width, header.height)
+    fixes = repair.list_repairs(header) if rules.fix_images else ()
+    upright = header.orientation != 1 and _is_annotated_upright(image, header)
+    problems = list(_check_header(image, header, fixes, upright=upright))
+    width, height = repair.find_upright_size(header) if upright else (header.width, header.height)
     objects: dict[tuple[str, Box], ObjectAnnotation] = {}
     for number, item in enumerate(image.objects, start=1):
-        box, kind = _mended(item.box, image.unit, (width, height), rules.min_box)
+        box, kind = _fix_box(item.box, image.unit, (width, height), rules.min_box)
         if box is not None and (item.label, box) in objects:
             box, kind = None, "box_duplicate"
         if kind:
@@ -141,9 +141,9 @@ def check_image(image: AnnotatedImage, header: ImageHeader, rules: Rules = USUAL
             objects[item.label, box] = item if box is item.box else replace(item, box=box)
     kept = tuple(objects.values())
     if image.unit == "fraction":
-        kept = tuple([_scaled(item, width, height) if item.keypoints else item for item in kept])
+        kept = tuple([_scale_keypoints(item, width, height) if item.keypoints else item for item in kept])
     if header.orientation != 1:
-        kept = _turned(kept, header, upright, bool(fixes))
+        kept = _turn(kept, header, upright, bool(fixes))
     if not kept:
         problems.append(Problem("image_without_objects", image.path, f"in {image.source}"))
     elif len(kept) > MOST_OBJECTS:
@@ -152,17 +152,17 @@ def check_image(image: AnnotatedImage, header: ImageHeader, rules: Rules = USUAL
     made = image if image.unit == "pixel" and kept == image.objects else replace(image, objects=kept, unit="pixel")
     if not fixes:
         return CheckedImage(made, header), problems
-    width, height = repair.upright_size(header)
+    width, height = repair.find_upright_size(header)
     return CheckedImage(made, replace(header, width=width, height=height), fixed=True), problems
 
 
-def _annotated_upright(image: AnnotatedImage, header: ImageHeader) -> bool:
+def _is_annotated_upright(image: AnnotatedImage, header: ImageHeader) -> bool:
     """Whether the boxes are those of the image as viewers turn it, which the annotation's own size tells.
 
     It tells nothing where the turn keeps width and height, or where there is no size: then boxes that do not fit
     the stored image but fit the turned one tell. Where nothing tells, boxes are taken to be in stored pixels.
     """
-    stored, upright = (header.width, header.height), repair.upright_size(header)
+    stored, upright = (header.width, header.height), repair.find_upright_size(header)
     if stored == upright:
         return False
     if image.declared_size in (stored, upright):
@@ -174,7 +174,7 @@ def _annotated_upright(image: AnnotatedImage, header: ImageHeader) -> bool:
     return (right > stored[0] or bottom > stored[1]) and right <= upright[0] and bottom <= upright[1]
 
 
-def _turned(
+def _turn(
     objects: tuple[ObjectAnnotation, ...], header: ImageHeader, upright: bool, fixed: bool
 ) -> tuple[ObjectAnnotation, ...]:
     """The objects in the pixels that are written, be these the stored or the upright ones."""
@@ -184,25 +184,25 @@ def _turned(
         size = header.width, header.height
         turn = header.orientation
     else:
-        size = repair.upright_size(header)
-        turn = repair.undone_by(header.orientation)
+        size = repair.find_upright_size(header)
+        turn = repair.invert_orientation(header.orientation)
     return tuple(
         replace(
             item,
-            box=repair.turned(item.box, turn, *size),
+            box=repair.turn_box(item.box, turn, *size),
             outline=item.outline and replace(item.outline, turn=turn),
-            keypoints=keypoints.turned(item.keypoints, turn, *size),
+            keypoints=keypoints.turn(item.keypoints, turn, *size),
         )
         for item in objects
     )
 
 
-def _scaled(item: ObjectAnnotation, width: int, height: int) -> ObjectAnnotation:
+def _scale_keypoints(item: ObjectAnnotation, width: int, height: int) -> ObjectAnnotation:
     """The object with its key points in pixels, as its box is by now."""
-    return replace(item, keypoints=keypoints.scaled(item.keypoints, width, height))
+    return replace(item, keypoints=keypoints.scale(item.keypoints, width, height))
 
 
-def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[Box | None, str]:
+def _fix_box(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[Box | None, str]:
     """The box to write, or None, and the kind of its problem, or ''."""
     width, height = size
     xmin, ymin, xmax, ymax = box.xmin, box.ymin, box.xmax, box.ymax
@@ -238,25 +238,27 @@ def _describe(image: AnnotatedImage, number: int, item: ObjectAnnotation, size: 
     return f"object {number} ({item.label}) at [{numbers}] in {image.name}, {size[0]}x{size[1]}"
 
 
-def _of_header(image: AnnotatedImage, header: ImageHeader, fixes: Sequence[str], *, upright: bool) -> Iterator[Problem]:
+def _check_header(
+    image: AnnotatedImage, header: ImageHeader, fixes: Sequence[str], *, upright: bool
+) -> Iterator[Problem]:
     path = image.path
     declared = image.declared_size
     if declared and declared != (header.width, header.height) and not upright:
         detail = f"annotated as {declared[0]}x{declared[1]}, {image.name} is {header.width}x{header.height}"
         yield Problem("size_disagrees", image.source, detail)
     if header.orientation != 1:
-        yield from _of_orientation(image, header, bool(fixes), upright)
+        yield from _check_orientation(image, header, bool(fixes), upright)
     # What lies within a larger file is told by its content alone; nobody goes by its name.
     if image.extent is None and not header.name_fits(path):
         yield Problem("extension_lies", path, f"it is {header.format.upper()} data")
     if not header.written_as_is:
         yield Problem("reencoded", path, f"{header.format.upper()} is not for TensorFlow's decoder")
-    for kind, detail in _of_colours(header):
+    for kind, detail in _check_colours(header):
         fixed = kind.replace("image_", "fixed_")
         yield Problem(fixed if fixed in fixes else kind, path, detail)
 
 
-def _of_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, upright: bool) -> Iterator[Problem]:
+def _check_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, upright: bool) -> Iterator[Problem]:
     path, detail = image.path, f"EXIF orientation {header.orientation}"
     yield Problem("fixed_rotation" if fixed else "exif_rotation", path, detail)
     if upright and not fixed:
@@ -264,12 +266,12 @@ def _of_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, upr
             "exif_annotated", image.source, f"{detail}, annotated as {image.declared_size or 'larger than stored'}"
         )
     stored = (header.width, header.height)
-    told = image.declared_size == stored != repair.upright_size(header)
+    told = image.declared_size == stored != repair.find_upright_size(header)
     if image.objects and not upright and not told:
         yield Problem("exif_undecided", image.source, f"{image.name} has {detail}")
 
 
-def _of_colours(header: ImageHeader) -> Iterator[tuple[str, str]]:
+def _check_colours(header: ImageHeader) -> Iterator[tuple[str, str]]:
     """Kind and detail. What is said of TensorFlow is measured, with decode_image(channels=3) of 2.20."""
     if header.format == "jpeg" and header.channels == 4:
         yield "image_cmyk", "four channels"

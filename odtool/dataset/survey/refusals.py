@@ -10,7 +10,7 @@ from odtool.dataset.survey.first_pass import Survey
 from odtool.errors import DataError
 
 
-def nothing_to_train_on(found: Survey, where: str, *, skip_missing: bool) -> None:
+def refuse_nothing_to_train_on(found: Survey, where: str, *, skip_missing: bool) -> None:
     """Raises DataError where images are missing that may not be, or no object or image is left.
 
     Args:
@@ -26,7 +26,7 @@ def nothing_to_train_on(found: Survey, where: str, *, skip_missing: bool) -> Non
         )
         raise DataError(f"{first.file}: {first.detail}{others}", hint)
     if not len(found.index):
-        raise unusable(found, where)
+        raise unusable_error(found, where)
     if not found.classes:
         left_out = {old: count for (old, new), count in sorted(found.changes.items()) if not new}
         if left_out:
@@ -38,7 +38,7 @@ def nothing_to_train_on(found: Survey, where: str, *, skip_missing: bool) -> Non
         raise DataError(f"{where}: no annotated object in {len(found.index)} images", "Is it the right folder?")
 
 
-def unusable(found: Survey, where: str) -> DataError:
+def unusable_error(found: Survey, where: str) -> DataError:
     """The error for a source of which no image is left: the gravest problem says most."""
     told = [
         kind
@@ -55,7 +55,7 @@ def unusable(found: Survey, where: str) -> DataError:
     )
 
 
-def unwritable_classes(found: Survey) -> None:
+def refuse_unwritable_classes(found: Survey) -> None:
     """Raises DataError where a class's name has half of a surrogate pair, which JSON can spell and no file can hold."""
     for name, file in found.classes.items():
         try:
@@ -67,7 +67,7 @@ def unwritable_classes(found: Survey) -> None:
             ) from None
 
 
-def unknown_classes(found: Survey, classes: Mapping[str, int], path: Path | None) -> None:
+def refuse_unknown_classes(found: Survey, classes: Mapping[str, int], path: Path | None) -> None:
     """Raises DataError where a class is not among those of the label map at `path`."""
     unknown = sorted(set(found.classes) - set(classes))
     if unknown:
@@ -78,7 +78,7 @@ def unknown_classes(found: Survey, classes: Mapping[str, int], path: Path | None
         )
 
 
-def any_problem(found: Survey) -> None:
+def refuse_any_problem(found: Survey) -> None:
     """Raises DataError where there is any problem that is more than information, for --strict."""
     counted = {kind: count for kind, count in found.problems.items() if image_checks.CATALOGUE[kind].level != "info"}
     if counted:

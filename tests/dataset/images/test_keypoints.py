@@ -120,7 +120,7 @@ def test_points_turn_with_the_pixels(tmp_path: Path, orientation: int) -> None:
     checked, _ = image_checks.check_image(image, header, image_checks.Rules(fix_images=True))
     nose, tail = checked.image.objects[0].keypoints
     assert tail == points[1]
-    upright = repair.pixels((tmp_path / "a.png").read_bytes(), header, fixed=True)
+    upright = repair.decode_pixels((tmp_path / "a.png").read_bytes(), header, fixed=True)
     assert upright.getpixel((int(nose.x), int(nose.y))) == (255, 255, 255)
 
 
@@ -216,7 +216,7 @@ def test_objects_without_points_are_filled_up() -> None:
         ObjectAnnotation("cat", Box(0, 0, 1, 1)),
         ObjectAnnotation("cat", Box(0, 0, 1, 1), keypoints=(KeyPoint(1, 1, 2, "nose"),)),
     ]
-    assert keypoints.filled(objects[0].keypoints, ["nose"]) == (KeyPoint(0.0, 0.0, 0, "nose"),)
+    assert keypoints.fill_missing(objects[0].keypoints, ["nose"]) == (KeyPoint(0.0, 0.0, 0, "nose"),)
     assert b"nose" in keypoints.serialized(objects, 2, 2)
 
 

@@ -66,7 +66,7 @@ def test_a_bitmap_that_begins_nowhere_has_no_mask() -> None:
     Image.new("1", (3, 2), 1).save(stream, "PNG")
     data = base64.b64encode(zlib.compress(stream.getvalue())).decode()
     found = [
-        supervisely_shapes.outline({"bitmap": {"data": data, "origin": [left, 0]}}, (9, 9))
+        supervisely_shapes.parse_outline({"bitmap": {"data": data, "origin": [left, 0]}}, (9, 9))
         for left in (0, float("inf"), float("nan"), -1)
     ]
     assert [outline is not None for outline in found] == [True, False, False, False]

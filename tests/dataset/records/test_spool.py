@@ -26,7 +26,7 @@ def test_what_is_taken_of_each_piece_is_found_again(
     chunks: list[list[tuple[Image, bool]]],
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "spool"
-    with spool.created(path) as writer:
+    with spool.create_spool(path) as writer:
         for chunk in chunks:
             piece = Piece()
             for (kept, key, split, group, labels), _ in chunk:
@@ -35,7 +35,7 @@ def test_what_is_taken_of_each_piece_is_found_again(
     expected = [image for chunk in chunks for image, taken in chunk if taken]
     index, names = writer.index, sorted(writer.index.names)
     numbers_of = index.class_numbers()
-    with spool.opened(path) as reader:
+    with spool.open_spool(path) as reader:
         found = [
             (
                 reader.at(index.extent(position)),

@@ -8,9 +8,9 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from odtool.dataset.readers.common.annotation_files import LooksLike, find_annotation_files
-from odtool.dataset.readers.common.lookup import Found, Places, find_image, placed, sample
-from odtool.dataset.readers.common.source_folders import find_image_folders, nearest_first, split_of_file, walk
-from odtool.dataset.splits import split_of_name
+from odtool.dataset.readers.common.lookup import Found, Places, find_image, find_places, sample_names
+from odtool.dataset.readers.common.source_folders import find_file_split, find_image_folders, sort_nearest_first, walk
+from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
 
 
@@ -47,8 +47,8 @@ class Documents:
         """The problems and images of one of the documents, each image looked for on disk."""
         for kind, detail in listing.problems:
             yield Problem(kind, file, detail)
-        split = split_of_file(file, self.source)
-        places = self.places(file, sample([entry.names[0] for entry in listing.entries if entry.names]))
+        split = find_file_split(file, self.source)
+        places = self.places(file, sample_names([entry.names[0] for entry in listing.entries if entry.names]))
         for entry in listing.entries:
             found = locate(entry.names, places, within=self.source.root)
             if found.outside:
@@ -66,17 +66,17 @@ class Documents:
 
         `names` are some of those that it gives.
         """
-        split = split_of_name(file.stem)
-        nearest = nearest_first(self.images, file.parent, self.source, split)
+        split = parse_split(file.stem)
+        nearest = sort_nearest_first(self.images, file.parent, self.source, split)
         if self.source.images is not None:
-            return placed([], nearest, file.parent, self.source, split=split, names=names)
-        of_split = [folder for folder in self.images if split and split_of_name(folder.name) == split]
+            return find_places([], nearest, file.parent, self.source, split=split, names=names)
+        of_split = [folder for folder in self.images if split and parse_split(folder.name) == split]
         beside = [file.parent / "images", file.parent.parent / "images"]
         near = [file.parent, *(folder for folder in beside if folder.is_dir())]
-        return placed([*of_split, *near], nearest, file.parent, self.source, split=split, names=names)
+        return find_places([*of_split, *near], nearest, file.parent, self.source, split=split, names=names)
 
 
-def documents_of(source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike) -> Documents:
+def find_documents(source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike) -> Documents:
     """The file that the source is, or those in it with one of the endings (in lower case) that look right."""
     files = find_annotation_files(source, suffixes, looks_like)
     folders = [folder.path for folder in walk(source.images)] if source.images else find_image_folders(source)
@@ -95,7 +95,7 @@ def locate(names: Sequence[str], places: Places, *, within: Path) -> Found:
     return next(there, None) or next(iter(tried), None) or find_image("", places, within=within)
 
 
-def spellings(reference: str) -> tuple[str, ...]:
+def list_spellings(reference: str) -> tuple[str, ...]:
     """What the file behind a path or URL may be called: as written, without scheme and query, and unescaped."""
     plain = reference.strip()
     scheme, separator, rest = plain.partition("://")

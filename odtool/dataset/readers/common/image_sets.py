@@ -59,7 +59,7 @@ class ImageSets:
                 yield folder, name, split
 
 
-def found_in(folders: Sequence[Folder], kinds: Sequence[str] = tuple(_LISTS)) -> ImageSets | None:
+def find_image_sets(folders: Sequence[Folder], kinds: Sequence[str] = tuple(_LISTS)) -> ImageSets | None:
     """The lists in ImageSets/Main, else in ImageSets itself; those of single classes beside them are no splits."""
     lists = {kind: split for kind, split in _LISTS.items() if kind in kinds}
     splits: dict[Path, dict[str, str]] = {}
@@ -80,8 +80,8 @@ def found_in(folders: Sequence[Folder], kinds: Sequence[str] = tuple(_LISTS)) ->
             name: split
             for kind, split in lists.items()
             if kind in files and not (kind == "trainval" and "train" in files)
-            for line in parsing.lines_of(files[kind])
-            if (name := listed_name(line, known))
+            for line in parsing.read_lines(files[kind])
+            if (name := parse_listed_name(line, known))
         }
         if any(kind in files for kind in lists):
             splits[path.parent] = names
@@ -92,7 +92,7 @@ def _is_annotation(name: str) -> bool:
     return name.lower().endswith((".xml", ".txt"))
 
 
-def listed_name(line: str, known: Callable[[str], bool] = lambda _: False) -> str:
+def parse_listed_name(line: str, known: Callable[[str], bool] = lambda _: False) -> str:
     """'"a b" 1', 'a -1', 'a.jpg' and 'a' all name an image; a comment names none.
 
     Args:

@@ -26,8 +26,14 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common.image_names import is_here, meant, other_spellings, said, without_drive
-from odtool.dataset.readers.common.source_folders import split_within
+from odtool.dataset.readers.common.image_names import (
+    drop_drive,
+    find_declared_folders,
+    is_here,
+    list_declared_folders,
+    list_other_spellings,
+)
+from odtool.dataset.readers.common.source_folders import find_split
 from odtool.dataset.types import Match, Source
 
 _SPELT = tuple(spelt for extension in EXTENSIONS for spelt in (extension, extension.upper()))
@@ -63,7 +69,7 @@ class Places:
     @cached_property
     def close(self) -> frozenset[Path]:
         """What is near, and what lies below it."""
-        return _below(self.folders, self.near)
+        return _list_below(self.folders, self.near)
 
     @cached_property
     def nearest(self) -> Path | None:
@@ -77,7 +83,7 @@ class Places:
         return not image.is_relative_to(self.nearest) and image.parent.parent != self.nearest.parent
 
 
-def placed(
+def find_places(
     near: Iterable[Path],
     others: Sequence[Path],
     place: Path,
@@ -98,23 +104,25 @@ def placed(
     if source.images is not None and place.is_relative_to(root):
         root, place = source.images, source.images / place.relative_to(root)
         near += [place] if place.is_dir() else []
-    split = split or split_within(place, root)
-    found, closed = _holding(near, names)
+    split = split or find_split(place, root)
+    found, closed = _select_holding(near, names)
     if not found and split:
-        found, closed = _holding([folder for folder in others if split_within(folder, root) == split], names)
+        found, closed = _select_holding([folder for folder in others if find_split(folder, root) == split], names)
     if not found:
-        shared = {folder: _shared(folder, place) for folder in others}
+        shared = {folder: _count_shared(folder, place) for folder in others}
         most = max([len(root.parts), *shared.values()])
-        found, closed = _holding([folder for folder in others if shared[folder] == most > len(root.parts)], names)
+        found, closed = _select_holding(
+            [folder for folder in others if shared[folder] == most > len(root.parts)], names
+        )
     return Places(tuple(dict.fromkeys([*found, *near, *others])), tuple(found), closed, base, root)
 
 
-def sample(names: Sequence[str]) -> list[str]:
+def sample_names(names: Sequence[str]) -> list[str]:
     """Names from all parts of a list, enough to tell which folders hold its images."""
     return list(names[:: max(1, len(names) // _PROBES)])
 
 
-def _shared(one: Path, other: Path) -> int:
+def _count_shared(one: Path, other: Path) -> int:
     """Folders that both paths begin with."""
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one.parts, other.parts, strict=False))))
 
@@ -128,12 +136,12 @@ def holds_images(folder: Path) -> bool:
         return False
 
 
-def _holding(folders: Iterable[Path], names: Sequence[str] | None) -> tuple[list[Path], bool]:
+def _select_holding(folders: Iterable[Path], names: Sequence[str] | None) -> tuple[list[Path], bool]:
     """The folders with images, if these are of the names, and whether they are of at least half of them."""
     there = list(filter(holds_images, dict.fromkeys(folders)))[:_MOST_FOLDERS]
     if names is None:
         return there, True
-    count = len([name for name in names if _in(_last(name), there)])
+    count = len([name for name in names if _find_in(_get_last_part(name), there)])
     return there if count else [], 2 * count >= len(names)
 
 
@@ -158,17 +166,17 @@ def find_image(name: str, places: Places | Sequence[Path], *, within: Path) -> F
     Absolute paths, usually of another machine, are used only where they lead inside. The extension may be wrong.
     """
     if not isinstance(places, Places):
-        places = _unplaced(tuple(places))
+        places = _make_places(tuple(places))
     name = name.strip().replace("\\", "/")
-    found = _found(name, places, within)
+    found = _find(name, places, within)
     if not found.exists:
-        for other in other_spellings(name):
-            if (again := _found(other, places, within)).exists:
+        for other in list_other_spellings(name):
+            if (again := _find(other, places, within)).exists:
                 return again
     return found
 
 
-def find_own(name: str, file: Path, places: Places, *, within: Path, by_file: bool = False) -> Found:
+def find_own_image(name: str, file: Path, places: Places, *, within: Path, by_file: bool = False) -> Found:
     """The image of an annotation file that stands for one: the one that it names, else the one with its own name.
 
     Args:
@@ -179,14 +187,14 @@ def find_own(name: str, file: Path, places: Places, *, within: Path, by_file: bo
         found = found._replace(match="named")
     if found.exists and found.match == "named" and not (by_file and found.path.stem != file.stem):
         return found
-    own = find_beside(file, places)
+    own = find_file_image(file, places)
     if own.exists and (own.match == "named" or (found.match != "named" and (by_file or not found.exists))):
         other = PurePosixPath(name.replace("\\", "/")).stem != file.stem
         return own._replace(outside=found.outside, by_file=other or not by_file)
     return found
 
 
-def find_beside(file: Path, places: Places) -> Found:
+def find_file_image(file: Path, places: Places) -> Found:
     """The image that has the name of an annotation file, but for the extension."""
     path, match = _search(places, lambda folders: find_stem(file.stem, folders), "named")
     expected = (*places.folders, file.parent)[0] / f"{file.stem}.png"
@@ -194,53 +202,53 @@ def find_beside(file: Path, places: Places) -> Found:
 
 
 @lru_cache(maxsize=64)
-def _below(folders: tuple[Path, ...], near: tuple[Path, ...]) -> frozenset[Path]:
+def _list_below(folders: tuple[Path, ...], near: tuple[Path, ...]) -> frozenset[Path]:
     tops = set(near)
     return frozenset(folder for folder in folders if not tops.isdisjoint((folder, *folder.parents)))
 
 
 @lru_cache(maxsize=64)
-def _unplaced(folders: tuple[Path, ...]) -> Places:
+def _make_places(folders: tuple[Path, ...]) -> Places:
     return Places(folders)
 
 
-def _found(name: str, places: Places, within: Path) -> Found:
+def _find(name: str, places: Places, within: Path) -> Found:
     if "/" in name:
-        return _by_path(without_drive(name), places, within)
+        return _find_by_path(drop_drive(name), places, within)
     for folder in places.near:  # most images are here, and found before anything else is asked
         if _is_file(f"{folder}/{name}"):
             return Found(folder / name, True)
-    return _by_last_part(name, places, within)
+    return _find_by_last_part(name, places, within)
 
 
-def _by_path(plain: str, places: Places, within: Path) -> Found:
-    last = _last(plain)
-    parts = said(plain)
-    meant_here, whole = meant(places.folders, parts, places.root or within) if parts else ((), False)
+def _find_by_path(plain: str, places: Places, within: Path) -> Found:
+    last = _get_last_part(plain)
+    parts = list_declared_folders(plain)
+    meant_here, whole = find_declared_folders(places.folders, parts, places.root or within) if parts else ((), False)
     close = tuple(folder for folder in meant_here if folder in places.close)
     meant_here = close or meant_here
     absolute, outside = plain.startswith("/"), False
     bases = ((places.base,) if places.base else ()) + places.folders[:_MOST_FOLDERS]
-    for base, candidate in _as_given(plain, [*bases, *meant_here]):
-        if not _inside(candidate, within, places.folders):
+    for base, candidate in _resolve(plain, [*bases, *meant_here]):
+        if not _is_inside(candidate, within, places.folders):
             outside = outside or not absolute
         elif _is_file(candidate) and (absolute or not close or base == places.base or Path(candidate).parent in close):
             return Found(Path(candidate), True)
     if last in ("", ".", ".."):
         return Found(within / "(no name)", False, outside)
     if meant_here:
-        image = _in(last, meant_here)
+        image = _find_in(last, meant_here)
         match: Match = "named" if whole and not absolute else "namesake"
         return Found(image, True, outside, match=match) if image else Found(meant_here[0] / last, False, outside)
     if parts and not absolute and ".." not in plain.split("/") and is_here(plain.rpartition("/")[0], (within, *bases)):
         return Found(within / plain, False, outside)
-    return _by_last_part(last, places, within, "namesake" if parts else "named")._replace(outside=outside)
+    return _find_by_last_part(last, places, within, "namesake" if parts else "named")._replace(outside=outside)
 
 
-def _by_last_part(last: str, places: Places, within: Path, match: Match = "named") -> Found:
+def _find_by_last_part(last: str, places: Places, within: Path, match: Match = "named") -> Found:
     if last in ("", ".", ".."):
         return Found(within / "(no name)", False)
-    path, match = _search(places, lambda folders: _in(last, folders), match)
+    path, match = _search(places, lambda folders: _find_in(last, folders), match)
     return Found(path, True, match=match) if path else Found((*places.folders, within)[0] / last, False, match=match)
 
 
@@ -253,11 +261,11 @@ def _search(places: Places, look: Callable[[Sequence[Path]], Path | None], match
     return None, "named" if places.near and places.closed else "namesake"
 
 
-def _last(name: str) -> str:
+def _get_last_part(name: str) -> str:
     return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def _in(last: str, folders: Sequence[Path]) -> Path | None:
+def _find_in(last: str, folders: Sequence[Path]) -> Path | None:
     """The image of this name in one of the folders, else one with another extension."""
     for folder in folders:
         if _is_file(f"{folder}/{last}"):
@@ -267,7 +275,7 @@ def _in(last: str, folders: Sequence[Path]) -> Path | None:
 
 def find_stem(stem: str, folders: Sequence[Path]) -> Path | None:
     """The image with this name and any usual extension."""
-    names = [stem] if stem.isascii() else [stem, *other_spellings(stem)]
+    names = [stem] if stem.isascii() else [stem, *list_other_spellings(stem)]
     for spelt in names:
         for folder in folders:
             for extension in _SPELT:
@@ -279,7 +287,7 @@ def find_stem(stem: str, folders: Sequence[Path]) -> Path | None:
 # Text in place of Path objects from here on: all this is done for each image in several folders.
 
 
-def _as_given(name: str, bases: Sequence[Path]) -> Iterator[tuple[Path | None, str]]:
+def _resolve(name: str, bases: Sequence[Path]) -> Iterator[tuple[Path | None, str]]:
     if name.startswith("/"):
         yield None, os.path.normpath(name)
         return
@@ -287,7 +295,7 @@ def _as_given(name: str, bases: Sequence[Path]) -> Iterator[tuple[Path | None, s
         yield base, os.path.normpath(f"{base}/{name}")
 
 
-def _inside(path: str, within: Path, folders: Sequence[Path]) -> bool:
+def _is_inside(path: str, within: Path, folders: Sequence[Path]) -> bool:
     """Whether the path lies below the source or one of the image folders, by its spelling.
 
     Links within a source are the user's own and are followed.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.splits import split_of_name
+from odtool.dataset.splits import parse_split
 from odtool.dataset.types import Source
 
 _OURS = ({"dataset.json", "label_map.pbtxt"}, {"pipeline.config"}, {"predictions.json", "detections.jsonl"})
@@ -40,7 +40,7 @@ _remembered: ContextVar[dict[Path, tuple[Folder, ...]] | None] = ContextVar("rem
 
 
 @contextmanager
-def remembered() -> Iterator[None]:
+def remember_listings() -> Iterator[None]:
     """Within the outermost block a tree is listed once, however many walk it: every format's detector does."""
     if _remembered.get() is not None:
         yield
@@ -56,24 +56,24 @@ def walk(root: Path) -> Iterator[Folder]:
     """The folder and those below it, in a fixed order; hidden ones, records, runs and predictions are passed over."""
     known = _remembered.get()
     if known is None:
-        return _listed(root)
+        return _list_folders(root)
     if root not in known:
-        known[root] = tuple(_listed(root))
+        known[root] = tuple(_list_folders(root))
     return iter(known[root])
 
 
-def files_in(path: Path, *suffixes: str) -> list[Path]:
+def list_files(path: Path, *suffixes: str) -> list[Path]:
     """The file itself, whatever its ending; of a folder, the files in it and below it with one of these endings."""
     return [path] if path.is_file() else [file for folder in walk(path) for file in folder.ending(*suffixes)]
 
 
-def _listed(root: Path) -> Iterator[Folder]:
+def _list_folders(root: Path) -> Iterator[Folder]:
     within = os.path.realpath(root)
     linked: list[str] = []
     waiting = [str(root)]
     while waiting:
         path = waiting.pop()
-        if (entries := _entries(path)) is None:
+        if (entries := _scan(path)) is None:
             continue
         folders, files = entries
         if path != str(root) and _is_ours(path, files):
@@ -85,7 +85,7 @@ def _listed(root: Path) -> Iterator[Folder]:
         waiting += reversed(entered)
 
 
-def _entries(path: str) -> tuple[list[str], list[str]] | None:
+def _scan(path: str) -> tuple[list[str], list[str]] | None:
     """Folders and files in a folder; None where it cannot be looked into, which is passed over.
 
     Pipes, sockets and devices are neither: opening one may wait for ever. Links that lead nowhere are files, as
@@ -107,10 +107,12 @@ def _entries(path: str) -> tuple[list[str], list[str]] | None:
 def _is_ours(path: str, files: Sequence[str]) -> bool:
     names = set(files)
     marks = next((marks for marks in _OURS if marks <= names), None)
-    return marks is not None and ("dataset.json" not in marks or _SIGNED in parsing.ends(Path(path, "dataset.json")))
+    return marks is not None and (
+        "dataset.json" not in marks or _SIGNED in parsing.read_ends(Path(path, "dataset.json"))
+    )
 
 
-def passed_over(root: Path) -> Iterator[Path]:
+def find_skipped_folders(root: Path) -> Iterator[Path]:
     """Folders below the root that `walk` leaves out for what odtool or a training wrote into them."""
     for path, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -135,17 +137,17 @@ def _is_entered(path: str, root: str, linked: list[str]) -> bool:
     return True
 
 
-def image_folders(folders: Sequence[Folder]) -> list[Path]:
+def select_image_folders(folders: Sequence[Folder]) -> list[Path]:
     """Those of the folders that hold images."""
     return [folder.path for folder in folders if any(name.lower().endswith(EXTENSIONS) for name in folder.files)]
 
 
 def find_image_folders(source: Source) -> list[Path]:
     """The folders with images below --images, else below the source."""
-    return image_folders(list(walk(source.images or source.root)))
+    return select_image_folders(list(walk(source.images or source.root)))
 
 
-def nearest_first(folders: Sequence[Path], place: Path, source: Source, split: str | None = None) -> list[Path]:
+def sort_nearest_first(folders: Sequence[Path], place: Path, source: Source, split: str | None = None) -> list[Path]:
     """Folders of images, those first that go with a folder of annotations; equals keep their order.
 
     They are of its split, or of the one that is given; share more of its path, where --images stands for the source;
@@ -154,7 +156,7 @@ def nearest_first(folders: Sequence[Path], place: Path, source: Source, split: s
     root = source.root
     if source.images is not None and place.is_relative_to(root):
         root, place = source.images, source.images / place.relative_to(root)
-    split = split or split_within(place, root)
+    split = split or find_split(place, root)
     names = set(place.parts)
 
     def unlike(folder: Path) -> tuple[bool, int, int]:
@@ -163,24 +165,24 @@ def nearest_first(folders: Sequence[Path], place: Path, source: Source, split: s
             if one != other:
                 break
             shared += 1
-        return split is not None and split_within(folder, root) != split, -shared, -len(names & set(folder.parts))
+        return split is not None and find_split(folder, root) != split, -shared, -len(names & set(folder.parts))
 
     return sorted(folders, key=unlike)
 
 
-def split_within(folder: Path, root: Path) -> str | None:
+def find_split(folder: Path, root: Path) -> str | None:
     """The split of the innermost folder below the root whose name speaks of one."""
     parts = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
-    return next(filter(None, map(split_of_name, reversed(parts))), None)
+    return next(filter(None, map(parse_split, reversed(parts))), None)
 
 
-def split_of_file(file: Path, source: Source) -> str | None:
+def find_file_split(file: Path, source: Source) -> str | None:
     """By the file's name, else by the innermost folder that speaks of a split."""
     folders = file.relative_to(source.root).parent.parts
-    return next(filter(None, map(split_of_name, (file.name, *reversed(folders)))), None)
+    return next(filter(None, map(parse_split, (file.name, *reversed(folders)))), None)
 
 
-def steps_between(one: Path, two: Path) -> int:
+def count_steps(one: Path, two: Path) -> int:
     """Steps up and down from one folder to the other."""
     shared = 0
     for first, second in zip(one.parts, two.parts, strict=False):

@@ -28,12 +28,12 @@ def reporting_unlisted_images(read: Read) -> Read:
             listed = listed and not isinstance(item, Deferred)
             yield item
         if listed:
-            yield from _beside(named, source)
+            yield from _report_others(named, source)
 
     return reading
 
 
-def _beside(named: set[str], source: Source) -> Iterator[Problem]:
+def _report_others(named: set[str], source: Source) -> Iterator[Problem]:
     for folder in walk(source.images or source.root):
         others = [name for name in folder.files if name.lower().endswith(EXTENSIONS)]
         others = [name for name in others if f"{folder.path}/{name}" not in named]

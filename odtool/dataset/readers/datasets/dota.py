@@ -7,10 +7,10 @@ from pathlib import Path
 
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.lookup import Places, find_beside
-from odtool.dataset.readers.common.pairs import Pairs, pair, without_annotation
-from odtool.dataset.readers.common.shapes import envelope
-from odtool.dataset.readers.common.source_folders import Folder, split_within, walk
+from odtool.dataset.readers.common.lookup import Places, find_file_image
+from odtool.dataset.readers.common.pairs import Pairs, pair_files, report_unannotated
+from odtool.dataset.readers.common.shapes import enclose_points
+from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _SAMPLES = 5
@@ -28,14 +28,14 @@ def looks_like(path: Path) -> bool:
     """Headers and nothing more are an image without objects, so they are enough."""
     if path.suffix.lower() != ".txt":
         return False
-    lines = [line.strip() for line in rows.opening(path) if line.strip()]
+    lines = [line.strip() for line in rows.read_opening(path) if line.strip()]
     if lines and lines[0].lower().startswith(_HEADERS):
         return True
-    fields = _fields(lines[0]) if lines else None
+    fields = _parse_fields(lines[0]) if lines else None
     return fields is not None and not rows.is_number(fields[1].split()[0])
 
 
-def _fields(line: str) -> tuple[list[float], str, bool] | None:
+def _parse_fields(line: str) -> tuple[list[float], str, bool] | None:
     """Corners, class and whether it is difficult; None where the line is none of DOTA's."""
     words = (line.replace(",", " ") if line.count(",") >= _CORNERS else line).split()
     try:
@@ -55,30 +55,30 @@ def read(source: Source) -> Iterator[Finding]:
     else:
         labelled = sorted((folder for folder in walk(source.root) if _has_labels(folder)), key=_rank)
         folders = {folder.path: folder.ending(".txt") for folder in labelled}
-    pairs = pair(sorted(file for files in folders.values() for file in files), source, ["images", "image"])
-    again = _again(folders, pairs, source)
+    pairs = pair_files(sorted(file for files in folders.values() for file in files), source, ["images", "image"])
+    again = _find_repeated(folders, pairs, source)
     for place, files in again.items():
         yield Problem("file_skipped", place, f"another file has the image of {len(files)} of these")
     for place, labels in pairs.files.items():
-        split = split_within(place, source.root)
+        split = find_split(place, source.root)
         for file in labels:
             if file not in again.get(place, ()):
                 yield Deferred(parse_file, (file, split, pairs.places[place]))
     if source.path.is_dir():
-        yield from without_annotation(pairs)
+        yield from report_unannotated(pairs)
 
 
-def _again(folders: Mapping[Path, Sequence[Path]], pairs: Pairs, source: Source) -> dict[Path, set[Path]]:
+def _find_repeated(folders: Mapping[Path, Sequence[Path]], pairs: Pairs, source: Source) -> dict[Path, set[Path]]:
     """By folder, the files of which another has the name, and the image, in a folder that comes before."""
     first: dict[tuple[str | None, str], list[Path]] = {}
     again: dict[Path, set[Path]] = {}
     for folder, files in folders.items():
-        split = split_within(folder, source.root)
+        split = find_split(folder, source.root)
         for file in files:
             namesakes = first.setdefault((split, file.stem), [])
-            image = _image(file, pairs.places[folder]) if namesakes else None
+            image = _find_image(file, pairs.places[folder]) if namesakes else None
             # Without an image nothing tells them apart.
-            if namesakes and image in (None, *(_image(file, pairs.places[one]) for one in namesakes)):
+            if namesakes and image in (None, *(_find_image(file, pairs.places[one]) for one in namesakes)):
                 again.setdefault(folder, set()).add(file)
             else:
                 namesakes.append(folder)
@@ -96,15 +96,15 @@ def _rank(folder: Folder) -> tuple[bool, list[int], str]:
     return "hbb" in name.lower(), [-ord(letter) for letter in version] or [0], name
 
 
-def _image(file: Path, places: Places) -> Path | None:
-    found = find_beside(file, places)
+def _find_image(file: Path, places: Places) -> Path | None:
+    found = find_file_image(file, places)
     return found.path if found.exists else None
 
 
 def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage]:
     """One text file, its image looked for in `places`."""
     objects = parse(parsing.read_bytes(path), path)
-    found = find_beside(path, places)
+    found = find_file_image(path, places)
     yield AnnotatedImage(found.path, path, objects, split=split, match=found.match)
 
 
@@ -115,13 +115,13 @@ def parse(data: bytes, path: Path) -> tuple[ObjectAnnotation, ...]:
         DataError: a line is neither a header nor eight numbers and a class.
     """
     objects = []
-    for number, line in enumerate(parsing.text_of(data, path).splitlines(), start=1):
+    for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
         if not line.strip() or line.strip().lower().startswith(_HEADERS):
             continue
-        fields = _fields(line)
+        fields = _parse_fields(line)
         if fields is None:
-            raise parsing.broken(path, number, f"not eight numbers and a class, as DOTA has it: '{line[:60]}'")
+            raise parsing.line_error(path, number, f"not eight numbers and a class, as DOTA has it: '{line[:60]}'")
         corners, label, difficult = fields
-        box = envelope(zip(corners[0::2], corners[1::2], strict=True))
+        box = enclose_points(zip(corners[0::2], corners[1::2], strict=True))
         objects.append(ObjectAnnotation(label, box, difficult=difficult))
     return tuple(objects)

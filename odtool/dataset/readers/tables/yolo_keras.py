@@ -9,9 +9,15 @@ from pathlib import Path
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
-from odtool.dataset.readers.common.lookup import find_image, placed, sample
-from odtool.dataset.readers.common.source_folders import Folder, find_image_folders, nearest_first, steps_between, walk
-from odtool.dataset.splits import split_of_name
+from odtool.dataset.readers.common.lookup import find_image, find_places, sample_names
+from odtool.dataset.readers.common.source_folders import (
+    Folder,
+    count_steps,
+    find_image_folders,
+    sort_nearest_first,
+    walk,
+)
+from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
 
@@ -32,11 +38,11 @@ def _looks_like(path: Path) -> bool:
     """Some of the first lines have boxes; images without any are a path alone."""
     if path.suffix.lower() != ".txt" or _LIST.search(path.name):
         return False
-    lines = [_words(line) for line in rows.opening(path) if line.strip()]
+    lines = [_split_line(line) for line in rows.read_opening(path) if line.strip()]
     return bool(lines) and any(boxes and name.lower().endswith(EXTENSIONS) for name, boxes in lines)
 
 
-def _words(line: str) -> tuple[str, list[str]]:
+def _split_line(line: str) -> tuple[str, list[str]]:
     """Path, which may have blanks in it, and boxes."""
     name, boxes = line.strip(), list[str]()
     while True:
@@ -57,16 +63,16 @@ def read(source: Source) -> Iterator[Finding]:
     files = find_annotation_files(source, ".txt", _looks_like)
     with_images = find_image_folders(source)
     for file in files:
-        listed = _list_for(file, folders, source)
-        names = parsing.numbered_names(listed)
-        split = (split_of_name(file.stem) or split_of_name(file.parent.name)) if len(files) > 1 else None
-        nearest = nearest_first(with_images, file.parent, source, split)
+        listed = _find_class_list(file, folders, source)
+        names = parsing.read_class_names(listed)
+        split = (parse_split(file.stem) or parse_split(file.parent.name)) if len(files) > 1 else None
+        nearest = sort_nearest_first(with_images, file.parent, source, split)
         near = [] if source.images else [file.parent, file.parent / "images"]
-        first = sample([_words(line)[0] for line in rows.opening(file) if line.strip()])
+        first = sample_names([_split_line(line)[0] for line in rows.read_opening(file) if line.strip()])
         others = [*nearest, source.images] if source.images else [source.root, *nearest]
-        places = placed(near, others, file.parent, source, split=split, names=first)
+        places = find_places(near, others, file.parent, source, split=split, names=first)
         with open(file, "rb") as stream:
-            for number, line in rows.numbered(stream, file):
+            for number, line in rows.number_lines(stream, file):
                 name, objects = parse(line, file, number, names, listed)
                 found = find_image(name, places, within=source.root)
                 if found.outside:
@@ -74,10 +80,10 @@ def read(source: Source) -> Iterator[Finding]:
                 yield AnnotatedImage(found.path, file, objects, split=split, match=found.match)
 
 
-def _list_for(file: Path, folders: Sequence[Folder], source: Source) -> Path:
+def _find_class_list(file: Path, folders: Sequence[Folder], source: Source) -> Path:
     """The list of classes in the file's folder, or in the nearest one to it."""
-    above = [] if source.path.is_dir() else [Folder(file.parent.parent, _file_names(file.parent.parent))]
-    near = sorted([*folders, *above], key=lambda folder: steps_between(folder.path, file.parent))
+    above = [] if source.path.is_dir() else [Folder(file.parent.parent, _list_file_names(file.parent.parent))]
+    near = sorted([*folders, *above], key=lambda folder: count_steps(folder.path, file.parent))
     for folder in near:
         for name in folder.files:
             if _LIST.search(name):
@@ -85,7 +91,7 @@ def _list_for(file: Path, folders: Sequence[Folder], source: Source) -> Path:
     raise DataError(f"{file}: no list of its classes beside it", "Write classes.txt, one name a line, in their order.")
 
 
-def _file_names(folder: Path) -> tuple[str, ...]:
+def _list_file_names(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(path.name for path in folder.iterdir() if path.is_file()))
 
 
@@ -97,15 +103,15 @@ def parse(
     Raises:
         DataError: what follows the image's name is no box, or its class has no name.
     """
-    name, boxes = _words(line)
+    name, boxes = _split_line(line)
     if not name.lower().endswith(EXTENSIONS):
-        raise parsing.broken(path, number, f"not an image and boxes as x1,y1,x2,y2,class: '{name[-60:]}'")
+        raise parsing.line_error(path, number, f"not an image and boxes as x1,y1,x2,y2,class: '{name[-60:]}'")
     objects = []
     for word in boxes:
         *corners, index = (float(value) for value in word.split(","))
         label = names.get(int(index)) if index < len(names) else None
         if not label:
-            raise parsing.broken(
+            raise parsing.line_error(
                 path, number, f"class {word.rpartition(',')[2]} has no name in {listed}", "Add the missing names to it."
             )
         objects.append(ObjectAnnotation(label, Box(*corners)))

@@ -9,8 +9,8 @@ from typing import Any
 
 from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, spellings
-from odtool.dataset.readers.common.shapes import unit_of
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, find_documents, list_spellings
+from odtool.dataset.readers.common.shapes import guess_unit
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 
 _TOOL = "Create ML"
@@ -42,7 +42,7 @@ def _looks_like(path: Path) -> bool:
     """
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.ends(path)
+    text = parsing.read_ends(path)
     listed = text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"["
     named = listed or any(f'"{key}"'.encode() in text for key in _IMAGE_KEYS)
     return named and b'"coordinates"' in text and any(f'"{key}"'.encode() in text for key in _LIST_KEYS)
@@ -50,7 +50,7 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the files."""
-    found = documents_of(source, ".json", _looks_like)
+    found = find_documents(source, ".json", _looks_like)
     for file in found.files:
         yield from found.findings(file, parse(parsing.read_bytes(file), file))
 
@@ -63,20 +63,20 @@ def parse(data: bytes, path: Path) -> Listing:
     Raises:
         DataError: it is not JSON, or not as Create ML has it.
     """
-    document = parsing.json_of(data, path)
+    document = parsing.parse_json(data, path)
     if isinstance(document, dict) and any(key in document for key in _LIST_KEYS):
         document = [document]
     if not isinstance(document, list):
-        raise parsing.unexpected(_TOOL, path, "is no list of images")
+        raise parsing.unexpected_json(_TOOL, path, "is no list of images")
     problems: list[tuple[str, str]] = []
-    images = [_image(item, number, path, problems) for number, item in enumerate(document, start=1)]
+    images = [_parse_image(item, number, path, problems) for number, item in enumerate(document, start=1)]
     sides = [item.sides for _, items in images for item in items]
-    unit = unit_of(map(max, sides))
-    centred = _centred(sides, problems)
+    unit = guess_unit(map(max, sides))
+    centred = _are_centred(sides, problems)
     entries = (
         ImageEntry(
-            spellings(name) or (name,),
-            tuple(ObjectAnnotation(item.label, _box(item.sides, centred=centred)) for item in items),
+            list_spellings(name) or (name,),
+            tuple(ObjectAnnotation(item.label, _make_box(item.sides, centred=centred)) for item in items),
             unit=unit,
         )
         for name, items in images
@@ -84,7 +84,7 @@ def parse(data: bytes, path: Path) -> Listing:
     return Listing(tuple(entries), tuple(problems))
 
 
-def _centred(sides: list[tuple[float, ...]], problems: list[tuple[str, str]]) -> bool:
+def _are_centred(sides: list[tuple[float, ...]], problems: list[tuple[str, str]]) -> bool:
     impossible = sum(x < width / 2 * 0.99 or y < height / 2 * 0.99 for x, y, width, height in sides)
     corners = impossible > max(1, len(sides) * _SHARE) and all(x >= 0 and y >= 0 for x, y, _, _ in sides)
     if corners:
@@ -93,22 +93,22 @@ def _centred(sides: list[tuple[float, ...]], problems: list[tuple[str, str]]) ->
     return not corners
 
 
-def _box(sides: tuple[float, ...], *, centred: bool) -> Box:
+def _make_box(sides: tuple[float, ...], *, centred: bool) -> Box:
     x, y, width, height = sides
     left, top = (x - width / 2, y - height / 2) if centred else (x, y)
     return Box(left, top, left + width, top + height)
 
 
-def _image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> tuple[str, list[_Item]]:
+def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> tuple[str, list[_Item]]:
     name = next((item[key] for key in _IMAGE_KEYS if key in item), None) if isinstance(item, dict) else None
     if not isinstance(name, str) or not name.strip():
-        raise parsing.unexpected(_TOOL, path, f"image {number} has no name under 'image'")
+        raise parsing.unexpected_json(_TOOL, path, f"image {number} has no name under 'image'")
     listed = next((item[key] for key in _LIST_KEYS if key in item), None) or []
     if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-        raise parsing.unexpected(_TOOL, path, f"{name}: annotations is no list of objects")
+        raise parsing.unexpected_json(_TOOL, path, f"{name}: annotations is no list of objects")
     found = []
     for position, one in enumerate(listed, start=1):
-        label, sides = one.get("label"), values.fields(one.get("coordinates"), *_SIDES)
+        label, sides = one.get("label"), values.parse_fields(one.get("coordinates"), *_SIDES)
         where = f"{name}: annotation {position}"
         if sides is None:
             problems.append(("box_missing", f"{where} has no coordinates x, y, width and height"))

@@ -12,9 +12,9 @@ from typing import Any
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.lookup import Places, find_own
+from odtool.dataset.readers.common.lookup import Places, find_own_image
 from odtool.dataset.readers.common.pairs import defer_pairs
-from odtool.dataset.readers.common.shapes import around, ellipse, envelope
+from odtool.dataset.readers.common.shapes import enclose_boxes, enclose_ellipse, enclose_points
 from odtool.dataset.readers.common.source_folders import walk
 from odtool.dataset.types import (
     AnnotatedImage,
@@ -71,7 +71,7 @@ def _looks_like(path: Path) -> bool:
     """An embedded image may stand before the path, which is why the size at the file's end will do as well."""
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.ends(path)
+    text = parsing.read_ends(path)
     return b'"shapes"' in text and (b'"imagePath"' in text or b'"imageHeight"' in text)
 
 
@@ -94,11 +94,11 @@ def parse_file(
     parsed = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
     for kind, detail in parsed.problems:
         yield Problem(kind, path, detail)
-    found = find_own(parsed.image, path, places, within=root)
+    found = find_own_image(parsed.image, path, places, within=root)
     if found.outside:
         yield Problem("path_outside", path, f"'{parsed.image}' leads outside {root}")
     if parsed.embedded and not (found.exists and found.match == "named"):
-        yield _from_within(path, parsed, split, root)
+        yield _use_embedded_image(path, parsed, split, root)
         return
     if not found.exists:
         yield Problem("image_missing", path, f"no such image '{parsed.image}'")
@@ -108,7 +108,7 @@ def parse_file(
     yield AnnotatedImage(found.path, path, parsed.objects, split=split, declared_size=parsed.size, match=found.match)
 
 
-def _from_within(path: Path, parsed: LabelmeFile, split: str | None, root: Path) -> AnnotatedImage:
+def _use_embedded_image(path: Path, parsed: LabelmeFile, split: str | None, root: Path) -> AnnotatedImage:
     """The image that the annotation file holds itself, as labelme has it unless told not to."""
     name = PurePosixPath(parsed.image.replace("\\", "/")).name or f"{path.stem}.jpg"
     offset, length = parsed.embedded or (0, 0)
@@ -131,37 +131,37 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeFil
     Raises:
         DataError: it is not JSON, or what is in it contradicts the format.
     """
-    document = parsing.json_of(data, path)
+    document = parsing.parse_json(data, path)
     drawn = document.get("shapes") if isinstance(document, dict) else None
     if not isinstance(drawn, list):
-        raise parsing.unexpected(_TOOL, path, "has no list 'shapes'")
+        raise parsing.unexpected_json(_TOOL, path, "has no list 'shapes'")
     problems: list[tuple[str, str]] = []
-    image, size = document.get("imagePath"), values.size(document.get("imageWidth"), document.get("imageHeight"))
-    found = [_shape(shape, f"shapes[{number}]", path, problems) for number, shape in enumerate(drawn)]
+    image, size = document.get("imagePath"), values.parse_size(document.get("imageWidth"), document.get("imageHeight"))
+    found = [_parse_shape(shape, f"shapes[{number}]", path, problems) for number, shape in enumerate(drawn)]
     if with_outlines:
         found = [
-            made and replace(made, outline=_outline(made, shape, size))
+            made and replace(made, outline=_parse_outline(made, shape, size))
             for made, shape in zip(found, drawn, strict=True)
         ]
     return LabelmeFile(
         image if isinstance(image, str) else "",
         size,
-        tuple(_objects([shape for shape in found if shape is not None], problems)),
+        tuple(_join_shapes([shape for shape in found if shape is not None], problems)),
         tuple(problems),
-        _embedded(document.get("imageData"), data),
+        _find_embedded_image(document.get("imageData"), data),
     )
 
 
-def _embedded(text: Any, data: bytes) -> tuple[int, int] | None:
+def _find_embedded_image(text: Any, data: bytes) -> tuple[int, int] | None:
     if not isinstance(text, str) or not text.isascii() or not text:
         return None
     place = data.find(text.encode("ascii"))
     return (place, len(text)) if place >= 0 else None
 
 
-def _shape(shape: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> _Shape | None:
+def _parse_shape(shape: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> _Shape | None:
     if not isinstance(shape, dict):
-        raise parsing.unexpected(_TOOL, path, f"{where} is not an object")
+        raise parsing.unexpected_json(_TOOL, path, f"{where} is not an object")
     kind = shape.get("shape_type") or "polygon"
     if str(kind) not in _AREAS:
         problems.append(("shape_skipped", f"{where} is a {str(kind)[:40]}"))
@@ -170,14 +170,14 @@ def _shape(shape: Any, where: str, path: Path, problems: list[tuple[str, str]]) 
     if not isinstance(label, str | int) or not str(label).strip():
         problems.append(("label_missing", f"{where} has no label"))
         return None
-    points = _points(shape.get("points"), where, path)
+    points = _parse_points(shape.get("points"), where, path)
     if len(points) < _AREAS[kind]:
         problems.append(("box_missing", f"{where} ({label}) is a {kind} with {len(points)} points"))
         return None
     group = shape.get("group_id")
     return _Shape(
         str(label).strip(),
-        _box(points, kind),
+        _make_box(points, kind),
         shape.get("difficult") is True,
         group if isinstance(group, int | str) else None,
         points,
@@ -185,41 +185,41 @@ def _shape(shape: Any, where: str, path: Path, problems: list[tuple[str, str]]) 
     )
 
 
-def _outline(made: _Shape, shape: dict[str, Any], size: tuple[int, int] | None) -> Outline | None:
+def _parse_outline(made: _Shape, shape: dict[str, Any], size: tuple[int, int] | None) -> Outline | None:
     """The mask of a polygon; or a mask itself, which is a PNG that lies between its two points."""
     if made.kind in ("polygon", "rotation"):
-        return masks.polygon(made.points)
+        return masks.make_polygon(made.points)
     if made.kind != "mask" or size is None or not isinstance(shape.get("mask"), str):
         return None
     try:
-        mask = masks.from_png(base64.b64decode(shape["mask"]))
+        mask = masks.decode_png(base64.b64decode(shape["mask"]))
     except ValueError:
         return None
     corner = (made.box.xmin, made.box.ymin)
     if mask is None or not all(0 <= number < 1e9 for number in corner):
         return None
-    return masks.pasted(mask, (round(corner[0]), round(corner[1])), size)
+    return masks.paste_mask(mask, (round(corner[0]), round(corner[1])), size)
 
 
-def _box(points: list[tuple[float, float]], kind: str) -> Box:
+def _make_box(points: list[tuple[float, float]], kind: str) -> Box:
     """A rectangle's corners stand in the order of drawing; a circle is its centre and a point of its edge."""
     if kind != "circle":
-        return envelope(points)
+        return enclose_points(points)
     radius = math.dist(points[0], points[1])
-    return ellipse(points[0], (radius, radius))
+    return enclose_ellipse(points[0], (radius, radius))
 
 
-def _points(value: Any, where: str, path: Path) -> list[tuple[float, float]]:
+def _parse_points(value: Any, where: str, path: Path) -> list[tuple[float, float]]:
     points = []
     for point in value if isinstance(value, list) else []:
-        found = values.numbers(point, 2)
+        found = values.parse_numbers(point, 2)
         if found is None:
-            raise parsing.unexpected(_TOOL, path, f"{where}: a point is not two numbers: {str(point)[:60]}")
+            raise parsing.unexpected_json(_TOOL, path, f"{where}: a point is not two numbers: {str(point)[:60]}")
         points.append((found[0], found[1]))
     return points
 
 
-def _objects(drawn: list[_Shape], problems: list[tuple[str, str]]) -> Iterator[ObjectAnnotation]:
+def _join_shapes(drawn: list[_Shape], problems: list[tuple[str, str]]) -> Iterator[ObjectAnnotation]:
     """One object a shape, or a group of outlines with the same label, as labelme's own converter to masks has it."""
     groups: dict[tuple[str, Any], list[_Shape]] = {}
     for number, shape in enumerate(drawn):
@@ -229,6 +229,6 @@ def _objects(drawn: list[_Shape], problems: list[tuple[str, str]]) -> Iterator[O
     for (label, _), parts in groups.items():
         if len(parts) > 1:
             problems.append(("shapes_joined", f"{len(parts)} outlines of '{label}' with group_id {parts[0].group}"))
-        box = around(part.box for part in parts)
-        outline = parts[0].outline if len(parts) == 1 else masks.together([part.outline for part in parts])
+        box = enclose_boxes(part.box for part in parts)
+        outline = parts[0].outline if len(parts) == 1 else masks.join_outlines([part.outline for part in parts])
         yield ObjectAnnotation(label, box, difficult=any(part.difficult for part in parts), outline=outline)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from odtool.dataset.readers.common.image_sets import ImageSets, found_in, listed_name
+from odtool.dataset.readers.common.image_sets import ImageSets, find_image_sets, parse_listed_name
 from odtool.dataset.readers.common.source_folders import walk
 
 
@@ -15,7 +15,7 @@ def lists(root: Path, **names: str) -> ImageSets | None:
         file = root / f"{path.replace('__', '/')}.txt"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    return found_in(list(walk(root)))
+    return find_image_sets(list(walk(root)))
 
 
 def test_each_year_has_its_own_lists_though_names_are_the_same(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_lists_of_single_classes_are_no_splits(tmp_path: Path) -> None:
     [('"a b" 1', "a b"), ("a -1", "a"), ("x/a.jpg", "x/a"), ("a.xml", "a"), ("x\\a", "x/a"), ("# a", ""), ("", "")],
 )
 def test_what_a_line_names(line: str, name: str) -> None:
-    assert listed_name(line) == name
+    assert parse_listed_name(line) == name
 
 
 def test_a_name_that_ends_as_a_flag_does_is_kept_where_a_file_has_it(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ TEXT = (
 
 def parse(text: str | bytes) -> list[wider_face.WiderImage]:
     data = text if isinstance(text, bytes) else text.encode()
-    return list(wider_face.parse(rows.numbered(io.BytesIO(data), PATH), PATH))
+    return list(wider_face.parse(rows.number_lines(io.BytesIO(data), PATH), PATH))
 
 
 def test_images_are_followed_by_a_count_and_as_many_faces() -> None:

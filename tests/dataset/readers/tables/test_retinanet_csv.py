@@ -22,7 +22,7 @@ TEXT = "a.jpg,1,2,30,40,cat\nb.jpg,,,,,\na.jpg,5,6,7.5,8,dog\n"
 
 
 def parse(data: bytes, classes: set[str] | None = None) -> list[tuple[ObjectAnnotation, ...]]:
-    groups = rows.grouped(io.BytesIO(data), PATH, header=False)
+    groups = rows.group_rows(io.BytesIO(data), PATH, header=False)
     return [retinanet_csv.parse(group, PATH, classes, Path("classes.csv")) for group in groups]
 
 

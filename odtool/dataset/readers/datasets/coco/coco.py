@@ -7,10 +7,10 @@ from pathlib import Path
 
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.annotation_files import find_annotation_files
-from odtool.dataset.readers.common.lookup import Places, find_image, placed, sample
-from odtool.dataset.readers.common.source_folders import image_folders, nearest_first, split_of_file, walk
+from odtool.dataset.readers.common.lookup import Places, find_image, find_places, sample_names
+from odtool.dataset.readers.common.source_folders import find_file_split, select_image_folders, sort_nearest_first, walk
 from odtool.dataset.readers.datasets.coco.coco_document import CocoFile, parse
-from odtool.dataset.splits import split_of_name
+from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 from odtool.errors import DataError
 
@@ -29,19 +29,19 @@ def detect(path: Path) -> str | None:
     files = [file for folder in walk(path) for file in folder.ending(".json") if _looks_like(file)]
     if not files:
         return None
-    return f"{len(files)} JSON with images and annotations, such as {min(files, key=_kind)}"
+    return f"{len(files)} JSON with images and annotations, such as {min(files, key=_rank_kind)}"
 
 
 def _looks_like(path: Path) -> bool:
     """`images` with one of the other two; a file cut short, which has lost those, opens with `images` at least."""
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.ends(path)
+    text = parsing.read_ends(path)
     found = [key in text for key in _KEYS]
     hidden = any(found) or b'"info"' in text or b'"licenses"' in text
     if hidden and not (found[0] and any(found[1:])) and text.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
         # Long lists hide keys in the middle: LVIS has its images between annotations and categories.
-        found = parsing.contains(path, _KEYS)
+        found = parsing.find_words(path, _KEYS)
     opening = text[:200].replace(b" ", b"").replace(b"\n", b"").lstrip(b"\xef\xbb\xbf")
     return (found[0] and any(found[1:])) or opening.startswith(b'{"images":[')
 
@@ -52,18 +52,20 @@ def read(source: Source) -> Iterator[Finding]:
     Raises:
         DataError: a file is broken, or none of them has boxes.
     """
-    with_images = image_folders(list(walk(source.root)))
+    with_images = select_image_folders(list(walk(source.root)))
     files = find_annotation_files(source, ".json", _looks_like)
-    chosen = _chosen(files, source)
-    splits = {split_of_file(file, source) for file in chosen}
+    chosen = _choose_files(files, source)
+    splits = {find_file_split(file, source) for file in chosen}
     reasons = []
-    skipped = {file: better for file in files if file not in chosen and (better := _namesake(file, chosen, source))}
+    skipped = {
+        file: better for file in files if file not in chosen and (better := _find_substitute(file, chosen, source))
+    }
     compared = (len(splits) > 1 and None in splits) or len(chosen) + len(skipped) < len(files)
     used: set[str] = set()
     unused: set[str] = set()
     met: set[Path] = set()
     # A file for all beside those of the splits mostly says the same again, as does one of another kind.
-    for file in sorted(files, key=lambda file: (file not in chosen, split_of_file(file, source) is None)):
+    for file in sorted(files, key=lambda file: (file not in chosen, find_file_split(file, source) is None)):
         if file in skipped:
             yield Problem("file_skipped", file, f"{skipped[file].name} is read in its place")
             continue
@@ -72,11 +74,11 @@ def read(source: Source) -> Iterator[Finding]:
             reasons.append(f"{file.name} {parsed.skip}")
             yield Problem("file_skipped", file, parsed.skip)
             continue
-        found: Iterable[Finding] = _findings(parsed, file, source, with_images, alone=len(files) == 1)
+        found: Iterable[Finding] = _read_images(parsed, file, source, with_images, alone=len(files) == 1)
         if compared:
             found = list(found)
             images = {item.path for item in found if isinstance(item, AnnotatedImage)}
-            if (split_of_file(file, source) is None or file not in chosen) and images <= met:
+            if (find_file_split(file, source) is None or file not in chosen) and images <= met:
                 where = "the files of the splits" if file in chosen else "the files read before it"
                 yield Problem("file_skipped", file, f"its images are in {where}")
                 continue
@@ -92,11 +94,11 @@ def read(source: Source) -> Iterator[Finding]:
         raise DataError(f"{source.path}: no bounding boxes: {'; '.join(reasons)}", "Name a COCO file with boxes.")
 
 
-def _findings(
+def _read_images(
     parsed: CocoFile, file: Path, source: Source, with_images: list[Path], *, alone: bool
 ) -> Iterator[Finding]:
-    places = _places(file, source, with_images, sample([image.file_name for image in parsed.images]))
-    split = split_of_file(file, source)
+    places = _find_places(file, source, with_images, sample_names([image.file_name for image in parsed.images]))
+    split = find_file_split(file, source)
     for kind, detail in parsed.problems:
         yield Problem(kind, file, detail)
     for image in parsed.images:
@@ -116,7 +118,7 @@ def _findings(
         )
 
 
-def _kind(file: Path, *, pointed: bool = False) -> int:
+def _rank_kind(file: Path, *, pointed: bool = False) -> int:
     """Position in _RANKS; before them where key points are asked for and it has some."""
     name = file.stem.lower()
     if pointed and name.startswith(_POINTED):
@@ -124,16 +126,16 @@ def _kind(file: Path, *, pointed: bool = False) -> int:
     return next((rank for rank, kind in enumerate(_RANKS) if kind and name.startswith(kind)), _RANKS.index(""))
 
 
-def _chosen(files: list[Path], source: Source) -> list[Path]:
+def _choose_files(files: list[Path], source: Source) -> list[Path]:
     """For each split the files of the best kind."""
     best: dict[str | None, int] = {}
     for file in files:
-        split = split_of_file(file, source)
-        best[split] = min(_kind(file, pointed=source.keypoints), best.get(split, len(_RANKS)))
-    return [file for file in files if _kind(file, pointed=source.keypoints) == best[split_of_file(file, source)]]
+        split = find_file_split(file, source)
+        best[split] = min(_rank_kind(file, pointed=source.keypoints), best.get(split, len(_RANKS)))
+    return [file for file in files if _rank_kind(file, pointed=source.keypoints) == best[find_file_split(file, source)]]
 
 
-def _namesake(file: Path, chosen: list[Path], source: Source) -> Path | None:
+def _find_substitute(file: Path, chosen: list[Path], source: Source) -> Path | None:
     """The chosen file beside one that is about the same images, as COCO's own names say: instances_train, stuff_train.
 
     Where there is none, only what is in the files tells.
@@ -141,27 +143,29 @@ def _namesake(file: Path, chosen: list[Path], source: Source) -> Path | None:
     beside = [
         other
         for other in chosen
-        if other.parent == file.parent and split_of_file(other, source) == split_of_file(file, source)
+        if other.parent == file.parent and find_file_split(other, source) == find_file_split(file, source)
     ]
-    return next((other for other in beside if _subject(other) == _subject(file)), None)
+    return next((other for other in beside if _parse_subject(other) == _parse_subject(file)), None)
 
 
-def _subject(file: Path) -> str:
+def _parse_subject(file: Path) -> str:
     """What follows the kind in a file's name."""
     name = file.stem.lower()
     return next((name.removeprefix(kind) for kind in _RANKS if kind and name.startswith(kind)), f"?{name}")
 
 
-def _places(file: Path, source: Source, with_images: list[Path], names: list[str]) -> Places:
+def _find_places(file: Path, source: Source, with_images: list[Path], names: list[str]) -> Places:
     """Where the images of a file may lie, the likeliest first: folders named for its split before the others."""
     if source.images is not None:
         base = source.images
-        folders = nearest_first([folder.path for folder in walk(base)], file.parent, source, split_of_name(file.stem))
+        folders = sort_nearest_first(
+            [folder.path for folder in walk(base)], file.parent, source, parse_split(file.stem)
+        )
     else:
-        base, folders = file.parent, nearest_first(with_images, file.parent, source)
-    split = split_of_name(file.stem)
+        base, folders = file.parent, sort_nearest_first(with_images, file.parent, source)
+    split = parse_split(file.stem)
     named = [folder for folder in folders if folder.name.startswith(file.stem.partition("_")[2] or "\0")]
-    of_split = [folder for folder in folders if split and split_of_name(folder.name) == split]
+    of_split = [folder for folder in folders if split and parse_split(folder.name) == split]
     near = [base, base / "images", base.parent / "images", base.parent] if source.images is None else [base]
     near = [place for place in near if place.is_relative_to(source.root) or source.images or place.name == "images"]
     near = [place for place in near if place.is_dir()]
@@ -169,4 +173,4 @@ def _places(file: Path, source: Source, with_images: list[Path], names: list[str
         near = [*named, *of_split, *near]
     elif source.images is not None:
         near = []
-    return placed(near, folders, file.parent, source, split=split, names=names)
+    return find_places(near, folders, file.parent, source, split=split, names=names)

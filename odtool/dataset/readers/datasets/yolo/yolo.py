@@ -29,11 +29,11 @@ def detect(path: Path) -> str | None:
     folders = list(walk(path))
     texts = [file for folder in folders for file in folder.ending(".txt")]
     label = next(filter(is_label, texts), None)
-    if layout := next((file for folder in folders for file in yolo_layout.documents_in(folder)), None):
+    if layout := next((file for folder in folders for file in yolo_layout.find_documents(folder)), None):
         # Exports of oriented boxes have a data.yaml beside labels in DOTA's own form.
         other = label is None and any(map(dota.looks_like, texts))
         return None if other else f"{layout} has names and train"
-    lists = [file for folder in folders for file in yolo_layout.lists_in(folder)]
+    lists = [file for folder in folders for file in yolo_layout.find_name_lists(folder)]
     return f"{lists[0]} names the classes of text files such as {label}" if lists and label else None
 
 
@@ -41,14 +41,16 @@ def is_label(path: Path) -> bool:
     """Whether the first line is a class number and four or more numbers."""
     if path.name in yolo_layout.NAME_LISTS:
         return False
-    words = parsing.ends(path).split(b"\n")[0].split()
+    words = parsing.read_ends(path).split(b"\n")[0].split()
     try:
-        return len(words) >= 5 and _class(words[0]) is not None and all(abs(float(word)) < 10 for word in words[1:])
+        return (
+            len(words) >= 5 and _parse_class(words[0]) is not None and all(abs(float(word)) < 10 for word in words[1:])
+        )
     except ValueError:
         return False
 
 
-def _class(word: str | bytes) -> int | None:
+def _parse_class(word: str | bytes) -> int | None:
     """The number of a class, which numpy.savetxt writes as 0.0; None where it is not whole or below 0."""
     try:
         number = float(word)
@@ -65,7 +67,7 @@ def read(source: Source) -> Iterator[Finding]:
     """
     met: dict[str, _Met] = {}
     labels = Labels(source)
-    for part in yolo_places.parts(source):
+    for part in yolo_places.find_parts(source):
         if isinstance(part, Problem):
             yield part
             continue
@@ -78,11 +80,11 @@ def read(source: Source) -> Iterator[Finding]:
                 seen = met.get(folder) or met.setdefault(folder, _Met(layout))
                 if not seen.is_first(str(image), name.rpartition(".")[0]):
                     yield Problem("label_shared", label, f"{image} is not the only image that is called so")
-            split = part.split or yolo_places.split_of_folder(image, source)
+            split = part.split or yolo_places.find_folder_split(image, source)
             arguments = (image, label, split, layout.names, layout.file, layout.keypoints, source.masks)
             yield Deferred(parse_file, arguments)
     for folder, seen in met.items():
-        yield from _of_label_folder(Path(folder), seen)
+        yield from _check_label_folder(Path(folder), seen)
 
 
 @dataclass(frozen=True)
@@ -102,13 +104,13 @@ class _Met:
         return self.images.setdefault(stem, identity) == identity
 
 
-def _of_label_folder(labels: Path, seen: _Met) -> Iterator[Problem]:
+def _check_label_folder(labels: Path, seen: _Met) -> Iterator[Problem]:
     """Key points that no layout speaks of, and text files beside others for which there is no image.
 
     Those of images that no split lists are left alone.
     """
     texts = (labels / f"{stem}.txt" for stem in islice(seen.images, _SAMPLES))
-    if not seen.layout.keypoints and (count := yolo_points.unsaid(texts)):
+    if not seen.layout.keypoints and (count := yolo_points.count_undeclared_numbers(texts)):
         detail = f"a box and {count} numbers in each line, and no kpt_shape in {seen.layout.file}"
         yield Problem("keypoints_unsaid", labels, detail)
     folders = list(map(Path, seen.folders))
@@ -153,42 +155,42 @@ def parse(
         DataError: a line is none of these, or its class has no name.
     """
     objects = []
-    for number, line in enumerate(parsing.text_of(data, path).splitlines(), start=1):
+    for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
         words = line.split()
         if not words:
             continue
-        index = _class(words[0])
+        index = _parse_class(words[0])
         try:
             values = [float(word) for word in words[1:]]
         except ValueError:
-            raise parsing.broken(path, number, f"not a YOLO line: '{line[:60]}'") from None
+            raise parsing.line_error(path, number, f"not a YOLO line: '{line[:60]}'") from None
         if index is None:
             what = f"not a YOLO line: its class is not a whole number from 0: '{line[:60]}'"
-            raise parsing.broken(path, number, what)
+            raise parsing.line_error(path, number, what)
         if keypoints and len(values) in (4 + keypoints, 5 + keypoints):
             values = values[:4]
         elif keypoints and len(values) > 5:
             what = f"not a box and {keypoints} numbers for key points: '{line[:60]}'"
-            raise parsing.broken(path, number, what, f"They are as many as kpt_shape in {layout} says.")
+            raise parsing.line_error(path, number, what, f"They are as many as kpt_shape in {layout} says.")
         if len(values) < 4 or (len(values) > 5 and len(values) % 2):
             what = f"not a YOLO line: {len(words)} numbers: '{line[:60]}'"
-            raise parsing.broken(
+            raise parsing.line_error(
                 path, number, what, "Mend the line; if it has key points, write kpt_shape into a data.yaml."
             )
         if index not in names:
-            raise parsing.broken(
+            raise parsing.line_error(
                 path,
                 number,
                 f"class {index} has no name in {layout}",
                 f"It names {len(names)} classes; add the missing ones.",
             )
         corners = list(zip(values[0::2], values[1::2], strict=True)) if len(values) > 5 else []
-        outline = masks.polygon(corners) if with_outlines and corners else None
-        objects.append(ObjectAnnotation(names[index], _box(values), outline=outline))
+        outline = masks.make_polygon(corners) if with_outlines and corners else None
+        objects.append(ObjectAnnotation(names[index], _make_box(values), outline=outline))
     return tuple(objects)
 
 
-def _box(values: list[float]) -> Box:
+def _make_box(values: list[float]) -> Box:
     if len(values) <= 5:
         x, y, width, height = values[:4]
         return Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2)

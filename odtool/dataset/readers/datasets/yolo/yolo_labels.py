@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common.source_folders import find_image_folders, nearest_first, walk
+from odtool.dataset.readers.common.source_folders import find_image_folders, sort_nearest_first, walk
 from odtool.dataset.types import Source
 
 _IMAGE_FOLDERS = ("images", "jpegimages")
@@ -34,7 +34,7 @@ class Labels:
         if folder not in self._all:
             self._all[folder] = tuple(self._folders(image.parent))
         for labels in self._all[folder]:
-            if found := _text(labels, image.stem):
+            if found := _find_text(labels, image.stem):
                 return found
         return None
 
@@ -55,8 +55,12 @@ class Labels:
 
     def _first_folder(self, images: Path) -> Path | None:
         if images not in self._first:
-            stems = _stems(images)
-            candidates = [*self._apart(images), *beside(images), *(self.source.root / name for name in _LABEL_FOLDERS)]
+            stems = _list_stems(images)
+            candidates = [
+                *self._apart(images),
+                *list_label_folders(images),
+                *(self.source.root / name for name in _LABEL_FOLDERS),
+            ]
             self._first[images] = next((folder for folder in candidates if _has_any(folder, stems)), None)
         return self._first[images]
 
@@ -66,7 +70,7 @@ class Labels:
         if root is None or not images.is_relative_to(root):
             return []
         place = self.source.root / images.relative_to(root)
-        return nearest_first(self._text_folders, place, Source(self.source.root))[:_MOST]
+        return sort_nearest_first(self._text_folders, place, Source(self.source.root))[:_MOST]
 
     @cached_property
     def _text_folders(self) -> list[Path]:
@@ -77,7 +81,7 @@ class Labels:
         return find_image_folders(self.source)
 
 
-def beside(images: Path) -> Iterator[Path]:
+def list_label_folders(images: Path) -> Iterator[Path]:
     """labels/ in place of the last images/ above the images, and the images' own folder."""
     parts = images.parts
     for position in range(len(parts) - 1, -1, -1):
@@ -87,13 +91,13 @@ def beside(images: Path) -> Iterator[Path]:
     yield images
 
 
-def any_beside(images: Path) -> bool:
+def has_labels_beside(images: Path) -> bool:
     """Whether there is a text for any of a folder's images where labels usually are."""
-    stems = _stems(images)
-    return any(_has_any(folder, stems) for folder in beside(images))
+    stems = _list_stems(images)
+    return any(_has_any(folder, stems) for folder in list_label_folders(images))
 
 
-def _stems(images: Path) -> list[str]:
+def _list_stems(images: Path) -> list[str]:
     """Names of the images in a folder, without endings; of one that is not there, none."""
     try:
         return [name.rpartition(".")[0] for name in os.listdir(images) if name.lower().endswith(EXTENSIONS)]  # noqa: PTH208 - names alone
@@ -102,10 +106,10 @@ def _stems(images: Path) -> list[str]:
 
 
 def _has_any(folder: Path, stems: list[str]) -> bool:
-    return folder.is_dir() and any(_text(folder, stem) for stem in stems)
+    return folder.is_dir() and any(_find_text(folder, stem) for stem in stems)
 
 
-def _text(folder: Path, stem: str) -> Path | None:
+def _find_text(folder: Path, stem: str) -> Path | None:
     names = [f"{stem}.txt", f"{stem}.TXT"]
     if not stem.isascii():
         # macOS takes accents apart where most others leave them whole.

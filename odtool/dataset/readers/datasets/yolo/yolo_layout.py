@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.source_folders import Folder, steps_between
-from odtool.dataset.splits import split_of_name
+from odtool.dataset.readers.common.source_folders import Folder, count_steps
+from odtool.dataset.splits import parse_split
 from odtool.errors import DataError
 
 YAML = (".yaml", ".yml")
@@ -36,39 +36,41 @@ class Layout:
 
 
 def looks_like(path: Path) -> bool:
-    starts = [line.replace(b"=", b":").split(b":")[0].strip().strip(b"'\"") for line in parsing.ends(path).splitlines()]
+    starts = [
+        line.replace(b"=", b":").split(b":")[0].strip().strip(b"'\"") for line in parsing.read_ends(path).splitlines()
+    ]
     return b"names" in starts and bool({b"train", b"val", b"test"} & set(starts))
 
 
-def documents_in(folder: Folder) -> list[Path]:
+def find_documents(folder: Folder) -> list[Path]:
     """Files that name classes and splits, the likeliest first: data.yaml, another YAML, obj.data."""
     yamls = sorted(folder.ending(*YAML), key=lambda file: file.stem.lower() not in ("data", "dataset"))
     return [file for file in (*yamls, *folder.ending(".data")) if looks_like(file)]
 
 
-def lists_in(folder: Folder) -> list[Path]:
+def find_name_lists(folder: Folder) -> list[Path]:
     """Lists of names, the likeliest first."""
     known = [folder.path / name for name in NAME_LISTS if name in folder.files]
     return [*known, *(file for file in folder.ending(".names") if file.name not in NAME_LISTS)]
 
 
-def nearest_list(lists: Iterable[Path], place: Path) -> Path:
+def choose_nearest_list(lists: Iterable[Path], place: Path) -> Path:
     """The list of a folder of labels: the nearest in it or above it, else the nearest of all."""
-    return min(lists, key=lambda file: (not place.is_relative_to(file.parent), steps_between(file.parent, place)))
+    return min(lists, key=lambda file: (not place.is_relative_to(file.parent), count_steps(file.parent, place)))
 
 
 def load(file: Path) -> Layout:
     data = parsing.read_bytes(file)
     if file.suffix.lower() in YAML:
-        return layout_of_yaml(data, file)
+        return parse_yaml_layout(data, file)
     if file.suffix == ".data":
-        return _layout_of_darknet(parsing.text_of(data, file), file)
-    return Layout(file, parsing.numbered_names(file), {None: ("",)})
+        return _parse_darknet_layout(parsing.decode_text(data, file), file)
+    return Layout(file, parsing.read_class_names(file), {None: ("",)})
 
 
-def layout_of_yaml(data: bytes, file: Path) -> Layout:
+def parse_yaml_layout(data: bytes, file: Path) -> Layout:
     """Parses a data.yaml's bytes; raises DataError where it is broken or lacks names."""
-    document = parsing.yaml_of(data, file)
+    document = parsing.parse_yaml(data, file)
     if not isinstance(document, dict):
         raise DataError(f"{file}: not a mapping", "A data.yaml has names, train and val.")
     # Every scalar comes as text, these too.
@@ -83,16 +85,16 @@ def layout_of_yaml(data: bytes, file: Path) -> Layout:
         if not all(isinstance(entry, str) for entry in given):
             raise DataError(f"{file}: {key} is neither a path nor a list of them", "Write folders or list files.")
         if given:
-            entries[split_of_name(key)] = tuple(given)
+            entries[parse_split(key)] = tuple(given)
     if not entries:
         raise DataError(f"{file}: neither train nor val nor test", "Name the folder of the training images there.")
     names = document.get("names")
-    listed = within(names, file.parent, file.parent) if isinstance(names, str) else None
-    names = parsing.numbered_names(listed) if listed and listed.is_file() else _names_of_yaml(names, file)
-    return Layout(file, names, entries, base, _keypoints(document.get("kpt_shape"), file))
+    listed = resolve_entry(names, file.parent, file.parent) if isinstance(names, str) else None
+    names = parsing.read_class_names(listed) if listed and listed.is_file() else _parse_yaml_names(names, file)
+    return Layout(file, names, entries, base, _count_keypoint_numbers(document.get("kpt_shape"), file))
 
 
-def _keypoints(shape: Any, file: Path) -> int:
+def _count_keypoint_numbers(shape: Any, file: Path) -> int:
     """kpt_shape is how many points there are, and 2 or 3 numbers for each."""
     if shape is None:
         return 0
@@ -105,7 +107,7 @@ def _keypoints(shape: Any, file: Path) -> int:
     return int(shape[0][:9]) * int(shape[1][:9])
 
 
-def _names_of_yaml(names: Any, file: Path) -> dict[int, str]:
+def _parse_yaml_names(names: Any, file: Path) -> dict[int, str]:
     pairs = (
         list(enumerate(names)) if isinstance(names, list) else list(names.items()) if isinstance(names, dict) else []
     )
@@ -118,19 +120,19 @@ def _names_of_yaml(names: Any, file: Path) -> dict[int, str]:
     return made
 
 
-def _layout_of_darknet(text: str, file: Path) -> Layout:
+def _parse_darknet_layout(text: str, file: Path) -> Layout:
     pairs = (line.split("#")[0].partition("=") for line in text.splitlines())
     fields = {key.strip(): value.strip() for key, _, value in pairs if value.strip()}
-    entries = {split_of_name(key): (fields[key],) for key in ("train", "valid", "val", "test") if key in fields}
+    entries = {parse_split(key): (fields[key],) for key in ("train", "valid", "val", "test") if key in fields}
     if "names" not in fields:
         raise DataError(f"{file}: has no names", "Write names = obj.names there.")
-    names = within(fields["names"], file.parent, file.parent)
+    names = resolve_entry(fields["names"], file.parent, file.parent)
     if names is None:
         raise DataError(f"{file}: names: '{fields['names']}' is not in {file.parent}", "Put it beside the data file.")
-    return Layout(file, parsing.numbered_names(names), dict(entries) or {None: ("",)})
+    return Layout(file, parsing.read_class_names(names), dict(entries) or {None: ("",)})
 
 
-def within(entry: str, base: Path, root: Path, split: str | None = None) -> Path | None:
+def resolve_entry(entry: str, base: Path, root: Path, split: str | None = None) -> Path | None:
     """An existing file or folder that an entry leads to from `base` without leaving `root`.
 
     Leading '..' that lead outside are dropped, as Roboflow writes ../train/images into the data set's own folder;
@@ -139,7 +141,7 @@ def within(entry: str, base: Path, root: Path, split: str | None = None) -> Path
     """
     spelt = entry.replace("\\", "/")
     parts = [part for part in spelt.split("/") if part not in ("", ".")]
-    needed = [position for position, part in enumerate(parts) if split and split_of_name(part) == split]
+    needed = [position for position, part in enumerate(parts) if split and parse_split(part) == split]
     starts = range(needed[-1] + 1 if needed else len(parts))
     called = base.absolute().name
     after = [position + 1 for position, part in enumerate(parts[:-1]) if part == called]

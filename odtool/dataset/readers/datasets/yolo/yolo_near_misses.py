@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.source_folders import files_in, walk
+from odtool.dataset.readers.common.source_folders import list_files, walk
 from odtool.dataset.readers.datasets.yolo import yolo, yolo_layout
 from odtool.errors import DataError
 
@@ -17,7 +17,7 @@ def refuse(path: Path) -> None:
     """Raises DataError where there is one of these."""
     if path.is_dir():
         _refuse_nameless_yaml(path)
-    texts = [file for file in files_in(path, ".txt") if file.suffix.lower() == ".txt"]
+    texts = [file for file in list_files(path, ".txt") if file.suffix.lower() == ".txt"]
     if label := next(filter(yolo.is_label, texts[:_TEXTS]), None):
         raise DataError(
             f"{label}: looks like a YOLO label, but nothing names the classes",
@@ -29,7 +29,7 @@ def refuse(path: Path) -> None:
 def _refuse_nameless_yaml(path: Path) -> None:
     for folder in walk(path):
         for file in folder.ending(*yolo_layout.YAML):
-            document = parsing.yaml_of(parsing.read_bytes(file), file)
+            document = parsing.parse_yaml(parsing.read_bytes(file), file)
             if isinstance(document, dict) and {"train", "val"} & set(document) and "names" not in document:
                 raise DataError(
                     f"{file}: has the images' folders, as YOLO has them, but no names",

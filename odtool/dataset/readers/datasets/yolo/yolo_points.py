@@ -13,11 +13,11 @@ _SLACK = 0.01
 """Share of the box's width and height by which points may stick out."""
 
 
-def unsaid(files: Iterable[Path]) -> int:
+def count_undeclared_numbers(files: Iterable[Path]) -> int:
     """How many numbers follow each box where all lines of these files look so, else 0."""
     lines: list[list[float]] = []
     for file in files:
-        for line in parsing.ends(file).splitlines():
+        for line in parsing.read_ends(file).splitlines():
             try:
                 values = [float(word) for word in line.split()[1:]]
             except ValueError:
@@ -31,11 +31,11 @@ def unsaid(files: Iterable[Path]) -> int:
 def _is_pose(values: Sequence[float]) -> bool:
     rest = values[4:]
     if len(rest) % 3 == 0 and {*rest[2::3]} <= {0.0, 1.0, 2.0}:
-        return _lie_in(values, list(zip(rest[0::3], rest[1::3], strict=True)))
-    return len(rest) % 2 == 0 and _lie_in(values, list(zip(rest[0::2], rest[1::2], strict=True)))
+        return _lie_inside(values, list(zip(rest[0::3], rest[1::3], strict=True)))
+    return len(rest) % 2 == 0 and _lie_inside(values, list(zip(rest[0::2], rest[1::2], strict=True)))
 
 
-def _lie_in(values: Sequence[float], points: Sequence[tuple[float, float]]) -> bool:
+def _lie_inside(values: Sequence[float], points: Sequence[tuple[float, float]]) -> bool:
     """Whether all points lie in the box, and around its centre; a polygon's first corner lies at its rim."""
     # What is not in the picture stands at 0, 0.
     seen = [point for point in points if any(point)]

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from odtool.dataset import label_map
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.lookup import Places, find_image
-from odtool.dataset.readers.common.source_folders import Folder, find_image_folders, split_of_file, walk
+from odtool.dataset.readers.common.source_folders import Folder, find_file_split, find_image_folders, walk
 from odtool.dataset.readers.records.tfrecord.tfrecord_example import parse
 from odtool.dataset.records import record_reader
 from odtool.dataset.records.spool import hash_id
@@ -24,17 +24,17 @@ def detect(path: Path) -> str | None:
     if path.is_file():
         named = bool(_NAME.search(path.name))
         return f"{path.name} is a TFRecord file" if _looks_like(path, named=named) else None
-    files = [file for file in _files(walk(path)) if _looks_like(file, named=True)]
+    files = [file for file in _select_named(walk(path)) if _looks_like(file, named=True)]
     return f"{len(files)} TFRecord files with annotated images, such as {files[0]}" if files else None
 
 
 def _looks_like(path: Path, *, named: bool) -> bool:
     """Other TFRecords (TFDS, events) have no image/ keys. One that is damaged is taken by its name."""
-    head = parsing.ends(path)
+    head = parsing.read_ends(path)
     return b"image/" in head if record_reader.is_tfrecord(path) else named and bool(head)
 
 
-def _files(folders: Iterable[Folder]) -> list[Path]:
+def _select_named(folders: Iterable[Folder]) -> list[Path]:
     return [folder.path / name for folder in folders for name in folder.files if _NAME.search(name)]
 
 
@@ -45,22 +45,22 @@ def read(source: Source) -> Iterator[Finding]:
         DataError: a file or record is damaged, or a record is no annotated image.
     """
     folders = list(walk(source.root))
-    files = _chosen(source, folders)
-    yield from _absent(files)
+    files = _choose_files(source, folders)
+    yield from _report_missing_shards(files)
     places = Places(tuple(find_image_folders(source)))
     seen: set[int] = set()
     keys: set[str] = set()
     for file in files:
-        names = _names(file, source, folders)
-        split = split_of_file(file, source)
-        for record in record_reader.records(file):
+        names = _read_class_names(file, source, folders)
+        split = find_file_split(file, source)
+        for record in record_reader.read_records(file):
             parsed = parse(record.data, file, record.number, names, with_outlines=source.masks)
             for kind, detail in parsed.problems:
                 yield Problem(kind, file, detail)
             for key in sorted(set(parsed.unknown) - keys):
                 keys.add(key)
                 yield Problem("key_dropped", file, f"{key}, first in record {record.number}")
-            identity = _unique(parsed.source_id or parsed.filename or f"{file.name}-{record.number}", seen)
+            identity = _make_unique(parsed.source_id or parsed.filename or f"{file.name}-{record.number}", seen)
             if parsed.source_id and identity != parsed.source_id:
                 yield Problem("source_id_repeated", file, f"record {record.number}: '{parsed.source_id}'")
             name = PurePosixPath(parsed.filename.replace("\\", "/")).name or f"{file.name}-{record.number}"
@@ -84,23 +84,23 @@ def read(source: Source) -> Iterator[Finding]:
             )
 
 
-def display_names(source: Source) -> dict[str, str]:
+def read_display_names(source: Source) -> dict[str, str]:
     """Display names by name, as the label maps of the records have them."""
     folders = list(walk(source.root))
-    maps = {_map(file, source, folders) for file in _chosen(source, folders)}
+    maps = {_find_label_map(file, source, folders) for file in _choose_files(source, folders)}
     found: dict[str, str] = {}
     for path in sorted(path for path in maps if path):
         found = label_map.display_names(label_map.read(path)) | found
     return found
 
 
-def _chosen(source: Source, folders: Iterable[Folder]) -> list[Path]:
+def _choose_files(source: Source, folders: Iterable[Folder]) -> list[Path]:
     if source.path.is_dir():
-        return [file for file in _files(folders) if _looks_like(file, named=True)]
+        return [file for file in _select_named(folders) if _looks_like(file, named=True)]
     return [source.path]
 
 
-def _absent(files: Iterable[Path]) -> Iterator[Problem]:
+def _report_missing_shards(files: Iterable[Path]) -> Iterator[Problem]:
     """Shards that the names of the others speak of."""
     series: dict[tuple[Path, str, str, int], set[int]] = {}
     for file in files:
@@ -115,7 +115,7 @@ def _absent(files: Iterable[Path]) -> Iterator[Problem]:
             yield Problem("shard_missing", folder, detail)
 
 
-def _unique(identity: str, seen: set[int]) -> str:
+def _make_unique(identity: str, seen: set[int]) -> str:
     """The id, with a number behind it where an earlier record has it; evaluation matches images by their ids."""
     made, number = identity, 1
     while (key := hash_id(made)) in seen:
@@ -125,13 +125,13 @@ def _unique(identity: str, seen: set[int]) -> str:
     return made
 
 
-def _names(file: Path, source: Source, folders: Iterable[Folder]) -> dict[int, str]:
+def _read_class_names(file: Path, source: Source, folders: Iterable[Folder]) -> dict[int, str]:
     """Class names by id."""
-    path = _map(file, source, folders)
+    path = _find_label_map(file, source, folders)
     return {number: name for name, number in label_map.load(path).items()} if path else {}
 
 
-def _map(file: Path, source: Source, folders: Iterable[Folder]) -> Path | None:
+def _find_label_map(file: Path, source: Source, folders: Iterable[Folder]) -> Path | None:
     """The label map nearest to a file: beside it, above it, then anywhere in the source."""
     above = [folder for folder in file.parents if folder.is_relative_to(source.root)]
     maps = [path for folder in folders for path in folder.ending(".pbtxt")]
@@ -139,6 +139,6 @@ def _map(file: Path, source: Source, folders: Iterable[Folder]) -> Path | None:
         key=lambda path: (above.index(path.parent) if path.parent in above else len(above), "label" not in path.name)
     )
     for path in maps:
-        if re.search(rb"\bitem\s*:?\s*[{<]", parsing.ends(path)):
+        if re.search(rb"\bitem\s*:?\s*[{<]", parsing.read_ends(path)):
             return path
     return None

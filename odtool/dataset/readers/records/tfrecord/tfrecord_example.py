@@ -69,7 +69,7 @@ def parse(
     """
     where = f"{path}: record {number}"
     try:
-        found = record_reader.features(data)
+        found = record_reader.parse_features(data)
     except ValueError as error:
         raise DataError(f"{where}: not a tf.train.Example: {error}", "Is it a TFRecord of another kind?") from None
     keys = {*found.texts, *found.floats, *found.ints}
@@ -79,14 +79,14 @@ def parse(
             "odtool reads the records of the Object Detection API.",
         )
     problems: list[tuple[str, str]] = []
-    size = (_first(found.ints, "image/width", 0), _first(found.ints, "image/height", 0))
-    outlines = list(_outlines(found, data, size, where)) if with_outlines else []
-    objects = tuple(_objects(found, data, names, where, number, outlines, problems))
-    encoded = _first(found.texts, "image/encoded", (0, 0))
+    size = (_get_first(found.ints, "image/width", 0), _get_first(found.ints, "image/height", 0))
+    outlines = list(_read_outlines(found, data, size, where)) if with_outlines else []
+    objects = tuple(_read_objects(found, data, names, where, number, outlines, problems))
+    encoded = _get_first(found.texts, "image/encoded", (0, 0))
     unknown = [key for store in (found.texts, found.floats, found.ints) for key, kept in store.items() if kept]
     return Example(
-        _decoded(data, _first(found.texts, "image/filename", (0, 0))),
-        _source_id(found, data),
+        _decode(data, _get_first(found.texts, "image/filename", (0, 0))),
+        _read_source_id(found, data),
         size if min(size) > 0 else None,
         encoded if encoded[1] else None,
         objects,
@@ -95,14 +95,14 @@ def parse(
     )
 
 
-def _source_id(found: Features, data: bytes) -> str:
+def _read_source_id(found: Features, data: bytes) -> str:
     """Text as a rule; a whole number in what some converters write."""
     if numbers := found.ints.get("image/source_id"):
         return str(numbers[0])
-    return _decoded(data, _first(found.texts, "image/source_id", (0, 0)))
+    return _decode(data, _get_first(found.texts, "image/source_id", (0, 0)))
 
 
-def _outlines(found: Features, data: bytes, size: tuple[int, int], where: str) -> Iterator[Outline | None]:
+def _read_outlines(found: Features, data: bytes, size: tuple[int, int], where: str) -> Iterator[Outline | None]:
     """The mask of each object: PNGs, or numbers, one a pixel of the image (both of input_reader.proto's kinds).
 
     None for one that cannot be read; nothing at all where the record has no masks.
@@ -115,13 +115,13 @@ def _outlines(found: Features, data: bytes, size: tuple[int, int], where: str) -
             detail = f"{_MASK} has {len(numbers)} values for {count} boxes of {width}x{height} pixels"
             raise DataError(f"{where}: {detail}", "Write the record anew.")
         for values in np.asarray(numbers, np.float32).reshape(count, height, width):
-            yield masks.pasted(values > 0, (0, 0), size)
-    for start, length in _listed(found.texts, _MASK, count, where):
-        mask = masks.from_png(data[start : start + length])
-        yield None if mask is None else masks.pasted(mask, (0, 0), (mask.shape[1], mask.shape[0]))
+            yield masks.paste_mask(values > 0, (0, 0), size)
+    for start, length in _get_list(found.texts, _MASK, count, where):
+        mask = masks.decode_png(data[start : start + length])
+        yield None if mask is None else masks.paste_mask(mask, (0, 0), (mask.shape[1], mask.shape[0]))
 
 
-def _objects(
+def _read_objects(
     found: Features,
     data: bytes,
     names: Mapping[int, str],
@@ -135,13 +135,13 @@ def _objects(
     if any(len(side) != count for side in sides):
         lengths = ", ".join(f"{len(side)} {key.rsplit('/', 1)[1]}" for side, key in zip(sides, _BOX, strict=True))
         raise DataError(f"{where}: its boxes are not whole: {lengths}", "Write the record anew, with four sides a box.")
-    texts = [_decoded(data, span) for span in _listed(found.texts, _TEXT, count, where)]
-    views = [_decoded(data, span) for span in _listed(found.texts, _VIEW, count, where)]
-    ids = _listed(found.ints, _LABEL, count, where)
-    areas = _listed(found.floats, _AREA, count, where)
-    weights = _listed(found.floats, _WEIGHT, count, where)
-    flags = {name: _listed(found.ints, key, count, where) for name, key in _FLAGS.items()}
-    points = list(_points(found, data, count, where))
+    texts = [_decode(data, span) for span in _get_list(found.texts, _TEXT, count, where)]
+    views = [_decode(data, span) for span in _get_list(found.texts, _VIEW, count, where)]
+    ids = _get_list(found.ints, _LABEL, count, where)
+    areas = _get_list(found.floats, _AREA, count, where)
+    weights = _get_list(found.floats, _WEIGHT, count, where)
+    flags = {name: _get_list(found.ints, key, count, where) for name, key in _FLAGS.items()}
+    points = list(_read_keypoints(found, data, count, where))
     for position in range(count):
         label = texts[position] if texts else ""
         index = ids[position] if ids else 0
@@ -164,7 +164,7 @@ def _objects(
         )
 
 
-def _points(found: Features, data: bytes, count: int, where: str) -> Iterator[tuple[KeyPoint, ...]]:
+def _read_keypoints(found: Features, data: bytes, count: int, where: str) -> Iterator[tuple[KeyPoint, ...]]:
     """The key points of each object, as many for each; nothing at all where the record has none.
 
     Without visibilities, those with a place are labelled, as tf_example_decoder.py has it.
@@ -174,18 +174,18 @@ def _points(found: Features, data: bytes, count: int, where: str) -> Iterator[tu
     if len(ys) != total or (total and (not count or total % count)):
         detail = f"{total} key points across and {len(ys)} down for {count} boxes"
         raise DataError(f"{where}: {detail}", "Write the record anew, with as many for each box.")
-    seen = _listed(found.ints, _POINT_SEEN, total, where, "key points") or [
+    seen = _get_list(found.ints, _POINT_SEEN, total, where, "key points") or [
         2 * (isfinite(x) and isfinite(y)) for x, y in zip(xs, ys, strict=True)
     ]
-    spans = _listed(found.texts, _POINT_NAME, total, where, "key points")
-    names = [_decoded(data, span) for span in spans] or [""] * total
+    spans = _get_list(found.texts, _POINT_NAME, total, where, "key points")
+    names = [_decode(data, span) for span in spans] or [""] * total
     points = list(starmap(KeyPoint, zip(xs, ys, [max(value, 0) for value in seen], names, strict=True)))
     each = total // count if total else 0
     for start in range(0, total, max(each, 1)):
         yield tuple(points[start : start + each])
 
 
-def _listed(store: Mapping[str, list[Value]], key: str, count: int, where: str, what: str = "boxes") -> list[Value]:
+def _get_list(store: Mapping[str, list[Value]], key: str, count: int, where: str, what: str = "boxes") -> list[Value]:
     """One value a box, or none at all."""
     values = store.get(key, [])
     if values and len(values) != count:
@@ -193,9 +193,9 @@ def _listed(store: Mapping[str, list[Value]], key: str, count: int, where: str, 
     return values
 
 
-def _first(store: Mapping[str, list[Value]], key: str, default: Value) -> Value:
+def _get_first(store: Mapping[str, list[Value]], key: str, default: Value) -> Value:
     return (store.get(key) or [default])[0]
 
 
-def _decoded(data: bytes, span: tuple[int, int]) -> str:
+def _decode(data: bytes, span: tuple[int, int]) -> str:
     return data[span[0] : span[0] + span[1]].decode("utf-8", "backslashreplace").strip()

@@ -14,7 +14,7 @@ _CHANNELS = 4
 _ALPHA = 3
 
 
-def decoded(packed: Any, width: int, height: int) -> Mask:
+def decode_stroke(packed: Any, width: int, height: int) -> Mask:
     """The mask of an image of this size: where a stroke's alpha is not 0.
 
     The bits are those of rle-pack (thi.ng/umbrella): the number of bytes, their width and four widths of lengths; then
@@ -32,7 +32,7 @@ def decoded(packed: Any, width: int, height: int) -> Mask:
         raise ValueError(f"an image of {width}x{height}")
     values, lengths = [], []
     total = 0
-    for value, length in _runs("".join(f"{byte:08b}" for byte in packed), count):
+    for value, length in _read_runs("".join(f"{byte:08b}" for byte in packed), count):
         values.append(value)
         lengths.append(length)
         total += length
@@ -43,7 +43,7 @@ def decoded(packed: Any, width: int, height: int) -> Mask:
     return mask
 
 
-def _runs(bits: str, count: int) -> Iterator[tuple[int, int]]:
+def _read_runs(bits: str, count: int) -> Iterator[tuple[int, int]]:
     """Values and how often they follow each other, no more than asked for."""
     place = 0
 

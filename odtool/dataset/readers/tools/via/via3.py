@@ -8,7 +8,7 @@ from typing import Any
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import shapes, values
 from odtool.dataset.readers.common.image_lists import Listing
-from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, listing_of
+from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, make_listing
 from odtool.dataset.types import Box
 from odtool.errors import DataError
 
@@ -30,7 +30,7 @@ def parse(document: dict[str, Any], path: Path) -> Listing:
         DataError: one of its tables is missing or is not one.
     """
     files, views, metadata, attributes = (
-        _table(document, name, path) for name in ("file", "view", "metadata", "attribute")
+        _get_table(document, name, path) for name in ("file", "view", "metadata", "attribute")
     )
     problems: list[tuple[str, str]] = []
     names: dict[str, str] = {}
@@ -47,44 +47,46 @@ def parse(document: dict[str, Any], path: Path) -> Listing:
         if view not in names or not shape:
             continue  # what is said of the whole image, or of a view that is left out and counted above
         where = f"{names[view]}: region {number}"
-        box = _box(shape)
+        box = _parse_box(shape)
         if box is None:
             point = isinstance(shape, list) and shape[0] in (1, 5)
             problems.append(("shape_skipped" if point else "box_missing", f"{where}: {str(shape)[:80]}"))
         else:
-            drawn = values.numbers(shape, len(shape)) or ()
+            drawn = values.parse_numbers(shape, len(shape)) or ()
             corners = zip(drawn[1::2], drawn[2::2], strict=False) if drawn[0] in (_POLYLINE, _POLYGON) else ()
-            regions[view].append(Region(box, _attributes(item.get("av"), attributes), where, masks.polygon(corners)))
-    return listing_of([ViaImage(names[view], tuple(found)) for view, found in regions.items()], problems)
+            regions[view].append(
+                Region(box, _parse_attributes(item.get("av"), attributes), where, masks.make_polygon(corners))
+            )
+    return make_listing([ViaImage(names[view], tuple(found)) for view, found in regions.items()], problems)
 
 
-def _table(document: dict[str, Any], name: str, path: Path) -> dict[str, dict[str, Any]]:
+def _get_table(document: dict[str, Any], name: str, path: Path) -> dict[str, dict[str, Any]]:
     table = document.get(name)
     if not isinstance(table, dict) or not all(isinstance(item, dict) for item in table.values()):
         raise DataError(f"{path}: '{name}' is no table of objects", "Save the project of VIA 3 anew.")
     return table
 
 
-def _box(shape: Any) -> Box | None:
+def _parse_box(shape: Any) -> Box | None:
     """The kind of shape and its numbers, in one list."""
-    found = values.numbers(shape, len(shape)) if isinstance(shape, list) and shape else None
+    found = values.parse_numbers(shape, len(shape)) if isinstance(shape, list) and shape else None
     if found is None:
         return None
     kind, rest = found[0], found[1:]
     if kind == _RECTANGLE and len(rest) == 4:
         return Box(rest[0], rest[1], rest[0] + rest[2], rest[1] + rest[3])
     if kind == _CIRCLE and len(rest) == 3:
-        return shapes.ellipse((rest[0], rest[1]), (rest[2], rest[2]))
+        return shapes.enclose_ellipse((rest[0], rest[1]), (rest[2], rest[2]))
     if kind == _ELLIPSE and len(rest) >= 4:
-        return shapes.ellipse((rest[0], rest[1]), (rest[2], rest[3]))
+        return shapes.enclose_ellipse((rest[0], rest[1]), (rest[2], rest[3]))
     # A circle by three points of its edge sticks out of their envelope by little; VIA stores no radius for it.
     around = (_POLYLINE, _POLYGON, _EXTREME_RECTANGLE, _EXTREME_CIRCLE)
     if kind in around and len(rest) >= 4 and len(rest) % 2 == 0:
-        return shapes.envelope(zip(rest[0::2], rest[1::2], strict=True))
+        return shapes.enclose_points(zip(rest[0::2], rest[1::2], strict=True))
     return None
 
 
-def _attributes(given: Any, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _parse_attributes(given: Any, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Values by the attributes' names, chosen options by what they are called."""
     made: dict[str, Any] = {}
     for key, value in given.items() if isinstance(given, dict) else ():

@@ -202,11 +202,11 @@ def outlines_of(data: bytes) -> list[Outline | None]:
 def test_masks_come_as_pngs_or_as_numbers(make_example: MakeExample) -> None:
     mask = np.array([[False, True, True], [False, False, True]])
     named = {**BOX, "image/object/class/text": [b"cat"], "image/height": [2], "image/width": [3]}
-    as_png = outlines_of(make_example({**named, "image/object/mask": [masks.as_png(mask)]}))
+    as_png = outlines_of(make_example({**named, "image/object/mask": [masks.encode_png(mask)]}))
     as_numbers = outlines_of(make_example({**named, "image/object/mask": mask.ravel().astype(float).tolist()}))
     assert as_png == as_numbers
     (outline,) = as_png
-    assert np.array_equal(masks.drawn(outline, Box(0, 0, 0, 0), (3, 2), (0, 0, 3, 2)), mask)
+    assert np.array_equal(masks.draw(outline, Box(0, 0, 0, 0), (3, 2), (0, 0, 3, 2)), mask)
     assert outlines_of(make_example({**named, "image/object/mask": [b"PNG"]})) == [None]
     assert outlines_of(make_example(named)) == [None]
     with pytest.raises(DataError, match="record 1: image/object/mask has 4 values for 1 boxes of 3x2 pixels"):
@@ -243,5 +243,5 @@ def test_mutated_records_are_examples_or_a_data_error(make_example: MakeExample,
 
 
 def test_an_image_is_not_copied_out_of_its_record(make_example: MakeExample) -> None:
-    found = record_reader.features(make_example({"image/encoded": [b"x" * 1000]}))
+    found = record_reader.parse_features(make_example({"image/encoded": [b"x" * 1000]}))
     assert found.texts["image/encoded"][0][1] == 1000

@@ -205,7 +205,7 @@ def test_polygons_and_masks_have_outlines_where_masks_are_asked_for(shape: str, 
     outline = item.objects[0].outline
     if isinstance(expected, set):
         assert outline is not None
-        drawn = masks.drawn(outline, Box(0, 0, 1, 1), (64, 48), (0, 0, 64, 48))
+        drawn = masks.draw(outline, Box(0, 0, 1, 1), (64, 48), (0, 0, 64, 48))
         assert {(x, y) for y, x in zip(*drawn.nonzero(), strict=True)} == expected
     else:
         assert outline == expected

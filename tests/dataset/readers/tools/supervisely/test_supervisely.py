@@ -95,7 +95,7 @@ def test_bitmaps_and_polygons_with_holes_are_masks_where_masks_are_asked_for(mod
     sums = []
     for item in found.objects:
         assert item.outline is not None
-        sums.append(int(masks.drawn(item.outline, item.box, (64, 48), (0, 0, 64, 48)).sum()))
+        sums.append(int(masks.draw(item.outline, item.box, (64, 48), (0, 0, 64, 48)).sum()))
     assert sums == [5, 300]
     assert [item.outline for item in parse(document(*drawn)).objects] == [None, None]
 
