@@ -88,11 +88,11 @@ def display_names(items: Iterable[LabelItem]) -> dict[str, str]:
     What stands for two classes tells them apart no more, and the API takes a text for either.
     """
     items = list(items)
-    used = Counter(text for item in items for text in {item.name, item.display_name})
+    uses = Counter(text for item in items for text in {item.name, item.display_name})
     return {
         item.name: item.display_name
         for item in items
-        if item.display_name not in ("", item.name) and used[item.display_name] == 1
+        if item.display_name not in ("", item.name) and uses[item.display_name] == 1
     }
 
 
@@ -106,8 +106,8 @@ def dump(names: Iterable[str], display: Mapping[str, str] | None = None) -> str:
 
 
 def _dump_item(number: int, name: str, display: str | None) -> str:
-    shown = "" if display is None else f'  display_name: "{_escape(display)}"\n'
-    return f'item {{\n  id: {number}\n  name: "{_escape(name)}"\n{shown}}}\n'
+    display_line = "" if display is None else f'  display_name: "{_escape(display)}"\n'
+    return f'item {{\n  id: {number}\n  name: "{_escape(name)}"\n{display_line}}}\n'
 
 
 def _escape(name: str) -> str:
@@ -122,8 +122,8 @@ def _tokenize(text: str, path: Path) -> Iterator[_Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            shown = text[position : position + 20].splitlines()[0]
-            raise _line_error(path, line, f"cannot read '{shown}'")
+            snippet = text[position : position + 20].splitlines()[0]
+            raise _line_error(path, line, f"cannot read '{snippet}'")
         if match.lastgroup != "space":
             yield _Token(str(match.lastgroup), match[0], line)
         line += match[0].count("\n")
@@ -229,17 +229,18 @@ def _check_items(items: list[LabelItem], path: Path) -> None:
                 "Number the classes from 1: id 0 is the background in the Object Detection API.",
             )
         if item.id in ids:
-            other = ids[item.id]
+            namesake = ids[item.id]
             raise DataError(
-                f"{where} has id {item.id}, as '{other.name}' in line {other.line} has", "Give each class its own id."
+                f"{where} has id {item.id}, as '{namesake.name}' in line {namesake.line} has",
+                "Give each class its own id.",
             )
         if item.name in names:
             raise DataError(f"{where} is there twice, first in line {names[item.name].line}", "Remove one of the two.")
         ids[item.id] = names[item.name] = item
-    for expected, number in enumerate(sorted(ids), start=1):
-        if number != expected:
+    for wanted_id, number in enumerate(sorted(ids), start=1):
+        if number != wanted_id:
             raise DataError(
-                f"{path}:{ids[number].line}: ids have a gap: {expected} is missing before {number}",
+                f"{path}:{ids[number].line}: ids have a gap: {wanted_id} is missing before {number}",
                 f"Number the classes from 1 to {len(ids)} without gaps.",
             )
 

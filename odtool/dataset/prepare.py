@@ -94,9 +94,9 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
     Raises:
         DataError: there is nothing to read, something is broken or missing, or `out` is not ours to replace.
     """
-    given = label_map.read(settings.label_map) if settings.label_map else None
-    if given:
-        settings = replace(settings, chosen=follow_label_map(settings.chosen, given))
+    label_items = label_map.read(settings.label_map) if settings.label_map else None
+    if label_items:
+        settings = replace(settings, chosen=follow_label_map(settings.chosen, label_items))
     with ExitStack() as stack:
         # Workers come first: what is forked stays as small as the command is before it lists any folder.
         workers = stack.enter_context(open_crew(settings.workers))
@@ -108,24 +108,34 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         dataset, stored = Dataset(folder), folder / "spool"
         with _open_problem_list(dataset.problems) as on_problem:
             with progress("images read", None) as report:
-                found = _survey_sources(settings, choices, stored, workers, on_problem, report)
-            shown = label_map.display_names(given) if given else _find_display_names(settings, choices, found.classes)
+                result = _survey_sources(settings, choices, stored, workers, on_problem, report)
+            display_names = (
+                label_map.display_names(label_items)
+                if label_items
+                else _find_display_names(settings, choices, result.classes)
+            )
             listing.close()
-            classes = {item.name: item.id for item in given} if given else _number_classes(found.classes)
-            _refuse_unusable(found, classes, settings)
-            assigned = _assign_splits(found, stored, settings, workers, on_problem)
+            classes = {item.name: item.id for item in label_items} if label_items else _number_classes(result.classes)
+            _refuse_unusable(result, classes, settings)
+            positions_by_split = _assign_splits(result, stored, settings, workers, on_problem)
         if settings.strict:
-            refusals.refuse_any_problem(found)
-        planned = shards.plan_shards(
-            found.index, assigned, stored, dataset, classes, wanted=settings.shards, masks=settings.masks
+            refusals.refuse_any_problem(result)
+        plans = shards.plan_shards(
+            result.index,
+            positions_by_split,
+            stored,
+            dataset,
+            classes,
+            shard_count=settings.shards,
+            masks=settings.masks,
         )
-        with progress("records", len(found.index)) as report:
-            figures = shards.write_shards(planned, sum(found.index.bytes), workers, report, on_beam=settings.beam)
+        with progress("records", len(result.index)) as report:
+            figures = shards.write_shards(plans, sum(result.index.bytes), workers, report, on_beam=settings.beam)
         stored.unlink()
-        summary = _summarise(found, classes, figures, choices, settings, now())
-        write_atomically(dataset.label_map, label_map.dump(classes, shown))
+        summary = _summarise(result, classes, figures, choices, settings, now())
+        write_atomically(dataset.label_map, label_map.dump(classes, display_names))
         write_atomically(dataset.summary, statistics.dump(summary))
-    return Prepared(Dataset(settings.out), summary, choices, found.first)
+    return Prepared(Dataset(settings.out), summary, choices, result.first)
 
 
 def _choose_formats(settings: PrepareSettings) -> tuple[FormatChoice, ...]:
@@ -169,7 +179,7 @@ def _survey_sources(
             writer,
             workers,
             rules=settings.rules,
-            chosen=settings.chosen,
+            class_choice=settings.chosen,
             grouping=settings.grouping,
             tiling=settings.tiling,
             keep=keep_whole if settings.masks else keep_draft,
@@ -178,13 +188,13 @@ def _survey_sources(
         )
 
 
-def _refuse_unusable(found: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
+def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
     """Raises DataError where what was found is not what was asked for, or nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
-    refusals.refuse_unwritable_classes(found)
-    refuse_unknown(settings.chosen, found.changes, found.classes)
-    refusals.refuse_nothing_to_train_on(found, where, skip_missing=settings.skip_missing)
-    refusals.refuse_unknown_classes(found, classes, settings.label_map)
+    refusals.refuse_unwritable_classes(result)
+    refuse_unknown(settings.chosen, result.changes, result.classes)
+    refusals.refuse_nothing_to_train_on(result, where, skip_missing=settings.skip_missing)
+    refusals.refuse_unknown_classes(result, classes, settings.label_map)
 
 
 @contextmanager
@@ -213,62 +223,68 @@ def _find_display_names(
     for source, choice in zip(settings.sources, choices, strict=True):
         if choice.reader.display_names is not None:
             names = {**choice.reader.display_names(source), **names}
-    return {name: shown for name, shown in names.items() if name in classes and shown not in classes}
+    return {
+        name: display_name for name, display_name in names.items() if name in classes and display_name not in classes
+    }
 
 
 def _assign_splits(
-    found: Survey, stored: Path, settings: PrepareSettings, workers: Crew, on_problem: Callable[[Problem], None]
+    result: Survey, stored: Path, settings: PrepareSettings, workers: Crew, on_problem: Callable[[Problem], None]
 ) -> dict[str, list[int]]:
     """Positions in the index by split. Problems that only the whole set shows are counted on the way."""
-    index = found.index
-    same = duplicates.find_identical(index.fingerprints, stored, index.extent, workers)
-    declared = [None] * len(index) if settings.resplit else index.declared()
+    index = result.index
+    duplicate_groups = duplicates.find_identical(index.fingerprints, stored, index.extent, workers)
+    declared = [None] * len(index) if settings.resplit else index.list_declared_splits()
     if settings.grouping and not splits.find_shares_to_cut(declared, val=settings.val, test=settings.test):
         raise DataError(
             f"--group-by '{settings.grouping.by}': the data set has its own splits, so none is cut",
             "Add --resplit to split it anew, or leave --group-by out.",
         )
-    assigned = splits.assign_splits(
+    positions_by_split = splits.assign_splits(
         index.keys,
         declared,
         val=settings.val,
         test=settings.test,
         seed=settings.seed,
-        groups=splits.join_groups(index.groups, same),
-        labels=index.class_numbers(),
+        groups=splits.join_groups(index.groups, duplicate_groups),
+        labels=index.make_class_lookup(),
     )
     source = settings.sources[0].path
-    told = (
-        *coverage.report_keypoint_counts(found.keypoints, source),
+    set_problems = (
+        *coverage.report_keypoint_counts(result.keypoints, source),
         *coverage.report_undeclared_splits(declared, source),
     )
-    for problem in (*_find_set_problems(index, same, assigned, stored, source), *told):
-        found.count(problem)
+    for problem in (*_find_set_problems(index, duplicate_groups, positions_by_split, stored, source), *set_problems):
+        result.count(problem)
         on_problem(problem)
-    return assigned
+    return positions_by_split
 
 
 def _find_set_problems(
-    index: Index, same: Iterable[Sequence[int]], assigned: Mapping[str, Sequence[int]], stored: Path, source: Path
+    index: Index,
+    duplicate_groups: Iterable[Sequence[int]],
+    positions_by_split: Mapping[str, Sequence[int]],
+    stored: Path,
+    source: Path,
 ) -> Iterator[Problem]:
     """Identical images, and classes that are rare or missing from a split."""
     split_of: list[str | None] = [None] * len(index)
-    names, numbers_of = sorted(index.names), index.class_numbers()
+    names, numbers_of = sorted(index.names), index.make_class_lookup()
     images: dict[str, Counter[str]] = {name: Counter() for name in names}
-    for split, positions in assigned.items():
+    for split, positions in positions_by_split.items():
         for position in positions:
             split_of[position] = split
             for number in numbers_of(position):
                 images[names[number]][split] += 1
     with spool.open_spool(stored) as reader:
         yield from coverage.report_duplicates(
-            same, split_of, lambda position: read_image(reader, index.extent(position))
+            duplicate_groups, split_of, lambda position: read_image(reader, index.extent(position))
         )
-    yield from coverage.report_classes(images, list(assigned), source)
+    yield from coverage.report_classes(images, list(positions_by_split), source)
 
 
 def _summarise(
-    found: Survey,
+    result: Survey,
     classes: dict[str, int],
     figures: Mapping[str, Iterable[ShardFigures]],
     choices: Iterable[FormatChoice],
@@ -285,9 +301,9 @@ def _summarise(
         created=created.isoformat(timespec="seconds"),
         problems={
             kind: ProblemSummary(image_checks.CATALOGUE[kind].level, count, image_checks.CATALOGUE[kind].action)
-            for kind, count in sorted(found.problems.items())
+            for kind, count in sorted(result.problems.items())
         },
         masks=settings.masks,
-        keypoints=max(found.keypoints, default=0),
-        class_changes=statistics.class_changes(found.changes),
+        keypoints=max(result.keypoints, default=0),
+        class_changes=statistics.class_changes(result.changes),
     )

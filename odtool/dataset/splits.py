@@ -41,14 +41,18 @@ def check_shares(val: float, test: float) -> None:
         raise DataError(f"--val {val:g} and --test {test:g} leave nothing to train on", "Let them sum to less than 1.")
 
 
-def find_shares_to_cut(declared: Iterable[str | None], *, val: float, test: float) -> dict[str, float]:
+def find_shares_to_cut(declared_splits: Iterable[str | None], *, val: float, test: float) -> dict[str, float]:
     """Shares of the splits that are to be cut from the training images: those that the data set does not have itself.
 
     The data set's own splits count where it has any training images.
     """
-    own = set(declared)
+    own_splits = set(declared_splits)
     shares = {"val": val, "test": test}
-    return {name: share for name, share in shares.items() if share > 0 and not (name in own and "train" in own)}
+    return {
+        name: share
+        for name, share in shares.items()
+        if share > 0 and not (name in own_splits and "train" in own_splits)
+    }
 
 
 def assign_splits(
@@ -75,19 +79,19 @@ def assign_splits(
         labels: the classes of an image, given its position, numbered alike whatever the order of the images.
     """
     order = sorted(range(len(keys)), key=_rank(keys, seed).__getitem__)
-    owned = "train" in declared
+    has_training = "train" in declared
     splits: dict[str, list[int]] = {name: [] for name in SPLITS}
     for position in order:
-        own = declared[position] if owned else None
-        splits[own or "train"].append(position)
+        own_split = declared[position] if has_training else None
+        splits[own_split or "train"].append(position)
     pool = splits["train"]
     counts: dict[str, int] = {}
     for name, share in find_shares_to_cut(declared, val=val, test=test).items():
         # At least one image, and at least one left to train on.
         counts[name] = min(max(round(len(pool) * share), 1), len(pool) - sum(counts.values()) - 1)
     if any(counts.values()):
-        together = keys if groups is None else groups
-        splits.update(stratification.stratify(pool, counts, together, labels, rest="train"))
+        group_keys = keys if groups is None else groups
+        splits.update(stratification.stratify(pool, counts, group_keys, labels, main_part="train"))
     return {name: positions for name, positions in splits.items() if positions}
 
 
@@ -96,7 +100,7 @@ def _rank(keys: Iterable[int], seed: int) -> list[bytes]:
     return [blake2b(key.to_bytes(8, "big"), digest_size=8, key=secret).digest() for key in keys]
 
 
-def join_groups(groups: Sequence[int], same: Iterable[Sequence[int]]) -> Sequence[int]:
+def join_groups(groups: Sequence[int], duplicate_groups: Iterable[Sequence[int]]) -> Sequence[int]:
     """The groups where the images at each of these lists of positions are in one group, too."""
     heads: dict[int, int] = {}
 
@@ -105,8 +109,8 @@ def join_groups(groups: Sequence[int], same: Iterable[Sequence[int]]) -> Sequenc
             group = above
         return group
 
-    for positions in same:
-        found = {head(groups[position]) for position in positions}
-        lowest = min(found)
-        heads.update((group, lowest) for group in found)
+    for positions in duplicate_groups:
+        group_heads = {head(groups[position]) for position in positions}
+        lowest = min(group_heads)
+        heads.update((group, lowest) for group in group_heads)
     return array("Q", map(head, groups))

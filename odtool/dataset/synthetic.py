@@ -72,19 +72,19 @@ def _draw_background(rng: random.Random) -> Image.Image:
 
 def _choose_places(rng: random.Random) -> Iterator[Box]:
     """Boxes that lie inside the image and do not touch each other."""
-    placed: list[Box] = []
+    boxes: list[Box] = []
     for _ in range(rng.randint(1, _MAX_OBJECTS)):
         radius = rng.randint(*_RADIUS)
         x, y = (rng.randint(radius + 1, SIZE - radius - 2) for _ in range(2))
         box = Box(x - radius, y - radius, x + radius, y + radius)
-        if not any(_touch(box, other) for other in placed):
-            placed.append(box)
+        if not any(_touch(box, earlier_box) for earlier_box in boxes):
+            boxes.append(box)
             yield box
 
 
-def _touch(one: Box, other: Box) -> bool:
-    apart_across = one.xmax < other.xmin or other.xmax < one.xmin
-    apart_down = one.ymax < other.ymin or other.ymax < one.ymin
+def _touch(first: Box, second: Box) -> bool:
+    apart_across = first.xmax < second.xmin or second.xmax < first.xmin
+    apart_down = first.ymax < second.ymin or second.ymax < first.ymin
     return not (apart_across or apart_down)
 
 

@@ -138,8 +138,8 @@ class AnnotatedImage:
 _REST = attrgetter(*AnnotatedImage.__match_args__[2:])
 
 
-def _make_annotated_image(path: str, source: str, *rest: Any) -> AnnotatedImage:
-    return AnnotatedImage(Path(path), Path(source), *rest)
+def _make_annotated_image(path: str, source: str, *fields: Any) -> AnnotatedImage:
+    return AnnotatedImage(Path(path), Path(source), *fields)
 
 
 @by_position

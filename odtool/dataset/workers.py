@@ -58,34 +58,34 @@ class Crew:
             self._team = Future()
             self._team.set_result(_Team(_fork_workers(number)))
 
-    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, alone: int) -> Iterator[Result]:
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, tasks_here: int) -> Iterator[Result]:
         """Results in the order of the tasks.
 
-        Where workers are not there yet, the first `alone` tasks are done here before they are started, and further
+        Where workers are not there yet, the first `tasks_here` tasks are done here before they are started, and further
         ones until they are; with 0 it waits for them.
 
         Raises:
             DataError: a worker was killed; else what the function raises.
         """
-        waiting = iter(tasks)
+        pending = iter(tasks)
         if self._team is None:
-            for number, task in enumerate(waiting if self._number < 2 else islice(waiting, alone)):
+            for number, task in enumerate(pending if self._number < 2 else islice(pending, tasks_here)):
                 if number == 1 and self._number > 1:
                     _start_server()
                 yield function(task)
-        handed: deque[int] = deque()
-        for task in waiting:
-            if (team := self._workers(wait=not alone)) is None:
+        numbers: deque[int] = deque()
+        for task in pending:
+            if (team := self._workers(wait=not tasks_here)) is None:
                 yield function(task)
                 continue
-            while team.busy >= _AHEAD * self._number or len(handed) >= _MOST * self._number:
-                if handed and team.has_answered(handed[0]):
-                    yield team.answer(handed.popleft())
+            while team.busy >= _AHEAD * self._number or len(numbers) >= _MOST * self._number:
+                if numbers and team.has_answered(numbers[0]):
+                    yield team.answer(numbers.popleft())
                 else:
                     team.receive()
-            handed.append(team.hand_out(function, task))
-        while handed:
-            yield self._workers(wait=True).answer(handed.popleft())  # type: ignore[union-attr]  # waited for
+            numbers.append(team.hand_out(function, task))
+        while numbers:
+            yield self._workers(wait=True).answer(numbers.popleft())  # type: ignore[union-attr]  # waited for
 
     def _workers(self, *, wait: bool) -> _Team | None:
         """The workers, or None while they start."""
@@ -140,9 +140,9 @@ class _Team:
         """What the function gave for the task of that number; raises what the function raised."""
         while number not in self._answers:
             self.receive()
-        result, error, written = self._answers.pop(number)
+        result, error, traceback_text = self._answers.pop(number)
         if error is not None:
-            raise error from RuntimeError(f"in a worker process:\n{written}")
+            raise error from RuntimeError(f"in a worker process:\n{traceback_text}")
         return result
 
     def close(self) -> None:
@@ -223,21 +223,21 @@ def _report_killed_worker() -> Iterator[None]:
         ) from None
 
 
-def _start(number: int, started: Future[_Team]) -> None:
+def _start(number: int, team: Future[_Team]) -> None:
     try:
-        started.set_result(_Team(_serve_workers(number)))
+        team.set_result(_Team(_serve_workers(number)))
     except BaseException as error:  # whoever waits for the workers gets it
-        started.set_exception(error)
+        team.set_exception(error)
 
 
 @contextmanager
 def open_crew(number: int | None) -> Iterator[Crew]:
     """A crew of `number` workers, or of one a core that this process may use."""
-    made = Crew(number or len(os.sched_getaffinity(0)))
+    workers = Crew(number or len(os.sched_getaffinity(0)))
     try:
-        yield made
+        yield workers
     finally:
-        made.close()
+        workers.close()
 
 
 def _start_server() -> None:

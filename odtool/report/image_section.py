@@ -97,7 +97,7 @@ def _drawn(verdict: Verdict, labels: Mapping[int, str]) -> str:
     for box, number, kind in zip(truth.boxes, truth.classes, verdict.objects, strict=True):
         label = labels.get(int(number), str(number))
         colour, look, told = _LOOKS.get(kind, (_TRUE, "true", "is there"))
-        boxes.append(html_page.draw_box(tuple(box.tolist()), colour, f"{label}: {told}", more=f' class="{look}"'))
+        boxes.append(html_page.draw_box(tuple(box.tolist()), colour, f"{label}: {told}", attributes=f' class="{look}"'))
         if kind == "missed":
             words[True].append(((float(box[0]), float(box[1])), f"{_short(label)}?"))
     taken = list(zip(verdict.taken, verdict.kinds, strict=True))[::-1]

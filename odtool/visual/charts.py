@@ -65,7 +65,7 @@ def _draw_curve(curve: Curve, flat: Axis, upright: Axis, number: int, label: str
             pieces.append([])
         else:
             pieces[-1].append(f"{flat.place(step):.1f},{upright.place(value):.1f}")
-    drawn = "".join(f'<polyline class="{colour}" points="{" ".join(piece)}"/>' for piece in pieces if len(piece) > 1)
+    lines = "".join(f'<polyline class="{colour}" points="{" ".join(piece)}"/>' for piece in pieces if len(piece) > 1)
     marked = len(curve) <= _MARKED
     dots = "".join(
         f'<circle class="{colour}" cx="{flat.place(step):.1f}" cy="{upright.place(value):.1f}" r="2.6">'
@@ -73,12 +73,14 @@ def _draw_curve(curve: Curve, flat: Axis, upright: Axis, number: int, label: str
         for step, value in curve
         if value is not None and marked
     )
-    alone = [piece[0].split(",") for piece in pieces if len(piece) == 1 and not marked]
-    dots += "".join(f'<circle class="{colour}" cx="{x}" cy="{y}" r="1.6"/>' for x, y in alone)
-    return f"<g><title>{escape(label)}</title>{drawn}{dots}</g>"
+    single_points = [piece[0].split(",") for piece in pieces if len(piece) == 1 and not marked]
+    dots += "".join(f'<circle class="{colour}" cx="{x}" cy="{y}" r="1.6"/>' for x, y in single_points)
+    return f"<g><title>{escape(label)}</title>{lines}{dots}</g>"
 
 
-def draw_precision_recall(curves_: Mapping[str, Sequence[float]], point: tuple[float, float] | None, told: str) -> str:
+def draw_precision_recall(
+    curves_: Mapping[str, Sequence[float]], point: tuple[float, float] | None, point_title: str
+) -> str:
     """Precision at recalls that go from 0 to 1 in equal steps, and the point that was chosen on it."""
     upright, flat = Axis(0, 1, _FLOOR, _TOP), Axis(0, 1, _LEFT, _RIGHT)
     parts = _draw_frame(upright, [0, 0.25, 0.5, 0.75, 1])
@@ -94,7 +96,9 @@ def draw_precision_recall(curves_: Mapping[str, Sequence[float]], point: tuple[f
         parts.append(f'<polyline class="s{number}" points="{places}"><title>{escape(label)}</title></polyline>')
     if point is not None:
         x, y = flat.place(point[0]), upright.place(point[1])
-        parts.append(f'<circle class="chosen" cx="{x:.1f}" cy="{y:.1f}" r="4.5"><title>{escape(told)}</title></circle>')
+        parts.append(
+            f'<circle class="chosen" cx="{x:.1f}" cy="{y:.1f}" r="4.5"><title>{escape(point_title)}</title></circle>'
+        )
     return _draw_plot("precision by recall", parts) + draw_legend(list(curves_))
 
 
@@ -105,22 +109,22 @@ def _is_needed(curve: Sequence[float], index: int) -> bool:
 
 def draw_counts(pairs: Mapping[tuple[int, int], int]) -> str:
     """Images by true and by detected number of objects: on the diagonal where the count is right."""
-    shown = dict(sorted(pairs.items(), key=lambda item: -item[1])[:_MOST_BUBBLES])
-    highest = max((max(pair) for pair in shown), default=1) or 1
+    largest = dict(sorted(pairs.items(), key=lambda item: -item[1])[:_MOST_BUBBLES])
+    highest = max((max(pair) for pair in largest), default=1) or 1
     ticks = [tick for tick in _choose_ticks(0, highest) if tick == int(tick)]
     left = (svg.WIDTH - _SQUARE) / 2
     # Half a step of room, so that the bubble at the origin is whole.
     margin = max(ticks[-1], highest) * 0.06 + 0.2
     upright = Axis(-margin, max(ticks[-1], highest) + margin, _FLOOR, _FLOOR - _SQUARE)
     flat = Axis(-margin, max(ticks[-1], highest) + margin, left, left + _SQUARE)
-    most = max(shown.values(), default=1)
+    maximum = max(largest.values(), default=1)
     parts = [svg.draw_field(left, _FLOOR - _SQUARE, _SQUARE, _SQUARE)]
     ends = flat.place(0), upright.place(0), flat.place(ticks[-1]), upright.place(ticks[-1])
     parts.append('<line class="diagonal" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>'.format(*ends))
-    for (true, detected), images in shown.items():
+    for (true, detected), images in largest.items():
         title = f"{true:,} there, {detected:,} detected: {images:,} images"
         parts.append(
-            svg.draw_bubble(flat.place(true), upright.place(detected), 2 + 9 * math.sqrt(images / most), title)
+            svg.draw_bubble(flat.place(true), upright.place(detected), 2 + 9 * math.sqrt(images / maximum), title)
         )
     for tick in ticks:
         parts.append(svg.draw_tick(flat.place(tick), _FLOOR + 14, f"{tick:g}"))
@@ -176,6 +180,6 @@ def _choose_ticks(low: float, high: float) -> list[float]:
 def _choose_powers(low: float, high: float) -> list[float]:
     """Powers of ten from the one at or above `low`; two or more."""
     start, end = math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9)
-    every = max((end - start) // 5, 1)
-    found = [10.0**index for index in range(start, end + 1, every)]
-    return found if len(found) > 1 else [low, high]
+    stride = max((end - start) // 5, 1)
+    powers = [10.0**index for index in range(start, end + 1, stride)]
+    return powers if len(powers) > 1 else [low, high]

@@ -50,8 +50,8 @@ def _load_fonts(size: int) -> Iterator[Font]:
 
 def _find_matplotlib_font() -> Iterator[str]:
     """It comes with the Object Detection API and brings a font with Latin, Greek and Cyrillic letters."""
-    found = find_spec("matplotlib")
-    for folder in (found.submodule_search_locations or ()) if found else ():
+    spec = find_spec("matplotlib")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
         yield str(Path(folder, "mpl-data", "fonts", "ttf", "DejaVuSans.ttf"))
 
 

@@ -23,13 +23,13 @@ _MOST_BUBBLES = 300
 
 def draw_columns(bins: Mapping[str, int], axis: str) -> str:
     """A column for each bin, with its name below and its count above."""
-    most = max(bins.values(), default=0) or 1
+    maximum = max(bins.values(), default=0) or 1
     step = svg.WIDTH / max(len(bins), 1)
     floor = _HEIGHT - _FOOT
     style = "tick tight" if max(map(len, bins), default=0) * len(bins) > 55 else "tick"
     parts = [svg.draw_level_line(0, svg.WIDTH, floor)]
     for number, (name, count) in enumerate(bins.items()):
-        height = (floor - _HEAD) * count / most
+        height = (floor - _HEAD) * count / maximum
         height = max(height, 1.5) if count else 0
         middle = step * (number + 0.5)
         parts.append(
@@ -45,14 +45,14 @@ def draw_columns(bins: Mapping[str, int], axis: str) -> str:
 
 def draw_heat_map(rows: Sequence[Sequence[int]], across: str, down: str) -> str:
     """A square of cells, row 0 at the bottom, the fuller the stronger; both axes go from 0 to 100%."""
-    most = max((count for row in rows for count in row), default=0) or 1
+    maximum = max((count for row in rows for count in row), default=0) or 1
     left = (svg.WIDTH - _SIDE) / 2 + 14
     cell = _SIDE / len(rows)
     parts = [svg.draw_field(left, _TOP, _SIDE, _SIDE)]
     for row, counts in enumerate(rows):
         for column, count in enumerate(counts):
             if count:
-                strength = 0.15 + 0.85 * math.sqrt(count / most)
+                strength = 0.15 + 0.85 * math.sqrt(count / maximum)
                 parts.append(
                     f'<rect class="bar" x="{left + column * cell:.1f}" y="{_TOP + _SIDE - (row + 1) * cell:.1f}" '
                     f'width="{cell - 0.6:.1f}" height="{cell - 0.6:.1f}" fill-opacity="{strength:.2f}">'
@@ -63,15 +63,15 @@ def draw_heat_map(rows: Sequence[Sequence[int]], across: str, down: str) -> str:
 
 def draw_bubbles(sizes: Mapping[tuple[int, int], int], across: str, down: str) -> str:
     """A bubble for each width and height, its area by the count; the first `_MOST_BUBBLES` of them."""
-    shown = dict(list(sizes.items())[:_MOST_BUBBLES])
-    widest = _round_up(max((width for width, _ in shown), default=1))
-    highest = _round_up(max((height for _, height in shown), default=1))
-    most = max(shown.values(), default=1)
+    largest = dict(list(sizes.items())[:_MOST_BUBBLES])
+    widest = _round_up(max((width for width, _ in largest), default=1))
+    highest = _round_up(max((height for _, height in largest), default=1))
+    maximum = max(largest.values(), default=1)
     breadth = svg.WIDTH - _MARGIN - 14
     flat, upright = Axis(0, widest, _MARGIN, _MARGIN + breadth), Axis(0, highest, _TOP + _SIDE, _TOP)
     parts = [svg.draw_field(_MARGIN, _TOP, breadth, _SIDE)]
-    for (width, height), count in shown.items():
-        radius = 3 + 11 * math.sqrt(count / most)
+    for (width, height), count in largest.items():
+        radius = 3 + 11 * math.sqrt(count / maximum)
         parts.append(svg.draw_bubble(flat.place(width), upright.place(height), radius, f"{width}x{height}: {count:,}"))
     parts += _draw_axes(_MARGIN, breadth, ("0", f"{widest:,}", f"{highest:,}"), across, down)
     return _draw_plot(f"{across}, {down}", parts)

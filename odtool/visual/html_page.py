@@ -78,18 +78,18 @@ def encode_picture(image: Image.Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def draw_box(corners: tuple[float, float, float, float], colour: str, title: str, *, more: str = "") -> str:
+def draw_box(corners: tuple[float, float, float, float], colour: str, title: str, *, attributes: str = "") -> str:
     """A box over a picture as a line that stays sharp at any size.
 
     Args:
         corners: xmin, ymin, xmax, ymax in pixels of the image.
         title: what shows under the pointer, as plain text.
-        more: further attributes.
+        attributes: further attributes.
     """
     xmin, ymin, xmax, ymax = corners
     return (
         f'<rect x="{xmin:.1f}" y="{ymin:.1f}" width="{xmax - xmin:.1f}" '
-        f'height="{ymax - ymin:.1f}" stroke="{colour}"{more}><title>{escape_text(title)}</title></rect>'
+        f'height="{ymax - ymin:.1f}" stroke="{colour}"{attributes}><title>{escape_text(title)}</title></rect>'
     )
 
 
@@ -101,35 +101,35 @@ def draw_labels(words: Iterable[tuple[tuple[float, float], str]], size: tuple[in
     width, height = size
     # In pixels of the image, of which some two hundred and ten of the page's show the height.
     letters = 13 * max(height / ROW, width / (2.4 * ROW))
-    placed: list[tuple[float, float, float]] = []
-    made = []
+    label_spans: list[tuple[float, float, float]] = []
+    texts = []
     for (left, top), content in words:
         # Bold letters are some six tenths as wide as they are high.
         length = letters * 0.6 * len(content)
         x = max(min(left + letters * 0.25, width - length - letters * 0.25), letters * 0.25)
         y = top + letters * 1.05 if top < letters * 1.3 else top - letters * 0.35
-        if any(abs(y - low) < letters and x < end and start < x + length for start, end, low in placed):
+        if any(abs(y - low) < letters and x < end and start < x + length for start, end, low in label_spans):
             continue
-        placed.append((x, x + length, y))
-        made.append(
+        label_spans.append((x, x + length, y))
+        texts.append(
             f'<text x="{x:.1f}" y="{y:.1f}" font-size="{letters:.1f}" stroke="#000" '
             f'stroke-width="{letters * 0.22:.1f}">{escape_text(content)}</text>'
         )
-    return "".join(made)
+    return "".join(texts)
 
 
-def render_figure(size: tuple[int, int], shown: str, caption: str) -> str:
+def render_figure(size: tuple[int, int], content: str, caption: str) -> str:
     """A picture with its caption, in a row of others of about the same height."""
     ratio = min(max(size[0] / size[1], 0.6), 2.4)
     return (
-        f'<figure style="flex:{ratio:.2f} 1 {ratio * ROW:.0f}px">{shown}<figcaption>{caption}</figcaption></figure>\n'
+        f'<figure style="flex:{ratio:.2f} 1 {ratio * ROW:.0f}px">{content}<figcaption>{caption}</figcaption></figure>\n'
     )
 
 
-def overlay(uri: str, size: tuple[int, int], drawn: str) -> str:
+def overlay(uri: str, size: tuple[int, int], shapes: str) -> str:
     """A picture with SVG over it, whose coordinates are pixels of the image."""
     width, height = size
     return (
         f'<div class="shot"><img src="{uri}" width="{width}" height="{height}" alt="">'
-        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">{drawn}</svg></div>'
+        f'<svg viewBox="0 0 {width} {height}" preserveAspectRatio="none">{shapes}</svg></div>'
     )

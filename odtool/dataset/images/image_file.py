@@ -248,10 +248,10 @@ def read_bytes(path: Path | str, extent: Extent | None = None) -> bytes:
         offset, size = (extent.offset, extent.length) if extent else (0, os.fstat(descriptor).st_size)
         data = os.pread(descriptor, size, offset)
         while 0 < len(data) < size:  # one call gives at most 2 GB
-            more = os.pread(descriptor, size - len(data), offset + len(data))
-            if not more:
+            piece = os.pread(descriptor, size - len(data), offset + len(data))
+            if not piece:
                 break
-            data += more
+            data += piece
         return binascii.a2b_base64(data) if extent and extent.encoded else data
     finally:
         os.close(descriptor)

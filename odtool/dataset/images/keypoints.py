@@ -16,26 +16,26 @@ def scale(points: Sequence[KeyPoint], across: float, down: float) -> tuple[KeyPo
 
 def turn(points: Sequence[KeyPoint], orientation: int, width: float, height: float) -> tuple[KeyPoint, ...]:
     """The points of the stored image as they lie in the upright one; see `repair.turn_box`."""
-    made = []
+    results = []
     for point in points:
         if point.visibility:  # of no other the place means anything
             spot = repair.turn_box(Box(point.x, point.y, point.x, point.y), orientation, width, height)
             point = replace(point, x=spot.xmin, y=spot.ymin)  # noqa: PLW2901 - the same point
-        made.append(point)
-    return tuple(made)
+        results.append(point)
+    return tuple(results)
 
 
 def clip_to_area(points: Sequence[KeyPoint], area: Box) -> tuple[tuple[KeyPoint, ...], int]:
     """The points in pixels of a tile, and how many labelled ones lie outside of it and are labelled no more."""
-    made, lost = [], 0
+    results, lost_count = [], 0
     for point in points:
         inside = area.xmin <= point.x <= area.xmax and area.ymin <= point.y <= area.ymax
-        lost += bool(point.visibility and not inside)
+        lost_count += bool(point.visibility and not inside)
         if point.visibility and inside:
-            made.append(replace(point, x=point.x - area.xmin, y=point.y - area.ymin))
+            results.append(replace(point, x=point.x - area.xmin, y=point.y - area.ymin))
         else:
-            made.append(KeyPoint(0.0, 0.0, name=point.name))
-    return tuple(made), lost
+            results.append(KeyPoint(0.0, 0.0, name=point.name))
+    return tuple(results), lost_count
 
 
 def fill_missing(points: Sequence[KeyPoint], names: Sequence[str]) -> tuple[KeyPoint, ...]:

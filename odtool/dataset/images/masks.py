@@ -59,15 +59,15 @@ def make_polygon(points: Iterable[tuple[float, float]]) -> Outline | None:
 
 def join_outlines(outlines: Sequence[Outline | None]) -> Outline | None:
     """The polygons of parts of one object; None where a part has none."""
-    polygons = tuple(each for outline in outlines if outline for each in outline.polygons)
+    polygons = tuple(polygon for outline in outlines if outline for polygon in outline.polygons)
     return Outline(polygons=polygons) if all(outline and outline.polygons for outline in outlines) else None
 
 
 def scale_outline(outline: Outline, across: float, down: float) -> Outline:
     """The outline with its polygons stretched, as from fractions to pixels; run lengths are for pixels anyway."""
     polygons = tuple(
-        tuple(number * (down if place % 2 else across) for place, number in enumerate(each))
-        for each in outline.polygons
+        tuple(number * (down if index % 2 else across) for index, number in enumerate(polygon))
+        for polygon in outline.polygons
     )
     return replace(outline, polygons=polygons)
 
@@ -83,11 +83,11 @@ def paste_mask(mask: Mask, corner: tuple[int, int], size: tuple[int, int]) -> Ou
     (left, top), (width, height) = corner, size
     if width * height > MOST_PIXELS:
         return None
-    whole = np.zeros((height, width), np.uint8, order="F")
+    canvas = np.zeros((height, width), np.uint8, order="F")
     right, bottom = min(left + mask.shape[1], width), min(top + mask.shape[0], height)
     if 0 <= left < right and 0 <= top < bottom:
-        whole[top:bottom, left:right] = mask[: bottom - top, : right - left]
-    return Outline(counts=coco.encode(whole)["counts"].decode("ascii"), width=width, height=height)
+        canvas[top:bottom, left:right] = mask[: bottom - top, : right - left]
+    return Outline(counts=coco.encode(canvas)["counts"].decode("ascii"), width=width, height=height)
 
 
 def cut_holes(outline: Outline, holes: Sequence[Outline], size: tuple[int, int]) -> Outline | None:
@@ -141,17 +141,17 @@ def enclose_outline(outline: Outline) -> Box | None:
         return Box(min(xs), min(ys), max(xs), max(ys))
     if find_fault(outline, outline.width, outline.height):
         return None
-    place, made = 0, list[tuple[int, int, int, int]]()
+    place, corners = 0, list[tuple[int, int, int, int]]()
     for number, length in enumerate(_decode_lengths(outline)):
         if number % 2 and length:
             left, top = divmod(place, outline.height)
             right, bottom = divmod(place + length - 1, outline.height)
             # A run on into the next column has the whole height in it.
-            made.append((left, 0 if right > left else top, right, outline.height - 1 if right > left else bottom))
+            corners.append((left, 0 if right > left else top, right, outline.height - 1 if right > left else bottom))
         place += length
-    if not made:
+    if not corners:
         return None
-    lefts, tops, rights, bottoms = zip(*made, strict=True)
+    lefts, tops, rights, bottoms = zip(*corners, strict=True)
     return Box(min(lefts), min(tops), max(rights) + 1, max(bottoms) + 1)
 
 
@@ -182,29 +182,29 @@ def draw(outline: Outline | None, box: Box, size: tuple[int, int], window: tuple
 
     x, y, width, height = window
     if outline is None:
-        made = np.zeros((height, width), bool)
+        box_mask = np.zeros((height, width), bool)
         left, top = round(box.xmin), round(box.ymin)
-        made[top : max(round(box.ymax), top + 1), left : max(round(box.xmax), left + 1)] = True
-        return made
+        box_mask[top : max(round(box.ymax), top + 1), left : max(round(box.xmax), left + 1)] = True
+        return box_mask
     if outline.turn == 1:
         return _draw_runs(_encode_runs(outline, *size), size[1], window)
     frame = size if outline.turn < 5 else (size[1], size[0])
-    whole = _turn(_draw_runs(_encode_runs(outline, *frame), frame[1], (0, 0, *frame)), outline.turn)
-    return whole[y : y + height, x : x + width]
+    full_mask = _turn(_draw_runs(_encode_runs(outline, *frame), frame[1], (0, 0, *frame)), outline.turn)
+    return full_mask[y : y + height, x : x + width]
 
 
 def _turn(mask: Mask, orientation: int) -> Mask:
     """As repair turns the pixels."""
     import numpy as np
 
-    turned: Mask
+    result: Mask
     if orientation in (2, 4):
-        turned = np.fliplr(mask) if orientation == 2 else np.flipud(mask)
+        result = np.fliplr(mask) if orientation == 2 else np.flipud(mask)
     elif orientation in (5, 7):
-        turned = mask.T if orientation == 5 else np.rot90(mask, 2).T
+        result = mask.T if orientation == 5 else np.rot90(mask, 2).T
     else:
-        turned = np.rot90(mask, {3: 2, 6: -1, 8: 1}[orientation])
-    return turned
+        result = np.rot90(mask, {3: 2, 6: -1, 8: 1}[orientation])
+    return result
 
 
 def _encode_runs(outline: Outline, width: int, height: int) -> Sequence[int]:
@@ -221,8 +221,8 @@ def _encode_runs(outline: Outline, width: int, height: int) -> Sequence[int]:
         ]
         for polygon in outline.polygons
     ]
-    found = mask.merge(mask.frPyObjects(polygons, height, width))
-    return _uncompress(found["counts"].decode("ascii"))
+    encoding = mask.merge(mask.frPyObjects(polygons, height, width))
+    return _uncompress(encoding["counts"].decode("ascii"))
 
 
 def _decode_lengths(outline: Outline) -> Sequence[int]:
@@ -264,8 +264,8 @@ def _draw_runs(lengths: Sequence[int], image_height: int, window: tuple[int, int
     first, last = x * image_height, (x + width) * image_height
     ends = np.clip(np.cumsum(np.asarray(lengths, np.int64)), first, last)
     columns = np.repeat(np.arange(len(ends)) % 2 == 1, np.diff(ends, prepend=first))
-    made: Mask = columns.reshape(width, image_height)[:, y : y + height].T
-    return made
+    window_mask: Mask = columns.reshape(width, image_height)[:, y : y + height].T
+    return window_mask
 
 
 def encode_png(mask: Mask) -> bytes:

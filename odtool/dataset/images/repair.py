@@ -28,16 +28,16 @@ _UNDONE_BY = {6: 8, 8: 6}
 
 def list_repairs(header: ImageHeader) -> tuple[str, ...]:
     """The repairs that --fix-images makes on an image with this header, as kinds of the catalogue of checks."""
-    found = []
+    repairs = []
     if header.orientation != 1:
-        found.append("fixed_rotation")
+        repairs.append("fixed_rotation")
     if header.format == "jpeg" and header.channels == 4:
-        found.append("fixed_cmyk")
+        repairs.append("fixed_cmyk")
     elif header.channels in (2, 4):
-        found.append("fixed_alpha")
+        repairs.append("fixed_alpha")
     if header.bits > 8:
-        found.append("fixed_16bit")
-    return tuple(found)
+        repairs.append("fixed_16bit")
+    return tuple(repairs)
 
 
 def find_upright_size(header: ImageHeader) -> tuple[int, int]:
@@ -101,20 +101,20 @@ def _check_png(data: bytes) -> None:
     width, height, depth, colour, interlaced = struct.unpack(">IIBB2xB", data[16:29])
     bits = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 0) * depth
     try:
-        for kind, whole, checksum in _find_png_chunks(data):
+        for kind, chunk, checksum in _find_png_chunks(data):
             # The first letter of a chunk that a decoder may pass over is in lower case (PNG, 5.4).
-            if kind[:1].isupper() and zlib.crc32(whole, zlib.crc32(kind)) != checksum:
+            if kind[:1].isupper() and zlib.crc32(chunk, zlib.crc32(kind)) != checksum:
                 raise ImageError("image_unreadable", f"broken PNG: the checksum of a {kind.decode('latin-1')} is wrong")
-            body = whole if kind == b"IDAT" else b""
+            body = chunk if kind == b"IDAT" else b""
             while body and not stream.eof:
                 rows += len(stream.decompress(body, _STEP))
                 body = stream.unconsumed_tail
     except (zlib.error, struct.error) as error:
         raise ImageError("image_unreadable", f"broken PNG: {error}") from None
     # Interlaced rows are cut into seven passes, each with some bytes of its own; the stream's end must do there.
-    expected = 0 if interlaced else height * (1 + (width * bits + 7) // 8)
-    if not stream.eof or rows < expected:
-        raise ImageError("image_truncated", f"the PNG's pixels end after {rows} of {expected or 'their'} bytes")
+    expected_bytes = 0 if interlaced else height * (1 + (width * bits + 7) // 8)
+    if not stream.eof or rows < expected_bytes:
+        raise ImageError("image_truncated", f"the PNG's pixels end after {rows} of {expected_bytes or 'their'} bytes")
 
 
 def _find_png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:

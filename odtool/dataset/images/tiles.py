@@ -57,26 +57,26 @@ def cut_tiles(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tup
     A tile without objects counts as background and is kept at a rate; one that shows a part of an object, but not
     enough for its box, is neither and is left out.
     """
-    made: list[Tile] = []
-    kept_somewhere: set[int] = set()
-    pieces = empty = left_out = points = 0
+    tiles: list[Tile] = []
+    placed_numbers: set[int] = set()
+    pieces = empty = dropped_tiles = points = 0
     for y in find_starts(header.height, tiling.size, tiling.overlap):
         for x in find_starts(header.width, tiling.size, tiling.overlap):
             area = Box(x, y, min(x + tiling.size, header.width), min(y + tiling.size, header.height))
             inside, cut_away, points_away = _select_objects(image.objects, area, tiling.min_visible)
             pieces += cut_away
             points += points_away
-            kept_somewhere.update(number for number, _ in inside)
+            placed_numbers.update(number for number, _ in inside)
             if not inside:
                 empty += 1
                 if cut_away or not _is_chosen(str(image.source_id), x, y, tiling):
-                    left_out += 1
+                    dropped_tiles += 1
                     continue
-            made.append(Tile(x, y, int(area.xmax) - x, int(area.ymax) - y, tuple(item for _, item in inside)))
+            tiles.append(Tile(x, y, int(area.xmax) - x, int(area.ymax) - y, tuple(item for _, item in inside)))
     problems = [
         Problem("tile_object_lost", image.source, f"object {number + 1} ({item.label}) of {image.name}")
         for number, item in enumerate(image.objects)
-        if number not in kept_somewhere
+        if number not in placed_numbers
     ]
     if pieces:
         detail = f"{pieces} boxes in tiles of {image.name} with less than {tiling.min_visible:g} of their area"
@@ -84,10 +84,10 @@ def cut_tiles(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tup
     if points:
         detail = f"{points} key points of objects in tiles of {image.name}"
         problems.append(Problem("tile_keypoints_cut", image.source, detail))
-    if left_out:
-        detail = f"{left_out} of {empty} without objects, {len(made)} tiles kept"
+    if dropped_tiles:
+        detail = f"{dropped_tiles} of {empty} without objects, {len(tiles)} tiles kept"
         problems.append(Problem("tile_empty", image.path, detail))
-    return tuple(made), problems
+    return tuple(tiles), problems
 
 
 def needs_tiling(header: ImageHeader, tiling: Tiling | None) -> bool:
@@ -105,7 +105,7 @@ def _select_objects(
     objects: Sequence[ObjectAnnotation], area: Box, min_visible: float
 ) -> tuple[list[tuple[int, ObjectAnnotation]], int, int]:
     """The objects of a tile with their numbers, how many others only stick into it, and key points outside of it."""
-    found, cut_away, points_away = [], 0, 0
+    selection, cut_away, points_away = [], 0, 0
     for number, item in enumerate(objects):
         box = item.box
         xmin, ymin = max(box.xmin, area.xmin), max(box.ymin, area.ymin)
@@ -116,15 +116,15 @@ def _select_objects(
         if visible < min_visible:
             cut_away += 1
             continue
-        moved = Box(xmin - area.xmin, ymin - area.ymin, xmax - area.xmin, ymax - area.ymin)
-        whole = (xmin, ymin, xmax, ymax) == (box.xmin, box.ymin, box.xmax, box.ymax)
-        size = item.area if whole or item.area is None else item.area * visible
-        made = replace(item, box=moved, truncated=item.truncated or not whole, area=size)
+        tile_box = Box(xmin - area.xmin, ymin - area.ymin, xmax - area.xmin, ymax - area.ymin)
+        is_whole = (xmin, ymin, xmax, ymax) == (box.xmin, box.ymin, box.xmax, box.ymax)
+        size = item.area if is_whole or item.area is None else item.area * visible
+        tile_object = replace(item, box=tile_box, truncated=item.truncated or not is_whole, area=size)
         if item.keypoints:
-            points, lost = keypoints.clip_to_area(item.keypoints, area)
-            made, points_away = replace(made, keypoints=points), points_away + lost
-        found.append((number, made))
-    return found, cut_away, points_away
+            points, lost_count = keypoints.clip_to_area(item.keypoints, area)
+            tile_object, points_away = replace(tile_object, keypoints=points), points_away + lost_count
+        selection.append((number, tile_object))
+    return selection, cut_away, points_away
 
 
 def _is_chosen(source_id: str, x: int, y: int, tiling: Tiling) -> bool:

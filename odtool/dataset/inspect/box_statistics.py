@@ -111,14 +111,14 @@ class FiguresCollector:
             self._ratios[bisect_right(_RATIOS, width / height)] += 1
             self._map[_find_cell(height / header.height)][_find_cell(width / header.width)] += 1
 
-    def done(self) -> Figures:
+    def finish(self) -> Figures:
         total = self._objects.total()
         return Figures(
             images=self._sizes.total(),
             objects=total,
             without_objects=self._counts[0],
             bytes=self._bytes,
-            classes=tuple(self._class(name, total) for name in self._in_order()),
+            classes=tuple(self._make_class_figures(name, total) for name in self._sort_classes()),
             splits={split: self._splits[split] for split in SPLITS if self._splits[split]},
             formats=dict(self._formats.most_common()),
             image_sizes=dict(sorted(self._sizes.items(), key=lambda item: (-item[1], item[0]))),
@@ -130,10 +130,10 @@ class FiguresCollector:
             box_map=tuple(map(tuple, self._map)),
         )
 
-    def _in_order(self) -> list[str]:
+    def _sort_classes(self) -> list[str]:
         return sorted(self._objects, key=lambda name: (-self._objects[name], name))
 
-    def _class(self, name: str, total: int) -> ClassFigures:
+    def _make_class_figures(self, name: str, total: int) -> ClassFigures:
         objects, images = self._objects[name], self._images[name]
         return ClassFigures(name, objects, objects / total, images.total(), dict(images))
 

@@ -19,30 +19,30 @@ _MOST_BOXES = 300
 _MOST_CLASSES = 1000
 
 
-def render(found: Inspection) -> str:
+def render(inspection: Inspection) -> str:
     """The whole page. Pictures are read and scaled one after the other."""
-    title = ", ".join(source.path.name or str(source.path) for source in found.sources)
+    title = ", ".join(source.path.name or str(source.path) for source in inspection.sources)
     body = [
-        _render_head(found, title),
-        _render_tiles(found),
-        _render_problems(found),
-        _render_plots(found.figures),
-        _render_samples(found),
+        _render_head(inspection, title),
+        _render_tiles(inspection),
+        _render_problems(inspection),
+        _render_plots(inspection.figures),
+        _render_samples(inspection),
     ]
     return html_page.render(title, "odtool inspect", body, foot="Boxes are drawn as they would be written to records.")
 
 
-def _render_head(found: Inspection, title: str) -> str:
+def _render_head(inspection: Inspection, title: str) -> str:
     lines = "".join(
         f'<p class="soft">{escape_text(f"{source.path}: {choice.reader.title}, as {choice.evidence}")}</p>'
-        for source, choice in zip(found.sources, found.choices, strict=True)
+        for source, choice in zip(inspection.sources, inspection.choices, strict=True)
     )
     return f"<header><h1>{escape_text(title)}</h1>{lines}</header>\n"
 
 
-def _render_tiles(found: Inspection) -> str:
-    figures = found.figures
-    wrong = sum(problem.count for problem in found.problems if problem.check.level != "info")
+def _render_tiles(inspection: Inspection) -> str:
+    figures = inspection.figures
+    wrong = sum(problem.count for problem in inspection.problems if problem.check.level != "info")
     tiles = {
         "images": f"{figures.images:,}",
         "objects": f"{figures.objects:,}",
@@ -54,24 +54,24 @@ def _render_tiles(found: Inspection) -> str:
     return html_page.render_tiles(tiles)
 
 
-def _render_problems(found: Inspection) -> str:
-    if not found.problems:
+def _render_problems(inspection: Inspection) -> str:
+    if not inspection.problems:
         return '<h2>Problems</h2>\n<p class="soft">None was found.</p>\n'
-    return "<h2>Problems</h2>\n" + "".join(map(_render_problem, found.problems))
+    return "<h2>Problems</h2>\n" + "".join(map(_render_problem, inspection.problems))
 
 
 def _render_problem(problem: ProblemKind) -> str:
-    first = "".join(
+    examples = "".join(
         f"<li>{escape_text(item.detail)}<code>{escape_text(item.file)}</code></li>" for item in problem.examples
     )
-    more = problem.count - len(problem.examples)
-    if more:
-        first += f'<li class="soft">and {more:,} more</li>'
+    hidden_count = problem.count - len(problem.examples)
+    if hidden_count:
+        examples += f'<li class="soft">and {hidden_count:,} more</li>'
     return (
         f"<details><summary>{html_page.render_pill(problem.check.level, problem.check.level)}"
         f'<span class="kind">{_render_kind(problem.kind)}</span>'
         f'<span class="soft">{escape_text(problem.check.action)}</span>'
-        f'<span class="number">{problem.count:,}</span></summary><ul>{first}</ul></details>\n'
+        f'<span class="number">{problem.count:,}</span></summary><ul>{examples}</ul></details>\n'
     )
 
 
@@ -92,36 +92,34 @@ def _render_plots(figures: Figures) -> str:
         ),
         "Image sizes": histograms.draw_bubbles(figures.image_sizes, "width, pixels", "height, pixels"),
     }
-    made = "".join(f'<section class="card"><h3>{name}</h3>{plot}</section>\n' for name, plot in cards.items())
+    plots = "".join(f'<section class="card"><h3>{name}</h3>{plot}</section>\n' for name, plot in cards.items())
     classes = f'<section class="card wide">{_render_classes(figures.classes, list(figures.splits))}</section>\n'
-    return f'<h2>Classes</h2>\n{classes}<h2>Boxes and images</h2>\n<div class="plots">{made}</div>\n'
+    return f'<h2>Classes</h2>\n{classes}<h2>Boxes and images</h2>\n<div class="plots">{plots}</div>\n'
 
 
 def _render_classes(classes: tuple[ClassFigures, ...], splits: list[str]) -> str:
-    most = classes[0].objects if classes else 1
+    maximum = classes[0].objects if classes else 1
     head = "".join(f'<th class="right">{escape_text(name)}</th>' for name in ("objects", "share", "images", *splits))
     rows = "".join(
         f'<tr><td>{escape_text(item.name)}</td><td class="right">{item.objects:,}</td>'
         f'<td class="right">{item.share:.1%}</td><td class="right">{item.images:,}</td>'
         + "".join(f'<td class="right">{item.splits.get(split, 0):,}</td>' for split in splits)
-        + f'<td class="meter"><div style="width:{100 * item.objects / most:.1f}%"></div></td></tr>'
+        + f'<td class="meter"><div style="width:{100 * item.objects / maximum:.1f}%"></div></td></tr>'
         for item in classes[:_MOST_CLASSES]
     )
-    more = len(classes) - _MOST_CLASSES
-    rest = f'<p class="soft">and {more:,} classes more</p>' if more > 0 else ""
-    return f'<div class="scroll"><table><tr><th>class</th>{head}<th></th></tr>{rows}</table>{rest}</div>'
+    hidden_count = len(classes) - _MOST_CLASSES
+    footnote = f'<p class="soft">and {hidden_count:,} classes more</p>' if hidden_count > 0 else ""
+    return f'<div class="scroll"><table><tr><th>class</th>{head}<th></th></tr>{rows}</table>{footnote}</div>'
 
 
-def _render_samples(found: Inspection) -> str:
-    if not found.samples:
+def _render_samples(inspection: Inspection) -> str:
+    if not inspection.samples:
         return ""
-    names = sorted(item.name for item in found.figures.classes)
+    names = sorted(item.name for item in inspection.figures.classes)
     numbers = {name: number for number, name in enumerate(names, start=1)}
-    made = "".join(_render_sample(sample, numbers) for sample in found.samples)
-    said = "those with problems first, the others chosen at random"
-    return (
-        f'<h2>Images</h2>\n<p class="soft">{len(found.samples)} images, {said}.</p>\n<div class="shots">{made}</div>\n'
-    )
+    samples = "".join(_render_sample(sample, numbers) for sample in inspection.samples)
+    selection = f"{len(inspection.samples)} images, those with problems first, the others chosen at random."
+    return f'<h2>Images</h2>\n<p class="soft">{selection}</p>\n<div class="shots">{samples}</div>\n'
 
 
 def _render_sample(sample: Sample, numbers: Mapping[str, int]) -> str:
@@ -130,12 +128,12 @@ def _render_sample(sample: Sample, numbers: Mapping[str, int]) -> str:
     pills = "".join(html_page.render_pill(CATALOGUE[kind].level, _render_kind(kind)) for kind in sample.kinds)
     count = len(image.objects)
     try:
-        shown = html_page.overlay(_encode_picture(sample), size, _draw_boxes(sample, numbers))
+        picture = html_page.overlay(_encode_picture(sample), size, _draw_boxes(sample, numbers))
     except (ImageError, OSError) as error:
         detail = error.detail if isinstance(error, ImageError) else str(error)
-        shown = f'<div class="broken">cannot be shown: {escape_text(detail)}</div>'
-    said = f"{header.width} &times; {header.height}, {count:,} object{'' if count == 1 else 's'}"
-    return html_page.render_figure(size, shown, f"<b>{escape_text(image.name)}</b>{said}<div>{pills}</div>")
+        picture = f'<div class="broken">cannot be shown: {escape_text(detail)}</div>'
+    caption = f"{header.width} &times; {header.height}, {count:,} object{'' if count == 1 else 's'}"
+    return html_page.render_figure(size, picture, f"<b>{escape_text(image.name)}</b>{caption}<div>{pills}</div>")
 
 
 def _encode_picture(sample: Sample) -> str:

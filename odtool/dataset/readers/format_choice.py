@@ -43,8 +43,8 @@ def choose(source: Source, name: str = "auto") -> FormatChoice:
         matches = _detect_all(source.path)
         if not matches:
             unsupported.refuse(source.path)
-    (chosen, evidence), *others = matches.items()
-    return FormatChoice(chosen, evidence, tuple(name for name, _ in others))
+    (first_name, evidence), *other_matches = matches.items()
+    return FormatChoice(first_name, evidence, tuple(name for name, _ in other_matches))
 
 
 def _detect_all(path: Path) -> dict[str, str]:

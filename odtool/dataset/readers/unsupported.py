@@ -33,15 +33,15 @@ def refuse(path: Path) -> NoReturn:
     _refuse_class_folders(path)
     _refuse_packed(path)
     refuse_near_misses(path)
-    skipped = _describe_skipped_folders(path)
-    folders = sum(bool(folder.ending(*EXTENSIONS)) for folder in walk(path))
+    note = _describe_skipped_folders(path)
+    folders = sum(bool(folder.find_files(*EXTENSIONS)) for folder in walk(path))
     if folders:
         raise DataError(
-            f"{path}: images in {folders} folder{'s' * (folders != 1)}, but no annotations found{skipped}",
+            f"{path}: images in {folders} folder{'s' * (folders != 1)}, but no annotations found{note}",
             "Detection needs boxes; folders named after classes have none. Name the annotations, or the --format.",
         )
     raise DataError(
-        f"{path}: no annotations found{skipped}",
+        f"{path}: no annotations found{note}",
         f"Known formats: {', '.join(reader.title for reader in READERS.values())}. Choose one with --format.",
     )
 
@@ -62,9 +62,9 @@ def _refuse_broken_documents(path: Path) -> None:
 
 def _refuse_class_folders(path: Path) -> None:
     if names := class_folders(path):
-        shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        name_list = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         raise DataError(
-            f"{path}: a folder for each class ({shown}), but no bounding boxes",
+            f"{path}: a folder for each class ({name_list}), but no bounding boxes",
             "This is a classification dataset. Detection needs boxes: name the annotations, or draw some.",
         )
 
@@ -100,5 +100,5 @@ def _refuse_packed(path: Path) -> None:
 
 def _describe_skipped_folders(root: Path) -> str:
     folders = [str(folder.relative_to(root)) for folder in source_folders.find_skipped_folders(root)]
-    shown = ", ".join(folders[:3]) + (", ..." if len(folders) > 3 else "")
-    return f"; {shown}, which odtool or a training wrote, can be named as the source" if folders else ""
+    folder_list = ", ".join(folders[:3]) + (", ..." if len(folders) > 3 else "")
+    return f"; {folder_list}, which odtool or a training wrote, can be named as the source" if folders else ""

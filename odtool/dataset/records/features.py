@@ -40,11 +40,11 @@ def _encode_entry(key: bytes, feature: bytes) -> bytes:
 
 def encode_opening(key: bytes, length: int) -> bytes:
     """All that stands before the one value, `length` bytes long, of a BytesList in a Feature in an entry."""
-    made = b""
+    result = b""
     for tag in (b"\x0a", b"\x0a", b"\x12"):
-        made = tag + encode_varint(len(made) + length) + made
-    made = _encode_key(key) + made
-    return b"\x0a" + encode_varint(len(made) + length) + made
+        result = tag + encode_varint(len(result) + length) + result
+    result = _encode_key(key) + result
+    return b"\x0a" + encode_varint(len(result) + length) + result
 
 
 _usual_opening = lru_cache(maxsize=1024)(encode_opening)

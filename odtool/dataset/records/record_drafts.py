@@ -54,10 +54,10 @@ class RecordDraft:
     """All other features, serialized."""
 
 
-def draft_record(checked: CheckedImage, drawn: Sequence[bytes] | None = None) -> RecordDraft:
+def draft_record(checked: CheckedImage, mask_pngs: Sequence[bytes] | None = None) -> RecordDraft:
     """The record of an image with the keys that the API's decoder and converters know.
 
-    `drawn` are the objects' masks as PNGs, where masks are written.
+    `mask_pngs` are the objects' masks as PNGs, where masks are written.
 
     The keys are those of object_detection/data_decoders/tf_example_decoder.py and
     dataset_tools/create_pascal_tf_record.py; `area` is in square pixels, as COCO's evaluation has it.
@@ -90,8 +90,8 @@ def draft_record(checked: CheckedImage, drawn: Sequence[bytes] | None = None) ->
         pieces.append(encode_floats((b"image/object/weight",), (weights,)))
     if any(item.keypoints for item in objects):
         pieces.append(_encode_keypoints(objects, width, height))
-    if drawn is not None:
-        pieces.append(encode_byte_strings(b"image/object/mask", drawn))
+    if mask_pngs is not None:
+        pieces.append(encode_byte_strings(b"image/object/mask", mask_pngs))
     size = header.width, header.height
     return RecordDraft(str(image.path), image.extent, header.bytes, size, source_id, labels, b"".join(pieces))
 
@@ -142,18 +142,18 @@ def _encode_keypoints(objects: Sequence[ObjectAnnotation], width: float, height:
     return b"".join(pieces)
 
 
-def complete_record(made: RecordDraft, encoded: bytes, classes: Mapping[str, int]) -> tuple[bytes, bytes, bytes]:
+def complete_record(draft: RecordDraft, image_bytes: bytes, classes: Mapping[str, int]) -> tuple[bytes, bytes, bytes]:
     """A serialized tf.train.Example: what comes before the image's bytes, these, and what comes after.
 
     In three pieces, so that the image is not copied.
     """
-    before = encode_opening(b"image/encoded", len(encoded))
-    checksum = hashlib.sha256(encoded).hexdigest().encode()
-    numbers = tuple([classes[label] for label in made.labels])
+    before = encode_opening(b"image/encoded", len(image_bytes))
+    checksum = hashlib.sha256(image_bytes).hexdigest().encode()
+    numbers = tuple([classes[label] for label in draft.labels])
     after = (
-        made.features
+        draft.features
         + encode_byte_string(b"image/key/sha256", checksum)
         + encode_ints(b"image/object/class/label", numbers)
     )
     # Example.features is field 1.
-    return b"\x0a" + encode_varint(len(before) + len(encoded) + len(after)) + before, encoded, after
+    return b"\x0a" + encode_varint(len(before) + len(image_bytes) + len(after)) + before, image_bytes, after

@@ -124,40 +124,40 @@ def parse_features(data: bytes) -> Features:
     Raises:
         ValueError: the bytes are no Example.
     """
-    found = Features({}, {}, {})
+    features = Features({}, {}, {})
     try:
         for _, start, end in _find_messages(data, 0, len(data), 1):
             for _, entry, entry_end in _find_messages(data, start, end, 1):
-                _parse_entry(data, entry, entry_end, found)
+                _parse_entry(data, entry, entry_end, features)
     except (IndexError, struct.error):
         raise ValueError("it ends within a field") from None
-    return found
+    return features
 
 
-def _parse_entry(data: bytes, start: int, end: int, found: Features) -> None:
+def _parse_entry(data: bytes, start: int, end: int, features: Features) -> None:
     """One entry of the map: key is field 1, the Feature is field 2; of several the last counts."""
     key = ""
-    for field, where, until in _find_messages(data, start, end):
+    for field, start_at, end_at in _find_messages(data, start, end):
         if field == 1:
-            key = data[where:until].decode("utf-8", "backslashreplace")
+            key = data[start_at:end_at].decode("utf-8", "backslashreplace")
         elif field == 2:
-            for kind, values, values_end in _find_messages(data, where, until):
+            for kind, values, values_end in _find_messages(data, start_at, end_at):
                 if kind == 1:
-                    found.texts[key] = [(at, to - at) for _, at, to in _find_messages(data, values, values_end, 1)]
+                    features.texts[key] = [(at, to - at) for _, at, to in _find_messages(data, values, values_end, 1)]
                 elif kind == 2:
-                    found.floats[key] = list(_parse_floats(data, values, values_end))
+                    features.floats[key] = list(_parse_floats(data, values, values_end))
                 elif kind == 3:
-                    found.ints[key] = list(_parse_ints(data, values, values_end))
+                    features.ints[key] = list(_parse_ints(data, values, values_end))
 
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 """Wire types."""
 
 
-def _find_messages(data: bytes, start: int, end: int, wanted: int = 0) -> Iterator[tuple[int, int, int]]:
+def _find_messages(data: bytes, start: int, end: int, field_number: int = 0) -> Iterator[tuple[int, int, int]]:
     """Number, start and end of the length-delimited fields in a stretch of bytes."""
     for number, kind, where, until in _find_fields(data, start, end):
-        if kind == _LENGTH and wanted in (0, number):
+        if kind == _LENGTH and field_number in (0, number):
             yield number, where, until
 
 

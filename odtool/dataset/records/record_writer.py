@@ -54,11 +54,11 @@ def keep_draft(checked: CheckedImage) -> RecordDraft | CheckedImage:
 
 def read_image(stored: spool.SpoolReader, extent: tuple[int, int]) -> AnnotatedImage:
     """The image at this offset and length of a spool; of one that is kept as a draft only who it is."""
-    kept = stored.at(extent)
-    if isinstance(kept, RecordDraft):
-        path = Path(kept.path)
-        return AnnotatedImage(path, path, source_id=kept.source_id, extent=kept.extent)
-    return _require_checked(kept).image
+    content = stored.at(extent)
+    if isinstance(content, RecordDraft):
+        path = Path(content.path)
+        return AnnotatedImage(path, path, source_id=content.source_id, extent=content.extent)
+    return _require_checked(content).image
 
 
 def read_checked_image(stored: spool.SpoolReader, extent: tuple[int, int]) -> CheckedImage:
@@ -66,10 +66,10 @@ def read_checked_image(stored: spool.SpoolReader, extent: tuple[int, int]) -> Ch
     return _require_checked(stored.at(extent))
 
 
-def _require_checked(kept: object) -> CheckedImage:
-    if not isinstance(kept, CheckedImage):
-        raise TypeError(f"the spool holds {type(kept).__name__}")
-    return kept
+def _require_checked(content: object) -> CheckedImage:
+    if not isinstance(content, CheckedImage):
+        raise TypeError(f"the spool holds {type(content).__name__}")
+    return content
 
 
 def write_shard(plan: ShardPlan) -> ShardFigures:
@@ -83,11 +83,11 @@ def write_shard(plan: ShardPlan) -> ShardFigures:
     with spool.open_spool(plan.spool) as stored, open(plan.path, "wb", buffering=0) as stream:
         output = _Output(stream.fileno())
         for extent in zip(plan.offsets, plan.lengths, strict=True):
-            for made, encoded in _draft_pictures(stored.at(extent), plan.masks):
-                figures.add(*made.size, made.labels)
-                output.add(frame_pieces(complete_record(made, encoded, plan.classes)))
+            for draft, image_bytes in _draft_pictures(stored.at(extent), plan.masks):
+                figures.add(*draft.size, draft.labels)
+                output.add(frame_pieces(complete_record(draft, image_bytes, plan.classes)))
         output.flush()
-    return figures.done(output.size)
+    return figures.finish(output.size)
 
 
 class _Output:
@@ -111,27 +111,27 @@ class _Output:
     def flush(self) -> None:
         if not self._pieces:
             return
-        written = os.writev(self._descriptor, self._pieces)
-        if written < self._waiting:  # as before a disk is full, and beyond 2 GB
-            rest = memoryview(b"".join(self._pieces))[written:]
-            while rest:
-                rest = rest[os.write(self._descriptor, rest) :]
+        size = os.writev(self._descriptor, self._pieces)
+        if size < self._waiting:  # as before a disk is full, and beyond 2 GB
+            remainder = memoryview(b"".join(self._pieces))[size:]
+            while remainder:
+                remainder = remainder[os.write(self._descriptor, remainder) :]
         self._pieces.clear()
         self._waiting = 0
 
 
-def _draft_pictures(kept: object, with_masks: bool) -> Iterator[tuple[RecordDraft, bytes]]:
+def _draft_pictures(content: object, with_masks: bool) -> Iterator[tuple[RecordDraft, bytes]]:
     """What is written of an image, each with its encoded bytes: the whole, or its tiles."""
-    if isinstance(kept, RecordDraft):
-        yield kept, _read_own_bytes(kept.path, kept.extent, kept.length)
+    if isinstance(content, RecordDraft):
+        yield content, _read_own_bytes(content.path, content.extent, content.length)
         return
-    checked = _require_checked(kept)
-    for picture, encoded, window in _cut_windows(checked):
+    checked = _require_checked(content)
+    for picture, image_bytes, window in _cut_windows(checked):
         if with_masks:
-            with_areas, drawn = _draw_masks(picture, checked.header, window)
-            yield draft_record(with_areas, drawn), encoded
+            with_areas, mask_pngs = _draw_masks(picture, checked.header, window)
+            yield draft_record(with_areas, mask_pngs), image_bytes
         else:
-            yield draft_record(picture), encoded
+            yield draft_record(picture), image_bytes
 
 
 Window = tuple[int, int, int, int]
@@ -149,10 +149,10 @@ def _cut_windows(checked: CheckedImage) -> Iterator[tuple[CheckedImage, bytes, W
         if len(data) != header.bytes:
             raise _change_error(image.path)
         crops = tiles.encode_tiles(data, header, checked.tiles, fixed=checked.fixed)
-        for tile, encoded in zip(checked.tiles, crops, strict=True):
-            whole = replace(image, objects=tile.objects, source_id=f"{image.source_id}@{tile.x},{tile.y}")
+        for tile, image_bytes in zip(checked.tiles, crops, strict=True):
+            tile_image = replace(image, objects=tile.objects, source_id=f"{image.source_id}@{tile.x},{tile.y}")
             piece = replace(header, width=tile.width, height=tile.height, orientation=1)
-            yield CheckedImage(whole, piece), encoded, (tile.x, tile.y, tile.width, tile.height)
+            yield CheckedImage(tile_image, piece), image_bytes, (tile.x, tile.y, tile.width, tile.height)
     except (OSError, image_file.ImageError) as error:
         raise _change_error(image.path, error) from None
 
@@ -164,14 +164,14 @@ def _draw_masks(picture: CheckedImage, header: ImageHeader, window: Window) -> t
         header: of the whole image.
     """
     size = header.width, header.height
-    cut = window != (0, 0, *size)
-    objects, drawn = [], []
+    is_tile = window != (0, 0, *size)
+    objects, mask_pngs = [], []
     for item in picture.image.objects:
         mask = masks.draw(item.outline, item.box, size, window)
-        drawn.append(masks.encode_png(mask))
-        area = item.area if item.area is not None and not cut else float(mask.sum())
+        mask_pngs.append(masks.encode_png(mask))
+        area = item.area if item.area is not None and not is_tile else float(mask.sum())
         objects.append(replace(item, area=area))
-    return replace(picture, image=replace(picture.image, objects=tuple(objects))), drawn
+    return replace(picture, image=replace(picture.image, objects=tuple(objects))), mask_pngs
 
 
 def _change_error(path: Path | str, error: Exception | None = None) -> DataError:

@@ -34,17 +34,17 @@ def find_identical(
         extent: offset and length in the spool of the image at a position.
     """
     counts = Counter(fingerprints)
-    alike = [position for position, number in enumerate(fingerprints) if counts[number] > 1]
-    if not alike:
+    candidates = [position for position, number in enumerate(fingerprints) if counts[number] > 1]
+    if not candidates:
         return []
-    chunks = (alike[start : start + _CHUNK] for start in range(0, len(alike), _CHUNK))
+    chunks = (candidates[start : start + _CHUNK] for start in range(0, len(candidates), _CHUNK))
     tasks = ((stored, [extent(position) for position in chunk]) for chunk in chunks)
-    found: dict[tuple[int, bytes], list[int]] = {}
-    digests = chain.from_iterable(crew.map(_hash_images, tasks, alone=_ALONE))
-    for position, digest in zip(alike, digests, strict=True):
+    positions_by_digest: dict[tuple[int, bytes], list[int]] = {}
+    digests = chain.from_iterable(crew.map(_hash_images, tasks, tasks_here=_ALONE))
+    for position, digest in zip(candidates, digests, strict=True):
         if digest:
-            found.setdefault((fingerprints[position], digest), []).append(position)
-    return [positions for positions in found.values() if len(positions) > 1]
+            positions_by_digest.setdefault((fingerprints[position], digest), []).append(position)
+    return [positions for positions in positions_by_digest.values() if len(positions) > 1]
 
 
 def _hash_images(task: tuple[Path, list[tuple[int, int]]]) -> list[bytes]:
@@ -55,9 +55,9 @@ def _hash_images(task: tuple[Path, list[tuple[int, int]]]) -> list[bytes]:
         for where in extents:
             image = read_image(reader, where)
             try:
-                known = image.path.stat()
+                status = image.path.stat()
                 digests.append(
-                    _hash_file(_File(known.st_dev, known.st_ino, known.st_mtime_ns, image.extent, image.path))
+                    _hash_file(_File(status.st_dev, status.st_ino, status.st_mtime_ns, image.extent, image.path))
                 )
             except OSError:
                 digests.append(b"")  # whoever writes it will say so

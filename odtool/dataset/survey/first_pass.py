@@ -69,7 +69,7 @@ class _SurveyTask:
 @dataclass(frozen=True)
 class _Result:
     piece: Piece
-    said: list[tuple[str, str]]
+    annotations: list[tuple[str, str]]
     """Each image's annotation file and name, to be told if it turns out to have been met before."""
     problems: list[Problem]
     classes: dict[str, Path]
@@ -87,7 +87,7 @@ def survey(
     crew: Crew,
     *,
     rules: Rules = image_checks.USUAL,
-    chosen: ClassChoice = ALL_CLASSES,
+    class_choice: ClassChoice = ALL_CLASSES,
     grouping: Grouping | None = None,
     tiling: Tiling | None = None,
     keep: Keep = keep_whole,
@@ -102,42 +102,44 @@ def survey(
         on_problem: called with each problem, in the order of reading.
         report: called now and then with the number of images read, and no bytes.
     """
-    made = Survey(spool.index)
+    totals = Survey(spool.index)
     claims = Claims()
     tasks = (
-        _SurveyTask(source, chunk, rules, chosen, grouping, tiling, keep)
+        _SurveyTask(source, chunk, rules, class_choice, grouping, tiling, keep)
         for source, chunk in _split_into_chunks(findings)
     )
-    for result in crew.map(_examine, tasks, alone=_ALONE):
+    for result in crew.map(_examine, tasks, tasks_here=_ALONE):
         problems, new = result.problems, list[int]()
         for position, key in enumerate(result.piece.index.keys):
-            place, there = result.places.get(position, key), len(made.index) + len(new)
-            gets, problem = claims.settle(key, place, result.said[position], there, sure=position not in result.unsure)
-            if gets:
+            place, set_position = result.places.get(position, key), len(totals.index) + len(new)
+            is_kept, problem = claims.settle(
+                key, place, result.annotations[position], set_position, certain=position not in result.unsure
+            )
+            if is_kept:
                 new.append(position)
             if problem:
                 problems.append(problem)
         spool.add(result.piece, new)
         for problem in problems:
-            made.count(problem)
+            totals.count(problem)
             on_problem(problem)
         for label, path in result.classes.items():
-            made.classes.setdefault(label, path)
-        made.changes.update(result.changes)
-        made.keypoints |= result.keypoints
-        report(len(made.index), 0)
-    if claims.gone:
-        made.index = made.index.without(claims.gone)
-    return made
+            totals.classes.setdefault(label, path)
+        totals.changes.update(result.changes)
+        totals.keypoints |= result.keypoints
+        report(len(totals.index), 0)
+    if claims.removed:
+        totals.index = totals.index.without(claims.removed)
+    return totals
 
 
 def _split_into_chunks(
     findings: Iterable[tuple[Source, Iterable[Finding]]],
 ) -> Iterator[tuple[Source, tuple[Finding, ...]]]:
-    for source, found in findings:
+    for source, source_findings in findings:
         chunk: list[Finding] = []
         images = 0
-        for item in found:
+        for item in source_findings:
             chunk.append(item)
             images += item.files if isinstance(item, Deferred) else 1
             if images >= _CHUNK:
@@ -150,24 +152,24 @@ def _split_into_chunks(
 def _examine(task: _SurveyTask) -> _Result:
     """Runs in a worker. One step for all images, then the next: a fifth faster, as caches then hold one step's code."""
     result = _Result(Piece(), [], [], {}, Counter(), set())
-    found = list(_parse(task.findings))
-    headers = [item if isinstance(item, Problem) else _read_header(item, task.rules) for item in found]
-    kept = []
-    for item, header in zip(found, headers, strict=True):
+    images = list(_parse(task.findings))
+    headers = [item if isinstance(item, Problem) else _read_header(item, task.rules) for item in images]
+    checked_images = []
+    for item, header in zip(images, headers, strict=True):
         if isinstance(header, Problem):
             result.problems.append(header)
         elif isinstance(item, AnnotatedImage) and (checked := _check(item, header, task, result)):
-            kept.append((checked, _find_group(item, task, result.problems), item.source_id is not None))
-    for checked, group, identified in kept:
+            checked_images.append((checked, _find_group(item, task, result.problems), item.source_id is not None))
+    for checked, group, has_id in checked_images:
         add_to_spool(checked, result.piece, group, task.keep)
-        position = len(result.said)
-        if identified and not checked.image.extent:
+        position = len(result.annotations)
+        if has_id and not checked.image.extent:
             result.places[position] = hash_id(
                 f"{task.source.prefix}{_find_relative_path(checked.image, task.source)}\0"
             )
         if checked.image.match != "named":
             result.unsure.add(position)
-        result.said.append((str(checked.image.source), checked.image.name))
+        result.annotations.append((str(checked.image.source), checked.image.name))
     return result
 
 
@@ -184,11 +186,11 @@ def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
 def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result: _Result) -> CheckedImage | None:
     """The image as it will be written, or None where nothing of it is; its problems and classes go into `result`."""
     objects = class_names.apply_choice(image.objects, task.chosen, result.changes)
-    named = replace(image, objects=objects, source_id=_identify(image, task.source))
-    checked, problems = image_checks.check_image(named, header, task.rules)
+    named_image = replace(image, objects=objects, source_id=_identify(image, task.source))
+    checked, problems = image_checks.check_image(named_image, header, task.rules)
     if image.match == "elsewhere":
         problems.append(Problem("image_elsewhere", image.path, f"in {image.source}"))
-    result.problems.extend([replace(problem, image=named.source_id or "") for problem in problems])
+    result.problems.extend([replace(problem, image=named_image.source_id or "") for problem in problems])
     for annotation in objects:
         result.classes.setdefault(annotation.label, image.source)
         if annotation.keypoints:
@@ -197,8 +199,8 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result
         checked = _check_outlines(checked, image.unit, result.problems)
     if not tiles.needs_tiling(checked.header, task.tiling):
         return checked
-    cut = _cut_tiles(checked, task, result.problems)
-    return cut if cut.tiles else None
+    tiled = _cut_tiles(checked, task, result.problems)
+    return tiled if tiled.tiles else None
 
 
 def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -> CheckedImage:
@@ -208,8 +210,8 @@ def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) 
     for number, item in enumerate(image.objects, start=1):
         fault = "no mask that can be read"
         if item.outline is not None:
-            turned = item.outline.turn >= 5
-            size = (header.height, header.width) if turned else (header.width, header.height)
+            is_sideways = item.outline.turn >= 5
+            size = (header.height, header.width) if is_sideways else (header.width, header.height)
             fault = masks.find_fault(item.outline, *size)
             if unit == "fraction":
                 item = replace(item, outline=masks.scale_outline(item.outline, *size))  # noqa: PLW2901 - the same in pixels
@@ -227,9 +229,9 @@ def _cut_tiles(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]
         size = f"{header.width}x{header.height}"
         problems.append(Problem("image_too_large", image.path, size, image.source_id or ""))
         return checked
-    made, lost = tiles.cut_tiles(image, header, task.tiling)
-    problems.extend(replace(problem, image=image.source_id or "") for problem in lost)
-    return replace(checked, tiles=made)
+    image_tiles, tile_problems = tiles.cut_tiles(image, header, task.tiling)
+    problems.extend(replace(problem, image=image.source_id or "") for problem in tile_problems)
+    return replace(checked, tiles=image_tiles)
 
 
 def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem]) -> str | None:
@@ -253,7 +255,7 @@ def _parse(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
 def add_to_spool(checked: CheckedImage, piece: Piece, group: str | None = None, keep: Keep = keep_whole) -> None:
     """Lays an image into a piece of the spool."""
     image, header = checked.image, checked.header
-    written = [item for tile in checked.tiles for item in tile.objects] if checked.tiles else image.objects
+    written_objects = [item for tile in checked.tiles for item in tile.objects] if checked.tiles else image.objects
     piece.add(
         keep(checked),
         key=hash_id(image.source_id or ""),
@@ -261,7 +263,7 @@ def add_to_spool(checked: CheckedImage, piece: Piece, group: str | None = None, 
         size=header.bytes,
         group=None if group is None else hash_id(group),
         fingerprint=header.fingerprint,
-        labels=dict.fromkeys([item.label for item in written]),
+        labels=dict.fromkeys([item.label for item in written_objects]),
     )
 
 

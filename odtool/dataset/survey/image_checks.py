@@ -139,21 +139,23 @@ def check_image(image: AnnotatedImage, header: ImageHeader, rules: Rules = USUAL
             problems.append(Problem(kind, image.source, _describe(image, number, item, (width, height))))
         if box is not None:
             objects[item.label, box] = item if box is item.box else replace(item, box=box)
-    kept = tuple(objects.values())
+    valid = tuple(objects.values())
     if image.unit == "fraction":
-        kept = tuple([_scale_keypoints(item, width, height) if item.keypoints else item for item in kept])
+        valid = tuple([_scale_keypoints(item, width, height) if item.keypoints else item for item in valid])
     if header.orientation != 1:
-        kept = _turn(kept, header, upright, bool(fixes))
-    if not kept:
+        valid = _turn(valid, header, upright, bool(fixes))
+    if not valid:
         problems.append(Problem("image_without_objects", image.path, f"in {image.source}"))
-    elif len(kept) > MOST_OBJECTS:
-        problems.append(Problem("objects_crowded", image.source, f"{len(kept)} objects in {image.name}"))
+    elif len(valid) > MOST_OBJECTS:
+        problems.append(Problem("objects_crowded", image.source, f"{len(valid)} objects in {image.name}"))
     # Most images need nothing; a copy of each took longer than looking at its boxes.
-    made = image if image.unit == "pixel" and kept == image.objects else replace(image, objects=kept, unit="pixel")
+    fixed_image = (
+        image if image.unit == "pixel" and valid == image.objects else replace(image, objects=valid, unit="pixel")
+    )
     if not fixes:
-        return CheckedImage(made, header), problems
+        return CheckedImage(fixed_image, header), problems
     width, height = repair.find_upright_size(header)
-    return CheckedImage(made, replace(header, width=width, height=height), fixed=True), problems
+    return CheckedImage(fixed_image, replace(header, width=width, height=height), fixed=True), problems
 
 
 def _is_annotated_upright(image: AnnotatedImage, header: ImageHeader) -> bool:
@@ -242,9 +244,9 @@ def _check_header(
     image: AnnotatedImage, header: ImageHeader, fixes: Sequence[str], *, upright: bool
 ) -> Iterator[Problem]:
     path = image.path
-    declared = image.declared_size
-    if declared and declared != (header.width, header.height) and not upright:
-        detail = f"annotated as {declared[0]}x{declared[1]}, {image.name} is {header.width}x{header.height}"
+    declared_size = image.declared_size
+    if declared_size and declared_size != (header.width, header.height) and not upright:
+        detail = f"annotated as {declared_size[0]}x{declared_size[1]}, {image.name} is {header.width}x{header.height}"
         yield Problem("size_disagrees", image.source, detail)
     if header.orientation != 1:
         yield from _check_orientation(image, header, bool(fixes), upright)
@@ -266,8 +268,8 @@ def _check_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, 
             "exif_annotated", image.source, f"{detail}, annotated as {image.declared_size or 'larger than stored'}"
         )
     stored = (header.width, header.height)
-    told = image.declared_size == stored != repair.find_upright_size(header)
-    if image.objects and not upright and not told:
+    is_decided = image.declared_size == stored != repair.find_upright_size(header)
+    if image.objects and not upright and not is_decided:
         yield Problem("exif_undecided", image.source, f"{image.name} has {detail}")
 
 

@@ -54,18 +54,18 @@ def _make_stem(name: str) -> str:
     return flat[-LONGEST:].decode("utf-8", "ignore").lstrip(". ").rstrip() or "image"
 
 
-def _find_free_stem(wanted: str, folder: Path) -> str:
+def _find_free_stem(preferred: str, folder: Path) -> str:
     """Annotations are found by the image's stem, so that a.jpg and a.png cannot both keep theirs."""
-    stem, number = wanted, 1
+    stem, number = preferred, 1
     while any((folder / f"{stem}{suffix}").exists() for ending in EXTENSIONS for suffix in (ending, ending.upper())):
         number += 1
-        stem = f"{wanted}-{number}"
+        stem = f"{preferred}-{number}"
     return stem
 
 
-def _link(existing: Path, other: Path) -> None:
+def _link(existing: Path, target: Path) -> None:
     """The same file once more, without taking its place twice where the file system can do that."""
     try:
-        os.link(existing, other)
+        os.link(existing, target)
     except OSError:
-        shutil.copyfile(existing, other)
+        shutil.copyfile(existing, target)

@@ -33,13 +33,13 @@ def open_writer(folder: Path, _: Labels) -> Iterator[Add]:
     yield add
 
 
-def _make_shape(each: LabelledBox) -> dict[str, Any]:
-    xmin, ymin, xmax, ymax = round_corners(each.box)
+def _make_shape(box: LabelledBox) -> dict[str, Any]:
+    xmin, ymin, xmax, ymax = round_corners(box.box)
     return {
-        "label": each.label,
+        "label": box.label,
         "points": [[xmin, ymin], [xmax, ymax]],
         "group_id": None,
-        "description": "" if each.score is None else f"score {each.score:.4f}",
+        "description": "" if box.score is None else f"score {box.score:.4f}",
         "shape_type": "rectangle",
         "flags": {},
     }

@@ -23,8 +23,8 @@ def open_writer(folder: Path, _: Labels) -> Iterator[Add]:
             about = (image.name, image.width, image.height)
             if not image.boxes:
                 rows.writerow((*about, *[""] * (len(_COLUMNS) - len(about))))
-            for each in image.boxes:
-                score = "" if each.score is None else f"{each.score:.4f}"
-                rows.writerow((*about, each.label, *round_corners(each.box), score))
+            for box in image.boxes:
+                score = "" if box.score is None else f"{box.score:.4f}"
+                rows.writerow((*about, box.label, *round_corners(box.box), score))
 
         yield add

@@ -33,8 +33,8 @@ def open_writer(folder: Path, labels: Labels) -> Iterator[Add]:
 
 def _format_lines(image: WrittenImage, numbers: Mapping[int, int]) -> Iterator[str]:
     """Class, centre, width and height, as fractions fine enough for a thousandth of a pixel."""
-    for each in image.boxes:
-        box = each.box
+    for labelled_box in image.boxes:
+        box = labelled_box.box
         x, y = (box.xmin + box.xmax) / 2 / image.width, (box.ymin + box.ymax) / 2 / image.height
         width, height = (box.xmax - box.xmin) / image.width, (box.ymax - box.ymin) / image.height
-        yield f"{numbers[each.class_id]} {x:.8f} {y:.8f} {width:.8f} {height:.8f}\n"
+        yield f"{numbers[labelled_box.class_id]} {x:.8f} {y:.8f} {width:.8f} {height:.8f}\n"

@@ -76,7 +76,7 @@ def a_shard(tmp_path: Path, write_image: Callable[..., Path], objects: tuple[Obj
         writer.add(piece, both)
     index = writer.index
     shard = tmp_path / "train-00000-of-00001.tfrecord"
-    return ShardPlan(shard, tmp_path / "spool", index.offsets_of(both), index.lengths_of(both), {"cat": 1})
+    return ShardPlan(shard, tmp_path / "spool", index.select_offsets(both), index.select_lengths(both), {"cat": 1})
 
 
 def test_a_shard_is_a_pure_function_of_its_plan(tmp_path: Path, write_image: Callable[..., Path]) -> None:

@@ -26,7 +26,7 @@ def find_evidence(
     if path.is_file():
         return f"{path.name} {shows}" if looks_like(path) else None
     endings = (suffixes,) if isinstance(suffixes, str) else suffixes
-    files = (file for folder in walk(path) for file in folder.ending(*endings)[:samples])
+    files = (file for folder in walk(path) for file in folder.find_files(*endings)[:samples])
     file = next(filter(looks_like, files), None)
     return f"{file} {shows}" if file else None
 
@@ -36,4 +36,4 @@ def find_annotation_files(source: Source, suffixes: str | tuple[str, ...], looks
     if source.path.is_file():
         return [source.path]
     endings = (suffixes,) if isinstance(suffixes, str) else suffixes
-    return [file for folder in walk(source.root) for file in folder.ending(*endings) if looks_like(file)]
+    return [file for folder in walk(source.root) for file in folder.find_files(*endings) if looks_like(file)]

@@ -35,25 +35,25 @@ def find_declared_folders(
     They end with more of the parts than the others, or lie below one that does, below the root. None do where the
     parts are of another machine. Folders that end so themselves come first; equals keep their order.
     """
-    alike = {folder: _measure_likeness(folder, parts, root) for folder in folders}
-    most = max((count for count, _ in alike.values()), default=0)
-    if not most:
+    likeness = {folder: _measure_likeness(folder, parts, root) for folder in folders}
+    maximum = max((count for count, _ in likeness.values()), default=0)
+    if not maximum:
         return (), False
-    best = [folder for folder in folders if alike[folder][0] == most]
-    return tuple(sorted(best, key=lambda folder: alike[folder][1])), most == len(parts)
+    best = [folder for folder in folders if likeness[folder][0] == maximum]
+    return tuple(sorted(best, key=lambda folder: likeness[folder][1])), maximum == len(parts)
 
 
 def _measure_likeness(folder: Path, parts: tuple[str, ...], root: Path) -> tuple[int, int]:
     """With how many of the parts the folder or one above it, below the root, ends, and how far above that is."""
-    found, path = (0, 0), folder.parts
+    likeness, path = (0, 0), folder.parts
     outermost = len(root.parts) if folder.is_relative_to(root) else len(path) - 1
     for length in range(len(path), outermost, -1):
         count = 0
         while count < min(length, len(parts)) and path[length - 1 - count] == parts[-1 - count]:
             count += 1
-        if count > found[0]:
-            found = (count, len(path) - length)
-    return found
+        if count > likeness[0]:
+            likeness = (count, len(path) - length)
+    return likeness
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common.lookup import Found, Places, find_places, sample_names
+from odtool.dataset.readers.common.lookup import FoundImage, Places, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import Folder, find_split, select_image_folders, walk
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -50,12 +50,15 @@ def pair_files(files: Iterable[Path], source: Source, names: Sequence[str]) -> P
         by_folder.setdefault(file.parent, []).append(file)
     folders = list(walk(source.images or source.root))
     with_images = select_image_folders(folders)
-    places = {folder: _find_places(folder, there, source, with_images, names) for folder, there in by_folder.items()}
+    places = {
+        folder: _find_places(folder, folder_files, source, with_images, names)
+        for folder, folder_files in by_folder.items()
+    }
     return Pairs(by_folder, places, {folder.path: images for folder in folders if (images := _index_images(folder))})
 
 
 def _index_images(folder: Folder) -> dict[str, Path]:
-    return {path.stem: path for path in folder.ending(*EXTENSIONS)}
+    return {path.stem: path for path in folder.find_files(*EXTENSIONS)}
 
 
 def _find_places(
@@ -69,8 +72,8 @@ def _find_places(
                 near += [place for name in names for place in (above.joinpath(name, *inner), above / name)]
     inside = set(with_images)
     near = [place for place in near if place in inside or (_lies_outside(place, source) and place.is_dir())]
-    rest = sorted(with_images, key=lambda place: _rank(place, folder, source, names))
-    return find_places(near, rest[:_MOST], folder, source, names=sample_names([file.stem for file in files]))
+    farther = sorted(with_images, key=lambda place: _rank(place, folder, source, names))
+    return find_places(near, farther[:_MOST], folder, source, names=sample_names([file.stem for file in files]))
 
 
 def _lies_outside(place: Path, source: Source) -> bool:
@@ -81,10 +84,10 @@ def _lies_outside(place: Path, source: Source) -> bool:
 def _rank(place: Path, folder: Path, source: Source, names: Sequence[str]) -> tuple[int, int, int]:
     """Small for a folder of images of the same split, with one of the names, close by."""
     root = source.images or source.root
-    own, other = find_split(folder, source.root), find_split(place, root)
-    shared = len([1 for one, two in zip(place.parts, folder.parts, strict=False) if one == two])
+    folder_split, place_split = find_split(folder, source.root), find_split(place, root)
+    shared = len([1 for part, counterpart in zip(place.parts, folder.parts, strict=False) if part == counterpart])
     name = names.index(place.name) if place.name in names else len(names)
-    return (0 if own == other else 1, name, -shared)
+    return (0 if folder_split == place_split else 1, name, -shared)
 
 
 def defer_pairs(
@@ -109,7 +112,7 @@ def defer_pairs(
 
 
 def describe_pair(
-    annotation: AnnotationFile, path: Path, split: str | None, image: Found, root: Path
+    annotation: AnnotationFile, path: Path, split: str | None, image: FoundImage, root: Path
 ) -> Iterator[AnnotatedImage | Problem]:
     """What an annotation file says, with the image found for it, and what is wrong with the two."""
     for kind, detail in annotation.problems:
@@ -130,11 +133,11 @@ def report_unannotated(pairs: Pairs) -> Iterator[Problem]:
     """
     annotated: dict[Path, set[str]] = {}
     for folder, files in pairs.files.items():
-        named = {file.stem for file in files}
+        stems = {file.stem for file in files}
         places = pairs.places[folder].folders
-        home = next((place for place in places if named & pairs.images.get(place, {}).keys()), None)
-        if home is not None:
-            annotated.setdefault(home, set()).update(named)
+        image_folder = next((place for place in places if stems & pairs.images.get(place, {}).keys()), None)
+        if image_folder is not None:
+            annotated.setdefault(image_folder, set()).update(stems)
     for place, images in pairs.images.items():
         if place not in annotated:
             yield Problem("file_skipped", place, f"{len(images)} images, none with an annotation file")

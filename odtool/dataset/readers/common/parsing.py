@@ -169,7 +169,7 @@ def _refuse_expanding(root: Node, path: Path) -> None:
         if id(node) not in sizes:
             sizes[id(node)] = _MOST_ALIASED + 1  # where it stands for itself
             values = node.value if isinstance(node.value, list) else []
-            below = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
+            below = [child for value in values for child in (value if isinstance(value, tuple) else (value,))]
             sizes[id(node)] = 1 + sum(map(size, below))
         return sizes[id(node)]
 

@@ -27,9 +27,9 @@ def read_opening(path: Path) -> list[str]:
             head = stream.read(_HEAD)
     except OSError:
         return []  # a detector only asks what a file looks like; whoever reads it will say why it cannot be
-    whole = head if len(head) < _HEAD else head.rpartition(b"\n")[0]
+    lines = head if len(head) < _HEAD else head.rpartition(b"\n")[0]
     try:
-        return whole.decode("utf-8-sig").splitlines()
+        return lines.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         return []
 
@@ -120,9 +120,9 @@ def group_rows(stream: BinaryIO, path: Path, *, header: bool) -> Iterator[list[R
     elif stream.read(len(BOM_UTF8)) != BOM_UTF8:
         stream.seek(0)
     start = stream.tell()
-    scattered = _is_scattered(stream, start)
+    is_scattered = _is_scattered(stream, start)
     stream.seek(start)
-    yield from _gather(stream, path, first) if scattered else _group_neighbours(stream, path, first)
+    yield from _gather(stream, path, first) if is_scattered else _group_neighbours(stream, path, first)
 
 
 def _group_neighbours(stream: BinaryIO, path: Path, first: int) -> Iterator[list[Row]]:
@@ -147,9 +147,9 @@ def _gather(stream: BinaryIO, path: Path, first: int) -> Iterator[list[Row]]:
         if line.strip():
             places.setdefault(_parse_key(line), array("Q")).extend((number, offset))
         offset += len(line)
-    for found in places.values():
+    for numbers_and_offsets in places.values():
         group = []
-        for number, offset in zip(found[::2], found[1::2], strict=True):
+        for number, offset in zip(numbers_and_offsets[::2], numbers_and_offsets[1::2], strict=True):
             stream.seek(offset)
             text = _decode(stream.readline(), path, number).strip()
             group.append((number, parse_cells(text, path, number)))
@@ -167,13 +167,13 @@ def _is_scattered(stream: BinaryIO, start: int) -> bool:
     else:
         return False
     stream.seek(start)
-    last, seen = b"", set[int]()
+    last, key_hashes = b"", set[int]()
     for line in stream:
         key = _parse_key(line)
         if key != last and key:
-            if hash(key) in seen:
+            if hash(key) in key_hashes:
                 return True
-            seen.add(hash(key))
+            key_hashes.add(hash(key))
             last = key
     return False
 

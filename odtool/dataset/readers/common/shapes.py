@@ -15,9 +15,9 @@ _SHARE = 0.99
 
 def guess_unit(largest: Iterable[float]) -> Unit:
     """Whether a file that says nothing of it has fractions or pixels, by the largest number of each of its boxes."""
-    told = [number for number in largest if number > 0]
-    fractions = sum(number <= _MOST_FRACTION for number in told)
-    return "fraction" if told and fractions >= len(told) * _SHARE else "pixel"
+    positive = [number for number in largest if number > 0]
+    fractions = sum(number <= _MOST_FRACTION for number in positive)
+    return "fraction" if positive and fractions >= len(positive) * _SHARE else "pixel"
 
 
 def enclose_points(points: Iterable[tuple[float, float]]) -> Box:

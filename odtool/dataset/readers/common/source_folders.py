@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
@@ -27,11 +28,11 @@ class Folder:
     path: Path
     files: tuple[str, ...]
 
-    def ending(self, *suffixes: str) -> list[Path]:
+    def find_files(self, *suffixes: str) -> list[Path]:
         """Files with one of these endings, in lower case."""
-        return list(self.each_ending(*suffixes))
+        return list(self.iterate_files(*suffixes))
 
-    def each_ending(self, *suffixes: str) -> Iterator[Path]:
+    def iterate_files(self, *suffixes: str) -> Iterator[Path]:
         """The same one by one."""
         return (self.path / name for name in self.files if name.lower().endswith(suffixes))
 
@@ -54,25 +55,25 @@ def remember_listings() -> Iterator[None]:
 
 def walk(root: Path) -> Iterator[Folder]:
     """The folder and those below it, in a fixed order; hidden ones, records, runs and predictions are passed over."""
-    known = _remembered.get()
-    if known is None:
+    listings = _remembered.get()
+    if listings is None:
         return _list_folders(root)
-    if root not in known:
-        known[root] = tuple(_list_folders(root))
-    return iter(known[root])
+    if root not in listings:
+        listings[root] = tuple(_list_folders(root))
+    return iter(listings[root])
 
 
 def list_files(path: Path, *suffixes: str) -> list[Path]:
     """The file itself, whatever its ending; of a folder, the files in it and below it with one of these endings."""
-    return [path] if path.is_file() else [file for folder in walk(path) for file in folder.ending(*suffixes)]
+    return [path] if path.is_file() else [file for folder in walk(path) for file in folder.find_files(*suffixes)]
 
 
 def _list_folders(root: Path) -> Iterator[Folder]:
     within = os.path.realpath(root)
     linked: list[str] = []
-    waiting = [str(root)]
-    while waiting:
-        path = waiting.pop()
+    pending = [str(root)]
+    while pending:
+        path = pending.pop()
         if (entries := _scan(path)) is None:
             continue
         folders, files = entries
@@ -81,8 +82,8 @@ def _list_folders(root: Path) -> Iterator[Folder]:
         # macOS leaves "._name" files beside the real ones in archives.
         yield Folder(Path(path), tuple(sorted([name for name in files if not name.startswith(".")])))
         inner = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        entered = [f"{path}/{name}" for name in inner if _is_entered(f"{path}/{name}", within, linked)]
-        waiting += reversed(entered)
+        subfolders = [f"{path}/{name}" for name in inner if _is_entered(f"{path}/{name}", within, linked)]
+        pending += reversed(subfolders)
 
 
 def _scan(path: str) -> tuple[list[str], list[str]] | None:
@@ -131,7 +132,7 @@ def _is_entered(path: str, root: str, linked: list[str]) -> bool:
     target = os.path.realpath(path)
     if f"{root}/".startswith(f"{target}/") or target.startswith(f"{root}/"):
         return False
-    if any(path.startswith(f"{known}/") for known in linked):
+    if any(path.startswith(f"{link}/") for link in linked):
         return False
     linked.append(path)
     return True
@@ -160,12 +161,8 @@ def sort_nearest_first(folders: Sequence[Path], place: Path, source: Source, spl
     names = set(place.parts)
 
     def unlike(folder: Path) -> tuple[bool, int, int]:
-        shared = 0
-        for one, other in zip(folder.parts, place.parts, strict=False):
-            if one != other:
-                break
-            shared += 1
-        return split is not None and find_split(folder, root) != split, -shared, -len(names & set(folder.parts))
+        is_other_split = split is not None and find_split(folder, root) != split
+        return is_other_split, -count_shared(folder, place), -len(names & set(folder.parts))
 
     return sorted(folders, key=unlike)
 
@@ -182,11 +179,11 @@ def find_file_split(file: Path, source: Source) -> str | None:
     return next(filter(None, map(parse_split, (file.name, *reversed(folders)))), None)
 
 
-def count_steps(one: Path, two: Path) -> int:
+def count_shared(first: Path, second: Path) -> int:
+    """The number of folders that both paths begin with."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(first.parts, second.parts, strict=False))))
+
+
+def count_steps(start: Path, end: Path) -> int:
     """Steps up and down from one folder to the other."""
-    shared = 0
-    for first, second in zip(one.parts, two.parts, strict=False):
-        if first != second:
-            break
-        shared += 1
-    return len(one.parts) + len(two.parts) - 2 * shared
+    return len(start.parts) + len(end.parts) - 2 * count_shared(start, end)

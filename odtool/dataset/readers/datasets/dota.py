@@ -42,10 +42,10 @@ def _parse_fields(line: str) -> tuple[list[float], str, bool] | None:
         corners = [float(word) for word in words[:_CORNERS]]
     except ValueError:
         return None
-    rest = words[_CORNERS:]
+    class_words = words[_CORNERS:]
     # The difficulty is left out by some writers; a class may have blanks in it, or be a number.
-    difficulty = rest.pop() if len(rest) > 1 and rest[-1].isdecimal() else "0"
-    return (corners, " ".join(rest), difficulty != "0") if rest else None
+    difficulty = class_words.pop() if len(class_words) > 1 and class_words[-1].isdecimal() else "0"
+    return (corners, " ".join(class_words), difficulty != "0") if class_words else None
 
 
 def read(source: Source) -> Iterator[Finding]:
@@ -54,15 +54,15 @@ def read(source: Source) -> Iterator[Finding]:
         folders = {source.root: [source.path]}
     else:
         labelled = sorted((folder for folder in walk(source.root) if _has_labels(folder)), key=_rank)
-        folders = {folder.path: folder.ending(".txt") for folder in labelled}
+        folders = {folder.path: folder.find_files(".txt") for folder in labelled}
     pairs = pair_files(sorted(file for files in folders.values() for file in files), source, ["images", "image"])
-    again = _find_repeated(folders, pairs, source)
-    for place, files in again.items():
+    repeated_files = _find_repeated(folders, pairs, source)
+    for place, files in repeated_files.items():
         yield Problem("file_skipped", place, f"another file has the image of {len(files)} of these")
     for place, labels in pairs.files.items():
         split = find_split(place, source.root)
         for file in labels:
-            if file not in again.get(place, ()):
+            if file not in repeated_files.get(place, ()):
                 yield Deferred(parse_file, (file, split, pairs.places[place]))
     if source.path.is_dir():
         yield from report_unannotated(pairs)
@@ -70,23 +70,26 @@ def read(source: Source) -> Iterator[Finding]:
 
 def _find_repeated(folders: Mapping[Path, Sequence[Path]], pairs: Pairs, source: Source) -> dict[Path, set[Path]]:
     """By folder, the files of which another has the name, and the image, in a folder that comes before."""
-    first: dict[tuple[str | None, str], list[Path]] = {}
-    again: dict[Path, set[Path]] = {}
+    namesake_folders: dict[tuple[str | None, str], list[Path]] = {}
+    repeated_files: dict[Path, set[Path]] = {}
     for folder, files in folders.items():
         split = find_split(folder, source.root)
         for file in files:
-            namesakes = first.setdefault((split, file.stem), [])
-            image = _find_image(file, pairs.places[folder]) if namesakes else None
+            folders_before = namesake_folders.setdefault((split, file.stem), [])
+            image = _find_image(file, pairs.places[folder]) if folders_before else None
             # Without an image nothing tells them apart.
-            if namesakes and image in (None, *(_find_image(file, pairs.places[one]) for one in namesakes)):
-                again.setdefault(folder, set()).add(file)
+            if folders_before and image in (
+                None,
+                *(_find_image(file, pairs.places[namesake]) for namesake in folders_before),
+            ):
+                repeated_files.setdefault(folder, set()).add(file)
             else:
-                namesakes.append(folder)
-    return again
+                folders_before.append(folder)
+    return repeated_files
 
 
 def _has_labels(folder: Folder) -> bool:
-    return any(looks_like(file) for file in folder.ending(".txt"))
+    return any(looks_like(file) for file in folder.find_files(".txt"))
 
 
 def _rank(folder: Folder) -> tuple[bool, list[int], str]:
@@ -97,15 +100,15 @@ def _rank(folder: Folder) -> tuple[bool, list[int], str]:
 
 
 def _find_image(file: Path, places: Places) -> Path | None:
-    found = find_file_image(file, places)
-    return found.path if found.exists else None
+    image = find_file_image(file, places)
+    return image.path if image.exists else None
 
 
 def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage]:
     """One text file, its image looked for in `places`."""
     objects = parse(parsing.read_bytes(path), path)
-    found = find_file_image(path, places)
-    yield AnnotatedImage(found.path, path, objects, split=split, match=found.match)
+    image = find_file_image(path, places)
+    yield AnnotatedImage(image.path, path, objects, split=split, match=image.match)
 
 
 def parse(data: bytes, path: Path) -> tuple[ObjectAnnotation, ...]:

@@ -40,7 +40,7 @@ def detect(path: Path) -> str | None:
         return f"{path.name} is an <annotation>" if path.suffix.lower() == ".xml" and _looks_like(path) else None
     looked_into = 0
     for folder in walk(path):
-        for file in folder.each_ending(".xml"):
+        for file in folder.iterate_files(".xml"):
             if _looks_like(file):
                 count = sum(name.lower().endswith(".xml") for name in folder.files)
                 return f"{count} XML files in {folder.path}, {file.name} is an <annotation> with boxes or none"
@@ -59,29 +59,31 @@ def _looks_like(path: Path) -> bool:
 def read(source: Source) -> Iterator[Finding]:
     """Every XML file below the source, each to be parsed where there is a core for it."""
     folders = list(walk(source.root))
-    named = [(source.path.parent, [source.path.name])]
+    folder_files = [(source.path.parent, [source.path.name])]
     if source.path.is_dir():
-        named = [(folder.path, [name for name in folder.files if name.lower().endswith(".xml")]) for folder in folders]
+        folder_files = [
+            (folder.path, [name for name in folder.files if name.lower().endswith(".xml")]) for folder in folders
+        ]
     sets = image_sets.find_image_sets(folders) if source.path.is_dir() else None
-    searched = list(walk(source.images)) if source.images else folders
-    with_images = select_image_folders(searched)
-    for folder, files in named:
+    image_folders_walked = list(walk(source.images)) if source.images else folders
+    with_images = select_image_folders(image_folders_walked)
+    for folder, files in folder_files:
         places = _find_places(source, folder, files, with_images) if files else Places(())
-        lists = sets.of(folder, source.root) if sets and files else []
-        together: list[tuple[str, str | None]] = []
+        lists = sets.find_lists(folder, source.root) if sets and files else []
+        batch: list[tuple[str, str | None]] = []
         for file, split in _assign_splits(files, lists, find_split(folder, source.root)):
             if lists and split is None:
                 yield Problem("not_in_split", folder / file, "none of ImageSets/Main names it")
                 continue
-            together.append((file, split))
-            if len(together) == _TOGETHER:
-                yield Deferred(parse_files, (folder, together, places, source.root), files=_TOGETHER)
-                together = []
-        if together:
-            yield Deferred(parse_files, (folder, together, places, source.root), files=len(together))
+            batch.append((file, split))
+            if len(batch) == _TOGETHER:
+                yield Deferred(parse_files, (folder, batch, places, source.root), files=_TOGETHER)
+                batch = []
+        if batch:
+            yield Deferred(parse_files, (folder, batch, places, source.root), files=len(batch))
     if source.path.is_dir():
-        yield from _report_unannotated(named, searched)
-    for folder, name, split in sets.left() if sets else ():
+        yield from _report_unannotated(folder_files, image_folders_walked)
+    for folder, name, split in sets.find_unmatched() if sets else ():
         yield Problem("annotation_missing", folder, f"{name}, listed for {split}, has no XML file")
 
 
@@ -96,23 +98,25 @@ def _assign_splits(
         yield file, split
 
 
-def _report_unannotated(named: list[tuple[Path, list[str]]], folders: list[Folder]) -> Iterator[Problem]:
+def _report_unannotated(folder_files: list[tuple[Path, list[str]]], folders: list[Folder]) -> Iterator[Problem]:
     """Images that nobody has annotated: they are no background. One problem a folder.
 
     Nothing is said where most XML files have no image of their name: they are paired by what is in them then.
     """
-    annotated = _hash_stems(file for _, files in named for file in files)
+    annotated = _hash_stems(file for _, files in folder_files for file in files)
     images = {folder.path: [name for name in folder.files if name.lower().endswith(EXTENSIONS)] for folder in folders}
     pictured = _hash_stems(name for names in images.values() for name in names)
-    alone = [folder / file for folder, files in named for file in files if not _holds(pictured, _hash_stem(file))]
-    if 2 * len(alone) > len(annotated):
+    without_namesake = [
+        folder / file for folder, files in folder_files for file in files if not _holds(pictured, _hash_stem(file))
+    ]
+    if 2 * len(without_namesake) > len(annotated):
         return
-    if alone:
-        annotated = array("q", sorted([*annotated, *_hash_stems(map(_read_image_name, alone))]))
+    if without_namesake:
+        annotated = array("q", sorted([*annotated, *_hash_stems(map(_read_image_name, without_namesake))]))
     for path, names in images.items():
-        others = [name for name in names if not _holds(annotated, _hash_stem(name))]
-        if others:
-            detail = f"{len(others)} images that no XML file has the name of, such as {others[0]}"
+        unannotated = [name for name in names if not _holds(annotated, _hash_stem(name))]
+        if unannotated:
+            detail = f"{len(unannotated)} images that no XML file has the name of, such as {unannotated[0]}"
             yield Problem("file_skipped", path, detail)
 
 
@@ -196,10 +200,10 @@ def parse(data: bytes, path: Path) -> AnnotationFile | None:
 
 def _index_children(element: _Element) -> dict[str, _Element]:
     """Child elements by name, the first of each; looking for each name anew took twice the time of parsing."""
-    found: dict[str, _Element] = {}
+    children: dict[str, _Element] = {}
     for child in element:
-        found.setdefault(str(child.tag), child)
-    return found
+        children.setdefault(str(child.tag), child)
+    return children
 
 
 def _make_object(fields: dict[str, _Element], label: str, box: Box) -> ObjectAnnotation:
@@ -260,12 +264,12 @@ def _parse_size(element: _Element | None) -> tuple[int, int] | None:
 
 def _find_places(source: Source, folder: Path, files: Sequence[str], with_images: list[Path]) -> Places:
     """Where the images of the XML files in `folder` may lie."""
-    others, names = (
+    sorted_folders, names = (
         sort_nearest_first(with_images, folder, source),
         [file.rpartition(".")[0] for file in sample_names(files)],
     )
     if source.images is not None:
-        return find_places([], others, folder, source, names=names)
+        return find_places([], sorted_folders, folder, source, names=names)
     near = [folder, folder / "images", folder / "JPEGImages"]
     # Outside the source only beside it, and only where the source is the folder of the XML files itself.
     highest = source.root.parent if folder == source.root else source.root
@@ -275,6 +279,8 @@ def _find_places(source: Source, folder: Path, files: Sequence[str], with_images
         inner = folder.relative_to(above)
         for name in ("JPEGImages", "images", "Images", "imgs", "img"):
             near += [above / name / PurePosixPath(*inner.parts[1:]), above / name]
-    known = set(with_images)
-    there = [place for place in near if place in known or (not place.is_relative_to(source.root) and place.is_dir())]
-    return find_places(there, others, folder, source, names=names)
+    image_folders = set(with_images)
+    near_folders = [
+        place for place in near if place in image_folders or (not place.is_relative_to(source.root) and place.is_dir())
+    ]
+    return find_places(near_folders, sorted_folders, folder, source, names=names)

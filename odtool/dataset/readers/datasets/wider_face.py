@@ -37,14 +37,14 @@ def detect(path: Path) -> str | None:
     if path.is_file():
         return f"{path.name} has an image, a count and rows of faces" if _looks_like(path) else None
     for folder in walk(path):
-        if files := _select_files(folder.ending(".txt")):
+        if files := _select_files(folder.find_files(".txt")):
             return f"{files[0]} has an image, a count and rows of faces"
     return None
 
 
 def _select_files(texts: list[Path]) -> list[Path]:
-    likely = [path for path in texts if path.name.endswith("_gt.txt")]
-    return [path for path in dict.fromkeys([*likely, *texts[:_SAMPLES]]) if _looks_like(path)]
+    usual_names = [path for path in texts if path.name.endswith("_gt.txt")]
+    return [path for path in dict.fromkeys([*usual_names, *texts[:_SAMPLES]]) if _looks_like(path)]
 
 
 def _looks_like(path: Path) -> bool:
@@ -71,9 +71,9 @@ def read(source: Source) -> Iterator[Finding]:
     if source.path.is_file():
         files = [source.path]
     else:
-        files = [file for folder in folders for file in _select_files(folder.ending(".txt"))]
+        files = [file for folder in folders for file in _select_files(folder.find_files(".txt"))]
         for folder in folders:
-            for file in folder.ending(_FILE_LIST):
+            for file in folder.find_files(_FILE_LIST):
                 yield Problem("file_skipped", file, "a list of images without boxes")
     with_images = find_image_folders(source)
     for file in files:
@@ -81,12 +81,12 @@ def read(source: Source) -> Iterator[Finding]:
         places = _find_places(file, split, source, with_images)
         with open(file, "rb") as stream:
             for image in parse(rows.number_lines(stream, file), file):
-                found = find_image(image.name, places, within=source.root)
-                if found.outside:
+                match = find_image(image.name, places, within=source.root)
+                if match.outside:
                     yield Problem("path_outside", file, f"'{image.name}' leads outside {source.root}")
                 for kind, detail in image.problems:
                     yield Problem(kind, file, detail)
-                yield AnnotatedImage(found.path, file, image.objects, split=split, match=found.match)
+                yield AnnotatedImage(match.path, file, image.objects, split=split, match=match.match)
 
 
 def _find_places(file: Path, split: str | None, source: Source, with_images: list[Path]) -> Places:
@@ -96,8 +96,8 @@ def _find_places(file: Path, split: str | None, source: Source, with_images: lis
     inside = [place for place in above if place.is_relative_to(root)]
     beside = [] if source.images else sorted(source.root.parent.glob("WIDER_*/images"))
     places = dict.fromkeys([*([source.images] if source.images else []), *inside, *beside, *with_images, file.parent])
-    own = [place for place in places if split and split == _find_split(place)]
-    return find_places(own, list(places), file.parent, source, split=split)
+    split_folders = [place for place in places if split and split == _find_split(place)]
+    return find_places(split_folders, list(places), file.parent, source, split=split)
 
 
 def _find_split(place: Path) -> str | None:
@@ -111,20 +111,20 @@ def parse(lines: Iterable[tuple[int, str]], path: Path) -> Iterator[WiderImage]:
     Raises:
         DataError: a line is not what should stand there.
     """
-    rest = iter(lines)
-    line = next(rest, None)
+    pending = iter(lines)
+    line = next(pending, None)
     while line is not None:
         number, name = line
         if not _is_name(name):
             raise parsing.line_error(path, number, f"not an image's name: '{name[:60]}'")
-        number, count = next(rest, (number, ""))
+        number, count = next(pending, (number, ""))
         if not (count.isascii() and count.isdecimal() and len(count) < 10):
             raise parsing.line_error(path, number, f"not the number of faces in {name}: '{count[:60]}'")
         faces = list[tuple[int, str]]()
-        line = next(rest, None)
+        line = next(pending, None)
         while line is not None and _is_row(line[1]) and len(faces) < max(int(count), 1):
             faces.append(line)
-            line = next(rest, None)
+            line = next(pending, None)
         # No faces are one row of zeros; some who write this format leave it out.
         if len(faces) < int(count):
             raise parsing.line_error(path, number, f"{count} faces in {name}, but {len(faces)} rows follow")

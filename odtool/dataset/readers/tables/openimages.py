@@ -40,38 +40,38 @@ class Images:
     """The image files of a source by name, and which of them had boxes."""
 
     folders: list[Path] = field(default_factory=list)
-    where: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    positions: dict[str, tuple[int, ...]] = field(default_factory=dict)
     """File name → positions in `folders`."""
-    seen: set[str] = field(default_factory=set)
+    annotated_stems: set[str] = field(default_factory=set)
     """Stems of the images that a table names."""
     splits: set[str | None] | None = None
     """Those of the folders with images, once they are asked for."""
 
     def add(self, folder: Folder) -> None:
         """Takes up the images of a folder."""
-        alone = (len(self.folders),)
+        position = (len(self.folders),)
         self.folders.append(folder.path)
         for name in folder.files:
             if name.lower().endswith(EXTENSIONS):
-                self.where[name] = self.where[name] + alone if name in self.where else alone
+                self.positions[name] = self.positions[name] + position if name in self.positions else position
 
     def find(self, identity: str, split: str | None, root: Path) -> Path | None:
         """The image with this id. Only names met in the folders are found, so an id cannot lead elsewhere.
 
         Where images of the table's split lie in folders of their own, one of another split is not taken for it.
         """
-        self.seen.add(identity)
+        self.annotated_stems.add(identity)
         endings = (".jpg", "", ".JPG", *EXTENSIONS)
-        name = next((identity + ending for ending in endings if identity + ending in self.where), None)
+        name = next((identity + ending for ending in endings if identity + ending in self.positions), None)
         if name is None:
             return None
-        self.seen.add(Path(name).stem)
-        found = [self.folders[position] for position in self.where[name]]
-        best = min(found, key=lambda folder: find_split(folder, root) != split)
+        self.annotated_stems.add(Path(name).stem)
+        folders = [self.folders[position] for position in self.positions[name]]
+        best = min(folders, key=lambda folder: find_split(folder, root) != split)
         if split and find_split(best, root) != split:
             if self.splits is None:
-                met = {position for positions in self.where.values() for position in positions}
-                self.splits = {find_split(self.folders[position], root) for position in met}
+                used_positions = {position for positions in self.positions.values() for position in positions}
+                self.splits = {find_split(self.folders[position], root) for position in used_positions}
             if split in self.splits:
                 return None
         return best / name
@@ -81,14 +81,14 @@ def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as Open Images, or None."""
     if path.is_file():
         return f"{path.name} has the columns {', '.join(_NEEDED)}" if _identify(path) == "boxes" else None
-    other = None
+    other_table = None
     for folder in walk(path):
-        for file in folder.ending(".csv"):
+        for file in folder.find_files(".csv"):
             kind = _identify(file)
             if kind == "boxes":
                 return f"{file} has the columns {', '.join(_NEEDED)}"
-            other = other or (file if kind not in ("", "names") else None)
-    return f"{other} is a table of Open Images" if other else None
+            other_table = other_table or (file if kind not in ("", "names") else None)
+    return f"{other_table} is a table of Open Images" if other_table else None
 
 
 def _identify(path: Path) -> str:
@@ -112,7 +112,7 @@ def read(source: Source) -> Iterator[Finding]:
         DataError: there is no table of boxes, or one is broken.
     """
     folders = list(walk(source.root))
-    kinds = {file: kind for folder in folders for file in folder.ending(".csv") if (kind := _identify(file))}
+    kinds = {file: kind for folder in folders for file in folder.find_files(".csv") if (kind := _identify(file))}
     tables = [source.path] if source.path.is_file() else [file for file, kind in kinds.items() if kind == "boxes"]
     for file, kind in kinds.items():
         if kind not in ("boxes", "names") and source.path.is_dir():
@@ -126,9 +126,9 @@ def read(source: Source) -> Iterator[Finding]:
     images = Images()
     for folder in _walk_image_folders(source, folders):
         images.add(folder)
-    unnamed: set[str] = set()
+    unnamed_classes: set[str] = set()
     for table in tables:
-        yield from _read_table(table, images, names, unnamed, source)
+        yield from _read_table(table, images, names, unnamed_classes, source)
     yield from _report_without_boxes(images, {table: _find_split(table, source.root) for table in tables}, source)
 
 
@@ -169,7 +169,7 @@ def parse_names(lines: Iterable[tuple[int, str]], path: Path) -> Iterator[tuple[
 
 
 def _read_table(
-    table: Path, images: Images, names: Mapping[str, str], unnamed: set[str], source: Source
+    table: Path, images: Images, names: Mapping[str, str], unnamed_classes: set[str], source: Source
 ) -> Iterator[Finding]:
     split = _find_split(table, source.root)
     with open(table, "rb") as stream:
@@ -181,8 +181,8 @@ def _read_table(
                 yield Problem("image_missing", table, f"line {group[0][0]}: no image '{identity}'")
                 continue
             objects = parse(group, columns, table)
-            for label in {item.label for item in objects} - names.keys() - unnamed:
-                unnamed.add(label)
+            for label in {item.label for item in objects} - names.keys() - unnamed_classes:
+                unnamed_classes.add(label)
                 yield Problem("class_unnamed", table, f"'{label}' has no name in the table of classes")
             yield AnnotatedImage(path, table, _apply_names(objects, names), "fraction", split, identity)
 
@@ -247,10 +247,10 @@ def _report_without_boxes(images: Images, splits: Mapping[Path, str | None], sou
     """Images that no table names: background where their split has a table of boxes, else not annotated at all."""
     root = source.images or source.root
     tables = {split: table for table, split in splits.items()}
-    left: dict[Path, int] = {}
-    for name, positions in images.where.items():
+    skipped_counts: dict[Path, int] = {}
+    for name, positions in images.positions.items():
         folder = images.folders[positions[0]]
-        if Path(name).stem in images.seen or (
+        if Path(name).stem in images.annotated_stems or (
             folder.is_relative_to(root) and "masks" in folder.relative_to(root).parts
         ):
             continue
@@ -258,6 +258,6 @@ def _report_without_boxes(images: Images, splits: Mapping[Path, str | None], sou
         if split in tables or split is None or None in tables:
             yield AnnotatedImage(folder / name, folder / name, (), "fraction", split, Path(name).stem)
         else:
-            left[folder] = left.get(folder, 0) + 1
-    for folder, count in left.items():
+            skipped_counts[folder] = skipped_counts.get(folder, 0) + 1
+    for folder, count in skipped_counts.items():
         yield Problem("file_skipped", folder, f"{count} images of a split without a table of boxes")

@@ -40,27 +40,27 @@ def read(source: Source) -> Iterator[Finding]:
     """
     files = find_annotation_files(source, ".csv", _looks_like)
     with_images = find_image_folders(source)
-    unused: dict[str, Path] = {}
-    used = set[str]()
+    listed_classes: dict[str, Path] = {}
+    used_classes = set[str]()
     for file in files:
         split = (parse_split(file.stem) or parse_split(file.parent.name)) if len(files) > 1 else None
         nearest = sort_nearest_first(with_images, file.parent, source, split)
-        near = [] if source.images else [file.parent, file.parent / "images"]
+        near_folders = [] if source.images else [file.parent, file.parent / "images"]
         names = sample_names([line.rsplit(",", _CELLS - 1)[0] for line in rows.read_opening(file)])
-        others = [*nearest, source.images] if source.images else [source.root, *nearest]
-        places = find_places(near, others, file.parent, source, split=split, names=names)
-        listed, classes = _find_classes(file, source)
-        unused |= dict.fromkeys(classes or (), listed)
+        farther = [*nearest, source.images] if source.images else [source.root, *nearest]
+        places = find_places(near_folders, farther, file.parent, source, split=split, names=names)
+        class_list, classes = _find_classes(file, source)
+        listed_classes |= dict.fromkeys(classes or (), class_list)
         with open(file, "rb") as stream:
             for group in rows.group_rows(stream, file, header=False):
-                objects = parse(group, file, classes, listed)
-                used |= {item.label for item in objects}
-                found = find_image(group[0][1][0], places, within=source.root)
-                if found.outside:
+                objects = parse(group, file, classes, class_list)
+                used_classes |= {item.label for item in objects}
+                match = find_image(group[0][1][0], places, within=source.root)
+                if match.outside:
                     yield Problem("path_outside", file, f"'{group[0][1][0]}' leads outside {source.root}")
-                yield AnnotatedImage(found.path, file, objects, split=split, match=found.match)
-    for name in sorted(unused.keys() - used):
-        yield Problem("class_unused", unused[name], f"'{name}' is listed, but no object is of it")
+                yield AnnotatedImage(match.path, file, objects, split=split, match=match.match)
+    for name in sorted(listed_classes.keys() - used_classes):
+        yield Problem("class_unused", listed_classes[name], f"'{name}' is listed, but no object is of it")
 
 
 def _find_classes(file: Path, source: Source) -> tuple[Path, set[str] | None]:
@@ -83,7 +83,7 @@ def parse_classes(lines: Iterable[tuple[int, str]], path: Path) -> Iterator[str]
 
 
 def parse(
-    group: Sequence[Row], path: Path, classes: set[str] | None = None, listed: Path | None = None
+    group: Sequence[Row], path: Path, classes: set[str] | None = None, class_list: Path | None = None
 ) -> tuple[ObjectAnnotation, ...]:
     """The rows of one image; the paths are only named in errors.
 
@@ -101,7 +101,7 @@ def parse(
             raise parsing.line_error(path, number, "broken CSV: a box without class")
         if classes is not None and label not in classes:
             raise parsing.line_error(
-                path, number, f"class '{label}' is not in {listed}", "Add it there, or mend it here."
+                path, number, f"class '{label}' is not in {class_list}", "Add it there, or mend it here."
             )
         try:
             box = Box(*(float(cell) for cell in cells[1:5]))

@@ -76,9 +76,9 @@ def _parse_columns(line: str) -> tuple[list[str], str]:
     """The tutorials' names of the columns, and the delimiter; spreadsheets of some countries write semicolons."""
     delimiter = max(",;\t", key=line.count)
     cells = [cell.strip().strip("\"'").lower() for cell in line.strip().split(delimiter)]
-    for name, others in _ALSO.items():
-        if name not in cells and (other := next(filter(cells.__contains__, others), None)):
-            cells[cells.index(other)] = name
+    for name, synonyms in _ALSO.items():
+        if name not in cells and (synonym := next(filter(cells.__contains__, synonyms), None)):
+            cells[cells.index(synonym)] = name
     return cells, delimiter
 
 
@@ -89,23 +89,23 @@ def read(source: Source) -> Iterator[Finding]:
     if len(splits) == 1:
         splits = dict.fromkeys(splits)
     of_splits = "train" in splits.values()
-    met: set[Path] = set()
+    image_paths: set[Path] = set()
     for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
-        parsed = parse(parsing.read_bytes(file), file)
-        places = documents.places(file, sample_names(list(parsed.images)))
-        images = {name: find_image(name, places, within=source.root) for name in parsed.images}
+        table = parse(parsing.read_bytes(file), file)
+        places = documents.find_places(file, sample_names(list(table.images)))
+        images = {name: find_image(name, places, within=source.root) for name in table.images}
         if of_splits:
-            paths = {found.path for found in images.values()}
-            if split is None and paths <= met:
+            paths = {image.path for image in images.values()}
+            if split is None and paths <= image_paths:
                 yield Problem("file_skipped", file, "its images are in the files for the splits beside it")
                 continue
-            met |= paths
-        for name, objects in parsed.images.items():
-            found = images[name]
-            if found.outside:
+            image_paths |= paths
+        for name, objects in table.images.items():
+            image = images[name]
+            if image.outside:
                 yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
-            size = parsed.sizes.get(name)
-            yield AnnotatedImage(found.path, file, objects, parsed.unit, split, declared_size=size, match=found.match)
+            size = table.sizes.get(name)
+            yield AnnotatedImage(image.path, file, objects, table.unit, split, declared_size=size, match=image.match)
 
 
 def parse(data: bytes, path: Path) -> CsvFile:

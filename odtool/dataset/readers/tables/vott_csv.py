@@ -33,9 +33,9 @@ def _parse_columns(line: str) -> list[str]:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the CSV files."""
-    found = find_documents(source, ".csv", _looks_like)
-    for file in found.files:
-        yield from found.findings(file, parse(parsing.read_bytes(file), file))
+    documents = find_documents(source, ".csv", _looks_like)
+    for file in documents.files:
+        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
 
 
 def parse(data: bytes, path: Path) -> Listing:

@@ -63,21 +63,21 @@ def read(source: Source) -> Iterator[Finding]:
     files = find_annotation_files(source, ".txt", _looks_like)
     with_images = find_image_folders(source)
     for file in files:
-        listed = _find_class_list(file, folders, source)
-        names = parsing.read_class_names(listed)
+        class_list = _find_class_list(file, folders, source)
+        names = parsing.read_class_names(class_list)
         split = (parse_split(file.stem) or parse_split(file.parent.name)) if len(files) > 1 else None
         nearest = sort_nearest_first(with_images, file.parent, source, split)
-        near = [] if source.images else [file.parent, file.parent / "images"]
-        first = sample_names([_split_line(line)[0] for line in rows.read_opening(file) if line.strip()])
-        others = [*nearest, source.images] if source.images else [source.root, *nearest]
-        places = find_places(near, others, file.parent, source, split=split, names=first)
+        near_folders = [] if source.images else [file.parent, file.parent / "images"]
+        sample = sample_names([_split_line(line)[0] for line in rows.read_opening(file) if line.strip()])
+        farther = [*nearest, source.images] if source.images else [source.root, *nearest]
+        places = find_places(near_folders, farther, file.parent, source, split=split, names=sample)
         with open(file, "rb") as stream:
             for number, line in rows.number_lines(stream, file):
-                name, objects = parse(line, file, number, names, listed)
-                found = find_image(name, places, within=source.root)
-                if found.outside:
+                name, objects = parse(line, file, number, names, class_list)
+                match = find_image(name, places, within=source.root)
+                if match.outside:
                     yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
-                yield AnnotatedImage(found.path, file, objects, split=split, match=found.match)
+                yield AnnotatedImage(match.path, file, objects, split=split, match=match.match)
 
 
 def _find_class_list(file: Path, folders: Sequence[Folder], source: Source) -> Path:
@@ -96,7 +96,7 @@ def _list_file_names(folder: Path) -> tuple[str, ...]:
 
 
 def parse(
-    line: str, path: Path, number: int, names: Mapping[int, str], listed: Path
+    line: str, path: Path, number: int, names: Mapping[int, str], class_list: Path
 ) -> tuple[str, tuple[ObjectAnnotation, ...]]:
     """The path of an image and its objects from one line; the paths and the number are only named in errors.
 
@@ -112,7 +112,10 @@ def parse(
         label = names.get(int(index)) if index < len(names) else None
         if not label:
             raise parsing.line_error(
-                path, number, f"class {word.rpartition(',')[2]} has no name in {listed}", "Add the missing names to it."
+                path,
+                number,
+                f"class {word.rpartition(',')[2]} has no name in {class_list}",
+                "Add the missing names to it.",
             )
         objects.append(ObjectAnnotation(label, Box(*corners)))
     return name, tuple(objects)

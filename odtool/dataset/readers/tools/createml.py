@@ -43,16 +43,16 @@ def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
     text = parsing.read_ends(path)
-    listed = text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"["
-    named = listed or any(f'"{key}"'.encode() in text for key in _IMAGE_KEYS)
-    return named and b'"coordinates"' in text and any(f'"{key}"'.encode() in text for key in _LIST_KEYS)
+    is_list = text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"["
+    may_be = is_list or any(f'"{key}"'.encode() in text for key in _IMAGE_KEYS)
+    return may_be and b'"coordinates"' in text and any(f'"{key}"'.encode() in text for key in _LIST_KEYS)
 
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the files."""
-    found = find_documents(source, ".json", _looks_like)
-    for file in found.files:
-        yield from found.findings(file, parse(parsing.read_bytes(file), file))
+    documents = find_documents(source, ".json", _looks_like)
+    for file in documents.files:
+        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
 
 
 def parse(data: bytes, path: Path) -> Listing:
@@ -103,17 +103,17 @@ def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, s
     name = next((item[key] for key in _IMAGE_KEYS if key in item), None) if isinstance(item, dict) else None
     if not isinstance(name, str) or not name.strip():
         raise parsing.unexpected_json(_TOOL, path, f"image {number} has no name under 'image'")
-    listed = next((item[key] for key in _LIST_KEYS if key in item), None) or []
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
+    annotations = next((item[key] for key in _LIST_KEYS if key in item), None) or []
+    if not isinstance(annotations, list) or not all(isinstance(annotation, dict) for annotation in annotations):
         raise parsing.unexpected_json(_TOOL, path, f"{name}: annotations is no list of objects")
-    found = []
-    for position, one in enumerate(listed, start=1):
-        label, sides = one.get("label"), values.parse_fields(one.get("coordinates"), *_SIDES)
+    items = []
+    for position, annotation in enumerate(annotations, start=1):
+        label, sides = annotation.get("label"), values.parse_fields(annotation.get("coordinates"), *_SIDES)
         where = f"{name}: annotation {position}"
         if sides is None:
             problems.append(("box_missing", f"{where} has no coordinates x, y, width and height"))
         elif not isinstance(label, str | int) or isinstance(label, bool) or not str(label).strip():
             problems.append(("label_missing", f"{where} has no label"))
         else:
-            found.append(_Item(str(label).strip(), sides))
-    return name, found
+            items.append(_Item(str(label).strip(), sides))
+    return name, items

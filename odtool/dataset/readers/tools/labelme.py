@@ -80,9 +80,9 @@ def read(source: Source) -> Iterator[Finding]:
     if source.path.is_file():
         files = [source.path]
     else:
-        found = [file for folder in walk(source.root) for file in folder.ending(".json")]
-        files = [file for file in found if _looks_like(file)]
-        for file in sorted(set(found) - set(files)):
+        json_files = [file for folder in walk(source.root) for file in folder.find_files(".json")]
+        files = [file for file in json_files if _looks_like(file)]
+        for file in sorted(set(json_files) - set(files)):
             yield Problem("file_skipped", file, "it has no shapes and imagePath")
     yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file)
 
@@ -91,36 +91,36 @@ def parse_file(
     path: Path, split: str | None, places: Places, root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One JSON file, its image looked for in `places`; the one that it holds itself comes before a namesake."""
-    parsed = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
-    for kind, detail in parsed.problems:
+    content = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
+    for kind, detail in content.problems:
         yield Problem(kind, path, detail)
-    found = find_own_image(parsed.image, path, places, within=root)
-    if found.outside:
-        yield Problem("path_outside", path, f"'{parsed.image}' leads outside {root}")
-    if parsed.embedded and not (found.exists and found.match == "named"):
-        yield _use_embedded_image(path, parsed, split, root)
+    image = find_own_image(content.image, path, places, within=root)
+    if image.outside:
+        yield Problem("path_outside", path, f"'{content.image}' leads outside {root}")
+    if content.embedded and not (image.exists and image.match == "named"):
+        yield _use_embedded_image(path, content, split, root)
         return
-    if not found.exists:
-        yield Problem("image_missing", path, f"no such image '{parsed.image}'")
+    if not image.exists:
+        yield Problem("image_missing", path, f"no such image '{content.image}'")
         return
-    if found.by_file and parsed.image:
-        yield Problem("filename_mismatch", path, f"says '{parsed.image}', but {found.path.name} has its name")
-    yield AnnotatedImage(found.path, path, parsed.objects, split=split, declared_size=parsed.size, match=found.match)
+    if image.by_file and content.image:
+        yield Problem("filename_mismatch", path, f"says '{content.image}', but {image.path.name} has its name")
+    yield AnnotatedImage(image.path, path, content.objects, split=split, declared_size=content.size, match=image.match)
 
 
-def _use_embedded_image(path: Path, parsed: LabelmeFile, split: str | None, root: Path) -> AnnotatedImage:
+def _use_embedded_image(path: Path, content: LabelmeFile, split: str | None, root: Path) -> AnnotatedImage:
     """The image that the annotation file holds itself, as labelme has it unless told not to."""
-    name = PurePosixPath(parsed.image.replace("\\", "/")).name or f"{path.stem}.jpg"
-    offset, length = parsed.embedded or (0, 0)
+    name = PurePosixPath(content.image.replace("\\", "/")).name or f"{path.stem}.jpg"
+    offset, length = content.embedded or (0, 0)
     identity = path.relative_to(root).with_name(name).as_posix() if path.is_relative_to(root) else name
     extent = Extent(offset, length, name, encoded=True)
     return AnnotatedImage(
         path,
         path,
-        parsed.objects,
+        content.objects,
         split=split,
         source_id=identity,
-        declared_size=parsed.size,
+        declared_size=content.size,
         extent=extent,
     )
 
@@ -132,21 +132,21 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeFil
         DataError: it is not JSON, or what is in it contradicts the format.
     """
     document = parsing.parse_json(data, path)
-    drawn = document.get("shapes") if isinstance(document, dict) else None
-    if not isinstance(drawn, list):
+    items = document.get("shapes") if isinstance(document, dict) else None
+    if not isinstance(items, list):
         raise parsing.unexpected_json(_TOOL, path, "has no list 'shapes'")
     problems: list[tuple[str, str]] = []
     image, size = document.get("imagePath"), values.parse_size(document.get("imageWidth"), document.get("imageHeight"))
-    found = [_parse_shape(shape, f"shapes[{number}]", path, problems) for number, shape in enumerate(drawn)]
+    shapes = [_parse_shape(shape, f"shapes[{number}]", path, problems) for number, shape in enumerate(items)]
     if with_outlines:
-        found = [
-            made and replace(made, outline=_parse_outline(made, shape, size))
-            for made, shape in zip(found, drawn, strict=True)
+        shapes = [
+            parsed_shape and replace(parsed_shape, outline=_parse_outline(parsed_shape, shape, size))
+            for parsed_shape, shape in zip(shapes, items, strict=True)
         ]
     return LabelmeFile(
         image if isinstance(image, str) else "",
         size,
-        tuple(_join_shapes([shape for shape in found if shape is not None], problems)),
+        tuple(_join_shapes([shape for shape in shapes if shape is not None], problems)),
         tuple(problems),
         _find_embedded_image(document.get("imageData"), data),
     )
@@ -185,17 +185,17 @@ def _parse_shape(shape: Any, where: str, path: Path, problems: list[tuple[str, s
     )
 
 
-def _parse_outline(made: _Shape, shape: dict[str, Any], size: tuple[int, int] | None) -> Outline | None:
+def _parse_outline(parsed_shape: _Shape, shape: dict[str, Any], size: tuple[int, int] | None) -> Outline | None:
     """The mask of a polygon; or a mask itself, which is a PNG that lies between its two points."""
-    if made.kind in ("polygon", "rotation"):
-        return masks.make_polygon(made.points)
-    if made.kind != "mask" or size is None or not isinstance(shape.get("mask"), str):
+    if parsed_shape.kind in ("polygon", "rotation"):
+        return masks.make_polygon(parsed_shape.points)
+    if parsed_shape.kind != "mask" or size is None or not isinstance(shape.get("mask"), str):
         return None
     try:
         mask = masks.decode_png(base64.b64decode(shape["mask"]))
     except ValueError:
         return None
-    corner = (made.box.xmin, made.box.ymin)
+    corner = (parsed_shape.box.xmin, parsed_shape.box.ymin)
     if mask is None or not all(0 <= number < 1e9 for number in corner):
         return None
     return masks.paste_mask(mask, (round(corner[0]), round(corner[1])), size)
@@ -212,20 +212,20 @@ def _make_box(points: list[tuple[float, float]], kind: str) -> Box:
 def _parse_points(value: Any, where: str, path: Path) -> list[tuple[float, float]]:
     points = []
     for point in value if isinstance(value, list) else []:
-        found = values.parse_numbers(point, 2)
-        if found is None:
+        coordinates = values.parse_numbers(point, 2)
+        if coordinates is None:
             raise parsing.unexpected_json(_TOOL, path, f"{where}: a point is not two numbers: {str(point)[:60]}")
-        points.append((found[0], found[1]))
+        points.append((coordinates[0], coordinates[1]))
     return points
 
 
-def _join_shapes(drawn: list[_Shape], problems: list[tuple[str, str]]) -> Iterator[ObjectAnnotation]:
+def _join_shapes(shapes: list[_Shape], problems: list[tuple[str, str]]) -> Iterator[ObjectAnnotation]:
     """One object a shape, or a group of outlines with the same label, as labelme's own converter to masks has it."""
     groups: dict[tuple[str, Any], list[_Shape]] = {}
-    for number, shape in enumerate(drawn):
-        alone = shape.group is None or shape.kind not in _PARTS
-        own = (None, number) if alone else (type(shape.group), shape.group)
-        groups.setdefault((shape.label, own), []).append(shape)
+    for number, shape in enumerate(shapes):
+        is_single = shape.group is None or shape.kind not in _PARTS
+        group_key = (None, number) if is_single else (type(shape.group), shape.group)
+        groups.setdefault((shape.label, group_key), []).append(shape)
     for (label, _), parts in groups.items():
         if len(parts) > 1:
             problems.append(("shapes_joined", f"{len(parts)} outlines of '{label}' with group_id {parts[0].group}"))

@@ -43,12 +43,12 @@ def parse_file(
     path: Path, split: str | None, places: Places, root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One XML file, its image looked for in `places`."""
-    parsed = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
-    if parsed is None:
+    content = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
+    if content is None:
         yield Problem("file_skipped", path, "its root is not <annotation>")
         return
-    image = find_own_image(parsed.filename, path, places, within=root)
-    yield from describe_pair(parsed, path, split, image, root)
+    image = find_own_image(content.filename, path, places, within=root)
+    yield from describe_pair(content, path, split, image, root)
 
 
 def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> AnnotationFile | None:

@@ -35,18 +35,18 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every asset of the exports; where there is no export, of the asset files."""
-    found = find_documents(source, ".json", _looks_like)
-    assets = [file for file in found.files if file.name.endswith(_ASSET)]
-    exports = [file for file in found.files if file not in set(assets)]
+    documents = find_documents(source, ".json", _looks_like)
+    assets = [file for file in documents.files if file.name.endswith(_ASSET)]
+    exports = [file for file in documents.files if file not in set(assets)]
     if exports and assets:
         yield Problem("file_skipped", assets[0].parent, f"{len(assets)} asset files, as {exports[0].name} has them all")
         assets = []
     for file in exports:
-        yield from found.findings(file, parse(parsing.read_bytes(file), file))
+        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
     places: dict[Path, Places] = {}
     for file in assets:
         if file.parent not in places:
-            places[file.parent] = found.places(file)
+            places[file.parent] = documents.find_places(file)
         yield Deferred(parse_file, (file, places[file.parent], find_file_split(file, source), source.root))
 
 
@@ -56,10 +56,10 @@ def parse_file(path: Path, places: Places, split: str | None, root: Path) -> Ite
     for kind, detail in listing.problems:
         yield Problem(kind, path, detail)
     for entry in listing.entries:
-        found = locate(entry.names, places, within=root)
-        if found.outside:
+        image = locate(entry.names, places, within=root)
+        if image.outside:
             yield Problem("path_outside", path, f"'{entry.names[0]}' leads outside {root}")
-        yield AnnotatedImage(found.path, path, entry.objects, split=split, declared_size=entry.size, match=found.match)
+        yield AnnotatedImage(image.path, path, entry.objects, split=split, declared_size=entry.size, match=image.match)
 
 
 def parse(data: bytes, path: Path) -> Listing:
@@ -107,8 +107,10 @@ def _parse_objects(region: Any, where: str, path: Path, problems: list[tuple[str
     """One object for each tag of a region."""
     if not isinstance(region, dict):
         raise parsing.unexpected_json(_TOOL, path, f"{where} is no object")
-    given = region.get("tags")
-    tags = [tag.strip() for tag in given if isinstance(tag, str) and tag.strip()] if isinstance(given, list) else []
+    tag_list = region.get("tags")
+    tags = (
+        [tag.strip() for tag in tag_list if isinstance(tag, str) and tag.strip()] if isinstance(tag_list, list) else []
+    )
     box = _parse_box(region)
     if not tags:
         problems.append(("label_missing", f"{where} has no tag"))
@@ -121,8 +123,8 @@ def _parse_objects(region: Any, where: str, path: Path, problems: list[tuple[str
 
 
 def _parse_box(region: dict[str, Any]) -> Box | None:
-    if (found := values.parse_fields(region.get("boundingBox"), "left", "top", "width", "height")) is not None:
-        left, top, width, height = found
+    if (sides := values.parse_fields(region.get("boundingBox"), "left", "top", "width", "height")) is not None:
+        left, top, width, height = sides
         return Box(left, top, left + width, top + height)
     corners = values.parse_points(region.get("points"))
     return shapes.enclose_points(corners) if corners else None

@@ -60,8 +60,8 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: 
     images, entries = _parse_images(document["images"], path)
     objects: dict[str, list[ObjectAnnotation]] = {}
     for number, item in enumerate(annotations):
-        found = _parse_object(item, names, path, number, problems)
-        if found is None:
+        annotation = _parse_object(item, names, path, number, problems)
+        if annotation is None:
             continue
         image_id = entries.get(_parse_id(item.get("image_id")), "")
         if not image_id:
@@ -73,17 +73,21 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: 
             )
             continue
         if with_outlines:
-            found = replace(found, outline=parse_coco(item.get("segmentation")))
-        found = replace(found, keypoints=_parse_keypoints(item, point_names, path, number)) if point_names else found
-        objects.setdefault(image_id, []).append(found)
-    if not with_points and (pointed := sum(map(_has_keypoints, annotations))):
-        problems.append(("keypoints_dropped", f"{pointed} of {len(annotations)} annotations have key points"))
-    used = {item.label for found in objects.values() for item in found}
+            annotation = replace(annotation, outline=parse_coco(item.get("segmentation")))
+        annotation = (
+            replace(annotation, keypoints=_parse_keypoints(item, point_names, path, number))
+            if point_names
+            else annotation
+        )
+        objects.setdefault(image_id, []).append(annotation)
+    if not with_points and (keypoint_count := sum(map(_has_keypoints, annotations))):
+        problems.append(("keypoints_dropped", f"{keypoint_count} of {len(annotations)} annotations have key points"))
+    used_classes = {item.label for annotation in objects.values() for item in annotation}
     return CocoFile(
         tuple(CocoImage(key, name, size, tuple(objects.get(key, ()))) for key, (name, size) in images.items()),
         tuple(problems),
-        frozenset(names.values()) - used,
-        frozenset(used),
+        frozenset(names.values()) - used_classes,
+        frozenset(used_classes),
     )
 
 
@@ -99,9 +103,9 @@ def _has_keypoints(item: Any) -> bool:
 
 def _parse_keypoint_names(categories: list[dict[str, Any]], annotations: list[Any]) -> list[str]:
     """Of the category with most key points; where none names any, '' for each of the annotation with most."""
-    named = [item.get("keypoints") for item in categories]
-    found = max((names for names in named if isinstance(names, list)), key=len, default=[])
-    return [str(name) for name in found] or [""] * max(map(_count_keypoints, annotations), default=0)
+    name_lists = [item.get("keypoints") for item in categories]
+    longest = max((names for names in name_lists if isinstance(names, list)), key=len, default=[])
+    return [str(name) for name in longest] or [""] * max(map(_count_keypoints, annotations), default=0)
 
 
 def _count_keypoints(item: Any) -> int:
@@ -114,13 +118,13 @@ def _parse_keypoints(item: dict[str, Any], names: list[str], path: Path, number:
 
     In COCO each is x, y and a visibility, for the names of its category.
     """
-    given = item.get("keypoints") or []
-    numbers = [_parse_number(value) for value in given] if isinstance(given, list) else [None]
+    triples = item.get("keypoints") or []
+    numbers = [_parse_number(value) for value in triples] if isinstance(triples, list) else [None]
     if None in numbers or len(numbers) % 3 or len(numbers) > 3 * len(names):
         what = f"annotations[{number}]: keypoints are not up to {len(names)} times x, y and visibility"
-        raise parsing.unexpected_json(_TOOL, path, f"{what}: {str(given)[:80]}")
-    found = [float(value or 0) for value in numbers]
-    rows = zip(found[::3], found[1::3], found[2::3], names, strict=False)
+        raise parsing.unexpected_json(_TOOL, path, f"{what}: {str(triples)[:80]}")
+    coordinates = [float(value or 0) for value in numbers]
+    rows = zip(coordinates[::3], coordinates[1::3], coordinates[2::3], names, strict=False)
     points = [KeyPoint(x, y, max(int(visibility), 0), name) for x, y, visibility, name in rows]
     return keypoints.fill_missing(points, names)
 

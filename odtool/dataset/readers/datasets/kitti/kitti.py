@@ -45,7 +45,7 @@ def read(source: Source) -> Iterator[Finding]:
     if source.path.is_file():
         files = [source.path]
     else:
-        files = [file for folder in walk(source.root) for file in _select_label_files(folder.ending(".txt"))]
+        files = [file for folder in walk(source.root) for file in _select_label_files(folder.find_files(".txt"))]
     sequences = [file for file in files if kitti_tracking.is_sequence(file)]
     for file in sequences:
         yield from kitti_tracking.read_sequence(file, source)
@@ -57,18 +57,18 @@ def read(source: Source) -> Iterator[Finding]:
 
 
 def _read_images(files: list[Path], source: Source) -> Iterator[Finding]:
-    names = [f"image_{file.parent.name[6:]}" for file in files[:1] if file.parent.name.startswith("label_")]
-    pairs = pair_files(files, source, [*names, "image_2", "images", "image", "data"])
+    sibling_names = [f"image_{file.parent.name[6:]}" for file in files[:1] if file.parent.name.startswith("label_")]
+    pairs = pair_files(files, source, [*sibling_names, "image_2", "images", "image", "data"])
     folders = list(walk(source.root)) if source.path.is_dir() else []
     # The numbers in test.txt are those of testing/, which has no labels, and stand in training/ as well.
-    apart = any(folder.path.name == "testing" for folder in folders)
-    sets = image_sets.find_image_sets(folders, ("trainval", "train", "val", *(() if apart else ("test",))))
+    has_testing = any(folder.path.name == "testing" for folder in folders)
+    sets = image_sets.find_image_sets(folders, ("trainval", "train", "val", *(() if has_testing else ("test",))))
     for folder, labels in pairs.files.items():
         split = find_split(folder, source.root)
-        lists = sets.of(folder, source.root) if sets else []
+        lists = sets.find_lists(folder, source.root) if sets else []
         for file in labels:
             if lists:
-                split = next(filter(None, (found.take(file.stem) for found in lists)), None)
+                split = next(filter(None, (names.take(file.stem) for names in lists)), None)
                 if split is None:
                     yield Problem("not_in_split", file, "none of ImageSets names it")
                     continue
@@ -84,11 +84,11 @@ def _select_label_files(files: list[Path]) -> list[Path]:
 
 def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage | Problem]:
     """One text file, its image looked for in `places`."""
-    parsed = parse(parsing.read_bytes(path), path)
-    for kind, detail in parsed.problems:
+    content = parse(parsing.read_bytes(path), path)
+    for kind, detail in content.problems:
         yield Problem(kind, path, detail)
-    found = find_file_image(path, places)
-    yield AnnotatedImage(found.path, path, parsed.objects, split=split, match=found.match)
+    image = find_file_image(path, places)
+    yield AnnotatedImage(image.path, path, content.objects, split=split, match=image.match)
 
 
 def parse(data: bytes, path: Path) -> KittiFile:
@@ -107,9 +107,9 @@ def parse(data: bytes, path: Path) -> KittiFile:
         fields = parse_fields(line)
         if fields is None:
             raise parsing.line_error(path, number, f"not a class and 14 or 15 numbers, as KITTI has it: '{line[:60]}'")
-        found = make_object(*fields)
-        if found is None:
+        annotation = make_object(*fields)
+        if annotation is None:
             problems.append(("object_ignored", f"line {number}: DontCare"))
         else:
-            objects.append(found)
+            objects.append(annotation)
     return KittiFile(tuple(objects), tuple(problems))

@@ -24,22 +24,22 @@ def read_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Probl
         yield Problem(kind, path, detail)
     root = source.images or source.root
     beside = path.parent.name.replace("label", "image")
-    folders = [folder for folder in walk(root) if folder.path.name == path.stem and folder.ending(*EXTENSIONS)]
+    folders = [folder for folder in walk(root) if folder.path.name == path.stem and folder.find_files(*EXTENSIONS)]
     folders.sort(key=lambda folder: folder.path.parent.name != beside)
-    stored = folders[0].ending(*EXTENSIONS) if folders else []
+    stored = folders[0].find_files(*EXTENSIONS) if folders else []
     images = {int(image.stem): image for image in stored if image.stem.isdecimal()}
-    expected = path.parent.parent / beside / path.stem
+    expected_folder = path.parent.parent / beside / path.stem
     split = find_split(path.parent, source.root)
     for frame in sorted(images.keys() | frames.keys()):
-        image = images.get(frame, expected / f"{frame:06d}.png")
+        image = images.get(frame, expected_folder / f"{frame:06d}.png")
         yield AnnotatedImage(image, path, tuple(frames.get(frame, ())), split=split)
 
 
 def report_unlabelled(files: Sequence[Path], source: Source) -> Iterator[Problem]:
     """Sequences of images that none of the label files is named for."""
-    named = {file.stem for file in files}
+    sequences = {file.stem for file in files}
     for folder in walk(source.images or source.root):
-        if (images := folder.ending(*EXTENSIONS)) and folder.path.name not in named:
+        if (images := folder.find_files(*EXTENSIONS)) and folder.path.name not in sequences:
             yield Problem("file_skipped", folder.path, f"{len(images)} images, none with an annotation file")
 
 
@@ -56,15 +56,15 @@ def parse(data: bytes, path: Path) -> tuple[dict[int, list[ObjectAnnotation]], l
     for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
         if not line.strip():
             continue
-        found = parse_frame(line)
-        if found is None:
+        frame = parse_frame(line)
+        if frame is None:
             what = f"not a frame, a track, a class and 14 or 15 numbers, as KITTI has it: '{line[:60]}'"
             raise parsing.line_error(path, number, what)
-        objects = frames.setdefault(found[0], [])
-        if found[1] is None:
+        objects = frames.setdefault(frame[0], [])
+        if frame[1] is None:
             problems.append(("object_ignored", f"line {number}: DontCare"))
         else:
-            objects.append(found[1])
+            objects.append(frame[1])
     return frames, problems
 
 

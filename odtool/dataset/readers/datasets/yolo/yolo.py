@@ -27,12 +27,12 @@ def detect(path: Path) -> str | None:
             return f"{path.name} has names and train"
         return f"{path.name} has names and train" if path.suffix == ".data" and yolo_layout.looks_like(path) else None
     folders = list(walk(path))
-    texts = [file for folder in folders for file in folder.ending(".txt")]
+    texts = [file for folder in folders for file in folder.find_files(".txt")]
     label = next(filter(is_label, texts), None)
     if layout := next((file for folder in folders for file in yolo_layout.find_documents(folder)), None):
         # Exports of oriented boxes have a data.yaml beside labels in DOTA's own form.
-        other = label is None and any(map(dota.looks_like, texts))
-        return None if other else f"{layout} has names and train"
+        is_dota = label is None and any(map(dota.looks_like, texts))
+        return None if is_dota else f"{layout} has names and train"
     lists = [file for folder in folders for file in yolo_layout.find_name_lists(folder)]
     return f"{lists[0]} names the classes of text files such as {label}" if lists and label else None
 
@@ -65,30 +65,30 @@ def read(source: Source) -> Iterator[Finding]:
     Raises:
         DataError: the layout is broken, or none of its folders is there.
     """
-    met: dict[str, _Met] = {}
+    label_folders: dict[str, _LabelFolder] = {}
     labels = Labels(source)
     for part in yolo_places.find_parts(source):
         if isinstance(part, Problem):
             yield part
             continue
         for image in part.images:
-            label = labels.file(image)
+            label = labels.find_text(image)
             layout = part.layout(label or image)
             if label is not None:
                 # As text: pathlib's own way took longer than the rest.
                 folder, _, name = str(label).rpartition("/")
-                seen = met.get(folder) or met.setdefault(folder, _Met(layout))
-                if not seen.is_first(str(image), name.rpartition(".")[0]):
+                label_folder = label_folders.get(folder) or label_folders.setdefault(folder, _LabelFolder(layout))
+                if not label_folder.is_first(str(image), name.rpartition(".")[0]):
                     yield Problem("label_shared", label, f"{image} is not the only image that is called so")
             split = part.split or yolo_places.find_folder_split(image, source)
             arguments = (image, label, split, layout.names, layout.file, layout.keypoints, source.masks)
             yield Deferred(parse_file, arguments)
-    for folder, seen in met.items():
-        yield from _check_label_folder(Path(folder), seen)
+    for folder, label_folder in label_folders.items():
+        yield from _check_label_folder(Path(folder), label_folder)
 
 
 @dataclass(frozen=True)
-class _Met:
+class _LabelFolder:
     """What was met in one folder of labels."""
 
     layout: yolo_layout.Layout
@@ -104,18 +104,18 @@ class _Met:
         return self.images.setdefault(stem, identity) == identity
 
 
-def _check_label_folder(labels: Path, seen: _Met) -> Iterator[Problem]:
+def _check_label_folder(labels: Path, label_folder: _LabelFolder) -> Iterator[Problem]:
     """Key points that no layout speaks of, and text files beside others for which there is no image.
 
     Those of images that no split lists are left alone.
     """
-    texts = (labels / f"{stem}.txt" for stem in islice(seen.images, _SAMPLES))
-    if not seen.layout.keypoints and (count := yolo_points.count_undeclared_numbers(texts)):
-        detail = f"a box and {count} numbers in each line, and no kpt_shape in {seen.layout.file}"
+    texts = (labels / f"{stem}.txt" for stem in islice(label_folder.images, _SAMPLES))
+    if not label_folder.layout.keypoints and (count := yolo_points.count_undeclared_numbers(texts)):
+        detail = f"a box and {count} numbers in each line, and no kpt_shape in {label_folder.layout.file}"
         yield Problem("keypoints_unsaid", labels, detail)
-    folders = list(map(Path, seen.folders))
+    folders = list(map(Path, label_folder.folders))
     for file in sorted(labels.glob("*.txt")):
-        if file.stem not in seen.images and is_label(file) and find_stem(file.stem, folders) is None:
+        if file.stem not in label_folder.images and is_label(file) and find_stem(file.stem, folders) is None:
             yield Problem("image_missing", file, f"no image '{file.stem}' in {folders[0]}")
 
 

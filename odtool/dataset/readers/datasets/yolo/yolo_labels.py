@@ -27,44 +27,46 @@ class Labels:
     _first: dict[Path, Path | None] = field(default_factory=dict)
     _all: dict[str, tuple[Path, ...]] = field(default_factory=dict)
 
-    def file(self, image: Path) -> Path | None:
+    def find_text(self, image: Path) -> Path | None:
         """The image's text file; None where it has none and is background."""
         # As text: pathlib's own way took longer than the reading of the label.
         folder = str(image).rpartition("/")[0]
         if folder not in self._all:
-            self._all[folder] = tuple(self._folders(image.parent))
+            self._all[folder] = tuple(self._find_folders(image.parent))
         for labels in self._all[folder]:
-            if found := _find_text(labels, image.stem):
-                return found
+            if text := _find_text(labels, image.stem):
+                return text
         return None
 
-    def _folders(self, images: Path) -> Iterator[Path]:
+    def _find_folders(self, images: Path) -> Iterator[Path]:
         """The first folder with a text for any of the images, and no other: that may be another split's.
 
         Where the labels lie apart from the images, what lies beside it and is no other images' first goes with it:
         labels/train and labels/val, for images in one folder.
         """
-        first = self._first_folder(images)
+        first = self._find_first_folder(images)
         if first is None:
             return
         yield first
         if self.source.images is None or not images.is_relative_to(self.source.images):
             return
-        taken = {first, *map(self._first_folder, self._image_folders)}
-        yield from (folder for folder in self._apart(images) if folder.parent == first.parent and folder not in taken)
+        own_folders = {first, *map(self._find_first_folder, self._image_folders)}
+        yield from (
+            folder for folder in self._list_apart(images) if folder.parent == first.parent and folder not in own_folders
+        )
 
-    def _first_folder(self, images: Path) -> Path | None:
+    def _find_first_folder(self, images: Path) -> Path | None:
         if images not in self._first:
             stems = _list_stems(images)
             candidates = [
-                *self._apart(images),
+                *self._list_apart(images),
                 *list_label_folders(images),
                 *(self.source.root / name for name in _LABEL_FOLDERS),
             ]
             self._first[images] = next((folder for folder in candidates if _has_any(folder, stems)), None)
         return self._first[images]
 
-    def _apart(self, images: Path) -> list[Path]:
+    def _list_apart(self, images: Path) -> list[Path]:
         """Folders of texts for images that lie apart: laid out as the images are, or nearly so."""
         root = self.source.images
         if root is None or not images.is_relative_to(root):
@@ -74,7 +76,7 @@ class Labels:
 
     @cached_property
     def _text_folders(self) -> list[Path]:
-        return [folder.path for folder in walk(self.source.root) if folder.ending(".txt")]
+        return [folder.path for folder in walk(self.source.root) if folder.find_files(".txt")]
 
     @cached_property
     def _image_folders(self) -> list[Path]:

@@ -44,14 +44,14 @@ def looks_like(path: Path) -> bool:
 
 def find_documents(folder: Folder) -> list[Path]:
     """Files that name classes and splits, the likeliest first: data.yaml, another YAML, obj.data."""
-    yamls = sorted(folder.ending(*YAML), key=lambda file: file.stem.lower() not in ("data", "dataset"))
-    return [file for file in (*yamls, *folder.ending(".data")) if looks_like(file)]
+    yamls = sorted(folder.find_files(*YAML), key=lambda file: file.stem.lower() not in ("data", "dataset"))
+    return [file for file in (*yamls, *folder.find_files(".data")) if looks_like(file)]
 
 
 def find_name_lists(folder: Folder) -> list[Path]:
     """Lists of names, the likeliest first."""
-    known = [folder.path / name for name in NAME_LISTS if name in folder.files]
-    return [*known, *(file for file in folder.ending(".names") if file.name not in NAME_LISTS)]
+    usual_lists = [folder.path / name for name in NAME_LISTS if name in folder.files]
+    return [*usual_lists, *(file for file in folder.find_files(".names") if file.name not in NAME_LISTS)]
 
 
 def choose_nearest_list(lists: Iterable[Path], place: Path) -> Path:
@@ -81,16 +81,16 @@ def parse_yaml_layout(data: bytes, file: Path) -> Layout:
     entries: dict[str | None, tuple[str, ...]] = {}
     for key in ("train", "val", "valid", "test"):
         value = document.get(key)
-        given = value if isinstance(value, list) else [] if value is None else [value]
-        if not all(isinstance(entry, str) for entry in given):
+        paths = value if isinstance(value, list) else [] if value is None else [value]
+        if not all(isinstance(entry, str) for entry in paths):
             raise DataError(f"{file}: {key} is neither a path nor a list of them", "Write folders or list files.")
-        if given:
-            entries[parse_split(key)] = tuple(given)
+        if paths:
+            entries[parse_split(key)] = tuple(paths)
     if not entries:
         raise DataError(f"{file}: neither train nor val nor test", "Name the folder of the training images there.")
     names = document.get("names")
-    listed = resolve_entry(names, file.parent, file.parent) if isinstance(names, str) else None
-    names = parsing.read_class_names(listed) if listed and listed.is_file() else _parse_yaml_names(names, file)
+    name_list = resolve_entry(names, file.parent, file.parent) if isinstance(names, str) else None
+    names = parsing.read_class_names(name_list) if name_list and name_list.is_file() else _parse_yaml_names(names, file)
     return Layout(file, names, entries, base, _count_keypoint_numbers(document.get("kpt_shape"), file))
 
 
@@ -101,7 +101,7 @@ def _count_keypoint_numbers(shape: Any, file: Path) -> int:
     if (
         not isinstance(shape, list)
         or len(shape) != 2
-        or not all(isinstance(one, str) and one.isdecimal() for one in shape)
+        or not all(isinstance(length, str) and length.isdecimal() for length in shape)
     ):
         raise DataError(f"{file}: kpt_shape is not two numbers", "Write as [17, 3], or leave it out.")
     return int(shape[0][:9]) * int(shape[1][:9])
@@ -111,13 +111,13 @@ def _parse_yaml_names(names: Any, file: Path) -> dict[int, str]:
     pairs = (
         list(enumerate(names)) if isinstance(names, list) else list(names.items()) if isinstance(names, dict) else []
     )
-    made: dict[int, str] = {}
+    results: dict[int, str] = {}
     for key, name in pairs:
         if not isinstance(name, str) or not name.strip() or not str(key).strip().isdecimal():
             what = f"{key}: {name}"[:60] if isinstance(name, str) else f"{str(key)[:60]}: what follows"
             raise DataError(f"{file}: names: {what} is not a number with a name", "Write names: {0: cat, 1: dog}.")
-        made[int(key)] = name.strip()
-    return made
+        results[int(key)] = name.strip()
+    return results
 
 
 def _parse_darknet_layout(text: str, file: Path) -> Layout:
@@ -139,13 +139,13 @@ def resolve_entry(entry: str, base: Path, root: Path, split: str | None = None) 
     so are leading folders that are not there (Darknet's data/train.txt), but none that names the split: without it
     the entries of all splits would lead to one folder. Only where `base` itself is called so it may be left out.
     """
-    spelt = entry.replace("\\", "/")
-    parts = [part for part in spelt.split("/") if part not in ("", ".")]
-    needed = [position for position, part in enumerate(parts) if split and parse_split(part) == split]
-    starts = range(needed[-1] + 1 if needed else len(parts))
-    called = base.absolute().name
-    after = [position + 1 for position, part in enumerate(parts[:-1]) if part == called]
-    for path in (base / spelt, *(base.joinpath(*parts[start:]) for start in (*starts, *after))):
+    posix_entry = entry.replace("\\", "/")
+    parts = [part for part in posix_entry.split("/") if part not in ("", ".")]
+    split_positions = [position for position, part in enumerate(parts) if split and parse_split(part) == split]
+    starts = range(split_positions[-1] + 1 if split_positions else len(parts))
+    base_name = base.absolute().name
+    later_starts = [position + 1 for position, part in enumerate(parts[:-1]) if part == base_name]
+    for path in (base / posix_entry, *(base.joinpath(*parts[start:]) for start in (*starts, *later_starts))):
         candidate = Path(os.path.normpath(path))
         if candidate.is_relative_to(os.path.normpath(root)) and _exists(candidate):
             return candidate

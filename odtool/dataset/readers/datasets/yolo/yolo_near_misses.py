@@ -28,7 +28,7 @@ def refuse(path: Path) -> None:
 
 def _refuse_nameless_yaml(path: Path) -> None:
     for folder in walk(path):
-        for file in folder.ending(*yolo_layout.YAML):
+        for file in folder.find_files(*yolo_layout.YAML):
             document = parsing.parse_yaml(parsing.read_bytes(file), file)
             if isinstance(document, dict) and {"train", "val"} & set(document) and "names" not in document:
                 raise DataError(

@@ -40,25 +40,27 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every row, one at a time."""
-    found = find_documents(source, _FILES, _looks_like)
-    unnamed: set[int] = set()
-    for file in found.files:
-        own, places = find_file_split(file, source), found.places(file)
+    documents = find_documents(source, _FILES, _looks_like)
+    unnamed_classes: set[int] = set()
+    for file in documents.files:
+        file_split, places = find_file_split(file, source), documents.find_places(file)
         names = hf_card.find_class_names(file, source, _CLASS_KEYS)
         for number, row in _read_rows(file):
             name, objects, problems = parse(row, file, number, names)
             for kind, detail in problems:
                 yield Problem(kind, file, f"line {number}: {detail}")
-            for index in sorted({int(item.label) for item in objects if item.label.isdecimal()} - unnamed - set(names)):
+            for index in sorted(
+                {int(item.label) for item in objects if item.label.isdecimal()} - unnamed_classes - set(names)
+            ):
                 if not _is_text(row):
-                    unnamed.add(index)
+                    unnamed_classes.add(index)
                     yield Problem(
                         "class_unnamed", file, f"line {number}: no README.md or dataset_infos.json names class {index}"
                     )
             image = locate([name], places, within=source.root)
             if image.outside:
                 yield Problem("path_outside", file, f"line {number}: '{name}' leads outside {source.root}")
-            split = own or next(filter(None, map(parse_split, reversed(name.split("/")[:-1]))), None)
+            split = file_split or next(filter(None, map(parse_split, reversed(name.split("/")[:-1]))), None)
             yield AnnotatedImage(
                 image.path, file, objects, split=split, declared_size=_parse_size(row), match=image.match
             )
@@ -93,13 +95,13 @@ def _parse_csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]
     try:
         for row in rows:
             number = rows.line_num
-            made: dict[str, Any] = {key: value for key, value in row.items() if isinstance(key, str)}
-            objects = made.get("objects") or "{}"
+            content: dict[str, Any] = {key: value for key, value in row.items() if isinstance(key, str)}
+            objects = content.get("objects") or "{}"
             try:
-                made["objects"] = json.loads(objects)
+                content["objects"] = json.loads(objects)
             except (ValueError, RecursionError):
                 raise parsing.line_error(path, number, f"objects is no JSON: {objects[:60]}") from None
-            yield number, made
+            yield number, content
     except csv.Error as error:
         raise parsing.line_error(path, rows.line_num or 1, f"broken CSV: {error}") from None
 
@@ -162,8 +164,8 @@ def _make_label(category: Any, names: dict[int, str]) -> str:
 def _is_text(row: dict[str, Any]) -> bool:
     """Whether the row has categories as text, so that '3' is a name."""
     objects = row.get("objects", row)
-    found = _get_first(objects, _CLASS_KEYS) if isinstance(objects, dict) else objects
-    return isinstance(found, list) and any(isinstance(item, str) for item in found)
+    categories = _get_first(objects, _CLASS_KEYS) if isinstance(objects, dict) else objects
+    return isinstance(categories, list) and any(isinstance(item, str) for item in categories)
 
 
 def _parse_size(row: dict[str, Any]) -> tuple[int, int] | None:

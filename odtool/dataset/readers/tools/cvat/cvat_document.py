@@ -59,28 +59,28 @@ class Track:
     """For each frame: corners, rotation in degrees, outside, occluded."""
     problems: list[tuple[str, str]] = field(default_factory=list)
 
-    def shown(self) -> Iterator[int]:
+    def find_shown_frames(self) -> Iterator[int]:
         """Frames with a shape of their own that is in the picture."""
         return (frame for frame, shape in zip(self.frames, self.shapes, strict=True) if not shape[5])
 
-    def at(self, frame: int) -> ObjectAnnotation | None:
+    def interpolate(self, frame: int) -> ObjectAnnotation | None:
         """The object in a frame, moved linearly between the frames that have a shape, as CVAT does."""
         position = bisect_right(self.frames, frame) - 1
         if position < 0 or self.shapes[position][5]:
             return None
         before = self.shapes[position]
         if self.frames[position] == frame:
-            return self._object(before[:4], before[4], before)
+            return self._make_object(before[:4], before[4], before)
         if position + 1 == len(self.frames):
             return None
         after = self.shapes[position + 1]
         share = (frame - self.frames[position]) / (self.frames[position + 1] - self.frames[position])
-        corners = array("d", (one + (two - one) * share for one, two in zip(before[:4], after[:4], strict=True)))
+        corners = array("d", (start + (end - start) * share for start, end in zip(before[:4], after[:4], strict=True)))
         # The shorter way round.
         turn = (after[4] - before[4] + 180) % 360 - 180
-        return self._object(corners, before[4] + turn * share, before)
+        return self._make_object(corners, before[4] + turn * share, before)
 
-    def _object(self, corners: array[float], rotation: float, shape: array[float]) -> ObjectAnnotation:
+    def _make_object(self, corners: array[float], rotation: float, shape: array[float]) -> ObjectAnnotation:
         return ObjectAnnotation(self.label, enclose_turned(Box(*corners), rotation), occluded=bool(shape[6]))
 
 
@@ -136,8 +136,8 @@ def _parse_element(element: _Element, path: Path, with_outlines: bool) -> Iterat
     elif element.tag == "meta":
         for task in element.iter("task", "job"):
             first, last = _get_text(task, "start_frame"), _get_text(task, "stop_frame")
-            known = first.isdecimal() and last.isdecimal()
-            frames = (int(first[:10]), int(last[:10])) if known else None
+            has_frames = first.isdecimal() and last.isdecimal()
+            frames = (int(first[:10]), int(last[:10])) if has_frames else None
             yield Task(_get_text(task, "id"), _get_text(task, "name"), _get_text(task, "subset"), frames)
 
 
@@ -151,12 +151,14 @@ def _parse_image(element: _Element, path: Path, with_outlines: bool) -> CvatImag
             problems.append(("shape_skipped", where))
         elif not label:
             problems.append(("label_missing", where))
-        elif (outline := _parse_shape(shape, path)) is None:
+        elif (box_and_turn := _parse_shape(shape, path)) is None:
             problems.append(("box_missing", f"{where} has no points"))
         else:
-            made = _parse_object(shape, label, enclose_turned(*outline))
+            annotation = _parse_object(shape, label, enclose_turned(*box_and_turn))
             objects.append(
-                replace(made, outline=_parse_outline(shape, path, _parse_size(element))) if with_outlines else made
+                replace(annotation, outline=_parse_outline(shape, path, _parse_size(element)))
+                if with_outlines
+                else annotation
             )
     name, subset = element.get("name", "").strip(), element.get("subset", "").strip()
     if not name:
@@ -182,28 +184,30 @@ def _parse_object(shape: _Element, label: str, box: Box) -> ObjectAnnotation:
 
 def _parse_track(element: _Element, path: Path) -> Track:
     label = element.get("label", "").strip()
-    made = Track(label, element.get("task_id", ""), parsing.get_line(element))
-    where = f"track {element.get('id', '')} at line {made.line} ({label or 'no label'})"
+    track = Track(label, element.get("task_id", ""), parsing.get_line(element))
+    where = f"track {element.get('id', '')} at line {track.line} ({label or 'no label'})"
     if not label:
-        made.problems.append(("label_missing", where))
-        return made
-    found: dict[int, array[float]] = {}
-    skipped = dict[str, int]()
+        track.problems.append(("label_missing", where))
+        return track
+    frame_shapes: dict[int, array[float]] = {}
+    skipped_counts = dict[str, int]()
     for shape in element:
         if shape.tag not in AREAS:
-            skipped[str(shape.tag)] = skipped.get(str(shape.tag), 0) + 1
-        elif (outline := _parse_shape(shape, path)) is None:
-            made.problems.append(
+            skipped_counts[str(shape.tag)] = skipped_counts.get(str(shape.tag), 0) + 1
+        elif (box_and_turn := _parse_shape(shape, path)) is None:
+            track.problems.append(
                 ("box_missing", f"{where}: {shape.tag} at line {parsing.get_line(shape)} has no points")
             )
         else:
-            box, rotation = outline
+            box, rotation = box_and_turn
             flags = (shape.get("outside") == "1", shape.get("occluded") == "1")
-            found[_parse_frame(shape, path)] = array("d", (box.xmin, box.ymin, box.xmax, box.ymax, rotation, *flags))
-    made.problems += [("shape_skipped", f"{where}: {count} {kind}") for kind, count in skipped.items()]
-    made.frames.extend(sorted(found))
-    made.shapes.extend(found[frame] for frame in made.frames)
-    return made
+            frame_shapes[_parse_frame(shape, path)] = array(
+                "d", (box.xmin, box.ymin, box.xmax, box.ymax, rotation, *flags)
+            )
+    track.problems += [("shape_skipped", f"{where}: {count} {kind}") for kind, count in skipped_counts.items()]
+    track.frames.extend(sorted(frame_shapes))
+    track.shapes.extend(frame_shapes[frame] for frame in track.frames)
+    return track
 
 
 def _parse_frame(shape: _Element, path: Path) -> int:
@@ -280,5 +284,5 @@ def _get_text(element: _Element, name: str) -> str:
 
 def _parse_size(element: _Element) -> tuple[int, int] | None:
     width, height = element.get("width", ""), element.get("height", "")
-    known = width.isdecimal() and height.isdecimal() and len(width) < 10 and len(height) < 10
-    return (int(width), int(height)) if known and int(width) and int(height) else None
+    is_size = width.isdecimal() and height.isdecimal() and len(width) < 10 and len(height) < 10
+    return (int(width), int(height)) if is_size and int(width) and int(height) else None

@@ -61,10 +61,10 @@ def _read_runs(bits: str, count: int) -> Iterator[tuple[int, int]]:
         raise ValueError(f"rle with values of {width} bits")
     sizes = [read(4) + 1 for _ in range(4)]
     while count > 0:
-        same = read(1)
+        is_repeated = read(1)
         length = min(read(sizes[read(2)]) + 1, count)
         count -= length
-        if same:
+        if is_repeated:
             yield read(width), length
         else:
             for _ in range(length):

@@ -71,9 +71,9 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every task that someone has annotated."""
-    found = find_documents(source, ".json", _looks_like)
-    for file in found.files:
-        yield from found.findings(file, parse(parsing.read_bytes(file), file))
+    documents = find_documents(source, ".json", _looks_like)
+    for file in documents.files:
+        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
 
 
 def parse(data: bytes, path: Path) -> Listing:
@@ -110,21 +110,21 @@ def _parse_task(item: dict[str, Any], number: int, path: Path, problems: list[tu
     annotations = item.get("annotations", item.get("completions", []))  # the name before version 1.0
     if not isinstance(annotations, list) or not all(isinstance(annotation, dict) for annotation in annotations):
         raise _format_error(path, f"{name}: annotations is no list of objects")
-    kept = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
-    if len(kept) < len(annotations):
-        problems.append(("entry_ignored", f"{name}: {len(annotations) - len(kept)} cancelled annotations"))
-    if not kept:
+    valid = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
+    if len(valid) < len(annotations):
+        problems.append(("entry_ignored", f"{name}: {len(annotations) - len(valid)} cancelled annotations"))
+    if not valid:
         problems.append(("annotation_missing", f"{name} has no annotation"))
         return None
     if item.get("predictions") and isinstance(item["predictions"], list):
         problems.append(("entry_ignored", f"{name}: {len(item['predictions'])} predictions"))
-    kept.sort(
-        key=lambda one: (bool(one.get("ground_truth")), str(one.get("updated_at") or one.get("created_at") or ""))
+    valid.sort(
+        key=lambda item: (bool(item.get("ground_truth")), str(item.get("updated_at") or item.get("created_at") or ""))
     )
-    if len(kept) > 1:
-        chosen = "the ground truth" if kept[-1].get("ground_truth") else "the newest"
-        problems.append(("annotation_superseded", f"{name} has {len(kept)} annotations; {chosen} is used"))
-    results = kept[-1].get("result") or []
+    if len(valid) > 1:
+        reason = "the ground truth" if valid[-1].get("ground_truth") else "the newest"
+        problems.append(("annotation_superseded", f"{name} has {len(valid)} annotations; {reason} is used"))
+    results = valid[-1].get("result") or []
     if not isinstance(results, list):
         raise _format_error(path, f"{name}: result is no list")
     upload = item.get("file_upload")
@@ -152,25 +152,25 @@ def _make_entry(task: _StudioTask, path: Path, problems: list[tuple[str, str]]) 
     for number, result in enumerate(task.results, start=1):
         if not isinstance(result, dict):
             raise _format_error(path, f"{task.name}: result {number} is no object")
-        found = _parse_objects(result, labels, f"{task.name}: result {number}", path, problems)
-        objects.extend(found)
+        annotations = _parse_objects(result, labels, f"{task.name}: result {number}", path, problems)
+        objects.extend(annotations)
         size = size or values.parse_size(result.get("original_width"), result.get("original_height"))
     return ImageEntry(_list_names(reference, task.data.get("file_upload")), tuple(objects), size, "fraction")
 
 
 def _index_labels(results: list[Any]) -> dict[str, list[str]]:
     """Where shapes and labels are two tags, two results of one id speak of a region."""
-    found = {}
+    labels_by_region = {}
     for result in results:
         if isinstance(result, dict) and isinstance(result.get("id"), str) and (labels := _parse_labels(result)):
-            found[result["id"]] = labels
-    return found
+            labels_by_region[result["id"]] = labels
+    return labels_by_region
 
 
 def _parse_labels(result: dict[str, Any]) -> list[str]:
     value = result.get("value")
     lists = [value.get(key) for key in _WITH_BOX] if isinstance(value, dict) else []
-    return [label.strip() for listed in lists if isinstance(listed, list) for label in listed
+    return [label.strip() for labels in lists if isinstance(labels, list) for label in labels
             if isinstance(label, str) and label.strip()]  # fmt: skip
 
 
@@ -205,8 +205,8 @@ def _parse_objects(
 
 def _guess_kind(value: Any) -> str | None:
     """JSON-MIN has no types; the list of labels tells."""
-    known = (*_WITHOUT_BOX, *_WITH_BOX)
-    return next((key for key in known if key in value), None) if isinstance(value, dict) else None
+    kinds = (*_WITHOUT_BOX, *_WITH_BOX)
+    return next((key for key in kinds if key in value), None) if isinstance(value, dict) else None
 
 
 def _parse_brush(value: dict[str, Any], result: dict[str, Any]) -> tuple[Box | None, Outline | None]:
@@ -256,28 +256,28 @@ def _parse_box(value: dict[str, Any], result: dict[str, Any], where: str, path: 
 def _find_reference(data: dict[str, Any]) -> str | None:
     """The image's path or URL: under a usual name, else under any that holds something like an image's."""
     texts = {key: value.strip() for key, value in data.items() if isinstance(value, str) and value.strip()}
-    named = [texts[key] for key in _IMAGE_KEYS if key in texts]
-    alike = [text for text in texts.values() if text.partition("?")[0].lower().endswith(EXTENSIONS)]
-    served = [text for text in texts.values() if text.startswith(("/data/", "s3://", "gs://", "azure-blob://"))]
-    found = next(iter([*named, *alike, *served]), None)
-    return texts.get("file_upload", "embedded image") if found and found.startswith("data:") else found
+    by_key = [texts[key] for key in _IMAGE_KEYS if key in texts]
+    by_ending = [text for text in texts.values() if text.partition("?")[0].lower().endswith(EXTENSIONS)]
+    by_scheme = [text for text in texts.values() if text.startswith(("/data/", "s3://", "gs://", "azure-blob://"))]
+    reference = next(iter([*by_key, *by_ending, *by_scheme]), None)
+    return texts.get("file_upload", "embedded image") if reference and reference.startswith("data:") else reference
 
 
 def _list_names(reference: str, upload: Any) -> tuple[str, ...]:
     """What the file may be called, with the path that the server has it under and with the upload's prefix or not."""
-    made = []
+    names = []
     try:
         parts = urlsplit(reference)
-        wanted = parse_qs(parts.query).get("d", []) if parts.path.endswith("/data/local-files/") else []
+        local_files = parse_qs(parts.query).get("d", []) if parts.path.endswith("/data/local-files/") else []
     except ValueError:  # a bracket in the wrong place, as in a host name
-        wanted = []
-    spelt = [*wanted, *(list_spellings(reference) if not wanted else ())]
-    for name in [*spelt, *([upload] if isinstance(upload, str) else [])]:
-        made.append(name)
+        local_files = []
+    candidates = [*local_files, *(list_spellings(reference) if not local_files else ())]
+    for name in [*candidates, *([upload] if isinstance(upload, str) else [])]:
+        names.append(name)
         folder, _, last = name.rpartition("/")
         if (bare := _UPLOAD_PREFIX.sub("", last)) != last:
-            made += [last, f"{folder}/{bare}" if folder and not folder.startswith("/data/upload") else bare]
-    return tuple(dict.fromkeys(made)) or (reference,)
+            names += [last, f"{folder}/{bare}" if folder and not folder.startswith("/data/upload") else bare]
+    return tuple(dict.fromkeys(names)) or (reference,)
 
 
 def _format_error(path: Path, what: str) -> DataError:

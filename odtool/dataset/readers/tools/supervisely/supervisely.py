@@ -48,7 +48,7 @@ def detect(path: Path) -> str | None:
         return f"{path.name} has Supervisely's size and objects" if _looks_like(path) else None
     for folder in walk(path):
         if folder.path.name == _ANNOTATIONS:
-            for file in folder.ending(".json")[:1]:
+            for file in folder.find_files(".json")[:1]:
                 if _looks_like(file):
                     return f"{file} has Supervisely's size and objects"
     return None
@@ -71,7 +71,7 @@ def read(source: Source) -> Iterator[Finding]:
     for folder in folders:
         if folder.path.name != _ANNOTATIONS or "meta.json" in folder.files:
             continue  # a project may be called so, too
-        files = folder.ending(".json")
+        files = folder.find_files(".json")
         place = folder.path.parent / _IMAGES
         places = _make_places(
             (place, folder.path.parent) if source.images is None else _list_image_folders(source, folder.path)
@@ -99,7 +99,7 @@ def _report_unannotated(place: Path, annotated: set[str], folders: list[Folder])
     """Images that nobody has annotated: they are no background."""
     for folder in folders:
         if folder.path == place:
-            for image in folder.ending(*EXTENSIONS):
+            for image in folder.find_files(*EXTENSIONS):
                 if image.name not in annotated and image.stem not in annotated:
                     yield Problem("annotation_missing", image, "has no file in ann/")
 
@@ -108,12 +108,12 @@ def parse_file(
     path: Path, split: str | None, places: Places, root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One JSON file, its image looked for in `places`: a.jpg.json, or a.json in older projects."""
-    found = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
-    for kind, detail in found.problems:
+    content = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
+    for kind, detail in content.problems:
         yield Problem(kind, path, detail)
     image = find_image(path.stem, places, within=root)
-    split = found.split or split
-    yield AnnotatedImage(image.path, path, found.objects, split=split, declared_size=found.size, match=image.match)
+    split = content.split or split
+    yield AnnotatedImage(image.path, path, content.objects, split=split, declared_size=content.size, match=image.match)
 
 
 def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> SuperviselyFile:
@@ -128,17 +128,17 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> Supervisel
         raise parsing.unexpected_json(_TOOL, path, "has no list 'objects'")
     problems: list[tuple[str, str]] = []
     size, tags = document.get("size"), document.get("tags")
-    declared = values.parse_size(size.get("width"), size.get("height")) if isinstance(size, dict) else None
+    image_size = values.parse_size(size.get("width"), size.get("height")) if isinstance(size, dict) else None
     objects = []
     for number, item in enumerate(items, start=1):
-        made = _parse_object(item, f"object {number}", path, problems)
-        if made is not None and with_outlines and declared:
-            made = replace(made, outline=supervisely_shapes.parse_outline(item, declared))
-        if made is not None:
-            objects.append(made)
+        annotation = _parse_object(item, f"object {number}", path, problems)
+        if annotation is not None and with_outlines and image_size:
+            annotation = replace(annotation, outline=supervisely_shapes.parse_outline(item, image_size))
+        if annotation is not None:
+            objects.append(annotation)
     return SuperviselyFile(
         tuple(objects),
-        declared,
+        image_size,
         next(filter(None, map(_parse_split, tags if isinstance(tags, list) else ())), None),
         tuple(problems),
     )

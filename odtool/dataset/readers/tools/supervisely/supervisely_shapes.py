@@ -44,9 +44,9 @@ def parse_outline(item: dict[str, Any], size: tuple[int, int]) -> Outline | None
     if item.get("geometryType", item.get("type")) != "polygon" or not isinstance(points, dict):
         return None
     exterior, holes = values.parse_points(points.get("exterior")) or [], points.get("interior") or []
-    whole = masks.make_polygon(exterior)
+    outer = masks.make_polygon(exterior)
     inner = [masks.make_polygon(values.parse_points(hole) or []) for hole in holes] if isinstance(holes, list) else []
-    return masks.cut_holes(whole, [hole for hole in inner if hole], size) if whole else None
+    return masks.cut_holes(outer, [hole for hole in inner if hole], size) if outer else None
 
 
 def _decode_bitmap(data: Any) -> Mask | None:

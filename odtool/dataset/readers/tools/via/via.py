@@ -41,18 +41,18 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the files. A project and its exports side by side say the same, and one of them is enough."""
-    found = find_documents(source, (".json", ".csv"), _looks_like)
-    read_already: dict[Path, set[str]] = {}
-    for file in sorted(found.files, key=lambda file: file.suffix.lower() != ".json"):
+    documents = find_documents(source, (".json", ".csv"), _looks_like)
+    names_by_folder: dict[Path, set[str]] = {}
+    for file in sorted(documents.files, key=lambda file: file.suffix.lower() != ".json"):
         data = parsing.read_bytes(file)
         listing = parse_csv(data, file) if file.suffix.lower() == ".csv" else parse(data, file)
-        seen = read_already.setdefault(file.parent, set())
+        folder_names = names_by_folder.setdefault(file.parent, set())
         names = {entry.names[0] for entry in listing.entries}
-        if names and names <= seen:
+        if names and names <= folder_names:
             yield Problem("file_skipped", file, "its images are in the files beside it")
             continue
-        seen |= names
-        yield from found.findings(file, listing)
+        folder_names |= names
+        yield from documents.read_listing(file, listing)
 
 
 def parse(data: bytes, path: Path) -> Listing:
@@ -78,28 +78,28 @@ def _index_options(document: dict[str, Any]) -> dict[str, dict[str, str]]:
     """By attribute, what a project's options with numbers for ids are called."""
     attributes = document.get("_via_attributes")
     attributes = attributes.get("region") if isinstance(attributes, dict) else None
-    found = {}
+    option_names = {}
     for name, attribute in attributes.items() if isinstance(attributes, dict) else ():
         options = attribute.get("options") if isinstance(attribute, dict) else None
-        named = {
+        texts = {
             key: text.strip()
             for key, text in (options.items() if isinstance(options, dict) else ())
             if key.isdecimal() and isinstance(text, str) and text.strip()
         }
-        if named:
-            found[name] = named
-    return found
+        if texts:
+            option_names[name] = texts
+    return option_names
 
 
 def _apply_options(image: ViaImage, numbered: dict[str, dict[str, str]]) -> ViaImage:
-    def value(name: str, given: Any) -> Any:
+    def value(name: str, raw: Any) -> Any:
         options = numbered.get(name, {})
-        if isinstance(given, dict):
-            return {options.get(key, key): checked for key, checked in given.items()}
-        return options.get(str(given), given)
+        if isinstance(raw, dict):
+            return {options.get(key, key): checked for key, checked in raw.items()}
+        return options.get(str(raw), raw)
 
     regions = (
-        replace(region, attributes={name: value(name, given) for name, given in region.attributes.items()})
+        replace(region, attributes={name: value(name, raw) for name, raw in region.attributes.items()})
         for region in image.regions
     )
     return replace(image, regions=tuple(regions))
@@ -113,16 +113,16 @@ def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, s
         regions = list(regions.values())
     if not isinstance(regions, list):
         raise parsing.unexpected_json(_TOOL, path, f"{name}: regions is neither a list nor numbered")
-    found = []
+    parsed_regions = []
     for position, region in enumerate(regions, start=1):
         if not isinstance(region, dict):
             raise parsing.unexpected_json(_TOOL, path, f"{name}: region {position} is no object")
-        made = _parse_region(
+        parsed_region = _parse_region(
             region.get("shape_attributes"), region.get("region_attributes"), f"{name}: region {position}", problems
         )
-        if made is not None:
-            found.append(made)
-    return ViaImage(name, tuple(found))
+        if parsed_region is not None:
+            parsed_regions.append(parsed_region)
+    return ViaImage(name, tuple(parsed_regions))
 
 
 def _parse_region(shape: Any, attributes: Any, where: str, problems: list[tuple[str, str]]) -> Region | None:

@@ -35,8 +35,8 @@ def parse(document: dict[str, Any], path: Path) -> Listing:
     problems: list[tuple[str, str]] = []
     names: dict[str, str] = {}
     for view, item in views.items():
-        listed = item.get("fid_list")
-        file = files.get(str(listed[0])) if isinstance(listed, list) and len(listed) == 1 else None
+        file_ids = item.get("fid_list")
+        file = files.get(str(file_ids[0])) if isinstance(file_ids, list) and len(file_ids) == 1 else None
         if file is None or file.get("type", _IMAGE) != _IMAGE or not isinstance(file.get("fname"), str):
             problems.append(("entry_ignored", f"view {view} is not of one image"))
         else:
@@ -52,12 +52,18 @@ def parse(document: dict[str, Any], path: Path) -> Listing:
             point = isinstance(shape, list) and shape[0] in (1, 5)
             problems.append(("shape_skipped" if point else "box_missing", f"{where}: {str(shape)[:80]}"))
         else:
-            drawn = values.parse_numbers(shape, len(shape)) or ()
-            corners = zip(drawn[1::2], drawn[2::2], strict=False) if drawn[0] in (_POLYLINE, _POLYGON) else ()
+            coordinates = values.parse_numbers(shape, len(shape)) or ()
+            corners = (
+                zip(coordinates[1::2], coordinates[2::2], strict=False)
+                if coordinates[0] in (_POLYLINE, _POLYGON)
+                else ()
+            )
             regions[view].append(
                 Region(box, _parse_attributes(item.get("av"), attributes), where, masks.make_polygon(corners))
             )
-    return make_listing([ViaImage(names[view], tuple(found)) for view, found in regions.items()], problems)
+    return make_listing(
+        [ViaImage(names[view], tuple(image_regions)) for view, image_regions in regions.items()], problems
+    )
 
 
 def _get_table(document: dict[str, Any], name: str, path: Path) -> dict[str, dict[str, Any]]:
@@ -69,31 +75,31 @@ def _get_table(document: dict[str, Any], name: str, path: Path) -> dict[str, dic
 
 def _parse_box(shape: Any) -> Box | None:
     """The kind of shape and its numbers, in one list."""
-    found = values.parse_numbers(shape, len(shape)) if isinstance(shape, list) and shape else None
-    if found is None:
+    coordinates = values.parse_numbers(shape, len(shape)) if isinstance(shape, list) and shape else None
+    if coordinates is None:
         return None
-    kind, rest = found[0], found[1:]
-    if kind == _RECTANGLE and len(rest) == 4:
-        return Box(rest[0], rest[1], rest[0] + rest[2], rest[1] + rest[3])
-    if kind == _CIRCLE and len(rest) == 3:
-        return shapes.enclose_ellipse((rest[0], rest[1]), (rest[2], rest[2]))
-    if kind == _ELLIPSE and len(rest) >= 4:
-        return shapes.enclose_ellipse((rest[0], rest[1]), (rest[2], rest[3]))
+    kind, lengths = coordinates[0], coordinates[1:]
+    if kind == _RECTANGLE and len(lengths) == 4:
+        return Box(lengths[0], lengths[1], lengths[0] + lengths[2], lengths[1] + lengths[3])
+    if kind == _CIRCLE and len(lengths) == 3:
+        return shapes.enclose_ellipse((lengths[0], lengths[1]), (lengths[2], lengths[2]))
+    if kind == _ELLIPSE and len(lengths) >= 4:
+        return shapes.enclose_ellipse((lengths[0], lengths[1]), (lengths[2], lengths[3]))
     # A circle by three points of its edge sticks out of their envelope by little; VIA stores no radius for it.
     around = (_POLYLINE, _POLYGON, _EXTREME_RECTANGLE, _EXTREME_CIRCLE)
-    if kind in around and len(rest) >= 4 and len(rest) % 2 == 0:
-        return shapes.enclose_points(zip(rest[0::2], rest[1::2], strict=True))
+    if kind in around and len(lengths) >= 4 and len(lengths) % 2 == 0:
+        return shapes.enclose_points(zip(lengths[0::2], lengths[1::2], strict=True))
     return None
 
 
-def _parse_attributes(given: Any, known: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _parse_attributes(values_by_id: Any, definitions: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Values by the attributes' names, chosen options by what they are called."""
-    made: dict[str, Any] = {}
-    for key, value in given.items() if isinstance(given, dict) else ():
-        attribute = known.get(key, {})
+    results: dict[str, Any] = {}
+    for key, value in values_by_id.items() if isinstance(values_by_id, dict) else ():
+        attribute = definitions.get(key, {})
         options = attribute.get("options")
         text = options.get(str(value), value) if isinstance(options, dict) else value
         if isinstance(options, dict) and isinstance(value, str) and "," in value and value not in options:
             text = {str(options.get(part, part)): True for part in value.split(",")}  # check boxes
-        made[str(attribute.get("aname", key))] = text
-    return made
+        results[str(attribute.get("aname", key))] = text
+    return results

@@ -77,16 +77,16 @@ def parse_outline(shape: Any) -> Outline | None:
 def make_listing(images: Sequence[ViaImage], problems: list[tuple[str, str]]) -> Listing:
     """The images with the class of each region under the attribute that evidently holds it."""
     regions = [region for image in images for region in image.regions]
-    chosen = _choose_class_attribute(regions, problems)
+    class_attribute = _choose_class_attribute(regions, problems)
     entries = []
     for image in images:
         objects: list[ObjectAnnotation] = []
         for region in image.regions:
-            labels = _list_texts(region.attributes.get(chosen)) if chosen else [_ONLY_CLASS]
+            labels = _list_texts(region.attributes.get(class_attribute)) if class_attribute else [_ONLY_CLASS]
             if not labels:
-                problems.append(("label_missing", f"{region.where} has no '{chosen}'"))
+                problems.append(("label_missing", f"{region.where} has no '{class_attribute}'"))
             elif len(labels) > 1:
-                problems.append(("labels_several", f"{region.where} has {', '.join(labels)} as '{chosen}'"))
+                problems.append(("labels_several", f"{region.where} has {', '.join(labels)} as '{class_attribute}'"))
             objects.extend(ObjectAnnotation(label, region.box, outline=region.outline) for label in labels)
         entries.append(ImageEntry(list_spellings(image.name) or (image.name,), tuple(objects)))
     return Listing(tuple(entries), tuple(problems))
@@ -94,27 +94,27 @@ def make_listing(images: Sequence[ViaImage], problems: list[tuple[str, str]]) ->
 
 def _choose_class_attribute(regions: Iterable[Region], problems: list[tuple[str, str]]) -> str | None:
     """The attribute with a telling name if it is used enough, else the most used; of equals that with fewest values."""
-    used: Counter[str] = Counter()
-    distinct: dict[str, set[str]] = {}
+    use_counts: Counter[str] = Counter()
+    values_by_name: dict[str, set[str]] = {}
     count = 0
     for region in regions:
         count += 1
         for name, value in region.attributes.items():
             if texts := _list_texts(value):
-                used[name] += 1
-                distinct.setdefault(name, set()).update(texts)
-    if not used:
+                use_counts[name] += 1
+                values_by_name.setdefault(name, set()).update(texts)
+    if not use_counts:
         if count:
             problems.append(("class_absent", f"none of {count} regions names a class"))
         return None
-    most = max(used.values())
-    known = [name for name in used if _normalise(name) in _NAMES and used[name] >= most * _SHARE]
-    ranked = sorted(used, key=lambda name: (-used[name], len(distinct[name]), name))
-    chosen = min(known, key=lambda name: (_NAMES.index(_normalise(name)), name)) if known else ranked[0]
-    if len(used) > 1:
-        others = ", ".join(f"'{name}'" for name in ranked if name != chosen)
-        problems.append(("class_attribute", f"'{chosen}' holds the class, not {others}"))
-    return chosen
+    maximum = max(use_counts.values())
+    candidates = [name for name in use_counts if _normalise(name) in _NAMES and use_counts[name] >= maximum * _SHARE]
+    ranked = sorted(use_counts, key=lambda name: (-use_counts[name], len(values_by_name[name]), name))
+    choice = min(candidates, key=lambda name: (_NAMES.index(_normalise(name)), name)) if candidates else ranked[0]
+    if len(use_counts) > 1:
+        other_names = ", ".join(f"'{name}'" for name in ranked if name != choice)
+        problems.append(("class_attribute", f"'{choice}' holds the class, not {other_names}"))
+    return choice
 
 
 def _normalise(name: str) -> str:
