@@ -103,4 +103,4 @@ def refuse_unknown(choice: ClassChoice, changes: Changes, classes: Iterable[str]
             suggestions = difflib.get_close_matches(name, candidates, n=1)
             hint = f"Did you mean '{suggestions[0]}'? " if suggestions else ""
             candidate_list = ", ".join(sorted(candidates)[:20]) or "none"
-            raise DataError(f"{option} {name}: no annotation is of this class", f"{hint}Classes: {candidate_list}.")
+            raise DataError(f"{option} {name}: no annotation has this class", f"{hint}Classes: {candidate_list}.")

@@ -231,11 +231,11 @@ def _check_items(items: list[LabelItem], path: Path) -> None:
         if item.id in ids:
             namesake = ids[item.id]
             raise DataError(
-                f"{where} has id {item.id}, as '{namesake.name}' in line {namesake.line} has",
+                f"{where} has id {item.id}, like '{namesake.name}' in line {namesake.line}",
                 "Give each class its own id.",
             )
         if item.name in names:
-            raise DataError(f"{where} is there twice, first in line {names[item.name].line}", "Remove one of the two.")
+            raise DataError(f"{where} appears twice, first in line {names[item.name].line}", "Remove one of the two.")
         ids[item.id] = names[item.name] = item
     for wanted_id, number in enumerate(sorted(ids), start=1):
         if number != wanted_id:

@@ -45,7 +45,7 @@ class PrepareSettings:
     test: float = 0.0
     seed: int = 0
     resplit: bool = False
-    """Split anew, whatever splits the data set has."""
+    """Split again, whatever splits the data set has."""
     grouping: Grouping | None = None
     """Images that stay together when a split is cut."""
     tiling: Tiling | None = None
@@ -53,7 +53,7 @@ class PrepareSettings:
     masks: bool = False
     """Write instance masks."""
     keypoints: bool = False
-    """Write key points; those of records are written in any case."""
+    """Write keypoints; those of records are written in any case."""
     shards: int | None = None
     """Shards a split; None lets their size decide."""
     label_map: Path | None = None
@@ -238,7 +238,7 @@ def _assign_splits(
     if settings.grouping and not splits.find_shares_to_cut(declared, val=settings.val, test=settings.test):
         raise DataError(
             f"--group-by '{settings.grouping.by}': the data set has its own splits, so none is cut",
-            "Add --resplit to split it anew, or leave --group-by out.",
+            "Add --resplit to split it again, or leave --group-by out.",
         )
     positions_by_split = splits.assign_splits(
         index.keys,

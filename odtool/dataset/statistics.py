@@ -77,7 +77,7 @@ class DatasetSummary:
     masks: bool = False
     """Whether the records hold instance masks, as PNGs (image/object/mask)."""
     keypoints: int = 0
-    """Key points of an object (image/object/keypoint/x and its like); 0 where the records hold none."""
+    """Keypoints of an object (image/object/keypoint/x and its like); 0 where the records hold none."""
     class_changes: tuple[ClassChange, ...] = ()
 
 
@@ -92,12 +92,12 @@ def load(dataset: Dataset) -> DatasetSummary:
     except FileNotFoundError:
         raise DataError(f"{dataset.summary}: no such file", "Make records first: odtool prepare SOURCE") from None
     except ValueError as error:
-        raise DataError(f"{dataset.summary}: not JSON: {error}", "Write it anew: odtool prepare SOURCE") from None
+        raise DataError(f"{dataset.summary}: not JSON: {error}", "Write it again: odtool prepare SOURCE") from None
     try:
         return _from_json(payload)
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{dataset.summary}: not written by this odtool ({error})", "Write it anew: odtool prepare SOURCE"
+            f"{dataset.summary}: not written by this odtool ({error})", "Write it again: odtool prepare SOURCE"
         ) from None
 
 
@@ -109,7 +109,7 @@ def refuse_cut_short(dataset: Dataset, split: str, summary: SplitSummary) -> Non
         raise DataError(
             f"{dataset.path}: {summary.bytes:,} bytes of {split} were written (shards: {summary.shards}), and "
             f"{size:,} are there (shards: {len(files)})",
-            "Copy the folder again, or make the records anew: odtool prepare SOURCE",
+            "Copy the folder again, or make the records again: odtool prepare SOURCE",
         )
 
 

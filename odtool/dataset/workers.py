@@ -6,7 +6,7 @@ one is killed while another starts (seen on Python 3.11).
 
 A process of one thread, as the command is, forks its workers at once: they have all that it has imported, and none of
 what it will come to hold. A copy of a process of several could hold a lock that another thread had: there they come
-from a server that imports everything anew, and only when there is much to do.
+from a server that imports everything again, and only when there is much to do.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def _report_killed_worker() -> Iterator[None]:
         yield
     except (EOFError, ConnectionError):
         raise DataError(
-            "a worker process was killed, most likely for want of memory", "Try again with --workers 1."
+            "a worker process was killed, most likely because memory ran out", "Try again with --workers 1."
         ) from None
 
 
@@ -244,7 +244,7 @@ def _start_server() -> None:
     """Starts the process that workers are forked from. It imports what they need while this one goes on working."""
     preloaded = list(_PRELOADED)
     if getattr(sys.modules["__main__"], "__spec__", None) is None:
-        # Workers run the script that was called (bin/odtool) anew, which is nothing once this is there.
+        # Workers run the script that was called (bin/odtool) again, which is nothing once this is there.
         preloaded.append("odtool.__main__")
     multiprocessing.set_forkserver_preload(preloaded)
     resource_tracker.ensure_running()  # it would undo the blocking, if it were started in there

@@ -75,7 +75,7 @@ def test_a_choice_that_contradicts_itself_is_refused(
 @pytest.mark.parametrize(
     ("chosen", "says"),
     [
-        (classes.parse_class_options(["kity=cat"], [], []), "--rename kity: no annotation is of this class"),
+        (classes.parse_class_options(["kity=cat"], [], []), "--rename kity: no annotation has this class"),
         (classes.parse_class_options([], ["cat", "dgo"], []), "--only dgo"),
         (classes.parse_class_options([], [], ["horse"]), "--drop horse"),
         (classes.parse_class_options(["kitty=cat"], [], ["kitty"]), "--drop kitty"),
@@ -120,7 +120,7 @@ def test_prepare_refuses_a_class_that_is_not_there(tmp_path: Path, voc_set: Call
     settings = PrepareSettings(
         (Source(voc_set(4)),), tmp_path / "out", workers=1, chosen=classes.parse_class_options([], ["cta"], [])
     )
-    with pytest.raises(DataError, match="--only cta: no annotation is of this class") as caught:
+    with pytest.raises(DataError, match="--only cta: no annotation has this class") as caught:
         prepare(settings)
     assert caught.value.hint == "Did you mean 'cat'? Classes: cat, dog."
 

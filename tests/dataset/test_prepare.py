@@ -166,7 +166,7 @@ def test_sets_as_a_whole_are_checked_once_they_are_split(
         "image_straddles": 1,
     }
     listed = (tmp_path / "data" / "problems.csv").read_text()
-    assert "'dog' is in no image to train on" in listed
+    assert "'dog' is in no training image" in listed
     assert "that one is in train" in listed
     with pytest.raises(DataError, match="refused by --strict: 1 image_straddles, 1 class_untrained"):
         run(root, tmp_path / "other", strict=True)
@@ -285,7 +285,7 @@ def test_an_image_annotated_twice_is_kept_once(voc_set: VocSet, tmp_path: Path, 
 def test_a_set_without_objects_is_refused(voc_set: VocSet, tmp_path: Path, voc_xml: Callable[..., str]) -> None:
     root = voc_set(1)
     (root / "annotations" / "00000.xml").write_text(voc_xml("00000.jpg", []))
-    with pytest.raises(DataError, match="no annotated object in 1 images"):
+    with pytest.raises(DataError, match="no annotated objects in 1 images"):
         run(root, tmp_path / "data")
 
 

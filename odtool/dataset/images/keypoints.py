@@ -1,4 +1,4 @@
-"""Key points of objects: placed, turned and cut as their boxes are, and written as the API's decoder reads them."""
+"""Keypoints of objects: placed, turned and cut as their boxes are, and written as the API's decoder reads them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from odtool.dataset.images import repair
-from odtool.dataset.types import Box, KeyPoint
+from odtool.dataset.types import Box, Keypoint
 
 
-def scale(points: Sequence[KeyPoint], across: float, down: float) -> tuple[KeyPoint, ...]:
+def scale(points: Sequence[Keypoint], across: float, down: float) -> tuple[Keypoint, ...]:
     """The points stretched, as from fractions to pixels."""
     return tuple(replace(point, x=point.x * across, y=point.y * down) for point in points)
 
 
-def turn(points: Sequence[KeyPoint], orientation: int, width: float, height: float) -> tuple[KeyPoint, ...]:
+def turn(points: Sequence[Keypoint], orientation: int, width: float, height: float) -> tuple[Keypoint, ...]:
     """The points of the stored image as they lie in the upright one; see `repair.turn_box`."""
     results = []
     for point in points:
@@ -25,7 +25,7 @@ def turn(points: Sequence[KeyPoint], orientation: int, width: float, height: flo
     return tuple(results)
 
 
-def clip_to_area(points: Sequence[KeyPoint], area: Box) -> tuple[tuple[KeyPoint, ...], int]:
+def clip_to_area(points: Sequence[Keypoint], area: Box) -> tuple[tuple[Keypoint, ...], int]:
     """The points in pixels of a tile, and how many labelled ones lie outside of it and are labelled no more."""
     results, lost_count = [], 0
     for point in points:
@@ -34,10 +34,10 @@ def clip_to_area(points: Sequence[KeyPoint], area: Box) -> tuple[tuple[KeyPoint,
         if point.visibility and inside:
             results.append(replace(point, x=point.x - area.xmin, y=point.y - area.ymin))
         else:
-            results.append(KeyPoint(0.0, 0.0, name=point.name))
+            results.append(Keypoint(0.0, 0.0, name=point.name))
     return tuple(results), lost_count
 
 
-def fill_missing(points: Sequence[KeyPoint], names: Sequence[str]) -> tuple[KeyPoint, ...]:
+def fill_missing(points: Sequence[Keypoint], names: Sequence[str]) -> tuple[Keypoint, ...]:
     """The points, and after them those of `names` that are missing, not labelled."""
-    return (*points, *(KeyPoint(0.0, 0.0, name=name) for name in names[len(points) :]))
+    return (*points, *(Keypoint(0.0, 0.0, name=name) for name in names[len(points) :]))

@@ -160,13 +160,13 @@ def find_fault(outline: Outline, width: int, height: int) -> str:
     if outline.polygons:
         return ""
     if (outline.width, outline.height) != (width, height):
-        return f"run lengths for {outline.width}x{outline.height}"
+        return f"its run lengths are for {outline.width}x{outline.height}"
     try:
         lengths = _decode_lengths(outline)
     except ValueError as error:
         return str(error)
     if min(lengths, default=0) < 0 or sum(lengths) != width * height:
-        return f"run lengths that are not those of {width * height} pixels"
+        return f"its run lengths do not add up to {width * height} pixels"
     return ""
 
 
@@ -240,19 +240,19 @@ def _uncompress(text: str) -> list[int]:
     for character in text:
         code = ord(character) - 48
         if not 0 <= code < 64:
-            raise ValueError(f"run lengths with the character {character!r}")
+            raise ValueError(f"its run lengths contain the character {character!r}")
         value |= (code & 31) << shift
         shift += 5
         if code & 32:
             if shift > 60:
-                raise ValueError("run lengths with a number that does not end")
+                raise ValueError("its run lengths contain a number that does not end")
             continue
         if code & 16:
             value -= 1 << shift
         lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
         value = shift = 0
     if shift:
-        raise ValueError("run lengths that are cut short")
+        raise ValueError("its run lengths are cut short")
     return lengths
 
 

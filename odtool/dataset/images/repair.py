@@ -1,4 +1,4 @@
-"""Pixels made fit for TensorFlow: decoded, turned upright, flattened, brought to 8 bits, and encoded anew."""
+"""Pixels made fit for TensorFlow: decoded, turned upright, flattened, brought to 8 bits, and encoded again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _JPEG_QUALITY = 95
-"""For JPEGs that must be encoded anew, without chroma subsampling. As PNG they would be some six times larger."""
+"""For JPEGs that must be encoded again, without chroma subsampling. As PNG they would be some six times larger."""
 _STEP = 1 << 20
 """Bytes of pixels unpacked at a time where they are only counted."""
 _UNDONE_BY = {6: 8, 8: 6}

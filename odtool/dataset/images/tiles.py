@@ -33,9 +33,11 @@ class Tiling:
                 f"--overlap {self.overlap} does not fit --tile {self.size}", "Let the overlap be smaller than the tile."
             )
         if not 0 < self.min_visible <= 1:
-            raise DataError(f"--min-visible {self.min_visible:g} is no share of a box", "Give more than 0, at most 1.")
+            raise DataError(
+                f"--min-visible {self.min_visible:g} is not a share of a box", "It must be above 0 and at most 1."
+            )
         if not 0 <= self.empty <= 1:
-            raise DataError(f"--empty-tiles {self.empty:g} is no share of the tiles", "Give a number from 0 to 1.")
+            raise DataError(f"--empty-tiles {self.empty:g} is not a share of the tiles", "It must be from 0 to 1.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def cut_tiles(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tup
         detail = f"{pieces} boxes in tiles of {image.name} with less than {tiling.min_visible:g} of their area"
         problems.append(Problem("tile_box_cut", image.source, detail))
     if points:
-        detail = f"{points} key points of objects in tiles of {image.name}"
+        detail = f"{points} keypoints of objects in tiles of {image.name}"
         problems.append(Problem("tile_keypoints_cut", image.source, detail))
     if dropped_tiles:
         detail = f"{dropped_tiles} of {empty} without objects, {len(tiles)} tiles kept"
@@ -104,7 +106,7 @@ def find_starts(length: int, size: int, overlap: int) -> list[int]:
 def _select_objects(
     objects: Sequence[ObjectAnnotation], area: Box, min_visible: float
 ) -> tuple[list[tuple[int, ObjectAnnotation]], int, int]:
-    """The objects of a tile with their numbers, how many others only stick into it, and key points outside of it."""
+    """The objects of a tile with their numbers, how many others only stick into it, and keypoints outside of it."""
     selection, cut_away, points_away = [], 0, 0
     for number, item in enumerate(objects):
         box = item.box

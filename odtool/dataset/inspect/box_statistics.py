@@ -20,7 +20,7 @@ _RATIO_NAMES = (
     "<1:5", "1:5", "1:3", "1:2", "2:3", "1:1", "3:2", "2:1", "3:1", "5:1", ">5:1",
 )  # fmt: skip
 _COUNTS = (1, 2, 3, 4, 6, 11, 21, 51, 101)
-"""Edges in objects an image; the API reads 100 unless told otherwise."""
+"""Edges in objects an image; the API reads 100 by default."""
 GRID = 20
 """Cells in each direction of the map of box widths and heights."""
 

@@ -47,7 +47,7 @@ def _render_tiles(inspection: Inspection) -> str:
         "images": f"{figures.images:,}",
         "objects": f"{figures.objects:,}",
         "classes": f"{len(figures.classes):,}",
-        "objects an image": f"{figures.objects / max(figures.images, 1):.1f}",
+        "objects per image": f"{figures.objects / max(figures.images, 1):.1f}",
         "without objects": f"{figures.without_objects:,}",
         "errors and warnings": f"{wrong:,}",
     }
@@ -56,7 +56,7 @@ def _render_tiles(inspection: Inspection) -> str:
 
 def _render_problems(inspection: Inspection) -> str:
     if not inspection.problems:
-        return '<h2>Problems</h2>\n<p class="soft">None was found.</p>\n'
+        return '<h2>Problems</h2>\n<p class="soft">No problems found.</p>\n'
     return "<h2>Problems</h2>\n" + "".join(map(_render_problem, inspection.problems))
 
 
@@ -108,7 +108,7 @@ def _render_classes(classes: tuple[ClassFigures, ...], splits: list[str]) -> str
         for item in classes[:_MOST_CLASSES]
     )
     hidden_count = len(classes) - _MOST_CLASSES
-    footnote = f'<p class="soft">and {hidden_count:,} classes more</p>' if hidden_count > 0 else ""
+    footnote = f'<p class="soft">and {hidden_count:,} more classes</p>' if hidden_count > 0 else ""
     return f'<div class="scroll"><table><tr><th>class</th>{head}<th></th></tr>{rows}</table>{footnote}</div>'
 
 

@@ -48,9 +48,7 @@ def write(plans: Sequence[ShardPlan], arguments: str) -> list[ShardFigures]:
     except OdtoolError:
         raise
     except Exception as error:  # runners raise what they like, with the worker's traceback as text
-        raise DataError(
-            f"Apache Beam: {_find_last_line(error)}", "Look at --beam, and at the runner's own log."
-        ) from error
+        raise DataError(f"Apache Beam: {_find_last_line(error)}", "Check --beam and the runner's own log.") from error
     return [_collect(plan) for plan in plans]
 
 
@@ -62,7 +60,7 @@ def _parse_options(arguments: str) -> PipelineOptions:
     try:
         words = shlex.split(arguments)
     except ValueError as error:
-        raise DataError(f"--beam '{arguments}' cannot be read: {error}", "Close what is quoted.") from None
+        raise DataError(f"--beam '{arguments}' cannot be read: {error}", "Close the quotes.") from None
     # Before the user's own words, which decide: without it each worker tells of its every step.
     return PipelineOptions(["--default_sdk_harness_log_level=WARNING", *words])
 

@@ -66,7 +66,7 @@ def encode_utf8(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-# Classes, flags and sizes are the same for many images, and making them anew took a tenth of all the time.
+# Classes, flags and sizes are the same for many images, and encoding them again took a tenth of all the time.
 
 
 @lru_cache(maxsize=1024)

@@ -48,7 +48,7 @@ LEVELS: dict[str, Level] = {
     "source_id_missing": "warning",
     "source_id_repeated": "warning",
 }
-"""What can be wrong, and whether training or evaluation suffers ('error': it stops, or learns what is false)."""
+"""What can be wrong, and how bad it is: at an 'error' training stops, or learns from wrong data."""
 
 
 @dataclass
@@ -160,7 +160,7 @@ class _Checker:
         if not name:
             yield "source_id_missing", "no image/source_id, by which the evaluation tells images apart"
         elif name in self._seen:
-            yield "source_id_repeated", f"image/source_id '{name}' is an earlier record's too"
+            yield "source_id_repeated", f"image/source_id '{name}' is that of an earlier record too"
         self._seen.add(name)
 
     def _check_objects(self, features: Features, record: Record) -> Iterator[tuple[str, str]]:
@@ -194,7 +194,8 @@ class _Checker:
                 if number is not None and number != expected_id:
                     yield (
                         "label_disagrees",
-                        f"label {number} beside '{texts[position]}', which is {expected_id}; the text counts",
+                        f"label {number} stands beside '{texts[position]}', which has id {expected_id}; "
+                        "the text is used",
                     )
                 number = expected_id
             if number not in self._names:
@@ -215,7 +216,7 @@ def _check_box(xmin: float, ymin: float, xmax: float, ymax: float) -> Iterator[t
         yield "box_zero", description
     beyond = max(-min(sides), max(sides) - 1)
     if beyond > _FARTHEST:
-        yield "box_far_outside", f"{description}; are these pixels? They belong in 0 to 1"
+        yield "box_far_outside", f"{description}; are these pixels? They must be fractions from 0 to 1"
     elif beyond > _ROUNDING:
         yield "box_outside", description
 
@@ -246,7 +247,7 @@ def _check_size(features: Features, header: ImageHeader) -> Iterator[tuple[str, 
     ):
         yield (
             "size_disagrees",
-            f"says {declared_sides[0][0]}x{declared_sides[1][0]}, the image has {header.width}x{header.height}",
+            f"declares {declared_sides[0][0]}x{declared_sides[1][0]}, but the image is {header.width}x{header.height}",
         )
 
 

@@ -87,7 +87,7 @@ def find_extents(path: Path) -> Iterator[tuple[int, int]]:
         while position < size:
             head = os.pread(stream.fileno(), _FRAME.size, position)
             if len(head) < _FRAME.size or masked_crc(head[:8]) != head[8:]:
-                raise _damage_error(path, number, position, "there is no length with its checksum")
+                raise _damage_error(path, number, position, "its length or the checksum of it is wrong")
             (length, _), position = _FRAME.unpack(head), position + _FRAME.size
             if position + length + 4 > size:
                 raise _damage_error(
@@ -114,7 +114,7 @@ def read_record(path: Path, number: int, offset: int, length: int) -> Record:
 def _damage_error(path: Path, number: int, position: int, what: str) -> DataError:
     return DataError(
         f"{path}: record {number} (at byte {position}) is damaged: {what}",
-        "Copy or write the file anew; what was cut short while it was written cannot be read.",
+        "Copy or write the file again; what was cut short while writing cannot be read.",
     )
 
 

@@ -56,4 +56,4 @@ class Claims:
 
 
 def _report_missing(source: str, name: str) -> Problem:
-    return Problem("image_missing", Path(source), f"not there; the {name} that is there is another annotation's")
+    return Problem("image_missing", Path(source), f"missing; the {name} that was found belongs to another annotation")

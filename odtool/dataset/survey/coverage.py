@@ -1,4 +1,4 @@
-"""Problems of a data set as a whole: identical images, rare or missing classes, key points that differ in number."""
+"""Problems of a data set as a whole: identical images, rare or missing classes, keypoints that differ in number."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def report_duplicates(
             first_split, split = splits[positions[0]], splits[position]
             kind = "image_duplicate" if first_split == split else "image_straddles"
             where = "" if first_split == split else f" ({split}; that one is in {first_split})"
-            yield Problem(kind, image.path, f"{image.name} has the bytes of {first.path}{where}", image.source_id or "")
+            yield Problem(kind, image.path, f"{image.name} is identical to {first.path}{where}", image.source_id or "")
 
 
 def report_keypoint_counts(numbers: Collection[int], source: Path) -> Iterator[Problem]:
-    """Objects with more key points than others: sources that speak of different ones, or name none.
+    """Objects with more keypoints than others: sources that speak of different ones, or name none.
 
     Args:
-        numbers: of key points that objects have.
+        numbers: of keypoints that objects have.
     """
     if len(numbers) > 1:
         number_list = " and ".join(map(str, sorted(numbers)))
-        yield Problem("keypoints_differ", source, f"objects with {number_list} key points")
+        yield Problem("keypoints_differ", source, f"objects with {number_list} keypoints")
 
 
 def report_undeclared_splits(splits: Sequence[str | None], file: Path) -> Iterator[Problem]:
@@ -72,11 +72,11 @@ def report_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str
         if images[name].get("") and "train" in missing:
             missing.remove("train")  # what the data set's own splits leave out is trained on
         if "train" in missing:
-            yield Problem("class_untrained", file, f"'{name}' is in no image to train on")
+            yield Problem("class_untrained", file, f"'{name}' is in no training image")
         if lacking_splits := [split for split in missing if split != "train"]:
             yield Problem("class_missing", file, f"'{name}' is not in {' and '.join(lacking_splits)}")
         if (namesake := first.setdefault(name.casefold(), name)) != name:
-            yield Problem("class_alike", file, f"'{namesake}' and '{name}' differ in case only")
+            yield Problem("class_alike", file, f"'{namesake}' and '{name}' differ only in case")
 
 
 def report_unknown_classes(classes: Mapping[str, Path], map_names: Iterable[str], path: Path) -> Iterator[Problem]:

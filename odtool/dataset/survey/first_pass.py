@@ -48,7 +48,7 @@ class Survey:
     changes: Changes = field(default_factory=Counter)
     """Objects whose class was renamed or dropped as asked."""
     keypoints: set[int] = field(default_factory=set)
-    """Numbers of key points that objects have; empty where none has any."""
+    """Numbers of keypoints that objects have; empty where none has any."""
 
     def count(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
@@ -70,7 +70,7 @@ class _SurveyTask:
 class _Result:
     piece: Piece
     annotations: list[tuple[str, str]]
-    """Each image's annotation file and name, to be told if it turns out to have been met before."""
+    """Each image's annotation file and name, for the problem if the image turns out to be annotated already."""
     problems: list[Problem]
     classes: dict[str, Path]
     changes: Changes
@@ -208,7 +208,7 @@ def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) 
     image, header = checked.image, checked.header
     objects = []
     for number, item in enumerate(image.objects, start=1):
-        fault = "no mask that can be read"
+        fault = "its mask is missing or cannot be read"
         if item.outline is not None:
             is_sideways = item.outline.turn >= 5
             size = (header.height, header.width) if is_sideways else (header.width, header.height)
@@ -240,7 +240,7 @@ def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem
         return None
     group = task.grouping.group(_find_relative_path(image, task.source))
     if group is None:
-        problems.append(Problem("group_unmatched", image.path, f"'{task.grouping.by}' is not found in its path"))
+        problems.append(Problem("group_unmatched", image.path, f"'{task.grouping.by}' does not match its path"))
     return group
 
 

@@ -17,7 +17,7 @@ decimals (YOLO), not a problem."""
 _LEAST_SIDE = 1.0
 """Pixels. A box that is neither as wide nor as high holds nothing to learn; most such are fractions read as pixels."""
 MOST_OBJECTS = 100
-"""Objects an image that the API reads unless told otherwise (max_number_of_boxes in its input_reader.proto)."""
+"""Objects an image that the API reads by default (max_number_of_boxes in its input_reader.proto)."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class Check:
     """What is done about one kind of problem."""
 
     level: Level
-    """'info': nothing to mend. 'warning': something was changed or left out, or will mislead the training or its
+    """'info': nothing to fix. 'warning': something was changed or left out, or will mislead the training or its
     evaluation. 'error': an image was left out, or nothing can be written. --strict refuses all but 'info'."""
     action: str
 
 
 CATALOGUE: dict[str, Check] = {
-    "anchor_guessed": Check("warning", "read as the numbers show"),
-    "annotation_missing": Check("info", "left out: listed, but without annotation"),
+    "anchor_guessed": Check("warning", "read as the numbers suggest"),
+    "annotation_missing": Check("info", "left out: listed, but without an annotation"),
     "annotation_superseded": Check("info", "another annotation of the image is used"),
-    "box_duplicate": Check("warning", "only the first kept"),
+    "box_duplicate": Check("warning", "only the first is kept"),
     "box_invalid": Check("warning", "left out"),
     "box_inverted": Check("warning", "corners put in order"),
     "box_missing": Check("warning", "left out"),
@@ -44,10 +44,10 @@ CATALOGUE: dict[str, Check] = {
     "box_tiny": Check("warning", "kept; smaller than a pixel: are the numbers fractions? --min-box 1 leaves it out"),
     "box_zero": Check("warning", "left out"),
     "class_absent": Check("warning", "all objects called 'object'; --rename gives them another name"),
-    "class_alike": Check("info", "kept apart; --rename makes them one"),
+    "class_alike": Check("info", "kept apart; --rename merges them"),
     "class_attribute": Check("info", "the others are not read"),
     "class_missing": Check("info", "kept; its scores in that split mean nothing"),
-    "class_rare": Check("info", "kept; too few to learn or to measure well"),
+    "class_rare": Check("info", "kept; too few to learn or measure well"),
     "class_unknown": Check("error", "refused by prepare; name it in the label map, or --drop it"),
     "class_unnamed": Check("info", "kept under its id"),
     "class_untrained": Check("warning", "kept; it cannot be learnt"),
@@ -55,7 +55,7 @@ CATALOGUE: dict[str, Check] = {
     "entry_ignored": Check("info", "not read"),
     "exif_annotated": Check("warning", "annotated upright: boxes turned to the stored pixels"),
     "exif_rotation": Check("warning", "kept as stored, as TensorFlow sees it; --fix-images turns it"),
-    "exif_undecided": Check("warning", "boxes taken to be in the stored pixels; no size tells"),
+    "exif_undecided": Check("warning", "boxes taken to be in the stored pixels; no declared size says otherwise"),
     "extension_lies": Check("info", "read by its content"),
     "file_skipped": Check("info", "not read"),
     "filename_mismatch": Check("info", "found by the annotation file's name"),
@@ -68,43 +68,43 @@ CATALOGUE: dict[str, Check] = {
     "image_alpha": Check("info", "kept; TensorFlow drops it; --fix-images flattens onto white"),
     "image_cmyk": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_duplicate": Check("info", "kept; it counts more than once"),
-    "image_elsewhere": Check("info", "found by its name in another folder than the nearest"),
+    "image_elsewhere": Check("info", "found by name outside the nearest folder"),
     "image_gray": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_missing": Check("error", "image left out"),
     "image_palette": Check("info", "kept; TensorFlow decodes it to RGB"),
-    "image_repeated": Check("error", "only the first annotation of the image kept"),
-    "image_straddles": Check("warning", "kept in both splits; evaluation will flatter"),
+    "image_repeated": Check("error", "only the first annotation of the image is kept"),
+    "image_straddles": Check("warning", "kept in both splits; evaluation results will be too good"),
     "image_too_large": Check("error", "image left out: too many pixels to be cut into tiles"),
     "image_truncated": Check("error", "image left out"),
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
     "images_unlisted": Check("warning", "left out: they have labels, but the data set's own file does not name them"),
     "key_dropped": Check("warning", "not carried over"),
-    "keypoints_differ": Check("warning", "kept; the API reads one number of key points for all objects"),
+    "keypoints_differ": Check("warning", "kept; the API expects the same number of keypoints for all objects"),
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
-    "keypoints_unsaid": Check("warning", "read as polygons; if they are key points, name kpt_shape in a data.yaml"),
+    "keypoints_unsaid": Check("warning", "read as polygons; if they are keypoints, set kpt_shape in a data.yaml"),
     "label_missing": Check("warning", "object left out"),
-    "label_shared": Check("warning", "its objects given to each of its images"),
+    "label_shared": Check("warning", "its objects are given to each of its images"),
     "labels_several": Check("info", "one object for each class"),
     "layout_unused": Check("warning", "not read; name it as the source, or keep only one"),
-    "mask_missing": Check("warning", "its box is its mask"),
+    "mask_missing": Check("warning", "its box is used as its mask"),
     "not_in_split": Check("info", "left out: the data set's own lists do not name it"),
-    "object_ignored": Check("info", "left out: the data set itself marks it as not to be used"),
+    "object_ignored": Check("info", "left out: the data set marks it as not to be used"),
     "objects_crowded": Check("info", "kept; odtool configure raises max_number_of_boxes"),
     "path_outside": Check("warning", "looked for by its base name"),
     "reencoded": Check("info", "re-encoded as PNG"),
     "shape_skipped": Check("warning", "left out: not an area"),
-    "shapes_joined": Check("info", "one object, of which these are the parts"),
+    "shapes_joined": Check("info", "joined into one object"),
     "shard_missing": Check("warning", "not read"),
     "size_disagrees": Check("warning", "the image's own size is used"),
-    "source_id_repeated": Check("info", "given a number of its own"),
+    "source_id_repeated": Check("info", "a number is added to it"),
     "split_missing": Check("warning", "not read"),
-    "split_repeated": Check("warning", "left to the entry that names them first"),
-    "split_undeclared": Check("info", "among those to train on; --resplit splits all images anew"),
+    "split_repeated": Check("warning", "used only by the first entry that names them"),
+    "split_undeclared": Check("info", "used for training; --resplit splits all images again"),
     "tile_box_cut": Check("info", "left out of those tiles; --min-visible sets the limit"),
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
     "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),
-    "tile_object_lost": Check("warning", "left out: in no tile enough of it is visible"),
+    "tile_object_lost": Check("warning", "left out: no tile shows enough of it"),
 }
 """Kind → level and action. Readers and checks name their problems with these."""
 
@@ -200,7 +200,7 @@ def _turn(
 
 
 def _scale_keypoints(item: ObjectAnnotation, width: int, height: int) -> ObjectAnnotation:
-    """The object with its key points in pixels, as its box is by now."""
+    """The object with its keypoints in pixels, as its box is by now."""
     return replace(item, keypoints=keypoints.scale(item.keypoints, width, height))
 
 
@@ -246,15 +246,17 @@ def _check_header(
     path = image.path
     declared_size = image.declared_size
     if declared_size and declared_size != (header.width, header.height) and not upright:
-        detail = f"annotated as {declared_size[0]}x{declared_size[1]}, {image.name} is {header.width}x{header.height}"
+        detail = (
+            f"annotated as {declared_size[0]}x{declared_size[1]}, but {image.name} is {header.width}x{header.height}"
+        )
         yield Problem("size_disagrees", image.source, detail)
     if header.orientation != 1:
         yield from _check_orientation(image, header, bool(fixes), upright)
-    # What lies within a larger file is told by its content alone; nobody goes by its name.
+    # What lies within a larger file is identified by its content alone; its name does not matter.
     if image.extent is None and not header.name_fits(path):
         yield Problem("extension_lies", path, f"it is {header.format.upper()} data")
     if not header.written_as_is:
-        yield Problem("reencoded", path, f"{header.format.upper()} is not for TensorFlow's decoder")
+        yield Problem("reencoded", path, f"the API's decoder takes JPEG and PNG, not {header.format.upper()}")
     for kind, detail in _check_colours(header):
         fixed = kind.replace("image_", "fixed_")
         yield Problem(fixed if fixed in fixes else kind, path, detail)

@@ -20,7 +20,7 @@ def refuse_nothing_to_train_on(survey: Survey, where: str, *, skip_missing: bool
     missing = survey.problems["image_missing"]
     if missing and (not skip_missing or not len(survey.index)):
         first = survey.first["image_missing"]
-        total_note = f"; {missing} images are missing in all" if missing > 1 else ""
+        total_note = f"; {missing} images are missing in total" if missing > 1 else ""
         hint = "Name the folder of the images with --images" + (
             "." if skip_missing else ", or leave such annotations out with --skip-missing."
         )
@@ -32,10 +32,10 @@ def refuse_nothing_to_train_on(survey: Survey, where: str, *, skip_missing: bool
         if left_out:
             class_list = ", ".join(f"{count} {name}" for name, count in list(left_out.items())[:5])
             raise DataError(
-                f"{where}: no annotated object in {len(survey.index)} images: --only or --drop left out {class_list}",
+                f"{where}: no annotated objects in {len(survey.index)} images: --only or --drop left out {class_list}",
                 "Name other classes with --only and --drop; they go by the names that --rename gives.",
             )
-        raise DataError(f"{where}: no annotated object in {len(survey.index)} images", "Is it the right folder?")
+        raise DataError(f"{where}: no annotated objects in {len(survey.index)} images", "Is it the right folder?")
 
 
 def unusable_error(survey: Survey, where: str) -> DataError:
@@ -52,7 +52,7 @@ def unusable_error(survey: Survey, where: str) -> DataError:
     kind_list = ", ".join(f"{survey.problems[kind]} {kind}" for kind in kinds)
     return DataError(
         f"{where}: none of the images can be used: {kind_list}",
-        f"Mend these first; one is {first.file}: {first.detail}",
+        f"Fix these first; the first is {first.file}: {first.detail}",
     )
 
 
@@ -64,7 +64,8 @@ def refuse_unwritable_classes(survey: Survey) -> None:
         except UnicodeEncodeError:
             escaped_name = name.encode("utf-8", "backslashreplace").decode()
             raise DataError(
-                f"{file}: class '{escaped_name}' has half of a character in its name", "Mend the name in that file."
+                f"{file}: class '{escaped_name}' has an incomplete character in its name",
+                "Correct the name in that file.",
             ) from None
 
 
@@ -75,7 +76,7 @@ def refuse_unknown_classes(survey: Survey, classes: Mapping[str, int], path: Pat
         other_names = f" (nor are {', '.join(unknown[1:6])})" if len(unknown) > 1 else ""
         raise DataError(
             f"{survey.classes[unknown[0]]}: class '{unknown[0]}' is not in {path}{other_names}",
-            "Add it to the label map, or prepare without --label-map to have one made.",
+            "Add it to the label map, or prepare without --label-map to create one.",
         )
 
 
@@ -90,5 +91,5 @@ def refuse_any_problem(survey: Survey) -> None:
         kind_list = ", ".join(f"{count} {kind}" for kind, count in kind_counts.items())
         raise DataError(
             f"refused by --strict: {kind_list}. First: {first.file}: {first.detail}",
-            "Mend these, or prepare without --strict.",
+            "Fix these, or prepare without --strict.",
         )

@@ -20,7 +20,7 @@ _NO_TEXT = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
 def copy_image(image: Path | bytes, name: PurePath, folders: Sequence[Path]) -> str:
     """Puts an image into every one of the folders under one name, which is given back.
 
-    The bytes stay as they are. Only an image that viewers turn, as its EXIF says, is encoded anew as they show it,
+    The bytes stay as they are. Only an image that viewers turn, as its EXIF says, is encoded again as they show it,
     because boxes of detections are in what they show. The folders hold the same images, so the first speaks for all.
 
     Args:

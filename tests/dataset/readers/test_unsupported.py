@@ -80,7 +80,7 @@ def test_class_folders_are_refused_with_what_is_missing(tmp_path: Path, write_im
         (
             "boxes.csv",
             "pic,kind,l,t,r,b\na.jpg,cat,1,2,3,4\n",
-            "boxes.csv: its columns are of no format",
+            "boxes.csv: its columns match no known format",
             "filename,width",
         ),
     ],

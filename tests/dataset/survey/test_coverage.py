@@ -50,7 +50,7 @@ def test_classes_that_a_label_map_lacks_name_the_first_file() -> None:
 def test_classes_that_differ_in_case_only_are_named() -> None:
     images = {name: {"": 10} for name in ("Cat", "cat", "dog")}
     (found,) = coverage.report_classes(images, [], ROOT)
-    assert (found.kind, found.detail) == ("class_alike", "'Cat' and 'cat' differ in case only")
+    assert (found.kind, found.detail) == ("class_alike", "'Cat' and 'cat' differ only in case")
 
 
 @pytest.mark.parametrize(

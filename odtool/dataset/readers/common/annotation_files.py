@@ -15,7 +15,7 @@ LooksLike = Callable[[Path], bool]
 def find_evidence(
     path: Path, suffixes: str | tuple[str, ...], looks_like: LooksLike, shows: str, *, samples: int | None = 20
 ) -> str | None:
-    """Names the file that looks right and what it shows, such as 'a.txt has four corners and a class a line'; or None.
+    """Names the file that looks right and what it shows, as in 'a.txt has four corners and a class per line', or None.
 
     Args:
         path: one file, which is looked into whatever its ending, or a folder.

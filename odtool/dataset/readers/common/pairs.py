@@ -118,7 +118,9 @@ def describe_pair(
     for kind, detail in annotation.problems:
         yield Problem(kind, path, detail)
     if image.by_file:
-        yield Problem("filename_mismatch", path, f"says '{annotation.filename}', but {image.path.name} has its name")
+        yield Problem(
+            "filename_mismatch", path, f"names '{annotation.filename}', but {image.path.name} has the file's own name"
+        )
     if image.outside:
         yield Problem("path_outside", path, f"'{annotation.filename}' leads outside {root}")
     yield AnnotatedImage(
@@ -143,4 +145,4 @@ def report_unannotated(pairs: Pairs) -> Iterator[Problem]:
             yield Problem("file_skipped", place, f"{len(images)} images, none with an annotation file")
             continue
         for stem in sorted(images.keys() - annotated[place]):
-            yield Problem("annotation_missing", images[stem], "an image without annotation file")
+            yield Problem("annotation_missing", images[stem], "an image without an annotation file")

@@ -225,7 +225,9 @@ def document_type_error(path: Path, line: int) -> DataError:
 
 def unexpected_json(tool: str, path: Path, what: str) -> DataError:
     """The error for a JSON document that is not as a tool writes it."""
-    return DataError(f"{path}: {what}", f"It is JSON, but not as {tool} writes it. Fix it, or name its --format.")
+    return DataError(
+        f"{path}: {what}", f"It is JSON, but not as {tool} writes it. Fix it, or choose another reader with --format."
+    )
 
 
 def get_line(element: _Element) -> int:
@@ -233,8 +235,6 @@ def get_line(element: _Element) -> int:
     return element.sourceline if isinstance(element.sourceline, int) else 1
 
 
-def line_error(
-    path: Path, line: int, what: str, hint: str = "Mend the file or take it out, then try again."
-) -> DataError:
+def line_error(path: Path, line: int, what: str, hint: str = "Fix the file or remove it, then try again.") -> DataError:
     """The error for a file that is not what its format asks for."""
     return DataError(f"{path}:{line}: {' '.join(what.split())}", hint)

@@ -1,4 +1,4 @@
-"""Images that no annotation names: nobody may have looked at them, so they are no background, but are told of."""
+"""Images that no annotation names: reported by folder, and not background, as nobody may have looked at them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _CORNERS = 8
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as DOTA, or None."""
-    return find_evidence(path, ".txt", looks_like, "has four corners and a class a line", samples=_SAMPLES)
+    return find_evidence(path, ".txt", looks_like, "has four corners and a class per line", samples=_SAMPLES)
 
 
 def looks_like(path: Path) -> bool:
@@ -58,7 +58,7 @@ def read(source: Source) -> Iterator[Finding]:
     pairs = pair_files(sorted(file for files in folders.values() for file in files), source, ["images", "image"])
     repeated_files = _find_repeated(folders, pairs, source)
     for place, files in repeated_files.items():
-        yield Problem("file_skipped", place, f"another file has the image of {len(files)} of these")
+        yield Problem("file_skipped", place, f"{len(files)} files whose images another file annotates")
     for place, labels in pairs.files.items():
         split = find_split(place, source.root)
         for file in labels:
@@ -123,7 +123,7 @@ def parse(data: bytes, path: Path) -> tuple[ObjectAnnotation, ...]:
             continue
         fields = _parse_fields(line)
         if fields is None:
-            raise parsing.line_error(path, number, f"not eight numbers and a class, as DOTA has it: '{line[:60]}'")
+            raise parsing.line_error(path, number, f"not a DOTA line (eight numbers and a class): '{line[:60]}'")
         corners, label, difficult = fields
         box = enclose_points(zip(corners[0::2], corners[1::2], strict=True))
         objects.append(ObjectAnnotation(label, box, difficult=difficult))

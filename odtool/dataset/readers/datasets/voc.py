@@ -73,7 +73,7 @@ def read(source: Source) -> Iterator[Finding]:
         batch: list[tuple[str, str | None]] = []
         for file, split in _assign_splits(files, lists, find_split(folder, source.root)):
             if lists and split is None:
-                yield Problem("not_in_split", folder / file, "none of ImageSets/Main names it")
+                yield Problem("not_in_split", folder / file, "no list in ImageSets/Main names it")
                 continue
             batch.append((file, split))
             if len(batch) == _TOGETHER:
@@ -116,7 +116,7 @@ def _report_unannotated(folder_files: list[tuple[Path, list[str]]], folders: lis
     for path, names in images.items():
         unannotated = [name for name in names if not _holds(annotated, _hash_stem(name))]
         if unannotated:
-            detail = f"{len(unannotated)} images that no XML file has the name of, such as {unannotated[0]}"
+            detail = f"{len(unannotated)} images without an XML file of the same name, such as {unannotated[0]}"
             yield Problem("file_skipped", path, detail)
 
 
@@ -199,7 +199,7 @@ def parse(data: bytes, path: Path) -> AnnotationFile | None:
 
 
 def _index_children(element: _Element) -> dict[str, _Element]:
-    """Child elements by name, the first of each; looking for each name anew took twice the time of parsing."""
+    """Child elements by name, the first of each; looking for each name again took twice the time of parsing."""
     children: dict[str, _Element] = {}
     for child in element:
         children.setdefault(str(child.tag), child)

@@ -116,7 +116,7 @@ def parse(lines: Iterable[tuple[int, str]], path: Path) -> Iterator[WiderImage]:
     while line is not None:
         number, name = line
         if not _is_name(name):
-            raise parsing.line_error(path, number, f"not an image's name: '{name[:60]}'")
+            raise parsing.line_error(path, number, f"not an image name: '{name[:60]}'")
         number, count = next(pending, (number, ""))
         if not (count.isascii() and count.isdecimal() and len(count) < 10):
             raise parsing.line_error(path, number, f"not the number of faces in {name}: '{count[:60]}'")

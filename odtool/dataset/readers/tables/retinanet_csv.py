@@ -60,7 +60,7 @@ def read(source: Source) -> Iterator[Finding]:
                     yield Problem("path_outside", file, f"'{group[0][1][0]}' leads outside {source.root}")
                 yield AnnotatedImage(match.path, file, objects, split=split, match=match.match)
     for name in sorted(listed_classes.keys() - used_classes):
-        yield Problem("class_unused", listed_classes[name], f"'{name}' is listed, but no object is of it")
+        yield Problem("class_unused", listed_classes[name], f"'{name}' is listed, but has no object")
 
 
 def _find_classes(file: Path, source: Source) -> tuple[Path, set[str] | None]:
@@ -78,7 +78,9 @@ def parse_classes(lines: Iterable[tuple[int, str]], path: Path) -> Iterator[str]
     for number, line in lines:
         cells = rows.parse_cells(line, path, number)
         if len(cells) != 2 or not cells[0] or not cells[1].isdecimal():
-            raise parsing.line_error(path, number, f"not a class and its number: '{line[:60]}'", "Write name,0 a line.")
+            raise parsing.line_error(
+                path, number, f"not a class and its number: '{line[:60]}'", "Write one name,number per line."
+            )
         yield cells[0]
 
 
@@ -101,7 +103,7 @@ def parse(
             raise parsing.line_error(path, number, "broken CSV: a box without class")
         if classes is not None and label not in classes:
             raise parsing.line_error(
-                path, number, f"class '{label}' is not in {class_list}", "Add it there, or mend it here."
+                path, number, f"class '{label}' is not in {class_list}", "Add it there, or correct it here."
             )
         try:
             box = Box(*(float(cell) for cell in cells[1:5]))

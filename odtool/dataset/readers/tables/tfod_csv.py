@@ -53,7 +53,7 @@ def refuse_near_miss(path: Path) -> None:
     for file in list_files(path, ".csv"):
         if file.suffix.lower() == ".csv" and (header := _read_image_header(file)):
             raise DataError(
-                f"{file}: its columns are of no format that is known: {header}",
+                f"{file}: its columns match no known format: {header}",
                 f"Name them as the TensorFlow tutorials do: {HEADER}",
             )
 

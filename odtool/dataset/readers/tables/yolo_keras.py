@@ -31,7 +31,7 @@ _LIST = re.compile(r"(?:^|_)(?:classes|class_names|names|labels)\.txt$|\.names$"
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as YOLO-Keras text, or None."""
-    return find_evidence(path, ".txt", _looks_like, "has a path and x1,y1,x2,y2,class a line", samples=_SAMPLES)
+    return find_evidence(path, ".txt", _looks_like, "has a path and x1,y1,x2,y2,class per line", samples=_SAMPLES)
 
 
 def _looks_like(path: Path) -> bool:
@@ -88,7 +88,10 @@ def _find_class_list(file: Path, folders: Sequence[Folder], source: Source) -> P
         for name in folder.files:
             if _LIST.search(name):
                 return folder.path / name
-    raise DataError(f"{file}: no list of its classes beside it", "Write classes.txt, one name a line, in their order.")
+    raise DataError(
+        f"{file}: no list of classes beside it",
+        "Write classes.txt, one name per line, in the order of the class numbers.",
+    )
 
 
 def _list_file_names(folder: Path) -> tuple[str, ...]:

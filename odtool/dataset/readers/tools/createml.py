@@ -19,7 +19,7 @@ _LIST_KEYS = ("annotations", "annotation")
 _SIDES = ("x", "y", "width", "height")
 _SHARE = 0.2
 """A centre cannot lie nearer to the image's edge than half of the box is long. If more than this share of the
-boxes, and two at least, have it so, the numbers are corners, which Create ML takes too where it is told so."""
+boxes, and two at least, have it so, the numbers are corners, which Create ML also takes where it is set to."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def parse(data: bytes, path: Path) -> Listing:
     if isinstance(document, dict) and any(key in document for key in _LIST_KEYS):
         document = [document]
     if not isinstance(document, list):
-        raise parsing.unexpected_json(_TOOL, path, "is no list of images")
+        raise parsing.unexpected_json(_TOOL, path, "is not a list of images")
     problems: list[tuple[str, str]] = []
     images = [_parse_image(item, number, path, problems) for number, item in enumerate(document, start=1)]
     sides = [item.sides for _, items in images for item in items]
@@ -105,7 +105,7 @@ def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, s
         raise parsing.unexpected_json(_TOOL, path, f"image {number} has no name under 'image'")
     annotations = next((item[key] for key in _LIST_KEYS if key in item), None) or []
     if not isinstance(annotations, list) or not all(isinstance(annotation, dict) for annotation in annotations):
-        raise parsing.unexpected_json(_TOOL, path, f"{name}: annotations is no list of objects")
+        raise parsing.unexpected_json(_TOOL, path, f"{name}: annotations is not a list of objects")
     items = []
     for position, annotation in enumerate(annotations, start=1):
         label, sides = annotation.get("label"), values.parse_fields(annotation.get("coordinates"), *_SIDES)

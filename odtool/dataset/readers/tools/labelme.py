@@ -83,7 +83,7 @@ def read(source: Source) -> Iterator[Finding]:
         json_files = [file for folder in walk(source.root) for file in folder.find_files(".json")]
         files = [file for file in json_files if _looks_like(file)]
         for file in sorted(set(json_files) - set(files)):
-            yield Problem("file_skipped", file, "it has no shapes and imagePath")
+            yield Problem("file_skipped", file, "it does not have both shapes and an imagePath")
     yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file)
 
 
@@ -104,12 +104,14 @@ def parse_file(
         yield Problem("image_missing", path, f"no such image '{content.image}'")
         return
     if image.by_file and content.image:
-        yield Problem("filename_mismatch", path, f"says '{content.image}', but {image.path.name} has its name")
+        yield Problem(
+            "filename_mismatch", path, f"names '{content.image}', but {image.path.name} has the file's own name"
+        )
     yield AnnotatedImage(image.path, path, content.objects, split=split, declared_size=content.size, match=image.match)
 
 
 def _use_embedded_image(path: Path, content: LabelmeFile, split: str | None, root: Path) -> AnnotatedImage:
-    """The image that the annotation file holds itself, as labelme has it unless told not to."""
+    """The image that the annotation file holds itself, as labelme writes it unless it is set not to."""
     name = PurePosixPath(content.image.replace("\\", "/")).name or f"{path.stem}.jpg"
     offset, length = content.embedded or (0, 0)
     identity = path.relative_to(root).with_name(name).as_posix() if path.is_relative_to(root) else name

@@ -39,7 +39,7 @@ def read(source: Source) -> Iterator[Finding]:
     assets = [file for file in documents.files if file.name.endswith(_ASSET)]
     exports = [file for file in documents.files if file not in set(assets)]
     if exports and assets:
-        yield Problem("file_skipped", assets[0].parent, f"{len(assets)} asset files, as {exports[0].name} has them all")
+        yield Problem("file_skipped", assets[0].parent, f"{len(assets)} asset files; {exports[0].name} has them all")
         assets = []
     for file in exports:
         yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
@@ -106,7 +106,7 @@ def _parse_entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> Imag
 def _parse_objects(region: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> Iterator[ObjectAnnotation]:
     """One object for each tag of a region."""
     if not isinstance(region, dict):
-        raise parsing.unexpected_json(_TOOL, path, f"{where} is no object")
+        raise parsing.unexpected_json(_TOOL, path, f"{where} is not an object")
     tag_list = region.get("tags")
     tags = (
         [tag.strip() for tag in tag_list if isinstance(tag, str) and tag.strip()] if isinstance(tag_list, list) else []

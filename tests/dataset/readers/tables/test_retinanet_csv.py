@@ -66,7 +66,7 @@ def test_files_of_splits_with_a_mapping_of_classes(
     ]
     assert all(image.path.is_file() for image in images)
     assert [(problem.kind, problem.detail) for problem in problems] == [
-        ("class_unused", "'dog' is listed, but no object is of it")
+        ("class_unused", "'dog' is listed, but has no object")
     ]
     assert len(found(retinanet_csv.read, Source(tmp_path / "val.csv"))[0]) == 1
 

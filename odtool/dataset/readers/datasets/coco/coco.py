@@ -19,7 +19,7 @@ _RANKS = ("instances", "", "person_keypoints", "keypoints", "labels", "stuff", "
 """Kinds of COCO files by the beginning of their names ('' is any other), those about objects first. Of several
 files for one split the first kind is read, and of the others those with further images."""
 _POINTED = ("person_keypoints", "keypoints")
-"""Kinds that come before all others where key points are asked for."""
+"""Kinds that come before all others where keypoints are asked for."""
 
 
 def detect(path: Path) -> str | None:
@@ -29,7 +29,7 @@ def detect(path: Path) -> str | None:
     files = [file for folder in walk(path) for file in folder.find_files(".json") if _looks_like(file)]
     if not files:
         return None
-    return f"{len(files)} JSON with images and annotations, such as {min(files, key=_rank_kind)}"
+    return f"{len(files)} JSON files with images and annotations, such as {min(files, key=_rank_kind)}"
 
 
 def _looks_like(path: Path) -> bool:
@@ -69,7 +69,7 @@ def read(source: Source) -> Iterator[Finding]:
     # A file for all beside those of the splits mostly says the same again, as does one of another kind.
     for file in sorted(files, key=lambda file: (file not in main_files, find_file_split(file, source) is None)):
         if file in substitutes:
-            yield Problem("file_skipped", file, f"{substitutes[file].name} is read in its place")
+            yield Problem("file_skipped", file, f"{substitutes[file].name} is read instead")
             continue
         document = parse(parsing.read_bytes(file), file, with_outlines=source.masks, with_points=source.keypoints)
         if document.skip:
@@ -89,7 +89,7 @@ def read(source: Source) -> Iterator[Finding]:
         unused_classes |= document.unused
         yield from findings
     for name in sorted(unused_classes - used_classes):
-        yield Problem("class_unused", main_files[0], f"'{name}' is among its categories, but no object is of it")
+        yield Problem("class_unused", main_files[0], f"'{name}' is among its categories, but has no object")
     if not main_files:
         raise DataError(f"{source.path}: no JSON with images and annotations", "Name the folder with COCO's files.")
     if len(reasons) == len(files) - len(substitutes):
@@ -107,7 +107,7 @@ def _read_images(
         match = find_image(image.file_name, places, within=source.root)
         if match.outside:
             yield Problem("path_outside", file, f"'{image.file_name}' leads outside {source.root}")
-        # Ids start anew in each file, so they name an image only where there is one file.
+        # Ids start again in each file, so they name an image only where there is one file.
         identity = image.id if is_only_file else None
         yield AnnotatedImage(
             match.path,
@@ -121,7 +121,7 @@ def _read_images(
 
 
 def _rank_kind(file: Path, *, prefer_keypoints: bool = False) -> int:
-    """Position in _RANKS; before them where key points are asked for and it has some."""
+    """Position in _RANKS; before them where keypoints are asked for and it has some."""
     name = file.stem.lower()
     if prefer_keypoints and name.startswith(_POINTED):
         return -1

@@ -9,7 +9,7 @@ from typing import Any
 from odtool.dataset.images import keypoints, masks
 from odtool.dataset.images.masks import parse_coco
 from odtool.dataset.readers.common import parsing, values
-from odtool.dataset.types import Box, KeyPoint, ObjectAnnotation
+from odtool.dataset.types import Box, Keypoint, ObjectAnnotation
 
 _TOOL = "COCO"
 
@@ -39,7 +39,7 @@ class CocoFile:
 
 
 def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: bool = False) -> CocoFile:
-    """Parses a JSON file's bytes, perhaps with objects' outlines and key points; `path` is only named in errors.
+    """Parses a JSON file's bytes, perhaps with objects' outlines and keypoints; `path` is only named in errors.
 
     Raises:
         DataError: it is not JSON, or what is in it contradicts the format.
@@ -68,7 +68,8 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: 
             problems.append(
                 (
                     "image_missing",
-                    f"annotation {item.get('id', number)} is of image {item.get('image_id')}, which is not in 'images'",
+                    f"annotation {item.get('id', number)} belongs to image {item.get('image_id')}, "
+                    "which is not in 'images'",
                 )
             )
             continue
@@ -81,7 +82,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: 
         )
         objects.setdefault(image_id, []).append(annotation)
     if not with_points and (keypoint_count := sum(map(_has_keypoints, annotations))):
-        problems.append(("keypoints_dropped", f"{keypoint_count} of {len(annotations)} annotations have key points"))
+        problems.append(("keypoints_dropped", f"{keypoint_count} of {len(annotations)} annotations have keypoints"))
     used_classes = {item.label for annotation in objects.values() for item in annotation}
     return CocoFile(
         tuple(CocoImage(key, name, size, tuple(objects.get(key, ()))) for key, (name, size) in images.items()),
@@ -102,7 +103,7 @@ def _has_keypoints(item: Any) -> bool:
 
 
 def _parse_keypoint_names(categories: list[dict[str, Any]], annotations: list[Any]) -> list[str]:
-    """Of the category with most key points; where none names any, '' for each of the annotation with most."""
+    """Of the category with most keypoints; where none names any, '' for each of the annotation with most."""
     name_lists = [item.get("keypoints") for item in categories]
     longest = max((names for names in name_lists if isinstance(names, list)), key=len, default=[])
     return [str(name) for name in longest] or [""] * max(map(_count_keypoints, annotations), default=0)
@@ -113,8 +114,8 @@ def _count_keypoints(item: Any) -> int:
     return len(points) // 3 if isinstance(points, list) else 0
 
 
-def _parse_keypoints(item: dict[str, Any], names: list[str], path: Path, number: int) -> tuple[KeyPoint, ...]:
-    """An object's key points, and after them the others of the file, so that all objects have as many.
+def _parse_keypoints(item: dict[str, Any], names: list[str], path: Path, number: int) -> tuple[Keypoint, ...]:
+    """An object's keypoints, and after them the others of the file, so that all objects have as many.
 
     In COCO each is x, y and a visibility, for the names of its category.
     """
@@ -125,7 +126,7 @@ def _parse_keypoints(item: dict[str, Any], names: list[str], path: Path, number:
         raise parsing.unexpected_json(_TOOL, path, f"{what}: {str(triples)[:80]}")
     coordinates = [float(value or 0) for value in numbers]
     rows = zip(coordinates[::3], coordinates[1::3], coordinates[2::3], names, strict=False)
-    points = [KeyPoint(x, y, max(int(visibility), 0), name) for x, y, visibility, name in rows]
+    points = [Keypoint(x, y, max(int(visibility), 0), name) for x, y, visibility, name in rows]
     return keypoints.fill_missing(points, names)
 
 

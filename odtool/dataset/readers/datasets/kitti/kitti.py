@@ -30,7 +30,7 @@ class KittiFile:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as KITTI, or None."""
-    return find_evidence(path, ".txt", _looks_like, "has KITTI's 15 fields a line", samples=_SAMPLES)
+    return find_evidence(path, ".txt", _looks_like, "has KITTI's 15 fields per line", samples=_SAMPLES)
 
 
 def _looks_like(path: Path) -> bool:
@@ -70,7 +70,7 @@ def _read_images(files: list[Path], source: Source) -> Iterator[Finding]:
             if lists:
                 split = next(filter(None, (names.take(file.stem) for names in lists)), None)
                 if split is None:
-                    yield Problem("not_in_split", file, "none of ImageSets names it")
+                    yield Problem("not_in_split", file, "no list in ImageSets names it")
                     continue
             yield Deferred(parse_file, (file, split, pairs.places[folder]))
     if source.path.is_dir():
@@ -106,7 +106,7 @@ def parse(data: bytes, path: Path) -> KittiFile:
             continue
         fields = parse_fields(line)
         if fields is None:
-            raise parsing.line_error(path, number, f"not a class and 14 or 15 numbers, as KITTI has it: '{line[:60]}'")
+            raise parsing.line_error(path, number, f"not a KITTI line (a class and 14 or 15 numbers): '{line[:60]}'")
         annotation = make_object(*fields)
         if annotation is None:
             problems.append(("object_ignored", f"line {number}: DontCare"))

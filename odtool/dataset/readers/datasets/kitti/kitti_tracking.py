@@ -58,7 +58,7 @@ def parse(data: bytes, path: Path) -> tuple[dict[int, list[ObjectAnnotation]], l
             continue
         frame = parse_frame(line)
         if frame is None:
-            what = f"not a frame, a track, a class and 14 or 15 numbers, as KITTI has it: '{line[:60]}'"
+            what = f"not a KITTI tracking line (a frame, a track, a class and 14 or 15 numbers): '{line[:60]}'"
             raise parsing.line_error(path, number, what)
         objects = frames.setdefault(frame[0], [])
         if frame[1] is None:

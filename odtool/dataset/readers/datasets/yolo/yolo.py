@@ -17,7 +17,7 @@ from odtool.dataset.readers.datasets.yolo.yolo_labels import Labels
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _SAMPLES = 20
-"""Text files a folder that are looked into for key points."""
+"""Text files a folder that are looked into for keypoints."""
 
 
 def detect(path: Path) -> str | None:
@@ -79,7 +79,7 @@ def read(source: Source) -> Iterator[Finding]:
                 folder, _, name = str(label).rpartition("/")
                 label_folder = label_folders.get(folder) or label_folders.setdefault(folder, _LabelFolder(layout))
                 if not label_folder.is_first(str(image), name.rpartition(".")[0]):
-                    yield Problem("label_shared", label, f"{image} is not the only image that is called so")
+                    yield Problem("label_shared", label, f"{image} is not the only image with this name")
             split = part.split or yolo_places.find_folder_split(image, source)
             arguments = (image, label, split, layout.names, layout.file, layout.keypoints, source.masks)
             yield Deferred(parse_file, arguments)
@@ -105,7 +105,7 @@ class _LabelFolder:
 
 
 def _check_label_folder(labels: Path, label_folder: _LabelFolder) -> Iterator[Problem]:
-    """Key points that no layout speaks of, and text files beside others for which there is no image.
+    """Keypoints that no layout speaks of, and text files beside others for which there is no image.
 
     Those of images that no split lists are left alone.
     """
@@ -149,7 +149,7 @@ def parse(
 
     A line is a class and a box (centre, width, height), perhaps with a confidence; or a class and the corners
     of a polygon or of an oriented box, of which the envelope is taken; or a class, a box and so many numbers for
-    key points.
+    keypoints.
 
     Raises:
         DataError: a line is none of these, or its class has no name.
@@ -165,17 +165,17 @@ def parse(
         except ValueError:
             raise parsing.line_error(path, number, f"not a YOLO line: '{line[:60]}'") from None
         if index is None:
-            what = f"not a YOLO line: its class is not a whole number from 0: '{line[:60]}'"
+            what = f"not a YOLO line: its class is not a whole number of 0 or more: '{line[:60]}'"
             raise parsing.line_error(path, number, what)
         if keypoints and len(values) in (4 + keypoints, 5 + keypoints):
             values = values[:4]
         elif keypoints and len(values) > 5:
-            what = f"not a box and {keypoints} numbers for key points: '{line[:60]}'"
-            raise parsing.line_error(path, number, what, f"They are as many as kpt_shape in {layout} says.")
+            what = f"not a box and {keypoints} keypoint numbers: '{line[:60]}'"
+            raise parsing.line_error(path, number, what, f"kpt_shape in {layout} sets how many there are.")
         if len(values) < 4 or (len(values) > 5 and len(values) % 2):
             what = f"not a YOLO line: {len(words)} numbers: '{line[:60]}'"
             raise parsing.line_error(
-                path, number, what, "Mend the line; if it has key points, write kpt_shape into a data.yaml."
+                path, number, what, "Fix the line; if it has keypoints, write kpt_shape into a data.yaml."
             )
         if index not in names:
             raise parsing.line_error(

@@ -104,7 +104,7 @@ def _list_stems(images: Path) -> list[str]:
     try:
         return [name.rpartition(".")[0] for name in os.listdir(images) if name.lower().endswith(EXTENSIONS)]  # noqa: PTH208 - names alone
     except OSError:
-        return []  # a list names images that are not there, which is told when they are opened
+        return []  # a list names images that are not there, which is reported when they are opened
 
 
 def _has_any(folder: Path, stems: list[str]) -> bool:

@@ -32,7 +32,7 @@ class Layout:
     base: str = ""
     """Folder that the entries are relative to, as the file spells it."""
     keypoints: int = 0
-    """Numbers that follow each box for its key points."""
+    """Numbers that follow each box for its keypoints."""
 
 
 def looks_like(path: Path) -> bool:
@@ -77,17 +77,17 @@ def parse_yaml_layout(data: bytes, file: Path) -> Layout:
     document = {key: value for key, value in document.items() if value not in _NULLS}
     base = document.get("path", "")
     if not isinstance(base, str):
-        raise DataError(f"{file}: path is not a text", "Write the data set's folder there, or leave it out.")
+        raise DataError(f"{file}: path is not text", "Write the data set's folder there, or leave it out.")
     entries: dict[str | None, tuple[str, ...]] = {}
     for key in ("train", "val", "valid", "test"):
         value = document.get(key)
         paths = value if isinstance(value, list) else [] if value is None else [value]
         if not all(isinstance(entry, str) for entry in paths):
-            raise DataError(f"{file}: {key} is neither a path nor a list of them", "Write folders or list files.")
+            raise DataError(f"{file}: {key} is neither a path nor a list of paths", "Write folders or list files.")
         if paths:
             entries[parse_split(key)] = tuple(paths)
     if not entries:
-        raise DataError(f"{file}: neither train nor val nor test", "Name the folder of the training images there.")
+        raise DataError(f"{file}: has neither train nor val nor test", "Name the folder of the training images there.")
     names = document.get("names")
     name_list = resolve_entry(names, file.parent, file.parent) if isinstance(names, str) else None
     names = parsing.read_class_names(name_list) if name_list and name_list.is_file() else _parse_yaml_names(names, file)
@@ -103,7 +103,7 @@ def _count_keypoint_numbers(shape: Any, file: Path) -> int:
         or len(shape) != 2
         or not all(isinstance(length, str) and length.isdecimal() for length in shape)
     ):
-        raise DataError(f"{file}: kpt_shape is not two numbers", "Write as [17, 3], or leave it out.")
+        raise DataError(f"{file}: kpt_shape is not two numbers", "Write it as [17, 3], or leave it out.")
     return int(shape[0][:9]) * int(shape[1][:9])
 
 

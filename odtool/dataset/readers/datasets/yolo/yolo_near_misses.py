@@ -21,8 +21,8 @@ def refuse(path: Path) -> None:
     if label := next(filter(yolo.is_label, texts[:_TEXTS]), None):
         raise DataError(
             f"{label}: looks like a YOLO label, but nothing names the classes",
-            "Put a classes.txt beside the images' folder, a name a line in the order of their numbers, or a data.yaml "
-            "with names, train and val.",
+            "Put a classes.txt beside the images' folder, one name per line in the order of the class numbers, or a "
+            "data.yaml with names, train and val.",
         )
 
 
@@ -32,6 +32,6 @@ def _refuse_nameless_yaml(path: Path) -> None:
             document = parsing.parse_yaml(parsing.read_bytes(file), file)
             if isinstance(document, dict) and {"train", "val"} & set(document) and "names" not in document:
                 raise DataError(
-                    f"{file}: has the images' folders, as YOLO has them, but no names",
+                    f"{file}: lists image folders as in YOLO, but no class names",
                     "Write the classes into it, in the order of their numbers: names: [cat, dog]",
                 )

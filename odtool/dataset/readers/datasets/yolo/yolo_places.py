@@ -93,7 +93,7 @@ def _load_layouts(document_groups: Sequence[Sequence[Path]], source: Source) -> 
         above = next((file for file in used_files if files[0].is_relative_to(file.parent)), None)
         for file in files:
             if above is not None:
-                yield Problem("layout_unused", file, f"{above} is read")
+                yield Problem("layout_unused", file, f"{above} is read instead")
                 continue
             layout = yolo_layout.load(file)
             if any(place for _, _, place in _resolve_entries(layout, source)):
@@ -121,7 +121,7 @@ def _read_document(layout: Layout, source: Source, entries: _ListedImages) -> It
         new = entries.take_new(images, is_folder=place.is_dir())
         if len(new) < len(images):
             detail = f"{split or 'images'}: '{entry}': {len(images) - len(new)} of its {len(images)} images"
-            yield Problem("split_repeated", layout.file, f"{detail} have been named before")
+            yield Problem("split_repeated", layout.file, f"{detail} were named before")
         yield Part(new, split, lambda _: layout)
 
 
@@ -148,7 +148,9 @@ def _read_lists(folders: Sequence[Folder], source: Source) -> Iterator[Part | Pr
     for file, *ignored_lists in list_groups:
         for ignored_list in ignored_lists:
             if load(ignored_list).names != load(file).names:
-                yield Problem("layout_unused", ignored_list, f"{file.name} beside it is read, which has other names")
+                yield Problem(
+                    "layout_unused", ignored_list, f"{file.name} beside it is read instead, and has other names"
+                )
 
     @cache
     def nearest(folder: Path) -> Layout:
@@ -161,7 +163,7 @@ def _read_lists(folders: Sequence[Folder], source: Source) -> Iterator[Part | Pr
 
 def _check_names(layout: Layout) -> None:
     if not layout.names:
-        raise DataError(f"{layout.file}: names no class", "Write the class names into it.")
+        raise DataError(f"{layout.file}: names no classes", "Write the class names into it.")
 
 
 def _resolve_entries(layout: Layout, source: Source) -> list[tuple[str | None, str, Path | None]]:

@@ -1,4 +1,4 @@
-"""Whether YOLO lines are boxes with key points, which read like polygons where no kpt_shape says so."""
+"""Whether YOLO lines are boxes with keypoints, which read like polygons where no kpt_shape says so."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def parse_json_row(line: bytes, path: Path, number: int) -> dict[str, Any]:
         what = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
         raise parsing.line_error(path, number, f"broken JSON: {what}") from None
     if not isinstance(row, dict):
-        raise parsing.line_error(path, number, "the line is no JSON object")
+        raise parsing.line_error(path, number, "the line is not a JSON object")
     return row
 
 
@@ -100,7 +100,7 @@ def _parse_csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]
             try:
                 content["objects"] = json.loads(objects)
             except (ValueError, RecursionError):
-                raise parsing.line_error(path, number, f"objects is no JSON: {objects[:60]}") from None
+                raise parsing.line_error(path, number, f"objects is not JSON: {objects[:60]}") from None
             yield number, content
     except csv.Error as error:
         raise parsing.line_error(path, rows.line_num or 1, f"broken CSV: {error}") from None
@@ -137,13 +137,13 @@ def _pair_boxes(row: dict[str, Any], path: Path, number: int) -> list[tuple[Any,
         return []
     if isinstance(objects, list):
         if not all(isinstance(item, dict) for item in objects):
-            raise parsing.line_error(path, number, "objects is a list of something else than objects")
+            raise parsing.line_error(path, number, "objects is a list, but not of objects")
         return [(_get_first(item, _BOX_KEYS), _get_first(item, _CLASS_KEYS)) for item in objects]
     if not isinstance(objects, dict):
-        raise parsing.line_error(path, number, "objects is neither lists nor a list")
+        raise parsing.line_error(path, number, "objects is neither a list nor an object with lists")
     boxes, categories = _get_first(objects, _BOX_KEYS) or [], _get_first(objects, _CLASS_KEYS)
     if not isinstance(boxes, list) or not isinstance(categories, list | None):
-        raise parsing.line_error(path, number, "bbox or categories is no list")
+        raise parsing.line_error(path, number, "bbox or categories is not a list")
     if categories is None:
         categories = [None] * len(boxes)
     if len(boxes) != len(categories):

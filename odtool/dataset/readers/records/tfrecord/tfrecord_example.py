@@ -12,7 +12,7 @@ from typing import TypeVar
 from odtool.dataset.images import masks
 from odtool.dataset.records import record_reader
 from odtool.dataset.records.record_reader import Features
-from odtool.dataset.types import Box, KeyPoint, ObjectAnnotation, Outline
+from odtool.dataset.types import Box, Keypoint, ObjectAnnotation, Outline
 from odtool.errors import DataError
 
 _BOX = tuple(f"image/object/bbox/{name}" for name in ("xmin", "ymin", "xmax", "ymax"))
@@ -115,7 +115,7 @@ def _read_outlines(features: Features, data: bytes, size: tuple[int, int], where
     if numbers := features.floats.get(_MASK):
         if len(numbers) != count * width * height:
             detail = f"{_MASK} has {len(numbers)} values for {count} boxes of {width}x{height} pixels"
-            raise DataError(f"{where}: {detail}", "Write the record anew.")
+            raise DataError(f"{where}: {detail}", "Write the record again.")
         for values in np.asarray(numbers, np.float32).reshape(count, height, width):
             yield masks.paste_mask(values > 0, (0, 0), size)
     for start, length in _get_list(features.texts, _MASK, count, where):
@@ -136,7 +136,9 @@ def _read_objects(
     count = len(sides[0])
     if any(len(side) != count for side in sides):
         lengths = ", ".join(f"{len(side)} {key.rsplit('/', 1)[1]}" for side, key in zip(sides, _BOX, strict=True))
-        raise DataError(f"{where}: its boxes are not whole: {lengths}", "Write the record anew, with four sides a box.")
+        raise DataError(
+            f"{where}: its boxes are incomplete: {lengths}", "Write the record again, with four sides per box."
+        )
     texts = [_decode(data, span) for span in _get_list(features.texts, _TEXT, count, where)]
     views = [_decode(data, span) for span in _get_list(features.texts, _VIEW, count, where)]
     ids = _get_list(features.ints, _LABEL, count, where)
@@ -166,22 +168,22 @@ def _read_objects(
         )
 
 
-def _read_keypoints(features: Features, data: bytes, count: int, where: str) -> Iterator[tuple[KeyPoint, ...]]:
-    """The key points of each object, as many for each; nothing at all where the record has none.
+def _read_keypoints(features: Features, data: bytes, count: int, where: str) -> Iterator[tuple[Keypoint, ...]]:
+    """The keypoints of each object, as many for each; nothing at all where the record has none.
 
     Without visibilities, those with a place are labelled, as tf_example_decoder.py has it.
     """
     xs, ys = features.floats.get(_POINT_X, []), features.floats.get(_POINT_Y, [])
     total = len(xs)
     if len(ys) != total or (total and (not count or total % count)):
-        detail = f"{total} key points across and {len(ys)} down for {count} boxes"
-        raise DataError(f"{where}: {detail}", "Write the record anew, with as many for each box.")
-    visibilities = _get_list(features.ints, _POINT_SEEN, total, where, "key points") or [
+        detail = f"{total} keypoint x values and {len(ys)} y values for {count} boxes"
+        raise DataError(f"{where}: {detail}", "Write the record again, with the same number for each box.")
+    visibilities = _get_list(features.ints, _POINT_SEEN, total, where, "keypoints") or [
         2 * (isfinite(x) and isfinite(y)) for x, y in zip(xs, ys, strict=True)
     ]
-    spans = _get_list(features.texts, _POINT_NAME, total, where, "key points")
+    spans = _get_list(features.texts, _POINT_NAME, total, where, "keypoints")
     names = [_decode(data, span) for span in spans] or [""] * total
-    points = list(starmap(KeyPoint, zip(xs, ys, [max(value, 0) for value in visibilities], names, strict=True)))
+    points = list(starmap(Keypoint, zip(xs, ys, [max(value, 0) for value in visibilities], names, strict=True)))
     keypoint_count = total // count if total else 0
     for start in range(0, total, max(keypoint_count, 1)):
         yield tuple(points[start : start + keypoint_count])
@@ -191,7 +193,7 @@ def _get_list(store: Mapping[str, list[Value]], key: str, count: int, where: str
     """One value a box, or none at all."""
     values = store.get(key, [])
     if values and len(values) != count:
-        raise DataError(f"{where}: {key} has {len(values)} values for {count} {what}", "Write the record anew.")
+        raise DataError(f"{where}: {key} has {len(values)} values for {count} {what}", "Write the record again.")
     return values
 
 

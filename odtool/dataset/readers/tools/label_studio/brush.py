@@ -26,10 +26,10 @@ def decode_stroke(packed: Any, width: int, height: int) -> Mask:
     import numpy as np
 
     if not isinstance(packed, list) or not all(type(byte) is int and 0 <= byte < 256 for byte in packed):
-        raise ValueError("rle is no list of bytes")
+        raise ValueError("rle is not a list of bytes")
     count = width * height * _CHANNELS
     if width * height > MOST_PIXELS:
-        raise ValueError(f"an image of {width}x{height}")
+        raise ValueError(f"the image is too large: {width}x{height}")
     values, lengths = [], []
     total = 0
     for value, length in _read_runs("".join(f"{byte:08b}" for byte in packed), count):
@@ -37,7 +37,7 @@ def decode_stroke(packed: Any, width: int, height: int) -> Mask:
         lengths.append(length)
         total += length
     if total != count:
-        raise ValueError(f"rle of {total} bytes, not of {width}x{height} pixels")
+        raise ValueError(f"rle has {total} bytes, not those of {width}x{height} pixels")
     alpha = np.repeat(np.array(values, np.uint8), lengths)[_ALPHA::_CHANNELS]
     mask: Mask = alpha.reshape(height, width) > 0
     return mask
@@ -51,14 +51,14 @@ def _read_runs(bits: str, count: int) -> Iterator[tuple[int, int]]:
         nonlocal place
         place += length
         if place > len(bits):
-            raise ValueError("rle that is cut short")
+            raise ValueError("rle is cut short")
         return int(bits[place - length : place], 2)
 
     if read(32) != count:
-        raise ValueError("rle for another size")
+        raise ValueError("rle is for another size")
     width = read(5) + 1
     if width != 8:
-        raise ValueError(f"rle with values of {width} bits")
+        raise ValueError(f"rle has values of {width} bits")
     sizes = [read(4) + 1 for _ in range(4)]
     while count > 0:
         is_repeated = read(1)

@@ -89,7 +89,7 @@ def parse(data: bytes, path: Path) -> Listing:
     shortened: dict[str, _StudioTask] = {}
     for number, item in enumerate(items):
         if not isinstance(item, dict):
-            raise _format_error(path, f"task {number + 1} is no object")
+            raise _format_error(path, f"task {number + 1} is not an object")
         if isinstance(item.get("task"), dict) and "result" in item:
             item = {**item["task"], "annotations": [item]}  # noqa: PLW2901 - a single annotation names its task
         if isinstance(item.get("data"), dict):
@@ -109,7 +109,7 @@ def _parse_task(item: dict[str, Any], number: int, path: Path, problems: list[tu
     name = f"task {item.get('id', number + 1)}"
     annotations = item.get("annotations", item.get("completions", []))  # the name before version 1.0
     if not isinstance(annotations, list) or not all(isinstance(annotation, dict) for annotation in annotations):
-        raise _format_error(path, f"{name}: annotations is no list of objects")
+        raise _format_error(path, f"{name}: annotations is not a list of objects")
     valid = [annotation for annotation in annotations if not annotation.get("was_cancelled")]
     if len(valid) < len(annotations):
         problems.append(("entry_ignored", f"{name}: {len(annotations) - len(valid)} cancelled annotations"))
@@ -126,13 +126,13 @@ def _parse_task(item: dict[str, Any], number: int, path: Path, problems: list[tu
         problems.append(("annotation_superseded", f"{name} has {len(valid)} annotations; {reason} is used"))
     results = valid[-1].get("result") or []
     if not isinstance(results, list):
-        raise _format_error(path, f"{name}: result is no list")
+        raise _format_error(path, f"{name}: result is not a list")
     upload = item.get("file_upload")
     return _StudioTask(name, item["data"] | ({"file_upload": upload} if isinstance(upload, str) else {}), results)
 
 
 def _parse_short_task(item: dict[str, Any], number: int) -> tuple[str, _StudioTask]:
-    """A task of JSON-MIN: regions stand under the names of their tags, without being told apart from other lists."""
+    """A task of JSON-MIN: regions stand under the names of their tags, where other lists may stand too."""
     results: list[Any] = []
     for value in item.values():
         if isinstance(value, list) and value and all(isinstance(region, dict) for region in value):
@@ -151,7 +151,7 @@ def _make_entry(task: _StudioTask, path: Path, problems: list[tuple[str, str]]) 
     size = None
     for number, result in enumerate(task.results, start=1):
         if not isinstance(result, dict):
-            raise _format_error(path, f"{task.name}: result {number} is no object")
+            raise _format_error(path, f"{task.name}: result {number} is not an object")
         annotations = _parse_objects(result, labels, f"{task.name}: result {number}", path, problems)
         objects.extend(annotations)
         size = size or values.parse_size(result.get("original_width"), result.get("original_height"))
@@ -237,7 +237,7 @@ def _parse_box(value: dict[str, Any], result: dict[str, Any], where: str, path: 
     width, height = values.parse_size(result.get("original_width"), result.get("original_height")) or (0, 0)
     if turn and not width:
         raise _format_error(
-            path, f"{where} is turned by {turn:g} degrees, but says no original_width and original_height"
+            path, f"{where} is rotated by {turn:g} degrees, but has no original_width and original_height"
         )
     across, down = (width or 1) / 100, (height or 1) / 100
     if (corners := values.parse_points(value.get("points"))) is not None:
@@ -281,4 +281,4 @@ def _list_names(reference: str, upload: Any) -> tuple[str, ...]:
 
 
 def _format_error(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as Label Studio has it. Export it as JSON or JSON-MIN.")
+    return DataError(f"{path}: {what}", "It is JSON, but not as Label Studio writes it. Export it as JSON or JSON-MIN.")

@@ -152,7 +152,7 @@ def _parse_split(tag: Any) -> str | None:
 
 def _parse_object(item: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> ObjectAnnotation | None:
     if not isinstance(item, dict):
-        raise parsing.unexpected_json(_TOOL, path, f"{where} is no object")
+        raise parsing.unexpected_json(_TOOL, path, f"{where} is not an object")
     kind = item.get("geometryType") or item.get("type")
     if kind in _WITHOUT_BOX:
         problems.append(("shape_skipped", f"{where} is a {kind}"))

@@ -112,11 +112,11 @@ def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, s
     if isinstance(regions, dict):  # version 1 numbers them
         regions = list(regions.values())
     if not isinstance(regions, list):
-        raise parsing.unexpected_json(_TOOL, path, f"{name}: regions is neither a list nor numbered")
+        raise parsing.unexpected_json(_TOOL, path, f"{name}: regions is neither a list nor an object")
     parsed_regions = []
     for position, region in enumerate(regions, start=1):
         if not isinstance(region, dict):
-            raise parsing.unexpected_json(_TOOL, path, f"{name}: region {position} is no object")
+            raise parsing.unexpected_json(_TOOL, path, f"{name}: region {position} is not an object")
         parsed_region = _parse_region(
             region.get("shape_attributes"), region.get("region_attributes"), f"{name}: region {position}", problems
         )
@@ -161,4 +161,4 @@ def _parse_cell(text: str, column: str, path: Path, line: int) -> Any:
     try:
         return parsing.parse_json(text.encode("utf-8", "surrogatepass") or b"{}", path)
     except DataError:
-        raise parsing.line_error(path, line, f"broken CSV: {column} is no JSON: {text[:60]}") from None
+        raise parsing.line_error(path, line, f"broken CSV: {column} is not JSON: {text[:60]}") from None

@@ -69,7 +69,7 @@ def parse(document: dict[str, Any], path: Path) -> Listing:
 def _get_table(document: dict[str, Any], name: str, path: Path) -> dict[str, dict[str, Any]]:
     table = document.get(name)
     if not isinstance(table, dict) or not all(isinstance(item, dict) for item in table.values()):
-        raise DataError(f"{path}: '{name}' is no table of objects", "Save the project of VIA 3 anew.")
+        raise DataError(f"{path}: '{name}' is not a table of objects", "Save the project in VIA 3 again.")
     return table
 
 

@@ -207,7 +207,7 @@ def test_key_points_are_no_polygon(points: str) -> None:
 
 
 def test_key_points_other_than_said_are_refused() -> None:
-    with pytest.raises(DataError, match="6 numbers for key points"):
+    with pytest.raises(DataError, match="6 numbers for keypoints"):
         yolo.parse(b"0 0.5 0.5 0.5 0.25 0.9 0.9 0.1 0.1", LABEL, {0: "cat"}, YAML, 6)
 
 

@@ -1,4 +1,4 @@
-"""Key points that no kpt_shape announces."""
+"""Keypoints that no kpt_shape announces."""
 
 from __future__ import annotations
 

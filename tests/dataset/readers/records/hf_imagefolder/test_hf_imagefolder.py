@@ -77,10 +77,10 @@ def test_unusable_objects_are_counted() -> None:
     [
         ({"objects": {}}, "metadata.jsonl:3: no file_name"),
         ({"file_name": "a", "objects": {"bbox": [[1, 2, 3, 4]], "categories": []}}, "3: 1 boxes, but 0 categories"),
-        ({"file_name": "a", "objects": {"bbox": 3}}, "3: bbox or categories is no list"),
+        ({"file_name": "a", "objects": {"bbox": 3}}, "3: bbox or categories is not a list"),
         ({"file_name": "a", "objects": [3]}, "3: objects is a list of something else"),
         ({"file_name": "a", "objects": 3}, "3: objects is neither"),
-        ([], "3: the line is no JSON object"),
+        ([], "3: the line is not a JSON object"),
     ],
 )
 def test_broken_rows_name_the_line(row: Any, says: str) -> None:

@@ -110,7 +110,7 @@ def test_classes_come_as_text_or_id_or_both(
     [
         (
             {**BOX, "image/object/bbox/xmax": [0.5, 0.5]},
-            "a.record: record 7: its boxes are not whole: 1 xmin, 1 ymin, 2 xmax",
+            "a.record: record 7: its boxes are incomplete: 1 xmin, 1 ymin, 2 xmax",
         ),
         (
             {**BOX, "image/object/class/text": [b"a", b"b"]},

@@ -182,7 +182,7 @@ def test_an_upload_that_kept_its_prefix_is_found_too(tmp_path: Path, write_image
 @pytest.mark.parametrize(
     ("document", "says"),
     [
-        ([1], "task 1 is no object"),
+        ([1], "task 1 is not an object"),
         ([{"id": 7, "data": {"image": "a.jpg"}, "annotations": [1]}], "task 7: annotations is no list"),
         ([task(annotation({**result({**CAT, "rotation": 5}), "original_width": None}))], "says no original_width"),
     ],

@@ -156,7 +156,7 @@ def test_data_sets_are_splits_and_images_are_found_in_both_layouts(tmp_path: Pat
     [
         ("{", "a.jpg.json:1: broken JSON"),
         ("[]", "has no list 'objects'"),
-        ('{"objects": [1]}', "object 1 is no object"),
+        ('{"objects": [1]}', "object 1 is not an object"),
     ],
 )
 def test_what_is_not_superviselys_is_refused(text: str, says: str) -> None:

@@ -168,7 +168,7 @@ def test_broken_csv_names_the_line(text: str, says: str) -> None:
         ("3", "has no images"),
         ('{"a": {"regions": []}}', "image 1 has no filename"),
         ('{"a": {"filename": "a", "regions": 3}}', "a: regions is neither"),
-        ('{"a": {"filename": "a", "regions": [3]}}', "a: region 1 is no object"),
+        ('{"a": {"filename": "a", "regions": [3]}}', "a: region 1 is not an object"),
         ('{"file": {}, "metadata": []}', "'view' is no table|'metadata' is no table"),
     ],
 )
