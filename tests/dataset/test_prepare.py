@@ -303,7 +303,7 @@ def test_half_a_character_in_a_class_is_named_with_its_file(tmp_path: Path, writ
         "categories": [{"id": 1, "name": "a\ud800b"}],
     }
     (tmp_path / "set" / "a.json").write_text(json.dumps(document))
-    with pytest.raises(DataError, match=r"a\.json: class 'a\\ud800b' has half of a character"):
+    with pytest.raises(DataError, match=r"a\.json: class 'a\\ud800b' has an incomplete character"):
         run(tmp_path / "set", tmp_path / "data", val=0)
     assert names(tmp_path) == ["set"]
 
@@ -413,7 +413,7 @@ def test_an_image_is_of_the_annotation_that_names_it(
     lines = [f"{name},{name[0]},1,2,{20 + len(name)},30" for name in names]
     (tmp_path / "set" / "labels.csv").write_text("\n".join(["filename,class,xmin,ymin,xmax,ymax", *lines]))
     settings = PrepareSettings((Source(tmp_path / "set"),), tmp_path / "out", val=0)
-    with pytest.raises(DataError, match="another annotation's"):
+    with pytest.raises(DataError, match="belongs to another annotation"):
         prepare(settings)
     prepared = prepare(replace(settings, skip_missing=True))
     assert prepared.summary.problems["image_missing"].count == 2

@@ -104,13 +104,13 @@ PARENT = """
 import os, sys, threading, time
 from pathlib import Path
 from odtool import locks
-from odtool.dataset.workers import crew
+from odtool.dataset.workers import open_crew
 if __name__ == "__main__":
     if sys.argv[1] == "served":
         threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
     held = locks.acquire(Path(sys.argv[2]))
-    with crew(2) as workers:
-        list(workers.map(abs, range(10), alone=0))
+    with open_crew(2) as workers:
+        list(workers.map(abs, range(10), tasks_here=0))
         print("ready", flush=True)
         time.sleep(60)
 """

@@ -89,7 +89,7 @@ def draft_record(checked: CheckedImage, mask_pngs: Sequence[bytes] | None = None
         weights = [1.0 if item.weight is None else item.weight for item in objects]
         pieces.append(encode_floats((b"image/object/weight",), (weights,)))
     if any(item.keypoints for item in objects):
-        pieces.append(_encode_keypoints(objects, width, height))
+        pieces.append(encode_keypoints(objects, width, height))
     if mask_pngs is not None:
         pieces.append(encode_byte_strings(b"image/object/mask", mask_pngs))
     size = header.width, header.height
@@ -121,7 +121,7 @@ def _encode_object_features(columns: tuple[tuple[Any, ...], ...]) -> bytes:
     )
 
 
-def _encode_keypoints(objects: Sequence[ObjectAnnotation], width: float, height: float) -> bytes:
+def encode_keypoints(objects: Sequence[ObjectAnnotation], width: float, height: float) -> bytes:
     """The features of the objects' keypoints, in the order of the objects and as many for each.
 
     The keys are those of data_decoders/tf_example_decoder.py and dataset_tools/create_coco_tf_record.py.

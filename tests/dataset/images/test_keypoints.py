@@ -18,6 +18,7 @@ from odtool.dataset.images.image_file import read_header
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.records.framing import frame
+from odtool.dataset.records.record_drafts import encode_keypoints
 from odtool.dataset.survey import image_checks
 from odtool.dataset.types import AnnotatedImage, Box, Keypoint, ObjectAnnotation, Source
 from odtool.errors import DataError
@@ -93,8 +94,8 @@ def test_without_visibilities_the_points_with_a_place_are_labelled(
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"x": [0.1, 0.2, 0.3], "y": [0.1, 0.2, 0.3]}, "3 keypoints across and 3 down for 2 boxes"),
-        ({"x": [0.1, 0.2], "y": [0.1]}, "2 keypoints across and 1 down"),
+        ({"x": [0.1, 0.2, 0.3], "y": [0.1, 0.2, 0.3]}, "3 keypoint x values and 3 y values for 2 boxes"),
+        ({"x": [0.1, 0.2], "y": [0.1]}, "2 keypoint x values and 1 y values"),
         ({"x": [0.1, 0.2], "y": [0.1, 0.2], "visibility": [2]}, "visibility has 1 values for 2 keypoints"),
     ],
 )
@@ -217,7 +218,7 @@ def test_objects_without_points_are_filled_up() -> None:
         ObjectAnnotation("cat", Box(0, 0, 1, 1), keypoints=(Keypoint(1, 1, 2, "nose"),)),
     ]
     assert keypoints.fill_missing(objects[0].keypoints, ["nose"]) == (Keypoint(0.0, 0.0, 0, "nose"),)
-    assert b"nose" in keypoints.serialized(objects, 2, 2)
+    assert b"nose" in encode_keypoints(objects, 2, 2)
 
 
 DECODE = """

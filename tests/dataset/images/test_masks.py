@@ -121,7 +121,7 @@ def test_what_is_no_mask_is_none(value: Any) -> None:
 @pytest.mark.parametrize("counts", ["~~", "P", "oooooooooooooooooo1", "4", (1, 2), ()])
 def test_broken_run_lengths_are_told(counts: Any) -> None:
     assert masks.find_fault(Outline(counts=counts, width=3, height=3), 3, 3)
-    assert "run lengths for 3x3" in masks.find_fault(Outline(counts=(9,), width=3, height=3), 4, 3)
+    assert "run lengths are for 3x3" in masks.find_fault(Outline(counts=(9,), width=3, height=3), 4, 3)
 
 
 @pytest.fixture

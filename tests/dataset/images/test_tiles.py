@@ -106,8 +106,8 @@ def test_empty_tiles_are_kept_at_the_rate_by_the_seed() -> None:
     ("arguments", "says"),
     [
         ((100, 100, 0.3, 0.1, 0), "does not fit --tile"),
-        ((100, 10, 0.0, 0.1, 0), "no share of a box"),
-        ((100, 10, 0.3, 1.5, 0), "no share of the tiles"),
+        ((100, 10, 0.0, 0.1, 0), "not a share of a box"),
+        ((100, 10, 0.3, 1.5, 0), "not a share of the tiles"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(arguments: Any, says: str) -> None:

@@ -196,4 +196,4 @@ def test_very_many_classes_are_cut_and_the_rest_counted(tmp_path: Path, voc_xml:
 
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
     (tmp_path / "a.xml").write_text(voc_xml("a.png", [(f"class {number}", 1, 2, 30, 40) for number in range(1003)]))
-    assert "and 3 classes more" in inspect_page.render(found_in(tmp_path))
+    assert "and 3 more classes" in inspect_page.render(found_in(tmp_path))

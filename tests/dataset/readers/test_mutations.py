@@ -55,7 +55,7 @@ def test_categories_that_are_a_number_are_refused(tmp_path: Path) -> None:
     (tmp_path / "metadata.jsonl").write_text(
         '{"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 3, 4]], "categories": 0}}'
     )
-    with pytest.raises(DataError, match="no list"):
+    with pytest.raises(DataError, match="not a list"):
         list(hf_imagefolder.read(Source(tmp_path)))
 
 

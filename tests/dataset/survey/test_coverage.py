@@ -20,7 +20,7 @@ def image(position: int) -> AnnotatedImage:
 def test_identical_images_are_named_inside_a_split_and_across_splits() -> None:
     found = list(coverage.report_duplicates([[0, 2, 3]], ["train", "train", "train", "val"], image))
     assert [(problem.kind, problem.image) for problem in found] == [("image_duplicate", "2"), ("image_straddles", "3")]
-    assert found[1].detail == "3.jpg has the bytes of set/0.jpg (val; that one is in train)"
+    assert found[1].detail == "3.jpg is identical to set/0.jpg (val; that one is in train)"
 
 
 @pytest.mark.parametrize(

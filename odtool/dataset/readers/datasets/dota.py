@@ -58,7 +58,7 @@ def read(source: Source) -> Iterator[Finding]:
     pairs = pair_files(sorted(file for files in folders.values() for file in files), source, ["images", "image"])
     repeated_files = _find_repeated(folders, pairs, source)
     for place, files in repeated_files.items():
-        yield Problem("file_skipped", place, f"{len(files)} files whose images another file annotates")
+        yield Problem("file_skipped", place, f"another file annotates the images of {len(files)} of these")
     for place, labels in pairs.files.items():
         split = find_split(place, source.root)
         for file in labels:

@@ -70,7 +70,7 @@ def parse(data: bytes, path: Path) -> Listing:
     """
     document = parsing.parse_json(data, path)
     if not isinstance(document, dict):
-        raise parsing.unexpected_json(_TOOL, path, "is no object")
+        raise parsing.unexpected_json(_TOOL, path, "is not an object")
     if "asset" in document:
         assets = [document]
     elif isinstance(document.get("assets"), dict):

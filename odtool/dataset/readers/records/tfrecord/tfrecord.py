@@ -111,7 +111,7 @@ def _report_missing_shards(files: Iterable[Path]) -> Iterator[Problem]:
         # A number beyond the count is a renamed file's; the set says what is missing, in bounded words.
         if (missing := count - len(numbers)) > 0:
             first = next(number for number in range(count) if number not in numbers)
-            detail = f"{before}-{first:05d}-of-{count:05d}{after} is missing, with {missing} of {count} shards"
+            detail = f"{before}-{first:05d}-of-{count:05d}{after} is missing ({missing} of {count} shards are missing)"
             yield Problem("shard_missing", folder, detail)
 
 

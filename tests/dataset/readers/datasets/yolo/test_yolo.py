@@ -57,7 +57,7 @@ def test_an_empty_file_is_background() -> None:
     [
         ("0 0.5 0.5 0.5 0.5\n0 0.5 0.5", "a.txt:2: not a YOLO line: 3 numbers"),
         ("cat 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line"),
-        ("1.7 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class is not a whole number from 0"),
+        ("1.7 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class is not a whole number of 0 or more"),
         ("-1 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
         ("-0.5 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
         ("inf 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
@@ -207,7 +207,7 @@ def test_key_points_are_no_polygon(points: str) -> None:
 
 
 def test_key_points_other_than_said_are_refused() -> None:
-    with pytest.raises(DataError, match="6 numbers for keypoints"):
+    with pytest.raises(DataError, match="6 keypoint numbers"):
         yolo.parse(b"0 0.5 0.5 0.5 0.25 0.9 0.9 0.1 0.1", LABEL, {0: "cat"}, YAML, 6)
 
 

@@ -78,7 +78,7 @@ def test_unusable_objects_are_counted() -> None:
         ({"objects": {}}, "metadata.jsonl:3: no file_name"),
         ({"file_name": "a", "objects": {"bbox": [[1, 2, 3, 4]], "categories": []}}, "3: 1 boxes, but 0 categories"),
         ({"file_name": "a", "objects": {"bbox": 3}}, "3: bbox or categories is not a list"),
-        ({"file_name": "a", "objects": [3]}, "3: objects is a list of something else"),
+        ({"file_name": "a", "objects": [3]}, "3: objects is a list, but not of objects"),
         ({"file_name": "a", "objects": 3}, "3: objects is neither"),
         ([], "3: the line is not a JSON object"),
     ],

@@ -144,7 +144,7 @@ def test_shards_splits_label_map_and_missing_shards(tmp_path: Path, make_example
     assert {item.label for image in images for item in image.objects} == {"cat"}
     assert len({image.source_id for image in images}) == 3
     assert [problem.kind for problem in problems] == ["shard_missing", "key_dropped"]
-    assert "train.record-00001-of-00003 is not there (1 of 3" in problems[0].detail
+    assert "train.record-00001-of-00003 is missing (1 of 3" in problems[0].detail
     assert (tfrecord.detect(tmp_path) or "").startswith("3 TFRecord files")
 
 

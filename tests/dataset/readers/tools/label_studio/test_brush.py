@@ -60,11 +60,11 @@ def test_a_stroke_is_an_object_with_box_and_mask() -> None:
 @pytest.mark.parametrize(
     ("rle", "size", "says"),
     [
-        ("abc", (2, 2), "no list of bytes"),
+        ("abc", (2, 2), "not a list of bytes"),
         ([0, 1], (2, 2), "cut short"),
         (packed(np.ones((2, 2), bool)), (3, 2), "another size"),
         (packed(np.ones((2, 2), bool))[:-2], (2, 2), "cut short"),
-        ([0] * 99, (10**9, 10**9), "an image of"),
+        ([0] * 99, (10**9, 10**9), "the image is too large"),
     ],
 )
 def test_what_is_no_stroke_of_the_image_is_refused(rle: Any, size: tuple[int, int], says: str) -> None:
