@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from odtool.dataset.images.masks import as_png
+from odtool.dataset.images.masks import encode_png
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.records import spool
 from odtool.dataset.records.framing import frame
@@ -230,7 +230,7 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             "image/object/bbox/ymax": [0.5],
             "image/object/class/text": [b"cat"],
             "image/object/class/label": [1],
-            "image/object/mask": [as_png(np.ones((48, 64), bool))],
+            "image/object/mask": [encode_png(np.ones((48, 64), bool))],
         }
     )
     kitti = "Car 0.00 0 -1.58 1.0 2.0 30.0 40.0 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59\n"
@@ -394,7 +394,7 @@ def outcome(root: Path, name: str, scratch: Path) -> str:
     """What reading gives: 'images', 'problems' or 'error'; anything else is raised."""
     for reader in READERS.values():
         reader.detect(root)
-    with spool.created(scratch) as writer:
+    with spool.create_spool(scratch) as writer:
         try:
             source = Source(root, masks=READERS[name].masks)
             found = survey([(source, READERS[name].read(source))], writer, Crew(1))

@@ -248,7 +248,7 @@ def _draw(found: Path, picture: Path) -> Path:
         with Image.open(found.parent / entry["file"]) as image:
             cells.append(box_drawing.draw_boxes(image, list(_boxes(entry)), side=300))
     caption = f"White: true boxes. Coloured: detections with a score of at least {_SHOWN_SCORE:.0%}."
-    box_drawing.grid(cells, columns=4, caption=caption).save(picture)
+    box_drawing.make_grid(cells, columns=4, caption=caption).save(picture)
     return picture
 
 

@@ -67,9 +67,9 @@ def rules(verify: Verify, *, fix_images: bool, min_box: float) -> Rules:
 
 def classes(rename: list[str] | None, only: list[str] | None, drop: list[str] | None) -> ClassChoice:
     """What --rename, --only and --drop ask for; each may be given several times."""
-    from odtool.dataset.classes import choice
+    from odtool.dataset.classes import parse_class_options
 
-    return choice(rename or (), only or (), drop or ())
+    return parse_class_options(rename or (), only or (), drop or ())
 
 
 def number(text: str, option: str) -> int | None:

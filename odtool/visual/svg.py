@@ -28,40 +28,40 @@ class Axis:
         return self.start + (self.end - self.start) * (value - low) / (high - low)
 
 
-def plot(title: str, parts: Sequence[str], *, height: int, style: str = "plot") -> str:
+def draw_plot(title: str, parts: Sequence[str], *, height: int, style: str = "plot") -> str:
     """The whole plot; `style` are its CSS classes."""
     label = f'role="img" aria-label="{escape(title)}"'
     return f'<svg class="{style}" viewBox="0 0 {WIDTH} {height}" {label}>{"".join(parts)}</svg>'
 
 
-def tick(x: float, y: float, text: str, *, style: str = "tick") -> str:
+def draw_tick(x: float, y: float, text: str, *, style: str = "tick") -> str:
     """A word or number at an axis, centred on x where its style does not say otherwise."""
-    return f'<text class="{style}" x="{_short(x)}" y="{_short(y)}">{escape(text)}</text>'
+    return f'<text class="{style}" x="{_round(x)}" y="{_round(y)}">{escape(text)}</text>'
 
 
-def end_tick(x: float, y: float, text: str) -> str:
+def draw_end_tick(x: float, y: float, text: str) -> str:
     """The same, to the left of x."""
-    return tick(x, y, text, style="tick end")
+    return draw_tick(x, y, text, style="tick end")
 
 
-def upright_name(x: float, y: float, text: str) -> str:
+def draw_upright_name(x: float, y: float, text: str) -> str:
     """The name of the axis that goes up, read from below."""
-    return f'<text class="tick" transform="translate({_short(x)} {_short(y)}) rotate(-90)">{escape(text)}</text>'
+    return f'<text class="tick" transform="translate({_round(x)} {_round(y)}) rotate(-90)">{escape(text)}</text>'
 
 
-def level_line(left: float, right: float, y: float) -> str:
+def draw_level_line(left: float, right: float, y: float) -> str:
     """A line of the plot's grid."""
-    return f'<line class="axis" x1="{_short(left)}" x2="{_short(right)}" y1="{_short(y)}" y2="{_short(y)}"/>'
+    return f'<line class="axis" x1="{_round(left)}" x2="{_round(right)}" y1="{_round(y)}" y2="{_round(y)}"/>'
 
 
-def field(left: float, top: float, width: float, height: float) -> str:
+def draw_field(left: float, top: float, width: float, height: float) -> str:
     """The ground of a map."""
-    return f'<rect class="field" x="{_short(left)}" y="{_short(top)}" width="{width}" height="{height}"/>'
+    return f'<rect class="field" x="{_round(left)}" y="{_round(top)}" width="{width}" height="{height}"/>'
 
 
-def bubble(x: float, y: float, radius: float, title: str) -> str:
+def draw_bubble(x: float, y: float, radius: float, title: str) -> str:
     """A circle whose area stands for a count; the title shows under the pointer."""
-    place = f'cx="{_short(x)}" cy="{_short(y)}" r="{_short(radius)}"'
+    place = f'cx="{_round(x)}" cy="{_round(y)}" r="{_round(radius)}"'
     return f'<circle class="bubble" {place}><title>{escape(title)}</title></circle>'
 
 
@@ -74,6 +74,6 @@ def abbreviate(value: float, digits: int) -> str:
     return f"{value:.3g}"
 
 
-def _short(length: float) -> str:
+def _round(length: float) -> str:
     """To a tenth of a pixel."""
     return f"{length:.1f}".removesuffix(".0")

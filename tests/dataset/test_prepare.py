@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from odtool.dataset import label_map, statistics
-from odtool.dataset.classes import choice
+from odtool.dataset.classes import parse_class_options
 from odtool.dataset.prepare import Prepared, PrepareSettings, prepare
 from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.types import Source
@@ -166,7 +166,7 @@ def test_sets_as_a_whole_are_checked_once_they_are_split(
         "image_straddles": 1,
     }
     listed = (tmp_path / "data" / "problems.csv").read_text()
-    assert "'dog' is in no image to train on" in listed
+    assert "'dog' is in no training image" in listed
     assert "that one is in train" in listed
     with pytest.raises(DataError, match="refused by --strict: 1 image_straddles, 1 class_untrained"):
         run(root, tmp_path / "other", strict=True)
@@ -262,7 +262,7 @@ def test_annotations_may_have_a_label_maps_names_or_display_names(
 ) -> None:
     path = tmp_path / "map.pbtxt"
     path.write_text("item { name: '/m/01yrx' id: 1 display_name: 'cat' } item { name: 'dog' id: 2 }")
-    renamed = choice([f"cat={given}"] if given != "cat" else [], [], [])
+    renamed = parse_class_options([f"cat={given}"] if given != "cat" else [], [], [])
     made = run(voc_set(4), tmp_path / "data", val=0, label_map=path, chosen=renamed)
     assert made.summary.splits["train"].classes == {"/m/01yrx": 2, "dog": 2}
     assert [(change.old, change.new) for change in made.summary.class_changes] == [("cat", "/m/01yrx")]
@@ -285,13 +285,13 @@ def test_an_image_annotated_twice_is_kept_once(voc_set: VocSet, tmp_path: Path, 
 def test_a_set_without_objects_is_refused(voc_set: VocSet, tmp_path: Path, voc_xml: Callable[..., str]) -> None:
     root = voc_set(1)
     (root / "annotations" / "00000.xml").write_text(voc_xml("00000.jpg", []))
-    with pytest.raises(DataError, match="no annotated object in 1 images"):
+    with pytest.raises(DataError, match="no annotated objects in 1 images"):
         run(root, tmp_path / "data")
 
 
 def test_where_all_classes_are_left_out_the_options_are_named(voc_set: VocSet, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"in 3 images: --only or --drop left out 2 cat, 1 dog") as error:
-        run(voc_set(3), tmp_path / "data", chosen=choice([], [], ["cat,dog"]))
+        run(voc_set(3), tmp_path / "data", chosen=parse_class_options([], [], ["cat,dog"]))
     assert "--rename" in (error.value.hint or "")
 
 
@@ -303,7 +303,7 @@ def test_half_a_character_in_a_class_is_named_with_its_file(tmp_path: Path, writ
         "categories": [{"id": 1, "name": "a\ud800b"}],
     }
     (tmp_path / "set" / "a.json").write_text(json.dumps(document))
-    with pytest.raises(DataError, match=r"a\.json: class 'a\\ud800b' has half of a character"):
+    with pytest.raises(DataError, match=r"a\.json: class 'a\\ud800b' has an incomplete character"):
         run(tmp_path / "set", tmp_path / "data", val=0)
     assert names(tmp_path) == ["set"]
 
@@ -413,7 +413,7 @@ def test_an_image_is_of_the_annotation_that_names_it(
     lines = [f"{name},{name[0]},1,2,{20 + len(name)},30" for name in names]
     (tmp_path / "set" / "labels.csv").write_text("\n".join(["filename,class,xmin,ymin,xmax,ymax", *lines]))
     settings = PrepareSettings((Source(tmp_path / "set"),), tmp_path / "out", val=0)
-    with pytest.raises(DataError, match="another annotation's"):
+    with pytest.raises(DataError, match="belongs to another annotation"):
         prepare(settings)
     prepared = prepare(replace(settings, skip_missing=True))
     assert prepared.summary.problems["image_missing"].count == 2

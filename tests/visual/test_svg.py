@@ -31,6 +31,10 @@ def test_a_logarithmic_axis_gives_equal_ratios_equal_lengths() -> None:
 
 
 def test_whatever_a_class_is_called_stays_text() -> None:
-    plot = svg.plot("<a>", [svg.tick(1, 2, "<b>"), svg.bubble(1, 2, 3, "<c>"), svg.upright_name(1, 2, "<d>")], height=9)
+    plot = svg.draw_plot(
+        "<a>",
+        [svg.draw_tick(1, 2, "<b>"), svg.draw_bubble(1, 2, 3, "<c>"), svg.draw_upright_name(1, 2, "<d>")],
+        height=9,
+    )
     assert [name for name in "abcd" if f"&lt;{name}&gt;" in plot] == ["a", "b", "c", "d"]
     assert not any(f"<{name}>" in plot for name in "abcd")

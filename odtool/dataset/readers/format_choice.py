@@ -39,12 +39,12 @@ def choose(source: Source, name: str = "auto") -> FormatChoice:
             raise DataError(f"'{name}' is not a format", f"Formats: auto, {', '.join(READERS)}.")
         _refuse_other_format(source.path, name)
         return FormatChoice(name, "named with --format")
-    with source_folders.remembered():
+    with source_folders.remember_listings():
         matches = _detect_all(source.path)
         if not matches:
             unsupported.refuse(source.path)
-    (chosen, evidence), *others = matches.items()
-    return FormatChoice(chosen, evidence, tuple(name for name, _ in others))
+    (first_name, evidence), *other_matches = matches.items()
+    return FormatChoice(first_name, evidence, tuple(name for name, _ in other_matches))
 
 
 def _detect_all(path: Path) -> dict[str, str]:
@@ -54,7 +54,7 @@ def _detect_all(path: Path) -> dict[str, str]:
 
 def _refuse_other_format(path: Path, name: str) -> None:
     """Raises DataError where a folder has nothing of the named format, and says what it has instead."""
-    with source_folders.remembered():
+    with source_folders.remember_listings():
         if not path.is_dir() or READERS[name].detect(path):
             return
         for reader in READERS.values():

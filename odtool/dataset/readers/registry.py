@@ -77,7 +77,7 @@ READERS: dict[str, Reader] = {
         tfrecord.read,
         masks=True,
         keypoints=True,
-        display_names=tfrecord.display_names,
+        display_names=tfrecord.read_display_names,
     ),
 }
 """Formats by name. Where a folder looks like several, the first here is chosen: those that say most of themselves

@@ -44,41 +44,41 @@ class Index:
     def extent(self, position: int) -> tuple[int, int]:
         return self.offsets[position], self.lengths[position]
 
-    def offsets_of(self, positions: Iterable[int]) -> array[int]:
+    def select_offsets(self, positions: Iterable[int]) -> array[int]:
         return array("Q", map(self.offsets.__getitem__, positions))
 
-    def lengths_of(self, positions: Iterable[int]) -> array[int]:
+    def select_lengths(self, positions: Iterable[int]) -> array[int]:
         return array("L", map(self.lengths.__getitem__, positions))
 
-    def declared(self) -> list[str | None]:
+    def list_declared_splits(self) -> list[str | None]:
         """The data set's own split of each image."""
         return [SPLITS[number] if number >= 0 else None for number in self.splits]
 
-    def class_numbers(self) -> Callable[[int], list[int]]:
+    def make_class_lookup(self) -> Callable[[int], list[int]]:
         """A function from an image to the numbers of its classes, numbered by name and not by the order of reading."""
         order = sorted(self.names)
         by_name = {self.names[name]: number for number, name in enumerate(order)}
         labels, ends = self.labels, self.ends
         return lambda position: [by_name[number] for number in labels[ends[position] : ends[position + 1]]]
 
-    def extend(self, other: Index, start: int, positions: Sequence[int]) -> None:
+    def extend(self, piece: Index, start: int, positions: Sequence[int]) -> None:
         """The images at these positions of another index, of a piece that begins at `start`."""
-        self.offsets.extend([start + other.offsets[position] for position in positions])
-        for column, others in zip(self._copied(), other._copied(), strict=True):
-            column.extend(map(others.__getitem__, positions))
-        numbers = [self.names.setdefault(name, len(self.names)) for name in other.names]
-        labels, ends = other.labels, other.ends
+        self.offsets.extend([start + piece.offsets[position] for position in positions])
+        for column, values in zip(self._list_columns(), piece._list_columns(), strict=True):
+            column.extend(map(values.__getitem__, positions))
+        numbers = [self.names.setdefault(name, len(self.names)) for name in piece.names]
+        labels, ends = piece.labels, piece.ends
         for position in positions:
             self.labels.extend([numbers[number] for number in labels[ends[position] : ends[position + 1]]])
             self.ends.append(len(self.labels))
 
-    def without(self, gone: Collection[int]) -> Index:
+    def without(self, removed: Collection[int]) -> Index:
         """The images but for those at some positions."""
-        kept = Index()
-        kept.extend(self, 0, [position for position in range(len(self)) if position not in gone])
-        return kept
+        index = Index()
+        index.extend(self, 0, [position for position in range(len(self)) if position not in removed])
+        return index
 
-    def _copied(self) -> tuple[array[int], ...]:
+    def _list_columns(self) -> tuple[array[int], ...]:
         return self.lengths, self.keys, self.splits, self.bytes, self.groups, self.fingerprints
 
 
@@ -92,7 +92,7 @@ class Piece:
 
     def add(
         self,
-        kept: object,
+        content: object,
         *,
         key: int,
         split: str | None,
@@ -102,7 +102,7 @@ class Piece:
         labels: Iterable[str] = (),
     ) -> None:
         """One more image, described as in the index; `labels` are the names of its classes, each once."""
-        pickled = pickle.dumps(kept, pickle.HIGHEST_PROTOCOL)
+        pickled = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
         index, names = self.index, self.index.names
         index.offsets.append(len(self.pickles))
         index.lengths.append(len(pickled))
@@ -148,12 +148,12 @@ def hash_id(text: str) -> int:
 
 
 @contextmanager
-def created(path: Path) -> Iterator[SpoolWriter]:
+def create_spool(path: Path) -> Iterator[SpoolWriter]:
     with open(path, "wb") as stream:
         yield SpoolWriter(stream)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[SpoolReader]:
+def open_spool(path: Path) -> Iterator[SpoolReader]:
     with open(path, "rb", buffering=0) as stream:
         yield SpoolReader(stream.fileno())

@@ -1,4 +1,4 @@
-"""Key points go the way of their boxes: from COCO and records into records that the API decodes."""
+"""Keypoints go the way of their boxes: from COCO and records into records that the API decodes."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from odtool.dataset.images.image_file import read_header
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.records.framing import frame
+from odtool.dataset.records.record_drafts import encode_keypoints
 from odtool.dataset.survey import image_checks
-from odtool.dataset.types import AnnotatedImage, Box, KeyPoint, ObjectAnnotation, Source
+from odtool.dataset.types import AnnotatedImage, Box, Keypoint, ObjectAnnotation, Source
 from odtool.errors import DataError
 from odtool.workspace import Dataset
 
@@ -93,9 +94,9 @@ def test_without_visibilities_the_points_with_a_place_are_labelled(
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"x": [0.1, 0.2, 0.3], "y": [0.1, 0.2, 0.3]}, "3 key points across and 3 down for 2 boxes"),
-        ({"x": [0.1, 0.2], "y": [0.1]}, "2 key points across and 1 down"),
-        ({"x": [0.1, 0.2], "y": [0.1, 0.2], "visibility": [2]}, "visibility has 1 values for 2 key points"),
+        ({"x": [0.1, 0.2, 0.3], "y": [0.1, 0.2, 0.3]}, "3 keypoint x values and 3 y values for 2 boxes"),
+        ({"x": [0.1, 0.2], "y": [0.1]}, "2 keypoint x values and 1 y values"),
+        ({"x": [0.1, 0.2], "y": [0.1, 0.2], "visibility": [2]}, "visibility has 1 values for 2 keypoints"),
     ],
 )
 def test_lists_that_do_not_fit_are_refused(
@@ -114,13 +115,13 @@ def test_points_turn_with_the_pixels(tmp_path: Path, orientation: int) -> None:
     exif[0x0112] = orientation
     picture.save(tmp_path / "a.png", exif=exif)
     header = read_header(tmp_path / "a.png")
-    points = (KeyPoint(6.5, 2.5, 2, "nose"), KeyPoint(0, 0, 0, "tail"))
+    points = (Keypoint(6.5, 2.5, 2, "nose"), Keypoint(0, 0, 0, "tail"))
     item = ObjectAnnotation("cat", Box(6, 2, 7, 3), keypoints=points)
     image = AnnotatedImage(tmp_path / "a.png", tmp_path / "a.xml", (item,), declared_size=(40, 24))
     checked, _ = image_checks.check_image(image, header, image_checks.Rules(fix_images=True))
     nose, tail = checked.image.objects[0].keypoints
     assert tail == points[1]
-    upright = repair.pixels((tmp_path / "a.png").read_bytes(), header, fixed=True)
+    upright = repair.decode_pixels((tmp_path / "a.png").read_bytes(), header, fixed=True)
     assert upright.getpixel((int(nose.x), int(nose.y))) == (255, 255, 255)
 
 
@@ -136,7 +137,7 @@ def test_tiles_keep_the_points_that_they_show_and_the_others_are_counted(
     assert left[KEY + "visibility"] == [2, 1, 0, 2, 0, 1]
     assert left[KEY + "num"] == [2, 2]
     assert left[KEY + "x"] == pytest.approx([0.15 * 64 / 48, 0.45 * 64 / 48, 0, 0.35 * 64 / 48, 0, 0.6 * 64 / 48])
-    assert prepared.first["tile_keypoints_cut"].detail.endswith("key points of objects in tiles of a.jpg")
+    assert prepared.first["tile_keypoints_cut"].detail.endswith("keypoints of objects in tiles of a.jpg")
 
 
 def coco_set(folder: Path, write_image: Callable[..., Path], points: Any) -> Path:
@@ -203,7 +204,7 @@ def test_points_without_names_are_written_and_differing_numbers_told(
     assert "keypoints_differ" not in prepared.first
     other = Source(coco_set(tmp_path / "set", write_image, [16, 12, 2, 0, 0, 0]), prefix="other/")
     prepared = prepare(PrepareSettings((nameless, other), tmp_path / "both", workers=1, keypoints=True))
-    assert prepared.first["keypoints_differ"].detail == "objects with 2 and 3 key points"
+    assert prepared.first["keypoints_differ"].detail == "objects with 2 and 3 keypoints"
 
 
 def test_a_format_without_key_points_is_refused(tmp_path: Path, voc_set: Callable[..., Path]) -> None:
@@ -214,10 +215,10 @@ def test_a_format_without_key_points_is_refused(tmp_path: Path, voc_set: Callabl
 def test_objects_without_points_are_filled_up() -> None:
     objects = [
         ObjectAnnotation("cat", Box(0, 0, 1, 1)),
-        ObjectAnnotation("cat", Box(0, 0, 1, 1), keypoints=(KeyPoint(1, 1, 2, "nose"),)),
+        ObjectAnnotation("cat", Box(0, 0, 1, 1), keypoints=(Keypoint(1, 1, 2, "nose"),)),
     ]
-    assert keypoints.filled(objects[0].keypoints, ["nose"]) == (KeyPoint(0.0, 0.0, 0, "nose"),)
-    assert b"nose" in keypoints.serialized(objects, 2, 2)
+    assert keypoints.fill_missing(objects[0].keypoints, ["nose"]) == (Keypoint(0.0, 0.0, 0, "nose"),)
+    assert b"nose" in encode_keypoints(objects, 2, 2)
 
 
 DECODE = """

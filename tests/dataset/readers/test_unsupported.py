@@ -76,11 +76,11 @@ def test_class_folders_are_refused_with_what_is_missing(tmp_path: Path, write_im
             "a.txt: looks like a YOLO label, but nothing names the cl",
             "classes.txt",
         ),
-        ("data.yaml", "train: images\nval: images\n", "data.yaml: has the images' folders, as YOLO", "names: [cat"),
+        ("data.yaml", "train: images\nval: images\n", "data.yaml: lists image folders as in YOLO", "names: [cat"),
         (
             "boxes.csv",
             "pic,kind,l,t,r,b\na.jpg,cat,1,2,3,4\n",
-            "boxes.csv: its columns are of no format",
+            "boxes.csv: its columns match no known format",
             "filename,width",
         ),
     ],

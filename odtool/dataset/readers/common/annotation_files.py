@@ -15,7 +15,7 @@ LooksLike = Callable[[Path], bool]
 def find_evidence(
     path: Path, suffixes: str | tuple[str, ...], looks_like: LooksLike, shows: str, *, samples: int | None = 20
 ) -> str | None:
-    """Names the file that looks right and what it shows, such as 'a.txt has four corners and a class a line'; or None.
+    """Names the file that looks right and what it shows, as in 'a.txt has four corners and a class per line', or None.
 
     Args:
         path: one file, which is looked into whatever its ending, or a folder.
@@ -26,7 +26,7 @@ def find_evidence(
     if path.is_file():
         return f"{path.name} {shows}" if looks_like(path) else None
     endings = (suffixes,) if isinstance(suffixes, str) else suffixes
-    files = (file for folder in walk(path) for file in folder.ending(*endings)[:samples])
+    files = (file for folder in walk(path) for file in folder.find_files(*endings)[:samples])
     file = next(filter(looks_like, files), None)
     return f"{file} {shows}" if file else None
 
@@ -36,4 +36,4 @@ def find_annotation_files(source: Source, suffixes: str | tuple[str, ...], looks
     if source.path.is_file():
         return [source.path]
     endings = (suffixes,) if isinstance(suffixes, str) else suffixes
-    return [file for folder in walk(source.root) for file in folder.ending(*endings) if looks_like(file)]
+    return [file for folder in walk(source.root) for file in folder.find_files(*endings) if looks_like(file)]

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, documents_of, spellings
-from odtool.dataset.readers.common.shapes import unit_of
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, find_documents, list_spellings
+from odtool.dataset.readers.common.shapes import guess_unit
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _COLUMNS = ("image", *rows.CORNERS, "label")
@@ -23,19 +23,19 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".csv":
         return False
-    first = parsing.ends(path).split(b"\n")[0].decode("utf-8-sig", "replace")
-    return set(_COLUMNS) <= set(_columns(first))
+    first = parsing.read_ends(path).split(b"\n")[0].decode("utf-8-sig", "replace")
+    return set(_COLUMNS) <= set(_parse_columns(first))
 
 
-def _columns(line: str) -> list[str]:
+def _parse_columns(line: str) -> list[str]:
     return [cell.strip().strip("\"'").strip().lower() for cell in line.strip().split(",")]
 
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the CSV files."""
-    found = documents_of(source, ".csv", _looks_like)
-    for file in found.files:
-        yield from found.findings(file, parse(parsing.read_bytes(file), file))
+    documents = find_documents(source, ".csv", _looks_like)
+    for file in documents.files:
+        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
 
 
 def parse(data: bytes, path: Path) -> Listing:
@@ -44,8 +44,8 @@ def parse(data: bytes, path: Path) -> Listing:
     Raises:
         DataError: a column is missing, a row is short, or a coordinate is no number.
     """
-    text = parsing.text_of(data, path)
-    columns = _columns(text.split("\n", 1)[0])
+    text = parsing.decode_text(data, path)
+    columns = _parse_columns(text.split("\n", 1)[0])
     rows.require_columns(columns, _COLUMNS, path, f"The first line should be {_HEADER}")
     images: dict[str, list[ObjectAnnotation]] = {}
     problems: list[tuple[str, str]] = []
@@ -54,7 +54,7 @@ def parse(data: bytes, path: Path) -> Listing:
     for line, row in table:
         cells = dict(zip(columns, row, strict=True))
         if not cells["image"]:
-            raise parsing.broken(path, line, "broken CSV: no image")
+            raise parsing.line_error(path, line, "broken CSV: no image")
         objects = images.setdefault(cells["image"], [])
         corners = [cells[name] for name in rows.CORNERS]
         if not any(corners):
@@ -66,6 +66,8 @@ def parse(data: bytes, path: Path) -> Listing:
             problems.append(("label_missing", f"line {line}: a box in {cells['image']} without label"))
     boxes = (item.box for objects in images.values() for item in objects)
     # VoTT writes pixels; what was made from it by hand may be fractions, as in the tutorials' CSV.
-    unit = unit_of(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
-    entries = (ImageEntry(spellings(name) or (name,), tuple(objects), unit=unit) for name, objects in images.items())
+    unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
+    entries = (
+        ImageEntry(list_spellings(name) or (name,), tuple(objects), unit=unit) for name, objects in images.items()
+    )
     return Listing(tuple(entries), tuple(problems))

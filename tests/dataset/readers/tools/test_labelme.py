@@ -75,7 +75,7 @@ def test_polygons_and_masks_have_outlines_where_masks_are_asked_for() -> None:
     polygon, mask, rectangle = labelme.parse(text, PATH, with_outlines=True).objects
     assert polygon.outline == Outline(polygons=((1, 2, 30, 2, 30, 40),))
     assert mask.outline is not None
-    assert masks.envelope(mask.outline) == Box(4, 5, 7, 7)
+    assert masks.enclose_outline(mask.outline) == Box(4, 5, 7, 7)
     assert rectangle.outline is None
     assert [item.outline for item in labelme.parse(text, PATH).objects] == [None] * 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.source_folders import files_in, walk
+from odtool.dataset.readers.common.source_folders import list_files, walk
 from odtool.dataset.readers.datasets.yolo import yolo, yolo_layout
 from odtool.errors import DataError
 
@@ -17,21 +17,21 @@ def refuse(path: Path) -> None:
     """Raises DataError where there is one of these."""
     if path.is_dir():
         _refuse_nameless_yaml(path)
-    texts = [file for file in files_in(path, ".txt") if file.suffix.lower() == ".txt"]
+    texts = [file for file in list_files(path, ".txt") if file.suffix.lower() == ".txt"]
     if label := next(filter(yolo.is_label, texts[:_TEXTS]), None):
         raise DataError(
             f"{label}: looks like a YOLO label, but nothing names the classes",
-            "Put a classes.txt beside the images' folder, a name a line in the order of their numbers, or a data.yaml "
-            "with names, train and val.",
+            "Put a classes.txt beside the images' folder, one name per line in the order of the class numbers, or a "
+            "data.yaml with names, train and val.",
         )
 
 
 def _refuse_nameless_yaml(path: Path) -> None:
     for folder in walk(path):
-        for file in folder.ending(*yolo_layout.YAML):
-            document = parsing.yaml_of(parsing.read_bytes(file), file)
+        for file in folder.find_files(*yolo_layout.YAML):
+            document = parsing.parse_yaml(parsing.read_bytes(file), file)
             if isinstance(document, dict) and {"train", "val"} & set(document) and "names" not in document:
                 raise DataError(
-                    f"{file}: has the images' folders, as YOLO has them, but no names",
+                    f"{file}: lists image folders as in YOLO, but no class names",
                     "Write the classes into it, in the order of their numbers: names: [cat, dog]",
                 )

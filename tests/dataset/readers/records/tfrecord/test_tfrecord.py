@@ -110,7 +110,7 @@ def test_classes_come_as_text_or_id_or_both(
     [
         (
             {**BOX, "image/object/bbox/xmax": [0.5, 0.5]},
-            "a.record: record 7: its boxes are not whole: 1 xmin, 1 ymin, 2 xmax",
+            "a.record: record 7: its boxes are incomplete: 1 xmin, 1 ymin, 2 xmax",
         ),
         (
             {**BOX, "image/object/class/text": [b"a", b"b"]},
@@ -144,7 +144,7 @@ def test_shards_splits_label_map_and_missing_shards(tmp_path: Path, make_example
     assert {item.label for image in images for item in image.objects} == {"cat"}
     assert len({image.source_id for image in images}) == 3
     assert [problem.kind for problem in problems] == ["shard_missing", "key_dropped"]
-    assert "train.record-00001-of-00003 is not there (1 of 3" in problems[0].detail
+    assert "train.record-00001-of-00003 is missing (1 of 3" in problems[0].detail
     assert (tfrecord.detect(tmp_path) or "").startswith("3 TFRecord files")
 
 
@@ -202,11 +202,11 @@ def outlines_of(data: bytes) -> list[Outline | None]:
 def test_masks_come_as_pngs_or_as_numbers(make_example: MakeExample) -> None:
     mask = np.array([[False, True, True], [False, False, True]])
     named = {**BOX, "image/object/class/text": [b"cat"], "image/height": [2], "image/width": [3]}
-    as_png = outlines_of(make_example({**named, "image/object/mask": [masks.as_png(mask)]}))
+    as_png = outlines_of(make_example({**named, "image/object/mask": [masks.encode_png(mask)]}))
     as_numbers = outlines_of(make_example({**named, "image/object/mask": mask.ravel().astype(float).tolist()}))
     assert as_png == as_numbers
     (outline,) = as_png
-    assert np.array_equal(masks.drawn(outline, Box(0, 0, 0, 0), (3, 2), (0, 0, 3, 2)), mask)
+    assert np.array_equal(masks.draw(outline, Box(0, 0, 0, 0), (3, 2), (0, 0, 3, 2)), mask)
     assert outlines_of(make_example({**named, "image/object/mask": [b"PNG"]})) == [None]
     assert outlines_of(make_example(named)) == [None]
     with pytest.raises(DataError, match="record 1: image/object/mask has 4 values for 1 boxes of 3x2 pixels"):
@@ -243,5 +243,5 @@ def test_mutated_records_are_examples_or_a_data_error(make_example: MakeExample,
 
 
 def test_an_image_is_not_copied_out_of_its_record(make_example: MakeExample) -> None:
-    found = record_reader.features(make_example({"image/encoded": [b"x" * 1000]}))
+    found = record_reader.parse_features(make_example({"image/encoded": [b"x" * 1000]}))
     assert found.texts["image/encoded"][0][1] == 1000
