@@ -39,10 +39,9 @@ TESTS = (
     "tests/pipeline/test_zoo.py",
     "tests/engine/test_compat.py",
     "tests/engine/test_transforms.py",
-    "tests/engine/test_loading.py",
     "tests/engine/exporting/test_tflite_metadata.py",
 )
-"""What a newer Python or TensorFlow breaks first: messages, mends, input pipeline, loading of models."""
+"""What a newer Python or TensorFlow breaks first: messages, mends and the input pipeline."""
 _EXPORT = ("--format", "savedmodel,tflite,onnx", "--tflite", "float32,int8", "--verify-images", "30")
 """What is made of the demo's detector; export runs each file and compares it with the checkpoint."""
 _STEP_LIMIT = 3600
