@@ -161,7 +161,8 @@ def inputs(work: Path, rounds: int) -> None:
     import tensorflow as tf
     from object_detection import inputs as stock
 
-    from odtool.engine import inputs, model
+    from odtool.engine import model
+    from odtool.engine.input import input_pipelines
 
     configs = model.read_configs(work / "train" / "bench" / "pipeline.config")
     detector = model.build_model(configs["model"])
@@ -170,7 +171,7 @@ def inputs(work: Path, rounds: int) -> None:
         if name.startswith("without"):
             settings.ClearField("data_augmentation_options")
         changed = {**configs, "train_config": settings}
-        ours = inputs.training_data(changed, detector, tf.distribute.get_strategy())
+        ours = input_pipelines.training_data(changed, detector, tf.distribute.get_strategy())
         theirs = stock.train_input(settings, configs["train_input_config"], configs["model"], model=detector).repeat()
         contestants = {"ours": reading(ours), "stock": reading(theirs), "pixels": pixels_alone(changed)}
         spent = taking_turns(contestants, rounds * 3)
@@ -243,8 +244,8 @@ def evaluation(work: Path, rounds: int) -> None:
     from object_detection import model_lib_v2
 
     from odtool.engine import model
-    from odtool.engine.ending import StopRequest
-    from odtool.engine.scoring import Scorer
+    from odtool.engine.evaluate.scoring import Scorer
+    from odtool.engine.outcome import StopRequest
 
     configs = model.read_configs(work / "train" / "bench" / "pipeline.config")
     reader = configs["eval_input_config"] = configs["eval_input_configs"][0]

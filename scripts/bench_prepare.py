@@ -49,8 +49,8 @@ AS_TOLD = {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"}
 # The same script with odtool's mend of the messages, which is all that it needs.
 MENDED = """
 import sys, time
-from odtool.pipeline import schema
-schema.install()
+from odtool.pipeline.text import messages
+messages.install()
 from object_detection.dataset_tools import create_pascal_tf_record as script
 script.FLAGS(["script", "--data_dir=" + sys.argv[1], "--year=VOC2007", "--set=train",
               "--output_path=" + sys.argv[2], "--label_map_path=" + sys.argv[3]])

@@ -1,4 +1,4 @@
-"""Counts the parameters of the zoo's models, for the table in odtool/pipeline/catalogue.py.
+"""Counts the parameters of the zoo's models, for the table in odtool/pipeline/zoo/catalogue.py.
 
     python scripts/count_parameters.py [NAME...]
 
@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from odtool.engine import compat
-from odtool.pipeline import zoo
-from odtool.pipeline.catalogue import MODELS
+from odtool.pipeline.zoo import zoo
+from odtool.pipeline.zoo.catalogue import MODELS
 
 SIDE = 256
 """Of the image that the model is built for, in pixels."""
@@ -27,7 +27,7 @@ def count(name: str) -> int:
     import tensorflow as tf
     from object_detection.core.standard_fields import InputDataFields
 
-    from odtool.engine import examination, model
+    from odtool.engine import model, restore_check
 
     config = zoo.build(zoo.find(name)).message.model
     tf.keras.backend.clear_session()
@@ -39,7 +39,7 @@ def count(name: str) -> int:
     shape = tf.TensorSpec([1, 3], tf.int32)
     model.make_variables(detector, ({InputDataFields.image: image, InputDataFields.true_image_shape: shape}, {}))
 
-    return sum(math.prod(shape) for shape in examination.shapes_of(detector).values())
+    return sum(math.prod(shape) for shape in restore_check.shapes_of(detector).values())
 
 
 def _key_points(config: Any, folder: Path) -> Path:

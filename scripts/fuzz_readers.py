@@ -28,12 +28,12 @@ from typing import Any
 
 import numpy as np
 
-from odtool.dataset import spool
-from odtool.dataset.masks import as_png
+from odtool.dataset.images.masks import as_png
 from odtool.dataset.prepare import WITH_MASKS
 from odtool.dataset.readers import READERS
-from odtool.dataset.records import framed
-from odtool.dataset.survey import survey
+from odtool.dataset.records import spool
+from odtool.dataset.records.record_writer import framed
+from odtool.dataset.survey.first_pass import survey
 from odtool.dataset.types import Source
 from odtool.dataset.workers import Crew
 from odtool.errors import DataError

@@ -36,11 +36,11 @@ FAMILY = ("tensorflow", "tf-keras", "tensorboard", "tensorflow-text")
 TESTS = (
     "tests/test_rooms.py",
     "tests/dataset/test_prepare.py",
-    "tests/pipeline/test_schema.py",
-    "tests/pipeline/test_zoo.py",
+    "tests/pipeline/text/test_messages.py",
+    "tests/pipeline/zoo/test_zoo.py",
     "tests/engine/test_compat.py",
-    "tests/engine/test_transforms.py",
-    "tests/engine/exporting/test_tflite_metadata.py",
+    "tests/engine/input/test_transforms.py",
+    "tests/engine/export/test_write_tflite_metadata.py",
 )
 """What a newer Python or TensorFlow breaks first: messages, mends and the input pipeline."""
 _EXPORT = ("--format", "savedmodel,tflite,onnx", "--tflite", "float32,int8", "--verify-images", "30")

@@ -10,16 +10,26 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "odtool"
-FOUNDATION = {"odtool.cluster", "odtool.errors", "odtool.workspace", "odtool.locks", "odtool.files", "odtool.folders"}
+FOUNDATION = {
+    "odtool.cluster",
+    "odtool.errors",
+    "odtool.files",
+    "odtool.locks",
+    "odtool.output_folder",
+    "odtool.workspace",
+}
 ALLOWED = {
-    "dataset": FOUNDATION | {"odtool.dataset"},
+    "visual": FOUNDATION | {"odtool.visual", "odtool.dataset.types"},
+    "dataset": FOUNDATION | {"odtool.dataset", "odtool.visual"},
     "pipeline": FOUNDATION | {"odtool.pipeline", "odtool.dataset.label_map", "odtool.dataset.statistics"},
     "jobs": FOUNDATION | {"odtool.jobs"},
-    "detection": FOUNDATION | {"odtool.detection", "odtool.dataset"},
-    "report": FOUNDATION | {"odtool.report", "odtool.detection", "odtool.dataset", "odtool.pipeline", "odtool.jobs"},
+    "detection": FOUNDATION | {"odtool.detection", "odtool.dataset", "odtool.visual"},
+    "report": FOUNDATION
+    | {"odtool.report", "odtool.detection", "odtool.dataset", "odtool.pipeline", "odtool.jobs", "odtool.visual"},
     "engine": FOUNDATION | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map"},
     "cli": FOUNDATION
-    | {"odtool.cli", "odtool.dataset", "odtool.pipeline", "odtool.jobs", "odtool.detection", "odtool.report"},
+    | {"odtool.cli", "odtool.dataset", "odtool.pipeline", "odtool.jobs", "odtool.detection", "odtool.report"}
+    | {"odtool.visual"},
 }
 HEAVY = {"tensorflow", "object_detection", "tf_keras", "keras", "official", "orbit"}
 

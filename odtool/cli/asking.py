@@ -11,7 +11,7 @@ from typing import Any
 
 from odtool.cli import job
 from odtool.errors import JobError, OdtoolError
-from odtool.jobs import attached, memory
+from odtool.jobs import attached, out_of_memory
 from odtool.workspace import Run
 
 _LAST_WORDS = 4000
@@ -115,7 +115,7 @@ def _answer(task: str, done: subprocess.CompletedProcess[str]) -> dict[str, Any]
 
 def _silence(task: str, done: subprocess.CompletedProcess[str]) -> JobError:
     # Nobody looks for a question's process to kill it by hand, and in a container the kernel's count may be hidden.
-    if lack := memory.lack(done.returncode, None, done.stderr[-_LAST_WORDS:], kernel_killed=True):
+    if lack := out_of_memory.lack(done.returncode, None, done.stderr[-_LAST_WORDS:], kernel_killed=True):
         return NoMemoryError(f"engine {task}: {lack}", "Use a smaller model or batch, or another device.")
     ending = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]

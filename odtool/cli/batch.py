@@ -11,8 +11,8 @@ from odtool.jobs import devices
 from odtool.workspace import Run
 
 if TYPE_CHECKING:
-    from odtool.pipeline.config import PipelineConfig
-    from odtool.pipeline.memory import Fitted
+    from odtool.pipeline.configure.batch_size_search import Fitted
+    from odtool.pipeline.text.config import PipelineConfig
 
 _LARGEST = 1024
 """Images a replica, a bound for the search only: the zoo's largest batch, 512, was shared by several devices."""
@@ -27,8 +27,8 @@ def fit(wanted: PipelineConfig, images: int, *, memory: str | None, gpu: str | N
     Raises:
         OdtoolError: there is no such device, the model cannot be trained, or not one image fits.
     """
-    from odtool.pipeline import config
-    from odtool.pipeline import memory as sizes
+    from odtool.pipeline.configure import batch_size_search as sizes
+    from odtool.pipeline.text import config
 
     choice = devices.choose(devices.inventory(), gpu)
     total = sizes.host_memory() if choice.memory is None else choice.memory * 2**20
@@ -51,20 +51,19 @@ def fit(wanted: PipelineConfig, images: int, *, memory: str | None, gpu: str | N
 
 
 def explain(fitted: Fitted) -> str:
-    from odtool.pipeline import memory
+    from odtool.pipeline.configure import batch_size_search
 
-    return memory.explain(fitted)
+    return batch_size_search.explain(fitted)
 
 
 def reason(fitted: Fitted, images: int) -> str:
     """Why this batch size, for the field that it goes into."""
-    from odtool.pipeline import memory
+    from odtool.pipeline.configure import batch_size_search
 
+    limit = batch_size_search.gigabytes(fitted.limit)
     if fitted.batch_size * 2 > images:
-        return (
-            f"--batch-size auto: fits {memory.gigabytes(fitted.limit)}, and twice as much is more than {images} images"
-        )
-    return f"--batch-size auto: the largest that fits {memory.gigabytes(fitted.limit)}"
+        return f"--batch-size auto: fits {limit}, and twice as much is more than {images} images"
+    return f"--batch-size auto: the largest that fits {limit}"
 
 
 def payload(fitted: Fitted) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from odtool.workspace import Run
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.dataset.record_check import RecordReport
-    from odtool.pipeline.config import PipelineConfig
-    from odtool.pipeline.findings import Finding
+    from odtool.dataset.records.record_check import RecordReport
+    from odtool.pipeline.checks.findings import Finding
+    from odtool.pipeline.text.config import PipelineConfig
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
@@ -55,7 +55,8 @@ def check(
 
 def examine(run: Run, *, replicas: int, sample: int | None) -> list[Finding]:
     """Everything that `odtool check` finds."""
-    from odtool.pipeline import config, findings
+    from odtool.pipeline.checks import findings
+    from odtool.pipeline.text import config
 
     loaded = config.load(run.pipeline_config)
     found = list(findings.of_config(loaded, run.pipeline_config, replicas=replicas))
@@ -67,8 +68,11 @@ def examine(run: Run, *, replicas: int, sample: int | None) -> list[Finding]:
 
 
 def _of_records(loaded: PipelineConfig, sample: int | None) -> list[Finding]:
-    from odtool.dataset import label_map, record_check
-    from odtool.pipeline import config, findings, records
+    from odtool.dataset import label_map
+    from odtool.dataset.records import record_check
+    from odtool.pipeline import record_patterns
+    from odtool.pipeline.checks import findings
+    from odtool.pipeline.text import config
 
     message = loaded.message
     try:
@@ -79,7 +83,7 @@ def _of_records(loaded: PipelineConfig, sample: int | None) -> list[Finding]:
     reports: list[RecordReport] = []
     for number, reader in enumerate(config.readers(loaded)):
         name = "train" if number == 0 else "eval" if number == 1 else f"eval {number}"
-        files = records.matches(reader.tf_record_input_reader.input_path)
+        files = record_patterns.matches(reader.tf_record_input_reader.input_path)
         if files:
             reports.append(record_check.check_records(files, classes, sample=sample))
             found += _of_set(name, reports[-1])
@@ -94,7 +98,7 @@ def _of_records(loaded: PipelineConfig, sample: int | None) -> list[Finding]:
 
 
 def _of_set(name: str, report: RecordReport) -> list[Finding]:
-    from odtool.pipeline.findings import Finding
+    from odtool.pipeline.checks.findings import Finding
 
     subject = f"{name} data"
     examined = "all" if report.complete else f"{report.examined:,}"
@@ -111,7 +115,7 @@ def _of_set(name: str, report: RecordReport) -> list[Finding]:
 
 
 def _of_model(run: Run) -> Finding:
-    from odtool.pipeline import findings
+    from odtool.pipeline.checks import findings
 
     cpu = devices.choose(devices.Inventory(()), "cpu")  # a GPU that another run fills is not needed for this
     try:

@@ -14,8 +14,8 @@ from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.pipeline.configuration import Configured, Request
-    from odtool.pipeline.memory import Fitted
+    from odtool.pipeline.configure.batch_size_search import Fitted
+    from odtool.pipeline.configure.configuration import Configured, Request
     from odtool.workspace import Workspace
 
 _LARGEST_BATCH = 65536
@@ -74,7 +74,7 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
         if value is not None:
             _refuse_also_set(option, assignments or [])
     size = _batch_size(batch_size, memory, gpu)
-    from odtool.pipeline import configuration
+    from odtool.pipeline.configure import configuration
 
     request = configuration.Request(
         model=model,
@@ -129,7 +129,7 @@ def _batch_size(text: str | None, memory: str | None, gpu: str | None) -> int | 
 
 def _fit(space: Workspace, request: Request, memory: str | None, gpu: str | None) -> tuple[Request, Fitted]:
     """Measures the very config that the other options ask for, and puts in the batch size that fits."""
-    from odtool.pipeline import configuration
+    from odtool.pipeline.configure import configuration
 
     tried = configuration.configure(space, replace(request, dry_run=True))
     fitted = batch.fit(tried.config, tried.images, memory=memory, gpu=gpu)
@@ -161,7 +161,7 @@ def _payload(configured: Configured) -> dict[str, Any]:
 
 
 def _render(configured: Configured, screen: Console) -> None:
-    from odtool.pipeline import diff
+    from odtool.pipeline.text import diff
 
     settings = configured.settings
     for change in diff.shorten(configured.changes, configured.config):

@@ -29,7 +29,7 @@ from odtool.workspace import TASKS, Run, Workspace
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.dataset.drawing import DrawnBox
+    from odtool.visual.box_drawing import DrawnBox
 
 LEARNED = 0.4
 """mAP@[.5:.95] on the validation images from which the demo counts as having learned."""
@@ -163,7 +163,7 @@ def _prepare(space: Workspace) -> None:
 
 
 def _configure(space: Workspace) -> Run:
-    from odtool.pipeline import configuration
+    from odtool.pipeline.configure import configuration
 
     configured = configuration.configure(space, configuration.Request(model="demo_ssd", run=_RUN))
     console.say(f"configured {configured.run.pipeline_config} from {configured.source}")
@@ -241,20 +241,20 @@ def _picture(space: Workspace, run: Run) -> Path:
 def _draw(found: Path, picture: Path) -> Path:
     from PIL import Image
 
-    from odtool.dataset import drawing
+    from odtool.visual import box_drawing
 
     cells = []
     for entry in json.loads(found.read_text())["images"]:
         with Image.open(found.parent / entry["file"]) as image:
-            cells.append(drawing.draw_boxes(image, list(_boxes(entry)), side=300))
+            cells.append(box_drawing.draw_boxes(image, list(_boxes(entry)), side=300))
     caption = f"White: true boxes. Coloured: detections with a score of at least {_SHOWN_SCORE:.0%}."
-    drawing.grid(cells, columns=4, caption=caption).save(picture)
+    box_drawing.grid(cells, columns=4, caption=caption).save(picture)
     return picture
 
 
 def _boxes(entry: dict[str, Any]) -> Iterator[DrawnBox]:
-    from odtool.dataset.drawing import DrawnBox
     from odtool.dataset.types import Box
+    from odtool.visual.box_drawing import DrawnBox
 
     for found in [*entry["true"], *entry["detected"]]:
         score = found.get("score")

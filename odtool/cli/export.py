@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from odtool import folders
+from odtool import output_folder
 from odtool.cli import asking, console, evaluate, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.errors import DataError, JobError
@@ -21,7 +21,7 @@ from odtool.workspace import ExportedModel, Run
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.pipeline.config import PipelineConfig
+    from odtool.pipeline.text.config import PipelineConfig
 
 FORMATS = ("savedmodel", "tflite", "onnx")
 PRECISIONS = ("float32", "float16", "int8")
@@ -105,7 +105,7 @@ def _export(
 ) -> None:
     """Puts what `write` makes in place, where it is accepted, and shows it in any case."""
     earlier = sorted(path.name for path in target.path.iterdir()) if target.path.is_dir() else []
-    with folders.replacing(target.path, command="odtool export", refuse=refuse_foreign) as folder:
+    with output_folder.replacing(target.path, command="odtool export", refuse=refuse_foreign) as folder:
         with _telling() as tell:
             record = write(folder, tell)
         if not record["accepted"]:
@@ -157,7 +157,8 @@ def check_before(run: Run, formats: list[str], *, integers: bool) -> None:
     Args:
         integers: a TFLite int8 file is among it.
     """
-    from odtool.pipeline import config, exportable
+    from odtool.pipeline.checks import exportable
+    from odtool.pipeline.text import config
 
     loaded = config.load(run.pipeline_config)
     exportable.refuse(loaded, tuple(formats))
@@ -168,11 +169,11 @@ def check_before(run: Run, formats: list[str], *, integers: bool) -> None:
 
 
 def _check_records(loaded: PipelineConfig, run: Run, *, integers: bool) -> None:
-    from odtool.pipeline import records
+    from odtool.pipeline import record_patterns
 
     def any_in(readers: Iterable[Any]) -> bool:
         patterns = [pattern for reader in readers for pattern in reader.tf_record_input_reader.input_path]
-        return any(file.stat().st_size for file in records.matches(patterns))
+        return any(file.stat().st_size for file in record_patterns.matches(patterns))
 
     mend = "Make them with odtool prepare; the config names where they are looked for."
     training = any_in([loaded.message.train_input_reader])
@@ -209,7 +210,7 @@ def _telling() -> Iterator[Callable[[str], None]]:
 
 
 def _render(screen: Console, record: dict[str, Any]) -> None:
-    from odtool.detection import card
+    from odtool.detection import model_card
 
     rows = []
     for each in record["files"]:
@@ -217,12 +218,12 @@ def _render(screen: Console, record: dict[str, Any]) -> None:
         rows.append(
             [
                 each["file"],
-                card.size(each["bytes"]),
+                model_card.size(each["bytes"]),
                 input_of.get("dtype") or input_of["type"],
                 f"{agreement['found']:.1%}",
                 f"{agreement['confirmed']:.1%}",
-                card.number(each["mAP"]),
-                card.number(each["mAP_change"], sign=True),
+                model_card.number(each["mAP"]),
+                model_card.number(each["mAP_change"], sign=True),
                 f"{each['milliseconds']:.1f}",
             ]
         )
@@ -234,7 +235,7 @@ def _render(screen: Console, record: dict[str, Any]) -> None:
     least = min(each["agreement"]["min_score"] for each in record["files"])
     screen.print(
         f"found: the checkpoint's detections from score {least:.2g} on that the file has too (same class, IoU 0.5); "
-        f"confirmed: the reverse. mAP of the checkpoint here: {card.number(on['mAP'])}. {record['machine']}.",
+        f"confirmed: the reverse. mAP of the checkpoint here: {model_card.number(on['mAP'])}. {record['machine']}.",
         style="dim",
         markup=False,
     )

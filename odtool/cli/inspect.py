@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool.cli import console, reading
+from odtool.cli import console, source_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.dataset.figures import Figures
-    from odtool.dataset.inspection import Inspection
+    from odtool.dataset.inspect.box_statistics import Figures
+    from odtool.dataset.inspect.inspection import Inspection
 
 _MOST_CLASSES = 40
 """Rows of the table of classes; --json and --html have them all."""
@@ -21,17 +21,17 @@ _MOST_SIZES = 5
 
 
 def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
-    source: reading.SourceArgument = None,
-    format_name: reading.FormatOption = "auto",
-    images: reading.ImagesOption = None,
-    label_map: reading.LabelMapOption = None,
-    rename: reading.RenameOption = None,
-    only: reading.OnlyOption = None,
-    drop: reading.DropOption = None,
-    verify: reading.VerifyOption = reading.Verify.header,
-    fix_images: reading.FixImagesOption = False,
-    min_box: reading.MinBoxOption = 0.0,
-    workers: reading.WorkersOption = "auto",
+    source: source_options.SourceArgument = None,
+    format_name: source_options.FormatOption = "auto",
+    images: source_options.ImagesOption = None,
+    label_map: source_options.LabelMapOption = None,
+    rename: source_options.RenameOption = None,
+    only: source_options.OnlyOption = None,
+    drop: source_options.DropOption = None,
+    verify: source_options.VerifyOption = source_options.Verify.header,
+    fix_images: source_options.FixImagesOption = False,
+    min_box: source_options.MinBoxOption = 0.0,
+    workers: source_options.WorkersOption = "auto",
     html: Annotated[Path | None, typer.Option(help="Write one page with plots and sample images to this file.")] = None,
     samples: Annotated[int, typer.Option(min=0, max=500, help="Images on the page, those with problems first.")] = 24,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides which images without problems.")] = 0,
@@ -45,15 +45,15 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 
     Example: `odtool inspect my_images --html report.html`
     """
-    from odtool.dataset import inspection
+    from odtool.dataset.inspect import inspection
 
     settings = inspection.Settings(
-        sources=reading.sources(source, images, workspace),
+        sources=source_options.sources(source, images, workspace),
         format=format_name,
         label_map=label_map,
-        workers=reading.number(workers, "--workers"),
-        rules=reading.rules(verify, fix_images=fix_images, min_box=min_box),
-        chosen=reading.classes(rename, only, drop),
+        workers=source_options.number(workers, "--workers"),
+        rules=source_options.rules(verify, fix_images=fix_images, min_box=min_box),
+        chosen=source_options.classes(rename, only, drop),
         samples=samples,
         seed=seed,
     )
@@ -64,13 +64,13 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 
 
 def _write_page(found: Inspection, path: Path) -> None:
-    from odtool.dataset import page
+    from odtool.dataset.inspect import inspect_page
     from odtool.errors import DataError
     from odtool.files import write_atomically
 
     if path.is_dir():
         raise DataError(f"{path}: is a folder", "Give --html a file, such as report.html.")
-    write_atomically(path, page.render(found))
+    write_atomically(path, inspect_page.render(found))
 
 
 def _payload(found: Inspection, html: Path | None) -> dict[str, Any]:
@@ -109,13 +109,13 @@ def _render(found: Inspection, html: Path | None, screen: Console) -> None:
 
     figures = found.figures
     for source, choice in zip(found.sources, found.choices, strict=True):
-        screen.print(reading.evidence(source.path, choice), markup=False)
+        screen.print(source_options.evidence(source.path, choice), markup=False)
     screen.print()
     for title, columns, rows in (_classes(figures), _images(figures), _boxes(figures)):
         screen.print(console.table(title, columns, rows))
         screen.print()
     for change in statistics.class_changes(found.changes):
-        screen.print(reading.change(change), markup=False)
+        screen.print(source_options.change(change), markup=False)
     for item in found.problems:
         first = item.examples[0]
         screen.print(

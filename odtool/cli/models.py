@@ -16,8 +16,8 @@ from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.pipeline.pulling import Pulled
-    from odtool.pipeline.zoo_model import ZooModel
+    from odtool.pipeline.zoo.pull_model import Pulled
+    from odtool.pipeline.zoo.zoo_model import ZooModel
 
 
 app = typer.Typer(rich_markup_mode="markdown")
@@ -59,7 +59,7 @@ def models(
     if context.invoked_subcommand is not None:
         _refuse_misplaced(context)
         return
-    from odtool.pipeline.catalogue import MODELS
+    from odtool.pipeline.zoo.catalogue import MODELS
 
     downloaded = {folder.name for folder in console.workspace(workspace).model_zoo.glob("*") if folder.is_dir()}
     chosen = [model for model in MODELS if all(_fits(model, wanted.lower()) for wanted in filters or [])]
@@ -97,8 +97,8 @@ def _key(order: Order) -> Callable[[ZooModel], tuple[float, str]]:
 
 
 def _row(model: ZooModel, downloaded: set[str]) -> dict[str, Any]:
-    from odtool.pipeline import zoo
-    from odtool.pipeline.parameters import PARAMETERS
+    from odtool.pipeline.zoo import zoo
+    from odtool.pipeline.zoo.parameters import PARAMETERS
 
     return {
         "name": zoo.short_name(model.name),
@@ -157,11 +157,11 @@ def pull(
     Example: `odtool models pull ssd_mobilenet_v2_fpnlite_320x320`
     """
     del debug  # handled when it is parsed
-    from odtool.pipeline import pulling, zoo
+    from odtool.pipeline.zoo import pull_model, zoo
 
     model = zoo.find(name)
     with ExitStack() as shown:
-        pulled = pulling.pull(model, console.workspace(workspace).model_zoo, url=url, report=_reporter(shown, model))
+        pulled = pull_model.pull(model, console.workspace(workspace).model_zoo, url=url, report=_reporter(shown, model))
     payload = {
         "model": model.name,
         "path": str(pulled.folder),
@@ -199,6 +199,6 @@ def _render_pulled(pulled: Pulled, model: ZooModel, screen: Console) -> None:
     if pulled.resumed_from:
         screen.print(f"{pulled.resumed_from / 1e6:,.1f} MB of it were here from an earlier attempt", markup=False)
     screen.print(f"checkpoint {pulled.checkpoint}", markup=False)
-    from odtool.pipeline import zoo
+    from odtool.pipeline.zoo import zoo
 
     screen.print(f"next: odtool configure --model {zoo.short_name(model.name)}", markup=False)

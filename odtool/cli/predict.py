@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool import folders
+from odtool import output_folder
 from odtool.cli import asking, console, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.errors import DataError, JobError, OdtoolError
@@ -87,7 +87,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     target = Predictions(out.absolute())
     if others := _other_outputs(path):
         console.warn(f"{path.name} finds {others}, too; only its boxes are written")
-    with folders.replacing(target.path, command="odtool predict", refuse=refuse_foreign) as folder:
+    with output_folder.replacing(target.path, command="odtool predict", refuse=refuse_foreign) as folder:
         command = [*job.ENGINE, "predict", "--folder", folder, *options, "--", *source]
         with _telling() as tell:
             summary = asking.converse("predict", list(map(str, command)), environment=choice.environment, hear=tell)
@@ -140,7 +140,8 @@ def _model(space: Workspace, wanted: str | None) -> Path:
 
 def _other_outputs(model: Path) -> str:
     """What a model finds beside boxes, by the pipeline.config of its folder; empty where there is none to tell."""
-    from odtool.pipeline import config, heads
+    from odtool.pipeline.checks import heads
+    from odtool.pipeline.text import config
 
     place = Run(model if model.is_dir() else model.parent).pipeline_config
     try:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool.cli import console, reading
+from odtool.cli import console, source_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from odtool.dataset.images.tiles import Tiling
     from odtool.dataset.prepare import Prepared
-    from odtool.dataset.tiles import Tiling
 
 
 def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
-    source: reading.SourceArgument = None,
-    format_name: reading.FormatOption = "auto",
-    images: reading.ImagesOption = None,
+    source: source_options.SourceArgument = None,
+    format_name: source_options.FormatOption = "auto",
+    images: source_options.ImagesOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; data/ in the workspace by default.")] = None,
     val: Annotated[float, typer.Option(help="Share to validate on, where the data set has no such split.")] = 0.1,
     test: Annotated[float, typer.Option(help="Share to test on, where the data set has no such split.")] = 0.0,
@@ -44,14 +44,14 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     masks: Annotated[bool, typer.Option("--masks", help="Write instance masks, for Mask R-CNN.")] = False,
     keypoints: Annotated[bool, typer.Option("--keypoints", help="Write key points, from COCO or records.")] = False,
     shards: Annotated[str, typer.Option(help="Shards a split; auto makes them about 32 MB.")] = "auto",
-    label_map: reading.LabelMapOption = None,
-    rename: reading.RenameOption = None,
-    only: reading.OnlyOption = None,
-    drop: reading.DropOption = None,
-    verify: reading.VerifyOption = reading.Verify.header,
-    fix_images: reading.FixImagesOption = False,
-    min_box: reading.MinBoxOption = 0.0,
-    workers: reading.WorkersOption = "auto",
+    label_map: source_options.LabelMapOption = None,
+    rename: source_options.RenameOption = None,
+    only: source_options.OnlyOption = None,
+    drop: source_options.DropOption = None,
+    verify: source_options.VerifyOption = source_options.Verify.header,
+    fix_images: source_options.FixImagesOption = False,
+    min_box: source_options.MinBoxOption = 0.0,
+    workers: source_options.WorkersOption = "auto",
     beam: Annotated[
         str | None, typer.Option(metavar="OPTIONS", help="Write by Apache Beam, such as '--runner=DirectRunner'.")
     ] = None,
@@ -69,10 +69,10 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     """
     del debug  # handled when it is parsed
     from odtool.dataset import prepare as flow
-    from odtool.dataset.grouping import Grouping
+    from odtool.dataset.survey.grouping import Grouping
 
     settings = flow.Settings(
-        sources=reading.sources(source, images, workspace),
+        sources=source_options.sources(source, images, workspace),
         out=out or console.workspace(workspace).data.path,
         format=format_name,
         val=val,
@@ -83,13 +83,13 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         tiling=_tiling(tile, overlap, min_visible, empty_tiles, seed),
         masks=masks,
         keypoints=keypoints,
-        shards=reading.number(shards, "--shards"),
+        shards=source_options.number(shards, "--shards"),
         label_map=label_map,
-        chosen=reading.classes(rename, only, drop),
-        workers=reading.number(workers, "--workers"),
+        chosen=source_options.classes(rename, only, drop),
+        workers=source_options.number(workers, "--workers"),
         beam=beam,
         strict=strict,
-        rules=reading.rules(verify, fix_images=fix_images, min_box=min_box),
+        rules=source_options.rules(verify, fix_images=fix_images, min_box=min_box),
         skip_missing=skip_missing,
     )
     prepared = flow.prepare(settings, progress=console.progress)
@@ -99,7 +99,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 def _tiling(
     tile: int | None, overlap: int | None, min_visible: float | None, empty: float | None, seed: int
 ) -> Tiling | None:
-    from odtool.dataset.tiles import Tiling
+    from odtool.dataset.images.tiles import Tiling
 
     given = {"--overlap": overlap, "--min-visible": min_visible, "--empty-tiles": empty}
     if tile is None:
@@ -129,7 +129,7 @@ def _payload(prepared: Prepared) -> dict[str, Any]:
 def _render(prepared: Prepared, screen: Console) -> None:
     summary = prepared.summary
     for path, choice in zip(summary.sources, prepared.choices, strict=True):
-        screen.print(reading.evidence(path, choice), markup=False)
+        screen.print(source_options.evidence(path, choice), markup=False)
     splits = list(summary.splits)
     rows: list[list[Any]] = [
         ["images", *(summary.splits[name].images for name in splits)],
@@ -143,7 +143,7 @@ def _render(prepared: Prepared, screen: Console) -> None:
     ]
     screen.print(console.table("", ["", *splits], rows))
     for change in summary.class_changes:
-        screen.print(reading.change(change), markup=False)
+        screen.print(source_options.change(change), markup=False)
     for kind, problem in summary.problems.items():
         first = prepared.first[kind]
         screen.print(

@@ -21,7 +21,7 @@ from odtool.workspace import Run, Workspace
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.report.examined import Examination
+    from odtool.report.detections_file import Examination
     from odtool.report.figures import RunReport
 
 
@@ -88,17 +88,17 @@ def _examine(run: Run, prefix: Path, choice: devices.Choice) -> Examination:
     Raises:
         OdtoolError: there are no evaluation records, or the engine cannot run the model.
     """
-    from odtool.report import examined, pictures
+    from odtool.report import detections_file, record_images
 
-    if not pictures.evaluation_files(run):
+    if not record_images.evaluation_files(run):
         raise JobError(
             f"{run.pipeline_config}: its evaluation records are not there, or it names none",
             "Prepare some, and write the config anew: odtool prepare --val 0.1, odtool configure",
         )
     name = str(prefix.relative_to(run.path)) if prefix.is_relative_to(run.path) else str(prefix)
-    header = {"checkpoint": name, "stamp": examined.stamp(run, prefix)}
-    if examined.is_fresh(run.detections, header):
-        return examined.read(run.detections)
+    header = {"checkpoint": name, "stamp": detections_file.stamp(run, prefix)}
+    if detections_file.is_fresh(run.detections, header):
+        return detections_file.read(run.detections)
     with ExitStack() as stack:
         output = run.detections
         if not os.access(run.path, os.W_OK):  # somebody else's run, as on a shared disk
@@ -109,13 +109,13 @@ def _examine(run: Run, prefix: Path, choice: devices.Choice) -> Examination:
             asking.follow(
                 "detections", run, *options, environment=choice.environment, hear=lambda images: done(int(images), 0)
             )
-        return examined.read(output)
+        return detections_file.read(output)
 
 
 def _write(made: list[RunReport], page: Path, images: int) -> None:
     from odtool.files import write_atomically
     from odtool.report import comparison
-    from odtool.report import page as single
+    from odtool.report import report_page as single
 
     if len(made) > 1:
         write_atomically(page, comparison.render(made))
@@ -124,21 +124,21 @@ def _write(made: list[RunReport], page: Path, images: int) -> None:
 
 
 def _pictures(made: RunReport, images: int) -> Any:
-    from odtool.report import image_section, pictures
+    from odtool.report import image_section, record_images
 
     if made.analysis is None:
         return {}
     wanted = [verdict.image.source_id for verdict in image_section.chosen(made.analysis, images)]
-    return pictures.find(pictures.evaluation_files(made.run), wanted)
+    return record_images.find(record_images.evaluation_files(made.run), wanted)
 
 
 def _payload(made: list[RunReport], page: Path) -> dict[str, Any]:
-    from odtool.report import figures, settings
+    from odtool.report import figures, settings_diff
 
     payload: dict[str, Any] = {"page": str(page.absolute()), "runs": [figures.as_json(each) for each in made]}
     if len(made) > 1:
         payload["comparable"] = figures.comparable(made)
-        payload["differing_settings"] = settings.between([each.run for each in made])
+        payload["differing_settings"] = settings_diff.between([each.run for each in made])
     return payload
 
 

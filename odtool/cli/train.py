@@ -110,9 +110,9 @@ def parse_duration(text: str) -> float:
 
 
 def _cache_options(size: str) -> list[object]:
-    from odtool.pipeline import memory
+    from odtool.pipeline.configure import batch_size_search
 
-    return ["--cache-memory", memory.parse(size, memory.host_memory(), "--cache-memory")]
+    return ["--cache-memory", batch_size_search.parse(size, batch_size_search.host_memory(), "--cache-memory")]
 
 
 def default_checkpoint_every(num_steps: int) -> int:
@@ -122,9 +122,9 @@ def default_checkpoint_every(num_steps: int) -> int:
 
 def _num_steps(run: Run, choice: devices.Choice, group: Cluster | None) -> int:
     """Refuses a run that training would fail on after minutes; gives its number of steps."""
-    from odtool.pipeline import checks
+    from odtool.pipeline.checks import before_training
 
-    settings = checks.check_before_training(run.pipeline_config)
+    settings = before_training.check_before_training(run.pipeline_config)
     sharing = choice.count * (len(group.addresses) if group else 1)
     if settings.batch_size % sharing:
         raise JobError(

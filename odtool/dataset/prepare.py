@@ -11,30 +11,21 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from odtool import __version__
-from odtool.dataset import (
-    beam,
-    checks,
-    coverage,
-    duplicates,
-    label_map,
-    readers,
-    refusals,
-    shards,
-    splits,
-    spool,
-    staging,
-    statistics,
-)
-from odtool.dataset.checks import Rules
+from odtool.dataset import label_map, readers, splits, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
-from odtool.dataset.grouping import Grouping
+from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
-from odtool.dataset.readers import Choice, folders, tfrecord
-from odtool.dataset.records import drafted, image_at, whole
-from odtool.dataset.spool import Index
+from odtool.dataset.readers import Choice
+from odtool.dataset.readers.common import source_folders
+from odtool.dataset.readers.records.tfrecord import tfrecord
+from odtool.dataset.records import beam, shards, spool, staging
+from odtool.dataset.records.record_writer import drafted, image_at, whole
+from odtool.dataset.records.spool import Index
 from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
-from odtool.dataset.survey import Survey, survey
-from odtool.dataset.tiles import Tiling
+from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
+from odtool.dataset.survey.first_pass import Survey, survey
+from odtool.dataset.survey.grouping import Grouping
+from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, crew
 from odtool.errors import DataError
@@ -77,7 +68,7 @@ class Settings:
     """Options of an Apache Beam pipeline that writes the shards in place of the workers."""
     strict: bool = False
     """Refuse where any problem of level 'warning' or 'error' was met."""
-    rules: Rules = checks.USUAL
+    rules: Rules = image_checks.USUAL
     """How closely images are looked at."""
     chosen: ClassChoice = ALL_CLASSES
     """Classes that are renamed, kept or dropped."""
@@ -114,7 +105,7 @@ def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[]
         # Workers come first: what is forked stays as small as the command is before it lists any folder.
         workers = stack.enter_context(crew(settings.workers))
         listing = stack.enter_context(ExitStack())
-        listing.enter_context(folders.remembered())
+        listing.enter_context(source_folders.remembered())
         choices = _choices(settings)
         folder = stack.enter_context(staging.replacing(settings.out))
         stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
@@ -204,7 +195,7 @@ def _problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
         rows.writerow(("kind", "level", "file", "detail", "action"))
 
         def add(problem: Problem) -> None:
-            check = checks.CATALOGUE[problem.kind]
+            check = image_checks.CATALOGUE[problem.kind]
             rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
 
         yield add
@@ -286,7 +277,7 @@ def _summary(
         odtool=__version__,
         created=created.isoformat(timespec="seconds"),
         problems={
-            kind: ProblemSummary(checks.CATALOGUE[kind].level, count, checks.CATALOGUE[kind].action)
+            kind: ProblemSummary(image_checks.CATALOGUE[kind].level, count, image_checks.CATALOGUE[kind].action)
             for kind, count in sorted(found.problems.items())
         },
         masks=settings.masks,

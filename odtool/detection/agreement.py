@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from odtool.detection.types import Detections
+from odtool.detection.detector import Detections
 
 MIN_SCORE = 0.3
 """Detections below this are not what anybody looks at."""

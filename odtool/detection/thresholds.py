@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from odtool.detection.types import Detections
+from odtool.detection.detector import Detections
 from odtool.errors import DataError
 
 USUAL = 0.5

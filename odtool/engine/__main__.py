@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from odtool.engine.ending import Ending, Stopped, StopRequest, of_failure, write_ending
-from odtool.engine.exporting.request import add_options as exporting_options
-from odtool.engine.exporting.request import from_options as exporting_request
-from odtool.engine.predicting import add_options as predicting_options
+from odtool.engine.detect.predicting import add_options as predicting_options
+from odtool.engine.export.export_request import add_options as exporting_options
+from odtool.engine.export.export_request import from_options as exporting_request
+from odtool.engine.outcome import Ending, Stopped, StopRequest, of_failure, write_ending
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -111,9 +111,9 @@ def _train(options: argparse.Namespace) -> int:
     found = cluster.find(os.environ)
 
     def work(stop: StopRequest) -> Ending:
-        from odtool.engine.cache import RecordCache
-        from odtool.engine.limits import Limits
-        from odtool.engine.training import train
+        from odtool.engine.input.record_cache import RecordCache
+        from odtool.engine.train.limits import Limits
+        from odtool.engine.train.training import train
 
         return train(
             options.run,
@@ -137,7 +137,7 @@ def _train(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     def work(stop: StopRequest) -> Ending:
-        from odtool.engine.evaluation import evaluate
+        from odtool.engine.evaluate.evaluation import evaluate
 
         return evaluate(
             options.run,
@@ -157,7 +157,7 @@ def _detect(options: argparse.Namespace) -> int:
 
     try:
         compat.load()
-        from odtool.engine.detector import detect
+        from odtool.engine.detect.sample_images import detect
 
         detect(options.run, options.images, options.output)
     except OdtoolError as error:
@@ -168,7 +168,7 @@ def _detect(options: argparse.Namespace) -> int:
 
 def _detections(options: argparse.Namespace) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.detections import write_detections
+        from odtool.engine.evaluate.all_detections import write_detections
 
         return write_detections(
             options.run, options.checkpoint, options.output, options.header, lambda doing: _tell({"doing": doing})
@@ -179,7 +179,7 @@ def _detections(options: argparse.Namespace) -> int:
 
 def _export(options: argparse.Namespace) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.exporting.flow import export
+        from odtool.engine.export.exporting import export
 
         return export(exporting_request(options), lambda doing: _tell({"doing": doing}))
 
@@ -188,7 +188,7 @@ def _export(options: argparse.Namespace) -> int:
 
 def _predict(options: argparse.Namespace) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.predicting import predict
+        from odtool.engine.detect.predicting import predict
 
         return predict(options, lambda doing: _tell({"doing": doing}))
 
@@ -205,7 +205,7 @@ def _doctor(_: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.examination import examine
+        from odtool.engine.restore_check import examine
 
         return examine(options.run)
 
@@ -214,7 +214,7 @@ def _check(options: argparse.Namespace) -> int:
 
 def _measure(options: argparse.Namespace) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.measurement import measure
+        from odtool.engine.train.measure_memory import measure
 
         return measure(options.run, options.batch_size)
 
@@ -222,7 +222,7 @@ def _measure(options: argparse.Namespace) -> int:
 
 
 def _recover(options: argparse.Namespace) -> int:
-    from odtool.engine.recovery import recover
+    from odtool.engine.train.memory_recovery import recover
 
     try:
         _say(f"starting again: {recover(options.run, options.cause, devices=options.devices)}")

@@ -79,9 +79,9 @@ def _quiet() -> None:
 
 def _mend_protobuf() -> None:
     """The API's compiled messages are of a style that protobuf 4 and later refuse."""
-    from odtool.pipeline import schema
+    from odtool.pipeline.text import messages
 
-    schema.install()
+    messages.install()
 
 
 def _mend_estimator() -> None:

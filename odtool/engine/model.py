@@ -14,10 +14,11 @@ from object_detection.core.standard_fields import InputDataFields
 from object_detection.protos import train_pb2
 from object_detection.utils import config_util, variables_helper
 
-from odtool.engine import checkpoints, crowds
+from odtool.engine import checkpoints
+from odtool.engine.match import block_matcher
 from odtool.engine.tracing import Graph
 from odtool.errors import ConfigError
-from odtool.pipeline import config
+from odtool.pipeline.text import config
 
 Configs = dict[str, Any]
 """The parts of a pipeline.config under the API's own names: model, train_config, train_input_config, eval_config, …"""
@@ -65,7 +66,7 @@ def build_model(model_config: Any, *, is_training: bool = True) -> Any:
     """The detection model, its variables not yet made. Evaluation, too, builds it as for training, as the API does."""
     build = model_lib_v2.MODEL_BUILD_UTIL_MAP["detection_model_fn_base"]
     detector = build(model_config=model_config, is_training=is_training, add_summaries=False)
-    crowds.match_in_blocks(detector)
+    block_matcher.match_in_blocks(detector)
     return detector
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from odtool.jobs import log, memory, process, record
+from odtool.jobs import log, out_of_memory, process, record
 from odtool.workspace import Run
 
 MOST_RECOVERIES = 3
@@ -45,7 +45,7 @@ def supervise(run: Run, task: str, ready: int) -> None:
     child.take_signals()
     starting: int | None = ready
     while True:
-        offset, kills = run.log(task).stat().st_size, memory.kernel_kills()
+        offset, kills = run.log(task).stat().st_size, out_of_memory.kernel_kills()
         # A signal waits until the command is known here and there takes signals as its own.
         signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
         pid = os.fork()
@@ -56,7 +56,7 @@ def supervise(run: Run, task: str, ready: int) -> None:
         if starting is not None:
             os.close(starting)
             starting = None
-        appetite = memory.Appetite(pid)
+        appetite = out_of_memory.Appetite(pid)
         exit_code = child.wait(appetite)
         again = not child.was_asked_to_end and (
             _retry(run, task, pid) or _recover(run, task, pid, exit_code, offset, kills, appetite.near())
@@ -83,7 +83,7 @@ class _Child:
         if self.was_asked_to_end:
             os.kill(pid, signal.SIGTERM)
 
-    def wait(self, appetite: memory.Appetite) -> int:
+    def wait(self, appetite: out_of_memory.Appetite) -> int:
         assert self.pid is not None
         pid = self.pid
         watch = os.WNOHANG if appetite.is_limited else 0
@@ -139,11 +139,11 @@ def _retry(run: Run, task: str, pid: int) -> bool:
 def _recover(run: Run, task: str, pid: int, exit_code: int, offset: int, kills: int, near_limit: str) -> bool:
     """Whether the command is to be started again: it lacked memory, and has been made smaller."""
     job = _record_of(run, task)
-    cause = memory.lack(
+    cause = out_of_memory.lack(
         exit_code,
         record.load_outcome(run, task, pid),
         _last_words(run, task, offset),
-        kernel_killed=memory.kernel_kills() > kills,
+        kernel_killed=out_of_memory.kernel_kills() > kills,
         near_limit=near_limit,
     )
     if not cause or not job.recover:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from odtool.dataset.document import text
 from odtool.detection.accuracy import ClassAccuracy, CocoFigures
-from odtool.report import charts, mistakes
+from odtool.report import mistakes
 from odtool.report.confusion import BACKGROUND, Counting
 from odtool.report.figures import Analysis
+from odtool.report.score_thresholds import FALLBACK, OperatingPoint
 from odtool.report.tables import card, difference, score, scrolling, soft, table
-from odtool.report.thresholds import FALLBACK, OperatingPoint
+from odtool.visual import charts
+from odtool.visual.html_page import text
 
 FIGURES = {
     "ap": "AP",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from odtool.dataset import document
-from odtool.dataset.document import text
 from odtool.detection.metric_names import AR_100, MAP, MAP_50
-from odtool.report import charts, mistakes, page, settings
+from odtool.report import mistakes, report_page, settings_diff
 from odtool.report.accuracy_section import FIGURES
 from odtool.report.course_section import present, versions
 from odtool.report.figures import RunReport, comparable
-from odtool.report.history import TOTAL, Curve, History
+from odtool.report.history import TOTAL, History
 from odtool.report.tables import NOTHING, card, duration, plots, score, scrolling, soft, table
+from odtool.visual import charts, html_page
+from odtool.visual.charts import Curve
+from odtool.visual.html_page import text
 
 _MOST_CLASSES = 1000
 _CURVES: Mapping[str, tuple[str, Callable[[History], Curve]]] = {
@@ -31,7 +32,7 @@ def render(reports: Sequence[RunReport]) -> str:
     title = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) < 4 else f"{len(names)} runs"
     body = [_head(title, reports), *_notes(reports), _figures(reports), _curves(reports), _classes(reports)]
     body += [_between(reports), versions(reports[0].versions)]
-    return document.render(title, "odtool report", body, foot=page.FOOT, style=page.style())
+    return html_page.render(title, "odtool report", body, foot=report_page.FOOT, style=report_page.style())
 
 
 def _head(title: str, reports: Sequence[RunReport]) -> str:
@@ -50,11 +51,13 @@ def _examined(report: RunReport) -> str:
 def _notes(reports: Sequence[RunReport]) -> list[str]:
     made = []
     if not comparable(reports):
-        made.append(page.note("warning", "The runs were examined on different images: their figures do not compare."))
+        made.append(
+            report_page.note("warning", "The runs were examined on different images: their figures do not compare.")
+        )
     for report in reports:
         state = report.states["train"]
         if not state.startswith(("finished", "none")):
-            made.append(page.note("info", f"{report.run.name}: training {state}"))
+            made.append(report_page.note("info", f"{report.run.name}: training {state}"))
     return made
 
 
@@ -142,7 +145,7 @@ def _ap_by_class(report: RunReport) -> dict[str, float | None]:
 
 
 def _between(reports: Sequence[RunReport]) -> str:
-    found = settings.between([report.run for report in reports])
+    found = settings_diff.between([report.run for report in reports])
     if not found:
         return f"<h2>Settings</h2>\n{soft('They are the same in all runs.')}"
     rows = [(field, *(value or "not set" for value in values)) for field, values in found.items()]

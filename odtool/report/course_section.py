@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from odtool.dataset.document import text
 from odtool.dataset.statistics import DatasetSummary
 from odtool.detection.metric_names import MAP, RECALL
-from odtool.report import charts
 from odtool.report.figures import RunReport
-from odtool.report.history import TOTAL, Curve, History
+from odtool.report.history import TOTAL, History
 from odtool.report.tables import card, duration, plots, soft, table
+from odtool.visual import charts
+from odtool.visual.charts import Curve
+from odtool.visual.html_page import text
 
 _MOST_SETTINGS = 200
 _SIZES = {f" ({size})": size for size in ("small", "medium", "large")}

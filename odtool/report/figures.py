@@ -15,14 +15,15 @@ from odtool.dataset.statistics import DatasetSummary
 from odtool.detection.accuracy import Accuracy, coco_metrics
 from odtool.errors import DataError
 from odtool.jobs import state
-from odtool.pipeline import config, records
-from odtool.report import confusion, history, mistakes, settings, thresholds
+from odtool.pipeline import record_patterns
+from odtool.pipeline.text import config
+from odtool.report import confusion, history, mistakes, score_thresholds, settings_diff
 from odtool.report.confusion import Counting
-from odtool.report.examined import Examination
+from odtool.report.detections_file import Examination
 from odtool.report.history import History
 from odtool.report.mistakes import Verdict
-from odtool.report.settings import Settings
-from odtool.report.thresholds import OperatingPoint
+from odtool.report.score_thresholds import OperatingPoint
+from odtool.report.settings_diff import Settings
 from odtool.workspace import TASKS, Dataset, Run
 
 _PACKAGES = ("tensorflow", "tf-models-research-object-detection", "tf-keras", "numpy", "pycocotools")
@@ -88,7 +89,7 @@ def gather(run: Run, examination: Examination | None, absence: str) -> RunReport
         run=run,
         states={task: _state(run, task) for task in TASKS},
         history=history.read(run.metrics),
-        settings=settings.against_zoo(run),
+        settings=settings_diff.against_zoo(run),
         dataset=data,
         analysis=analyse(examination) if examination is not None else None,
         absence=absence,
@@ -100,8 +101,8 @@ def analyse(examination: Examination) -> Analysis:
     """Figures, thresholds and mistakes of a checkpoint's detections."""
     images = examination.images
     accuracy = coco_metrics([image.truth for image in images], [image.found for image in images], examination.labels)
-    points = thresholds.best_points(accuracy)
-    chosen = thresholds.thresholds(points)
+    points = score_thresholds.best_points(accuracy)
+    chosen = score_thresholds.thresholds(points)
     verdicts = tuple(mistakes.judge(image, chosen) for image in images)
     counts = confusion.counting(verdicts, examination.labels)
     return Analysis(examination, accuracy, points, verdicts, confusion.matrix(verdicts), counts)
@@ -115,7 +116,7 @@ def _state(run: Run, task: str) -> str:
 def _dataset(run: Run) -> DatasetSummary | None:
     """dataset.json beside the run's records; None where odtool did not make them."""
     readers = config.readers(config.load(run.pipeline_config))
-    paths = [path for reader in readers for path in records.matches(reader.tf_record_input_reader.input_path)]
+    paths = [path for reader in readers for path in record_patterns.matches(reader.tf_record_input_reader.input_path)]
     folders = dict.fromkeys(path.parent for path in paths)
     for folder in folders:
         try:

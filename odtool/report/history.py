@@ -12,6 +12,7 @@ from typing import Any
 
 from odtool.jobs import metrics
 from odtool.jobs.metrics import Metric
+from odtool.visual.charts import Curve
 
 TOTAL = "total"
 _MOST_POINTS = 400
@@ -19,9 +20,6 @@ _MOST_POINTS = 400
 _PAUSE = 900.0
 """Seconds between two lines of metrics beyond which nothing was running."""
 _NOT_A_CURVE = {"images", "seconds", "sample_1_of_n"}
-
-Curve = tuple[tuple[int, float | None], ...]
-"""Steps and values; None is a value that is not finite, which breaks the line."""
 
 
 @dataclass(frozen=True)

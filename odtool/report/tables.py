@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from odtool.dataset.document import text
+from odtool.visual.html_page import text
 
 _MOST_ROWS = 30
 """A table of no more is shown whole."""

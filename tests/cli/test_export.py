@@ -12,7 +12,8 @@ import pytest
 from rich.console import Console
 
 from odtool.cli import console, job
-from odtool.pipeline import config, zoo
+from odtool.pipeline.text import config
+from odtool.pipeline.zoo import zoo
 from odtool.workspace import Run, Workspace
 
 ENGINE = """

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from odtool.pipeline import config, zoo
+from odtool.pipeline.text import config
+from odtool.pipeline.zoo import zoo
 from odtool.workspace import Run
 
 ENGINE = """

@@ -220,9 +220,9 @@ def test_ctrl_c_in_the_foreground_saves_and_is_exit_code_0(job_run: Run, tmp_pat
     driver = (
         "from types import SimpleNamespace\n"
         "from odtool.cli import job, main\n"
-        "from odtool.pipeline import checks\n"
+        "from odtool.pipeline.checks import before_training\n"
         f"job.ENGINE = ({sys.executable!r}, {str(tmp_path / 'engine.py')!r})\n"
-        "checks.check_before_training = lambda _: SimpleNamespace(num_steps=300, batch_size=8)\n"
+        "before_training.check_before_training = lambda _: SimpleNamespace(num_steps=300, batch_size=8)\n"
         "main()"
     )
     command = subprocess.Popen(

@@ -90,7 +90,7 @@ def read_records(example_message: Any) -> Callable[[Path], dict[str, dict[str, l
     """read_records(folder): for each source id its features as lists, from all shards; CRCs are checked."""
     import struct
 
-    from odtool.dataset.records import framed
+    from odtool.dataset.records.record_writer import framed
 
     def records(path: Path) -> Iterator[bytes]:
         data = path.read_bytes()

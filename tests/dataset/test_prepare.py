@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from odtool.dataset import label_map, statistics
-from odtool.dataset.checks import Rules
 from odtool.dataset.classes import choice
 from odtool.dataset.prepare import Prepared, Settings, prepare
+from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.types import Source
 from odtool.errors import DataError
 from odtool.workspace import Dataset

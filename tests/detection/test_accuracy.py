@@ -13,7 +13,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from odtool.detection.accuracy import Accuracy, CocoFigures, GroundTruth, coco_metrics
-from odtool.detection.types import Detections
+from odtool.detection.detector import Detections
 
 Pair = tuple[GroundTruth, Detections]
 

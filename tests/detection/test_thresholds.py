@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from odtool.detection import thresholds
+from odtool.detection.detector import Detections
 from odtool.detection.thresholds import Thresholds
-from odtool.detection.types import Detections
 from odtool.errors import DataError
 
 

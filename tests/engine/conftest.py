@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from odtool.pipeline import config
+from odtool.pipeline.text import config
 from odtool.workspace import Run
 
 Engine = Callable[..., subprocess.CompletedProcess[str]]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from odtool.pipeline import augmentation, config, contradictions, fields
+from odtool.pipeline.checks import augmentation, contradictions
+from odtool.pipeline.text import config, fields
 from odtool.workspace import Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("api")]

@@ -18,7 +18,7 @@ import pytest
 
 from odtool.engine import metrics
 from odtool.jobs import record
-from odtool.pipeline import config
+from odtool.pipeline.text import config
 from odtool.workspace import Run
 
 pytestmark = pytest.mark.slow

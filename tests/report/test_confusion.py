@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from odtool.report import confusion
-from odtool.report.examined import ExaminedImage
+from odtool.report.detections_file import ExaminedImage
 from odtool.report.mistakes import judge
 
 HERE, NEAR, AWAY = (10, 10, 60, 60), (12, 10, 62, 60), (120, 120, 170, 170)

@@ -10,7 +10,7 @@ import pytest
 
 from odtool.detection.accuracy import coco_metrics
 from odtool.report import mistakes
-from odtool.report.examined import ExaminedImage
+from odtool.report.detections_file import ExaminedImage
 from odtool.report.mistakes import judge
 
 HERE = (10, 10, 60, 60)

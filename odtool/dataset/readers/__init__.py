@@ -6,36 +6,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.image_file import EXTENSIONS
-from odtool.dataset.readers import (
-    class_folders,
-    coco,
-    createml,
-    cvat,
-    documents,
-    dota,
-    folders,
-    hf_imagefolder,
-    kitti,
-    label_studio,
-    labelme,
-    labelme_xml,
-    near_misses,
-    openimages,
-    packed,
-    retinanet_csv,
-    supervisely,
-    tfod_csv,
-    tfrecord,
-    via,
-    voc,
-    vott_csv,
-    vott_json,
-    wider_face,
-    yolo,
-    yolo_keras,
-)
-from odtool.dataset.readers.unnamed import told
+from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.dataset.readers.common import parsing, source_folders
+from odtool.dataset.readers.common.unlisted_images import told
+from odtool.dataset.readers.datasets import dota, voc, wider_face
+from odtool.dataset.readers.datasets.coco import coco
+from odtool.dataset.readers.datasets.kitti import kitti
+from odtool.dataset.readers.datasets.yolo import yolo
+from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
+from odtool.dataset.readers.records.tfrecord import tfrecord
+from odtool.dataset.readers.tables import openimages, retinanet_csv, tfod_csv, vott_csv, yolo_keras
+from odtool.dataset.readers.tools import createml, labelme, labelme_xml, vott_json
+from odtool.dataset.readers.tools.cvat import cvat
+from odtool.dataset.readers.tools.label_studio import label_studio
+from odtool.dataset.readers.tools.supervisely import supervisely
+from odtool.dataset.readers.tools.via import via
+from odtool.dataset.readers.unsupported import archives, class_folders, near_misses
 from odtool.dataset.types import Finding, Source
 from odtool.errors import DataError
 
@@ -105,7 +91,7 @@ def choose(source: Source, name: str = "auto") -> Choice:
             raise DataError(f"'{name}' is not a format", f"Formats: auto, {', '.join(READERS)}.")
         _raise_if_other(source.path, name)
         return Choice(name, "named with --format")
-    with folders.remembered():
+    with source_folders.remembered():
         found = [(known, evidence) for known, reader in READERS.items() if (evidence := reader.detect(source.path))]
     if found:
         return Choice(*found[0], others=tuple(known for known, _ in found[1:]))
@@ -116,10 +102,10 @@ def choose(source: Source, name: str = "auto") -> Choice:
             f"{source.path}: a folder for each class ({listed}), but no bounding boxes",
             "That is a set for classification. Detection needs boxes: name the annotations, or draw some.",
         )
-    packed.refuse(source.path)
+    archives.refuse(source.path)
     near_misses.refuse(source.path)
     ours = _passed_over(source.path)
-    images = [folder for folder in folders.walk(source.path) if folder.ending(*EXTENSIONS)]
+    images = [folder for folder in source_folders.walk(source.path) if folder.ending(*EXTENSIONS)]
     if images:
         raise DataError(
             f"{source.path}: images in {len(images)} folder{'s' * (len(images) != 1)}, but no annotations found{ours}",
@@ -132,14 +118,14 @@ def choose(source: Source, name: str = "auto") -> Choice:
 
 
 def _passed_over(root: Path) -> str:
-    found = [str(folder.relative_to(root)) for folder in folders.passed_over(root)]
+    found = [str(folder.relative_to(root)) for folder in source_folders.passed_over(root)]
     listed = ", ".join(found[:3]) + (", ..." if len(found) > 3 else "")
     return f"; {listed}, which odtool or a training wrote, can be named as the source" if found else ""
 
 
 def _raise_if_other(path: Path, name: str) -> None:
     """A folder without anything of the named format, but with another, gives no image; say what it holds."""
-    with folders.remembered():
+    with source_folders.remembered():
         if not path.is_dir() or READERS[name].detect(path):
             return
         for reader in READERS.values():
@@ -154,12 +140,14 @@ def _raise_if_other(path: Path, name: str) -> None:
 def _raise_if_broken(path: Path) -> None:
     """A document that cannot be parsed is the likeliest reason why no format was seen; say where it breaks."""
     parsers = {
-        ".json": documents.json_of,
-        ".xml": documents.xml_of,
-        ".yaml": documents.yaml_of,
-        ".yml": documents.yaml_of,
+        ".json": parsing.json_of,
+        ".xml": parsing.xml_of,
+        ".yaml": parsing.yaml_of,
+        ".yml": parsing.yaml_of,
     }
-    files = [path] if path.is_file() else [file for folder in folders.walk(path) for file in folder.ending(*parsers)]
+    files = (
+        [path] if path.is_file() else [file for folder in source_folders.walk(path) for file in folder.ending(*parsers)]
+    )
     for file in files[:20]:
         if parse := parsers.get(file.suffix.lower()):
-            parse(documents.read_bytes(file), file)
+            parse(parsing.read_bytes(file), file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from odtool.dataset.writers import coco, labelme, tfod_csv, voc, yolo
-from odtool.dataset.writers.types import Writer
+from odtool.dataset.writers.annotation_writer import Writer
 
 WRITERS: dict[str, Writer] = {
     "coco": Writer("COCO JSON", "images", coco.opened),

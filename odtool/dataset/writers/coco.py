@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from odtool.dataset.writers.types import Add, LabelledBox, Labels, WrittenImage, rounded
+from odtool.dataset.writers.annotation_writer import Add, LabelledBox, Labels, WrittenImage, rounded
 
 
 @contextmanager

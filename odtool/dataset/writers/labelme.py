@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.writers.types import Add, LabelledBox, Labels, WrittenImage, rounded
+from odtool.dataset.writers.annotation_writer import Add, LabelledBox, Labels, WrittenImage, rounded
 
 _VERSION = "5.5.0"
 """Of the labelme whose fields these are."""

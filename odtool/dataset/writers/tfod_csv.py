@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from odtool.dataset.writers.types import Add, Labels, WrittenImage, rounded
+from odtool.dataset.writers.annotation_writer import Add, Labels, WrittenImage, rounded
 
 _COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax", "score")
 

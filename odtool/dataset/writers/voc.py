@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from odtool.dataset.writers.types import Add, LabelledBox, Labels, WrittenImage, rounded
+from odtool.dataset.writers.annotation_writer import Add, LabelledBox, Labels, WrittenImage, rounded
 
 _NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """https://www.w3.org/TR/xml/#charsets: these cannot be written even as references."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from odtool.dataset.writers.types import Add, Labels, WrittenImage
+from odtool.dataset.writers.annotation_writer import Add, Labels, WrittenImage
 
 
 @contextmanager

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from odtool.dataset.readers import hf_imagefolder, labelme, supervisely_shapes, voc, yolo
+from odtool.dataset.readers.datasets import voc
+from odtool.dataset.readers.datasets.yolo import yolo
+from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
+from odtool.dataset.readers.tools import labelme
+from odtool.dataset.readers.tools.supervisely import supervisely_shapes
 from odtool.dataset.types import Source
 from odtool.errors import DataError
 

@@ -1,0 +1,164 @@
+"""The flow of a prediction: what is found in images and videos, written into a folder as it is found."""
+
+from __future__ import annotations
+
+import errno
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from odtool import __version__
+from odtool.dataset.types import Problem
+from odtool.detection.class_labels import ClassNames
+from odtool.detection.detector import Detector
+from odtool.detection.predict import image_sources, image_stream, prediction_writer
+from odtool.detection.predict.image_sources import Sources
+from odtool.detection.predict.image_stream import Manner, Seen
+from odtool.errors import DataError
+from odtool.files import write_atomically
+from odtool.workspace import Predictions
+
+_NAMED = 10
+"""Problems that the summary names; problems.csv has all."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is written beside detections.jsonl."""
+
+    pictures: bool = True
+    formats: tuple[str, ...] = ()
+    """Annotations; names of dataset.writers.WRITERS."""
+    counts: bool = False
+
+
+@dataclass
+class _Tally:
+    """What has come so far."""
+
+    images: int = 0
+    videos: int = 0
+    frames: int = 0
+    without: int = 0
+    objects: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+    named: list[Problem] = field(default_factory=list)
+
+    @property
+    def looked_at(self) -> int:
+        return self.images + self.frames
+
+    def see(self, seen: Seen) -> None:
+        if seen.picture.frame is None:
+            self.images += 1
+        else:
+            self.frames += 1
+            self.videos += seen.picture.frame == 0
+        self.without += not seen.boxes
+        self.objects.update(each.label for each in seen.boxes)
+
+    def note(self, problem: Problem) -> None:
+        self.problems[problem.kind] += 1
+        if len(self.named) < _NAMED:
+            self.named.append(problem)
+
+
+def predict(
+    found: Sources,
+    detector: Detector,
+    manner: Manner,
+    out: Predictions,
+    wanted: Wanted,
+    *,
+    tell: Callable[[int], None] = lambda _: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Any]:
+    """Looks at everything and fills the empty folder `out`; memory holds two batches, whatever there is to see.
+
+    Args:
+        tell: called with the number of pictures looked at so far, after each.
+
+    Returns:
+        images, videos, frames, without_objects, objects (their number by class), unnamed_classes (those of them that
+        the label map lacks), problems (number by kind), named (the first of them), seconds and per_second.
+
+    Raises:
+        DataError: nothing could be read, or a threshold is for a class that the model does not have.
+    """
+    manner.thresholds.for_labels(detector.labels)
+    names = ClassNames(detector.labels)
+    tally, began = _Tally(), clock()
+    with ExitStack() as stack:
+        on_problem = stack.enter_context(prediction_writer.problems(out.problems))
+        saves = _saves(stack, names, out, wanted)
+
+        def both(problem: Problem) -> None:
+            on_problem(problem)
+            tally.note(problem)
+
+        pictures = image_stream.read(found.media(), every=manner.every, on_problem=both)
+        for seen in image_stream.look(pictures, detector, manner, names):
+            tally.see(seen)
+            for save in saves:
+                _saved(seen, save)
+            tell(tally.looked_at)
+    _refuse_nothing(tally)
+    summary = _summary(tally, names, clock() - began)
+    write_atomically(out.summary, json.dumps({**summary, "odtool": __version__}, indent=1) + "\n")
+    return summary
+
+
+def _saves(stack: ExitStack, names: ClassNames, out: Predictions, wanted: Wanted) -> Sequence[prediction_writer.Save]:
+    write_line = stack.enter_context(prediction_writer.lines(out.detections))
+    saves: list[prediction_writer.Save] = [lambda seen: write_line(seen, None)]
+    if wanted.formats:
+        annotate = stack.enter_context(prediction_writer.data_sets(out.path, wanted.formats, names))
+        saves = [lambda seen: write_line(seen, annotate(seen))]
+    if wanted.pictures:
+        saves.append(stack.enter_context(prediction_writer.pictures(out.pictures)))
+    if wanted.counts:
+        saves.append(stack.enter_context(prediction_writer.counts(out.counts, names)))
+    return saves
+
+
+def _saved(seen: Seen, save: prediction_writer.Save) -> None:
+    try:
+        save(seen)
+    except (OSError, ValueError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number not in (None, errno.ENAMETOOLONG):
+            raise  # of the disk, whatever the picture
+        raise DataError(
+            f"{seen.picture.medium.path}: what was found in it cannot be written: {error}", "Leave this file out."
+        ) from error
+
+
+def _refuse_nothing(tally: _Tally) -> None:
+    if tally.looked_at:
+        return
+    if not tally.named:
+        raise DataError("no images and no videos there", f"Known endings: {', '.join(image_sources.known_endings())}")
+    first = tally.named[0]
+    count = sum(tally.problems.values())
+    raise DataError(
+        f"none of {count} images and videos could be read; {first.file}: {first.detail}", "Look whether they open."
+    )
+
+
+def _summary(tally: _Tally, names: ClassNames, seconds: float) -> dict[str, Any]:
+    return {
+        "images": tally.images,
+        "videos": tally.videos,
+        "frames": tally.frames,
+        "without_objects": tally.without,
+        "objects": {label: tally.objects[label] for label in names.values()},
+        "unnamed_classes": names.unnamed(),
+        "problems": dict(tally.problems),
+        "named": [{"kind": each.kind, "file": str(each.file), "detail": each.detail} for each in tally.named],
+        "seconds": round(seconds, 3),
+        "per_second": round(tally.looked_at / max(seconds, 1e-6), 2),
+    }

@@ -1,0 +1,77 @@
+"""ONNX detectors, run by onnxruntime: the API's SavedModels, converted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from odtool.detection import image_arrays
+from odtool.detection.detector import Detections, ImageSource
+from odtool.detection.image_arrays import listed
+from odtool.detection.runtimes.model_description import PROPERTY, ModelDescription
+from odtool.detection.runtimes.outputs import NAMES, detections
+from odtool.errors import DataError
+
+
+class OnnxDetector:
+    """An ONNX file that takes images of any size as bytes and gives the API's outputs."""
+
+    def __init__(self, path: Path, labels: Mapping[int, str] | None = None) -> None:
+        """Loads the file.
+
+        Args:
+            labels: class names by the ids of the label map; those that the file carries by default.
+
+        Raises:
+            DataError: onnxruntime is not installed, or it is no such model, or it does not name its classes.
+        """
+        self._session = _session(path)
+        taken = self._session.get_inputs()
+        given = {output.name for output in self._session.get_outputs()}
+        if len(taken) != 1 or taken[0].type != "tensor(uint8)" or not set(NAMES) <= given:
+            raise DataError(
+                f"{path} does not take an image and give {', '.join(NAMES)}",
+                "Give a model that odtool export wrote, or that tf2onnx made of the API's SavedModel.",
+            )
+        self._input = taken[0].name
+        written = self._session.get_modelmeta().custom_metadata_map.get(PROPERTY)
+        known = labels or (ModelDescription.from_json(written, str(path)).labels if written else {})
+        if not known:
+            raise DataError(f"{path} does not name its classes", "Name its label map: --label-map FILE")
+        self.labels: Mapping[int, str] = dict(known)
+
+    def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
+        """Finds the objects in each image; see `Detector`."""
+        return [self._one(image, min_score) for image in listed(images)]
+
+    def _one(self, source: ImageSource, min_score: float) -> Detections:
+        image = image_arrays.pixels(source)
+        boxes, classes, scores, number = self._session.run(list(NAMES), {self._input: image[np.newaxis]})
+        count = int(number[0])
+        height, width = image.shape[:2]
+        return detections(
+            boxes[0, :count],
+            np.rint(classes[0, :count]).astype(np.int64),
+            scores[0, :count],
+            width=width,
+            height=height,
+            min_score=min_score,
+        )
+
+
+def _session(path: Path) -> Any:
+    try:
+        import onnxruntime
+    except ImportError:
+        raise DataError(f"{path}: onnxruntime is not installed", "Install it: pip install 'odtool[onnx]'") from None
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = len(os.sched_getaffinity(0))
+    options.log_severity_level = 3  # it warns of every constant that it moves
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=onnxruntime.get_available_providers())
+    except Exception as error:  # onnxruntime's own errors have no common class that it exports
+        raise DataError(f"{path} is no ONNX model that can be run: {error}", "Export it: odtool export") from None

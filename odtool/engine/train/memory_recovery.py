@@ -1,0 +1,52 @@
+"""What follows a training that lacked memory: its config rewritten for half the batch. Needs no TensorFlow."""
+
+from __future__ import annotations
+
+import copy
+
+from odtool.engine import metrics
+from odtool.errors import ConfigError
+from odtool.pipeline.checks import before_training
+from odtool.pipeline.configure.half_batch import halve_batch
+from odtool.pipeline.text import config, diff
+from odtool.workspace import Run
+
+
+def recover(run: Run, cause: str, *, devices: int) -> str:
+    """Rewrites the run's pipeline.config for half the batch, and notes it in metrics.jsonl.
+
+    Args:
+        cause: why it is done.
+        devices: that share a batch.
+
+    Returns:
+        What was done, in one line.
+
+    Raises:
+        ConfigError: the batch cannot be halved, or the API would refuse the schedule that is left.
+    """
+    before = config.load(run.pipeline_config)
+    draft = diff.Draft(copy.deepcopy(before))
+    # The stock loop numbers its files by saves: of a run that it began, the last start knows better.
+    starts = [entry.step for entry in metrics.read(run.metrics) if entry.kind == "start"]
+    done = max([*run.checkpoints(), *starts[-1:]], default=0)
+    halve_batch(draft, steps_done=done, devices=devices, reason="after running out of memory")
+    old, new = before.message.train_config, draft.message.train_config
+    told = f"batch size {old.batch_size} → {new.batch_size}, steps {old.num_steps} → {new.num_steps}, from step {done}"
+    changes = diff.compare(before, draft.config, draft.reasons)
+    if not changes:
+        raise ConfigError(f"{run.pipeline_config}: nothing to make smaller")
+    before_training.check_schedule(draft.config, run.pipeline_config)
+    config.save(draft.config, run.pipeline_config, heading=f"Changed by odtool: {told} ({' '.join(cause.split())})")
+    metrics.MetricsLog(run.metrics).write(
+        "recover",
+        done,
+        {
+            "reason": cause,
+            "batch_size": new.batch_size,
+            "num_steps": new.num_steps,
+            "changes": [change.as_json() for change in changes],
+            "notes": draft.notes,
+        },
+    )
+    return told

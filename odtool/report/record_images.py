@@ -1,0 +1,66 @@
+"""Images of the evaluation records by their source ids, read without TensorFlow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.dataset.readers.records.tfrecord import tfrecord_example
+from odtool.dataset.records import record_reader
+from odtool.errors import DataError
+from odtool.pipeline import record_patterns
+from odtool.pipeline.text import config
+from odtool.visual import html_page
+from odtool.workspace import Run
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image made ready for the page."""
+
+    filename: str
+    uri: str
+    """A data URI; '' where the image cannot be shown."""
+    problem: str = ""
+    """Why it cannot be shown."""
+
+
+def evaluation_files(run: Run) -> list[Path]:
+    """The record files of a run's first evaluation set."""
+    readers = config.load(run.pipeline_config).message.eval_input_reader
+    return record_patterns.matches(readers[0].tf_record_input_reader.input_path) if readers else []
+
+
+def find(files: Iterable[Path], wanted: Sequence[str]) -> dict[str, Picture]:
+    """The images with these source ids; one that no record has is left out.
+
+    Raises:
+        DataError: a record file is damaged.
+    """
+    # The reader of records strips ids, evaluation does not.
+    missing, found = {name.strip(): name for name in wanted}, dict[str, Picture]()
+    for path in files:
+        for record in record_reader.records(path):
+            if not missing:
+                return found
+            example = tfrecord_example.parse(record.data, path, record.number, {})
+            if example.source_id in missing:
+                found[missing.pop(example.source_id)] = _picture(example, record.data)
+    return found
+
+
+def _picture(example: tfrecord_example.Example, data: bytes) -> Picture:
+    from PIL import Image
+
+    name = example.filename or example.source_id
+    if example.encoded is None:
+        return Picture(name, "", "the record holds no image")
+    start, length = example.encoded
+    try:
+        with Image.open(io.BytesIO(data[start : start + length])) as image:
+            # As TensorFlow decodes it: an EXIF rotation is not applied, which the boxes follow.
+            return Picture(name, html_page.picture(image.convert("RGB")))
+    except (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError) as error:
+        return Picture(name, "", str(error))
