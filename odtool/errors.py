@@ -25,3 +25,7 @@ class ConfigError(OdtoolError):
 
 class JobError(OdtoolError):
     """A run or one of its processes that is not in the state the command needs."""
+
+
+class InstallationError(OdtoolError):
+    """A package that is missing or broken in this Python."""

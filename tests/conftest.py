@@ -122,3 +122,14 @@ def opened(browser: str, tmp_path: Path) -> Callable[..., subprocess.CompletedPr
         return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
 
     return run
+
+
+@pytest.fixture
+def without_opencv(tmp_path: Path) -> dict[str, str]:
+    """An environment whose cv2 fails as the build with windows does where X and GL are not installed."""
+    package = tmp_path / "broken" / "cv2"
+    package.mkdir(parents=True)
+    cause = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (package / "__init__.py").write_text(f"raise ImportError({cause!r})\n")
+    paths = [str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
