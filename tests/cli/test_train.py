@@ -231,7 +231,7 @@ def test_ctrl_c_in_the_foreground_saves_and_is_exit_code_0(job_run: Run, tmp_pat
     assert command.stdout is not None
     assert command.stdout.readline() == b"train begins\n"
     command.send_signal(signal.SIGINT)
-    out, err = command.communicate(timeout=60)
+    out, err = command.communicate()
     assert out == b"train saves\ntrain stopped: by a signal, after saving\n"
     assert b"asked to save and end" in err
     assert command.returncode == 0

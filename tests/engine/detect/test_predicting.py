@@ -30,7 +30,6 @@ def test_a_trained_run_gives_boxes_that_are_prepared_again(trained: Run, tmp_pat
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr

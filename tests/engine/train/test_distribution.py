@@ -71,7 +71,7 @@ def test_two_devices_take_the_steps_of_one_and_stop_as_one_does(
     pairs: Path,
     engine: Engine,
     start_engine: Callable[..., subprocess.Popen[str]],
-    wait_for: Callable[[Callable[[], object]], None],
+    until: Callable[..., Any],
 ) -> None:
     one, two = go_on("one", pairs, 6), go_on("two", pairs, 100_000)
     running = start_engine(
@@ -80,9 +80,9 @@ def test_two_devices_take_the_steps_of_one_and_stop_as_one_does(
     )  # fmt: skip
     done = engine("train", one.path)
     assert done.returncode == 0, done.stderr
-    wait_for(lambda: 6 in two.checkpoints())
+    until(lambda: 6 in two.checkpoints(), by=running)
     running.send_signal(signal.SIGTERM)
-    log, _ = running.communicate(timeout=60)
+    log, _ = running.communicate()
     assert running.returncode == 0, log
     assert "a batch is shared by 2 devices" in log
     assert json.loads(two.outcome("train").read_text())["state"] == "stopped"
