@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from odtool.errors import ConfigError
 
@@ -83,3 +84,15 @@ def holds_detector(prefix: Path) -> bool:
     """
     index = prefix.with_name(f"{prefix.name}.index").read_bytes()
     return b"model/_" in index or b"feature_extractor/" not in index
+
+
+def restores_nothing(train_config: Any) -> bool:
+    """Whether a classification backbone is looked for, by name or by default, in a checkpoint of a detector.
+
+    Args:
+        train_config: a TrainConfig message, whose fine_tune_checkpoint is there.
+    """
+    kind = train_config.fine_tune_checkpoint_type or (
+        "detection" if train_config.from_detection_checkpoint else "classification"  # config_util's default
+    )
+    return kind == "classification" and holds_detector(Path(train_config.fine_tune_checkpoint))

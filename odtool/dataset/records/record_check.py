@@ -72,7 +72,7 @@ class RecordReport:
     """In one of the examined records."""
     classes: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
-    """Records among them with 'masks' and with 'key points'."""
+    """Records among them with 'masks' and with 'keypoints'."""
     faults: dict[str, Fault] = field(default_factory=dict)
 
     @property
@@ -145,7 +145,7 @@ class _Checker:
             self._report.note("not_an_example", f"{where}: {error}")
             return
         self._report.held["masks"] += bool(found.texts.get(_MASK) or found.floats.get(_MASK))
-        self._report.held["key points"] += bool(found.floats.get(_KEY_POINT))
+        self._report.held["keypoints"] += bool(found.floats.get(_KEY_POINT))
         problems = [*self._identity(found, record), *self._objects(found, record), *_image(path, found, record)]
         for kind, detail in problems:
             self._report.note(kind, f"{where}: {detail}")

@@ -32,11 +32,6 @@ def parse_entry(message: Any, field: Any, key: str, value: str, assignment: str)
     return _parse_text(message, entry, field, assignment)
 
 
-def is_map(field: Any) -> bool:
-    """Whether a field is a map, whose entries are messages of its own."""
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
-
-
 def _parse_text(message: Any, text: str, field: Any, assignment: str) -> Any:
     from google.protobuf import text_format
 

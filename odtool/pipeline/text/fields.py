@@ -95,7 +95,7 @@ def _refuse_unknown(message: Any, name: str, above: str, assignment: str) -> Non
 def _paths_to(message: Any, name: str) -> Iterator[str]:
     """Where a field of this name stands below a message, among the parts that are set."""
     for field, value in message.ListFields():
-        if field.message_type is None or field_values.is_map(field):
+        if field.message_type is None or messages.is_map(field):
             continue
         parts = (
             [(f"[{index}]", part) for index, part in enumerate(value)] if messages.is_repeated(field) else [("", value)]
@@ -110,7 +110,7 @@ def _paths_to(message: Any, name: str) -> Iterator[str]:
 def _step_text(message: Any, name: str, key: str | None, assignment: str) -> str:
     """A step of a path with the index that its element has, or gets."""
     field = message.DESCRIPTOR.fields_by_name[name]
-    if key is None or field_values.is_map(field) or not messages.is_repeated(field):
+    if key is None or messages.is_map(field) or not messages.is_repeated(field):
         return name if key is None else f"{name}[{key}]"
     count = len(getattr(message, name))
     index = count if key == "+" else _index(count, name, key, assignment) % count
@@ -120,7 +120,7 @@ def _step_text(message: Any, name: str, key: str | None, assignment: str) -> str
 def _enter(message: Any, name: str, key: str | None, assignment: str) -> Any:
     """The message that a step of the path leads to, made where it is not set yet."""
     field = message.DESCRIPTOR.fields_by_name[name]
-    if field.message_type is None or field_values.is_map(field):
+    if field.message_type is None or messages.is_map(field):
         raise ConfigError(f"--set {assignment}: '{name}' has no fields below it", _EXAMPLE)
     if messages.is_repeated(field):
         return _element(getattr(message, name), name, key, assignment)
@@ -166,7 +166,7 @@ def _note_switch(message: Any, name: str, above: str, switches: list[Switch]) ->
 
 def _set(message: Any, name: str, key: str | None, value: str, assignment: str) -> None:
     field = message.DESCRIPTOR.fields_by_name[name]
-    if field_values.is_map(field):
+    if messages.is_map(field):
         _set_entry(message, field, key, value, assignment)
     elif messages.is_repeated(field):
         _set_elements(message, field, key, value, assignment)

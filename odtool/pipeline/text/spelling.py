@@ -11,19 +11,19 @@ from odtool.errors import ConfigError
 
 _NO_FIELD = re.compile(r'Message type "(?P<type>[\w.]+)" has no field named "(?P<name>[\w.]+)"')
 _NO_VALUE = re.compile(r'Enum type "(?P<type>[\w.]+)" has no value named (?P<name>\w+)')
-_BROKEN = "Mend that line; the file is protobuf text format."
+_BROKEN = "Fix that line; the file is protobuf text format."
 _POSITION = re.compile(r"^\d+:\d+ : ")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint with the names most like `name`, or with all of them where none is alike."""
     names = sorted(known)
-    if hint := alike(name, names):
+    if hint := suggest(name, names):
         return hint
     return f"Known names: {', '.join(names)}." if names else "It has no fields at all."
 
 
-def alike(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
     """A hint with the names that contain `name`, else those most like it, else ''."""
     names = sorted(known)
     longer = [known for known in names if len(name) > 2 and name in known]

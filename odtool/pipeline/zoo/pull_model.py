@@ -67,14 +67,14 @@ def pull(
         if by_hand is not None:
             prefix = _unpack(by_hand, target)
             return Pulled(target, prefix, "unpacked", str(by_hand), by_hand.stat().st_size)
-        return _download(model, target, zoo.address(model, url), report, download)
+        return _download(model, target, zoo.find_address(model, url), report, download)
     finally:
         os.close(lock)
 
 
 def _by_hand(model: ZooModel, folder: Path) -> list[Path]:
     """Where people put a tarball that they downloaded themselves."""
-    names = dict.fromkeys((model.folder, model.name, zoo.short_name(model.name)))
+    names = dict.fromkeys((model.folder, model.name, zoo.shorten_name(model.name)))
     return [folder / f"{name}.tar.gz" for name in names]
 
 

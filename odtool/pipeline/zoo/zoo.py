@@ -38,13 +38,17 @@ def find(name: str) -> ZooModel:
     Raises:
         ConfigError: there is none; the hint names the nearest.
     """
-    wanted = short_name(name)
+    wanted = shorten_name(name)
     for model in MODELS:
-        if wanted in (short_name(model.name), short_name(model.folder), short_name(model.name).removeprefix("ssd_")):
+        if wanted in (
+            shorten_name(model.name),
+            shorten_name(model.folder),
+            shorten_name(model.name).removeprefix("ssd_"),
+        ):
             return model
     raise ConfigError(
         f"no model '{name}' in the zoo",
-        f"{spelling.alike(wanted, (short_name(model.name) for model in MODELS))} See: odtool models".lstrip(),
+        f"{spelling.suggest(wanted, (shorten_name(model.name) for model in MODELS))} See: odtool models".lstrip(),
     )
 
 
@@ -62,7 +66,7 @@ def build(model: ZooModel) -> PipelineConfig:
     return whole
 
 
-def address(model: ZooModel, base: str | None = None) -> str:
+def find_address(model: ZooModel, base: str | None = None) -> str:
     """Where the published tarball lies; empty where none was published.
 
     Args:
@@ -73,6 +77,6 @@ def address(model: ZooModel, base: str | None = None) -> str:
     return f"{(base or _DOWNLOADS).rstrip('/')}/{model.tarball}.tar.gz" if model.tarball else ""
 
 
-def short_name(name: str) -> str:
+def shorten_name(name: str) -> str:
     """A name without the `_coco17_…` ending, in small letters."""
     return _ENDING.sub("", name.strip().lower())

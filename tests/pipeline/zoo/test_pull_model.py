@@ -13,7 +13,7 @@ import pytest
 from odtool import locks
 from odtool.errors import ConfigError, DataError, OdtoolError
 from odtool.pipeline.configure import configuration
-from odtool.pipeline.configure.configuration import Request
+from odtool.pipeline.configure.configuration import ConfigureSettings
 from odtool.pipeline.zoo import pull_model, zoo
 from odtool.pipeline.zoo.pull_model import Pulled
 from odtool.workspace import Workspace
@@ -66,7 +66,7 @@ def test_a_pulled_model_is_what_configure_starts_from(
     assert (pulled.how, pulled.bytes) == ("downloaded", len(server.content))
     assert server.requests == [("/20200711/efficientdet_d0_coco17_tpu-32.tar.gz", None)]
     assert here(workspace) == {FOLDER}
-    made = configuration.configure(workspace, Request()).config.message.train_config
+    made = configuration.configure(workspace, ConfigureSettings()).config.message.train_config
     assert (
         made.fine_tune_checkpoint == str(pulled.checkpoint) == str(workspace.model_zoo / FOLDER / "checkpoint/ckpt-0")
     )
@@ -88,12 +88,12 @@ def test_a_broken_download_is_kept_and_gone_on_with(
     assert "the 700 bytes that came are kept" in caught.value.message
     assert f"{workspace.model_zoo / FOLDER}.tar.gz by hand" in caught.value.hint
     assert not (workspace.model_zoo / FOLDER).exists()
-    assert configuration.configure(workspace, Request(dry_run=True)).run.name.startswith("ssd_mobilenet")
+    assert configuration.configure(workspace, ConfigureSettings(dry_run=True)).run.name.startswith("ssd_mobilenet")
     assert pull().resumed_from == 700
     assert here(workspace) == {FOLDER}
 
 
-@pytest.mark.parametrize("name", [FOLDER, MODEL.name, zoo.short_name(MODEL.name)])
+@pytest.mark.parametrize("name", [FOLDER, MODEL.name, zoo.shorten_name(MODEL.name)])
 def test_a_tarball_put_there_by_hand_is_unpacked(
     pull: Callable[[], Pulled], workspace: Workspace, server: Any, name: str
 ) -> None:
@@ -167,4 +167,4 @@ def test_a_model_without_a_published_checkpoint_cannot_be_pulled(workspace: Work
     ],
 )
 def test_a_mirror_stands_in_for_the_zoo(base: str | None, address: str) -> None:
-    assert zoo.address(MODEL, base) == address
+    assert zoo.find_address(MODEL, base) == address
