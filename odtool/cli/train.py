@@ -112,7 +112,7 @@ def parse_duration(text: str) -> float:
 def _cache_options(size: str) -> list[object]:
     from odtool.pipeline.configure import batch_size_search
 
-    return ["--cache-memory", batch_size_search.parse(size, batch_size_search.host_memory(), "--cache-memory")]
+    return ["--cache-memory", batch_size_search.parse(size, batch_size_search.find_host_memory(), "--cache-memory")]
 
 
 def default_checkpoint_every(num_steps: int) -> int:

@@ -23,35 +23,35 @@ def find(path: Path) -> Path:
         ConfigError: nothing is there, or one of its files is missing.
     """
     if path.is_dir():
-        return _complete(_in_folder(path))
-    return _complete(path.with_name(_SUFFIX.sub("", path.name)))
+        return _require_complete(_find_in_folder(path))
+    return _require_complete(path.with_name(_SUFFIX.sub("", path.name)))
 
 
-def _in_folder(folder: Path) -> Path:
+def _find_in_folder(folder: Path) -> Path:
     for place in (folder, folder / "checkpoint"):
         if (state := place / "checkpoint").is_file() and (
             match := _NAMED_IN_STATE.search(state.read_text(encoding="utf-8", errors="replace"))
         ):
             return place / re.sub(r"\\(.)", r"\1", match[1])
-        if found := sorted(place.glob("*.index"), key=_step):
-            return found[-1].with_suffix("")
+        if indexes := sorted(place.glob("*.index"), key=_parse_step):
+            return indexes[-1].with_suffix("")
     raise ConfigError(
-        f"{folder}: no checkpoint there (neither a file 'checkpoint' nor a *.index)",
-        "Name a checkpoint's prefix, such as model_zoo/<model>/checkpoint/ckpt-0, or --checkpoint none.",
+        f"{folder}: no checkpoint in it (neither a file 'checkpoint' nor a *.index)",
+        "Use a checkpoint's prefix, such as model_zoo/<model>/checkpoint/ckpt-0, or --checkpoint none.",
     )
 
 
-def _step(index: Path) -> int:
+def _parse_step(index: Path) -> int:
     match = re.search(r"-(\d+)\.index$", index.name)
     return int(match[1]) if match else -1
 
 
-def _complete(prefix: Path) -> Path:
+def _require_complete(prefix: Path) -> Path:
     index = prefix.with_name(f"{prefix.name}.index")
     shards = sorted(prefix.parent.glob(f"{_glob_escape(prefix.name)}.data-*-of-*"))
     if not index.is_file() and not shards:
         raise ConfigError(
-            f"{prefix}: no such checkpoint", "Name a checkpoint's prefix, such as …/ckpt-0, or --checkpoint none."
+            f"{prefix}: no such checkpoint", "Use a checkpoint's prefix, such as …/ckpt-0, or --checkpoint none."
         )
     if not index.is_file():
         raise ConfigError(

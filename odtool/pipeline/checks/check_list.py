@@ -72,7 +72,7 @@ _SUMMARIES: Mapping[str, Callable[[ConfigFacts], str]] = {
         facts.message.train_config.fine_tune_checkpoint or "none is set: training starts from random weights"
     ),
 }
-"""Subjects in the order in which they are shown, each with what is said where no check finds anything."""
+"""Subjects in the order in which they are shown, each with its message where no check finds anything."""
 
 
 def check_run(path: Path, *, devices: int = 1) -> ConfigFacts:

@@ -58,7 +58,7 @@ def _check_evaluation_maps(facts: ConfigFacts, classes: dict[str, int]) -> Itera
 
 
 def check_evaluation_classes(known: Collection[str], seen: Collection[str], *, complete: bool) -> Finding:
-    """Classes of the label map that the evaluation set lacks: their AP is -1, and the mAP is that of the others.
+    """Classes that are missing in the evaluation set: their AP is -1, and the mAP is that of the others.
 
     Args:
         known: classes of the label map.

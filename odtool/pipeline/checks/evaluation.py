@@ -36,7 +36,7 @@ def check_metrics(facts: ConfigFacts) -> Iterator[Finding]:
             )
         elif name not in METRICS:
             message = f"eval_config.metrics_set: the API has no '{name}'"
-            yield report_error(message, spelling.nearest(name, METRICS))
+            yield report_error(message, spelling.suggest_nearest(name, METRICS))
 
 
 def check_evaluation_sets(facts: ConfigFacts) -> Iterator[Finding]:

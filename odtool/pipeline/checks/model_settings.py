@@ -43,7 +43,7 @@ def check_extractor(facts: ConfigFacts) -> Iterator[Finding]:
     if kind not in known:
         yield report_error(
             f"{facts.model_path}.feature_extractor.type: the API has no '{kind}' for this model in TensorFlow 2",
-            spelling.nearest(kind, known),
+            spelling.suggest_nearest(kind, known),
         )
 
 

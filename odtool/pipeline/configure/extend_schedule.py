@@ -68,9 +68,10 @@ def _extend_exponential(schedule: Any, extension: _Extension) -> tuple[str, ...]
     old, new = schedule.decay_steps, min(max(round(schedule.decay_steps * extension.ratio), 1), MOST_STEPS)
     since = extension.done - schedule.burnin_steps
     if since > 0:
-        whole = math.floor if schedule.staircase else float
+        count_decays = math.floor if schedule.staircase else float
         schedule.initial_learning_rate = round_rate(
-            schedule.initial_learning_rate * schedule.decay_factor ** (whole(since / old) - whole(since / new))
+            schedule.initial_learning_rate
+            * schedule.decay_factor ** (count_decays(since / old) - count_decays(since / new))
         )
     schedule.burnin_steps = extension.move(schedule.burnin_steps)
     schedule.decay_steps = new

@@ -38,7 +38,7 @@ def parse(text: str, source: str) -> PipelineConfig:
 
     message = messages.messages().TrainEvalPipelineConfig()
     try:
-        # Extensions that nobody here has registered are skipped by the parser and kept as text beside the message.
+        # Extensions that are not registered here are skipped by the parser, and kept as text beside the message.
         text_format.Parse(text, message, allow_unknown_extension=True)
     except text_format.ParseError as error:
         raise spelling.explain(error, source) from None
@@ -54,7 +54,7 @@ def load(path: Path) -> PipelineConfig:
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError):
-        raise ConfigError(f"{path}: no such file", "Name a pipeline.config that exists.") from None
+        raise ConfigError(f"{path}: no such file", "Check the path of the pipeline.config.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not a text file", "A pipeline.config is protobuf text format in UTF-8.") from None
     return parse(text, str(path))

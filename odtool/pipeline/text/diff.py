@@ -15,7 +15,7 @@ from odtool.pipeline.text.draft import find_reason, is_within
 
 _SECTIONS = ("model", "train_config", "train_input_reader", "eval_config", "eval_input_reader", "graph_rewriter")
 _MANY_FIELDS = 8
-"""Lines about a part that went as a whole, from which on one stands for them."""
+"""From so many lines about a part that was removed as a whole, one line stands for them."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def compare(old: PipelineConfig, new: PipelineConfig, reasons: Mapping[str, str]
     before, after = flatten(old), flatten(new)
     for emptied, filled in ((before, after), (after, before)):
         _drop_emptied(emptied, filled)
-    # Fields that went keep their old place among their section's; sorting by section is stable.
+    # Removed fields keep their old place among their section's; sorting by section is stable.
     paths = sorted({**after, **before}, key=_section_index)
     return [
         Change(path, before.get(path), after.get(path), find_reason(path, reasons))
@@ -62,7 +62,7 @@ def compare(old: PipelineConfig, new: PipelineConfig, reasons: Mapping[str, str]
 
 
 def shorten(changes: Sequence[Change], new: PipelineConfig) -> list[Change]:
-    """The changes for people: of a part that went as a whole, with many fields and one reason, a single line."""
+    """The changes for people: a part that was removed as a whole, with many fields and one reason, is a single line."""
     remaining = {known[:end] for known in flatten(new) for end in _find_ends(known)}
     parts = [_find_removed_part(change, remaining) for change in changes]
     counts = Counter((part, change.reason) for part, change in zip(parts, changes, strict=True))
@@ -77,7 +77,7 @@ def shorten(changes: Sequence[Change], new: PipelineConfig) -> list[Change]:
 
 
 def _find_removed_part(change: Change, remaining: Collection[str]) -> str | None:
-    """The largest part of the config that went together with a field; None where the field did not go."""
+    """The largest part of the config that was removed together with a field; None where the field was not."""
     if change.new is not None:
         return None
     prefixes = (change.field[:end] for end in _find_ends(change.field))
@@ -90,7 +90,7 @@ def _find_ends(path: str) -> list[int]:
 
 
 def _drop_emptied(emptied: dict[str, str], filled: Mapping[str, str]) -> None:
-    """Leaves out a message that is empty on one side only: its fields on the other side say it all."""
+    """Leaves out a message that is empty on one side only: its fields on the other side tell as much."""
     for path in [path for path, text in emptied.items() if text == "{}" and path not in filled]:
         if any(is_within(known, path) for known in filled):
             del emptied[path]

@@ -1,4 +1,4 @@
-"""Extensions in a pipeline.config that nobody here has registered: found in the text, put back when it is written.
+"""Extensions in a pipeline.config that are not registered here: found in the text, put back when it is written.
 
 protobuf's text parser can skip an unknown extension but not keep it. Its text is kept instead, with the path of the
 message that it stands in.

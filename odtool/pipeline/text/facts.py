@@ -65,7 +65,7 @@ class RecordReader:
 class ConfigFacts:
     """A config that names a model odtool knows, and the devices that it is to be trained on.
 
-    They hold for the config as it was when they were derived: whoever changes it derives them anew.
+    They hold for the config as it was when they were derived: derive them again after changing it.
     """
 
     config: PipelineConfig

@@ -19,7 +19,7 @@ _DOWNLOADS = "http://download.tensorflow.org/models/object_detection/tf2"
 _ENDING = re.compile(r"_coco17(_(tpu|gpu)-\d+)?$")
 
 
-def templates_folder() -> Path:
+def find_templates() -> Path:
     """Where the templates lie: in an installed package beside its modules, in a checkout at its root.
 
     Raises:
@@ -29,7 +29,7 @@ def templates_folder() -> Path:
     for folder in (package / "templates", package.parent / "templates"):
         if (folder / "coco.config").is_file():
             return folder
-    raise ConfigError(f"{package / 'templates'}: the templates are missing", "Install odtool again.")
+    raise ConfigError(f"{package / 'templates'}: the templates are missing", "Reinstall odtool.")
 
 
 def find(name: str) -> ZooModel:
@@ -46,10 +46,8 @@ def find(name: str) -> ZooModel:
             shorten_name(model.name).removeprefix("ssd_"),
         ):
             return model
-    raise ConfigError(
-        f"no model '{name}' in the zoo",
-        f"{spelling.suggest(wanted, (shorten_name(model.name) for model in MODELS))} See: odtool models".lstrip(),
-    )
+    suggestion = spelling.suggest(wanted, (shorten_name(model.name) for model in MODELS))
+    raise ConfigError(f"no model '{name}' in the zoo", f"{suggestion} List them all with: odtool models".lstrip())
 
 
 def build(model: ZooModel) -> PipelineConfig:
@@ -58,12 +56,12 @@ def build(model: ZooModel) -> PipelineConfig:
     Its templates are merged in their order, each ${name} replaced by its figure: a later part adds to lists and
     overrides single values, as protobuf's MergeFrom does.
     """
-    folder = templates_folder()
-    whole = config.parse("", model.name)
+    folder = find_templates()
+    merged = config.parse("", model.name)
     for part in model.parts:
         text = Template((folder / part).read_text(encoding="utf-8")).substitute(model.figures)
-        whole.message.MergeFrom(config.parse(text, str(folder / part)).message)
-    return whole
+        merged.message.MergeFrom(config.parse(text, str(folder / part)).message)
+    return merged
 
 
 def find_address(model: ZooModel, base: str | None = None) -> str:

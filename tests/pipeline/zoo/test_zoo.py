@@ -47,7 +47,7 @@ def test_every_model_says_what_its_config_says() -> None:
 
 def test_every_template_is_used_and_opens_with_what_it_is() -> None:
     used = {part for model in MODELS for part in model.parts}
-    templates = sorted(zoo.templates_folder().glob("*.config"))
+    templates = sorted(zoo.find_templates().glob("*.config"))
     assert {path.name for path in templates} == used
     for path in templates:
         assert path.read_text().startswith("# "), path.name
