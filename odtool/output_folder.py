@@ -6,6 +6,7 @@ import ctypes
 import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,26 @@ _LONGEST = 200
 """Bytes of a name; file systems take 255 with what is added."""
 
 
+def refuse_foreign(out: Path, record: str, *, owned: re.Pattern[str] | None = None) -> None:
+    """Raises DataError where `out` is not a folder that may be replaced: absent, empty, or written by odtool.
+
+    Args:
+        record: name of the file by which odtool knows a folder of its own.
+        owned: matches the names of all that it writes there; any other file is foreign.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise DataError(f"{out}: is a file, not a folder", "Name another folder with --out.")
+    names = sorted(entry.name for entry in out.iterdir())
+    foreign = [name for name in names if owned is not None and not owned.fullmatch(name)]
+    hint = "It would replace the whole folder: name another one with --out, or move those files away."
+    if foreign:
+        raise DataError(f"{out}: holds files that odtool did not write, such as {foreign[0]}", hint)
+    if names and not (out / record).is_file():
+        raise DataError(f"{out}: holds files but no {record}, so odtool did not write it", hint)
+
+
 @contextmanager
 def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Iterator[Path]:
     """An empty hidden folder that takes the place of `out` when the block ends well, and vanishes when it does not.
@@ -29,7 +50,7 @@ def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Ite
 
     Args:
         command: what writes there, as 'odtool prepare', for messages.
-        refuse: raises where `out` is no folder that the command may replace.
+        refuse: raises where `out` is not a folder that the command may replace.
 
     Raises:
         DataError: another process is writing there, or the disk refuses.

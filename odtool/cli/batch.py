@@ -30,7 +30,7 @@ def fit(wanted: PipelineConfig, images: int, *, memory: str | None, gpu: str | N
     from odtool.pipeline.configure import batch_size_search as sizes
     from odtool.pipeline.text import config
 
-    choice = devices.choose(devices.inventory(), gpu)
+    choice = devices.choose(devices.find_gpus(), gpu)
     total = sizes.find_host_memory() if choice.memory is None else choice.memory * 2**20
     limit = sizes.parse(memory or f"{sizes.DEFAULT_SHARE:%}", total)
     device = "cpu" if choice.memory is None else "gpu"

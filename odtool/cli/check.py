@@ -43,7 +43,7 @@ def check(
     """
     del debug  # handled when it is parsed
     found = console.workspace(workspace).find_run(run)
-    choice = devices.choose(devices.inventory(), gpu)
+    choice = devices.choose(devices.find_gpus(), gpu)
     findings = examine(found, replicas=choice.count, sample=None if every_record else sample)
     counts = {level: sum(finding.level == level for finding in findings) for level in _COLOURS}
     payload = {"run": found.name, "path": str(found.pipeline_config), **counts}

@@ -21,7 +21,7 @@ from odtool.jobs import attached, devices
 _PATIENCE = 300
 """Seconds for the engine's examination: ten times what it takes on a slow machine with a cold disk."""
 
-PYTHONS = ((3, 10), (3, 12))
+PYTHONS = ((3, 10), (3, 13))
 """Oldest and newest Python that TensorFlow and what the Object Detection API requires have releases for."""
 
 
@@ -54,7 +54,7 @@ def examine(folder: Path, *, engine: tuple[str, ...] = (sys.executable, "-m", "o
         "free_disk_gb": round(psutil.disk_usage(str(folder)).free / 1e9, 1),
         **_engine_report(engine),
     }
-    if not report.get("gpus") and (present := devices.inventory().gpus):
+    if not report.get("gpus") and (present := devices.find_gpus().gpus):
         names = ", ".join(gpu.name for gpu in present)
         report["errors"].append(f"the driver lists {names}, which TensorFlow cannot use; pip install 'odtool[gpu]'")
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:

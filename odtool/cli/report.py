@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odtool import checkpoint_choice
 from odtool.cli import asking, console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.cli.export import find_checkpoint
 from odtool.errors import JobError, OdtoolError
 from odtool.jobs import devices
 from odtool.workspace import Run, Workspace
@@ -54,7 +54,7 @@ def report(
     page = _page(space, found, out)
     if checkpoint is not None and len(found) > 1 and checkpoint not in ("best", "latest"):
         raise typer.BadParameter("a checkpoint's path belongs to one run; for several, give best or latest")
-    choice = devices.choose(devices.inventory(), gpu)
+    choice = devices.choose(devices.find_gpus(), gpu)
     made = [_report(run, checkpoint, choice) for run in found]
     _write(made, page, images)
     payload = _payload(made, page)
@@ -68,12 +68,12 @@ def _page(space: Workspace, runs: list[Run], out: Path | None) -> Path:
     return page
 
 
-def _report(run: Run, checkpoint: str | None, choice: devices.Choice) -> RunReport:
+def _report(run: Run, checkpoint: str | None, choice: devices.DeviceChoice) -> RunReport:
     from odtool.report import figures
 
     examination, absence = None, ""
     try:
-        examination = _examine(run, find_checkpoint(run, checkpoint), choice)
+        examination = _examine(run, checkpoint_choice.find(run, checkpoint), choice)
     except OdtoolError as error:
         if checkpoint is not None:
             raise
@@ -82,7 +82,7 @@ def _report(run: Run, checkpoint: str | None, choice: devices.Choice) -> RunRepo
     return figures.gather(run, examination, absence)
 
 
-def _examine(run: Run, prefix: Path, choice: devices.Choice) -> Examination:
+def _examine(run: Run, prefix: Path, choice: devices.DeviceChoice) -> Examination:
     """The checkpoint's detections: those of an earlier report, where nothing has changed since.
 
     Raises:

@@ -76,7 +76,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
     seconds = None if time_limit is None else parse_duration(time_limit)
     space = console.workspace(workspace)
     found = space.find_run(run)
-    choice = devices.choose(devices.inventory(), gpu)
+    choice = devices.choose(devices.find_gpus(), gpu)
     group = cluster.find(os.environ)
     if group is not None and group.source == "Slurm" and not in_foreground:
         raise JobError("Slurm ends a task when its command returns", "Add --foreground.")
@@ -86,7 +86,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
     options += ["--early-stop", early_stop] if early_stop else []
     options += ["--deadline", time.time() + seconds] if seconds else []
 
-    def begin() -> dict[str, tuple[record.JobRecord, devices.Choice]]:
+    def begin() -> dict[str, tuple[record.JobRecord, devices.DeviceChoice]]:
         return start(space, found, options, choice, evaluate=evaluate, best=best, recover=recover, group=group)
 
     if not in_foreground:
@@ -120,7 +120,7 @@ def default_checkpoint_every(num_steps: int) -> int:
     return min(max(num_steps // 10, 100), 1000, max(num_steps, 1))
 
 
-def _num_steps(run: Run, choice: devices.Choice, group: Cluster | None) -> int:
+def _num_steps(run: Run, choice: devices.DeviceChoice, group: Cluster | None) -> int:
     """Refuses a run that training would fail on after minutes; gives its number of steps."""
     from odtool.pipeline.checks import check_list
 
@@ -132,13 +132,13 @@ def start(
     space: Workspace,
     run: Run,
     options: list[object],
-    choice: devices.Choice,
+    choice: devices.DeviceChoice,
     *,
     evaluate: bool,
     best: str | None = None,
     recover: bool = True,
     group: Cluster | None = None,
-) -> dict[str, tuple[record.JobRecord, devices.Choice]]:
+) -> dict[str, tuple[record.JobRecord, devices.DeviceChoice]]:
     """Starts training and, where asked for, evaluation beside it on the CPU: of several processes, beside the chief."""
     scores = evaluate and (group is None or group.is_chief)
     if scores and locks.is_held(run.job_lock("eval")) and not locks.is_held(run.job_lock("train")):

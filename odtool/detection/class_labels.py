@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from odtool.errors import DataError
+
+
+def require_labels(labels: Mapping[int, str], model: Path) -> Mapping[int, str]:
+    """The labels, where there are any; raises DataError where there are none."""
+    if not labels:
+        raise DataError(f"{model} does not name its classes", "Name its label map: --label-map FILE")
+    return dict(labels)
 
 
 class ClassNames(Mapping[int, str]):

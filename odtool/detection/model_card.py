@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from odtool import units
 from odtool.dataset import statistics
 from odtool.dataset.statistics import DatasetSummary
 from odtool.errors import DataError
 from odtool.workspace import Dataset
-
-_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 _SAVED_MODEL = """\
 import numpy as np, tensorflow as tf
@@ -70,14 +69,6 @@ def render(record: Mapping[str, Any], summary: DatasetSummary | None) -> str:
     return "\n".join(line for part in parts for line in (*part, ""))
 
 
-def size(count: int) -> str:
-    """Bytes as people say them: '1.5 MB'."""
-    for name, unit in _UNITS:
-        if count >= unit:
-            return f"{count / unit:.3g} {name}"
-    return f"{count} bytes"
-
-
 def _heading(record: Mapping[str, Any]) -> Iterator[str]:
     step = f", step {record['step']:,}" if record["step"] is not None else ""
     yield f"# {record['run']}"
@@ -128,7 +119,7 @@ def _files(record: Mapping[str, Any]) -> Iterator[str]:
     for each in record["files"]:
         agreement = each["agreement"]
         figures = [
-            size(each["bytes"]),
+            units.format_bytes(each["bytes"]),
             f"{agreement['found']:.1%}",
             f"{agreement['confirmed']:.1%}",
             number(each["mAP"]),

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from odtool import files, locks
-from odtool.engine import metrics
+from odtool import files, locks, metrics
+from odtool.engine import checkpoint_scores
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -223,7 +223,7 @@ def prune(run: Run, keep: int) -> None:
     surplus = list(present)[: max(len(present) - keep, 0)]
     if surplus and locks.is_held(run.job_lock("eval")):
         entries = metrics.read(run.metrics)
-        done = metrics.scored_checkpoints(entries) | metrics.skipped_checkpoints(entries)
+        done = checkpoint_scores.scored_checkpoints(entries) | checkpoint_scores.skipped_checkpoints(entries)
         surplus = [step for step in surplus if present[step].name in done]
     for step in surplus:
         delete(present[step])

@@ -16,7 +16,7 @@ from object_detection.utils import config_util, variables_helper
 
 from odtool.engine import checkpoints
 from odtool.engine.match import block_matcher
-from odtool.engine.tracing import Graph
+from odtool.engine.tracing import TracedFunction
 from odtool.errors import ConfigError
 from odtool.pipeline.text import config
 
@@ -161,7 +161,7 @@ def make_variables(model: Any, element: Element) -> None:
     model._is_training = False
     tf.keras.backend.set_learning_phase(False)
     image, shape = features[InputDataFields.image], features[InputDataFields.true_image_shape]
-    Graph(predict).trace(image, shape)
+    TracedFunction(predict).trace(image, shape)
 
 
 def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder: Path) -> str | None:

@@ -26,7 +26,7 @@ def without_autograph(build: Callable[[], T]) -> T:
         return build()
 
 
-class Graph:
+class TracedFunction:
     """A tf.function that is traced without AutoGraph, or, where that is refused, with it."""
 
     def __init__(self, function: Callable[..., Any]) -> None:

@@ -22,7 +22,7 @@ _NEAR = 0.75
 one tensor of a large batch takes hundreds of megabytes."""
 
 
-class Appetite:
+class MemoryWatch:
     """How near a process has come to its limits of memory, looked at while it lives: the kernel keeps no mark of it."""
 
     def __init__(self, pid: int, *, limits: Callable[[int], tuple[int, int]] = resource.getrlimit) -> None:

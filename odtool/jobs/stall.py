@@ -7,7 +7,7 @@ from itertools import islice, pairwise, takewhile
 from pathlib import Path
 from statistics import median
 
-from odtool.jobs import metrics
+from odtool import metrics
 
 _TIMES = 10
 """A word that is this many times later than they usually are does not come."""

@@ -56,7 +56,7 @@ def supervise(run: Run, task: str, ready: int) -> None:
         if starting is not None:
             os.close(starting)
             starting = None
-        appetite = out_of_memory.Appetite(pid)
+        appetite = out_of_memory.MemoryWatch(pid)
         exit_code = child.wait(appetite)
         again = not child.was_asked_to_end and (
             _retry(run, task, pid) or _recover(run, task, pid, exit_code, offset, kills, appetite.near())
@@ -83,7 +83,7 @@ class _Child:
         if self.was_asked_to_end:
             os.kill(pid, signal.SIGTERM)
 
-    def wait(self, appetite: out_of_memory.Appetite) -> int:
+    def wait(self, appetite: out_of_memory.MemoryWatch) -> int:
         assert self.pid is not None
         pid = self.pid
         watch = os.WNOHANG if appetite.is_limited else 0

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_QUERY = ["--query-gpu=index,name,utilization.gpu,memory.used,memory.total", "--format=csv,noheader,nounits"]
+from odtool.jobs import nvidia_smi
+
+_FIELDS = "index,name,utilization.gpu,memory.used,memory.total"
 _PATIENCE = 5.0
-"""Seconds for nvidia-smi; what it says later is not now any more."""
+"""Seconds for nvidia-smi; what it says later is out of date."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class MachineUse:
 
 def gpus(query: Callable[[], str] | None = None) -> tuple[GpuUse, ...]:
     """Every GPU; none where there is no driver, or it does not answer."""
-    return parse((query or _ask_driver)())
+    return parse(query() if query else nvidia_smi.query(_FIELDS, timeout=_PATIENCE)[0])
 
 
 def parse(output: str) -> tuple[GpuUse, ...]:
@@ -79,16 +79,3 @@ def _resident(process: object) -> int:
         return int(process.memory_info().rss)
     except psutil.NoSuchProcess:
         return 0
-
-
-def _ask_driver() -> str:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return ""
-    try:
-        done = subprocess.run(
-            [program, *_QUERY], capture_output=True, text=True, errors="replace", timeout=_PATIENCE, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""  # a driver that hangs must not stop the watching; the line of GPUs is missing then
-    return done.stdout if done.returncode == 0 else ""

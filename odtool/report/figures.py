@@ -23,7 +23,7 @@ from odtool.report.detections_file import Examination
 from odtool.report.history import History
 from odtool.report.mistakes import Verdict
 from odtool.report.score_thresholds import OperatingPoint
-from odtool.report.settings_diff import Settings
+from odtool.report.settings_diff import SettingsDiff
 from odtool.workspace import TASKS, Dataset, Run
 
 _PACKAGES = ("tensorflow", "tf-models-research-object-detection", "tf-keras", "numpy", "pycocotools")
@@ -69,7 +69,7 @@ class RunReport:
     states: Mapping[str, str]
     """Of training and evaluation, each with its reason."""
     history: History
-    settings: Settings
+    settings: SettingsDiff
     dataset: DatasetSummary | None
     analysis: Analysis | None
     absence: str

@@ -10,8 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from odtool.jobs import metrics
-from odtool.jobs.metrics import Metric
+from odtool import metrics
+from odtool.jobs import training_progress
+from odtool.metrics import Metric
 from odtool.visual.charts import Curve
 
 TOTAL = "total"
@@ -29,7 +30,7 @@ class Evaluation:
     step: int
     checkpoint: str
     values: Mapping[str, float]
-    """Under the API's names; without what is -1: COCO's word for nothing to be found."""
+    """Under the API's names; without those of sets that hold nothing to find."""
     images: int
     seconds: float
     sample: int
@@ -73,12 +74,12 @@ class History:
 
 def read(path: Path) -> History:
     """Reads a run's metrics.jsonl; an absent one is that of a run not yet started."""
-    entries = list(metrics.read(path))
-    current = _current(entries)
+    entries = metrics.read(path)
+    current = metrics.current_course(entries)
     train = [entry for entry in current if entry.kind == "train"]
     evaluations = _evaluations(current)
     best = next((entry for entry in reversed(current) if entry.kind == "best"), None)
-    progress = metrics.progress(path)
+    progress = training_progress.read(path)
     speeds = [speed for entry in train if (speed := entry.values.get("steps_per_second"))]
     return History(
         losses=_losses(train, {"loss": TOTAL}),
@@ -94,16 +95,6 @@ def read(path: Path) -> History:
         restarts=progress.restarts,
         mishaps=tuple(_mishaps(entries)),
     )
-
-
-def _current(entries: Iterable[Metric]) -> list[Metric]:
-    """Without the lines of steps past a later start: training went back and took those steps again."""
-    current: list[Metric] = []
-    for entry in entries:
-        if entry.kind == "start":
-            current = [old for old in current if old.step <= entry.step]
-        current.append(entry)
-    return current
 
 
 def _losses(entries: Sequence[Metric], total: Mapping[str, str]) -> dict[str, Curve]:
@@ -139,7 +130,7 @@ def _evaluation(entry: Metric) -> Evaluation:
     numbers = {
         name: float(value)
         for name, value in entry.values.items()
-        if isinstance(value, (int, float)) and value != -1 and name not in _NOT_A_CURVE
+        if isinstance(value, (int, float)) and name not in _NOT_A_CURVE
     }
     return Evaluation(
         step=entry.step,

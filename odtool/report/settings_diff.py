@@ -20,7 +20,7 @@ _MANY = 0.5
 
 
 @dataclass(frozen=True)
-class Settings:
+class SettingsDiff:
     """One run's settings beside the zoo's."""
 
     architecture: str
@@ -30,7 +30,7 @@ class Settings:
     """From the zoo's config to the run's."""
 
 
-def against_zoo(run: Run) -> Settings:
+def against_zoo(run: Run) -> SettingsDiff:
     """Compares a run's pipeline.config with that of the zoo's model it is most like.
 
     Raises:
@@ -42,9 +42,9 @@ def against_zoo(run: Run) -> Settings:
     differences = {name: _distance(flat, _model(fields)) for name, fields in _zoo().items()}
     nearest = min(differences, key=lambda name: differences[name])
     if differences[nearest] > _MANY * len(flat):
-        return Settings(architecture, None, ())
+        return SettingsDiff(architecture, None, ())
     base = zoo.build(zoo.find(nearest))
-    return Settings(architecture, zoo.shorten_name(nearest), tuple(diff.compare(base, own, {})))
+    return SettingsDiff(architecture, zoo.shorten_name(nearest), tuple(diff.compare(base, own, {})))
 
 
 def between(runs: Sequence[Run]) -> dict[str, tuple[str | None, ...]]:

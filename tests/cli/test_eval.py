@@ -88,7 +88,7 @@ def test_without_checkpoints_and_training_there_is_nothing_to_wait_for(
 ) -> None:
     said = odtool("eval", "--checkpoint", wanted)
     assert said.code == 1
-    assert "no checkpoint to evaluate, and nothing is training" in said.err
+    assert "run 'first' has no checkpoint" in said.err
     assert "odtool train first" in said.err
 
 

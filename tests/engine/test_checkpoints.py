@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from odtool import locks
-from odtool.engine import checkpoints, metrics
+from odtool import locks, metrics
+from odtool.engine import checkpoints
 from odtool.workspace import Run
 
 DATA = "data-00000-of-00001"

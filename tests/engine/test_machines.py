@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from odtool.engine import metrics
+from odtool import metrics
 from odtool.jobs import record
 from odtool.pipeline.text import config
 from odtool.workspace import Run
@@ -84,7 +84,7 @@ def start(run: Run, tmp_path: Path) -> Iterator[Start]:
         process.stdout.close()
 
 
-def entries(run: Run, kind: str) -> list[metrics.Entry]:
+def entries(run: Run, kind: str) -> list[metrics.Metric]:
     return [entry for entry in metrics.read(run.metrics) if entry.kind == kind]
 
 

@@ -66,14 +66,14 @@ def test_the_use_of_a_limited_process_is_seen(share: float, is_near: bool) -> No
     def limits(number: int) -> tuple[int, int]:
         return (limit if number == resource.RLIMIT_DATA else resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
-    appetite = out_of_memory.Appetite(os.getpid(), limits=limits)
+    appetite = out_of_memory.MemoryWatch(os.getpid(), limits=limits)
     assert appetite.is_limited
     appetite.look()
     assert ("RLIMIT_DATA" in appetite.near()) is is_near
 
 
 def test_a_process_without_limits_is_never_near_one() -> None:
-    appetite = out_of_memory.Appetite(os.getpid(), limits=lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    appetite = out_of_memory.MemoryWatch(os.getpid(), limits=lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     appetite.look()
     assert (appetite.is_limited, appetite.near()) == (False, "")
 

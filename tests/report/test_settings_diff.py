@@ -55,4 +55,4 @@ def test_a_model_unlike_all_of_the_zoos_is_compared_with_none(tmp_path: Path) ->
     run = Run(tmp_path / "own")
     made = config.parse("model { ssd { num_classes: 1 feature_extractor { type: 'mine' } } }", "test")
     config.save(made, run.pipeline_config)
-    assert settings_diff.against_zoo(run) == settings_diff.Settings("ssd", None, ())
+    assert settings_diff.against_zoo(run) == settings_diff.SettingsDiff("ssd", None, ())

@@ -40,7 +40,7 @@ class Area:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class _TileBoxes:
     """What all tiles show, in pixels of the image."""
 
     boxes: _Boxes
@@ -71,15 +71,16 @@ def merge(tiles: Sequence[tuple[Area, Detections]], *, width: int, height: int) 
     return Detections(boxes[order], scores[order], classes[order], width, height)
 
 
-def _gathered(tiles: Sequence[tuple[Area, Detections]], width: int, height: int) -> _Parts:
-    boxes, cut = [np.zeros((0, 4), np.float32)], [np.zeros((0, 4), np.bool_)]
+def _gathered(tiles: Sequence[tuple[Area, Detections]], width: int, height: int) -> _TileBoxes:
+    boxes: list[_Boxes] = [np.zeros((0, 4), np.float32)]
+    cut: list[NDArray[np.bool_]] = [np.zeros((0, 4), np.bool_)]
     for area, found in tiles:
         boxes.append(found.boxes + np.array([area.xmin, area.ymin, area.xmin, area.ymin], np.float32))
         border = np.array([area.xmin, area.ymin, area.xmax, area.ymax])
         inner = border != np.array([0, 0, width, height])
         cut.append((np.abs(boxes[-1] - border) <= _tolerance(area)) & inner)
     counts = [len(found) for _, found in tiles]
-    return _Parts(
+    return _TileBoxes(
         np.concatenate(boxes),
         np.concatenate([np.zeros(0, np.float32), *(found.scores for _, found in tiles)]),
         np.concatenate([np.zeros(0, np.int64), *(found.classes for _, found in tiles)]),
@@ -92,7 +93,7 @@ def _tolerance(area: Area) -> float:
     return max(_LEAST, max(area.xmax - area.xmin, area.ymax - area.ymin) / _NEAR)
 
 
-def _united(parts: _Parts, areas: Sequence[Area]) -> list[list[int]]:
+def _united(parts: _TileBoxes, areas: Sequence[Area]) -> list[list[int]]:
     """Boxes by object: those that continue each other are in one list."""
     leader = list(range(len(parts.boxes)))
 
@@ -128,7 +129,7 @@ def _neighbours(areas: Sequence[Area]) -> Iterator[tuple[int, int]]:
 
 
 def _continued(
-    parts: _Parts, firsts: NDArray[np.int64], seconds: NDArray[np.int64], first: Area, second: Area
+    parts: _TileBoxes, firsts: NDArray[np.int64], seconds: NDArray[np.int64], first: Area, second: Area
 ) -> Iterator[tuple[int, int]]:
     """Pairs of cut boxes of two tiles that are parts of one object."""
     along = 0 if first.ymin == second.ymin else 1
@@ -151,7 +152,7 @@ def _continued(
 
 
 def _joined(
-    parts: _Parts, groups: Sequence[Sequence[int]]
+    parts: _TileBoxes, groups: Sequence[Sequence[int]]
 ) -> tuple[_Boxes, NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
     """A box, a score and a class for each object, and whether a border still cuts it."""
     boxes = np.zeros((len(groups), 4), np.float32)

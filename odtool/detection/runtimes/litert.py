@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odtool.detection import image_arrays
+from odtool.detection.class_labels import require_labels
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.image_arrays import listed
 from odtool.detection.runtimes import tflite_metadata
@@ -48,10 +49,7 @@ class LiteRtDetector:
             raise DataError(f"{path}: its input {list(self._input['shape'])} is no image", "Give a detector of images.")
         self._outputs = _outputs(self._interpreter, path)
         self._description = _description(path, self._input)
-        known = labels or self._description.labels
-        if not known:
-            raise DataError(f"{path} does not name its classes", "Name its label map: --label-map FILE")
-        self.labels: Mapping[int, str] = dict(known)
+        self.labels = require_labels(labels or self._description.labels, path)
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from odtool.detection import image_arrays
+from odtool.detection.class_labels import require_labels
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.image_arrays import listed
 from odtool.detection.runtimes.model_description import PROPERTY, ModelDescription
@@ -39,10 +40,8 @@ class OnnxDetector:
             )
         self._input = taken[0].name
         written = self._session.get_modelmeta().custom_metadata_map.get(PROPERTY)
-        known = labels or (ModelDescription.from_json(written, str(path)).labels if written else {})
-        if not known:
-            raise DataError(f"{path} does not name its classes", "Name its label map: --label-map FILE")
-        self.labels: Mapping[int, str] = dict(known)
+        carried = ModelDescription.from_json(written, str(path)).labels if written else {}
+        self.labels = require_labels(labels or carried, path)
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""

@@ -12,13 +12,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from odtool.detection import image_arrays
+from odtool.detection.class_labels import require_labels
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.image_arrays import listed
 from odtool.detection.runtimes.model_description import NAME, ModelDescription
 from odtool.detection.runtimes.outputs import NAMES, detections
 from odtool.engine import checkpoints
-from odtool.engine.export.trained_model import Source
-from odtool.engine.tracing import Graph
+from odtool.engine.export.trained_model import TrainedModel
+from odtool.engine.tracing import TracedFunction
 from odtool.errors import DataError
 
 _ANY = (None, None, 3)
@@ -39,13 +40,13 @@ class CheckpointDetector:
             labels: class names by the ids of the label map.
         """
         self.labels = labels
-        self._prepare = Graph(prepare)
+        self._prepare = TracedFunction(prepare)
         self._prepare.trace(tf.TensorSpec([None, None, 3], tf.uint8))
-        self._find = Graph(find)
+        self._find = TracedFunction(find)
         self._traced: set[tuple[int | None, ...]] = set()
 
     @classmethod
-    def of(cls, source: Source, labels: Mapping[int, str] | None = None) -> CheckpointDetector:
+    def of(cls, source: TrainedModel, labels: Mapping[int, str] | None = None) -> CheckpointDetector:
         """The detector of a model that is filled; with the run's class names where no others are given."""
         model = source.detector
 
@@ -75,7 +76,7 @@ class CheckpointDetector:
                 found.append(_of_batch(values, place, sizes[index], min_score, first_class=1))
         return found
 
-    def _graph_for(self, pixels: Any) -> Graph:
+    def _graph_for(self, pixels: Any) -> TracedFunction:
         """The graph, traced for batches of any size of such images; from the second size on, for images of any size."""
         shape = tuple(pixels.shape[1:])
         if not self._traced & {shape, _ANY}:
@@ -100,10 +101,7 @@ class SavedModelDetector:
             DataError: it is no such model, or it does not name its classes.
         """
         described = _description(folder)
-        known = labels or (described.labels if described else {})
-        if not known:
-            raise DataError(f"{folder} does not name its classes", "Name its label map: --label-map FILE")
-        self.labels: Mapping[int, str] = dict(known)
+        self.labels = require_labels(labels or (described.labels if described else {}), folder)
         try:
             self._model = tf.saved_model.load(checkpoints.readable(folder))
             self._run = self._model.signatures["serving_default"]

@@ -10,13 +10,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool import locks
+from odtool import checkpoint_choice, locks, metrics
 from odtool.detection.metric_names import MAP, MAP_50, full_name
-from odtool.engine import checkpoints, metrics, model
+from odtool.engine import checkpoint_scores, checkpoints, model
 from odtool.engine.evaluate import best_metric
 from odtool.engine.evaluate.scoring import Score, Scorer
 from odtool.engine.outcome import Ending, StopRequest
-from odtool.errors import JobError, OdtoolError
+from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
 POLL = 0.5
@@ -47,13 +47,9 @@ def evaluate(
     Raises:
         OdtoolError: there is nothing to score, or config, records or a checkpoint cannot be used.
     """
-    wanted = None if which == "all" else _named(run, which)
+    wanted = None if which == "all" else checkpoint_choice.find(run, which)
     if wanted is None and not locks.is_held(run.job_lock("train")):
-        if not run.checkpoints():
-            raise JobError(
-                f"run '{run.name}' has no checkpoint and is not being trained",
-                f"Train it first: odtool train {run.argument}",
-            )
+        checkpoint_choice.refuse_without(run)
         if not _unscored(run, sample, latest=latest):
             return Ending("finished", "every checkpoint is scored already")
     judge = _Judge(run, sample, stop, best, batch_size)
@@ -64,28 +60,11 @@ def evaluate(
     return _follow(run, judge, stop, sample=sample, latest=latest)
 
 
-def _named(run: Run, which: str) -> Path:
-    """The prefix of the one checkpoint asked for."""
-    if which == "latest":
-        present = run.checkpoints()
-        found = present[max(present)] if present else None
-    elif which == "best":
-        found = run.best_checkpoint()
-    else:
-        text = which.removesuffix(".index")
-        tries = [run.path / text, Path(text).absolute()]
-        found = next((path for path in tries if path.with_name(f"{path.name}.index").is_file()), None)
-    if found is None:
-        known = ", ".join(prefix.name for prefix in run.checkpoints().values()) or "none"
-        raise JobError(f"run '{run.name}': there is no checkpoint '{which}'", f"Checkpoints of this run: {known}.")
-    return found
-
-
 def _unscored(run: Run, sample: int, *, latest: bool) -> dict[int, Path]:
     entries = metrics.read(run.metrics)
-    done = metrics.scored_checkpoints(entries, sample=sample)
+    done = checkpoint_scores.scored_checkpoints(entries, sample=sample)
     if latest:
-        done |= metrics.skipped_checkpoints(entries)
+        done |= checkpoint_scores.skipped_checkpoints(entries)
     present = {step: prefix for step, prefix in run.checkpoints().items() if prefix.name not in done}
     return {step: prefix for step, prefix in present.items() if _is_trained(prefix)}
 
@@ -121,7 +100,7 @@ def _follow(run: Run, judge: _Judge, stop: StopRequest, *, sample: int, latest: 
 
 def _prune_after_training(run: Run) -> None:
     """Training leaves to evaluation those checkpoints that were still to be scored."""
-    keep = metrics.keep_checkpoints(metrics.read(run.metrics))
+    keep = checkpoint_scores.checkpoints_to_keep(metrics.read(run.metrics))
     if keep is not None:
         checkpoints.prune(run, keep)
 
@@ -200,7 +179,7 @@ class _Judge:
         kept = checkpoints.keep_as_best(self._run, prefix) if prefix.parent != self._run.best else prefix
         name = str(kept.relative_to(self._run.path))
         line = {"metric": self._metric, "value": value, "checkpoint": name, "sample_1_of_n": self._sample}
-        metrics.write_best(self._run.best_metrics, step, {**line, "metrics": found})
+        checkpoint_scores.write_best(self._run.best_metrics, step, {**line, "metrics": found})
         log.info("best so far: %s (%s %.4g)", name, self._metric, value)
         return line
 
@@ -208,14 +187,14 @@ class _Judge:
         """Whether it beats the best; a score over fewer images never displaces one over more, nor the reverse."""
         present = self._run.best_checkpoint()
         entries = metrics.read(self._run.metrics)
-        line = metrics.best(entries)
+        line = checkpoint_scores.find_best(entries)
         if line is None or present is None or line.values.get("checkpoint") != f"{self._run.best.name}/{present.name}":
             return True
         sample = line.values.get("sample_1_of_n")
         if sample != self._sample:
             return sample is None or self._sample < sample
         same = line.values.get("metric") == self._metric
-        before = line.values.get("value") if same else metrics.value_of(entries, line.step, self._metric)
+        before = line.values.get("value") if same else checkpoint_scores.find_score(entries, line.step, self._metric)
         if line.step == step:
             return not same or value != before
         return before is None or best_metric.is_better(self._metric, value, before)

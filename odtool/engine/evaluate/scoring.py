@@ -21,8 +21,9 @@ from odtool.engine.evaluate import batched_prediction
 from odtool.engine.input.input_pipelines import evaluation_data
 from odtool.engine.model import Configs
 from odtool.engine.outcome import StopRequest
-from odtool.engine.tracing import Graph
+from odtool.engine.tracing import TracedFunction
 from odtool.errors import DataError
+from odtool.metrics import score_or_none
 
 BY_CLASS = (MAP_OF_CLASS, MAP_50_OF_CLASS)
 """What the API calls one class's mAP@[.5:.95] and mAP@.5; the class's name follows."""
@@ -62,9 +63,9 @@ class Scorer:
         self._model = model
         self._at_once = batched_prediction.images_at_once(configs, reader, model, most=most)
         self._data = evaluation_data(configs, reader, model, sample=sample, batch=self._at_once)
-        self._run_batch = Graph(self._batch)
+        self._run_batch = TracedFunction(self._batch)
         # Drawn op by op a picture takes half a second, as long as running the model over ten images.
-        self._run_pictures = Graph(self._pictures)
+        self._run_pictures = TracedFunction(self._pictures)
         self._class_agnostic = False
         self.absent: tuple[str, ...] = ()
 
@@ -185,7 +186,7 @@ class Scorer:
         absent = tuple(
             name.removeprefix(BY_CLASS[0])
             for name, value in by_class.items()
-            if name.startswith(BY_CLASS[0]) and value < 0
+            if name.startswith(BY_CLASS[0]) and score_or_none(value) is None
         )
         if absent != self.absent:
             log.warning(

@@ -10,7 +10,7 @@ from odtool.workspace import ExportedModel, Run
 
 
 @dataclass(frozen=True)
-class Request:
+class ExportRequest:
     """One call of `odtool export`."""
 
     run: Run
@@ -50,9 +50,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-agreement", type=float, default=0.9, metavar="SHARE", help="that a float export needs")
 
 
-def from_options(options: argparse.Namespace) -> Request:
+def from_options(options: argparse.Namespace) -> ExportRequest:
     """What these options ask for."""
-    return Request(
+    return ExportRequest(
         run=options.run,
         checkpoint=options.checkpoint.absolute(),
         target=ExportedModel(options.folder.absolute()),

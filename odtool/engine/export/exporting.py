@@ -11,15 +11,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from odtool import __version__, files
+from odtool import __version__, files, metrics
 from odtool.detection import model_card
 from odtool.detection.detector import Detector
 from odtool.detection.metric_names import AR_100, MAP, MAP_50
-from odtool.engine import metrics
+from odtool.engine import checkpoint_scores
 from odtool.engine.detect.loading import load_detector
 from odtool.engine.export import onnx_file, saved_model, tflite, trained_model, verification
-from odtool.engine.export.export_request import Request
-from odtool.engine.export.trained_model import Source
+from odtool.engine.export.export_request import ExportRequest
+from odtool.engine.export.trained_model import TrainedModel
 from odtool.errors import ConfigError, DataError
 from odtool.pipeline.checks import exportable
 from odtool.pipeline.text import config
@@ -47,7 +47,7 @@ class Made:
     """What it takes, for who calls it without odtool."""
 
 
-def export(request: Request, tell: Tell, *, load: Load = load_detector) -> dict[str, Any]:
+def export(request: ExportRequest, tell: Tell, *, load: Load = load_detector) -> dict[str, Any]:
     """Fills the target folder with what is asked for, and with export.json and a model card that tell of it.
 
     Args:
@@ -79,7 +79,7 @@ def export(request: Request, tell: Tell, *, load: Load = load_detector) -> dict[
     return record
 
 
-def _written(exported: Source, request: Request, tell: Tell) -> Iterator[Made]:
+def _written(exported: TrainedModel, request: ExportRequest, tell: Tell) -> Iterator[Made]:
     target = request.target
     if "savedmodel" in request.formats:
         tell("writing the SavedModel")
@@ -93,7 +93,7 @@ def _written(exported: Source, request: Request, tell: Tell) -> Iterator[Made]:
         yield Made("ONNX", "onnx", "float32", target.onnx, {"type": "image_tensor"})
 
 
-def _written_tflite(exported: Source, request: Request, tell: Tell) -> Iterator[Made]:
+def _written_tflite(exported: TrainedModel, request: ExportRequest, tell: Tell) -> Iterator[Made]:
     tell("writing the TFLite graph")
     with tflite.graph(exported, max_detections=request.max_detections, fast_nms=request.fast_nms) as graph:
         for precision in request.precisions:
@@ -115,7 +115,7 @@ def _loaded(made: Made, load: Load) -> Detector:
 
 
 def _account(
-    made: Made, request: Request, found: verification.Verification, reference: verification.Reference
+    made: Made, request: ExportRequest, found: verification.Verification, reference: verification.Reference
 ) -> dict[str, Any]:
     known = found.ap is not None and reference.ap is not None
     return {
@@ -134,7 +134,7 @@ def _account(
     }
 
 
-def _about(exported: Source, request: Request, reference: verification.Reference) -> dict[str, Any]:
+def _about(exported: TrainedModel, request: ExportRequest, reference: verification.Reference) -> dict[str, Any]:
     return {
         "run": request.run.name,
         "checkpoint": exported.checkpoint,
@@ -152,12 +152,12 @@ def _about(exported: Source, request: Request, reference: verification.Reference
     }
 
 
-def _metrics(exported: Source) -> dict[str, float]:
+def _metrics(exported: TrainedModel) -> dict[str, float]:
     """What evaluation gave this checkpoint; empty where it was not evaluated."""
     if exported.step is None:
         return {}
     entries = metrics.read(exported.run.metrics)
-    values = {name: metrics.value_of(entries, exported.step, full) for name, full in _METRICS.items()}
+    values = {name: checkpoint_scores.find_score(entries, exported.step, full) for name, full in _METRICS.items()}
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -187,7 +187,7 @@ def _cpu_lines() -> list[str]:
         return []
 
 
-def _write_texts(exported: Source, target: ExportedModel, record: dict[str, Any]) -> None:
+def _write_texts(exported: TrainedModel, target: ExportedModel, record: dict[str, Any]) -> None:
     """Label map, labels and config, as the model was trained with, and what tells of the export."""
     shutil.copyfile(exported.label_map, target.label_map)
     lines = "".join(f"{name}\n" for _, name in sorted(exported.labels.items()))

@@ -34,7 +34,7 @@ def match_in_blocks(detector: Any, *, whole: int = WHOLE, block: int = BLOCK) ->
     for assigner in [value for value in vars(detector).values() if isinstance(value, TargetAssigner)]:
         if type(assigner._similarity_calc) in _BY_PAIR and type(assigner._matcher) is ArgMaxMatcher:
             assigner._matcher = BlockMatcher(assigner._similarity_calc, assigner._matcher, whole, block)
-            assigner._similarity_calc = _Later()
+            assigner._similarity_calc = _DeferredSimilarity()
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class _Pairs:
     anchors: Any
 
 
-class _Later:
+class _DeferredSimilarity:
     """Stands where a similarity calculator does, and leaves its work to the matcher."""
 
     def compare(self, boxes: Any, anchors: Any) -> _Pairs:

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from odtool import locks
-from odtool.engine import metrics
+from odtool import locks, metrics
+from odtool.engine import checkpoint_scores
 from odtool.engine.outcome import Ending
 from odtool.workspace import Run
 
@@ -73,8 +73,8 @@ class Watch:
             return None
         self._size = size
         entries = metrics.read(self._run.metrics)
-        since = metrics.evaluations_since_best(entries)
-        best = metrics.best(entries)
+        since = checkpoint_scores.count_since_best(entries)
+        best = checkpoint_scores.find_best(entries)
         if best is None or since < patience:
             return None
         what = f"{best.values.get('metric')} {best.values.get('value'):.4g} of step {best.step}"

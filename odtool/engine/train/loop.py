@@ -13,10 +13,10 @@ from object_detection.inputs import HASH_KEY
 
 from odtool.engine import checkpoints, model
 from odtool.engine.outcome import Ending, StopRequest
-from odtool.engine.tracing import Graph
+from odtool.engine.tracing import TracedFunction
 from odtool.engine.train.distribution import AGREE_EVERY, Team
 from odtool.engine.train.limits import Watch
-from odtool.engine.train.non_finite_loss import BATCH, Recent
+from odtool.engine.train.non_finite_loss import BATCH, RecentSteps
 from odtool.engine.train.step_reports import TOTAL_LOSS, Progress
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
@@ -53,7 +53,7 @@ class Loop:
     ) -> None:
         self._run = run
         self._watch = watch
-        self._recent = Recent(configs["train_input_config"])
+        self._recent = RecentSteps(configs["train_input_config"])
         self._schedule = schedule
         self._trainable = trainable
         self._team = team
@@ -67,7 +67,7 @@ class Loop:
             name="first_step_without_finite_loss",
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-        self._do_step = Graph(step_function(configs["train_config"], trainable, team.strategy, self._bad_step))
+        self._do_step = TracedFunction(step_function(configs["train_config"], trainable, team.strategy, self._bad_step))
         self._start = self._step = self._saved = 0
 
     def run_from(self, start: int, data: Any) -> Ending:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from odtool.engine import model
 from odtool.engine.input import input_pipelines
-from odtool.engine.tracing import Graph
+from odtool.engine.tracing import TracedFunction
 from odtool.engine.train import distribution, loop, step_reports
 from odtool.workspace import Run
 
@@ -58,14 +58,14 @@ def _train(configs: model.Configs, strategy: Any, gpus: list[str]) -> int:
         bad_step = tf.Variable(
             0, trainable=False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )
-        step = Graph(loop.step_function(configs["train_config"], trainable, strategy, bad_step))
+        step = TracedFunction(loop.step_function(configs["train_config"], trainable, strategy, bad_step))
         steps = _steps(step, iter(data), gpus)
         with tempfile.TemporaryDirectory() as folder:
             trainable.checkpoint.write(str(Path(folder) / "ckpt"))
     return steps
 
 
-def _steps(step: Graph, data: Any, gpus: list[str]) -> int:
+def _steps(step: TracedFunction, data: Any, gpus: list[str]) -> int:
     done, began = 0, 0.0
     while done < _FIRST + _LEAST or (done < _MOST and time.monotonic() - began < _ENOUGH):
         if done == _FIRST:

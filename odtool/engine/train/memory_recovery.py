@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 
-from odtool.engine import metrics
+from odtool import metrics
 from odtool.errors import ConfigError
 from odtool.pipeline.checks.check_list import refuse_errors
 from odtool.pipeline.checks.training_length import check_learning_rate
@@ -31,7 +31,7 @@ def recover(run: Run, cause: str, *, devices: int) -> str:
     before = config.load(run.pipeline_config)
     draft = ConfigDraft(copy.deepcopy(before))
     # The stock loop numbers its files by saves: of a run that it began, the last start knows better.
-    starts = [entry.step for entry in metrics.read(run.metrics) if entry.kind == "start"]
+    starts = [entry.step for entry in metrics.read(run.metrics, "start")]
     done = max([*run.checkpoints(), *starts[-1:]], default=0)
     halve_batch(draft, steps_done=done, devices=devices, reason="after running out of memory")
     old, new = before.message.train_config, draft.message.train_config

@@ -24,7 +24,7 @@ log = logging.getLogger("odtool.engine")
 
 
 @dataclass(frozen=True)
-class Fault:
+class NonFiniteLoss:
     """What is known of a step whose loss is not finite."""
 
     losses: list[float]
@@ -40,7 +40,7 @@ class Fault:
         return f"losses before it: {losses}; records of its batch: {named or 'they have no source_id'}{more}"
 
 
-class Recent:
+class RecentSteps:
     """Losses and records of the steps since the loss was last seen to be finite, left where they were computed.
 
     Fetching them at each step would wait for the device; one look every few seconds finds the bad step afterwards.
@@ -63,7 +63,7 @@ class Recent:
         while len(self._steps) > _LOSSES_KEPT:
             self._steps.popleft()
 
-    def explain(self, bad: int) -> Fault:
+    def explain(self, bad: int) -> NonFiniteLoss:
         """What led to step `bad`; reads the source ids of all records to find those of its batch."""
         losses = [float(loss) for step, loss, _ in self._steps if step < bad]
         batches = [batch for step, _, batch in self._steps if step == bad]
@@ -73,7 +73,7 @@ class Recent:
             for part in tf.distribute.get_strategy().experimental_local_results(batch)
             for number in part.numpy()
         }
-        return Fault(losses[-_LOSSES_KEPT:], _source_ids(self._reader, hashes))
+        return NonFiniteLoss(losses[-_LOSSES_KEPT:], _source_ids(self._reader, hashes))
 
 
 def _source_ids(reader: Any, hashes: set[int]) -> list[str]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool.engine.metrics import MetricsLog
 from odtool.engine.train.event_files import mark_restart
-from odtool.engine.train.non_finite_loss import BATCH, Fault
+from odtool.engine.train.non_finite_loss import BATCH, NonFiniteLoss
+from odtool.metrics import MetricsLog
 from odtool.workspace import Run
 
 TOTAL_LOSS = "Loss/total_loss"
@@ -60,7 +60,7 @@ class Progress:
         """A checkpoint was written."""
         self._write("checkpoint", step, {"path": name})
 
-    def fault(self, step: int, found: Fault) -> None:
+    def fault(self, step: int, found: NonFiniteLoss) -> None:
         """A loss is not finite."""
         self._write("not_finite", step, {"losses": found.losses, "records": found.records})
 

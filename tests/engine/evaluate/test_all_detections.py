@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from odtool import metrics
 from odtool.detection.accuracy import coco_metrics
 from odtool.detection.detector import Detections
-from odtool.engine import metrics
 from odtool.engine.outcome import StopRequest
 from odtool.pipeline.text import config
 from odtool.report import detections_file

@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from odtool import locks
-from odtool.engine import metrics
+from odtool import locks, metrics
 from odtool.pipeline.text import config
 from odtool.workspace import Run
 
@@ -27,7 +26,7 @@ def outcome(run: Run) -> dict[str, Any]:
     return dict(json.loads(run.outcome("eval").read_text()))
 
 
-def entries(run: Run, kind: str) -> list[metrics.Entry]:
+def entries(run: Run, kind: str) -> list[metrics.Metric]:
     return [entry for entry in metrics.read(run.metrics) if entry.kind == kind]
 
 

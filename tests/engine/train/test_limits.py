@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from odtool import locks
-from odtool.engine import metrics
+from odtool import locks, metrics
 from odtool.engine.outcome import Ending
 from odtool.engine.train.limits import LOOK_EVERY, Limits, Watch
 from odtool.workspace import Run

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from odtool.engine import metrics
+from odtool import metrics
 from odtool.engine.train.memory_recovery import recover
 from odtool.errors import ConfigError
 from odtool.pipeline.checks.check_list import refuse_errors

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
-from odtool.engine import metrics
+from odtool import metrics
 from odtool.pipeline.text import config
 from odtool.workspace import Run
 
@@ -26,7 +26,7 @@ def outcome(run: Run, task: str = "train") -> dict[str, Any]:
     return dict(json.loads(run.outcome(task).read_text()))
 
 
-def entries(run: Run, kind: str) -> list[metrics.Entry]:
+def entries(run: Run, kind: str) -> list[metrics.Metric]:
     return [entry for entry in metrics.read(run.metrics) if entry.kind == kind]
 
 
