@@ -114,7 +114,7 @@ def test_a_bad_loss_on_one_device_is_seen_and_the_records_of_all_are_named(
 def test_a_batch_that_the_devices_cannot_share_is_refused(go_on: GoOn, pairs: Path, engine: Engine) -> None:
     done = engine("train", go_on("odd", pairs, 6).path, "--cpu-devices", 3)
     assert done.returncode == 1
-    assert "batch_size 4 cannot be shared among 3 device(s)" in done.stderr
+    assert "batch_size 4 cannot be split evenly across 3 devices" in done.stderr
 
 
 def test_an_error_of_an_exchange_names_the_process_that_is_gone(api: Any) -> None:
