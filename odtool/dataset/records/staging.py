@@ -14,7 +14,7 @@ _OURS = re.compile(r"dataset\.json|label_map\.pbtxt|problems\.csv|[a-z]+-\d{5,}-
 
 
 def replacing(out: Path) -> AbstractContextManager[Path]:
-    """An empty folder that takes the place of `out` when the block ends well; see `folders.replacing`.
+    """An empty folder that takes the place of `out` when the block ends well; see `output_folder.replacing`.
 
     Raises:
         DataError: another process is writing there, `out` holds files that odtool did not write, or the disk refuses.
