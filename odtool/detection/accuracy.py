@@ -90,7 +90,7 @@ class Accuracy:
 
 
 def coco_metrics(
-    truth: Sequence[GroundTruth], found: Sequence[Detections], classes: Iterable[int] | None = None
+    truth: Sequence[GroundTruth], detections: Sequence[Detections], classes: Iterable[int] | None = None
 ) -> Accuracy:
     """Compares detections with the truth, image by image, under COCO's rules.
 
@@ -99,21 +99,21 @@ def coco_metrics(
 
     Args:
         truth: of each image.
-        found: in the same images.
+        detections: in the same images.
         classes: the label map's ids; by default those that occur in the truth.
     """
-    if len(truth) != len(found):
-        raise ValueError(f"{len(truth)} images with objects, {len(found)} with detections")
+    if len(truth) != len(detections):
+        raise ValueError(f"{len(truth)} images with objects, {len(detections)} with detections")
     if classes is None:
         classes = {int(number) for image in truth for number in image.classes}
-    by_class = {number: _class(truth, found, number) for number in sorted(classes)}
+    by_class = {number: _class(truth, detections, number) for number in sorted(classes)}
     return Accuracy(_mean([item.figures for item in by_class.values()]), by_class)
 
 
-def _class(truth: Sequence[GroundTruth], found: Sequence[Detections], number: int) -> ClassAccuracy:
+def _class(truth: Sequence[GroundTruth], detections: Sequence[Detections], number: int) -> ClassAccuracy:
     """One class at a time: what pycocotools holds of a box is a dict, and there may be millions of them."""
     objects = {index: _objects(image, number) for index, image in enumerate(truth) if number in image.classes}
-    detected = {index: _detected(image, number) for index, image in enumerate(found) if number in image.classes}
+    detected = {index: _detected(image, number) for index, image in enumerate(detections) if number in image.classes}
     evaluation = _evaluate(objects, detected, number)
     counts = [sum(not item["iscrowd"] for item in items) for items in objects.values()]
     scores, correct = _ranking(evaluation)
@@ -122,10 +122,10 @@ def _class(truth: Sequence[GroundTruth], found: Sequence[Detections], number: in
 
 
 def _objects(image: GroundTruth, number: int) -> list[dict[str, Any]]:
-    chosen = np.flatnonzero(image.classes == number)
-    boxes, crowds = image.boxes[chosen], image.crowds[chosen]
+    indices = np.flatnonzero(image.classes == number)
+    boxes, crowds = image.boxes[indices], image.crowds[indices]
     sides = boxes[:, 2:] - boxes[:, :2]
-    areas = sides[:, 0] * sides[:, 1] if image.areas is None else image.areas[chosen]
+    areas = sides[:, 0] * sides[:, 1] if image.areas is None else image.areas[indices]
     return [
         {"bbox": [*box, *side], "area": float(area), "iscrowd": int(crowd), "ignore": int(crowd)}
         for box, side, area, crowd in zip(boxes[:, :2].tolist(), sides.tolist(), areas, crowds, strict=True)
@@ -133,12 +133,12 @@ def _objects(image: GroundTruth, number: int) -> list[dict[str, Any]]:
 
 
 def _detected(image: Detections, number: int) -> list[dict[str, Any]]:
-    chosen = np.flatnonzero(image.classes == number)
-    boxes = image.boxes[chosen]
+    indices = np.flatnonzero(image.classes == number)
+    boxes = image.boxes[indices]
     sides = boxes[:, 2:] - boxes[:, :2]
     return [
         {"bbox": [*box, *side], "area": side[0] * side[1], "score": score}
-        for box, side, score in zip(boxes[:, :2].tolist(), sides.tolist(), image.scores[chosen].tolist(), strict=True)
+        for box, side, score in zip(boxes[:, :2].tolist(), sides.tolist(), image.scores[indices].tolist(), strict=True)
     ]
 
 

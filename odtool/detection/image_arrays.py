@@ -39,15 +39,15 @@ def pixels(image: ImageSource) -> NDArray[np.uint8]:
     raise DataError(f"{type(image).__name__} is not an image", _MEND)
 
 
-def listed(given: Sequence[ImageSource]) -> Sequence[ImageSource]:
+def listed(images: Sequence[ImageSource]) -> Sequence[ImageSource]:
     """The images as they are.
 
     Raises:
         DataError: it is one image in place of several, whose letters or rows would be taken for images.
     """
-    if isinstance(given, (str, bytes, PathLike)) or (isinstance(given, np.ndarray) and given.ndim < 4):
+    if isinstance(images, (str, bytes, PathLike)) or (isinstance(images, np.ndarray) and images.ndim < 4):
         raise DataError("detect takes a list of images and was given a single one", "Write detect([image]).")
-    return given
+    return images
 
 
 def decoded(data: bytes) -> NDArray[np.uint8]:
@@ -87,9 +87,9 @@ def resized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.flo
     return np.asarray(top + (bottom - top) * down, np.float32)
 
 
-def _neighbours(size: int, wanted: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+def _neighbours(size: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Between which two rows each new one lies, and how far it is from the first."""
-    places = np.arange(wanted, dtype=np.float32) * np.float32(size / wanted)
+    places = np.arange(target, dtype=np.float32) * np.float32(size / target)
     first = places.astype(np.int64)
     return first, np.minimum(first + 1, size - 1), places - first
 

@@ -34,8 +34,8 @@ def full_name(name: str) -> str:
         OdtoolError: it is neither; what the API gives has a slash in its name.
     """
     by_case = {short.lower(): full for short, full in SHORT.items()}
-    if found := by_case.get(name.lower()):
-        return found
+    if match := by_case.get(name.lower()):
+        return match
     if "/" not in name:
         raise OdtoolError(f"'{name}' is no metric", f"Name one of {', '.join(SHORT)}, or a full name such as {MAP}.")
     return name

@@ -92,8 +92,8 @@ def _data(record: Mapping[str, Any], summary: DatasetSummary | None) -> Iterator
         counts = [f"{summary.splits[split].classes.get(name, 0):,}" for split in splits]
         yield f"| {number} | {_cell(name)} | {' | '.join(counts)} |"
     yield ""
-    told = [f"{split} {summary.splits[split].images:,}" for split in splits]
-    yield f"Images: {', '.join(told)}."
+    sizes = [f"{split} {summary.splits[split].images:,}" for split in splits]
+    yield f"Images: {', '.join(sizes)}."
 
 
 def _quality(record: Mapping[str, Any]) -> Iterator[str]:
@@ -116,22 +116,22 @@ def _files(record: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield "| file | size | found | confirmed | mAP | change | ms per image |"
     yield "|---|---:|---:|---:|---:|---:|---:|"
-    for each in record["files"]:
-        agreement = each["agreement"]
+    for entry in record["files"]:
+        agreement = entry["agreement"]
         figures = [
-            units.format_bytes(each["bytes"]),
+            units.format_bytes(entry["bytes"]),
             f"{agreement['found']:.1%}",
             f"{agreement['confirmed']:.1%}",
-            number(each["mAP"]),
-            number(each["mAP_change"], sign=True),
-            f"{each['milliseconds']:.1f}",
+            number(entry["mAP"]),
+            number(entry["mAP_change"], sign=True),
+            f"{entry['milliseconds']:.1f}",
         ]
-        yield f"| {each['file']} | {' | '.join(figures)} |"
+        yield f"| {entry['file']} | {' | '.join(figures)} |"
     yield ""
-    least = min(each["agreement"]["min_score"] for each in record["files"])
+    min_score = min(entry["agreement"]["min_score"] for entry in record["files"])
     yield (
         f"Each file was run in its own runtime on {on['images']} images of the {on['split']} records and compared with "
-        f"the checkpoint. *Found* is the share of the checkpoint's detections (score of at least {least:.2g}) that the "
+        f"the checkpoint. *Found* is the share of the checkpoint's detections (score from {min_score:.2g}) that the "
         "file finds too, of the same class and with an IoU of at least 0.5; *confirmed* is the share of the file's "
         "detections that the checkpoint has. "
         f"The checkpoint's own mAP@[.5:.95] on these images is {number(on['mAP'])}. "
@@ -152,18 +152,18 @@ def _calling(record: Mapping[str, Any]) -> Iterator[str]:
     )
     yield ""
     yield "Without it, `image` being the pixels [height, width, 3], uint8, RGB:"
-    for each in _first_of_each_format(record["files"]):
+    for entry in _first_of_each_format(record["files"]):
         yield ""
         for file in record["files"]:
-            if file["format"] == each["format"]:
+            if file["format"] == entry["format"]:
                 yield f"- {file['label']} (`{file['file']}`). {_input(record, file)}"
         yield ""
-        yield from _code(_snippet(record, each))
+        yield from _code(_snippet(record, entry))
 
 
 def _first_of_each_format(files: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The files of one format are called alike."""
-    return list({each["format"]: each for each in reversed(files)}.values())[::-1]
+    return list({entry["format"]: entry for entry in reversed(files)}.values())[::-1]
 
 
 def _input(record: Mapping[str, Any], file: Mapping[str, Any]) -> str:
@@ -171,12 +171,14 @@ def _input(record: Mapping[str, Any], file: Mapping[str, Any]) -> str:
     if file["format"] != "tflite":
         kind = record["input_type"] if file["format"] == "savedmodel" else "image_tensor"
         return f"Input: {kind}, images of any size; scaling and normalising are inside."
-    kept = {"stretch": "scaled", "pad": "scaled with its shape kept and padded right and below with zeros"}
-    told = f"`pixels` is the image {kept[entry['resize']]} to {entry['width']}x{entry['height']}, [1, height, width, 3]"
+    verbs = {"stretch": "scaled", "pad": "scaled with its shape kept and padded right and below with zeros"}
+    description = (
+        f"`pixels` is the image {verbs[entry['resize']]} to {entry['width']}x{entry['height']}, [1, height, width, 3]"
+    )
     if entry["dtype"] == "uint8":
-        return f"{told}, uint8, not normalised."
+        return f"{description}, uint8, not normalised."
     mean, deviation = _short(entry["mean"]), _short(entry["deviation"])
-    return f"{told}, as float32 `(pixels - {mean}) / {deviation}`."
+    return f"{description}, as float32 `(pixels - {mean}) / {deviation}`."
 
 
 def _snippet(record: Mapping[str, Any], file: Mapping[str, Any]) -> str:

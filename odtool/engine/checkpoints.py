@@ -113,13 +113,13 @@ def steps_done(prefix: Path) -> int:
     with _damage_told(prefix):
         reader = tf.train.load_checkpoint(readable(prefix))
         types, shapes = reader.get_variable_to_dtype_map(), reader.get_variable_to_shape_map()
-        least = sum(
+        expected = sum(
             len(reader.get_tensor(name)) if types[name] == tf.string else math.prod(shapes[name]) * types[name].size
             for name in types
         )
         have = sum(path.stat().st_size for path in prefix.parent.glob(f"{prefix.name}.data-*"))
-        if have < least:
-            raise IndexError(f"{have:,} bytes where its index tells of {least:,}")
+        if have < expected:
+            raise IndexError(f"{have:,} bytes where its index tells of {expected:,}")
         return int(reader.get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE"))
 
 
@@ -156,8 +156,8 @@ def restore_newest(run: Run, checkpoint: Any) -> int | None:
     Raises:
         OdtoolError: it is of another model.
     """
-    while found := newest(run):
-        step, prefix = found
+    while candidate := newest(run):
+        step, prefix = candidate
         try:
             _fill(run, checkpoint, prefix)
         except DamagedError as error:
@@ -223,8 +223,8 @@ def prune(run: Run, keep: int) -> None:
     surplus = list(present)[: max(len(present) - keep, 0)]
     if surplus and locks.is_held(run.job_lock("eval")):
         entries = metrics.read(run.metrics)
-        done = checkpoint_scores.scored_checkpoints(entries) | checkpoint_scores.skipped_checkpoints(entries)
-        surplus = [step for step in surplus if present[step].name in done]
+        scored = checkpoint_scores.scored_checkpoints(entries) | checkpoint_scores.skipped_checkpoints(entries)
+        surplus = [step for step in surplus if present[step].name in scored]
     for step in surplus:
         delete(present[step])
     if surplus:

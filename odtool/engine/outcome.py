@@ -85,10 +85,10 @@ def of_failure(error: Exception) -> Ending:
     # Libraries below TensorFlow (CUDA, cuDNN, oneDNN) fail under other names.
     evidence = next((line for line in lines if _LACK_OF_MEMORY.search(line)), None)
     lacking = bool(evidence) or isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-    told = f"{type(error).__name__}: {(evidence or _telling(lines))[:500]}"
-    if _BROKEN_RECORD.search(told):
-        told = f"a record cannot be read, which odtool check names: {told}"
-    return Ending("failed", f"out of memory: {told}" if lacking else told, out_of_memory=lacking)
+    cause = f"{type(error).__name__}: {(evidence or _telling(lines))[:500]}"
+    if _BROKEN_RECORD.search(cause):
+        cause = f"a record cannot be read, which odtool check names: {cause}"
+    return Ending("failed", f"out of memory: {cause}" if lacking else cause, out_of_memory=lacking)
 
 
 def _telling(lines: list[str]) -> str:
@@ -97,8 +97,10 @@ def _telling(lines: list[str]) -> str:
         return lines[0]
     if roots := [match[1] for line in lines if (match := _ROOT_ERROR.match(line))]:
         return roots[0]
-    said = [line for line in lines[1:] if line.strip() and not line.startswith((" ", "\t", "Detected at", "<stack"))]
-    return said[0] if said else lines[0]
+    candidates = [
+        line for line in lines[1:] if line.strip() and not line.startswith((" ", "\t", "Detected at", "<stack"))
+    ]
+    return candidates[0] if candidates else lines[0]
 
 
 def write_ending(run: Run, task: str, ending: Ending) -> None:

@@ -69,36 +69,36 @@ def _held_against(configs: model.Configs, detector: Any, own: Shapes, folder: Pa
     kind = settings.fine_tune_checkpoint_type
     try:
         stored = stored_shapes(settings.fine_tune_checkpoint)
-        wanted = detector.restore_from_objects(fine_tune_checkpoint_type=kind)
+        requested = detector.restore_from_objects(fine_tune_checkpoint_type=kind)
     except (tf.errors.OpError, ValueError, NotImplementedError) as error:
         return {"checkpoint_type": kind, "error": f"{settings.fine_tune_checkpoint}: {_first_line(error)}"}
-    found = compare(detector, wanted, stored, kind)
+    comparison = compare(detector, requested, stored, kind)
     failure = _attempt(configs, detector, folder)
     return {
         "checkpoint_type": kind,
         "checkpoint_variables": len(stored),
-        "restored": len(found.restored),
-        "restored_parameters": _parameters(own, found.restored),
-        "new": [{"name": name, "shape": own[name], "reason": why} for name, why in sorted(found.new.items())],
-        "left": sorted(found.left),
+        "restored": len(comparison.restored),
+        "restored_parameters": _parameters(own, comparison.restored),
+        "new": [{"name": name, "shape": own[name], "reason": why} for name, why in sorted(comparison.new.items())],
+        "left": sorted(comparison.left),
         "error": failure.message if failure else None,
         "hint": failure.hint if failure else None,
     }
 
 
-def compare(detector: Any, wanted: dict[str, Any], stored: Shapes, kind: str) -> Comparison:
+def compare(detector: Any, requested: dict[str, Any], stored: Shapes, kind: str) -> Comparison:
     """What restoring would do, by name and shape.
 
     Args:
-        wanted: what the API would fill, as `restore_from_objects` of its meta architectures gives it.
+        requested: what the API would fill, as `restore_from_objects` of its meta architectures gives it.
         stored: what the checkpoint holds.
         kind: the fine_tune_checkpoint_type, for the reasons.
     """
-    asked = {id(variable): name for name, variable in _named(tf.train.Checkpoint(**wanted))}
+    names = {id(variable): name for name, variable in _named(tf.train.Checkpoint(**requested))}
     restored: dict[str, str] = {}
     new: dict[str, str] = {}
     for name, variable in _named(tf.train.Checkpoint(model=detector)):
-        source = asked.get(id(variable))
+        source = names.get(id(variable))
         if source is None:
             new[name] = f"not restored with fine_tune_checkpoint_type {kind}"
         elif source not in stored:
@@ -135,14 +135,14 @@ def _named(root: Any) -> Iterator[tuple[str, Any]]:
     writes.
     """
     view = tf.train.TrackableView(root)
-    waiting, seen = deque([("", root)]), {id(root)}
+    waiting, visited = deque([("", root)]), {id(root)}
     while waiting:
         path, node = waiting.popleft()
         if isinstance(node, tf.Variable):
             yield path, node
         for name, child in view.children(node).items():
-            if id(child) not in seen:
-                seen.add(id(child))
+            if id(child) not in visited:
+                visited.add(id(child))
                 escaped = name.replace(".", "..").replace("/", ".S")
                 waiting.append((f"{path}/{escaped}" if path else escaped, child))
 

@@ -95,9 +95,9 @@ def _lines(run: Run, task: str, job: record.JobRecord, *, labelled: bool) -> Ite
 
 
 def _taken(received: list[int]) -> list[int]:
-    taken = received[:]
-    del received[: len(taken)]  # a signal that arrives meanwhile stays for the next turn
-    return taken
+    signals = received[:]
+    del received[: len(signals)]  # a signal that arrives meanwhile stays for the next turn
+    return signals
 
 
 def _pass_on(run: Run, jobs: dict[str, record.JobRecord], number: int, interrupts: int, say: Say) -> None:

@@ -66,9 +66,9 @@ def _start_locked(run: Run, task: str, job: record.JobRecord, lock: int) -> reco
     run.outcome(task).unlink(missing_ok=True)
     with run.log(task).open("ab") as output:
         record.save(run, task, job)
-        told = _launch_supervisor(run, task, lock, output.fileno())
+        reply = _launch_supervisor(run, task, lock, output.fileno())
     # Not read from the record, which may tell of the command's end by now, or of its next start.
-    pid, _, pid_start = told.partition(" ")
+    pid, _, pid_start = reply.partition(" ")
     if not pid:
         raise JobError(
             f"{run.name}: {task} could not be started: {log.last_error(run.log(task), job.log_offset) or 'no reason'}",
@@ -99,8 +99,8 @@ def _launch_supervisor(run: Run, task: str, lock: int, output: int) -> str:
     finally:
         os.close(ready_for_child)
         with os.fdopen(ready, "rb") as end:
-            told = end.read()
-    return "" if told.endswith(supervisor.FAILED) else told.decode().strip()
+            reply = end.read()
+    return "" if reply.endswith(supervisor.FAILED) else reply.decode().strip()
 
 
 def _already_running(run: Run, task: str) -> JobError:

@@ -28,8 +28,8 @@ def find_error(text: str) -> str:
     """The last error in a log's text, else its last line with anything in it, else ''."""
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()]
     errors = [line for line in lines if _ERROR.match(line)]
-    found = (errors or lines or [""])[-1].strip()
-    return found if len(found) <= _LONGEST_ERROR else found[: _LONGEST_ERROR - 1] + "…"
+    line = (errors or lines or [""])[-1].strip()
+    return line if len(line) <= _LONGEST_ERROR else line[: _LONGEST_ERROR - 1] + "…"
 
 
 def last_error(path: Path, offset: int) -> str:
@@ -52,8 +52,8 @@ def last_warning(path: Path, offset: int) -> str:
             lines = re.split(r"[\r\n]+", stream.read().decode(errors="replace"))
     except FileNotFoundError:
         return ""
-    found = next((line.strip() for line in reversed(lines) if _WARNING.match(line)), "")
-    return found if len(found) <= _LONGEST_ERROR else found[: _LONGEST_ERROR - 1] + "…"
+    warning = next((line.strip() for line in reversed(lines) if _WARNING.match(line)), "")
+    return warning if len(warning) <= _LONGEST_ERROR else warning[: _LONGEST_ERROR - 1] + "…"
 
 
 def tail_offset(path: Path, lines: int) -> int:
@@ -69,9 +69,9 @@ def tail_offset(path: Path, lines: int) -> int:
             begin = max(0, end - _BLOCK)
             stream.seek(begin)
             block = stream.read(end - begin)
-            if (found := block.count(b"\n")) >= lines:
+            if (newlines := block.count(b"\n")) >= lines:
                 return begin + _nth_newline_from_end(block, lines) + 1
-            lines -= found
+            lines -= newlines
             end = begin
     return 0
 

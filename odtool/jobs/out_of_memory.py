@@ -88,7 +88,7 @@ def lack(exit_code: int, outcome: Outcome | None, last_words: str, *, kernel_kil
     if -exit_code not in _GAVE_UP:
         return ""
     name = signal.Signals(-exit_code).name
-    if found := _LAST_WORDS.search(last_words):
-        return f"ended by {name} ({found[0]})"
+    if match := _LAST_WORDS.search(last_words):
+        return f"ended by {name} ({match[0]})"
     # Native code that does not look at what malloc gives it dies without a word.
     return f"ended by {name}, {near_limit}" if near_limit else ""

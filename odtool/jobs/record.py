@@ -83,13 +83,13 @@ def _is_of(value: object, hint: Any) -> bool:
     """Whether what was read from JSON, where 5.0 may be a 5, is of a field's type."""
     kind, parts = get_origin(hint) or hint, get_args(hint)
     if kind is UnionType:
-        return any(_is_of(value, each) for each in parts)
+        return any(_is_of(value, part) for part in parts)
     if kind is float:
         return isinstance(value, (int, float)) and math.isfinite(value)
     if kind is dict and isinstance(value, dict):
-        return all(isinstance(each, str) for each in value.values())
+        return all(isinstance(part, str) for part in value.values())
     if kind is tuple and isinstance(value, tuple):
-        return all(isinstance(each, str) for each in value)
+        return all(isinstance(part, str) for part in value)
     return isinstance(value, kind)
 
 

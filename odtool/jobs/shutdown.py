@@ -36,9 +36,9 @@ def stop(
     """
     jobs = {task: job for task in tasks if (job := _running(run, task)) is not None}
     if not jobs:
-        what = " and ".join(tasks)
+        names = " and ".join(tasks)
         raise JobError(
-            f"{what} of run '{run.name}': not running", f"See what became of it: odtool status {run.argument}"
+            f"{names} of run '{run.name}': not running", f"See what became of it: odtool status {run.argument}"
         )
     for job in jobs.values():
         send(job, signal.SIGTERM)

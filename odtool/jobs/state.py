@@ -48,15 +48,15 @@ def of(run: Run, task: str, *, sleep: Callable[[float], None] = time.sleep) -> J
     looks = int(_GRACE / _POLL)
     while True:
         # The lock is looked at before the record: a supervisor writes the end first and lets go second.
-        held = locks.is_held(run.job_lock(task))
+        locked = locks.is_held(run.job_lock(task))
         job = record.load(run, task)
         if job is None:
-            return JobState("running" if held else "none")
+            return JobState("running" if locked else "none")
         # A live process alone proves nothing: a run's folder may be a copy, record and all, of one that is running.
-        if held and job.ended is None and (is_alive(job) or _may_live(job)):
+        if locked and job.ended is None and (is_alive(job) or _may_live(job)):
             return JobState("running", job.pid, job.started)
         looks -= 1
-        if job.ended is not None or not held or looks == 0:
+        if job.ended is not None or not locked or looks == 0:
             return _after_end(run, task, job)
         sleep(_POLL)
 

@@ -120,11 +120,11 @@ def _become_command(run: Run, task: str, ready: int | None) -> NoReturn:
         os._exit(127)
 
 
-def _tell(ready: int | None, what: bytes) -> None:
+def _tell(ready: int | None, message: bytes) -> None:
     """Answers the launcher, as long as there is one: a terminal may close while a job is starting."""
     if ready is not None:
         with contextlib.suppress(BrokenPipeError):
-            os.write(ready, what)
+            os.write(ready, message)
 
 
 def _retry(run: Run, task: str, pid: int) -> bool:
@@ -151,18 +151,18 @@ def _recover(run: Run, task: str, pid: int, exit_code: int, offset: int, kills: 
     if job.recoveries >= MOST_RECOVERIES:
         _give_up(run, task, pid, f"{cause}; made smaller {job.recoveries} times already")
         return False
-    said = run.log(task).stat().st_size
+    log_size = run.log(task).stat().st_size
     # Without a pid it counts as being started, which it is.
     record.save(run, task, replace(job, pid=None, pid_start=None, recoveries=job.recoveries + 1))
     if _make_smaller(job, cause):
         return True
-    _give_up(run, task, pid, f"{cause}; {log.last_error(run.log(task), said)}")
+    _give_up(run, task, pid, f"{cause}; {log.last_error(run.log(task), log_size)}")
     return False
 
 
 def _make_smaller(job: record.JobRecord, cause: str) -> bool:
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             [*job.recover, cause],
             cwd=job.directory,
             env={**os.environ, **job.environment},
@@ -172,7 +172,7 @@ def _make_smaller(job: record.JobRecord, cause: str) -> bool:
     except OSError:
         traceback.print_exc()
         return False
-    return done.returncode == 0
+    return result.returncode == 0
 
 
 def _last_words(run: Run, task: str, offset: int) -> str:

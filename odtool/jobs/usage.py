@@ -42,13 +42,13 @@ def gpus(query: Callable[[], str] | None = None) -> tuple[GpuUse, ...]:
 
 def parse(output: str) -> tuple[GpuUse, ...]:
     """Reads nvidia-smi's lines; figures that it does not have ('[N/A]') are None."""
-    found = []
+    devices = []
     for line in output.splitlines():
         fields = [field.strip() for field in line.split(",")]
         if len(fields) == 5 and fields[0].isdecimal():
             percent, used, total = (int(field) if field.isdecimal() else None for field in fields[2:])
-            found.append(GpuUse(int(fields[0]), fields[1], percent, used, total))
-    return tuple(found)
+            devices.append(GpuUse(int(fields[0]), fields[1], percent, used, total))
+    return tuple(devices)
 
 
 def machine() -> MachineUse:

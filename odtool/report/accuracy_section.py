@@ -55,138 +55,140 @@ _RULES = (
 )
 
 
-def render(found: Analysis) -> str:
+def render(analysis: Analysis) -> str:
     """All of the section."""
     rules = "".join(f"<li>{rule}</li>" for rule in _RULES)
     parts = [
-        f"<h2>Accuracy by class</h2>\n{card(_by_class(found))}<h2>Thresholds</h2>\n",
+        f"<h2>Accuracy by class</h2>\n{card(_by_class(analysis))}<h2>Thresholds</h2>\n",
         soft("What the detector does when detections are taken from each class's best score on."),
-        card(_at_thresholds(found)),
-        _plots(found),
-        f"<h2>Mistakes</h2>\n{card(_mistakes(found))}{card(_confusion(found), 'Confusion')}",
+        card(_at_thresholds(analysis)),
+        _plots(analysis),
+        f"<h2>Mistakes</h2>\n{card(_mistakes(analysis))}{card(_confusion(analysis), 'Confusion')}",
         f'<details class="more"><summary><span class="kind">How this is counted</span></summary><ol>{rules}</ol>'
         "</details>\n",
     ]
     return "".join(parts)
 
 
-def _by_class(found: Analysis) -> str:
+def _by_class(analysis: Analysis) -> str:
     columns = ["class", "objects", "images", *FIGURES.values()]
-    rows = [[label, f"{item.objects:,}", f"{item.images:,}", *_row(item.figures)] for label, item in _labelled(found)]
-    count = sum(item.objects for item in found.accuracy.by_class.values())
-    total = ["all classes", f"{count:,}", f"{len(found.verdicts):,}", *_row(found.accuracy.figures)]
+    rows = [
+        [label, f"{item.objects:,}", f"{item.images:,}", *_row(item.figures)] for label, item in _labelled(analysis)
+    ]
+    count = sum(item.objects for item in analysis.accuracy.by_class.values())
+    total = ["all classes", f"{count:,}", f"{len(analysis.verdicts):,}", *_row(analysis.accuracy.figures)]
     return table(columns, [total, *rows], "numbers", strong=1)
 
 
-def _labelled(found: Analysis) -> Iterable[tuple[str, ClassAccuracy]]:
-    return ((label, found.accuracy.by_class[number]) for number, label in found.examination.labels.items())
+def _labelled(analysis: Analysis) -> Iterable[tuple[str, ClassAccuracy]]:
+    return ((label, analysis.accuracy.by_class[number]) for number, label in analysis.examination.labels.items())
 
 
 def _row(figures: CocoFigures) -> list[str]:
     return [score(getattr(figures, name)) for name in FIGURES]
 
 
-def _at_thresholds(found: Analysis) -> str:
+def _at_thresholds(analysis: Analysis) -> str:
     columns = [
         "class", "threshold", "precision", "recall", "F1", "correct", "wrong", "missed", "count error", "too many",
     ]  # fmt: skip
     rows = []
-    for number, label in found.examination.labels.items():
-        point, counted = found.points[number], found.counting[number]
+    for number, label in analysis.examination.labels.items():
+        point, counting = analysis.points[number], analysis.counting[number]
         rows.append([
             label, point.shown_threshold, score(point.precision), score(point.recall), score(point.f1),
             f"{point.correct:,}", f"{point.wrong:,}", f"{point.missed:,}",
-            difference(counted.mean_absolute_error), difference(counted.bias, signed=True),
+            difference(counting.mean_absolute_error), difference(counting.bias, signed=True),
         ])  # fmt: skip
-    said = (
+    caption = (
         '<p class="soft">Count error is the mean absolute difference between the detected and the true number of '
         "objects in an image; too many is the mean of detected less true.</p>"
     )
-    return table(columns, rows, "numbers") + said
+    return table(columns, rows, "numbers") + caption
 
 
-def _plots(found: Analysis) -> str:
+def _plots(analysis: Analysis) -> str:
     """Precision over recall, and the counts, of each class; those with most objects are in sight."""
-    order = sorted(found.examination.labels, key=lambda number: -found.accuracy.by_class[number].objects)
+    order = sorted(analysis.examination.labels, key=lambda number: -analysis.accuracy.by_class[number].objects)
     cards = [
         _card(
-            found.examination.labels[number],
-            found.accuracy.by_class[number],
-            found.points[number],
-            found.counting[number],
+            analysis.examination.labels[number],
+            analysis.accuracy.by_class[number],
+            analysis.points[number],
+            analysis.counting[number],
         )
         for number in order
-        if found.accuracy.by_class[number].objects
+        if analysis.accuracy.by_class[number].objects
     ]
-    shown = f'<div class="plots">{"".join(cards[:_OPEN_CLASSES])}</div>\n'
-    empty = [label for label, item in _labelled(found) if not item.objects]
+    html = f'<div class="plots">{"".join(cards[:_OPEN_CLASSES])}</div>\n'
+    empty = [label for label, item in _labelled(analysis) if not item.objects]
     if empty:
-        shown += f'<p class="soft">Not in the evaluation records: {text(", ".join(empty))}.</p>\n'
+        html += f'<p class="soft">Not in the evaluation records: {text(", ".join(empty))}.</p>\n'
     folded = cards[_OPEN_CLASSES:]
     if folded:
-        shown += (
+        html += (
             f'<details class="more"><summary><span class="kind">{len(folded)} classes more</span>'
             f'<span class="soft">those with fewer objects</span></summary><div><div class="plots">{"".join(folded)}'
             "</div></div></details>\n"
         )
-    return f"<h2>Precision, recall and counts by class</h2>\n{shown}"
+    return f"<h2>Precision, recall and counts by class</h2>\n{html}"
 
 
-def _card(label: str, item: ClassAccuracy, point: OperatingPoint, counted: Counting) -> str:
-    told = f"threshold {point.shown_threshold}: precision {score(point.precision)}, recall {score(point.recall)}"
-    chosen = (point.recall, point.precision) if point.recall is not None and point.precision is not None else None
+def _card(label: str, item: ClassAccuracy, point: OperatingPoint, counting: Counting) -> str:
+    caption = f"threshold {point.shown_threshold}: precision {score(point.precision)}, recall {score(point.recall)}"
+    mark = (point.recall, point.precision) if point.recall is not None and point.precision is not None else None
     curves = {"IoU .5": item.precision[0].tolist(), "mean of IoU .5 to .95": np.mean(item.precision, axis=0).tolist()}
     facts = {
         "AP": score(item.figures.ap),
         "threshold": point.shown_threshold,
         "F1": score(point.f1),
-        "count error": difference(counted.mean_absolute_error),
+        "count error": difference(counting.mean_absolute_error),
     }
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
     return (
         f'<section class="card class"><h3>{text(label)}</h3><dl>{listed}</dl>'
-        f"{charts.precision_recall(curves, chosen, told)}{charts.counts(counted.pairs)}</section>\n"
+        f"{charts.precision_recall(curves, mark, caption)}{charts.counts(counting.pairs)}</section>\n"
     )
 
 
-def _mistakes(found: Analysis) -> str:
-    counts = found.mistakes
-    most = max(counts.values(), default=0) or 1
+def _mistakes(analysis: Analysis) -> str:
+    counts = analysis.mistakes
+    largest = max(counts.values(), default=0) or 1
     rows = "".join(
         f'<tr><td><b>{kind}</b> <span class="soft">{MEANINGS[kind]}</span></td><td class="right">{counts[kind]:,}</td>'
-        f'<td class="meter"><div style="width:{100 * counts[kind] / most:.1f}%"></div></td></tr>'
+        f'<td class="meter"><div style="width:{100 * counts[kind] / largest:.1f}%"></div></td></tr>'
         for kind in mistakes.MISTAKES
     )
-    clean = sum(not verdict.mistakes for verdict in found.verdicts)
-    said = f'<p class="soft">{clean:,} of {len(found.verdicts):,} images are without a mistake.</p>'
-    return f"{said}<table>{rows}</table>"
+    clean = sum(not verdict.mistakes for verdict in analysis.verdicts)
+    caption = f'<p class="soft">{clean:,} of {len(analysis.verdicts):,} images are without a mistake.</p>'
+    return f"{caption}<table>{rows}</table>"
 
 
-def _confusion(found: Analysis) -> str:
-    labels = {**found.examination.labels, BACKGROUND: "background"}
-    used = {number for pair in found.confusion for number in pair}
+def _confusion(analysis: Analysis) -> str:
+    labels = {**analysis.examination.labels, BACKGROUND: "background"}
+    used = {number for pair in analysis.confusion for number in pair}
     numbers = [number for number in labels if number in used or len(labels) <= _MOST_IN_MATRIX]
-    wrong = [(pair, count) for pair, count in found.confusion.most_common() if pair[0] != pair[1]]
+    wrong = [(pair, count) for pair, count in analysis.confusion.most_common() if pair[0] != pair[1]]
     if len(numbers) <= _MOST_IN_MATRIX:
-        return _matrix(found, [*(number for number in numbers if number), BACKGROUND], labels)
+        return _matrix(analysis, [*(number for number in numbers if number), BACKGROUND], labels)
     rows = [
-        [labels.get(true, str(true)), labels.get(seen, str(seen)), f"{count:,}"]
-        for (true, seen), count in wrong[:_MOST_CONFUSIONS]
+        [labels.get(true, str(true)), labels.get(detected, str(detected)), f"{count:,}"]
+        for (true, detected), count in wrong[:_MOST_CONFUSIONS]
     ]
-    said = f"{len(numbers) - 1} classes; the {len(rows)} most frequent of {len(wrong):,} confusions:"
-    return f'<p class="soft">{said}</p>{table(["there", "detected", "times"], rows, "fields")}'
+    caption = f"{len(numbers) - 1} classes; the {len(rows)} most frequent of {len(wrong):,} confusions:"
+    return f'<p class="soft">{caption}</p>{table(["there", "detected", "times"], rows, "fields")}'
 
 
-def _matrix(found: Analysis, numbers: Sequence[int], labels: dict[int, str]) -> str:
+def _matrix(analysis: Analysis, numbers: Sequence[int], labels: dict[int, str]) -> str:
     head = "".join(f'<th class="column"><span>{text(labels[number])}</span></th>' for number in numbers)
     body = ""
     for true in numbers:
-        total = sum(found.confusion[true, seen] for seen in numbers)
-        cells = "".join(_cell(found.confusion[true, seen], total, true == seen) for seen in numbers)
+        total = sum(analysis.confusion[true, detected] for detected in numbers)
+        cells = "".join(_cell(analysis.confusion[true, detected], total, true == detected) for detected in numbers)
         body += f'<tr><th class="row" title="{text(labels[true])}">{text(labels[true])}</th>{cells}</tr>'
-    said = "Rows are what is there, columns what is detected; cells are coloured by their share of the row."
-    made = f'<table class="confusion"><tr><th></th>{head}</tr>{body}</table>'
-    return soft(said) + scrolling(made, len(numbers))
+    caption = "Rows are what is there, columns what is detected; cells are coloured by their share of the row."
+    html = f'<table class="confusion"><tr><th></th>{head}</tr>{body}</table>'
+    return soft(caption) + scrolling(html, len(numbers))
 
 
 def _cell(count: int, total: int, same: bool) -> str:

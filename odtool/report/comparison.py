@@ -37,29 +37,29 @@ def render(reports: Sequence[RunReport]) -> str:
 
 
 def _head(title: str, reports: Sequence[RunReport]) -> str:
-    said = "".join(f'<p class="soft">{text(report.run.path)}: {text(_examined(report))}</p>' for report in reports)
-    return f"<header><h1>{text(title)}</h1>{said}</header>\n"
+    lines = "".join(f'<p class="soft">{text(report.run.path)}: {text(_examined(report))}</p>' for report in reports)
+    return f"<header><h1>{text(title)}</h1>{lines}</header>\n"
 
 
 def _examined(report: RunReport) -> str:
     model = report.settings.model or report.settings.architecture
     if report.analysis is None:
         return f"{model}, not examined: {report.absence}"
-    found = report.analysis.examination
-    return f"{model}, {found.checkpoint} on {len(found.images):,} images"
+    examination = report.analysis.examination
+    return f"{model}, {examination.checkpoint} on {len(examination.images):,} images"
 
 
 def _notes(reports: Sequence[RunReport]) -> list[str]:
-    made = []
+    notes = []
     if not comparable(reports):
-        made.append(
+        notes.append(
             report_page.note("warning", "The runs were examined on different images: their figures do not compare.")
         )
     for report in reports:
         state = report.states["train"]
         if not state.startswith(("finished", "none")):
-            made.append(report_page.note("info", f"{report.run.name}: training {state}"))
-    return made
+            notes.append(report_page.note("info", f"{report.run.name}: training {state}"))
+    return notes
 
 
 def _figures(reports: Sequence[RunReport]) -> str:
@@ -73,11 +73,11 @@ def _figures(reports: Sequence[RunReport]) -> str:
         rows.append(_row(f"mistakes: {kind}", [_count(value) for value in counts], counts, min))
     past = [report.history for report in reports]
     plain = {
-        "steps": [_count(each.step) for each in past],
-        "images a step": [_count(each.batch_size) for each in past],
-        "steps a second": [f"{each.steps_per_second:.3g}" if each.steps_per_second else NOTHING for each in past],
-        "time in training": [units.format_duration(each.training_seconds) for each in past],
-        "restarts": [_count(each.restarts) for each in past],
+        "steps": [_count(item.step) for item in past],
+        "images a step": [_count(item.batch_size) for item in past],
+        "steps a second": [f"{item.steps_per_second:.3g}" if item.steps_per_second else NOTHING for item in past],
+        "time in training": [units.format_duration(item.training_seconds) for item in past],
+        "restarts": [_count(item.restarts) for item in past],
     }
     rows += [_row(label, values) for label, values in plain.items()]
     return f"<h2>Figures</h2>\n{card(_table(reports, 'figure', rows))}"
@@ -94,7 +94,7 @@ def _count(value: int | None) -> str:
 
 def _row(
     label: str,
-    shown: Sequence[str],
+    texts: Sequence[str],
     values: Sequence[float | None] = (),
     best: Callable[[list[float]], float] | None = None,
 ) -> str:
@@ -103,7 +103,7 @@ def _row(
     top = best(there) if best and len(set(there)) > 1 else None
     cells = "".join(
         f'<td class="best">{text(cell)}</td>' if top is not None and values[index] == top else f"<td>{text(cell)}</td>"
-        for index, cell in enumerate(shown)
+        for index, cell in enumerate(texts)
     )
     return f"<tr><td>{text(label)}</td>{cells}</tr>"
 
@@ -126,15 +126,15 @@ def _curves(reports: Sequence[RunReport]) -> str:
 
 def _classes(reports: Sequence[RunReport]) -> str:
     by_run = [_ap_by_class(report) for report in reports]
-    names = list(dict.fromkeys(name for one in by_run for name in one))
+    names = list(dict.fromkeys(name for accuracies in by_run for name in accuracies))
     if not names:
         return ""
     rows = []
     for name in names[:_MOST_CLASSES]:
-        values = [one.get(name) for one in by_run]
+        values = [accuracies.get(name) for accuracies in by_run]
         rows.append(_row(name, [score(value) for value in values], values, max))
-    more = len(names) - _MOST_CLASSES
-    rest = soft(f"and {more:,} classes more") if more > 0 else ""
+    surplus = len(names) - _MOST_CLASSES
+    rest = soft(f"and {surplus:,} classes more") if surplus > 0 else ""
     return f"<h2>AP by class</h2>\n{card(_table(reports, 'class', rows) + rest)}"
 
 
@@ -146,9 +146,9 @@ def _ap_by_class(report: RunReport) -> dict[str, float | None]:
 
 
 def _between(reports: Sequence[RunReport]) -> str:
-    found = settings_diff.between([report.run for report in reports])
-    if not found:
+    differences = settings_diff.between([report.run for report in reports])
+    if not differences:
         return f"<h2>Settings</h2>\n{soft('They are the same in all runs.')}"
-    rows = [(field, *(value or "not set" for value in values)) for field, values in found.items()]
-    made = table(["setting", *(report.run.name for report in reports)], rows, "fields")
-    return f"<h2>Settings that differ</h2>\n{card(made)}"
+    rows = [(field, *(value or "not set" for value in values)) for field, values in differences.items()]
+    html = table(["setting", *(report.run.name for report in reports)], rows, "fields")
+    return f"<h2>Settings that differ</h2>\n{card(html)}"

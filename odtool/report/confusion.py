@@ -36,24 +36,24 @@ def matrix(verdicts: Iterable[Verdict]) -> Counter[tuple[int, int]]:
     """
     counts: Counter[tuple[int, int]] = Counter()
     for verdict in verdicts:
-        truth, found = verdict.image.truth.classes, verdict.image.found.classes
+        truth, detected = verdict.image.truth.classes, verdict.image.found.classes
         used: set[int] = set()
         for index, kind, partner in zip(verdict.taken, verdict.kinds, verdict.partners, strict=True):
             if kind == "ignored":
                 continue
             if partner is not None and partner not in used and _explains(kind, verdict.objects[partner]):
                 used.add(partner)
-                counts[int(truth[partner]), int(found[index])] += 1
+                counts[int(truth[partner]), int(detected[index])] += 1
             else:
-                counts[BACKGROUND, int(found[index])] += 1
+                counts[BACKGROUND, int(detected[index])] += 1
         for index, kind in enumerate(verdict.objects):
             if kind != "ignored" and index not in used:
                 counts[int(truth[index]), BACKGROUND] += 1
     return counts
 
 
-def _explains(detection: Kind, found: Kind) -> bool:
-    return detection == "correct" or (detection == "wrong class" and found != "correct")
+def _explains(detection: Kind, object_kind: Kind) -> bool:
+    return detection == "correct" or (detection == "wrong class" and object_kind != "correct")
 
 
 def counting(verdicts: Sequence[Verdict], classes: Iterable[int]) -> dict[int, Counting]:
@@ -74,7 +74,7 @@ def _counting(verdicts: Sequence[Verdict], number: int) -> Counting:
     images = pairs.total()
     if not images:
         return Counting(None, None, {}, 0, left_out)
-    errors = [((found - true), count) for (true, found), count in pairs.items()]
+    errors = [((predicted - true), count) for (true, predicted), count in pairs.items()]
     return Counting(
         sum(abs(error) * count for error, count in errors) / images,
         sum(error * count for error, count in errors) / images,

@@ -39,27 +39,29 @@ def _named(past: History, stem: str, names: Mapping[str, str]) -> dict[str, Curv
     return present({label: past.curve(stem + ending) for ending, label in names.items()})
 
 
-def present(found: Mapping[str, Curve]) -> dict[str, Curve]:
+def present(curves: Mapping[str, Curve]) -> dict[str, Curve]:
     """Without curves of no points."""
-    return {name: curve for name, curve in found.items() if curve}
+    return {name: curve for name, curve in curves.items() if curve}
 
 
 def settings(report: RunReport) -> str:
     """What differs from the zoo's config."""
-    found = report.settings
-    if found.model is None:
-        said = f"The model ({found.architecture}) is like none of the zoo's, so that there is nothing to compare."
-        return f"<h2>Settings</h2>\n{soft(said)}"
-    rows = [(change.field, change.old or "not set", change.new or "not set") for change in found.changes]
-    more = len(rows) - _MOST_SETTINGS
-    made = table(["setting", "the zoo's", "this run's"], rows[:_MOST_SETTINGS], "fields")
-    rest = soft(f"and {more:,} more") if more > 0 else ""
-    return f"<h2>Settings that differ from the zoo's {text(found.model)}</h2>\n{card(made + rest)}"
+    difference = report.settings
+    if difference.model is None:
+        notice = (
+            f"The model ({difference.architecture}) is like none of the zoo's, so that there is nothing to compare."
+        )
+        return f"<h2>Settings</h2>\n{soft(notice)}"
+    rows = [(change.field, change.old or "not set", change.new or "not set") for change in difference.changes]
+    surplus = len(rows) - _MOST_SETTINGS
+    html = table(["setting", "the zoo's", "this run's"], rows[:_MOST_SETTINGS], "fields")
+    rest = soft(f"and {surplus:,} more") if surplus > 0 else ""
+    return f"<h2>Settings that differ from the zoo's {text(difference.model)}</h2>\n{card(html + rest)}"
 
 
-def data(found: DatasetSummary | None) -> str:
+def data(summary: DatasetSummary | None) -> str:
     """What the records were made of."""
-    if found is None:
+    if summary is None:
         return f"<h2>Data set</h2>\n{soft('There is no dataset.json beside the records.')}"
     columns = ["split", "images", "objects", "an image", "at most", "without objects", "median size", "MB"]
     splits = [
@@ -73,27 +75,27 @@ def data(found: DatasetSummary | None) -> str:
             f"{split.median_size[0]} x {split.median_size[1]}",
             f"{split.bytes / 1e6:,.1f}",
         )
-        for name, split in found.splits.items()
+        for name, split in summary.splits.items()
     ]
     classes = [
-        (label, *(f"{split.classes.get(label, 0):,}" for split in found.splits.values())) for label in found.classes
+        (label, *(f"{split.classes.get(label, 0):,}" for split in summary.splits.values())) for label in summary.classes
     ]
-    said = f"Made {found.created} from {', '.join(found.sources)} ({found.format})."
+    caption = f"Made {summary.created} from {', '.join(summary.sources)} ({summary.format})."
     return (
-        f"<h2>Data set</h2>\n{soft(said)}{card(table(columns, splits, 'numbers'))}"
-        f"{card(table(['objects of class', *found.splits], classes, 'numbers'))}{_problems(found)}"
+        f"<h2>Data set</h2>\n{soft(caption)}{card(table(columns, splits, 'numbers'))}"
+        f"{card(table(['objects of class', *summary.splits], classes, 'numbers'))}{_problems(summary)}"
     )
 
 
-def _problems(found: DatasetSummary) -> str:
-    if not found.problems:
+def _problems(summary: DatasetSummary) -> str:
+    if not summary.problems:
         return ""
     rows = [
         (kind.replace("_", " "), problem.level, f"{problem.count:,}", problem.action)
-        for kind, problem in found.problems.items()
+        for kind, problem in summary.problems.items()
     ]
-    made = table(["problem", "level", "count", "what was done"], rows, "fields")
-    return card(made, "Problems met while preparing")
+    html = table(["problem", "level", "count", "what was done"], rows, "fields")
+    return card(html, "Problems met while preparing")
 
 
 def course(report: RunReport) -> str:
@@ -109,8 +111,8 @@ def course(report: RunReport) -> str:
     ]
     if past.best:
         value = past.best.get("value")
-        told = f", {past.best.get('metric')} {value:.4f}" if isinstance(value, float) else ""
-        rows.append(("best checkpoint", f"{past.best.get('checkpoint')}, step {past.best['step']:,}{told}"))
+        figure = f", {past.best.get('metric')} {value:.4f}" if isinstance(value, float) else ""
+        rows.append(("best checkpoint", f"{past.best.get('checkpoint')}, step {past.best['step']:,}{figure}"))
     rows += [(f"at step {mishap.step:,}", mishap.what) for mishap in past.mishaps]
     return f"<h2>Course</h2>\n{card(table(['', ''], rows, 'fields'))}"
 
@@ -119,6 +121,6 @@ def _state(state: str) -> str:
     return "not started" if state == "none" else state
 
 
-def versions(found: Mapping[str, str]) -> str:
+def versions(packages: Mapping[str, str]) -> str:
     """Of odtool and of what it stands on."""
-    return f"<h2>Versions</h2>\n{card(table(['', ''], list(found.items()), 'fields'))}"
+    return f"<h2>Versions</h2>\n{card(table(['', ''], list(packages.items()), 'fields'))}"

@@ -54,17 +54,17 @@ def stamp(run: Run, checkpoint: Path) -> dict[str, Any]:
     index = checkpoint.with_name(f"{checkpoint.name}.index")
     reader = config.load(run.pipeline_config).message.eval_input_reader
     patterns = list(reader[0].tf_record_input_reader.input_path) if reader else []
-    names = [Path(each.label_map_path) for each in reader[:1] if Path(each.label_map_path).is_file()]
+    names = [Path(entry.label_map_path) for entry in reader[:1] if Path(entry.label_map_path).is_file()]
     files = [run.pipeline_config, index, *names, *record_patterns.matches(patterns)]
     return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
 
 
-def is_fresh(path: Path, wanted: Mapping[str, Any]) -> bool:
-    """Whether the file is there and its first line says what is `wanted` of it."""
+def is_fresh(path: Path, expected: Mapping[str, Any]) -> bool:
+    """Whether the file is there and its first line says what is `expected` of it."""
     try:
         with path.open("rb") as stream:
             header = json.loads(stream.readline())
-        return isinstance(header, dict) and {**header, **wanted} == header
+        return isinstance(header, dict) and {**header, **expected} == header
     except (FileNotFoundError, ValueError):
         return False
 
@@ -80,21 +80,21 @@ def read(path: Path) -> Examination:
             header = json.loads(stream.readline())
             images = [_image(json.loads(line)) for line in stream]
         # The first of a key counts; sorting keeps the order of equals.
-        kept = {image.key: image for image in reversed(images)}
+        by_key = {image.key: image for image in reversed(images)}
         return Examination(
             checkpoint=header["checkpoint"],
             step=header["step"],
             labels={int(number): name for number, name in header["labels"].items()},
             sets=header["sets"],
-            images=tuple(kept[key] for key in sorted(kept)),
-            repeated=len(images) - len(kept),
+            images=tuple(by_key[key] for key in sorted(by_key)),
+            repeated=len(images) - len(by_key),
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
         raise DataError(f"{path}: its detections are damaged: {error}", "Delete it, and report again.") from None
 
 
 def _image(line: Mapping[str, Any]) -> ExaminedImage:
-    true, found = line["true"], line["detected"]
+    true, detected = line["true"], line["detected"]
     return ExaminedImage(
         key=line["key"],
         source_id=line["source_id"],
@@ -102,9 +102,9 @@ def _image(line: Mapping[str, Any]) -> ExaminedImage:
         group_of=np.array(true["group_of"], bool),
         difficult=np.array(true["difficult"], bool),
         found=Detections(
-            _boxes(found["boxes"]),
-            np.array(found["scores"], np.float32),
-            np.array(found["classes"], np.int64),
+            _boxes(detected["boxes"]),
+            np.array(detected["scores"], np.float32),
+            np.array(detected["classes"], np.int64),
             line["width"],
             line["height"],
         ),

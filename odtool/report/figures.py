@@ -52,13 +52,13 @@ class Analysis:
 
     def worst(self, count: int) -> list[Verdict]:
         """Images with the most mistakes, and among these with the fewest objects found."""
-        chosen = sorted(self.verdicts, key=lambda verdict: (-verdict.mistakes, verdict.correct))
-        return [verdict for verdict in chosen[:count] if verdict.mistakes]
+        ranked = sorted(self.verdicts, key=lambda verdict: (-verdict.mistakes, verdict.correct))
+        return [verdict for verdict in ranked[:count] if verdict.mistakes]
 
     def finest(self, count: int) -> list[Verdict]:
         """Images with objects and without a mistake, those with the most objects first."""
-        chosen = [verdict for verdict in self.verdicts if verdict.correct and not verdict.mistakes]
-        return sorted(chosen, key=lambda verdict: -verdict.correct)[:count]
+        flawless = [verdict for verdict in self.verdicts if verdict.correct and not verdict.mistakes]
+        return sorted(flawless, key=lambda verdict: -verdict.correct)[:count]
 
 
 @dataclass(frozen=True)
@@ -102,15 +102,15 @@ def analyse(examination: Examination) -> Analysis:
     images = examination.images
     accuracy = coco_metrics([image.truth for image in images], [image.found for image in images], examination.labels)
     points = score_thresholds.best_points(accuracy)
-    chosen = score_thresholds.thresholds(points)
-    verdicts = tuple(mistakes.judge(image, chosen) for image in images)
+    by_class = score_thresholds.thresholds(points)
+    verdicts = tuple(mistakes.judge(image, by_class) for image in images)
     counts = confusion.counting(verdicts, examination.labels)
     return Analysis(examination, accuracy, points, verdicts, confusion.matrix(verdicts), counts)
 
 
 def _state(run: Run, task: str) -> str:
-    found = state.of(run, task)
-    return f"{found.state}: {found.reason}" if found.reason else found.state
+    job = state.of(run, task)
+    return f"{job.state}: {job.reason}" if job.reason else job.state
 
 
 def _dataset(run: Run) -> DatasetSummary | None:
@@ -127,13 +127,13 @@ def _dataset(run: Run) -> DatasetSummary | None:
 
 
 def _versions(data: DatasetSummary | None) -> dict[str, str]:
-    found = {"odtool": __version__, "Python": platform.python_version()}
+    packages = {"odtool": __version__, "Python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            packages[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return {**found, **({"odtool that made the records": data.odtool} if data else {})}
+            packages[package] = "not installed"
+    return {**packages, **({"odtool that made the records": data.odtool} if data else {})}
 
 
 def as_json(report: RunReport) -> dict[str, Any]:
@@ -153,34 +153,34 @@ def as_json(report: RunReport) -> dict[str, Any]:
     }
 
 
-def _analysis(found: Analysis) -> dict[str, Any]:
-    labels = {confusion.BACKGROUND: "background", **found.examination.labels}
+def _analysis(analysis: Analysis) -> dict[str, Any]:
+    labels = {confusion.BACKGROUND: "background", **analysis.examination.labels}
     return {
-        "step": found.examination.step,
-        "images": len(found.examination.images),
-        "repeated": found.examination.repeated,
-        "figures": asdict(found.accuracy.figures),
-        "mistakes": found.mistakes,
+        "step": analysis.examination.step,
+        "images": len(analysis.examination.images),
+        "repeated": analysis.examination.repeated,
+        "figures": asdict(analysis.accuracy.figures),
+        "mistakes": analysis.mistakes,
         "confusion": [
-            {"true": labels.get(true, str(true)), "detected": labels.get(seen, str(seen)), "count": count}
-            for (true, seen), count in sorted(found.confusion.items())
+            {"true": labels.get(true, str(true)), "detected": labels.get(detected, str(detected)), "count": count}
+            for (true, detected), count in sorted(analysis.confusion.items())
         ],
-        "classes": [_class(found, number, label) for number, label in found.examination.labels.items()],
-        "images_with_most_mistakes": [_image(verdict) for verdict in found.worst(20)],
+        "classes": [_class(analysis, number, label) for number, label in analysis.examination.labels.items()],
+        "images_with_most_mistakes": [_image(verdict) for verdict in analysis.worst(20)],
     }
 
 
-def _class(found: Analysis, number: int, label: str) -> dict[str, Any]:
-    item, counted = found.accuracy.by_class[number], found.counting[number]
+def _class(analysis: Analysis, number: int, label: str) -> dict[str, Any]:
+    item, counting = analysis.accuracy.by_class[number], analysis.counting[number]
     return {
         "class": label,
         "id": number,
         "objects": item.objects,
         "images": item.images,
         "figures": asdict(item.figures),
-        "best_threshold": asdict(found.points[number]),
-        "count_mean_absolute_error": counted.mean_absolute_error,
-        "count_bias": counted.bias,
+        "best_threshold": asdict(analysis.points[number]),
+        "count_mean_absolute_error": counting.mean_absolute_error,
+        "count_bias": counting.bias,
     }
 
 
@@ -196,7 +196,7 @@ def _image(verdict: Verdict) -> dict[str, Any]:
 
 def comparable(reports: Sequence[RunReport]) -> bool:
     """Whether the runs were examined on the same images."""
-    seen = {
+    conditions = {
         frozenset(image.key for image in report.analysis.examination.images) for report in reports if report.analysis
     }
-    return len(seen) <= 1
+    return len(conditions) <= 1

@@ -122,8 +122,8 @@ def _thin(points: Sequence[tuple[int, float | None]]) -> Curve:
 
 
 def _evaluations(entries: Iterable[Metric]) -> tuple[Evaluation, ...]:
-    found = {entry.step: _evaluation(entry) for entry in entries if entry.kind == "eval"}
-    return tuple(found[step] for step in sorted(found))
+    by_step = {entry.step: _evaluation(entry) for entry in entries if entry.kind == "eval"}
+    return tuple(by_step[step] for step in sorted(by_step))
 
 
 def _evaluation(entry: Metric) -> Evaluation:
@@ -153,8 +153,8 @@ def _mishaps(entries: Iterable[Metric]) -> Iterable[Mishap]:
         if entry.kind == "not_finite":
             records = entry.values.get("records") or []
             of = f"; the batch held {', '.join(map(str, records[:8]))}" if records else ""
-            more = f" and {len(records) - 8} more" if len(records) > 8 else ""
-            yield Mishap(entry.step, f"the loss was not finite{of}{more}")
+            surplus = f" and {len(records) - 8} more" if len(records) > 8 else ""
+            yield Mishap(entry.step, f"the loss was not finite{of}{surplus}")
         elif entry.kind == "recover":
             yield Mishap(
                 entry.step,

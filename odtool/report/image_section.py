@@ -33,17 +33,17 @@ _LOOKS: dict[mistakes.Kind, tuple[str, str, str]] = {
 """Of objects that are not simply there: colour, classes of the style, and a word."""
 
 
-def chosen(found: Analysis, shown: int) -> list[Verdict]:
+def chosen(analysis: Analysis, count: int) -> list[Verdict]:
     """The images to be shown: the worst, then half as many of the best."""
-    return [*found.worst(shown), *found.finest(-(-shown // 2))]
+    return [*analysis.worst(count), *analysis.finest(-(-count // 2))]
 
 
-def render(found: Analysis, pictures: Mapping[str, PagePicture], shown: int) -> str:
+def render(analysis: Analysis, pictures: Mapping[str, PagePicture], count: int) -> str:
     """Both rows of images."""
-    if not shown:
+    if not count:
         return ""
-    labels = found.examination.labels
-    worst, best = found.worst(shown), found.finest(-(-shown // 2))
+    labels = analysis.examination.labels
+    worst, best = analysis.worst(count), analysis.finest(-(-count // 2))
     parts = [f"<h2>Images with most mistakes</h2>\n{_legend()}"]
     parts.append(_row(worst, pictures, labels) if worst else '<p class="soft">None has a mistake.</p>\n')
     if best:
@@ -62,22 +62,22 @@ def _legend() -> str:
 
 
 def _row(verdicts: Iterable[Verdict], pictures: Mapping[str, PagePicture], labels: Mapping[int, str]) -> str:
-    made = "".join(_shot(verdict, pictures.get(verdict.image.source_id), labels) for verdict in verdicts)
-    return f'<div class="shots">{made}</div>\n'
+    shots = "".join(_shot(verdict, pictures.get(verdict.image.source_id), labels) for verdict in verdicts)
+    return f'<div class="shots">{shots}</div>\n'
 
 
 def _shot(verdict: Verdict, picture: PagePicture | None, labels: Mapping[int, str]) -> str:
-    found = verdict.image.found
-    size = found.width, found.height
+    detections = verdict.image.found
+    size = detections.width, detections.height
     if picture is None or not picture.uri:
         why = picture.problem if picture else "no record has this source id"
-        shown = f'<div class="broken">cannot be shown: {text(why)}</div>'
+        picture_html = f'<div class="broken">cannot be shown: {text(why)}</div>'
     else:
-        shown = html_page.overlaid(picture.uri, size, _drawn(verdict, labels))
+        picture_html = html_page.overlaid(picture.uri, size, _drawn(verdict, labels))
     name = picture.filename if picture else verdict.image.source_id
     objects = sum(kind != "ignored" for kind in verdict.objects)
-    said = f"{objects:,} object{'' if objects == 1 else 's'}, {verdict.correct:,} found"
-    return html_page.figure(size, shown, f"<b>{text(name)}</b>{said}<div>{_pills(verdict)}</div>")
+    caption = f"{objects:,} object{'' if objects == 1 else 's'}, {verdict.correct:,} found"
+    return html_page.figure(size, picture_html, f"<b>{text(name)}</b>{caption}<div>{_pills(verdict)}</div>")
 
 
 def _pills(verdict: Verdict) -> str:
@@ -88,25 +88,25 @@ def _pills(verdict: Verdict) -> str:
 
 def _drawn(verdict: Verdict, labels: Mapping[int, str]) -> str:
     """Objects below, dashed; correct detections above, then mistakes, each time the surest last."""
-    truth, found = verdict.image.truth, verdict.image.found
+    truth, detections = verdict.image.truth, verdict.image.found
     boxes: list[str] = []
     # By whether they are of mistakes, which come first and are not to be hidden.
     words: dict[bool, list[tuple[tuple[float, float], str]]] = {True: [], False: []}
     for box, number, kind in zip(truth.boxes, truth.classes, verdict.objects, strict=True):
         label = labels.get(int(number), str(number))
-        colour, look, told = _LOOKS.get(kind, (_TRUE, "true", "is there"))
-        boxes.append(html_page.box(tuple(box.tolist()), colour, f"{label}: {told}", more=f' class="{look}"'))
+        colour, look, meaning = _LOOKS.get(kind, (_TRUE, "true", "is there"))
+        boxes.append(html_page.box(tuple(box.tolist()), colour, f"{label}: {meaning}", more=f' class="{look}"'))
         if kind == "missed":
             words[True].append(((float(box[0]), float(box[1])), f"{_short(label)}?"))
-    taken = list(zip(verdict.taken, verdict.kinds, strict=True))[::-1]
-    for index, kind in sorted(taken, key=lambda pair: pair[1] != "correct"):
-        box, number = found.boxes[index], int(found.classes[index])
-        label, score = labels.get(number, str(number)), f"{found.scores[index]:.0%}"
+    matches = list(zip(verdict.taken, verdict.kinds, strict=True))[::-1]
+    for index, kind in sorted(matches, key=lambda pair: pair[1] != "correct"):
+        box, number = detections.boxes[index], int(detections.classes[index])
+        label, score = labels.get(number, str(number)), f"{detections.scores[index]:.0%}"
         boxes.append(html_page.box(tuple(box.tolist()), COLOURS[kind], f"{label} {score}: {kind}"))
         words[kind in mistakes.MISTAKES].append(((float(box[0]), float(box[1])), f"{_short(label)} {score}"))
     ranked = [*words[True], *words[False]]
-    shown = ranked if len(ranked) <= html_page.MOST_LABELS else words[True][: html_page.MOST_LABELS]
-    return "".join(boxes[-_MOST_BOXES:]) + html_page.labels(shown, (found.width, found.height))
+    labelled = ranked if len(ranked) <= html_page.MOST_LABELS else words[True][: html_page.MOST_LABELS]
+    return "".join(boxes[-_MOST_BOXES:]) + html_page.labels(labelled, (detections.width, detections.height))
 
 
 def _short(label: str) -> str:

@@ -21,16 +21,16 @@ def style() -> str:
     return Path(__file__).with_name("report.css").read_text("utf-8")
 
 
-def render(report: RunReport, pictures: Mapping[str, PagePicture], shown: int) -> str:
+def render(report: RunReport, pictures: Mapping[str, PagePicture], count: int) -> str:
     """The whole page.
 
     Args:
         pictures: images by source id, those of `image_section.chosen` among them.
-        shown: how many of the worst images to show; half as many of the best.
+        count: how many of the worst images to show; half as many of the best.
     """
     body = [_head(report), _tiles(report), *notes(report), course_section.curves(report.history)]
     if report.analysis is not None:
-        body += [accuracy_section.render(report.analysis), image_section.render(report.analysis, pictures, shown)]
+        body += [accuracy_section.render(report.analysis), image_section.render(report.analysis, pictures, count)]
     body += [
         course_section.settings(report),
         course_section.data(report.dataset),
@@ -43,11 +43,13 @@ def render(report: RunReport, pictures: Mapping[str, PagePicture], shown: int) -
 def _head(report: RunReport) -> str:
     lines = [str(report.run.path), f"model: {report.settings.model or report.settings.architecture}"]
     if report.analysis is not None:
-        found = report.analysis.examination
-        sets = f", the first of {found.sets} evaluation sets" if found.sets > 1 else ""
-        lines.append(f"examined: {found.checkpoint} on {len(found.images):,} images of the evaluation records{sets}")
-    said = "".join(f'<p class="soft">{text(line)}</p>' for line in lines)
-    return f"<header><h1>{text(report.run.name)}</h1>{said}</header>\n"
+        examination = report.analysis.examination
+        sets = f", the first of {examination.sets} evaluation sets" if examination.sets > 1 else ""
+        lines.append(
+            f"examined: {examination.checkpoint} on {len(examination.images):,} images of the evaluation records{sets}"
+        )
+    paragraphs = "".join(f'<p class="soft">{text(line)}</p>' for line in lines)
+    return f"<header><h1>{text(report.run.name)}</h1>{paragraphs}</header>\n"
 
 
 def _tiles(report: RunReport) -> str:
@@ -55,8 +57,8 @@ def _tiles(report: RunReport) -> str:
     tiles: dict[str, str] = {}
     if report.analysis is not None:
         figures = report.analysis.accuracy.figures
-        found = {"mAP@[.5:.95]": figures.ap, "mAP@.5": figures.ap_50, "AR@100": figures.ar_100}
-        tiles |= {label: score(value) for label, value in found.items()}
+        values = {"mAP@[.5:.95]": figures.ap, "mAP@.5": figures.ap_50, "AR@100": figures.ar_100}
+        tiles |= {label: score(value) for label, value in values.items()}
     elif past.evaluations:
         newest = past.evaluations[-1].values
         names = {"mAP@[.5:.95]": MAP, "mAP@.5": MAP_50}

@@ -46,12 +46,12 @@ def thresholds(points: Mapping[int, OperatingPoint]) -> dict[int, float]:
 
 def _best(item: ClassAccuracy) -> OperatingPoint:
     correct = np.cumsum(item.correct)
-    taken = np.arange(1, len(correct) + 1)
+    totals = np.arange(1, len(correct) + 1)
     # A threshold takes all detections of one score or none of them.
     ends = np.append(item.scores[1:] != item.scores[:-1], True)[: len(correct)]
     if not item.objects or not correct.size or not correct[-1]:
         return _at(item, FALLBACK)
-    f1 = np.where(ends, 2 * correct / (taken + item.objects), 0)
+    f1 = np.where(ends, 2 * correct / (totals + item.objects), 0)
     index = int(np.argmax(f1))
     return _at(item, _between(item, index))
 
@@ -71,9 +71,9 @@ def _between(item: ClassAccuracy, last: int) -> float:
 
 
 def _at(item: ClassAccuracy, threshold: float) -> OperatingPoint:
-    taken = item.scores >= threshold
-    correct = int(item.correct[taken].sum())
-    wrong = int(taken.sum()) - correct
+    accepted = item.scores >= threshold
+    correct = int(item.correct[accepted].sum())
+    wrong = int(accepted.sum()) - correct
     missed = item.objects - correct
     everything = 2 * correct + wrong + missed
     return OperatingPoint(

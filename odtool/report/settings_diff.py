@@ -49,9 +49,9 @@ def against_zoo(run: Run) -> SettingsDiff:
 def between(runs: Sequence[Run]) -> dict[str, tuple[str | None, ...]]:
     """Settings that are not the same in all runs, by field; None where a run does not set it."""
     flat = [diff.flatten(config.load(run.pipeline_config)) for run in runs]
-    fields = dict.fromkeys(name for one in flat for name in one)
-    values = {name: tuple(one.get(name) for one in flat) for name in fields}
-    return {name: each for name, each in values.items() if len(set(each)) > 1}
+    fields = dict.fromkeys(name for fields_of_run in flat for name in fields_of_run)
+    values = {name: tuple(fields_of_run.get(name) for fields_of_run in flat) for name in fields}
+    return {name: settings for name, settings in values.items() if len(set(settings)) > 1}
 
 
 def _architecture(own: PipelineConfig) -> str:
@@ -70,5 +70,5 @@ def _model(fields: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in fields.items() if name.startswith("model.")}
 
 
-def _distance(one: Mapping[str, str], other: Mapping[str, str]) -> int:
-    return sum(one.get(name) != other.get(name) for name in {*one, *other})
+def _distance(first: Mapping[str, str], second: Mapping[str, str]) -> int:
+    return sum(first.get(name) != second.get(name) for name in {*first, *second})

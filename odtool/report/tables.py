@@ -45,8 +45,8 @@ def card(content: str, heading: str = "") -> str:
 
 def plots(cards: dict[str, str]) -> str:
     """Cards in rows, by their headings."""
-    made = "".join(f'<section class="card"><h3>{text(name)}</h3>{plot}</section>\n' for name, plot in cards.items())
-    return f'<div class="plots">{made}</div>\n'
+    sections = "".join(f'<section class="card"><h3>{text(name)}</h3>{plot}</section>\n' for name, plot in cards.items())
+    return f'<div class="plots">{sections}</div>\n'
 
 
 def soft(words: str) -> str:

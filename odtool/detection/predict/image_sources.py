@@ -55,13 +55,13 @@ class Sources:
         """Each file once, though several sources may hold it, in a fixed order; folders are listed as they come."""
         root = Path(os.path.commonpath([place.root for place in self.places]))
         folders: list[Path] = []
-        named: set[Path] = set()
+        visited: set[Path] = set()
         for place in self.places:
             for path in place.each():
-                if path in named or any(path.is_relative_to(folder) for folder in folders):
+                if path in visited or any(path.is_relative_to(folder) for folder in folders):
                     continue
                 if place.folder is None:
-                    named.add(path)
+                    visited.add(path)
                 yield Medium(path, path.relative_to(root), "video" if _is_video(path) else "image")
             if place.folder is not None:
                 folders.append(place.folder)

@@ -106,8 +106,8 @@ def look(pictures: Iterator[Picture], detector: Detector, manner: Manner, names:
         coming = reader.submit(next, batches, None)
         while batch := coming.result():
             coming = reader.submit(next, batches, None)
-            for picture, found in zip(batch, _found(batch, detector, manner), strict=True):
-                sure = thresholds.surest(found, manner.thresholds.default, by_class)
+            for picture, detections in zip(batch, _found(batch, detector, manner), strict=True):
+                sure = thresholds.surest(detections, manner.thresholds.default, by_class)
                 yield Seen(picture, tuple(_labelled(sure, names)))
 
 
@@ -144,6 +144,8 @@ def _found(batch: list[Picture], detector: Detector, manner: Manner) -> list[Det
     return detector.detect([picture.pixels for picture in batch], min_score=lowest)
 
 
-def _labelled(found: Detections, names: ClassNames) -> Iterator[LabelledBox]:
-    for box, score, number in zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True):
+def _labelled(detections: Detections, names: ClassNames) -> Iterator[LabelledBox]:
+    for box, score, number in zip(
+        detections.boxes.tolist(), detections.scores.tolist(), detections.classes.tolist(), strict=True
+    ):
         yield LabelledBox(Box(*box), number, names.of(number), score)

@@ -52,14 +52,14 @@ class _Tally:
     def looked_at(self) -> int:
         return self.images + self.frames
 
-    def see(self, seen: Seen) -> None:
-        if seen.picture.frame is None:
+    def see(self, result: Seen) -> None:
+        if result.picture.frame is None:
             self.images += 1
         else:
             self.frames += 1
-            self.videos += seen.picture.frame == 0
-        self.without += not seen.boxes
-        self.objects.update(each.label for each in seen.boxes)
+            self.videos += result.picture.frame == 0
+        self.without += not result.boxes
+        self.objects.update(box.label for box in result.boxes)
 
     def note(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
@@ -68,11 +68,11 @@ class _Tally:
 
 
 def predict(
-    found: Sources,
+    sources: Sources,
     detector: Detector,
     manner: Manner,
     out: Predictions,
-    wanted: Wanted,
+    outputs: Wanted,
     *,
     tell: Callable[[int], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
@@ -91,49 +91,49 @@ def predict(
     """
     manner.thresholds.for_labels(detector.labels)
     names = ClassNames(detector.labels)
-    tally, began = _Tally(), clock()
+    tally, start = _Tally(), clock()
     with ExitStack() as stack:
         on_problem = stack.enter_context(prediction_writer.problems(out.problems))
-        saves = _saves(stack, names, out, wanted)
+        saves = _saves(stack, names, out, outputs)
 
         def both(problem: Problem) -> None:
             on_problem(problem)
             tally.note(problem)
 
-        pictures = image_stream.read(found.media(), every=manner.every, on_problem=both)
-        for seen in image_stream.look(pictures, detector, manner, names):
-            tally.see(seen)
+        pictures = image_stream.read(sources.media(), every=manner.every, on_problem=both)
+        for result in image_stream.look(pictures, detector, manner, names):
+            tally.see(result)
             for save in saves:
-                _saved(seen, save)
+                _saved(result, save)
             tell(tally.looked_at)
     _refuse_nothing(tally)
-    summary = _summary(tally, names, clock() - began)
+    summary = _summary(tally, names, clock() - start)
     write_atomically(out.summary, json.dumps({**summary, "odtool": __version__}, indent=1) + "\n")
     return summary
 
 
-def _saves(stack: ExitStack, names: ClassNames, out: Predictions, wanted: Wanted) -> Sequence[prediction_writer.Save]:
+def _saves(stack: ExitStack, names: ClassNames, out: Predictions, outputs: Wanted) -> Sequence[prediction_writer.Save]:
     write_line = stack.enter_context(prediction_writer.lines(out.detections))
-    saves: list[prediction_writer.Save] = [lambda seen: write_line(seen, None)]
-    if wanted.formats:
-        annotate = stack.enter_context(prediction_writer.data_sets(out.path, wanted.formats, names))
-        saves = [lambda seen: write_line(seen, annotate(seen))]
-    if wanted.pictures:
+    saves: list[prediction_writer.Save] = [lambda result: write_line(result, None)]
+    if outputs.formats:
+        annotate = stack.enter_context(prediction_writer.data_sets(out.path, outputs.formats, names))
+        saves = [lambda result: write_line(result, annotate(result))]
+    if outputs.pictures:
         saves.append(stack.enter_context(prediction_writer.pictures(out.pictures)))
-    if wanted.counts:
+    if outputs.counts:
         saves.append(stack.enter_context(prediction_writer.counts(out.counts, names)))
     return saves
 
 
-def _saved(seen: Seen, save: prediction_writer.Save) -> None:
+def _saved(result: Seen, save: prediction_writer.Save) -> None:
     try:
-        save(seen)
+        save(result)
     except (OSError, ValueError) as error:
         number = error.errno if isinstance(error, OSError) else None
         if number not in (None, errno.ENAMETOOLONG):
             raise  # of the disk, whatever the picture
         raise DataError(
-            f"{seen.picture.medium.path}: what was found in it cannot be written: {error}", "Leave this file out."
+            f"{result.picture.medium.path}: what was found in it cannot be written: {error}", "Leave this file out."
         ) from error
 
 
@@ -158,7 +158,9 @@ def _summary(tally: _Tally, names: ClassNames, seconds: float) -> dict[str, Any]
         "objects": {label: tally.objects[label] for label in names.values()},
         "unnamed_classes": names.unnamed(),
         "problems": dict(tally.problems),
-        "named": [{"kind": each.kind, "file": str(each.file), "detail": each.detail} for each in tally.named],
+        "named": [
+            {"kind": problem.kind, "file": str(problem.file), "detail": problem.detail} for problem in tally.named
+        ],
         "seconds": round(seconds, 3),
         "per_second": round(tally.looked_at / max(seconds, 1e-6), 2),
     }

@@ -38,27 +38,27 @@ Save: TypeAlias = Callable[[Seen], None]
 def lines(file: Path) -> Iterator[Callable[[Seen, str | None], None]]:
     """A JSON object a line for each picture, with the name that it has among the annotations, if any."""
     with file.open("w") as stream:
-        yield lambda seen, saved_as: print(json.dumps(_as_json(seen, saved_as)), file=stream)
+        yield lambda result, saved_as: print(json.dumps(_as_json(result, saved_as)), file=stream)
 
 
-def _as_json(seen: Seen, saved_as: str | None) -> dict[str, Any]:
-    picture = seen.picture
+def _as_json(result: Seen, saved_as: str | None) -> dict[str, Any]:
+    picture = result.picture
     height, width = picture.pixels.shape[:2]
     about: dict[str, Any] = {"file": str(picture.medium.path), "name": picture.medium.name.as_posix()}
     if picture.frame is not None:
         about |= {"frame": picture.frame, "seconds": round(picture.seconds, 3)}
     if saved_as is not None:
         about["saved_as"] = saved_as
-    found = [
+    objects = [
         {
-            "label": each.label,
-            "class_id": each.class_id,
-            "score": round(each.score or 0.0, 4),
-            "box": [round(value, 2) for value in (each.box.xmin, each.box.ymin, each.box.xmax, each.box.ymax)],
+            "label": box.label,
+            "class_id": box.class_id,
+            "score": round(box.score or 0.0, 4),
+            "box": [round(value, 2) for value in (box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax)],
         }
-        for each in seen.boxes
+        for box in result.boxes
     ]
-    return {**about, "width": width, "height": height, "detections": found}
+    return {**about, "width": width, "height": height, "detections": objects}
 
 
 @contextmanager
@@ -71,40 +71,40 @@ def pictures(folder: Path) -> Iterator[Save]:
         def save(seen: Seen) -> None:
             nonlocal current, add
             picture = seen.picture
-            drawn = box_drawing.annotate(Image.fromarray(picture.pixels), list(map(_drawn, seen.boxes)))
+            annotated = box_drawing.annotate(Image.fromarray(picture.pixels), list(map(_drawn, seen.boxes)))
             if picture.frame is None:
-                if max(drawn.size) > _JPEG_SIDE:
-                    drawn.save(_target(folder, picture.medium.name, (".png",)), "PNG")
+                if max(annotated.size) > _JPEG_SIDE:
+                    annotated.save(_target(folder, picture.medium.name, (".png",)), "PNG")
                 else:
-                    drawn.save(_target(folder, picture.medium.name, (".jpg", ".jpeg")), "JPEG", quality=_QUALITY)
+                    annotated.save(_target(folder, picture.medium.name, (".jpg", ".jpeg")), "JPEG", quality=_QUALITY)
                 return
             if picture.medium.path != current:
                 film.close()  # the video before
                 current = picture.medium.path
                 target = _target(folder, picture.medium.name, (".mp4",))
                 add = film.enter_context(video.written(target, rate=picture.rate))
-            add(np.asarray(drawn))
+            add(np.asarray(annotated))
 
         yield save
 
 
-def _drawn(each: LabelledBox) -> DrawnBox:
-    return DrawnBox(each.box, each.label, each.class_id, each.score)
+def _drawn(box: LabelledBox) -> DrawnBox:
+    return DrawnBox(box.box, box.label, box.class_id, box.score)
 
 
 def _target(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:
     """A free file name: the source's own where its ending is one of `suffixes`, else with the first of them added."""
-    wanted = folder / name
-    if wanted.suffix.lower() not in suffixes:
-        wanted = wanted.with_name(wanted.name + suffixes[0])
-    if len(stem := os.fsencode(wanted.stem)) > image_copies.LONGEST:
+    path = folder / name
+    if path.suffix.lower() not in suffixes:
+        path = path.with_name(path.name + suffixes[0])
+    if len(stem := os.fsencode(path.stem)) > image_copies.LONGEST:
         # The end, where numbers are; not from within a character of UTF-8.
-        wanted = wanted.with_stem(os.fsdecode(stem[-image_copies.LONGEST :].lstrip(bytes(range(0x80, 0xC0)))))
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    target, number = wanted, 1
+        path = path.with_stem(os.fsdecode(stem[-image_copies.LONGEST :].lstrip(bytes(range(0x80, 0xC0)))))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target, number = path, 1
     while target.exists():
         number += 1
-        target = wanted.with_stem(f"{wanted.stem}-{number}")
+        target = path.with_stem(f"{path.stem}-{number}")
     return target
 
 
@@ -118,18 +118,18 @@ def counts(file: Path, labels: Mapping[int, str]) -> Iterator[Save]:
     ):
         rows = csv.writer(waiting)
 
-        def save(seen: Seen) -> None:
-            found = Counter(each.class_id for each in seen.boxes)
-            frame = "" if seen.picture.frame is None else seen.picture.frame
-            rows.writerow((seen.picture.medium.name.as_posix(), frame, *(found[number] for number in labels)))
+        def save(result: Seen) -> None:
+            objects = Counter(box.class_id for box in result.boxes)
+            frame = "" if result.picture.frame is None else result.picture.frame
+            rows.writerow((result.picture.medium.name.as_posix(), frame, *(objects[number] for number in labels)))
 
         yield save
         waiting.seek(0)
         table = csv.writer(stream)
         table.writerow(("image", "frame", *labels.values(), "total"))
-        for name, frame, *counted in csv.reader(waiting):
-            later = [0] * (len(labels) - len(counted))
-            table.writerow((name, frame, *counted, *later, sum(map(int, counted))))
+        for name, frame, *numbers in csv.reader(waiting):
+            later = [0] * (len(labels) - len(numbers))
+            table.writerow((name, frame, *numbers, *later, sum(map(int, numbers))))
 
 
 @contextmanager

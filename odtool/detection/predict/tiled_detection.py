@@ -47,10 +47,10 @@ def detect(
 ) -> Detections:
     """What is in an image [height, width, 3] of RGB, in its pixels, looked at `batch` tiles at a time."""
     height, width = image.shape[:2]
-    cut = areas(width, height, tiling)
-    found: list[tuple[Area, Detections]] = []
-    for start in range(0, len(cut), batch):
-        some = cut[start : start + batch]
-        pieces = [np.ascontiguousarray(image[area.ymin : area.ymax, area.xmin : area.xmax]) for area in some]
-        found += zip(some, detector.detect(pieces, min_score=min_score), strict=True)
-    return tile_merging.merge(found, width=width, height=height)
+    tile_areas = areas(width, height, tiling)
+    detections: list[tuple[Area, Detections]] = []
+    for start in range(0, len(tile_areas), batch):
+        batch_areas = tile_areas[start : start + batch]
+        pieces = [np.ascontiguousarray(image[area.ymin : area.ymax, area.xmin : area.xmax]) for area in batch_areas]
+        detections += zip(batch_areas, detector.detect(pieces, min_score=min_score), strict=True)
+    return tile_merging.merge(detections, width=width, height=height)

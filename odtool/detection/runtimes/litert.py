@@ -63,7 +63,9 @@ class LiteRtDetector:
         if self._description.resize == "pad":
             high, wide = image_arrays.fitted(height, width, most_high, most_wide)
         values = np.zeros((1, most_high, most_wide, 3), np.float32)
-        mean, deviation = (np.array(each, np.float32) for each in (self._description.mean, self._description.deviation))
+        mean, deviation = (
+            np.array(statistic, np.float32) for statistic in (self._description.mean, self._description.deviation)
+        )
         values[0, :high, :wide] = (image_arrays.resized(image, high, wide) - mean) / deviation
         self._interpreter.set_tensor(self._input["index"], _quantised(values, self._input))
         self._interpreter.invoke()
@@ -90,11 +92,11 @@ def _interpreter(path: Path) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        made = Interpreter(model_path=str(path), num_threads=len(os.sched_getaffinity(0)))
-        made.allocate_tensors()
+        interpreter = Interpreter(model_path=str(path), num_threads=len(os.sched_getaffinity(0)))
+        interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise DataError(f"{path} is no TFLite model that can be run: {error}", "Export it: odtool export") from None
-    return made
+    return interpreter
 
 
 def _quantised(values: NDArray[np.float32], detail: Any) -> NDArray[Any]:
@@ -134,7 +136,7 @@ def _description(path: Path, detail: Any) -> ModelDescription:
             names = archive.namelist()
             if NAME in names:
                 return ModelDescription.from_json(archive.read(NAME).decode("utf-8", "replace"), str(path))
-            for name in names[:1] if len(names) == 1 else [each for each in names if "label" in each]:
+            for name in names[:1] if len(names) == 1 else [candidate for candidate in names if "label" in candidate]:
                 lines = archive.read(name).decode("utf-8", "replace").splitlines()
                 labels = {number: line.strip() for number, line in enumerate(lines, start=1)}
     mean, deviation = _normalisation(path, detail)
@@ -147,10 +149,10 @@ def _normalisation(path: Path, detail: Any) -> tuple[Colour, Colour]:
     if detail["dtype"] == np.uint8:
         mean, deviation = (float(zero), 1 / scale) if scale else (0.0, 1.0)  # so that bytes come out as they went in
         return (mean,) * 3, (deviation,) * 3
-    told = tflite_metadata.normalisation(path.read_bytes(), str(path))
-    if told is None:
+    statistics = tflite_metadata.normalisation(path.read_bytes(), str(path))
+    if statistics is None:
         raise DataError(
             f"{path} takes {np.dtype(detail['dtype']).name} and does not say how pixels become that",
             "Use a model that odtool export wrote, one with TFLite Metadata, or one that takes uint8.",
         )
-    return told
+    return statistics

@@ -31,16 +31,16 @@ class OnnxDetector:
             DataError: onnxruntime is not installed, or it is no such model, or it does not name its classes.
         """
         self._session = _session(path)
-        taken = self._session.get_inputs()
-        given = {output.name for output in self._session.get_outputs()}
-        if len(taken) != 1 or taken[0].type != "tensor(uint8)" or not set(NAMES) <= given:
+        inputs = self._session.get_inputs()
+        outputs = {output.name for output in self._session.get_outputs()}
+        if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or not set(NAMES) <= outputs:
             raise DataError(
                 f"{path} does not take an image and give {', '.join(NAMES)}",
                 "Give a model that odtool export wrote, or that tf2onnx made of the API's SavedModel.",
             )
-        self._input = taken[0].name
-        written = self._session.get_modelmeta().custom_metadata_map.get(PROPERTY)
-        carried = ModelDescription.from_json(written, str(path)).labels if written else {}
+        self._input = inputs[0].name
+        metadata = self._session.get_modelmeta().custom_metadata_map.get(PROPERTY)
+        carried = ModelDescription.from_json(metadata, str(path)).labels if metadata else {}
         self.labels = require_labels(labels or carried, path)
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:

@@ -48,7 +48,7 @@ def predict(options: argparse.Namespace, tell: Callable[[Any], None]) -> dict[st
     from odtool.engine.detect.loading import load_detector
     from odtool.workspace import Predictions
 
-    found = image_sources.find(options.sources)
+    sources = image_sources.find(options.sources)
     manner = Manner(
         thresholds.parse(options.min_score),
         options.batch_size,
@@ -56,13 +56,13 @@ def predict(options: argparse.Namespace, tell: Callable[[Any], None]) -> dict[st
         options.every,
     )
     formats = tuple(name for name in options.save_as.split(",") if name)
-    wanted = Wanted(not options.no_pictures, formats, options.count)
+    outputs = Wanted(not options.no_pictures, formats, options.count)
     tell("loading the model")
     detector = load_detector(options.model, label_map=options.label_map)
     tell(0)
     out = Predictions(options.folder)
     try:
-        return prediction.predict(found, detector, manner, out, wanted, tell=_seldom(tell))
+        return prediction.predict(sources, detector, manner, out, outputs, tell=_seldom(tell))
     except OdtoolError:
         raise
     except Exception as error:  # each runtime has its own for want of memory; all others go on as they are

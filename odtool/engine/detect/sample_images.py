@@ -37,8 +37,8 @@ def detect(run: Run, count: int, output: Path) -> None:
     reader = configs["eval_input_config"]
     detector = CheckpointDetector.of(trained_model.load(run, checkpoint))
     output.parent.mkdir(parents=True, exist_ok=True)
-    found = [_image(example, detector, output, index) for index, example in enumerate(_examples(reader, count))]
-    files.write_atomically(output, json.dumps({"checkpoint": checkpoint.name, "images": found}) + "\n")
+    images = [_image(example, detector, output, index) for index, example in enumerate(_examples(reader, count))]
+    files.write_atomically(output, json.dumps({"checkpoint": checkpoint.name, "images": images}) + "\n")
 
 
 def _examples(reader: Any, count: int) -> Iterator[Any]:
@@ -59,7 +59,7 @@ def _image(example: Any, detector: Detector, output: Path, index: int) -> dict[s
     kind = next(iter(values["image/format"].bytes_list.value), b"").lower()
     picture = output.with_name(f"{output.stem}-{index}{ENDINGS.get(kind, '.jpg')}")
     picture.write_bytes(encoded)
-    (found,) = detector.detect([image.numpy()], min_score=FEWEST)
+    (detections,) = detector.detect([image.numpy()], min_score=FEWEST)
     return {
         "source_id": _text(values["image/source_id"]),
         "filename": _text(values["image/filename"]),
@@ -67,7 +67,7 @@ def _image(example: Any, detector: Detector, output: Path, index: int) -> dict[s
         "width": width,
         "height": height,
         "true": _true(values, detector.labels, width, height),
-        "detected": _detected(found, detector.labels),
+        "detected": _detected(detections, detector.labels),
     }
 
 
@@ -87,7 +87,7 @@ def _true(values: Any, names: Mapping[int, str], width: int, height: int) -> lis
     ]
 
 
-def _detected(found: Detections, names: Mapping[int, str]) -> list[dict[str, Any]]:
+def _detected(detections: Detections, names: Mapping[int, str]) -> list[dict[str, Any]]:
     return [
         {
             "label": names.get(number, str(number)),
@@ -95,7 +95,9 @@ def _detected(found: Detections, names: Mapping[int, str]) -> list[dict[str, Any
             "box": [round(side, 2) for side in box],
             "score": round(score, 4),
         }
-        for number, score, box in zip(found.classes.tolist(), found.scores.tolist(), found.boxes.tolist(), strict=True)
+        for number, score, box in zip(
+            detections.classes.tolist(), detections.scores.tolist(), detections.boxes.tolist(), strict=True
+        )
     ]
 
 

@@ -54,27 +54,27 @@ class CheckpointDetector:
             return model.preprocess(tf.cast(image, tf.float32)[tf.newaxis])
 
         def find(pixels: Any, shapes: Any) -> Any:
-            found = model.postprocess(model.predict(pixels, shapes), shapes)
-            return [found[name] for name in NAMES]
+            outputs = model.postprocess(model.predict(pixels, shapes), shapes)
+            return [outputs[name] for name in NAMES]
 
         return cls(prepare, find, dict(labels or source.labels))
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
         sizes, prepared = [], []
-        for each in listed(images):
-            image = _pixels(each)
+        for source in listed(images):
+            image = _pixels(source)
             sizes.append(image.shape[:2])
             prepared.append(self._prepare(tf.constant(image)))
-        found: list[Detections] = []
+        results: list[Detections] = []
         for _, group in groupby(range(len(prepared)), key=lambda index: tuple(prepared[index][0].shape)):
-            chosen = list(group)
-            pixels, shapes = (tf.concat([prepared[index][part] for index in chosen], 0) for part in (0, 1))
+            members = list(group)
+            pixels, shapes = (tf.concat([prepared[index][part] for index in members], 0) for part in (0, 1))
             values = [value.numpy() for value in self._graph_for(pixels)(pixels, shapes)]
-            for place, index in enumerate(chosen):
+            for place, index in enumerate(members):
                 # Models count classes from 0, label maps from 1.
-                found.append(_of_batch(values, place, sizes[index], min_score, first_class=1))
-        return found
+                results.append(_of_batch(values, place, sizes[index], min_score, first_class=1))
+        return results
 
     def _graph_for(self, pixels: Any) -> TracedFunction:
         """The graph, traced for batches of any size of such images; from the second size on, for images of any size."""
@@ -120,14 +120,14 @@ class SavedModelDetector:
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
         decoded = [_pixels(image) for image in listed(images)]
-        found: list[Detections] = []
+        results: list[Detections] = []
         for group in _equal_runs(decoded) if self._several else [[image] for image in decoded]:
             outputs = self._run(**{self._name: self._batch(group)})
             values = [outputs[name].numpy() for name in NAMES]
-            found += [
+            results += [
                 _of_batch(values, place, image.shape[:2], min_score, first_class=0) for place, image in enumerate(group)
             ]
-        return found
+        return results
 
     def _batch(self, group: Sequence[NDArray[np.uint8]]) -> Any:
         if self._input.dtype != tf.string:
@@ -154,8 +154,8 @@ def _parses_examples(run: Any) -> bool:
 
 def _example(image: NDArray[np.uint8]) -> bytes:
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[image_arrays.png(image)]))
-    made = tf.train.Example(features=tf.train.Features(feature={"image/encoded": feature}))
-    return bytes(made.SerializeToString())
+    example = tf.train.Example(features=tf.train.Features(feature={"image/encoded": feature}))
+    return bytes(example.SerializeToString())
 
 
 def _of_batch(
@@ -175,7 +175,7 @@ def _of_batch(
 
 def _description(folder: Path) -> ModelDescription | None:
     """What odtool export wrote into it."""
-    written = folder / "assets.extra" / NAME
-    if not written.is_file():
+    path = folder / "assets.extra" / NAME
+    if not path.is_file():
         return None
-    return ModelDescription.from_json(written.read_text(encoding="utf-8"), str(written))
+    return ModelDescription.from_json(path.read_text(encoding="utf-8"), str(path))

@@ -61,7 +61,7 @@ def write_detections(
     first = {**header, "step": step, "labels": scorer.labels(), "sets": len(configs["eval_input_configs"])}
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f".{output.name}.{os.getpid()}.unfinished")  # another report may be at it, too
-    began = time.monotonic()
+    start = time.monotonic()
     try:
         with unfinished.open("w", encoding="utf-8") as stream:
             stream.write(json.dumps(first) + "\n")
@@ -69,7 +69,7 @@ def write_detections(
         unfinished.replace(output)
     finally:
         unfinished.unlink(missing_ok=True)
-    return {"images": images, "seconds": time.monotonic() - began}
+    return {"images": images, "seconds": time.monotonic() - start}
 
 
 class _Recorder(Scorer):

@@ -47,25 +47,25 @@ def evaluate(
     Raises:
         OdtoolError: there is nothing to score, or config, records or a checkpoint cannot be used.
     """
-    wanted = None if which == "all" else checkpoint_choice.find(run, which)
-    if wanted is None and not locks.is_held(run.job_lock("train")):
+    prefix = None if which == "all" else checkpoint_choice.find(run, which)
+    if prefix is None and not locks.is_held(run.job_lock("train")):
         checkpoint_choice.refuse_without(run)
         if not _unscored(run, sample, latest=latest):
             return Ending("finished", "every checkpoint is scored already")
     judge = _Judge(run, sample, stop, best, batch_size)
     stop.defer()
-    if wanted is not None:
-        judge.score(wanted)
-        return Ending("finished", f"scored {wanted}")
+    if prefix is not None:
+        judge.score(prefix)
+        return Ending("finished", f"scored {prefix}")
     return _follow(run, judge, stop, sample=sample, latest=latest)
 
 
 def _unscored(run: Run, sample: int, *, latest: bool) -> dict[int, Path]:
     entries = metrics.read(run.metrics)
-    done = checkpoint_scores.scored_checkpoints(entries, sample=sample)
+    names = checkpoint_scores.scored_checkpoints(entries, sample=sample)
     if latest:
-        done |= checkpoint_scores.skipped_checkpoints(entries)
-    present = {step: prefix for step, prefix in run.checkpoints().items() if prefix.name not in done}
+        names |= checkpoint_scores.skipped_checkpoints(entries)
+    present = {step: prefix for step, prefix in run.checkpoints().items() if prefix.name not in names}
     return {step: prefix for step, prefix in present.items() if _is_trained(prefix)}
 
 
@@ -79,7 +79,7 @@ def _is_trained(prefix: Path) -> bool:
 
 def _follow(run: Run, judge: _Judge, stop: StopRequest, *, sample: int, latest: bool) -> Ending:
     """Scores in the order of steps until training has ended and nothing is left."""
-    done = skipped = 0
+    scored = skipped = 0
     while not stop.made:
         # Asked before the folder is listed: what training saves last is there when its lock is gone.
         training = locks.is_held(run.job_lock("train"))
@@ -88,14 +88,16 @@ def _follow(run: Run, judge: _Judge, stop: StopRequest, *, sample: int, latest: 
             if latest:
                 skipped += judge.skip([waiting[step] for step in sorted(waiting)[:-1]])
             judge.score(waiting[max(waiting) if latest else min(waiting)])
-            done += 1
+            scored += 1
         elif not training:
             _prune_after_training(run)
-            told = f"scored {done} checkpoint{'' if done == 1 else 's'}" + (f", skipped {skipped}" if skipped else "")
-            return Ending("finished", f"{told}; training has ended")
+            summary = f"scored {scored} checkpoint{'' if scored == 1 else 's'}" + (
+                f", skipped {skipped}" if skipped else ""
+            )
+            return Ending("finished", f"{summary}; training has ended")
         else:
             time.sleep(POLL)
-    return Ending("stopped", f"stopped after {done} checkpoints; the next start goes on from there")
+    return Ending("stopped", f"stopped after {scored} checkpoints; the next start goes on from there")
 
 
 def _prune_after_training(run: Run) -> None:
@@ -125,7 +127,7 @@ class _Judge:
         self._metrics = metrics.MetricsLog(run.metrics)
         detector = model.build_model(configs["model"])
         self._scorers = [
-            Scorer(configs, reader, detector, sample=sample, most=batch_size)
+            Scorer(configs, reader, detector, sample=sample, batch_limit=batch_size)
             for reader in configs["eval_input_configs"]
         ]
         self._events = [tf.summary.create_file_writer(str(run.events("eval") / name)) for name in self._names()]
@@ -144,16 +146,16 @@ class _Judge:
         """
         step = self._restorable.restore(prefix)
         scores = [scorer.score(self._stop) for scorer in self._scorers]
-        found: dict[str, float] = {}
+        figures: dict[str, float] = {}
         for name, score, events in zip(self._names(), scores, self._events, strict=True):
             _write_events(events, step, score)
             inside = f"{name}/" if name and len(scores) > 1 and score is not scores[0] else ""
-            found.update({f"{inside}{key}": value for key, value in {**score.metrics, **score.by_class}.items()})
+            figures.update({f"{inside}{key}": value for key, value in {**score.metrics, **score.by_class}.items()})
             log.info("%s%s: %s", prefix.name, f" on {name}" if name else "", _summary(score))
         own = prefix.parent in (self._run.path, self._run.best)
-        best = self._judge_best(step, prefix, found) if own else None
+        best = self._judge_best(step, prefix, figures) if own else None
         values = {
-            **found,
+            **figures,
             "images": sum(score.images for score in scores),
             "seconds": sum(score.seconds for score in scores),
             "sample_1_of_n": self._sample,
@@ -169,17 +171,17 @@ class _Judge:
             self._metrics.write("skip", int(prefix.name.removeprefix("ckpt-")), {"checkpoint": prefix.name})
         return len(prefixes)
 
-    def _judge_best(self, step: int, prefix: Path, found: dict[str, float]) -> dict[str, Any] | None:
+    def _judge_best(self, step: int, prefix: Path, figures: dict[str, float]) -> dict[str, Any] | None:
         """Keeps a checkpoint in best/ where it is better; what metrics.jsonl is to say of it, or None."""
-        if self._metric not in found and not self._demanded:
+        if self._metric not in figures and not self._demanded:
             return None
-        value = best_metric.value(self._metric, found)
+        value = best_metric.value(self._metric, figures)
         if value is None or not self._is_better(step, value):
             return None
-        kept = checkpoints.keep_as_best(self._run, prefix) if prefix.parent != self._run.best else prefix
-        name = str(kept.relative_to(self._run.path))
+        best = checkpoints.keep_as_best(self._run, prefix) if prefix.parent != self._run.best else prefix
+        name = str(best.relative_to(self._run.path))
         line = {"metric": self._metric, "value": value, "checkpoint": name, "sample_1_of_n": self._sample}
-        checkpoint_scores.write_best(self._run.best_metrics, step, {**line, "metrics": found})
+        checkpoint_scores.write_best(self._run.best_metrics, step, {**line, "metrics": figures})
         log.info("best so far: %s (%s %.4g)", name, self._metric, value)
         return line
 

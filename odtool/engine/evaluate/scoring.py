@@ -48,20 +48,22 @@ class Score:
 class Scorer:
     """One evaluation set and the graph that runs the model over it, both built once for all checkpoints."""
 
-    def __init__(self, configs: Configs, reader: Any, model: Any, *, sample: int, most: int | None = None) -> None:
+    def __init__(
+        self, configs: Configs, reader: Any, model: Any, *, sample: int, batch_limit: int | None = None
+    ) -> None:
         """
         Args:
             reader: the set's InputReader message.
             model: the detection model, whose variables may change between calls of `score`.
             sample: 1 of this many images is used.
-            most: images predicted together; see `batching.images_at_once`.
+            batch_limit: images predicted together; see `batching.images_at_once`.
         """
         self.name = str(reader.name)
         self._eval_config = configs["eval_config"]
         self._train_config = configs["train_config"]
         self._categories = label_map_util.create_category_index_from_labelmap(reader.label_map_path)
         self._model = model
-        self._at_once = batched_prediction.images_at_once(configs, reader, model, most=most)
+        self._at_once = batched_prediction.images_at_once(configs, reader, model, limit=batch_limit)
         self._data = evaluation_data(configs, reader, model, sample=sample, batch=self._at_once)
         self._run_batch = TracedFunction(self._batch)
         # Drawn op by op a picture takes half a second, as long as running the model over ten images.
@@ -87,7 +89,7 @@ class Scorer:
         """
         self._model._is_training = False
         tf.keras.backend.set_learning_phase(False)
-        began = time.monotonic()
+        start = time.monotonic()
         evaluators: list[Any] = []
         losses: dict[str, list[float]] = {}
         pictures: dict[str, Any] = {}
@@ -108,10 +110,10 @@ class Scorer:
             raise DataError(
                 "the evaluation set has no images", "Prepare it with a validation share: odtool prepare --val 0.1"
             )
-        found = self._evaluate(evaluators)
-        found.update({name: sum(values) / len(values) for name, values in losses.items()})
-        metrics, by_class = self._split(found)
-        return Score(metrics, by_class, images, time.monotonic() - began, pictures)
+        figures = self._evaluate(evaluators)
+        figures.update({name: sum(values) / len(values) for name, values in losses.items()})
+        metrics, by_class = self._split(figures)
+        return Score(metrics, by_class, images, time.monotonic() - start, pictures)
 
     def _run(self, features: dict[str, Any], labels: dict[str, Any]) -> tuple[dict[str, list[float]], dict[str, Any]]:
         """Losses, one for each image or for the batch, and what the evaluators read of a batch of any size."""
@@ -156,15 +158,15 @@ class Scorer:
             InputDataFields.true_image_shape,
             inputs.HASH_KEY,
         )
-        chosen = {name: features[name] for name in used if name in features}
-        batch, _ = model_lib_v2.prepare_eval_dict(detections, dict(labels), chosen)
+        used_features = {name: features[name] for name in used if name in features}
+        batch, _ = model_lib_v2.prepare_eval_dict(detections, dict(labels), used_features)
         return losses, batch
 
     def _evaluators(self) -> list[Any]:
         options = eval_util.evaluator_options_from_eval_config(self._eval_config)
         for name in ("coco_detection_metrics",):
-            wanted = {"include_metrics_per_category": True, "all_metrics_per_category": True}
-            options[name] = {**options.get(name, {}), **wanted}
+            by_category = {"include_metrics_per_category": True, "all_metrics_per_category": True}
+            options[name] = {**options.get(name, {}), **by_category}
         return list(eval_util.get_evaluators(self._eval_config, list(self._category_index().values()), options))
 
     def _category_index(self) -> dict[int, Any]:
@@ -172,17 +174,17 @@ class Scorer:
         return dict(agnostic if self._class_agnostic else self._categories)
 
     def _evaluate(self, evaluators: list[Any]) -> dict[str, float]:
-        found: dict[str, float] = {}
+        figures: dict[str, float] = {}
         # pycocotools prints its tables, which would bury the lines of our own log.
         with contextlib.redirect_stdout(io.StringIO()):
             for evaluator in evaluators:
-                found.update({str(name): float(value) for name, value in evaluator.evaluate().items()})
-        return found
+                figures.update({str(name): float(value) for name, value in evaluator.evaluate().items()})
+        return figures
 
-    def _split(self, found: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    def _split(self, figures: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
         """What the config asks for, and the figures by class, which are computed in any case."""
-        by_class = {name: value for name, value in found.items() if name.startswith(BY_CLASS)}
-        wanted = {name: value for name, value in found.items() if self._asked_for(name)}
+        by_class = {name: value for name, value in figures.items() if name.startswith(BY_CLASS)}
+        requested = {name: value for name, value in figures.items() if self._asked_for(name)}
         absent = tuple(
             name.removeprefix(BY_CLASS[0])
             for name, value in by_class.items()
@@ -195,7 +197,7 @@ class Scorer:
                 ", ".join(absent),
             )
             self.absent = absent
-        return wanted, by_class
+        return requested, by_class
 
     def _asked_for(self, name: str) -> bool:
         if name.startswith("DetectionBoxes_PerformanceByCategory/"):
@@ -221,7 +223,7 @@ class Scorer:
             yield {name: value[index : index + 1] for name, value in batch.items()}
 
     def _pictures(self, batch: dict[str, Any]) -> list[Any]:
-        drawn = visualization_utils.draw_side_by_side_evaluation_image(
+        pictures = visualization_utils.draw_side_by_side_evaluation_image(
             batch,
             category_index=self._category_index(),
             max_boxes_to_draw=self._eval_config.max_num_boxes_to_visualize,
@@ -229,4 +231,4 @@ class Scorer:
             use_normalized_coordinates=False,
             keypoint_edges=[(edge.start, edge.end) for edge in self._eval_config.keypoint_edge] or None,
         )
-        return list(drawn)
+        return list(pictures)

@@ -47,8 +47,8 @@ def decoded(source: TrainedModel, *, training: bool, count: int) -> Iterator[Rec
 def resized(source: TrainedModel, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """[1, height, width, 3], 0 to 255: what the config's resizer makes of an image."""
     resize = image_resizer_builder.build(config_util.get_image_resizer_config(source.configs["model"]))
-    made, *_ = resize(tf.cast(pixels, tf.float32))
-    return np.array(made[tf.newaxis])
+    image, *_ = resize(tf.cast(pixels, tf.float32))
+    return np.array(image[tf.newaxis])
 
 
 def _image(values: Any, numbers: dict[str, int]) -> RecordImage:

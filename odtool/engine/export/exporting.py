@@ -65,10 +65,10 @@ def export(request: ExportRequest, tell: Tell, *, load: Load = load_detector) ->
     tell("running the checkpoint on images to compare with")
     reference = verification.reference(exported, request.verify_images)
     accounts = []
-    for made in _written(exported, request, tell):
-        tell(f"verifying the {made.label}")
-        found = verification.verify(exported, reference, _loaded(made, load))
-        accounts.append(_account(made, request, found, reference))
+    for export_file in _written(exported, request, tell):
+        tell(f"verifying the {export_file.label}")
+        result = verification.verify(exported, reference, _loaded(export_file, load))
+        accounts.append(_account(export_file, request, result, reference))
     record = {
         **_about(exported, request, reference),
         "files": accounts,
@@ -103,33 +103,34 @@ def _written_tflite(exported: TrainedModel, request: ExportRequest, tell: Tell) 
             yield Made(f"TFLite {precision}", "tflite", precision, path, takes)
 
 
-def _loaded(made: Made, load: Load) -> Detector:
+def _loaded(export_file: Made, load: Load) -> Detector:
     try:
-        return load(made.path)
+        return load(export_file.path)
     except DataError as error:
         # tf2onnx goes on where it cannot convert an operation, so that the runtime is the first to refuse the file.
         raise ConfigError(
-            f"the model cannot be converted to {made.label}: {error.message}", f"Leave {made.format} out of --format."
+            f"the model cannot be converted to {export_file.label}: {error.message}",
+            f"Leave {export_file.format} out of --format.",
         ) from None
 
 
 def _account(
-    made: Made, request: ExportRequest, found: verification.Verification, reference: verification.Reference
+    export_file: Made, request: ExportRequest, result: verification.Verification, reference: verification.Reference
 ) -> dict[str, Any]:
-    known = found.ap is not None and reference.ap is not None
+    comparable = result.ap is not None and reference.ap is not None
     return {
-        "label": made.label,
-        "format": made.format,
-        "precision": made.precision,
-        "file": made.path.name,
-        "input": made.input,
-        "bytes": verification.size(made.path),
-        "agreement": asdict(found.agreement),
-        "mAP": found.ap,
-        "mAP_change": found.ap - reference.ap if known else None,  # type: ignore[operator]  # `known` says so
-        "milliseconds": found.milliseconds,
+        "label": export_file.label,
+        "format": export_file.format,
+        "precision": export_file.precision,
+        "file": export_file.path.name,
+        "input": export_file.input,
+        "bytes": verification.size(export_file.path),
+        "agreement": asdict(result.agreement),
+        "mAP": result.ap,
+        "mAP_change": result.ap - reference.ap if comparable else None,  # type: ignore[operator]  # `known` says so
+        "milliseconds": result.milliseconds,
         # Integers lose something by their nature: what, is shown and left to the user.
-        "accepted": made.precision == "int8" or found.agreement.least >= request.min_agreement,
+        "accepted": export_file.precision == "int8" or result.agreement.least >= request.min_agreement,
     }
 
 
@@ -161,7 +162,7 @@ def _metrics(exported: TrainedModel) -> dict[str, float]:
 
 
 def _versions() -> dict[str, str]:
-    return {name: found for name in _PACKAGES if (found := _version(name))}
+    return {name: version for name in _PACKAGES if (version := _version(name))}
 
 
 def _version(package: str) -> str | None:

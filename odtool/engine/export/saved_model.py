@@ -24,11 +24,11 @@ def write(source: TrainedModel, target: ExportedModel, *, input_type: str) -> No
             encoded_image_string_tensor or tf_example.
     """
     # Written elsewhere and moved: TensorFlow takes brackets in a path for a pattern.
-    with TemporaryDirectory(prefix="odtool-") as made, stock_checkpoint(source) as folder:
+    with TemporaryDirectory(prefix="odtool-") as exporter_output, stock_checkpoint(source) as folder:
         message = source.config.message
-        exporting(source, lambda: exporter_lib_v2.export_inference_graph(input_type, message, folder, made))
+        exporting(source, lambda: exporter_lib_v2.export_inference_graph(input_type, message, folder, exporter_output))
         for name, place in (("saved_model", target.saved_model), ("checkpoint", target.checkpoint)):
-            shutil.move(Path(made) / name, place)
+            shutil.move(Path(exporter_output) / name, place)
     extra = target.saved_model / ASSETS
     extra.mkdir()
     (extra / NAME).write_text(describe(source).to_json() + "\n", encoding="utf-8")

@@ -46,42 +46,42 @@ def graph(source: TrainedModel, *, max_detections: int | None, fast_nms: bool) -
     padded = model.image_resizer.WhichOneof("image_resizer_oneof") != "fixed_shape_resizer"
     # The graph takes what the resizer has made of an image, and the API's exporter wants its size to be said so.
     model.image_resizer.fixed_shape_resizer.height, model.image_resizer.fixed_shape_resizer.width = size
-    most = max_detections or _most_detections(architecture, model)
+    limit = max_detections or _most_detections(architecture, model)
     with TemporaryDirectory(prefix="odtool-") as folder, stock_checkpoint(source) as checkpoint:
         write = export_tflite_graph_lib_tf2.export_tflite_model
-        exporting(source, lambda: write(message, checkpoint, folder, most, not fast_nms))
+        exporting(source, lambda: write(message, checkpoint, folder, limit, not fast_nms))
         yield TfliteGraph(f"{folder}/saved_model", _describe(source, size, padded=padded), source)
 
 
-def convert(made: TfliteGraph, precision: str, representative_images: int) -> tuple[bytes, dict[str, Any]]:
+def convert(graph_folder: TfliteGraph, precision: str, representative_images: int) -> tuple[bytes, dict[str, Any]]:
     """The TFLite file, and what its input is.
 
     Args:
         precision: of the weights: float32, float16 or int8, the last of the arithmetic too.
         representative_images: training images from which int8 learns the range of each tensor.
     """
-    converter = tf.lite.TFLiteConverter.from_saved_model(made.folder)
+    converter = tf.lite.TFLiteConverter.from_saved_model(graph_folder.folder)
     if precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":
         converter.target_spec.supported_types = [tf.float16]
     elif precision == "int8":
-        _to_integers(converter, made, representative_images)
+        _to_integers(converter, graph_folder, representative_images)
     model = tflite_file.read(converter.convert())
     tflite_file.order_outputs(model)
-    description, bytewise = made.description, tflite_file.takes_bytes(model)
+    description, bytewise = graph_folder.description, tflite_file.takes_bytes(model)
     content = tflite_file.pack(model, write_tflite_metadata.build(description, quantised=bytewise), description)
     names = ("width", "height", "resize", "mean", "deviation")
     takes = {name: getattr(description, name) for name in names}
     return content, {**takes, "dtype": "uint8" if bytewise else "float32"}
 
 
-def _to_integers(converter: Any, made: TfliteGraph, count: int) -> None:
-    converter.representative_dataset = lambda: _representative(made, count)
+def _to_integers(converter: Any, graph_folder: TfliteGraph, count: int) -> None:
+    converter.representative_dataset = lambda: _representative(graph_folder, count)
     # Float is left to what has no integer version: the suppression at the end.
     builtins = tf.lite.OpsSet.TFLITE_BUILTINS
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8, builtins]
-    if _same_in_all_channels(made.description):
+    if _same_in_all_channels(graph_folder.description):
         converter.inference_input_type = tf.uint8
 
 
@@ -90,11 +90,11 @@ def _same_in_all_channels(description: ModelDescription) -> bool:
     return len(set(description.mean)) == 1 and len(set(description.deviation)) == 1
 
 
-def _representative(made: TfliteGraph, count: int) -> Iterator[list[Any]]:
+def _representative(graph_folder: TfliteGraph, count: int) -> Iterator[list[Any]]:
     """Training images as the model takes them."""
-    description = made.description
-    for index, image in enumerate(example_images.decoded(made.source, training=True, count=count)):
-        pixels = example_images.resized(made.source, image.pixels)
+    description = graph_folder.description
+    for index, image in enumerate(example_images.decoded(graph_folder.source, training=True, count=count)):
+        pixels = example_images.resized(graph_folder.source, image.pixels)
         if index == 0:
             # One black and one white pixel, so that the input's range is that of a byte whatever the images hold.
             pixels[0, 0, 0], pixels[0, 0, 1] = 0, 255

@@ -55,44 +55,44 @@ def reference(source: TrainedModel, count: int) -> Reference:
     evaluation, training = (records(source, training=training) for training in (False, True))
     # Where there are neither, `decoded` says so.
     for split, names in (("evaluation", evaluation), ("training", training or not evaluation)):
-        truth, found = [], []
+        truth, detections = [], []
         for image in example_images.decoded(source, training=split == "training", count=count) if names else ():
             truth.append(image.truth)
-            found.append(detect(image.pixels))
+            detections.append(detect(image.pixels))
         if truth:
-            return Reference(split, truth, found, _ap(source, truth, found))
+            return Reference(split, truth, detections, _ap(source, truth, detections))
     raise DataError(f"{', '.join(evaluation + training)}: hold no image", "Prepare the data again: odtool prepare")
 
 
 def verify(source: TrainedModel, against: Reference, detector: Detector) -> Verification:
     """Runs an export over the same images."""
     detect = _one_by_one(detector)
-    found: list[Detections] = []
+    detections: list[Detections] = []
     seconds: list[float] = []
     for image in _images(source, against):
-        if not found:
+        if not detections:
             detect(image.pixels)  # what is done once is not an image's time
-        began = time.perf_counter()
-        found.append(detect(image.pixels))
-        seconds.append(time.perf_counter() - began)
+        start = time.perf_counter()
+        detections.append(detect(image.pixels))
+        seconds.append(time.perf_counter() - start)
     return Verification(
-        agreement.compare(against.found, found),
-        _ap(source, against.truth, found),
+        agreement.compare(against.found, detections),
+        _ap(source, against.truth, detections),
         round(statistics.median(seconds) * 1000, 2),
     )
 
 
 def size(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
-    return sum(each.stat().st_size for each in ([path] if path.is_file() else path.rglob("*")) if each.is_file())
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
 
 
 def _images(source: TrainedModel, against: Reference) -> Iterator[example_images.RecordImage]:
     return example_images.decoded(source, training=against.split == "training", count=len(against.truth))
 
 
-def _ap(source: TrainedModel, truth: list[GroundTruth], found: list[Detections]) -> float | None:
-    return accuracy.coco_metrics(truth, found, source.labels).figures.ap
+def _ap(source: TrainedModel, truth: list[GroundTruth], detections: list[Detections]) -> float | None:
+    return accuracy.coco_metrics(truth, detections, source.labels).figures.ap
 
 
 def _one_by_one(detector: Detector) -> Detect:

@@ -65,11 +65,11 @@ def build(description: ModelDescription, *, quantised: bool) -> bytes:
     graph = _Table(
         {2: _list([_image(description, quantised=quantised)]), 3: _list([_boxes(), _classes(), _scores(), _count()])}
     )
-    told = f"Detects {', '.join(name for _, name in sorted(description.labels.items()))}."
+    summary = f"Detects {', '.join(name for _, name in sorted(description.labels.items()))}."
     model = _Table(
         {
             0: _text(description.run),
-            1: _text(f"{told} Exported by odtool from {description.checkpoint} of run {description.run}."),
+            1: _text(f"{summary} Exported by odtool from {description.checkpoint} of run {description.run}."),
             2: _text(description.checkpoint),
             3: _list([graph]),
             6: _list([_file(NAME, "How odtool runs the model.", _DESCRIPTIONS)]),
@@ -88,7 +88,7 @@ def _image(description: ModelDescription, *, quantised: bool) -> _Table:
     highest = [(255 - low) / by for low, by in zip(mean, deviation, strict=True)]
     statistics = _Table({0: _floats([255.0] if quantised else highest), 1: _floats([0.0] if quantised else lowest)})
     normalisation = _Table({0: _floats(mean), 1: _floats(deviation)})
-    told = {
+    sentences = {
         "stretch": "The image, scaled to the size of the input.",
         "pad": "The image, scaled with its shape kept, then padded with zeros right and below.",
         "none": "The image.",
@@ -96,7 +96,7 @@ def _image(description: ModelDescription, *, quantised: bool) -> _Table:
     return _Table(
         {
             0: _text("image"),
-            1: _text(f"{told[description.resize]} RGB."),
+            1: _text(f"{sentences[description.resize]} RGB."),
             3: _Table({1: _Table({1: size}, small={0: _RGB})}, small={0: _IMAGE}),
             4: _list([_Table({1: normalisation}, small={0: _NORMALISATION})]),
             5: statistics,
@@ -146,8 +146,8 @@ def _dimension() -> _Table:
     return _Table(numbers={0: 2, 1: 2})
 
 
-def _file(name: str, told: str, kind: int) -> _Table:
-    return _Table({0: _text(name), 1: _text(told)}, small={2: kind})
+def _file(name: str, text: str, kind: int) -> _Table:
+    return _Table({0: _text(name), 1: _text(text)}, small={2: kind})
 
 
 def _empty(builder: Builder) -> int:

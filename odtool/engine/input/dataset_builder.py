@@ -62,10 +62,10 @@ def build(
     if input_context is not None:
         batch_size = input_context.get_per_replica_batch_size(batch_size)
     plainly = functools.partial(tf.data.TFRecordDataset, buffer_size=_READ_BUFFER)
-    read: record_sharding.FileReader = cache.records if cache else plainly
+    read_file: record_sharding.FileReader = cache.records if cache else plainly
     if input_context is not None and (count := input_context.num_input_pipelines) > 1:
-        reader, read = record_sharding.part(reader, read, count=count, index=input_context.input_pipeline_id)
-    records = dataset_builder.read_dataset(read, list(reader.tf_record_input_reader.input_path), reader)
+        reader, read_file = record_sharding.part(reader, read_file, count=count, index=input_context.input_pipeline_id)
+    records = dataset_builder.read_dataset(read_file, list(reader.tf_record_input_reader.input_path), reader)
     if reader.sample_1_of_n_examples > 1:
         records = records.shard(reader.sample_1_of_n_examples, 0)
     decoder = _parse_densely(decoder_builder.build(reader))

@@ -124,15 +124,15 @@ def _record_files(reader: Any) -> list[Path]:
     Raises:
         DataError: a pattern names none.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for pattern in reader.tf_record_input_reader.input_path:
         matches = tf.io.gfile.glob(pattern)
         if not matches:
             raise DataError(f"{pattern}: no such records", "Make them with: odtool prepare SOURCE")
-        found += [Path(match) for match in matches]
-    if not found:
+        files += [Path(match) for match in matches]
+    if not files:
         raise DataError(
             "the pipeline.config names no records (tf_record_input_reader.input_path)",
             "Name them, or write the config anew: odtool configure",
         )
-    return sorted(found)
+    return sorted(files)

@@ -56,11 +56,11 @@ class Team:
         assert self.cluster is not None
         words = [0.0] * len(self.cluster.addresses)
         words[self.cluster.index] = float(_STATES[own.state]) if own is not None and own.state in _STATES else 0.0
-        told = self._sum(tf.constant(words)).numpy() * len(words) / self.strategy.num_replicas_in_sync
-        wanting = [index for index, word in enumerate(told) if word]
+        received = self._sum(tf.constant(words)).numpy() * len(words) / self.strategy.num_replicas_in_sync
+        wanting = [index for index, word in enumerate(received) if word]
         if own is not None or not wanting:
             return own
-        state = next(state for state, number in _STATES.items() if number == round(float(told[wanting[0]])))
+        state = next(state for state, number in _STATES.items() if number == round(float(received[wanting[0]])))
         return Ending(state, f"{state} with {named(self.cluster, wanting[0])}")  # type: ignore[arg-type]  # one of State
 
     @functools.cached_property
@@ -75,11 +75,11 @@ class Team:
         if self.cluster is None or not isinstance(error, _LOSS_OF_PEER) or of_failure(error).out_of_memory:
             return None
         tasks = {int(number) for number in re.findall(r"task:(\d+)", str(error))}
-        others = sorted(index for index in tasks - {self.cluster.index} if index < len(self.cluster.addresses))
-        gone = " or ".join(named(self.cluster, index) for index in others) or "another process of this training"
-        told = re.search(r"aborted by: (.+)", str(error))
-        cause = told[1].rstrip(":")[:200] if told else type(error).__name__
-        return Ending("failed", f"{gone} is gone ({cause})", retry=True)
+        peers = sorted(index for index in tasks - {self.cluster.index} if index < len(self.cluster.addresses))
+        peer_names = " or ".join(named(self.cluster, index) for index in peers) or "another process of this training"
+        match = re.search(r"aborted by: (.+)", str(error))
+        cause = match[1].rstrip(":")[:200] if match else type(error).__name__
+        return Ending("failed", f"{peer_names} is gone ({cause})", retry=True)
 
 
 def split_cpu(devices: int) -> None:

@@ -77,6 +77,6 @@ class Watch:
         best = checkpoint_scores.find_best(entries)
         if best is None or since < patience:
             return None
-        what = f"{best.values.get('metric')} {best.values.get('value'):.4g} of step {best.step}"
+        score = f"{best.values.get('metric')} {best.values.get('value'):.4g} of step {best.step}"
         times = "evaluation" if since == 1 else "evaluations"
-        return Ending("finished", f"ended early: {since} {times} without improvement on {what}")
+        return Ending("finished", f"ended early: {since} {times} without improvement on {score}")

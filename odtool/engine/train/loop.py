@@ -84,8 +84,8 @@ class Loop:
 
     def _take_steps(self, data: Any) -> Ending:
         total = self._schedule.num_steps
-        cut: Ending | None = None
-        while self._step < total and not (cut := self._cut()):
+        ending: Ending | None = None
+        while self._step < total and not (ending := self._cut()):
             with self._progress.pictures():
                 losses = self._do_step(data)
             self._step += 1
@@ -97,9 +97,9 @@ class Loop:
                 self._save()
         if self._step > self._saved:
             self._save()
-        if cut is not None:
-            goes_on = "; the next start goes on from there" if cut.state == "stopped" and self._saved else ""
-            return Ending(cut.state, f"{cut.reason} after step {self._step} of {total}{goes_on}")
+        if ending is not None:
+            goes_on = "; the next start goes on from there" if ending.state == "stopped" and self._saved else ""
+            return Ending(ending.state, f"{ending.reason} after step {self._step} of {total}{goes_on}")
         return Ending("finished", f"trained {total} steps")
 
     def _cut(self) -> Ending | None:
@@ -128,12 +128,12 @@ class Loop:
         if not bad:
             self._recent.trim()
             return
-        found = self._recent.explain(bad)
-        self._progress.fault(bad, found)
-        kept = max(self._run.checkpoints(), default=None)
-        last = f"the last checkpoint before it is ckpt-{kept}" if kept else "no checkpoint was saved before it"
+        evidence = self._recent.explain(bad)
+        self._progress.fault(bad, evidence)
+        newest = max(self._run.checkpoints(), default=None)
+        last = f"the last checkpoint before it is ckpt-{newest}" if newest else "no checkpoint was saved before it"
         raise OdtoolError(
-            f"the loss is not a finite number since step {bad} ({last}); {found.text()}",
+            f"the loss is not a finite number since step {bad} ({last}); {evidence.text()}",
             "Look for broken boxes in these records (odtool inspect), and lower the learning rate "
             "(odtool configure --set …)",
         )

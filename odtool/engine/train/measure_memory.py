@@ -66,16 +66,16 @@ def _train(configs: model.Configs, strategy: Any, gpus: list[str]) -> int:
 
 
 def _steps(step: TracedFunction, data: Any, gpus: list[str]) -> int:
-    done, began = 0, 0.0
-    while done < _FIRST + _LEAST or (done < _MOST and time.monotonic() - began < _ENOUGH):
-        if done == _FIRST:
-            began = time.monotonic()
+    count, start = 0, 0.0
+    while count < _FIRST + _LEAST or (count < _MOST and time.monotonic() - start < _ENOUGH):
+        if count == _FIRST:
+            start = time.monotonic()
             for gpu in gpus:
                 tf.config.experimental.reset_memory_stats(gpu)
         losses = step(data)
         float(losses[step_reports.TOTAL_LOSS])  # waits for the device
-        done += 1
-    return done
+        count += 1
+    return count
 
 
 def _peak_of_gpu(gpu: str) -> int:
@@ -87,6 +87,6 @@ def peak_of_process() -> int:
 
     getrusage's figure would count what the process was before it became this program.
     """
-    found = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
-    assert found is not None  # Linux has had it since 2.6
-    return int(found[1]) * 1024
+    match = re.search(r"^VmHWM:\s+(\d+) kB$", Path("/proc/self/status").read_text(encoding="ascii"), re.MULTILINE)
+    assert match is not None  # Linux has had it since 2.6
+    return int(match[1]) * 1024

@@ -34,9 +34,9 @@ class NonFiniteLoss:
     def text(self) -> str:
         """In one line."""
         losses = ", ".join(f"{loss:.4g}" for loss in self.losses) or "none"
-        named = ", ".join(self.records[:_RECORDS_NAMED])
-        more = f" and {len(self.records) - _RECORDS_NAMED} more" if len(self.records) > _RECORDS_NAMED else ""
-        return f"losses before it: {losses}; records of its batch: {named or 'they have no source_id'}{more}"
+        names = ", ".join(self.records[:_RECORDS_NAMED])
+        surplus = f" and {len(self.records) - _RECORDS_NAMED} more" if len(self.records) > _RECORDS_NAMED else ""
+        return f"losses before it: {losses}; records of its batch: {names or 'they have no source_id'}{surplus}"
 
 
 class RecentSteps:
@@ -79,14 +79,14 @@ def _source_ids(reader: Any, hashes: set[int]) -> list[str]:
     """Source ids whose hash, as object_detection.inputs takes it, is one of these. A record without one has none."""
     patterns = list(reader.tf_record_input_reader.input_path)
     spec = {"image/source_id": tf.io.FixedLenFeature([], tf.string, "")}
-    found: set[str] = set()
+    names: set[str] = set()
     try:
         files = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
         for records in tf.data.TFRecordDataset(files).batch(_AT_ONCE):
             ids = tf.io.parse_example(records, spec)["image/source_id"]
             numbers = tf.strings.to_hash_bucket_fast(ids, HASH_BINS).numpy()
             pairs = zip(ids.numpy(), numbers, strict=True)
-            found |= {name.decode(errors="replace") for name, number in pairs if name and int(number) in hashes}
+            names |= {name.decode(errors="replace") for name, number in pairs if name and int(number) in hashes}
     except tf.errors.OpError as error:
         log.warning("the records could not be read to the end: %s", str(error).splitlines()[0][:200])
-    return sorted(found)
+    return sorted(names)

@@ -79,9 +79,9 @@ def join(cluster: Cluster, settings: Message, *, patience: float = PATIENCE) -> 
     end = time.monotonic() + patience
     host, _, port = cluster.addresses[0].rpartition(":")
     log.info("waiting for %s", named(cluster, 0))
-    while (left := end - time.monotonic()) > 0:
+    while (remaining := end - time.monotonic()) > 0:
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=min(left, _REPLY)) as chief:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=min(remaining, _REPLY)) as chief:
                 _send(chief, {"index": cluster.index, "settings": settings})
                 while (answer := _receive(chief, max(end - time.monotonic(), _WAIT))) == _STILL_THERE:
                     _send(chief, answer)
@@ -168,10 +168,10 @@ def _receive(connection: socket.socket, patience: float) -> Message | None:
     connection.settimeout(patience)
     try:
         with connection.makefile("rb") as stream:
-            found = json.loads(stream.readline(_LONGEST))
+            message = json.loads(stream.readline(_LONGEST))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return message if isinstance(message, dict) else None
 
 
 def _difference(ours: Message, theirs: object) -> str:

@@ -60,9 +60,9 @@ class Progress:
         """A checkpoint was written."""
         self._write("checkpoint", step, {"path": name})
 
-    def fault(self, step: int, found: NonFiniteLoss) -> None:
+    def fault(self, step: int, evidence: NonFiniteLoss) -> None:
         """A loss is not finite."""
-        self._write("not_finite", step, {"losses": found.losses, "records": found.records})
+        self._write("not_finite", step, {"losses": evidence.losses, "records": evidence.records})
 
     def report(self, step: int, losses: dict[str, Any], rate: float, *, first: bool) -> None:
         """One step's losses, and the speed since the last report."""

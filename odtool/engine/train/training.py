@@ -96,8 +96,8 @@ def _meet(
         rendezvous.gather(cluster, settings, plan)
     else:
         plan = rendezvous.join(cluster, settings)
-    step, told = plan["step"], plan["ending"]
-    return (step, run.path / plan["checkpoint"]) if step else None, Ending(**told) if told else None
+    step, plan_ending = plan["step"], plan["ending"]
+    return (step, run.path / plan["checkpoint"]) if step else None, Ending(**plan_ending) if plan_ending else None
 
 
 def _team(run: Run, cluster: Cluster | None, cpu_devices: int, stop: StopRequest) -> Team:

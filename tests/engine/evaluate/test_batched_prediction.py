@@ -94,8 +94,8 @@ def test_how_many_images_go_together(new_run: Callable[..., Run], setting: str, 
     detector = model.build_model(configs["model"])
     reader = configs["eval_input_configs"][0]
     assert batched_prediction.images_at_once(configs, reader, detector) == expected
-    assert batched_prediction.images_at_once(configs, reader, detector, most=1) == 1
-    assert batched_prediction.images_at_once(configs, reader, detector, most=100) >= expected
+    assert batched_prediction.images_at_once(configs, reader, detector, limit=1) == 1
+    assert batched_prediction.images_at_once(configs, reader, detector, limit=100) >= expected
 
 
 def test_a_model_that_mixes_images_is_given_one_at_a_time(configs: dict[str, Any]) -> None:
