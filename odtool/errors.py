@@ -2,7 +2,7 @@
 
 
 class OdtoolError(Exception):
-    """Something the user can mend.
+    """Something the user can fix.
 
     Args:
         message: one line that names the file (and line or field) and what is wrong with it.

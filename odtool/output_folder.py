@@ -97,10 +97,8 @@ def _beside(out: Path, ending: str) -> Path:
 
 
 def _unwritable(out: Path, error: OSError) -> DataError:
-    mend = (
-        "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Give yourself the right to write there"
-    )
-    return DataError(f"{out}: cannot be written: {error.strerror}", f"{mend}, or name another folder with --out.")
+    fix = "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Make it writable"
+    return DataError(f"{out}: cannot be written: {error.strerror}", f"{fix}, or name another folder with --out.")
 
 
 def _acquired(lock: Path, out: Path, command: str) -> int:

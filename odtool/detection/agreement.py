@@ -14,7 +14,7 @@ MIN_SCORE = 0.3
 """Detections below this are not what anybody looks at."""
 MIN_IOU = 0.5
 _MARGIN = 0.5
-"""A partner may have this share of the least score: one just above it and one just below are no disagreement."""
+"""A partner may have this share of the least score: one just above it and one just below do not disagree."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,20 @@ def compare(reference: Sequence[Detections], candidate: Sequence[Detections]) ->
 
     The least score is MIN_SCORE, or what leaves one detection an image on average, where the reference is less sure.
     """
-    min_score = _least_score(reference)
+    min_score = _find_min_score(reference)
     pairs = list(zip(reference, candidate, strict=True))
-    recalled = [_matched(left, right, min_score) for left, right in pairs]
-    confirmed = [_matched(right, left, min_score) for left, right in pairs]
-    return Agreement(_share(recalled), _share(confirmed), sum(map(len, recalled)), sum(map(len, confirmed)), min_score)
+    recalled = [_match(left, right, min_score) for left, right in pairs]
+    confirmed = [_match(right, left, min_score) for left, right in pairs]
+    return Agreement(
+        _compute_share(recalled),
+        _compute_share(confirmed),
+        sum(map(len, recalled)),
+        sum(map(len, confirmed)),
+        min_score,
+    )
 
 
-def overlaps(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+def compute_overlaps(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     """[n, m]: the IoU of each box [xmin, ymin, xmax, ymax] with each; 0 where both are empty."""
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
@@ -57,7 +63,7 @@ def overlaps(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float32)
 
 
-def _least_score(reference: Sequence[Detections]) -> float:
+def _find_min_score(reference: Sequence[Detections]) -> float:
     scores = np.sort(np.concatenate([np.zeros(0, np.float32), *(image.scores for image in reference)]))[::-1]
     count = len(reference)
     if len(scores) < count:
@@ -65,11 +71,11 @@ def _least_score(reference: Sequence[Detections]) -> float:
     return min(MIN_SCORE, float(scores[count - 1])) if count else MIN_SCORE
 
 
-def _matched(first: Detections, second: Detections, min_score: float) -> NDArray[np.bool_]:
+def _match(first: Detections, second: Detections, min_score: float) -> NDArray[np.bool_]:
     """Whether each detection of `first` from `min_score` on has a partner of its own in `second`; the best first."""
     mine, partners = first.scores >= min_score, second.scores >= min_score * _MARGIN
     boxes, classes = first.boxes[mine], first.classes[mine]
-    near = overlaps(boxes, second.boxes[partners])
+    near = compute_overlaps(boxes, second.boxes[partners])
     near[classes[:, None] != second.classes[partners][None]] = 0
     matched = np.zeros(len(boxes), bool)
     for index in np.argsort(-first.scores[mine], kind="stable"):
@@ -80,6 +86,6 @@ def _matched(first: Detections, second: Detections, min_score: float) -> NDArray
     return matched
 
 
-def _share(matched: Sequence[NDArray[np.bool_]]) -> float:
+def _compute_share(matched: Sequence[NDArray[np.bool_]]) -> float:
     every = np.concatenate([np.zeros(0, bool), *matched])
     return float(every.mean()) if len(every) else 1.0

@@ -53,7 +53,7 @@ def parse(values: Sequence[str]) -> Thresholds:
         except ValueError:
             score = -1.0
         if not 0 <= score <= 1:
-            raise DataError(f"--min-score {value}: '{text}' is no number from 0 to 1", "Write 0.4, or car=0.3.")
+            raise DataError(f"--min-score {value}: '{text}' is not a number from 0 to 1", "Write 0.4, or car=0.3.")
         if label:
             by_label[label] = score
         else:
@@ -61,7 +61,7 @@ def parse(values: Sequence[str]) -> Thresholds:
     return Thresholds(default, by_label)
 
 
-def surest(detections: Detections, default: float, by_class: Mapping[int, float]) -> Detections:
+def select_surest(detections: Detections, default: float, by_class: Mapping[int, float]) -> Detections:
     """The detections that reach the score of their class."""
     needed = np.full(len(detections), default, np.float32)
     for number, score in by_class.items():

@@ -52,7 +52,7 @@ def save(run: Run, checkpoint: Any, step: int) -> Path:
     return prefix
 
 
-def take_part(checkpoint: Any) -> None:
+def write_as_worker(checkpoint: Any) -> None:
     """What a process that is not the chief does while that one saves.
 
     Values that are kept on each device (those of batch norm) are gathered from all of them, so all have to read them.
@@ -62,7 +62,7 @@ def take_part(checkpoint: Any) -> None:
         checkpoint.write(str(Path(folder) / "ckpt"))
 
 
-def newest(run: Run) -> tuple[int, Path] | None:
+def find_newest(run: Run) -> tuple[int, Path] | None:
     """Steps done and prefix of the newest checkpoint that can be read; sets damaged ones aside.
 
     The one that the stock loop saves before its first step is passed over: its model has no variables yet.
@@ -72,9 +72,9 @@ def newest(run: Run) -> tuple[int, Path] | None:
     clean(run)
     for prefix in reversed(run.checkpoints().values()):
         with prefix.with_name(f"{prefix.name}.index").open("rb"):
-            pass  # what the system refuses to read is no damage, and its error says so better than TensorFlow's
+            pass  # what the system refuses to read is not damage, and its error says so better than TensorFlow's
         try:
-            steps = steps_done(prefix)
+            steps = read_steps_done(prefix)
         except (DamagedError, tf.errors.OpError) as error:
             _set_aside(prefix, error)
         else:
@@ -82,17 +82,17 @@ def newest(run: Run) -> tuple[int, Path] | None:
     return None
 
 
-def readable(prefix: Path) -> str:
+def to_readable_prefix(prefix: Path) -> str:
     """The prefix under a name that TensorFlow can read it by.
 
     It takes a prefix for a pattern when it looks for the files, and an escaped one for another name: below a folder
     "runs [old]" it finds nothing. There a link from a temporary folder stands in.
     """
-    return str(_plain_folder(prefix.parent.absolute()) / prefix.name)
+    return str(_link_plain_folder(prefix.parent.absolute()) / prefix.name)
 
 
 @functools.cache
-def _plain_folder(folder: Path) -> Path:
+def _link_plain_folder(folder: Path) -> Path:
     if not _GLOB_CHARACTERS & set(str(folder)):
         return folder
     link = Path(tempfile.mkdtemp(prefix="odtool-")) / "checkpoints"
@@ -101,7 +101,7 @@ def _plain_folder(folder: Path) -> Path:
     return link
 
 
-def steps_done(prefix: Path) -> int:
+def read_steps_done(prefix: Path) -> int:
     """Read from the checkpoint itself, as the stock loop numbers its files by saves and not by steps.
 
     Raises:
@@ -110,8 +110,8 @@ def steps_done(prefix: Path) -> int:
     """
     import tensorflow as tf
 
-    with _damage_told(prefix):
-        reader = tf.train.load_checkpoint(readable(prefix))
+    with _reporting_damage(prefix):
+        reader = tf.train.load_checkpoint(to_readable_prefix(prefix))
         types, shapes = reader.get_variable_to_dtype_map(), reader.get_variable_to_shape_map()
         expected = sum(
             len(reader.get_tensor(name)) if types[name] == tf.string else math.prod(shapes[name]) * types[name].size
@@ -119,7 +119,7 @@ def steps_done(prefix: Path) -> int:
         )
         have = sum(path.stat().st_size for path in prefix.parent.glob(f"{prefix.name}.data-*"))
         if have < expected:
-            raise IndexError(f"{have:,} bytes where its index tells of {expected:,}")
+            raise IndexError(f"{have:,} bytes where its index promises {expected:,}")
         return int(reader.get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE"))
 
 
@@ -129,12 +129,12 @@ def read_into(checkpoint: Any, prefix: Path) -> Any:
     Raises:
         DamagedError: the checkpoint's files are not what its index says.
     """
-    with _damage_told(prefix):
-        return checkpoint.restore(readable(prefix))
+    with _reporting_damage(prefix):
+        return checkpoint.restore(to_readable_prefix(prefix))
 
 
 @contextmanager
-def _damage_told(prefix: Path) -> Iterator[None]:
+def _reporting_damage(prefix: Path) -> Iterator[None]:
     import tensorflow as tf
 
     try:
@@ -156,10 +156,10 @@ def restore_newest(run: Run, checkpoint: Any) -> int | None:
     Raises:
         OdtoolError: it is of another model.
     """
-    while candidate := newest(run):
+    while candidate := find_newest(run):
         step, prefix = candidate
         try:
-            _fill(run, checkpoint, prefix)
+            _restore_into(run, checkpoint, prefix)
         except DamagedError as error:
             _set_aside(prefix, error)
         else:
@@ -174,15 +174,15 @@ def restore(run: Run, checkpoint: Any, step: int, prefix: Path, *, is_chief: boo
         OdtoolError: it is damaged, or of another model.
     """
     try:
-        _fill(run, checkpoint, prefix)
+        _restore_into(run, checkpoint, prefix)
     except DamagedError as error:
         if is_chief:
             _set_aside(prefix, error)
-        raise OdtoolError(f"{prefix} is damaged", "Start again: training goes on from the one before.") from None
+        raise OdtoolError(f"{prefix} is damaged", "Start again: training continues from the one before.") from None
     return step
 
 
-def _fill(run: Run, checkpoint: Any, prefix: Path) -> None:
+def _restore_into(run: Run, checkpoint: Any, prefix: Path) -> None:
     import tensorflow as tf
 
     try:
@@ -223,7 +223,7 @@ def prune(run: Run, keep: int) -> None:
     surplus = list(present)[: max(len(present) - keep, 0)]
     if surplus and locks.is_held(run.job_lock("eval")):
         entries = metrics.read(run.metrics)
-        scored = checkpoint_scores.scored_checkpoints(entries) | checkpoint_scores.skipped_checkpoints(entries)
+        scored = checkpoint_scores.find_scored(entries) | checkpoint_scores.find_skipped(entries)
         surplus = [step for step in surplus if present[step].name in scored]
     for step in surplus:
         delete(present[step])

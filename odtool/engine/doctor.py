@@ -72,10 +72,10 @@ def _version(distribution: str) -> str | None:
 
 
 def _api_path() -> dict[str, Any]:
-    spec = importlib.util.find_spec("object_detection")
-    if spec is None or not spec.submodule_search_locations:
+    found = importlib.util.find_spec("object_detection")
+    if found is None or not found.submodule_search_locations:
         raise ModuleNotFoundError(f"the Object Detection API is not installed; pip install {API}")
-    return {"object_detection_path": next(iter(spec.submodule_search_locations))}
+    return {"object_detection_path": next(iter(found.submodule_search_locations))}
 
 
 def _gpus() -> dict[str, Any]:
@@ -97,13 +97,13 @@ def _model_seconds() -> dict[str, Any]:
 
     from odtool.engine import model
 
-    start = time.monotonic()
+    began = time.monotonic()
     detector = model.build_model(text_format.Parse(_MODEL, model_pb2.DetectionModel()), is_training=False)
     pixels, shapes = detector.preprocess(tf.zeros([1, 96, 96, 3]))
     detections = detector.postprocess(detector.predict(pixels, shapes), shapes)
     if not bool(tf.reduce_all(tf.math.is_finite(detections["detection_boxes"]))):
         raise ArithmeticError("a minimal model gives boxes that are not finite numbers")
-    return {"model_seconds": round(time.monotonic() - start, 1)}
+    return {"model_seconds": round(time.monotonic() - began, 1)}
 
 
 def _cause(error: Exception) -> str:

@@ -51,8 +51,8 @@ def read_configs(path: Path) -> Configs:
     return dict(config_util.create_configs_from_pipeline_proto(config.load(path).message))
 
 
-def element_of(configs: Configs, *, batch: int) -> Element:
-    """What a data set would yield, told from the config alone, so that no records are needed."""
+def read_element_spec(configs: Configs, *, batch: int) -> Element:
+    """What a data set would yield, by the config alone, so that no records are needed."""
     height, width = config_util.get_spatial_image_size(config_util.get_image_resizer_config(configs["model"]))
     sides = [None if side == -1 else side for side in (height, width)]
     features = {
@@ -184,7 +184,7 @@ def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder
         )
     config_util.update_fine_tune_checkpoint_type(settings)
     kind = settings.fine_tune_checkpoint_type
-    source = checkpoints.readable(Path(path)) if Path(path).is_absolute() else path
+    source = checkpoints.to_readable_prefix(Path(path)) if Path(path).is_absolute() else path
     try:
         variables_helper.ensure_checkpoint_supported(source, kind, str(run_folder))
         model_lib_v2.load_fine_tune_checkpoint(

@@ -12,7 +12,7 @@ log = logging.getLogger("odtool.engine")
 T = TypeVar("T")
 
 
-def without_autograph(build: Callable[[], T]) -> T:
+def trace_without_autograph(build: Callable[[], T]) -> T:
     """Calls `build`, where what it traces is not rewritten by AutoGraph unless it has to be.
 
     The API was written for graphs and uses tf.cond and tf.map_fn; AutoGraph rewrites the source of 130 of its

@@ -68,7 +68,7 @@ def find_gpus(
     output, absence = query() if query else nvidia_smi.query(_FIELDS, timeout=_SMI_TIMEOUT)
     gpus = parse(output)
     if not gpus:
-        return Inventory((), absence or "nvidia-smi lists none")
+        return Inventory((), absence or "nvidia-smi lists no GPU")
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return Inventory(gpus)

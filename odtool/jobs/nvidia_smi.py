@@ -15,7 +15,7 @@ def query(fields: str, *, timeout: float) -> tuple[str, str]:
     """
     program = shutil.which("nvidia-smi")
     if program is None:
-        return "", "no NVIDIA driver, as there is no nvidia-smi"
+        return "", "no NVIDIA driver: nvidia-smi is not installed"
     command = [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
     try:
         result = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)

@@ -35,7 +35,7 @@ class MachineUse:
     """Of all processors' time since it was asked last."""
 
 
-def gpus(query: Callable[[], str] | None = None) -> tuple[GpuUse, ...]:
+def measure_gpus(query: Callable[[], str] | None = None) -> tuple[GpuUse, ...]:
     """Every GPU; none where there is no driver, or it does not answer."""
     return parse(query() if query else nvidia_smi.query(_FIELDS, timeout=_PATIENCE)[0])
 
@@ -51,7 +51,7 @@ def parse(output: str) -> tuple[GpuUse, ...]:
     return tuple(devices)
 
 
-def machine() -> MachineUse:
+def measure_machine() -> MachineUse:
     """The machine's memory and processors."""
     import psutil
 
@@ -59,19 +59,19 @@ def machine() -> MachineUse:
     return MachineUse(memory.total - memory.available, memory.total, psutil.cpu_percent())
 
 
-def memory_of(pid: int) -> int | None:
+def measure_process_memory(pid: int) -> int | None:
     """Bytes of memory that a process and its children hold; None where it is gone or another user's."""
     import psutil
 
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
-        return sum(_resident(member) for member in family)
+        return sum(_measure_resident(member) for member in family)
     except psutil.Error:
         return None
 
 
-def _resident(process: object) -> int:
+def _measure_resident(process: object) -> int:
     import psutil
 
     assert isinstance(process, psutil.Process)

@@ -60,24 +60,24 @@ def merge(tiles: Sequence[tuple[Area, Detections]], *, width: int, height: int) 
     and of two boxes that are nearly one the surer stays. Boxes of one tile are never held against each other: the
     model's own suppression has done that.
     """
-    parts = _gathered(tiles, width, height)
-    groups = _united(parts, [area for area, _ in tiles])
-    boxes, scores, classes, open_ended = _joined(parts, groups)
+    parts = _gather(tiles, width, height)
+    groups = _unite(parts, [area for area, _ in tiles])
+    boxes, scores, classes, open_ended = _join(parts, groups)
     survivors: list[int] = []
     members = [frozenset(parts.tiles[group].tolist()) for group in groups]
     for number in np.unique(classes):
-        survivors += _distinct(boxes, scores, np.flatnonzero(classes == number), open_ended, members)
+        survivors += _select_distinct(boxes, scores, np.flatnonzero(classes == number), open_ended, members)
     order = sorted(survivors, key=lambda index: -scores[index])
     return Detections(boxes[order], scores[order], classes[order], width, height)
 
 
-def _gathered(tiles: Sequence[tuple[Area, Detections]], width: int, height: int) -> _TileBoxes:
+def _gather(tiles: Sequence[tuple[Area, Detections]], width: int, height: int) -> _TileBoxes:
     boxes, cuts = [np.zeros((0, 4), np.float32)], [np.zeros((0, 4), np.bool_)]
     for area, detections in tiles:
         boxes.append(detections.boxes + np.array([area.xmin, area.ymin, area.xmin, area.ymin], np.float32))
         border = np.array([area.xmin, area.ymin, area.xmax, area.ymax])
         inner = border != np.array([0, 0, width, height])
-        cuts.append((np.abs(boxes[-1] - border) <= _tolerance(area)) & inner)
+        cuts.append((np.abs(boxes[-1] - border) <= _compute_tolerance(area)) & inner)
     counts = [len(detections) for _, detections in tiles]
     return _TileBoxes(
         np.concatenate(boxes),
@@ -88,11 +88,11 @@ def _gathered(tiles: Sequence[tuple[Area, Detections]], width: int, height: int)
     )
 
 
-def _tolerance(area: Area) -> float:
+def _compute_tolerance(area: Area) -> float:
     return max(_LEAST, max(area.xmax - area.xmin, area.ymax - area.ymin) / _NEAR)
 
 
-def _united(parts: _TileBoxes, areas: Sequence[Area]) -> list[list[int]]:
+def _unite(parts: _TileBoxes, areas: Sequence[Area]) -> list[list[int]]:
     """Boxes by object: those that continue each other are in one list."""
     leader = list(range(len(parts.boxes)))
 
@@ -103,8 +103,8 @@ def _united(parts: _TileBoxes, areas: Sequence[Area]) -> list[list[int]]:
         return index
 
     of_tile = [np.flatnonzero((parts.tiles == number) & parts.cut.any(axis=1)) for number in range(len(areas))]
-    for one, two in _neighbours(areas):
-        for first, second in _continued(parts, of_tile[one], of_tile[two], areas[one], areas[two]):
+    for one, two in _find_neighbours(areas):
+        for first, second in _find_continued(parts, of_tile[one], of_tile[two], areas[one], areas[two]):
             leader[find(first)] = find(second)
     groups: dict[int, list[int]] = {}
     for index in range(len(leader)):
@@ -112,7 +112,7 @@ def _united(parts: _TileBoxes, areas: Sequence[Area]) -> list[list[int]]:
     return list(groups.values())
 
 
-def _neighbours(areas: Sequence[Area]) -> Iterator[tuple[int, int]]:
+def _find_neighbours(areas: Sequence[Area]) -> Iterator[tuple[int, int]]:
     """Tiles beside each other in one row or one column, the left or upper one first."""
     lines: dict[tuple[str, int, int], list[int]] = {}
     for number, area in enumerate(areas):
@@ -127,7 +127,7 @@ def _neighbours(areas: Sequence[Area]) -> Iterator[tuple[int, int]]:
                 yield first, second
 
 
-def _continued(
+def _find_continued(
     parts: _TileBoxes, firsts: NDArray[np.int64], seconds: NDArray[np.int64], first: Area, second: Area
 ) -> Iterator[tuple[int, int]]:
     """Pairs of cut boxes of two tiles that are parts of one object."""
@@ -137,7 +137,7 @@ def _continued(
     left, right = firsts[parts.cut[firsts, far]], seconds[parts.cut[seconds, near]]
     if not len(left) or not len(right):
         return
-    tolerance = _tolerance(first)
+    tolerance = _compute_tolerance(first)
     # The object crosses both borders, so both of its parts reach across all that the tiles share.
     left = left[parts.boxes[left, near] <= borders[1][near] + tolerance]
     right = right[parts.boxes[right, far] >= borders[0][far] - tolerance]
@@ -154,7 +154,7 @@ def _continued(
         yield int(left[row]), int(right[column])
 
 
-def _joined(
+def _join(
     parts: _TileBoxes, groups: Sequence[Sequence[int]]
 ) -> tuple[_Boxes, NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
     """A box, a score and a class for each object, and whether a border still cuts it."""
@@ -172,7 +172,7 @@ def _joined(
     return boxes, scores, classes, open_ended
 
 
-def _distinct(
+def _select_distinct(
     boxes: _Boxes,
     scores: NDArray[np.float32],
     candidates: NDArray[np.int64],
@@ -186,7 +186,7 @@ def _distinct(
         candidates.tolist(), key=lambda index: (open_ended[index], -(sizes if open_ended[index] else scores)[index])
     )
     for index in order:
-        shared = _intersections(boxes[index], boxes[survivors])
+        shared = _intersect(boxes[index], boxes[survivors])
         union = sizes[index] + sizes[survivors] - shared
         same = shared >= _SAME * union
         if open_ended[index]:
@@ -201,7 +201,7 @@ def _distinct(
     return survivors
 
 
-def _intersections(box: NDArray[np.float32], boxes: _Boxes) -> NDArray[np.float32]:
+def _intersect(box: NDArray[np.float32], boxes: _Boxes) -> NDArray[np.float32]:
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     area: NDArray[np.float32] = np.prod(np.maximum(high - low, 0), axis=1)
     return area

@@ -54,7 +54,7 @@ def write_detections(
     if not configs["eval_input_configs"]:
         raise ConfigError(
             f"{run.pipeline_config} names no evaluation set (eval_input_reader)",
-            "Prepare one and write the config anew: odtool prepare --val 0.1, odtool configure",
+            "Prepare one and write the config again: odtool prepare --val 0.1, odtool configure",
         )
     scorer = _Recorder(configs, model.build_model(configs["model"]), tell)
     step = model.build_restorable(configs, scorer.detector, scorer.element).restore(prefix)
@@ -85,7 +85,7 @@ class _Recorder(Scorer):
         self.detector = detector
         self._stream: IO[str] | None = None
         self._tell = tell
-        self._told = time.monotonic()
+        self._last_report = time.monotonic()
         self._written = 0
 
     def labels(self) -> dict[int, str]:
@@ -101,7 +101,7 @@ class _Recorder(Scorer):
         losses, batch = super()._batch(features, labels)
         return losses, {**batch, InputDataFields.source_id: features[InputDataFields.source_id]}
 
-    def _evaluators(self) -> list[Any]:
+    def _build_evaluators(self) -> list[Any]:
         return [self]
 
     def evaluate(self) -> dict[str, float]:
@@ -114,10 +114,10 @@ class _Recorder(Scorer):
         arrays = {name: value.numpy() for name, value in batch.items() if name in _WRITTEN}
         for index in range(len(arrays[InputDataFields.key])):
             image = {name: value[index] for name, value in arrays.items()}
-            self._stream.write(json.dumps(_image(image)) + "\n")
+            self._stream.write(json.dumps(_describe_image(image)) + "\n")
             self._written += 1
-        if time.monotonic() - self._told > _TELL_EVERY:
-            self._told = time.monotonic()
+        if time.monotonic() - self._last_report > _TELL_EVERY:
+            self._last_report = time.monotonic()
             self._tell(self._written)
 
 
@@ -136,7 +136,7 @@ _WRITTEN = {
 }
 
 
-def _image(values: dict[str, Any]) -> dict[str, Any]:
+def _describe_image(values: dict[str, Any]) -> dict[str, Any]:
     true, detected = (
         int(values[InputDataFields.num_groundtruth_boxes]),
         int(values[DetectionResultFields.num_detections]),
@@ -149,18 +149,18 @@ def _image(values: dict[str, Any]) -> dict[str, Any]:
         "width": width,
         "height": height,
         "true": {
-            "boxes": _corners(values[InputDataFields.groundtruth_boxes][:true]),
+            "boxes": _to_corners(values[InputDataFields.groundtruth_boxes][:true]),
             "classes": values[InputDataFields.groundtruth_classes][:true].tolist(),
             **{name: flags.get(name, [False] * true) for name in _FLAGS},
         },
         "detected": {
-            "boxes": _corners(values[DetectionResultFields.detection_boxes][:detected]),
+            "boxes": _to_corners(values[DetectionResultFields.detection_boxes][:detected]),
             "classes": values[DetectionResultFields.detection_classes][:detected].tolist(),
             "scores": values[DetectionResultFields.detection_scores][:detected].tolist(),
         },
     }
 
 
-def _corners(boxes: Any) -> Any:
+def _to_corners(boxes: Any) -> Any:
     """From [ymin, xmin, ymax, xmax]."""
     return boxes[:, [1, 0, 3, 2]].tolist()

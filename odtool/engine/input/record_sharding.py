@@ -19,7 +19,7 @@ FileReader = Callable[[Any], Any]
 """Makes a data set of a file's records."""
 
 
-def part(reader: Any, read_file: FileReader, *, count: int, index: int) -> tuple[Any, FileReader]:
+def assign_part(reader: Any, read_file: FileReader, *, count: int, index: int) -> tuple[Any, FileReader]:
     """Whole files where all processes get as many, else every record whose place in its file is the process's.
 
     Args:

@@ -67,7 +67,9 @@ class Loop:
             name="first_step_without_finite_loss",
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-        self._do_step = TracedFunction(step_function(configs["train_config"], trainable, team.strategy, self._bad_step))
+        self._do_step = TracedFunction(
+            build_step_function(configs["train_config"], trainable, team.strategy, self._bad_step)
+        )
         self._start = self._step = self._saved = 0
 
     def run_from(self, start: int, data: Any) -> Ending:
@@ -89,7 +91,7 @@ class Loop:
             with self._progress.pictures():
                 losses = self._do_step(data)
             self._step += 1
-            self._recent.note(self._step, losses)
+            self._recent.add(self._step, losses)
             first, last = self._step == self._start + 1, self._step == total
             if first or last or self._progress.since_report >= REPORT_EVERY:
                 self._report(losses, first=first)
@@ -98,7 +100,7 @@ class Loop:
         if self._step > self._saved:
             self._save()
         if ending is not None:
-            goes_on = "; the next start goes on from there" if ending.state == "stopped" and self._saved else ""
+            goes_on = "; the next start continues from there" if ending.state == "stopped" and self._saved else ""
             return Ending(ending.state, f"{ending.reason} after step {self._step} of {total}{goes_on}")
         return Ending("finished", f"trained {total} steps")
 
@@ -106,7 +108,7 @@ class Loop:
         """How training is to end before its last step; None where it is to go on."""
         if self._team.cluster is not None and (self._step - self._start) % AGREE_EVERY:
             return None
-        own = Ending("stopped", "stopped") if self._stop.made else self._watch.look()
+        own = Ending("stopped", "stopped") if self._stop.requested else self._watch.look()
         if self._team.cluster is None:
             return own
         # Its loss is of all, so that all fail after the same step.
@@ -117,7 +119,7 @@ class Loop:
         self._check_finite()
         step = self._saved = self._step
         if not self._team.is_chief:
-            checkpoints.take_part(self._trainable.checkpoint)
+            checkpoints.write_as_worker(self._trainable.checkpoint)
             return
         prefix = checkpoints.save(self._run, self._trainable.checkpoint, step)
         self._progress.saved(step, prefix.name)
@@ -133,7 +135,7 @@ class Loop:
         newest = max(self._run.checkpoints(), default=None)
         last = f"the last checkpoint before it is ckpt-{newest}" if newest else "no checkpoint was saved before it"
         raise OdtoolError(
-            f"the loss is not a finite number since step {bad} ({last}); {evidence.text()}",
+            f"the loss has not been finite since step {bad} ({last}); {evidence.format()}",
             "Look for broken boxes in these records (odtool inspect), and lower the learning rate "
             "(odtool configure --set …)",
         )
@@ -144,7 +146,9 @@ class Loop:
         self._progress.report(self._step, losses, float(self._trainable.learning_rate()), first=first)
 
 
-def step_function(settings: Any, trainable: model.Trainable, strategy: Any, bad_step: Any) -> Callable[[Any], Losses]:
+def build_step_function(
+    settings: Any, trainable: model.Trainable, strategy: Any, bad_step: Any
+) -> Callable[[Any], Losses]:
     """One training step over all replicas, as model_lib_v2.train_loop takes it, which also notes a bad loss.
 
     What it returns holds, under BATCH, the hashes of the records' source ids beside the losses.

@@ -1,4 +1,4 @@
-"""What follows a training that lacked memory: its config rewritten for half the batch. Needs no TensorFlow."""
+"""What follows a training that ran out of memory: its config rewritten for half the batch. Needs no TensorFlow."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def recover(run: Run, cause: str, *, devices: int) -> str:
     )
     changes = diff.compare(before, draft.config, draft.reasons)
     if not changes:
-        raise ConfigError(f"{run.pipeline_config}: nothing to make smaller")
+        raise ConfigError(f"{run.pipeline_config}: there is nothing left to reduce")
     before_training.check_schedule(draft.config, run.pipeline_config)
     config.save(draft.config, run.pipeline_config, heading=f"Changed by odtool: {summary} ({' '.join(cause.split())})")
     metrics.MetricsLog(run.metrics).write(

@@ -31,7 +31,7 @@ class NonFiniteLoss:
     records: list[str]
     """Source ids of its batch."""
 
-    def text(self) -> str:
+    def format(self) -> str:
         """In one line."""
         losses = ", ".join(f"{loss:.4g}" for loss in self.losses) or "none"
         names = ", ".join(self.records[:_RECORDS_NAMED])
@@ -53,7 +53,7 @@ class RecentSteps:
         self._reader = reader
         self._steps: deque[tuple[int, Any, Any]] = deque()
 
-    def note(self, step: int, losses: dict[str, Any]) -> None:
+    def add(self, step: int, losses: dict[str, Any]) -> None:
         """Keeps a step's tensors."""
         self._steps.append((step, losses[_LOSS], losses[BATCH]))
 
@@ -72,10 +72,10 @@ class RecentSteps:
             for part in tf.distribute.get_strategy().experimental_local_results(batch)
             for number in part.numpy()
         }
-        return NonFiniteLoss(losses[-_LOSSES_KEPT:], _source_ids(self._reader, hashes))
+        return NonFiniteLoss(losses[-_LOSSES_KEPT:], _find_source_ids(self._reader, hashes))
 
 
-def _source_ids(reader: Any, hashes: set[int]) -> list[str]:
+def _find_source_ids(reader: Any, hashes: set[int]) -> list[str]:
     """Source ids whose hash, as object_detection.inputs takes it, is one of these. A record without one has none."""
     patterns = list(reader.tf_record_input_reader.input_path)
     spec = {"image/source_id": tf.io.FixedLenFeature([], tf.string, "")}

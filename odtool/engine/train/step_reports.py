@@ -36,7 +36,7 @@ class Progress:
         return time.monotonic() - self._reported[1]
 
     def begin(self, step: int, values: dict[str, Any]) -> None:
-        """Training goes on from `step`."""
+        """Training continues from `step`."""
         self._write("start", step, {"num_steps": self._num_steps, **values})
         self._reported = (step, time.monotonic())
         if self._metrics is None:
