@@ -25,3 +25,9 @@ class ConfigError(OdtoolError):
 
 class JobError(OdtoolError):
     """A run or one of its processes that is not in the state the command needs."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says first, in at most 300 characters; its type where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

@@ -122,8 +122,8 @@ def _write_files(record: Mapping[str, Any]) -> Iterator[str]:
             units.format_bytes(entry["bytes"]),
             f"{agreement['found']:.1%}",
             f"{agreement['confirmed']:.1%}",
-            number(entry["mAP"]),
-            number(entry["mAP_change"], sign=True),
+            format_number(entry["mAP"]),
+            format_number(entry["mAP_change"], sign=True),
             f"{entry['milliseconds']:.1f}",
         ]
         yield f"| {entry['file']} | {' | '.join(figures)} |"
@@ -134,7 +134,7 @@ def _write_files(record: Mapping[str, Any]) -> Iterator[str]:
         f"the checkpoint. *Found* is the share of the checkpoint's detections (scores from {min_score:.2g}) that the "
         "file finds too, of the same class and with an IoU of at least 0.5; *confirmed* is the share of the file's "
         "detections that the checkpoint has. "
-        f"The checkpoint's own mAP@[.5:.95] on these images is {number(on['mAP'])}. "
+        f"The checkpoint's own mAP@[.5:.95] on these images is {format_number(on['mAP'])}. "
         f"Times are medians for single images, with scaling but without decoding, on {record['machine']}."
     )
 
@@ -209,7 +209,7 @@ def _shorten(values: Sequence[float]) -> str:
     return f"{values[0]:g}" if len(set(values)) == 1 else f"[{', '.join(f'{value:g}' for value in values)}]"
 
 
-def number(value: float | None, *, sign: bool = False) -> str:
+def format_number(value: float | None, *, sign: bool = False) -> str:
     """A metric; a dash where there is none."""
     if value is None:
         return "-"

@@ -17,7 +17,7 @@ from typing import Any
 
 from odtool import files, locks, metrics
 from odtool.engine import checkpoint_scores
-from odtool.errors import OdtoolError
+from odtool.errors import OdtoolError, first_line
 from odtool.workspace import Run
 
 _SAVING = ".saving"
@@ -141,9 +141,8 @@ def _reporting_damage(prefix: Path) -> Iterator[None]:
         yield
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError, IndexError) as error:
         # IndexError is how TensorFlow's reader says that a file is shorter than its index.
-        cause = str(error).strip().splitlines()[0][:200]
         raise DamagedError(
-            f"{prefix} is damaged: {cause}", "Copy or download it again, or use another checkpoint."
+            f"{prefix} is damaged: {first_line(error)}", "Copy or download it again, or use another checkpoint."
         ) from None
 
 
@@ -189,14 +188,14 @@ def _restore_into(run: Run, checkpoint: Any, prefix: Path) -> None:
         read_into(checkpoint, prefix).assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
         raise OdtoolError(
-            f"{prefix} does not fit the model of {run.pipeline_config}: {str(error).splitlines()[0][:200]}",
+            f"{prefix} does not fit the model of {run.pipeline_config}: {first_line(error)}",
             "The pipeline.config was changed after training began: configure another run for the new model.",
         ) from None
 
 
 def _set_aside(prefix: Path, error: Exception) -> None:
     """Renames a damaged checkpoint's files, so that it no longer counts as one; nothing is deleted."""
-    cause = str(error).strip().splitlines()[0].removeprefix(f"{prefix} is damaged: ")
+    cause = first_line(error).removeprefix(f"{prefix} is damaged: ")
     log.warning("%s is damaged and is renamed to .damaged: %s", prefix.name, cause[:200])
     for path in sorted(prefix.parent.glob(f"{prefix.name}.*"), key=lambda path: path.suffix != ".index"):
         path.replace(path.with_name(f"{path.name}.damaged"))

@@ -13,7 +13,7 @@ import tensorflow as tf
 from object_detection.utils import config_util
 
 from odtool.engine import checkpoints, model
-from odtool.errors import ConfigError
+from odtool.errors import ConfigError, first_line
 from odtool.workspace import Run
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -71,7 +71,7 @@ def _compare_kind(configs: model.Configs, detector: Any, own: Shapes, folder: Pa
         stored = read_stored_shapes(settings.fine_tune_checkpoint)
         requested = detector.restore_from_objects(fine_tune_checkpoint_type=kind)
     except (tf.errors.OpError, ValueError, NotImplementedError) as error:
-        return {"checkpoint_type": kind, "error": f"{settings.fine_tune_checkpoint}: {_first_line(error)}"}
+        return {"checkpoint_type": kind, "error": f"{settings.fine_tune_checkpoint}: {first_line(error)}"}
     comparison = compare(detector, requested, stored, kind)
     failure = _try_kind(configs, detector, folder)
     return {
@@ -160,8 +160,3 @@ def _try_kind(configs: model.Configs, detector: Any, folder: Path) -> ConfigErro
 
 def _count_parameters(shapes: Shapes, names: Any) -> int:
     return sum(math.prod(shapes[name]) for name in names)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

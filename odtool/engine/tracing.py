@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from odtool.errors import first_line
+
 log = logging.getLogger("odtool.engine")
 T = TypeVar("T")
 
@@ -22,7 +24,7 @@ def trace_without_autograph(build: Callable[[], T]) -> T:
     try:
         return tf.autograph.experimental.do_not_convert(build)()  # type: ignore[no-any-return]  # TensorFlow is untyped
     except tf.errors.OperatorNotAllowedInGraphError as error:
-        log.info("tracing with AutoGraph: %s", str(error).splitlines()[0])
+        log.info("tracing with AutoGraph: %s", first_line(error))
         return build()
 
 
@@ -49,7 +51,7 @@ class TracedFunction:
         try:
             result = action()
         except tf.errors.OperatorNotAllowedInGraphError as error:
-            log.info("tracing with AutoGraph: %s", str(error).splitlines()[0])
+            log.info("tracing with AutoGraph: %s", first_line(error))
             self.autograph = True
             self._traced = tf.function(self._function)
             result = action()

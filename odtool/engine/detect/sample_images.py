@@ -14,7 +14,7 @@ from odtool.detection.detector import Detections, Detector
 from odtool.engine import model
 from odtool.engine.detect.tensorflow_detectors import CheckpointDetector
 from odtool.engine.export import trained_model
-from odtool.errors import DataError
+from odtool.engine.input import record_files
 from odtool.workspace import Run
 
 ENDINGS = {b"jpeg": ".jpg", b"jpg": ".jpg", b"png": ".png", b"gif": ".gif", b"bmp": ".bmp"}
@@ -45,11 +45,7 @@ def detect(run: Run, count: int, output: Path) -> None:
 
 def _read_examples(reader: Any, count: int) -> Iterator[Any]:
     """The first tf.train.Examples of a reader's files."""
-    patterns = list(reader.tf_record_input_reader.input_path)
-    names = sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
-    if not names:
-        raise DataError(f"{', '.join(patterns)}: no such records", "Make them with: odtool prepare SOURCE")
-    for record in tf.data.TFRecordDataset(names).take(count):
+    for record in tf.data.TFRecordDataset(record_files.require(reader)).take(count):
         yield tf.train.Example.FromString(record.numpy())
 
 

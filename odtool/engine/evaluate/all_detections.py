@@ -16,7 +16,6 @@ from odtool.engine import model
 from odtool.engine.evaluate.scoring import Scorer
 from odtool.engine.model import Configs
 from odtool.engine.outcome import StopRequest
-from odtool.errors import ConfigError
 from odtool.workspace import Run
 
 _FLAGS = {
@@ -51,11 +50,7 @@ def write_detections(
         DataError: the set has no images.
     """
     configs = model.read_configs(run.pipeline_config)
-    if not configs["eval_input_configs"]:
-        raise ConfigError(
-            f"{run.pipeline_config} names no evaluation set (eval_input_reader)",
-            "Prepare one and write the config again: odtool prepare --val 0.1, odtool configure",
-        )
+    model.require_evaluation_set(configs, run)
     scorer = _Recorder(configs, model.build_model(configs["model"]), tell)
     step = model.build_restorable(configs, scorer.detector, scorer.element).restore(prefix)
     first = {**header, "step": step, "labels": scorer.labels(), "sets": len(configs["eval_input_configs"])}

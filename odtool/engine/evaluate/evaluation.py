@@ -16,7 +16,6 @@ from odtool.engine import checkpoint_scores, checkpoints, model
 from odtool.engine.evaluate import best_metric
 from odtool.engine.evaluate.scoring import Score, Scorer
 from odtool.engine.outcome import Ending, StopRequest
-from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
 POLL = 0.5
@@ -116,11 +115,7 @@ class _CheckpointScorer:
         configs = model.read_configs(run.pipeline_config)
         if batch_size is not None:
             configs["eval_config"].batch_size = 1  # what was asked for counts, and not the config's own
-        if not configs["eval_input_configs"]:
-            raise OdtoolError(
-                f"{run.pipeline_config} names no evaluation set (eval_input_reader)",
-                "Prepare one and write the config again: odtool prepare --val 0.1, odtool configure",
-            )
+        model.require_evaluation_set(configs, run)
         self._run = run
         self._stop = stop
         self._sample = sample

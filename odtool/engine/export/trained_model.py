@@ -15,7 +15,8 @@ from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 
 from odtool.dataset import label_map
 from odtool.engine import checkpoints, model
-from odtool.errors import DataError
+from odtool.engine.input import record_files
+from odtool.errors import DataError, first_line
 from odtool.pipeline.text import config
 from odtool.workspace import Run
 
@@ -93,8 +94,7 @@ def writing_stock_checkpoint(source: TrainedModel) -> Iterator[str]:
 def find_records(source: TrainedModel, *, training: bool) -> list[str]:
     """Files of the run's training or evaluation records; an empty list where the config names none that exist."""
     readers = [source.configs["train_input_config"]] if training else source.configs["eval_input_configs"][:1]
-    patterns = [pattern for reader in readers for pattern in reader.tf_record_input_reader.input_path]
-    return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
+    return [name for reader in readers for name in record_files.find(reader)]
 
 
 def run_exporter(source: TrainedModel, build: Callable[[], T]) -> T:
@@ -113,7 +113,7 @@ def run_exporter(source: TrainedModel, build: Callable[[], T]) -> T:
         with keras_option_scope(save_traces=False):
             return build()
     except tf.errors.OperatorNotAllowedInGraphError as error:
-        log.info("tracing with AutoGraph: %s", str(error).splitlines()[0])
+        log.info("tracing with AutoGraph: %s", first_line(error))
     finally:
         for name, method in own.items():
             if method is None:

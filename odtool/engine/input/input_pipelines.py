@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import tensorflow as tf
 from object_detection import inputs
 
+from odtool.engine.input import record_files
 from odtool.engine.input.dataset_builder import replacing_builder
 from odtool.engine.input.record_cache import RecordCache
 from odtool.engine.model import Configs
 from odtool.engine.tracing import trace_without_autograph
-from odtool.errors import DataError
 
 SHUFFLE_SHARE = 1 / 16
 """Share of the memory available at start that encoded records waiting in the shuffle buffer may take."""
@@ -36,7 +35,7 @@ def build_training_data(configs: Configs, model: Any, strategy: Any, *, cache: R
         cache: keeps the encoded records in memory, as many as fit.
     """
     reader = copy.deepcopy(configs["train_input_config"])
-    bound_memory(reader, _find_record_files(reader))
+    bound_memory(reader, [Path(name) for name in record_files.require(reader)])
 
     def build(context: Any) -> Any:
         with replacing_builder(cache):
@@ -66,7 +65,7 @@ def build_evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: 
         settings.batch_size = batch
     # One image fills a batch: nothing is dropped, and the model's graph knows the batch's size.
     reader.drop_remainder = settings.batch_size == 1
-    _find_record_files(reader)
+    record_files.require(reader)
     reader.num_epochs = 1
     reader.sample_1_of_n_examples = sample * max(reader.sample_1_of_n_examples, 1)
 
@@ -116,23 +115,3 @@ def _read_record_sizes(file: Path, count: int) -> Iterator[int]:
             size = struct.unpack("<Q", header[:8])[0]
             yield size
             stream.seek(size + 4, 1)
-
-
-def _find_record_files(reader: Any) -> list[Path]:
-    """The files that the reader's patterns name.
-
-    Raises:
-        DataError: a pattern names none.
-    """
-    files: list[Path] = []
-    for pattern in reader.tf_record_input_reader.input_path:
-        matches = tf.io.gfile.glob(pattern)
-        if not matches:
-            raise DataError(f"{pattern}: no such records", "Make them with: odtool prepare SOURCE")
-        files += [Path(match) for match in matches]
-    if not files:
-        raise DataError(
-            "the pipeline.config names no records (tf_record_input_reader.input_path)",
-            "Name them, or write the config again: odtool configure",
-        )
-    return sorted(files)

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
+from odtool.engine.input import record_files
 from odtool.pipeline.record_patterns import escape
 
 FileReader = Callable[[Any], Any]
@@ -30,8 +29,7 @@ def assign_part(reader: Any, read_file: FileReader, *, count: int, index: int) -
     Returns:
         The message and the function for this process.
     """
-    patterns = reader.tf_record_input_reader.input_path
-    files = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
+    files = record_files.find(reader)
     if len(files) % count:
         return reader, lambda path: read_file(path).shard(count, index)
     reader = copy.deepcopy(reader)

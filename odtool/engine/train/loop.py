@@ -87,8 +87,8 @@ class Loop:
     def _take_steps(self, data: Any) -> Ending:
         total = self._schedule.num_steps
         ending: Ending | None = None
-        while self._step < total and not (ending := self._cut()):
-            with self._progress.pictures():
+        while self._step < total and not (ending := self._find_early_ending()):
+            with self._progress.writing_pictures():
                 losses = self._do_step(data)
             self._step += 1
             self._recent.add(self._step, losses)
@@ -104,7 +104,7 @@ class Loop:
             return Ending(ending.state, f"{ending.reason} after step {self._step} of {total}{goes_on}")
         return Ending("finished", f"trained {total} steps")
 
-    def _cut(self) -> Ending | None:
+    def _find_early_ending(self) -> Ending | None:
         """How training is to end before its last step; None where it is to go on."""
         if self._team.cluster is not None and (self._step - self._start) % AGREE_EVERY:
             return None
@@ -122,7 +122,7 @@ class Loop:
             checkpoints.write_as_worker(self._trainable.checkpoint)
             return
         prefix = checkpoints.save(self._run, self._trainable.checkpoint, step)
-        self._progress.saved(step, prefix.name)
+        self._progress.record_checkpoint(step, prefix.name)
         checkpoints.prune(self._run, self._schedule.keep_checkpoints)
 
     def _check_finite(self) -> None:
@@ -131,7 +131,7 @@ class Loop:
             self._recent.trim()
             return
         evidence = self._recent.explain(bad)
-        self._progress.fault(bad, evidence)
+        self._progress.record_fault(bad, evidence)
         newest = max(self._run.checkpoints(), default=None)
         last = f"the last checkpoint before it is ckpt-{newest}" if newest else "no checkpoint was saved before it"
         raise OdtoolError(

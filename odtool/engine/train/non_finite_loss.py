@@ -11,6 +11,8 @@ import tensorflow as tf
 from object_detection.inputs import HASH_BINS
 
 from odtool.detection.metric_names import SHORT
+from odtool.engine.input import record_files
+from odtool.errors import first_line
 
 BATCH = "batch"
 """What a step's hashes of source ids stand under, beside its losses."""
@@ -77,16 +79,15 @@ class RecentSteps:
 
 def _find_source_ids(reader: Any, hashes: set[int]) -> list[str]:
     """Source ids whose hash, as object_detection.inputs takes it, is one of these. A record without one has none."""
-    patterns = list(reader.tf_record_input_reader.input_path)
     spec = {"image/source_id": tf.io.FixedLenFeature([], tf.string, "")}
     names: set[str] = set()
     try:
-        files = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
+        files = record_files.find(reader)
         for records in tf.data.TFRecordDataset(files).batch(_AT_ONCE):
             ids = tf.io.parse_example(records, spec)["image/source_id"]
             numbers = tf.strings.to_hash_bucket_fast(ids, HASH_BINS).numpy()
             pairs = zip(ids.numpy(), numbers, strict=True)
             names |= {name.decode(errors="replace") for name, number in pairs if name and int(number) in hashes}
     except tf.errors.OpError as error:
-        log.warning("the records could not be read to the end: %s", str(error).splitlines()[0][:200])
+        log.warning("the records could not be read to the end: %s", first_line(error))
     return sorted(names)

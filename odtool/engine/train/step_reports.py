@@ -52,15 +52,15 @@ class Progress:
             self._events.close()
         self._write("end", step, {"state": state})
 
-    def pictures(self) -> AbstractContextManager[Any]:
+    def writing_pictures(self) -> AbstractContextManager[Any]:
         """Where summaries that a step makes go."""
         return nullcontext() if self._events is None else self._events.as_default()
 
-    def saved(self, step: int, name: str) -> None:
+    def record_checkpoint(self, step: int, name: str) -> None:
         """A checkpoint was written."""
         self._write("checkpoint", step, {"path": name})
 
-    def fault(self, step: int, evidence: NonFiniteLoss) -> None:
+    def record_fault(self, step: int, evidence: NonFiniteLoss) -> None:
         """A loss is not finite."""
         self._write("not_finite", step, {"losses": evidence.losses, "records": evidence.records})
 
