@@ -73,8 +73,8 @@ def _find_path(run: Run, choice: str) -> Path:
             if prefix.parent.resolve() == own.resolve():
                 return own / prefix.name  # not another spelling, over a link: evaluation tells its own by the folder
         return prefix.resolve()
-    known = ", ".join(path.name for path in run.checkpoints().values()) or "none yet"
+    names = ", ".join(path.name for path in run.checkpoints().values()) or "none yet"
     raise JobError(
         f"{choice}: no such checkpoint: neither {Path.cwd()} nor {run.path} has {choice.removesuffix('.index')}.index",
-        f"Checkpoints of {run.name}: {known}",
+        f"Checkpoints of {run.name}: {names}",
     )

@@ -70,10 +70,10 @@ def _append(path: Path, lines: bytes) -> None:
         # A process killed in the middle of a line leaves it open; the next line must not be glued to it.
         is_open = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
         data = b"\n" + lines if is_open else lines
-        written = os.write(descriptor, data)
-        if written < len(data):
+        count = os.write(descriptor, data)
+        if count < len(data):
             os.ftruncate(descriptor, size)
-            raise OSError(errno.ENOSPC, f"only {written} of {len(data)} bytes could be written; is the disk full?")
+            raise OSError(errno.ENOSPC, f"only {count} of {len(data)} bytes could be written; is the disk full?")
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error  # os.write names no file
     finally:

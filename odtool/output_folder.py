@@ -56,7 +56,7 @@ def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Ite
         DataError: another process is writing there, or the disk refuses.
     """
     out = out.resolve()
-    made = [folder for folder in out.parents if not folder.exists()]
+    new_parents = [folder for folder in out.parents if not folder.exists()]
     lock = _beside(out, "lock")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Ite
         lock.unlink(missing_ok=True)
         os.close(descriptor)
         if not out.exists():
-            for folder in made:
+            for folder in new_parents:
                 with suppress(OSError):  # someone else has put something there since
                     folder.rmdir()
 
@@ -97,10 +97,8 @@ def _beside(out: Path, ending: str) -> Path:
 
 
 def _unwritable(out: Path, error: OSError) -> DataError:
-    mend = (
-        "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Give yourself the right to write there"
-    )
-    return DataError(f"{out}: cannot be written: {error.strerror}", f"{mend}, or name another folder with --out.")
+    fix = "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Make it writable"
+    return DataError(f"{out}: cannot be written: {error.strerror}", f"{fix}, or name another folder with --out.")
 
 
 def _acquired(lock: Path, out: Path, command: str) -> int:
@@ -138,14 +136,14 @@ def _swap(incoming: Path, out: Path, outgoing: Path) -> None:
             raise
 
 
-def _exchanged(one: Path, other: Path) -> bool:
+def _exchanged(first: Path, second: Path) -> bool:
     """Swaps two folders in one step; False where the system or file system cannot."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:
         return False
-    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+    if rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
         return True
     code = ctypes.get_errno()
     if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
         return False
-    raise OSError(code, os.strerror(code), str(other))
+    raise OSError(code, os.strerror(code), str(second))

@@ -171,7 +171,7 @@ def inputs(work: Path, rounds: int) -> None:
         if name.startswith("without"):
             settings.ClearField("data_augmentation_options")
         changed = {**configs, "train_config": settings}
-        ours = input_pipelines.training_data(changed, detector, tf.distribute.get_strategy())
+        ours = input_pipelines.build_training_data(changed, detector, tf.distribute.get_strategy())
         theirs = stock.train_input(settings, configs["train_input_config"], configs["model"], model=detector).repeat()
         contestants = {"ours": reading(ours), "stock": reading(theirs), "pixels": pixels_alone(changed)}
         spent = taking_turns(contestants, rounds * 3)

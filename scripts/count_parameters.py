@@ -39,7 +39,7 @@ def count_parameters(name: str) -> int:
     shape = tf.TensorSpec([1, 3], tf.int32)
     model.make_variables(detector, ({InputDataFields.image: image, InputDataFields.true_image_shape: shape}, {}))
 
-    return sum(math.prod(shape) for shape in restore_check.shapes_of(detector).values())
+    return sum(math.prod(shape) for shape in restore_check.list_shapes(detector).values())
 
 
 def _write_keypoint_map(config: Any, folder: Path) -> Path:

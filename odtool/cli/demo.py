@@ -146,7 +146,7 @@ def _running(space: Workspace) -> JobError:
 def _refuse_while_running(space: Workspace) -> None:
     for run in space.runs():
         for task in TASKS:
-            if state.of(run, task).state == "running":
+            if state.read(run, task).state == "running":
                 raise _running(space)
 
 
@@ -185,13 +185,13 @@ def _train(space: Workspace, run: Run) -> None:
             shutdown.stop(run, TASKS, timeout=30)
         raise
     for task in TASKS:
-        ended = state.of(run, task)
+        ended = state.read(run, task)
         if ended.state != "finished":
             raise JobError(f"{task} {job.describe(ended)}", f"The whole story is in {run.log(task)}")
 
 
 def _ended(run: Run) -> bool:
-    return all(state.of(run, task).state != "running" for task in TASKS)
+    return all(state.read(run, task).state != "running" for task in TASKS)
 
 
 def _progress_line(run: Run) -> str:

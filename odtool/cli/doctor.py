@@ -76,7 +76,7 @@ def _engine_report(engine: tuple[str, ...]) -> dict[str, Any]:
             text=True,
             timeout=_PATIENCE,
             check=False,
-            preexec_fn=attached.bound_to(os.getpid()),
+            preexec_fn=attached.bind_to_parent(os.getpid()),
         )
     except subprocess.TimeoutExpired:
         return {"errors": [f"loading TensorFlow and building a small model took more than {_PATIENCE} s"]}

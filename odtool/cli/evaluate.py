@@ -57,6 +57,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many parameters as op
             space, found, {"eval": (job.start(space, found, "eval", options, choice), choice)}, as_json=as_json
         )
         return
-    with foreground.signals_caught() as received:
+    with foreground.catching_signals() as received:
         job.start(space, found, "eval", options, choice)
         job.attend(found, ["eval"], received, as_json=as_json)

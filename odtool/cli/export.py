@@ -194,8 +194,8 @@ def _render(screen: Console, record: dict[str, Any]) -> None:
                 input_of.get("dtype") or input_of["type"],
                 f"{agreement['found']:.1%}",
                 f"{agreement['confirmed']:.1%}",
-                model_card.number(each["mAP"]),
-                model_card.number(each["mAP_change"], sign=True),
+                model_card.format_number(each["mAP"]),
+                model_card.format_number(each["mAP_change"], sign=True),
                 f"{each['milliseconds']:.1f}",
             ]
         )
@@ -207,7 +207,7 @@ def _render(screen: Console, record: dict[str, Any]) -> None:
     least = min(each["agreement"]["min_score"] for each in record["files"])
     screen.print(
         f"found: the checkpoint's detections from score {least:.2g} on that the file has too (same class, IoU 0.5); "
-        f"confirmed: the reverse. mAP of the checkpoint here: {model_card.number(on['mAP'])}. {record['machine']}.",
+        f"confirmed: the reverse. checkpoint mAP here: {model_card.format_number(on['mAP'])}. {record['machine']}.",
         style="dim",
         markup=False,
     )

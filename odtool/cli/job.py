@@ -41,7 +41,7 @@ ForegroundOption = Annotated[
 def _metric(name: str | None) -> str | None:
     if name is not None:
         try:
-            metric_names.full_name(name)
+            metric_names.resolve_name(name)
         except OdtoolError as error:
             raise typer.BadParameter(f"{error.message}. {error.hint}") from None
     return name

@@ -90,13 +90,13 @@ def _examine(run: Run, prefix: Path, choice: devices.DeviceChoice) -> Examinatio
     """
     from odtool.report import detections_file, record_images
 
-    if not record_images.evaluation_files(run):
+    if not record_images.find_evaluation_files(run):
         raise JobError(
             f"{run.pipeline_config}: its evaluation records are not there, or it names none",
             "Prepare some, and write the config anew: odtool prepare --val 0.1, odtool configure",
         )
     name = str(prefix.relative_to(run.path)) if prefix.is_relative_to(run.path) else str(prefix)
-    header = {"checkpoint": name, "stamp": detections_file.stamp(run, prefix)}
+    header = {"checkpoint": name, "stamp": detections_file.compute_stamp(run, prefix)}
     if detections_file.is_fresh(run.detections, header):
         return detections_file.read(run.detections)
     with ExitStack() as stack:
@@ -128,17 +128,17 @@ def _pictures(made: RunReport, images: int) -> Any:
 
     if made.analysis is None:
         return {}
-    wanted = [verdict.image.source_id for verdict in image_section.chosen(made.analysis, images)]
-    return record_images.find(record_images.evaluation_files(made.run), wanted)
+    wanted = [verdict.image.source_id for verdict in image_section.choose_images(made.analysis, images)]
+    return record_images.find_images(record_images.find_evaluation_files(made.run), wanted)
 
 
 def _payload(made: list[RunReport], page: Path) -> dict[str, Any]:
     from odtool.report import figures, settings_diff
 
-    payload: dict[str, Any] = {"page": str(page.absolute()), "runs": [figures.as_json(each) for each in made]}
+    payload: dict[str, Any] = {"page": str(page.absolute()), "runs": [figures.to_json(each) for each in made]}
     if len(made) > 1:
-        payload["comparable"] = figures.comparable(made)
-        payload["differing_settings"] = settings_diff.between([each.run for each in made])
+        payload["comparable"] = figures.are_comparable(made)
+        payload["differing_settings"] = settings_diff.compare_runs([each.run for each in made])
     return payload
 
 

@@ -69,7 +69,7 @@ def _watch(space: Workspace, run: str | None, interval: float, *, as_json: bool)
 
 def account(run: Run) -> dict[str, Any]:
     """What is known of a run, as --json gives it."""
-    train = state.of(run, "train")
+    train = state.read(run, "train")
     running = train.state == "running"
     progress = training_progress.read(run.metrics, since=train.started or 0 if running else 0)
     return {
@@ -78,10 +78,10 @@ def account(run: Run) -> dict[str, Any]:
             **job.account(train),
             **asdict(progress),
             "eta_seconds": progress.eta_seconds if running else None,
-            "stalled_seconds": stall.seconds(run.metrics, train.started or 0, time.time()) if running else None,
+            "stalled_seconds": stall.measure_stall(run.metrics, train.started or 0, time.time()) if running else None,
             "recoveries": [{"step": entry.step, **entry.values} for entry in metrics.read(run.metrics, "recover")],
         },
-        "eval": {**job.account(state.of(run, "eval")), **_scores(run)},
+        "eval": {**job.account(state.read(run, "eval")), **_scores(run)},
     }
 
 
@@ -148,7 +148,7 @@ def _others(space: Workspace, shown: Run) -> list[str]:
     told = []
     for run in reversed([run for run in space.runs() if run.path != shown.path]):
         try:
-            going = [task for task in ("train", "eval") if state.of(run, task).state == "running"]
+            going = [task for task in ("train", "eval") if state.read(run, task).state == "running"]
         except OSError as error:
             told.append(f"{run.name} (cannot be read: {error})")
             continue

@@ -92,7 +92,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
     if not in_foreground:
         job.show_started(space, found, begin(), as_json=as_json)
         return
-    with foreground.signals_caught() as received:
+    with foreground.catching_signals() as received:
         job.attend(found, list(begin()), received, as_json=as_json)
 
 

@@ -64,7 +64,7 @@ def _draw(screen: Console, find: Callable[[], Sequence[Run]], place: str, interv
     with Live(console=screen, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             views = [view(run) for run in find()]
-            machine, gpus = usage.machine(), usage.gpus()
+            machine, gpus = usage.measure_machine(), usage.measure_gpus()
             until = time.monotonic() + interval
             size = None
             while size is None or time.monotonic() < until:
@@ -100,7 +100,9 @@ def _read(run: Run) -> RunView:
     memory = {
         task: used
         for task in TASKS
-        if account[task]["state"] == "running" and (pid := account[task]["pid"]) and (used := usage.memory_of(pid))
+        if account[task]["state"] == "running"
+        and (pid := account[task]["pid"])
+        and (used := usage.measure_process_memory(pid))
     }
     scored = metrics.read(run.metrics, "eval")
     # Figures of a sample are no course with those of all images.
@@ -130,7 +132,7 @@ def _losses(run: Run) -> tuple[float, ...]:
 def _warning(run: Run) -> str:
     """The last warning of either log since the task was started last."""
     told = [
-        log.last_warning(run.log(task), job_record.log_offset)
+        log.find_last_warning(run.log(task), job_record.log_offset)
         for task in TASKS
         if (job_record := record.load(run, task)) is not None
     ]

@@ -11,8 +11,8 @@ from odtool import files, metrics
 from odtool.metrics import Metric
 
 
-def scored_checkpoints(entries: Sequence[Metric], *, sample: int | None = None) -> set[str]:
-    """Names of the run's own checkpoints that have been evaluated, without those that a later start trained anew.
+def find_scored(entries: Sequence[Metric], *, sample: int | None = None) -> set[str]:
+    """Names of the run's own checkpoints that have been evaluated, without those that a later start trained again.
 
     Args:
         sample: count only evaluations over 1 of this many images.
@@ -24,13 +24,13 @@ def scored_checkpoints(entries: Sequence[Metric], *, sample: int | None = None) 
     }
 
 
-def skipped_checkpoints(entries: Sequence[Metric]) -> set[str]:
+def find_skipped(entries: Sequence[Metric]) -> set[str]:
     """Names of checkpoints that an evaluation of the latest only has passed over."""
     return {str(entry.values.get("checkpoint")) for entry in metrics.current_course(entries) if entry.kind == "skip"}
 
 
 def find_best(entries: Sequence[Metric]) -> Metric | None:
-    """The newest line of the best evaluation, without those that a later start trained anew."""
+    """The newest line of the best evaluation, without those that a later start trained again."""
     return next((entry for entry in reversed(metrics.current_course(entries)) if entry.kind == "best"), None)
 
 
@@ -52,7 +52,7 @@ def find_score(entries: Sequence[Metric], step: int, name: str) -> float | None:
     return None
 
 
-def checkpoints_to_keep(entries: Sequence[Metric]) -> int | None:
+def find_keep_count(entries: Sequence[Metric]) -> int | None:
     """How many checkpoints the newest start of training was asked to keep."""
     starts = [entry for entry in entries if entry.kind == "start"]
     number = starts[-1].values.get("keep_checkpoints") if starts else None

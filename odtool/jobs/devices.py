@@ -68,32 +68,32 @@ def find_gpus(
     output, absence = query() if query else nvidia_smi.query(_FIELDS, timeout=_SMI_TIMEOUT)
     gpus = parse(output)
     if not gpus:
-        return Inventory((), absence or "nvidia-smi lists none")
+        return Inventory((), absence or "nvidia-smi lists no GPU")
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return Inventory(gpus)
-    kept = restrict(gpus, visible)
-    absence = "" if kept else f"CUDA_VISIBLE_DEVICES='{visible}' hides all {len(gpus)}"
-    return Inventory(kept, absence, restricted=True)
+    remaining = restrict(gpus, visible)
+    absence = "" if remaining else f"CUDA_VISIBLE_DEVICES='{visible}' hides all {len(gpus)}"
+    return Inventory(remaining, absence, restricted=True)
 
 
-def choose(inventory: Inventory, wanted: str | None) -> DeviceChoice:
+def choose(inventory: Inventory, numbers: str | None) -> DeviceChoice:
     """What --gpu means here: 'cpu', '0' or '0,1'; None is the first GPU, or the CPU where there is none.
 
     Raises:
-        JobError: there is no such GPU, or `wanted` is not a list of numbers.
+        JobError: there is no such GPU, or `numbers` is not a list of numbers.
     """
-    if wanted is None and not inventory.gpus:
+    if numbers is None and not inventory.gpus:
         return DeviceChoice(f"cpu (no GPU: {inventory.absence})", {"CUDA_VISIBLE_DEVICES": HIDDEN})
-    if wanted is not None and wanted.strip().lower() == "cpu":
+    if numbers is not None and numbers.strip().lower() == "cpu":
         return DeviceChoice("cpu", {"CUDA_VISIBLE_DEVICES": HIDDEN})
-    chosen = [_find_gpu(inventory, number) for number in _parse_numbers("0" if wanted is None else wanted)]
-    environment = {"CUDA_VISIBLE_DEVICES": ",".join(gpu.device for gpu in chosen)}
+    selection = [_find_gpu(inventory, number) for number in _parse_numbers("0" if numbers is None else numbers)]
+    environment = {"CUDA_VISIBLE_DEVICES": ",".join(gpu.device for gpu in selection)}
     if not inventory.restricted:
         # CUDA counts the fastest first unless told otherwise; nvidia-smi counts by PCI bus.
         environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-    label = ", ".join(f"GPU {gpu.number} ({gpu.name})" for gpu in chosen)
-    return DeviceChoice(label, environment, len(chosen), min(gpu.memory for gpu in chosen))
+    label = ", ".join(f"GPU {gpu.number} ({gpu.name})" for gpu in selection)
+    return DeviceChoice(label, environment, len(selection), min(gpu.memory for gpu in selection))
 
 
 def parse(output: str) -> tuple[Gpu, ...]:
@@ -113,24 +113,24 @@ def restrict(gpus: Sequence[Gpu], visible: str) -> tuple[Gpu, ...]:
     As CUDA does, entries are indices, UUIDs or beginnings of UUIDs, and what follows an unknown one is hidden too
     (CUDA C++ Programming Guide, "CUDA Environment Variables").
     """
-    kept: list[Gpu] = []
+    remaining: list[Gpu] = []
     for word in (entry.strip() for entry in visible.split(",")):
         if word.startswith("MIG-"):  # a slice of a GPU, which the query does not list
-            kept.append(Gpu(len(kept), "MIG slice", 0, word, word))
+            remaining.append(Gpu(len(remaining), "MIG slice", 0, word, word))
             continue
         matches = [gpu for gpu in gpus if word == gpu.device or (word.startswith("GPU-") and gpu.uuid.startswith(word))]
         if len(matches) != 1:
             break
-        kept.append(replace(matches[0], number=len(kept), device=word))
-    return tuple(kept)
+        remaining.append(replace(matches[0], number=len(remaining), device=word))
+    return tuple(remaining)
 
 
-def _parse_numbers(wanted: str) -> list[int]:
-    words = [word.strip() for word in wanted.split(",")]
+def _parse_numbers(option: str) -> list[int]:
+    words = [word.strip() for word in option.split(",")]
     if not all(word.isdecimal() for word in words):
-        raise JobError(f"--gpu {wanted}: not a GPU number", "Give numbers as in --gpu 0 or --gpu 0,1, or --gpu cpu.")
+        raise JobError(f"--gpu {option}: not a GPU number", "Give numbers as in --gpu 0 or --gpu 0,1, or --gpu cpu.")
     if len(set(words)) != len(words):
-        raise JobError(f"--gpu {wanted}: a GPU is named twice", "Name each GPU once.")
+        raise JobError(f"--gpu {option}: a GPU is named twice", "Name each GPU once.")
     return [int(word) for word in words]
 
 
@@ -140,5 +140,5 @@ def _find_gpu(inventory: Inventory, number: int) -> Gpu:
             return gpu
     if not inventory.gpus:
         raise JobError(f"there is no GPU {number} here: {inventory.absence}", "Use the processor instead: --gpu cpu")
-    known = ", ".join(f"{gpu.number} ({gpu.name})" for gpu in inventory.gpus)
-    raise JobError(f"there is no GPU {number} here; there is: {known}", "Name one of these, or use --gpu cpu")
+    available = ", ".join(f"{gpu.number} ({gpu.name})" for gpu in inventory.gpus)
+    raise JobError(f"there is no GPU {number} here; there is: {available}", "Name one of these, or use --gpu cpu")

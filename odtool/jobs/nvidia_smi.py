@@ -15,13 +15,13 @@ def query(fields: str, *, timeout: float) -> tuple[str, str]:
     """
     program = shutil.which("nvidia-smi")
     if program is None:
-        return "", "no NVIDIA driver, as there is no nvidia-smi"
+        return "", "no NVIDIA driver: nvidia-smi is not installed"
     command = [program, f"--query-gpu={fields}", "--format=csv,noheader,nounits"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
+        result = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         return "", f"{program}: {error}"
-    if done.returncode != 0:
-        lines = (done.stdout + done.stderr).strip().splitlines() or [f"exit code {done.returncode}"]
+    if result.returncode != 0:
+        lines = (result.stdout + result.stderr).strip().splitlines() or [f"exit code {result.returncode}"]
         return "", f"{program}: {lines[0]}"
-    return done.stdout, ""
+    return result.stdout, ""

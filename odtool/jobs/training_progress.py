@@ -51,20 +51,20 @@ def read(path: Path, *, since: float = 0.0) -> TrainingProgress:
             break
     return TrainingProgress(
         step=step,
-        num_steps=_whole(start.get("num_steps")),
-        batch_size=_whole(start.get("batch_size")),
-        loss=_number(train.get("loss")),
-        learning_rate=_number(train.get("learning_rate")),
-        steps_per_second=_number(train.get("steps_per_second")),
+        num_steps=_to_whole(start.get("num_steps")),
+        batch_size=_to_whole(start.get("batch_size")),
+        loss=_to_number(train.get("loss")),
+        learning_rate=_to_number(train.get("learning_rate")),
+        steps_per_second=_to_number(train.get("steps_per_second")),
         restarts=_count_restarts(path),
     )
 
 
-def _number(value: object) -> float | None:
+def _to_number(value: object) -> float | None:
     return value if isinstance(value, (int, float)) else None
 
 
-def _whole(value: object) -> int | None:
+def _to_whole(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 

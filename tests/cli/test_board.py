@@ -77,7 +77,7 @@ def test_it_shows_the_runs_and_ends_with_ctrl_c(
         assert list(json.load(answer)["first/train"]) == ["loss"]
     board.send_signal(signal.SIGINT)
     assert board.wait() == 0
-    assert process.start_of(said["pid"]) is None
+    assert process.find_start_time(said["pid"]) is None
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_a_second_one_takes_another_port_and_none_outlives_its_command(
     board.kill()
     second.terminate()
     assert second.wait() == 0
-    until(lambda: process.start_of(one["pid"]) is None and process.start_of(other["pid"]) is None)
+    until(lambda: process.find_start_time(one["pid"]) is None and process.find_start_time(other["pid"]) is None)
 
 
 def test_what_cannot_be_shown_is_said_before_anything_starts(odtool: Callable, space: Path) -> None:

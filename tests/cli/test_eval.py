@@ -119,7 +119,7 @@ def test_a_metric_that_does_not_exist_is_wrong_usage(
 ) -> None:
     said = odtool(*command, "--best", "mAP5")
     assert said.code == 2
-    assert "'mAP5' is no metric" in " ".join(said.err.split())
+    assert "'mAP5' is not a metric" in " ".join(said.err.split())
     assert not job_run.log("eval").exists()
 
 

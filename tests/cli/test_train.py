@@ -34,7 +34,7 @@ def test_training_starts_in_the_background_and_says_how_to_watch_it(
     for part in ("run first", f"pid {job.pid}", str(job_run.log("train")), "odtool status first", "odtool stop first"):
         assert part in said.out
     assert "cpu (no GPU: no NVIDIA driver" in said.out
-    assert state.of(job_run, "train").state == "running"
+    assert state.read(job_run, "train").state == "running"
     engine = seen(job_run, until)
     assert engine["argv"] == [
         "train", str(job_run.path), "--checkpoint-every", "100", "--keep-checkpoints", "5"
@@ -165,7 +165,7 @@ def test_out_of_memory_is_recovered_from_unless_told_not_to(
     until(lambda: "recover begins" in job_run.log("train").read_text())
     assert json.loads((job_run.path / "recover.seen.json").read_text())["argv"][-1] == "out of memory: told to"
     (job_run.path / "finish").touch()
-    until(lambda: state.of(job_run, "train").state == "finished")
+    until(lambda: state.read(job_run, "train").state == "finished")
     assert odtool("train", "--no-recover").code == 0
     job = record.load(job_run, "train")
     assert job is not None
@@ -233,6 +233,6 @@ def test_ctrl_c_in_the_foreground_saves_and_is_exit_code_0(job_run: Run, tmp_pat
     command.send_signal(signal.SIGINT)
     out, err = command.communicate()
     assert out == b"train saves\ntrain stopped: by a signal, after saving\n"
-    assert b"asked to save and end" in err
+    assert b"asked to save and stop" in err
     assert command.returncode == 0
-    assert state.of(job_run, "train").state == "stopped"
+    assert state.read(job_run, "train").state == "stopped"

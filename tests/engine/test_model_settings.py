@@ -116,7 +116,7 @@ def test_the_api_refuses_what_is_found(new_run: Callable[..., Run], assignment: 
 
     def build() -> Any:
         detector = model.build_model(configs["model"])
-        model.make_variables(detector, model.element_of(configs, batch=2))
+        model.make_variables(detector, model.read_element_spec(configs, batch=2))
 
     if works:
         build()

@@ -22,7 +22,7 @@ def test_code_without_python_control_flow_is_traced_once_and_not_rewritten(api: 
 
 
 def test_code_that_branches_on_a_tensor_is_traced_with_autograph(api: Any) -> None:
-    from odtool.engine.tracing import TracedFunction, without_autograph
+    from odtool.engine.tracing import TracedFunction, trace_without_autograph
 
     def absolute(x: Any) -> Any:
         if x < 0:
@@ -31,7 +31,7 @@ def test_code_that_branches_on_a_tensor_is_traced_with_autograph(api: Any) -> No
 
     graph = TracedFunction(absolute)
     assert [float(graph(api.constant(x))) for x in (-1.0, 2.0)] == [1.0, 2.0]
-    data = without_autograph(lambda: api.data.Dataset.from_tensor_slices([-3.0, 4.0]).map(absolute))
+    data = trace_without_autograph(lambda: api.data.Dataset.from_tensor_slices([-3.0, 4.0]).map(absolute))
     assert [float(x) for x in data] == [3.0, 4.0]
 
 

@@ -122,4 +122,4 @@ def test_a_driver_that_does_not_answer_is_the_reason(
 
 def test_a_machine_without_a_driver_has_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert devices.find_gpus({}) == devices.Inventory((), "no NVIDIA driver, as there is no nvidia-smi")
+    assert devices.find_gpus({}) == devices.Inventory((), "no NVIDIA driver: nvidia-smi is not installed")

@@ -64,28 +64,28 @@ def test_a_deaf_job_is_left_running_unless_it_may_be_killed(run: Run, start: Cal
     found = shutdown.stop(run, ["train"], timeout=0.2, kill=True)["train"]
     assert found.state == "stopped"
     assert found.reason.startswith("killed by odtool stop --kill")
-    assert process.start_of(job.pid) is None
+    assert process.find_start_time(job.pid) is None
 
 
 def test_a_job_that_ends_in_time_is_not_killed(run: Run, start: Callable, until: Callable) -> None:
     start(SAVES)
     until(ready(run))
     shutdown.stop(run, ["train"], timeout=1, kill=True, clock=lambda: 0.0)
-    assert state.of(run, "train").reason == "saved"
+    assert state.read(run, "train").reason == "saved"
 
 
 def test_nothing_to_stop_is_an_error(run: Run, start: Callable, until: Callable) -> None:
     with pytest.raises(JobError, match="train and eval of run 'run one': not running"):
         shutdown.stop(run, ["train", "eval"], timeout=1, kill=True)
     start("")
-    until(lambda: state.of(run, "train").state == "finished")
+    until(lambda: state.read(run, "train").state == "finished")
     with pytest.raises(JobError, match="not running"):
         shutdown.stop(run, ["train"], timeout=1, kill=True)
 
 
 def test_a_reused_pid_gets_no_signal(run: Run) -> None:
     stranger = psutil.Popen(["sleep", "60"])
-    job = record.JobRecord(("x",), "/", 1.0, 0, process.machine(), pid=stranger.pid, pid_start="1")
+    job = record.JobRecord(("x",), "/", 1.0, 0, process.identify_machine(), pid=stranger.pid, pid_start="1")
     record.save(run, "train", job)
     with pytest.raises(JobError, match="not running"):
         shutdown.stop(run, ["train"], timeout=1, kill=True)

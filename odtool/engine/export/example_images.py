@@ -27,13 +27,13 @@ class RecordImage:
     truth: GroundTruth
 
 
-def decoded(source: TrainedModel, *, training: bool, count: int) -> Iterator[RecordImage]:
+def read_images(source: TrainedModel, *, training: bool, count: int) -> Iterator[RecordImage]:
     """The first images of the training or evaluation records, one at a time.
 
     Raises:
         DataError: there are no such records.
     """
-    names = exported.records(source, training=training)
+    names = exported.find_records(source, training=training)
     if not names:
         raise DataError(
             f"{source.run.pipeline_config}: no {'training' if training else 'evaluation'} records",
@@ -41,17 +41,17 @@ def decoded(source: TrainedModel, *, training: bool, count: int) -> Iterator[Rec
         )
     numbers = {name: number for number, name in source.labels.items()}
     for record in tf.data.TFRecordDataset(names).take(count):
-        yield _image(tf.train.Example.FromString(record.numpy()).features.feature, numbers)
+        yield _decode_image(tf.train.Example.FromString(record.numpy()).features.feature, numbers)
 
 
-def resized(source: TrainedModel, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def resize_image(source: TrainedModel, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """[1, height, width, 3], 0 to 255: what the config's resizer makes of an image."""
     resize = image_resizer_builder.build(config_util.get_image_resizer_config(source.configs["model"]))
-    made, *_ = resize(tf.cast(pixels, tf.float32))
-    return np.array(made[tf.newaxis])
+    image, *_ = resize(tf.cast(pixels, tf.float32))
+    return np.array(image[tf.newaxis])
 
 
-def _image(values: Any, numbers: dict[str, int]) -> RecordImage:
+def _decode_image(values: Any, numbers: dict[str, int]) -> RecordImage:
     encoded = values["image/encoded"].bytes_list.value[0]
     pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False).numpy()
     height, width = pixels.shape[:2]

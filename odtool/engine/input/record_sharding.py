@@ -16,7 +16,7 @@ FileReader = Callable[[Any], Any]
 """Makes a data set of a file's records."""
 
 
-def part(reader: Any, read: FileReader, *, count: int, index: int) -> tuple[Any, FileReader]:
+def assign_part(reader: Any, read_file: FileReader, *, count: int, index: int) -> tuple[Any, FileReader]:
     """Whole files where all processes get as many, else every record whose place in its file is the process's.
 
     Args:
@@ -29,7 +29,7 @@ def part(reader: Any, read: FileReader, *, count: int, index: int) -> tuple[Any,
     """
     files = sorted(set(find_files(reader)))
     if len(files) % count:
-        return reader, lambda path: read(path).shard(count, index)
+        return reader, lambda path: read_file(path).shard(count, index)
     reader = copy.deepcopy(reader)
     reader.tf_record_input_reader.input_path[:] = [escape(file) for file in files[index::count]]
-    return reader, read
+    return reader, read_file

@@ -11,6 +11,7 @@ import tensorflow as tf
 from object_detection.inputs import HASH_BINS
 
 from odtool.detection.metric_names import SHORT
+from odtool.errors import first_line
 from odtool.pipeline.record_patterns import find_files
 
 BATCH = "batch"
@@ -32,12 +33,12 @@ class NonFiniteLoss:
     records: list[str]
     """Source ids of its batch."""
 
-    def text(self) -> str:
+    def format(self) -> str:
         """In one line."""
         losses = ", ".join(f"{loss:.4g}" for loss in self.losses) or "none"
-        named = ", ".join(self.records[:_RECORDS_NAMED])
-        more = f" and {len(self.records) - _RECORDS_NAMED} more" if len(self.records) > _RECORDS_NAMED else ""
-        return f"losses before it: {losses}; records of its batch: {named or 'they have no source_id'}{more}"
+        names = ", ".join(self.records[:_RECORDS_NAMED])
+        surplus = f" and {len(self.records) - _RECORDS_NAMED} more" if len(self.records) > _RECORDS_NAMED else ""
+        return f"losses before it: {losses}; records of its batch: {names or 'they have no source_id'}{surplus}"
 
 
 class RecentSteps:
@@ -54,7 +55,7 @@ class RecentSteps:
         self._reader = reader
         self._steps: deque[tuple[int, Any, Any]] = deque()
 
-    def note(self, step: int, losses: dict[str, Any]) -> None:
+    def add(self, step: int, losses: dict[str, Any]) -> None:
         """Keeps a step's tensors."""
         self._steps.append((step, losses[_LOSS], losses[BATCH]))
 
@@ -73,20 +74,20 @@ class RecentSteps:
             for part in tf.distribute.get_strategy().experimental_local_results(batch)
             for number in part.numpy()
         }
-        return NonFiniteLoss(losses[-_LOSSES_KEPT:], _source_ids(self._reader, hashes))
+        return NonFiniteLoss(losses[-_LOSSES_KEPT:], _find_source_ids(self._reader, hashes))
 
 
-def _source_ids(reader: Any, hashes: set[int]) -> list[str]:
+def _find_source_ids(reader: Any, hashes: set[int]) -> list[str]:
     """Source ids whose hash, as object_detection.inputs takes it, is one of these. A record without one has none."""
     spec = {"image/source_id": tf.io.FixedLenFeature([], tf.string, "")}
-    found: set[str] = set()
+    names: set[str] = set()
     try:
         files = sorted({str(file) for file in find_files(reader)})
         for records in tf.data.TFRecordDataset(files).batch(_AT_ONCE):
             ids = tf.io.parse_example(records, spec)["image/source_id"]
             numbers = tf.strings.to_hash_bucket_fast(ids, HASH_BINS).numpy()
             pairs = zip(ids.numpy(), numbers, strict=True)
-            found |= {name.decode(errors="replace") for name, number in pairs if name and int(number) in hashes}
+            names |= {name.decode(errors="replace") for name, number in pairs if name and int(number) in hashes}
     except tf.errors.OpError as error:
-        log.warning("the records could not be read to the end: %s", str(error).splitlines()[0][:200])
-    return sorted(found)
+        log.warning("the records could not be read to the end: %s", first_line(error))
+    return sorted(names)

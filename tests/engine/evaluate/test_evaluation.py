@@ -63,7 +63,7 @@ def test_every_checkpoint_is_scored_in_order_and_evaluation_ends(api: Any, engin
 
     again = engine("eval", trained.path)
     assert again.returncode == 0
-    assert outcome(trained)["reason"] == "every checkpoint is scored already"
+    assert outcome(trained)["reason"] == "every checkpoint has been scored already"
     assert [line.step for line in entries(trained, "eval")] == [2, 4]
 
 
@@ -226,8 +226,8 @@ def test_a_run_of_the_stock_loop_is_scored_though_its_files_are_numbered_by_save
 
 
 @pytest.mark.usefixtures("api")
-@pytest.mark.parametrize(("images", "seconds", "told"), [(30, 10.0, "3.0 images/s"), (30, 900.0, "30.0 s an image")])
+@pytest.mark.parametrize(("images", "seconds", "told"), [(30, 10.0, "3.0 images/s"), (30, 900.0, "30.0 s per image")])
 def test_a_slow_evaluation_tells_seconds_an_image(images: int, seconds: float, told: str) -> None:
     from odtool.engine.evaluate import evaluation
 
-    assert evaluation._pace(images, seconds) == told
+    assert evaluation._format_pace(images, seconds) == told

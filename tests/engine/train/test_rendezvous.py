@@ -79,14 +79,14 @@ def test_strangers_and_the_dead_do_not_count(
 def test_other_settings_are_refused_on_both_sides(addresses: tuple[str, ...]) -> None:
     other = {**SETTINGS, "TensorFlow": "2.19.0"}
     worker = beside(lambda: rendezvous.join(Cluster(addresses, 1, ""), other, patience=3000))
-    with pytest.raises(OdtoolError, match=f"worker 1 at {addresses[1]} trains with another TensorFlow"):
+    with pytest.raises(OdtoolError, match=f"worker 1 at {addresses[1]} trains with a different TensorFlow"):
         rendezvous.gather(Cluster(addresses, 0, ""), SETTINGS, PLAN, patience=3000)
     (error,) = worker()
-    assert f"the chief at {addresses[0]} trains with another TensorFlow" in error.message
+    assert f"the chief at {addresses[0]} trains with a different TensorFlow" in error.message
 
 
 def test_who_does_not_come_is_named(addresses: tuple[str, ...]) -> None:
-    with pytest.raises(OdtoolError, match=f"worker 1 at {addresses[1]} did not come within 0 s"):
+    with pytest.raises(OdtoolError, match=f"worker 1 at {addresses[1]} did not connect within 0 s"):
         rendezvous.gather(Cluster(addresses, 0, ""), SETTINGS, PLAN, patience=0.1)
-    with pytest.raises(OdtoolError, match=f"the chief at {addresses[0]} did not come within 0 s"):
+    with pytest.raises(OdtoolError, match=f"the chief at {addresses[0]} did not connect within 0 s"):
         rendezvous.join(Cluster(addresses, 1, ""), SETTINGS, patience=0.1)

@@ -163,7 +163,7 @@ def test_a_loss_that_is_not_finite_stops_training_and_names_the_step(
     assert done.returncode == 1
     assert outcome(run)["state"] == "failed"
     # The rate of the step after step 3 wrecks the weights; the loss of the one after that shows it.
-    assert "not a finite number since step 5" in outcome(run)["reason"]
+    assert "has not been finite since step 5" in outcome(run)["reason"]
     assert "error: " in done.stderr
     assert "hint: " in done.stderr
     assert "Traceback" not in done.stderr
@@ -192,7 +192,7 @@ def test_a_poisoned_record_is_among_those_named_when_its_loss_is_not_finite(
     new_run(poison)
     done = engine("train", run.path, "--checkpoint-every", 2)
     assert done.returncode == 1
-    assert "not a finite number since step 4 (the last checkpoint before it is ckpt-2)" in outcome(run)["reason"]
+    assert "has not been finite since step 4 (the last checkpoint before it is ckpt-2)" in outcome(run)["reason"]
     assert "records of its batch: train-6, train-7" in outcome(run)["reason"]
     (fault,) = entries(run, "not_finite")
     assert (fault.step, fault.values["records"]) == (4, ["train-6", "train-7"])
@@ -219,7 +219,7 @@ def test_the_deadline_saves_and_the_lack_of_improvement_finishes(
     done = max(run.checkpoints())
     assert outcome(run)["state"] == "finished"
     assert outcome(run)["reason"] == (
-        f"ended early: 2 evaluations without improvement on mAP 0.5 of step 1 after step {done} of 100000"
+        f"stopped early: 2 evaluations without improvement on mAP 0.5 of step 1 after step {done} of 100000"
     )
     again = engine("train", run.path, "--early-stop", 2)
     assert again.returncode == 0
@@ -227,7 +227,7 @@ def test_the_deadline_saves_and_the_lack_of_improvement_finishes(
     late = engine("train", run.path, "--deadline", time.time() - 1)
     assert late.returncode == 0
     assert (outcome(run)["state"], max(run.checkpoints())) == ("stopped", done)
-    assert "the time limit is reached" in outcome(run)["reason"]
+    assert "the time limit was reached" in outcome(run)["reason"]
 
 
 def test_a_fine_tune_checkpoint_is_restored_by_the_rules_of_its_type(
