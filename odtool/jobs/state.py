@@ -42,6 +42,20 @@ class JobState:
     reason: str = ""
     """Why it is not running any more; empty where it finished."""
 
+    @property
+    def is_failure(self) -> bool:
+        """Whether it ended by no wish of anybody."""
+        return self.state in ("failed", "lost")
+
+    def describe(self) -> str:
+        """In one line: 'failed, exit code 1: ...'."""
+        if self.state == "running":
+            return f"running, pid {self.pid}" if self.pid else "running, just starting"
+        if self.reason.startswith(self.state):
+            return self.reason
+        what = f"{self.state}, exit code {self.exit_code}" if self.exit_code else self.state
+        return f"{what}: {self.reason}" if self.reason else what
+
 
 def of(run: Run, task: str, *, sleep: Callable[[float], None] = time.sleep) -> JobState:
     """The task's state now. Never 'running' for a dead process, never anything else for a live one."""

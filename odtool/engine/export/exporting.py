@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from odtool import __version__, files
+from odtool.api.tasks.engine_tasks import ExportTask
 from odtool.detection import model_card
 from odtool.detection.detector import Detector
 from odtool.detection.metric_names import AR_100, MAP, MAP_50
 from odtool.engine import metrics
 from odtool.engine.detect.loading import load_detector
 from odtool.engine.export import onnx_file, saved_model, tflite, trained_model, verification
-from odtool.engine.export.export_request import Request
 from odtool.engine.export.trained_model import Source
 from odtool.errors import ConfigError, DataError
 from odtool.pipeline.checks import exportable
@@ -46,7 +46,7 @@ class Made:
     """What it takes, for who calls it without odtool."""
 
 
-def export(request: Request, tell: Tell, *, load: Load = load_detector) -> dict[str, Any]:
+def export(task: ExportTask, tell: Tell, *, load: Load = load_detector) -> dict[str, Any]:
     """Fills the target folder with what is asked for, and with export.json and a model card that tell of it.
 
     Args:
@@ -59,46 +59,46 @@ def export(request: Request, tell: Tell, *, load: Load = load_detector) -> dict[
     Raises:
         OdtoolError: the model cannot be exported to a format, or config, checkpoint or records cannot be used.
     """
-    exportable.refuse(config.load(request.run.pipeline_config), request.formats)
-    tell(f"loading {request.checkpoint.name} of run {request.run.name}")
-    exported = trained_model.load(request.run, request.checkpoint)
+    exportable.refuse(config.load(task.run.pipeline_config), task.formats)
+    tell(f"loading {task.checkpoint.name} of run {task.run.name}")
+    exported = trained_model.load(task.run, task.checkpoint)
     tell("running the checkpoint on images to compare with")
-    reference = verification.reference(exported, request.verify_images)
+    reference = verification.reference(exported, task.verify_images)
     accounts = []
-    for made in _written(exported, request, tell):
+    for made in _written(exported, task, tell):
         tell(f"verifying the {made.label}")
         found = verification.verify(exported, reference, _loaded(made, load))
-        accounts.append(_account(made, request, found, reference))
+        accounts.append(_account(made, task, found, reference))
     record = {
-        **_about(exported, request, reference),
+        **_about(exported, task, reference),
         "files": accounts,
         "accepted": all(a["accepted"] for a in accounts),
     }
-    _write_texts(exported, request.target, record)
+    _write_texts(exported, task.target, record)
     return record
 
 
-def _written(exported: Source, request: Request, tell: Tell) -> Iterator[Made]:
-    target = request.target
-    if "savedmodel" in request.formats:
+def _written(exported: Source, task: ExportTask, tell: Tell) -> Iterator[Made]:
+    target = task.target
+    if "savedmodel" in task.formats:
         tell("writing the SavedModel")
-        saved_model.write(exported, target, input_type=request.input_type)
-        yield Made("SavedModel", "savedmodel", "float32", target.saved_model, {"type": request.input_type})
-    if "tflite" in request.formats:
-        yield from _written_tflite(exported, request, tell)
-    if "onnx" in request.formats:
+        saved_model.write(exported, target, input_type=task.input_type)
+        yield Made("SavedModel", "savedmodel", "float32", target.saved_model, {"type": task.input_type})
+    if "tflite" in task.formats:
+        yield from _written_tflite(exported, task, tell)
+    if "onnx" in task.formats:
         tell("converting to ONNX")
         onnx_file.write(exported, target.onnx)
         yield Made("ONNX", "onnx", "float32", target.onnx, {"type": "image_tensor"})
 
 
-def _written_tflite(exported: Source, request: Request, tell: Tell) -> Iterator[Made]:
+def _written_tflite(exported: Source, task: ExportTask, tell: Tell) -> Iterator[Made]:
     tell("writing the TFLite graph")
-    with tflite.graph(exported, max_detections=request.max_detections, fast_nms=request.fast_nms) as graph:
-        for precision in request.precisions:
+    with tflite.graph(exported, max_detections=task.max_detections, fast_nms=task.fast_nms) as graph:
+        for precision in task.precisions:
             tell(f"converting to TFLite {precision}")
-            path = request.target.tflite(precision)
-            content, takes = tflite.convert(graph, precision, request.representative_images)
+            path = task.target.tflite(precision)
+            content, takes = tflite.convert(graph, precision, task.representative_images)
             path.write_bytes(content)
             yield Made(f"TFLite {precision}", "tflite", precision, path, takes)
 
@@ -114,7 +114,7 @@ def _loaded(made: Made, load: Load) -> Detector:
 
 
 def _account(
-    made: Made, request: Request, found: verification.Verification, reference: verification.Reference
+    made: Made, task: ExportTask, found: verification.Verification, reference: verification.Reference
 ) -> dict[str, Any]:
     known = found.ap is not None and reference.ap is not None
     return {
@@ -129,23 +129,23 @@ def _account(
         "mAP_change": found.ap - reference.ap if known else None,  # type: ignore[operator]  # `known` says so
         "milliseconds": found.milliseconds,
         # Integers lose something by their nature: what, is shown and left to the user.
-        "accepted": made.precision == "int8" or found.agreement.least >= request.min_agreement,
+        "accepted": made.precision == "int8" or found.agreement.least >= task.min_agreement,
     }
 
 
-def _about(exported: Source, request: Request, reference: verification.Reference) -> dict[str, Any]:
+def _about(exported: Source, task: ExportTask, reference: verification.Reference) -> dict[str, Any]:
     return {
-        "run": request.run.name,
+        "run": task.run.name,
         "checkpoint": exported.checkpoint,
         "step": exported.step,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "architecture": config.architecture(exported.config),
         "labels": exported.labels,
-        "formats": list(request.formats),
-        "input_type": request.input_type,
+        "formats": list(task.formats),
+        "input_type": task.input_type,
         "metrics": _metrics(exported),
         "verified_on": {"images": len(reference.found), "split": reference.split, "mAP": reference.ap},
-        "min_agreement": request.min_agreement,
+        "min_agreement": task.min_agreement,
         "machine": machine(),
         "versions": {"odtool": __version__, **_versions()},
     }
