@@ -16,6 +16,7 @@ FOUNDATION = {
     "odtool.files",
     "odtool.locks",
     "odtool.output_folder",
+    "odtool.run_checkpoints",
     "odtool.workspace",
 }
 ALLOWED = {
@@ -26,9 +27,22 @@ ALLOWED = {
     "detection": FOUNDATION | {"odtool.detection", "odtool.dataset", "odtool.visual"},
     "report": FOUNDATION
     | {"odtool.report", "odtool.detection", "odtool.dataset", "odtool.pipeline", "odtool.jobs", "odtool.visual"},
-    "engine": FOUNDATION | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map"},
+    "engine": FOUNDATION
+    | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map"}
+    | {"odtool.api.tasks.engine_tasks", "odtool.api.tasks.arguments"},
+    "api": FOUNDATION
+    | {"odtool.api", "odtool.dataset", "odtool.pipeline", "odtool.jobs", "odtool.detection", "odtool.report"}
+    | {"odtool.visual"},
     "cli": FOUNDATION
-    | {"odtool.cli", "odtool.dataset", "odtool.pipeline", "odtool.jobs", "odtool.detection", "odtool.report"}
+    | {
+        "odtool.cli",
+        "odtool.api",
+        "odtool.dataset",
+        "odtool.pipeline",
+        "odtool.jobs",
+        "odtool.detection",
+        "odtool.report",
+    }
     | {"odtool.visual"},
 }
 HEAVY = {"tensorflow", "object_detection", "tf_keras", "keras", "official", "orbit"}

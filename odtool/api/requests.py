@@ -8,10 +8,13 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
 from odtool.errors import OdtoolError
 from odtool.workspace import Run, Workspace
+
+if TYPE_CHECKING:
+    from odtool.jobs.devices import Choice
 
 P = ParamSpec("P")
 RequestT = TypeVar("RequestT")
@@ -92,6 +95,28 @@ def find_run(workspace: StrPath, run: RunName | None) -> Chosen:
         return Chosen(space, space.find_run(run.name))
     space = find_workspace(workspace)
     return Chosen(space, space.find_run(run))
+
+
+def choose_device(gpu: str | int | None) -> Choice:
+    """What `gpu` means on this machine.
+
+    Raises:
+        JobError: there is no such GPU.
+    """
+    from odtool.jobs import devices
+
+    return devices.choose(devices.inventory(), None if gpu is None else str(gpu))
+
+
+def refuse_unknown_metric(field: str, name: str | None) -> None:
+    """Raises RequestError where no evaluation gives a metric of this name."""
+    from odtool.detection import metric_names
+
+    if name is not None:
+        try:
+            metric_names.full_name(name)
+        except OdtoolError as error:
+            raise RequestError(field, error.message, error.hint) from None
 
 
 def refuse_below(field: str, value: float | None, least: float) -> None:

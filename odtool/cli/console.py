@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from odtool.api.requests import RequestError, find_workspace
 from odtool.errors import OdtoolError
 from odtool.workspace import Workspace
 
@@ -37,9 +38,7 @@ def _set_debug(value: bool) -> bool:
 
 
 def _as_workspace(value: Path) -> Path:
-    if not value.is_dir():
-        raise OdtoolError(f"{value}: no such folder", "Give --workspace a folder that exists.")
-    return value.resolve()
+    return find_workspace(value).root
 
 
 WorkspaceOption = Annotated[
@@ -51,6 +50,17 @@ DebugOption = Annotated[
     bool,
     typer.Option("--debug", help="Show the traceback of an error.", is_eager=True, callback=_set_debug),
 ]
+
+_OPTIONS = {
+    "sources": "SOURCE",
+    "run": "RUN",
+    "task": "train|eval",
+    "evaluate": "--eval",
+    "assignments": "--set",
+    "formats": "--format",
+    "precisions": "--tflite",
+}
+"""What gives a field whose option is not called like it."""
 
 stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(highlight=False, soft_wrap=True, stderr=True)
@@ -175,6 +185,8 @@ def run(app: typer.Typer) -> None:
     try:
         with _clearing_up():
             app()
+    except RequestError as error:
+        _fail(f"{name_option(error.field)} {error.problem}", error.hint, code=2)
     except OdtoolError as error:
         _fail(error.message, error.hint)
     except KeyboardInterrupt:
@@ -247,7 +259,12 @@ def _leave_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _fail(message: str, hint: str) -> None:
+def name_option(field: str) -> str:
+    """The option that gives a request's field, as it is typed."""
+    return _OPTIONS.get(field) or f"--{field.replace('_', '-')}"
+
+
+def _fail(message: str, hint: str, code: int = 1) -> None:
     if os.environ.get("ODTOOL_DEBUG"):
         traceback.print_exc()
     if "--json" in sys.argv:
@@ -255,7 +272,7 @@ def _fail(message: str, hint: str) -> None:
     stderr.print(f"[red]error:[/] {escape(message)}")
     if hint:
         stderr.print(f"[dim]hint:[/] {escape(hint)}")
-    raise SystemExit(1)
+    raise SystemExit(code)
 
 
 def workspace(path: Path) -> Workspace:

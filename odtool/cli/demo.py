@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odtool import locks
-from odtool.cli import console, job, status
-from odtool.cli import train as train_command
+from odtool.api import status as status_api
+from odtool.api import train as train_api
+from odtool.cli import console, job
 from odtool.cli.console import DebugOption, JsonOption
 from odtool.detection.metric_names import MAP, MAP_50_OF_CLASS
 from odtool.errors import DataError, JobError
@@ -91,7 +92,7 @@ def _go_the_way(space: Workspace, *, as_json: bool) -> None:
         _train(space, run)
     with clock.stage("draw the picture"):
         picture = _picture(space, run)
-    account = status.account(run)
+    account = status_api.read_status(run).as_json()
     best = account["eval"]["best"] or {"step": 0, "value": 0.0, "checkpoint": ""}
     account["eval"]["best"] = best
     by_class = _ap50_by_class(run, best["step"])
@@ -172,8 +173,7 @@ def _configure(space: Workspace) -> Run:
 
 def _train(space: Workspace, run: Run) -> None:
     """Training and evaluation in the background, and one line that follows both until they have ended."""
-    options: list[object] = ["--checkpoint-every", _CHECKPOINT_EVERY, "--keep-checkpoints", 5]
-    train_command.start(space, run, options, _cpu(), evaluate=True)
+    train_api.train(run, gpu="cpu", evaluate=True, checkpoint_every=_CHECKPOINT_EVERY)
     console.say(f"training in the background, evaluating beside it; logs: {run.log('train')}, {run.log('eval')}")
     try:
         with _line() as show:

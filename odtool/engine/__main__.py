@@ -25,7 +25,7 @@ from odtool.api.tasks.engine_tasks import (
     RecoverTask,
     TrainTask,
 )
-from odtool.engine.outcome import Ending, Stopped, StopRequest, of_failure, write_ending
+from odtool.engine.outcome import Ending, Stopped, StopSignal, of_failure, write_ending
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -70,7 +70,7 @@ def _train(task: TrainTask) -> int:
 
     group = cluster.find(os.environ)
 
-    def work(stop: StopRequest) -> Ending:
+    def work(stop: StopSignal) -> Ending:
         from odtool.engine.input.record_cache import RecordCache
         from odtool.engine.train.limits import Limits
         from odtool.engine.train.training import train
@@ -96,7 +96,7 @@ def _train(task: TrainTask) -> int:
 
 
 def _evaluate(task: EvaluateTask) -> int:
-    def work(stop: StopRequest) -> Ending:
+    def work(stop: StopSignal) -> Ending:
         from odtool.engine.evaluate.evaluation import evaluate
 
         return evaluate(
@@ -216,9 +216,9 @@ def _tell(message: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> int:
+def _supervised(run: Run, task: str, work: Callable[[StopSignal], Ending]) -> int:
     """Runs a task of a run and writes how it ended, whatever happens short of kill -9."""
-    stop = StopRequest()
+    stop = StopSignal()
     stop.listen()
     began = time.monotonic()
     try:

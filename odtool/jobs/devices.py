@@ -58,6 +58,9 @@ class Choice:
     """MiB of the smallest chosen GPU, 0 where it is not known; None for the CPU."""
 
 
+CPU = Choice("cpu", {"CUDA_VISIBLE_DEVICES": HIDDEN})
+
+
 def inventory(
     environment: Mapping[str, str] = os.environ, query: Callable[[], tuple[str, str]] | None = None
 ) -> Inventory:
@@ -87,7 +90,7 @@ def choose(found: Inventory, wanted: str | None) -> Choice:
     if wanted is None and not found.gpus:
         return Choice(f"cpu (no GPU: {found.absence})", {"CUDA_VISIBLE_DEVICES": HIDDEN})
     if wanted is not None and wanted.strip().lower() == "cpu":
-        return Choice("cpu", {"CUDA_VISIBLE_DEVICES": HIDDEN})
+        return CPU
     chosen = [_gpu(found, number) for number in _numbers("0" if wanted is None else wanted)]
     environment = {"CUDA_VISIBLE_DEVICES": ",".join(gpu.device for gpu in chosen)}
     if not found.restricted:

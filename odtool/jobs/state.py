@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from odtool import locks
 from odtool.jobs import log, process, record
@@ -46,6 +46,10 @@ class JobState:
     def is_failure(self) -> bool:
         """Whether it ended by no wish of anybody."""
         return self.state in ("failed", "lost")
+
+    def as_json(self) -> dict[str, Any]:
+        """As every --json gives it."""
+        return {key: value for key, value in asdict(self).items() if key != "ended"}
 
     def describe(self) -> str:
         """In one line: 'failed, exit code 1: ...'."""

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
+from odtool import run_checkpoints
 from odtool.dataset import label_map as label_maps
 from odtool.detection.detector import Detector
-from odtool.errors import DataError, JobError
+from odtool.errors import DataError
 from odtool.workspace import ExportedModel, Run
 
 
@@ -95,20 +96,7 @@ def _checkpoint(place: Path) -> tuple[Run, Path]:
     run = Run(place)
     if not run.pipeline_config.is_file():
         raise DataError(
-            f"{place} is no run, no exported model, no SavedModel, no .tflite and no .onnx file",
+            f"{place} is not a run, an exported model, a SavedModel, a .tflite or an .onnx file",
             "Give what odtool train or odtool export wrote.",
         )
-    return run, checkpoint_of(run)
-
-
-def checkpoint_of(run: Run) -> Path:
-    """The best checkpoint of a run, or the newest where none was scored.
-
-    Raises:
-        JobError: it has none.
-    """
-    present = run.checkpoints()
-    found = run.best_checkpoint() or (present[max(present)] if present else None)
-    if found is None:
-        raise JobError(f"run '{run.name}' has no checkpoint", f"Train it first: odtool train {run.argument}")
-    return found
+    return run, run_checkpoints.find(run)

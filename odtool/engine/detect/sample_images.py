@@ -9,10 +9,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool import files
+from odtool import files, run_checkpoints
 from odtool.detection.detector import Detections, Detector
 from odtool.engine import model
-from odtool.engine.detect.loading import checkpoint_of
 from odtool.engine.detect.tensorflow_detectors import CheckpointDetector
 from odtool.engine.export import trained_model
 from odtool.errors import DataError
@@ -34,7 +33,7 @@ def detect(run: Run, count: int, output: Path) -> None:
         DataError: there are no evaluation records.
     """
     configs = model.read_configs(run.pipeline_config)
-    checkpoint = checkpoint_of(run)
+    checkpoint = run_checkpoints.find(run)
     reader = configs["eval_input_config"]
     detector = CheckpointDetector.of(trained_model.load(run, checkpoint))
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -10,12 +10,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool import locks
+from odtool import locks, run_checkpoints
 from odtool.detection.metric_names import MAP, MAP_50, full_name
 from odtool.engine import checkpoints, metrics, model
 from odtool.engine.evaluate import best_metric
 from odtool.engine.evaluate.scoring import Score, Scorer
-from odtool.engine.outcome import Ending, StopRequest
+from odtool.engine.outcome import Ending, StopSignal
 from odtool.errors import JobError, OdtoolError
 from odtool.workspace import Run
 
@@ -29,7 +29,7 @@ def evaluate(
     *,
     which: str,
     sample: int,
-    stop: StopRequest,
+    stop: StopSignal,
     best: str | None = None,
     latest: bool = False,
     batch_size: int | None = None,
@@ -47,7 +47,7 @@ def evaluate(
     Raises:
         OdtoolError: there is nothing to score, or config, records or a checkpoint cannot be used.
     """
-    wanted = None if which == "all" else _named(run, which)
+    wanted = None if which == "all" else run_checkpoints.find(run, which)
     if wanted is None and not locks.is_held(run.job_lock("train")):
         if not run.checkpoints():
             raise JobError(
@@ -62,23 +62,6 @@ def evaluate(
         judge.score(wanted)
         return Ending("finished", f"scored {wanted}")
     return _follow(run, judge, stop, sample=sample, latest=latest)
-
-
-def _named(run: Run, which: str) -> Path:
-    """The prefix of the one checkpoint asked for."""
-    if which == "latest":
-        present = run.checkpoints()
-        found = present[max(present)] if present else None
-    elif which == "best":
-        found = run.best_checkpoint()
-    else:
-        text = which.removesuffix(".index")
-        tries = [run.path / text, Path(text).absolute()]
-        found = next((path for path in tries if path.with_name(f"{path.name}.index").is_file()), None)
-    if found is None:
-        known = ", ".join(prefix.name for prefix in run.checkpoints().values()) or "none"
-        raise JobError(f"run '{run.name}': there is no checkpoint '{which}'", f"Checkpoints of this run: {known}.")
-    return found
 
 
 def _unscored(run: Run, sample: int, *, latest: bool) -> dict[int, Path]:
@@ -98,7 +81,7 @@ def _is_trained(prefix: Path) -> bool:
         return False
 
 
-def _follow(run: Run, judge: _Judge, stop: StopRequest, *, sample: int, latest: bool) -> Ending:
+def _follow(run: Run, judge: _Judge, stop: StopSignal, *, sample: int, latest: bool) -> Ending:
     """Scores in the order of steps until training has ended and nothing is left."""
     done = skipped = 0
     while not stop.made:
@@ -129,7 +112,7 @@ def _prune_after_training(run: Run) -> None:
 class _Judge:
     """The model and its evaluation sets, built once; writes down what each checkpoint scores."""
 
-    def __init__(self, run: Run, sample: int, stop: StopRequest, best: str | None, batch_size: int | None) -> None:
+    def __init__(self, run: Run, sample: int, stop: StopSignal, best: str | None, batch_size: int | None) -> None:
         configs = model.read_configs(run.pipeline_config)
         if batch_size is not None:
             configs["eval_config"].batch_size = 1  # what was asked for counts, and not the config's own

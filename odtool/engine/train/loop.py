@@ -12,7 +12,7 @@ from object_detection.core.standard_fields import InputDataFields
 from object_detection.inputs import HASH_KEY
 
 from odtool.engine import checkpoints, model
-from odtool.engine.outcome import Ending, StopRequest
+from odtool.engine.outcome import Ending, StopSignal
 from odtool.engine.tracing import Graph
 from odtool.engine.train.distribution import AGREE_EVERY, Team
 from odtool.engine.train.limits import Watch
@@ -48,7 +48,7 @@ class Loop:
         schedule: Schedule,
         trainable: model.Trainable,
         team: Team,
-        stop: StopRequest,
+        stop: StopSignal,
         watch: Watch,
     ) -> None:
         self._run = run

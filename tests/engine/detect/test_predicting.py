@@ -58,4 +58,4 @@ def test_a_model_that_cannot_be_loaded_is_said_in_the_answer(engine: Engine, tmp
     done = engine("predict", tmp_path / "x.png", "--model", tmp_path / "none", "--folder", tmp_path)
     assert done.returncode == 1
     answer = json.loads(done.stdout.splitlines()[-1])
-    assert "is no run, no exported model" in answer["failed"]
+    assert "is not a run, an exported model" in answer["failed"]

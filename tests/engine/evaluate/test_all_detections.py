@@ -15,7 +15,7 @@ import pytest
 from odtool.detection.accuracy import coco_metrics
 from odtool.detection.detector import Detections
 from odtool.engine import metrics
-from odtool.engine.outcome import StopRequest
+from odtool.engine.outcome import StopSignal
 from odtool.pipeline.text import config
 from odtool.report import detections_file
 from odtool.workspace import Run
@@ -80,7 +80,7 @@ def test_the_figures_of_the_detections_are_those_of_the_evaluation(taught: Run) 
     assert {(image.found.width, image.found.height) for image in found.images} == {(120, 120)}
     assert any(image.truth.crowds.any() for image in found.images)
 
-    evaluation.evaluate(taught, which="latest", sample=1, stop=StopRequest())
+    evaluation.evaluate(taught, which="latest", sample=1, stop=StopSignal())
     ours = coco_metrics([image.truth for image in found.images], [image.found for image in found.images], found.labels)
     (theirs,) = [entry.values for entry in metrics.read(taught.metrics) if entry.kind == "eval"]
     assert 0.01 < theirs[NAMES[0]] < 0.95
