@@ -72,7 +72,8 @@ def merge(tiles: Sequence[tuple[Area, Detections]], *, width: int, height: int) 
 
 
 def _gathered(tiles: Sequence[tuple[Area, Detections]], width: int, height: int) -> _Parts:
-    boxes, cut = [np.zeros((0, 4), np.float32)], [np.zeros((0, 4), np.bool_)]
+    boxes: list[_Boxes] = [np.zeros((0, 4), np.float32)]
+    cut: list[NDArray[np.bool_]] = [np.zeros((0, 4), np.bool_)]
     for area, found in tiles:
         boxes.append(found.boxes + np.array([area.xmin, area.ymin, area.xmin, area.ymin], np.float32))
         border = np.array([area.xmin, area.ymin, area.xmax, area.ymax])
