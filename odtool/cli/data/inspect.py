@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odtool.api import inspect as api
 from odtool.cli import console
 from odtool.cli.data import source_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.dataset.inspect.box_statistics import Figures
-    from odtool.dataset.inspect.inspection import Inspection
+    from odtool.api.inspect import Figures, Inspection
 
 _MOST_CLASSES = 40
 """Rows of the table of classes; --json and --html have them all."""
@@ -46,43 +47,32 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 
     Example: `odtool inspect my_images --html report.html`
     """
-    from odtool.dataset.inspect import inspection
-
-    settings = inspection.Settings(
-        sources=source_options.sources(source, images, workspace),
+    inspected = api.inspect(
+        source or (),
         format=format_name,
+        images=images,
         label_map=label_map,
-        workers=source_options.number(workers, "--workers"),
-        rules=source_options.rules(verify, fix_images=fix_images, min_box=min_box),
-        chosen=source_options.classes(rename, only, drop),
+        rename=rename or (),
+        only=only or (),
+        drop=drop or (),
+        verify=verify.value,
+        fix_images=fix_images,
+        min_box=min_box,
+        workers=source_options.read_number(workers, "--workers"),
+        html=html,
         samples=samples,
         seed=seed,
+        workspace=workspace,
+        progress=console.progress,
     )
-    found = inspection.inspect(settings, progress=console.progress)
-    if html is not None:
-        _write_page(found, html)
-    console.show(_payload(found, html), as_json=as_json, render=lambda screen: _render(found, html, screen))
+    console.show(_payload(inspected, html), as_json=as_json, render=lambda screen: _render(inspected, html, screen))
 
 
-def _write_page(found: Inspection, path: Path) -> None:
-    from odtool.dataset.inspect import inspect_page
-    from odtool.errors import DataError
-    from odtool.files import write_atomically
-
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder", "Give --html a file, such as report.html.")
-    write_atomically(path, inspect_page.render(found))
-
-
-def _payload(found: Inspection, html: Path | None) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from odtool.dataset import statistics
-
-    figures = asdict(found.figures)
+def _payload(inspected: Inspection, html: Path | None) -> dict[str, Any]:
+    figures = asdict(inspected.figures)
     figures["image_sizes"] = [
         {"width": width, "height": height, "images": count}
-        for (width, height), count in found.figures.image_sizes.items()
+        for (width, height), count in inspected.figures.image_sizes.items()
     ]
     for name in ("box_sides", "box_shares", "aspect_ratios", "objects_per_image"):
         figures[name] = figures[name]["bins"]
@@ -93,37 +83,35 @@ def _payload(found: Inspection, html: Path | None) -> dict[str, Any]:
             "action": item.check.action,
             "first": [{"file": str(problem.file), "detail": problem.detail} for problem in item.examples],
         }
-        for item in found.problems
+        for item in inspected.problems
     }
     return {
-        "sources": [str(source.path) for source in found.sources],
-        "evidence": [f"{choice.name}: {choice.evidence}" for choice in found.choices],
+        "sources": [str(source.path) for source in inspected.sources],
+        "evidence": [f"{choice.name}: {choice.evidence}" for choice in inspected.choices],
         **figures,
-        "class_changes": [asdict(change) for change in statistics.class_changes(found.changes)],
+        "class_changes": [asdict(change) for change in inspected.class_changes()],
         "problems": problems,
         "html": None if html is None else str(html.absolute()),
     }
 
 
-def _render(found: Inspection, html: Path | None, screen: Console) -> None:
-    from odtool.dataset import statistics
-
-    figures = found.figures
-    for source, choice in zip(found.sources, found.choices, strict=True):
-        screen.print(source_options.evidence(source.path, choice), markup=False)
+def _render(inspected: Inspection, html: Path | None, screen: Console) -> None:
+    figures = inspected.figures
+    for source, choice in zip(inspected.sources, inspected.choices, strict=True):
+        screen.print(source_options.describe_choice(source.path, choice), markup=False)
     screen.print()
     for title, columns, rows in (_classes(figures), _images(figures), _boxes(figures)):
         screen.print(console.table(title, columns, rows))
         screen.print()
-    for change in statistics.class_changes(found.changes):
-        screen.print(source_options.change(change), markup=False)
-    for item in found.problems:
+    for change in inspected.class_changes():
+        screen.print(source_options.describe_change(change), markup=False)
+    for item in inspected.problems:
         first = item.examples[0]
         screen.print(
             f"{item.check.level}: {item.count:,} {item.kind}, {item.check.action}; first: {first.file}: {first.detail}",
             markup=False,
         )
-    if not found.problems:
+    if not inspected.problems:
         screen.print("No problems were found.")
     screen.print("Nothing was written." if html is None else f"Page in {html}", markup=False)
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odtool.api import prepare as api
 from odtool.cli import console
 from odtool.cli.data import source_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.dataset.images.tiles import Tiling
-    from odtool.dataset.prepare import Prepared
+    from odtool.api.prepare import Prepared
 
 
 def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
@@ -43,7 +44,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         float | None, typer.Option(help="Share of the tiles without objects that is kept; 0.1 by default.")
     ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Write instance masks, for Mask R-CNN.")] = False,
-    keypoints: Annotated[bool, typer.Option("--keypoints", help="Write key points, from COCO or records.")] = False,
+    keypoints: Annotated[bool, typer.Option("--keypoints", help="Write keypoints, from COCO or records.")] = False,
     shards: Annotated[str, typer.Option(help="Shards a split; auto makes them about 32 MB.")] = "auto",
     label_map: source_options.LabelMapOption = None,
     rename: source_options.RenameOption = None,
@@ -68,58 +69,41 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 
     Example: `odtool prepare my_images --val 0.2`
     """
-    del debug  # handled when it is parsed
-    from odtool.dataset import prepare as flow
-    from odtool.dataset.survey.grouping import Grouping
-
-    settings = flow.Settings(
-        sources=source_options.sources(source, images, workspace),
-        out=out or console.workspace(workspace).data.path,
+    prepared = api.prepare(
+        source or (),
         format=format_name,
+        images=images,
+        out=out,
         val=val,
         test=test,
         seed=seed,
         resplit=resplit,
-        grouping=Grouping(group_by) if group_by else None,
-        tiling=_tiling(tile, overlap, min_visible, empty_tiles, seed),
+        group_by=group_by,
+        tile=tile,
+        overlap=overlap,
+        min_visible=min_visible,
+        empty_tiles=empty_tiles,
         masks=masks,
         keypoints=keypoints,
-        shards=source_options.number(shards, "--shards"),
+        shards=source_options.read_number(shards, "--shards"),
         label_map=label_map,
-        chosen=source_options.classes(rename, only, drop),
-        workers=source_options.number(workers, "--workers"),
+        rename=rename or (),
+        only=only or (),
+        drop=drop or (),
+        verify=verify.value,
+        fix_images=fix_images,
+        min_box=min_box,
+        workers=source_options.read_number(workers, "--workers"),
         beam=beam,
         strict=strict,
-        rules=source_options.rules(verify, fix_images=fix_images, min_box=min_box),
         skip_missing=skip_missing,
+        workspace=workspace,
+        progress=console.progress,
     )
-    prepared = flow.prepare(settings, progress=console.progress)
     console.show(_payload(prepared), as_json=as_json, render=lambda screen: _render(prepared, screen))
 
 
-def _tiling(
-    tile: int | None, overlap: int | None, min_visible: float | None, empty: float | None, seed: int
-) -> Tiling | None:
-    from odtool.dataset.images.tiles import Tiling
-
-    given = {"--overlap": overlap, "--min-visible": min_visible, "--empty-tiles": empty}
-    if tile is None:
-        for option, value in given.items():
-            if value is not None:
-                raise typer.BadParameter("means nothing without --tile.", param_hint=option)
-        return None
-    return Tiling(
-        tile,
-        tile // 5 if overlap is None else overlap,
-        0.3 if min_visible is None else min_visible,
-        0.1 if empty is None else empty,
-        seed,
-    )
-
-
 def _payload(prepared: Prepared) -> dict[str, Any]:
-    from dataclasses import asdict
-
     return {
         "path": str(prepared.dataset.path),
         "evidence": [f"{choice.name}: {choice.evidence}" for choice in prepared.choices],
@@ -130,7 +114,7 @@ def _payload(prepared: Prepared) -> dict[str, Any]:
 def _render(prepared: Prepared, screen: Console) -> None:
     summary = prepared.summary
     for path, choice in zip(summary.sources, prepared.choices, strict=True):
-        screen.print(source_options.evidence(path, choice), markup=False)
+        screen.print(source_options.describe_choice(path, choice), markup=False)
     splits = list(summary.splits)
     rows: list[list[Any]] = [
         ["images", *(summary.splits[name].images for name in splits)],
@@ -144,7 +128,7 @@ def _render(prepared: Prepared, screen: Console) -> None:
     ]
     screen.print(console.table("", ["", *splits], rows))
     for change in summary.class_changes:
-        screen.print(source_options.change(change), markup=False)
+        screen.print(source_options.describe_change(change), markup=False)
     for kind, problem in summary.problems.items():
         first = prepared.first[kind]
         screen.print(

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from odtool.api import evaluate as api
-from odtool.api.evaluate import EvaluateRequest
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, task_output
 
@@ -21,8 +20,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many parameters as op
         typer.Option(
             help="all (each one, and those to come while training runs), latest, best, or a checkpoint's path."
         ),
-    ] = EvaluateRequest.checkpoint,
-    sample: Annotated[int, typer.Option(min=1, help="Evaluate 1 of this many images.")] = EvaluateRequest.sample,
+    ] = "all",
+    sample: Annotated[int, typer.Option(min=1, help="Evaluate 1 of this many images.")] = 1,
     best: run_options.BestOption = None,
     latest: Annotated[
         bool, typer.Option("--latest", help="Where several checkpoints wait, score only the newest of them.")

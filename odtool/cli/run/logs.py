@@ -21,9 +21,7 @@ def logs(
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Show what is added, until the task has ended or Ctrl-C.")
     ] = False,
-    lines: Annotated[
-        int, typer.Option("--lines", "-n", min=0, help="Lines from the end of the log.")
-    ] = LogRequest.lines,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="Lines from the end of the log.")] = 50,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
     debug: DebugOption = False,

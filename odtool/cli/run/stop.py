@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 
 from odtool.api import stop as api
-from odtool.api.stop import StopRequest
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
@@ -18,9 +17,7 @@ from odtool.cli.run import run_options
 def stop(
     run: run_options.RunArgument = None,
     task: run_options.TaskArgument = None,
-    timeout: Annotated[
-        float, typer.Option(min=0, help="Seconds to wait for the processes to save and end.")
-    ] = StopRequest.timeout,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for the processes to save and end.")] = 60,
     kill: Annotated[
         bool, typer.Option("--kill", help="Kill what has not ended by then; what it did since its last save is lost.")
     ] = False,

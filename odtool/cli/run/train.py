@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from odtool.api import train as api
-from odtool.api.train import TrainRequest
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, task_output
 
@@ -30,9 +29,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
             "By default a tenth of all steps, but at least 100 and at most 1000.",
         ),
     ] = None,
-    keep_checkpoints: Annotated[
-        int, typer.Option(min=1, help="How many of the newest checkpoints to keep.")
-    ] = TrainRequest.keep_checkpoints,
+    keep_checkpoints: Annotated[int, typer.Option(min=1, help="How many of the newest checkpoints to keep.")] = 5,
     cache: Annotated[
         bool, typer.Option("--cache", help="Keep the encoded records in memory once read, in half of what is free.")
     ] = False,
@@ -57,7 +54,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
             "--recover/--no-recover",
             help="Out of memory: start again from the last checkpoint with half the batch, at most three times.",
         ),
-    ] = TrainRequest.recover,
+    ] = True,
     foreground: run_options.ForegroundOption = False,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from odtool.dataset import label_map, readers
+from odtool.dataset import label_map, readers, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
 from odtool.dataset.inspect import box_statistics
 from odtool.dataset.inspect.box_statistics import Figures
@@ -19,6 +19,7 @@ from odtool.dataset.readers import Choice
 from odtool.dataset.records import spool
 from odtool.dataset.records.record_writer import CheckedImage, checked_at
 from odtool.dataset.records.spool import Index, Reader
+from odtool.dataset.statistics import ClassChange
 from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
 from odtool.dataset.survey.first_pass import Survey, key_of, survey
 from odtool.dataset.survey.image_checks import Check, Rules
@@ -82,6 +83,10 @@ class Inspection:
     """Those with problems first."""
     changes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Objects by old and new class name ('' where dropped), as --rename, --only and --drop ask."""
+
+    def class_changes(self) -> tuple[ClassChange, ...]:
+        """The same, a row for each class that was changed."""
+        return statistics.class_changes(self.changes)
 
 
 def inspect(settings: Settings, *, progress: Progress = silent) -> Inspection:

@@ -1,0 +1,44 @@
+"""The command line's defaults are those of the requests that it makes."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import fields
+from enum import Enum
+from typing import Any
+
+import pytest
+
+from odtool.api.evaluate import EvaluateRequest
+from odtool.api.inspect import InspectRequest
+from odtool.api.prepare import PrepareRequest
+from odtool.api.status import StatusRequest
+from odtool.api.stop import StopRequest
+from odtool.api.train import TrainRequest
+from odtool.cli.data import inspect as inspect_command
+from odtool.cli.data import prepare as prepare_command
+from odtool.cli.run import evaluate, status, stop, train
+
+COMMANDS = {
+    prepare_command.prepare: PrepareRequest,
+    inspect_command.inspect: InspectRequest,
+    train.train: TrainRequest,
+    evaluate.evaluate: EvaluateRequest,
+    status.status: StatusRequest,
+    stop.stop: StopRequest,
+}
+AUTO = {"shards", "workers"}
+"""Written as 'auto' where a request has None."""
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.__name__)
+def test_an_option_left_out_means_what_a_field_left_out_means(command: Any) -> None:
+    options = inspect.signature(command).parameters
+    shared = [item for item in fields(COMMANDS[command]) if item.name in options and item.name != "workspace"]
+    assert shared
+    for item in shared:
+        default = options[item.name].default
+        value = default.value if isinstance(default, Enum) else default
+        if item.name not in AUTO or value != "auto":
+            # The command line has None for an empty list.
+            assert (value or None) == (item.default or None), item.name
