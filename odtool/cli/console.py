@@ -158,6 +158,16 @@ def _bar(label: str, total: int | None, started: float) -> Iterator[Report]:
         yield report
 
 
+@contextmanager
+def spinner(first: str = "", *, lines: bool = False) -> Iterator[Callable[[str], None]]:
+    """Shows what is being done: beside a spinner on a terminal; elsewhere a line each, or nothing."""
+    if not stderr.is_terminal:
+        yield say if lines else lambda _text: None
+        return
+    with stderr.status(escape(first)) as status:
+        yield lambda text: status.update(escape(text))  # a run may be named 'night [a]'
+
+
 def _rates(done: int, size: int, total: int | None, seconds: float) -> str:
     seconds = max(seconds, 1e-6)
     speed = done / seconds

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from odtool.api.configure import ConfigureRequest
 from odtool.api.evaluate import EvaluateRequest
 from odtool.api.inspect import InspectRequest
 from odtool.api.prepare import PrepareRequest
@@ -17,11 +18,13 @@ from odtool.api.stop import StopRequest
 from odtool.api.train import TrainRequest
 from odtool.cli.data import inspect as inspect_command
 from odtool.cli.data import prepare as prepare_command
+from odtool.cli.model import configure
 from odtool.cli.run import evaluate, status, stop, train
 
 COMMANDS = {
     prepare_command.prepare: PrepareRequest,
     inspect_command.inspect: InspectRequest,
+    configure.configure: ConfigureRequest,
     train.train: TrainRequest,
     evaluate.evaluate: EvaluateRequest,
     status.status: StatusRequest,

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from odtool.cli import asking, console
+from odtool.api import check as api
+from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
-from odtool.errors import OdtoolError
-from odtool.jobs import devices
-from odtool.workspace import Run
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.dataset.records.record_check import RecordReport
-    from odtool.pipeline.checks.findings import Finding
-    from odtool.pipeline.text.config import PipelineConfig
+    from odtool.api.check import CheckedRun
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
@@ -42,98 +38,27 @@ def check(
 
     Example: `odtool check --all`
     """
-    del debug  # handled when it is parsed
-    found = console.workspace(workspace).find_run(run)
-    choice = devices.choose(devices.inventory(), gpu)
-    findings = examine(found, replicas=choice.count, sample=None if every_record else sample)
-    counts = {level: sum(finding.level == level for finding in findings) for level in _COLOURS}
-    payload = {"run": found.name, "path": str(found.pipeline_config), **counts}
-    payload["findings"] = [asdict(finding) for finding in findings]
-    console.show(payload, as_json=as_json, render=lambda screen: _render(findings, found, screen))
-    if counts["error"]:
+    with console.spinner() as notify:
+        checked = api.check(run, sample=None if every_record else sample, gpu=gpu, workspace=workspace, notify=notify)
+    payload = {
+        "run": checked.run.name,
+        "path": str(checked.run.pipeline_config),
+        **{level: checked.count(level) for level in api.LEVELS},
+        "findings": [asdict(finding) for finding in checked.findings],
+    }
+    console.show(payload, as_json=as_json, render=lambda screen: _render(checked, screen))
+    if checked.count("error"):
         raise typer.Exit(1)
 
 
-def examine(run: Run, *, replicas: int, sample: int | None) -> list[Finding]:
-    """Everything that `odtool check` finds."""
-    from odtool.pipeline.checks import findings
-    from odtool.pipeline.text import config
-
-    loaded = config.load(run.pipeline_config)
-    found = list(findings.of_config(loaded, run.pipeline_config, replicas=replicas))
-    with console.stderr.status("reading records …"):
-        found += _of_records(loaded, sample)
-    with console.stderr.status("loading TensorFlow and building the model …"):
-        found.append(_of_model(run))
-    return found
-
-
-def _of_records(loaded: PipelineConfig, sample: int | None) -> list[Finding]:
-    from odtool.dataset import label_map
-    from odtool.dataset.records import record_check
-    from odtool.pipeline import record_patterns
-    from odtool.pipeline.checks import findings
-    from odtool.pipeline.text import config
-
-    message = loaded.message
-    try:
-        classes = label_map.read(Path(message.train_input_reader.label_map_path))
-    except OdtoolError:  # said already, of the config
-        return []
-    found: list[Finding] = []
-    reports: list[RecordReport] = []
-    for number, reader in enumerate(config.readers(loaded)):
-        name = "train" if number == 0 else "eval" if number == 1 else f"eval {number}"
-        files = record_patterns.matches(reader.tf_record_input_reader.input_path)
-        if files:
-            reports.append(record_check.check_records(files, classes, sample=sample))
-            found += _of_set(name, reports[-1])
-            found += findings.of_annotations(loaded, name, reports[-1].held)
-            if number == 1:
-                names = [item.name for item in classes]
-                seen = reports[-1].classes
-                found.append(findings.of_evaluation_classes(names, seen, complete=reports[-1].complete))
-    if reports:
-        found.append(findings.of_crowding(loaded, max(report.most_objects for report in reports)))
-    return found
-
-
-def _of_set(name: str, report: RecordReport) -> list[Finding]:
-    from odtool.pipeline.checks.findings import Finding
-
-    subject = f"{name} data"
-    examined = "all" if report.complete else f"{report.examined:,}"
-    files = "1 file" if report.files == 1 else f"{report.files:,} files"
-    told = f"{report.records:,} records in {files}; {examined} looked at: {report.objects:,} objects"
-    found = []
-    for kind, fault in sorted(report.faults.items()):
-        times = f"{kind}, {fault.count:,} of them, the first: " if fault.count > 1 else f"{kind}: "
-        hint = "Prepare the data anew with odtool prepare, which mends or leaves out such things and says so."
-        found.append(Finding("error" if fault.level == "error" else "warning", subject, times + fault.first, hint))
-    if not report.records:
-        return [*found, Finding("error", subject, "there is not one record", "Make them: odtool prepare SOURCE")]
-    return [Finding("ok", subject, told), *found]
-
-
-def _of_model(run: Run) -> Finding:
-    from odtool.pipeline.checks import findings
-
-    cpu = devices.choose(devices.Inventory(()), "cpu")  # a GPU that another run fills is not needed for this
-    try:
-        report: dict[str, Any] = asking.ask("check", run, environment=cpu.environment)
-    except OdtoolError as error:
-        return findings.Finding("error", "model", error.message, error.hint)
-    return findings.of_restoring(report, max(run.checkpoints(), default=None))
-
-
-def _render(findings: list[Finding], run: Run, screen: Console) -> None:
-    for finding in findings:
+def _render(checked: CheckedRun, screen: Console) -> None:
+    for finding in checked.findings:
         screen.print(f"{finding.level:8}", style=_COLOURS[finding.level], end="")
         screen.print(f"{finding.subject}: {finding.message}", markup=False)
         if finding.hint:
             screen.print(f"        hint: {finding.hint}", style="dim", markup=False)
-    errors = sum(finding.level == "error" for finding in findings)
-    if errors:
-        screen.print(f"training {run.name} would fail or learn what is false: errors: {errors}", markup=False)
+    run = checked.run
+    if errors := checked.count("error"):
+        screen.print(f"training {run.name} would fail or learn something wrong; errors: {errors}", markup=False)
     else:
         screen.print(f"next: odtool train {run.argument}", markup=False)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from odtool.cli import batch, console
+from odtool.api import configure as api
+from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.pipeline.configure.batch_size_search import Fitted
-    from odtool.pipeline.configure.configuration import Configured, Request
-    from odtool.workspace import Workspace
-
-_LARGEST_BATCH = 65536
+    from odtool.api.configure import Configured, Fitted
 
 
 def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
@@ -65,81 +61,34 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
 
     Example: `odtool configure --model ssd_mobilenet_v2_fpnlite_320x320 --steps 2000`
     """
-    del debug  # handled when it is parsed
-    _refuse_both(model, "--model", pipeline, "--pipeline")
-    _refuse_both(steps, "--steps", epochs, "--epochs")
-    if epochs is not None and not 0 < epochs < 1e6:
-        raise typer.BadParameter("must be more than 0.", param_hint="--epochs")
-    for value, option in ((batch_size, "--batch-size"), (steps, "--steps"), (epochs, "--epochs")):
-        if value is not None:
-            _refuse_also_set(option, assignments or [])
-    size = _batch_size(batch_size, memory, gpu)
-    from odtool.pipeline.configure import configuration
-
-    request = configuration.Request(
-        model=model,
+    configured = api.configure(
+        model,
         pipeline=pipeline,
         data=data,
         run=run,
-        batch_size=size,
+        batch_size=_read_batch_size(batch_size),
+        memory=memory,
+        gpu=gpu,
         steps=steps,
         epochs=epochs,
         checkpoint=checkpoint,
-        assignments=tuple(assignments or ()),
+        assignments=assignments or (),
         force=force,
         dry_run=dry_run,
+        workspace=workspace,
+        notify=console.say,
     )
-    space, fitted = console.workspace(workspace), None
-    if batch_size == "auto":
-        request, fitted = _fit(space, request, memory, gpu)
-    configured = configuration.configure(space, request)
-    payload = {**_payload(configured), "measured": None if fitted is None else batch.payload(fitted)}
-    console.show(payload, as_json=as_json, render=lambda screen: _render(configured, screen))
+    console.show(_payload(configured), as_json=as_json, render=lambda screen: _render(configured, screen))
 
 
-_ALSO = {
-    "--batch-size": ("train_config.batch_size",),
-    "--steps": ("train_config.num_steps",),
-    "--epochs": ("train_config.num_steps", "train_config.batch_size"),
-}
-"""Fields that an option decides, or that its figure follows from."""
-
-
-def _refuse_also_set(option: str, assignments: list[str]) -> None:
-    for field in _ALSO[option]:
-        if any(wish.partition("=")[0].strip() == field for wish in assignments):
-            raise typer.BadParameter(f"cannot be given together with --set {field}.", param_hint=option)
-
-
-def _batch_size(text: str | None, memory: str | None, gpu: str | None) -> int | None:
-    """The number asked for, or None where odtool chooses or measures."""
-    if text == "auto":
-        return None
-    for value, option in ((memory, "--memory"), (gpu, "--gpu")):
-        if value is not None:
-            raise typer.BadParameter("goes with --batch-size auto only.", param_hint=option)
+def _read_batch_size(text: str | None) -> int | Literal["auto"] | None:
     if text is None:
         return None
-    if not text.isdecimal() or not 1 <= int(text) <= _LARGEST_BATCH:
-        raise typer.BadParameter(
-            f"'{text}' is neither auto nor a number from 1 to {_LARGEST_BATCH}.", param_hint="--batch-size"
-        )
+    if text == "auto":
+        return "auto"
+    if not text.isdecimal():
+        raise typer.BadParameter(f"'{text}' is neither auto nor a number.", param_hint="--batch-size")
     return int(text)
-
-
-def _fit(space: Workspace, request: Request, memory: str | None, gpu: str | None) -> tuple[Request, Fitted]:
-    """Measures the very config that the other options ask for, and puts in the batch size that fits."""
-    from odtool.pipeline.configure import configuration
-
-    tried = configuration.configure(space, replace(request, dry_run=True))
-    fitted = batch.fit(tried.config, tried.images, memory=memory, gpu=gpu)
-    console.say(batch.explain(fitted))
-    return replace(request, batch_size=fitted.batch_size, batch_reason=batch.reason(fitted, tried.images)), fitted
-
-
-def _refuse_both(first: object, first_name: str, second: object, second_name: str) -> None:
-    if first is not None and second is not None:
-        raise typer.BadParameter(f"cannot be given together with {second_name}.", param_hint=first_name)
 
 
 def _payload(configured: Configured) -> dict[str, Any]:
@@ -157,14 +106,23 @@ def _payload(configured: Configured) -> dict[str, Any]:
         "fine_tune_checkpoint": settings.fine_tune_checkpoint or None,
         "changes": [change.as_json() for change in configured.changes],
         "notes": configured.notes,
+        "measured": None if configured.measured is None else _measured_payload(configured.measured),
+    }
+
+
+def _measured_payload(fitted: Fitted) -> dict[str, Any]:
+    """Sizes in bytes, null where memory ran out."""
+    return {
+        "limit": fitted.limit,
+        "peak_by_batch": {str(size): used for size, used in fitted.measured.items()},
+        "base": fitted.base,
+        "per_image": fitted.per_image,
     }
 
 
 def _render(configured: Configured, screen: Console) -> None:
-    from odtool.pipeline.text import diff
-
     settings = configured.settings
-    for change in diff.shorten(configured.changes, configured.config):
+    for change in configured.short_changes():
         reason = f"  ({change.reason})" if change.reason else ""
         screen.print(f"{change.field}: {_value(change.old)} → {_value(change.new)}{reason}", markup=False)
     for note in configured.notes:

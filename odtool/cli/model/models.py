@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odtool.api import models as api
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.pipeline.zoo.pull_model import Pulled
-    from odtool.pipeline.zoo.zoo_model import ZooModel
+    from odtool.api.models import ListedModel, PulledModel
 
 
 app = typer.Typer(rich_markup_mode="markdown")
@@ -55,20 +54,15 @@ def models(
 
     Example: `odtool models --filter ssd --sort map`
     """
-    del debug  # handled when it is parsed
     if context.invoked_subcommand is not None:
         _refuse_misplaced(context)
         return
-    from odtool.pipeline.zoo.catalogue import MODELS
-
-    downloaded = {folder.name for folder in console.workspace(workspace).model_zoo.glob("*") if folder.is_dir()}
-    chosen = [model for model in MODELS if all(_fits(model, wanted.lower()) for wanted in filters or [])]
-    if not chosen:
-        told = ", ".join(f"'{wanted}'" for wanted in filters or [])
-        console.warn(f"no model fits {told}: an architecture, an output (boxes, masks, keypoints) or part of a name")
-    chosen.sort(key=_key(sort))
-    rows = [_row(model, downloaded) for model in chosen]
-    console.show({"models": rows}, as_json=as_json, render=lambda screen: _render(rows, screen) if rows else None)
+    listed = api.list_models(sort=sort.value, filters=tuple(filters or ()), workspace=workspace)
+    if not listed:
+        names = ", ".join(f"'{wanted}'" for wanted in filters or [])
+        console.warn(f"no model fits {names}: an architecture, an output (boxes, masks, keypoints) or part of a name")
+    payload = {"models": [asdict(model) for model in listed]}
+    console.show(payload, as_json=as_json, render=lambda screen: _render(listed, screen) if listed else None)
 
 
 def _refuse_misplaced(context: typer.Context) -> None:
@@ -79,64 +73,28 @@ def _refuse_misplaced(context: typer.Context) -> None:
             raise typer.BadParameter(f"options of '{context.invoked_subcommand}' stand after its name.")
 
 
-def _fits(model: ZooModel, wanted: str) -> bool:
-    return wanted == model.architecture or wanted in model.outputs or wanted in model.name
+def _published_maps(model: ListedModel) -> tuple[float | None, ...]:
+    return model.coco_map, model.mask_map, model.keypoint_map
 
 
-def _key(order: Order) -> Callable[[ZooModel], tuple[float, str]]:
-    def key(model: ZooModel) -> tuple[float, str]:
-        figures = {
-            Order.name: 0.0,
-            Order.map: -(model.published.coco_map or 0.0),
-            Order.speed: model.published.speed_ms or float("inf"),
-            Order.size: float(model.height * model.width),
-        }
-        return figures[order], model.name
-
-    return key
-
-
-def _row(model: ZooModel, downloaded: set[str]) -> dict[str, Any]:
-    from odtool.pipeline.zoo import zoo
-    from odtool.pipeline.zoo.parameters import PARAMETERS
-
-    return {
-        "name": zoo.short_name(model.name),
-        "config": model.name,
-        "architecture": model.architecture,
-        "height": model.height,
-        "width": model.width,
-        "outputs": list(model.outputs),
-        "coco_map": model.published.coco_map,
-        "mask_map": model.published.mask_map,
-        "keypoint_map": model.published.keypoint_map,
-        "speed_ms": model.published.speed_ms,
-        "parameters": PARAMETERS.get(model.name),
-        "checkpoint": zoo.address(model) or None,
-        "downloaded": bool({model.name, model.folder, zoo.short_name(model.name)} & downloaded),
-    }
-
-
-def _render(rows: list[dict[str, Any]], screen: Console) -> None:
+def _render(models: list[ListedModel], screen: Console) -> None:
     columns = ["model", "architecture", "input", "COCO mAP", "ms", "parameters", "outputs", "here"]
     cells = [
         [
-            row["name"],
-            row["architecture"],
-            f"{row['height']}x{row['width']}",
-            " / ".join(
-                f"{row[name]:.1f}" for name in ("coco_map", "mask_map", "keypoint_map") if row[name] is not None
-            ),
-            "" if row["speed_ms"] is None else f"{row['speed_ms']:g}",
-            f"{row['parameters'] / 1e6:.1f}M" if row["parameters"] else "",
-            ", ".join(row["outputs"]),
-            "yes" if row["downloaded"] else "",
+            model.name,
+            model.architecture,
+            f"{model.height}x{model.width}",
+            " / ".join(f"{value:.1f}" for value in _published_maps(model) if value is not None),
+            "" if model.speed_ms is None else f"{model.speed_ms:g}",
+            f"{model.parameters / 1e6:.1f}M" if model.parameters else "",
+            ", ".join(model.outputs),
+            "yes" if model.downloaded else "",
         ]
-        for row in rows
+        for model in models
     ]
     table = console.table("", columns, cells)
     screen.print(console.unfolded(table, screen))
-    screen.print("COCO mAP of boxes / masks / key points and ms an image as the zoo publishes them.", markup=False)
+    screen.print("COCO mAP of boxes / masks / keypoints and ms an image as the zoo publishes them.", markup=False)
 
 
 @app.command("pull")
@@ -152,18 +110,14 @@ def pull(
 ) -> None:
     """Download a model of the zoo with its checkpoint into model_zoo/, where `odtool configure` finds it.
 
-    A download that broke off is gone on with. A tarball that lies in model_zoo/ already is unpacked from there.
+    A download that broke off is resumed. A tarball that lies in model_zoo/ already is unpacked from there.
 
     Example: `odtool models pull ssd_mobilenet_v2_fpnlite_320x320`
     """
-    del debug  # handled when it is parsed
-    from odtool.pipeline.zoo import pull_model, zoo
-
-    model = zoo.find(name)
-    with ExitStack() as shown:
-        pulled = pull_model.pull(model, console.workspace(workspace).model_zoo, url=url, report=_reporter(shown, model))
+    brought = api.pull_model(name, url=url, workspace=workspace, progress=console.progress, notify=console.say)
+    pulled = brought.pulled
     payload = {
-        "model": model.name,
+        "model": brought.config,
         "path": str(pulled.folder),
         "checkpoint": str(pulled.checkpoint),
         "how": pulled.how,
@@ -171,34 +125,19 @@ def pull(
         "bytes": pulled.bytes,
         "resumed_from": pulled.resumed_from,
     }
-    console.show(payload, as_json=as_json, render=lambda screen: _render_pulled(pulled, model, screen))
+    console.show(payload, as_json=as_json, render=lambda screen: _render_pulled(brought, screen))
 
 
-def _reporter(shown: ExitStack, model: ZooModel) -> Callable[[int, int], None]:
-    """Shows progress in megabytes from the first bytes on, when the size is known."""
-    report: console.Report | None = None
-
-    def show(have: int, total: int) -> None:
-        nonlocal report
-        if report is None:
-            console.say(f"downloading {model.folder}")
-            report = shown.enter_context(console.progress("megabytes", round(total / 1e6)))
-        report(round(have / 1e6), have)
-
-    return show
-
-
-def _render_pulled(pulled: Pulled, model: ZooModel, screen: Console) -> None:
+def _render_pulled(brought: PulledModel, screen: Console) -> None:
+    pulled = brought.pulled
     size = f"{pulled.bytes / 1e6:,.1f} MB"
-    said = {
+    line = {
         "already here": f"already here: {pulled.folder}",
         "downloaded": f"downloaded {size} from {pulled.source}",
         "unpacked": f"unpacked {pulled.source} ({size}), which can be deleted now",
     }[pulled.how]
-    screen.print(said, markup=False)
+    screen.print(line, markup=False)
     if pulled.resumed_from:
         screen.print(f"{pulled.resumed_from / 1e6:,.1f} MB of it were here from an earlier attempt", markup=False)
     screen.print(f"checkpoint {pulled.checkpoint}", markup=False)
-    from odtool.pipeline.zoo import zoo
-
-    screen.print(f"next: odtool configure --model {zoo.short_name(model.name)}", markup=False)
+    screen.print(f"next: odtool configure --model {brought.name}", markup=False)

@@ -13,6 +13,7 @@ from odtool.pipeline import start_checkpoints
 from odtool.pipeline.checks import augmentation, before_training, doubts, input_sizes
 from odtool.pipeline.configure import batch_and_steps, fine_tuning, fit_dataset
 from odtool.pipeline.configure.base_config import Base, choose
+from odtool.pipeline.configure.batch_size_search import Fitted
 from odtool.pipeline.text import config, diff, fields
 from odtool.pipeline.text.config import PipelineConfig
 from odtool.pipeline.text.diff import Change, Draft
@@ -61,6 +62,12 @@ class Configured:
     """Images to train on."""
     epochs: float
     written: bool
+    measured: Fitted | None = None
+    """What the batch size was chosen by, where memory was measured for it."""
+
+    def short_changes(self) -> list[Change]:
+        """The changes for people: of a part that went as a whole, one."""
+        return diff.shorten(self.changes, self.config)
 
 
 def configure(workspace: Workspace, request: Request) -> Configured:
