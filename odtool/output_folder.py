@@ -69,6 +69,23 @@ def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Ite
                     folder.rmdir()
 
 
+def refuse_foreign(out: Path, mark: str) -> None:
+    """Raises DataError where `out` may not be replaced: it must not exist, be empty, or hold what odtool wrote.
+
+    Args:
+        mark: a file that the command always writes.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise DataError(f"{out}: is a file, not a folder", "Name another folder with --out.")
+    if any(out.iterdir()) and not (out / mark).is_file():
+        raise DataError(
+            f"{out}: holds files but no {mark}, so odtool did not write it",
+            "It would replace the whole folder: name another one with --out, or move those files away.",
+        )
+
+
 def _beside(out: Path, ending: str) -> Path:
     """A hidden name that every call for `out` finds again."""
     name = os.fsencode(out.name)

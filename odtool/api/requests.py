@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -117,6 +117,12 @@ def refuse_unknown_metric(field: str, name: str | None) -> None:
             metric_names.full_name(name)
         except OdtoolError as error:
             raise RequestError(field, error.message, error.hint) from None
+
+
+def split_names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names, each once, of a text with commas between them or of a list."""
+    words = names.split(",") if isinstance(names, str) else names
+    return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
 
 
 def refuse_below(field: str, value: float | None, least: float) -> None:

@@ -22,6 +22,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from odtool.api.requests import RequestError, find_workspace
+from odtool.durations import format_duration
 from odtool.errors import OdtoolError
 from odtool.workspace import Workspace
 
@@ -66,6 +67,10 @@ stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
+_shown: list[dict[str, Any]] = []
+"""What went to stdout as JSON: an error that follows it is on stderr alone, as there is one object on stdout."""
+
+
 def say(text: str) -> None:
     """A line for a person, on stderr so that stdout stays the result's."""
     stderr.print(escape(text))
@@ -79,6 +84,7 @@ def warn(text: str) -> None:
 def show(payload: dict[str, Any], *, as_json: bool, render: Callable[[Console], None]) -> None:
     """Prints a command's result: `payload` as one JSON object, or what `render` prints."""
     if as_json:
+        _shown.append(payload)
         sys.stdout.write(json.dumps(payload, default=str, allow_nan=False) + "\n")
         sys.stdout.flush()
     else:
@@ -172,22 +178,13 @@ def _rates(done: int, size: int, total: int | None, seconds: float) -> str:
     seconds = max(seconds, 1e-6)
     speed = done / seconds
     moved = f", {size / seconds / 1e6:,.1f} MB/s" if size else ""
-    left = f", {duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
+    left = f", {format_duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
     return f"{speed:,.0f}/s{moved}{left}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: '45s', '3m20s', '2h05m'."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 def run(app: typer.Typer) -> None:
     """Runs the app; the one place where errors become messages and exit codes."""
+    _shown.clear()
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -277,7 +274,7 @@ def name_option(field: str) -> str:
 def _fail(message: str, hint: str, code: int = 1) -> None:
     if os.environ.get("ODTOOL_DEBUG"):
         traceback.print_exc()
-    if "--json" in sys.argv:
+    if "--json" in sys.argv and not _shown:
         _write_out(json.dumps({"error": message, "hint": hint}) + "\n")
     stderr.print(f"[red]error:[/] {escape(message)}")
     if hint:

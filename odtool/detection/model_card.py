@@ -10,9 +10,8 @@ from typing import Any
 from odtool.dataset import statistics
 from odtool.dataset.statistics import DatasetSummary
 from odtool.errors import DataError
+from odtool.quantities import format_bytes, format_metric
 from odtool.workspace import Dataset
-
-_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 _SAVED_MODEL = """\
 import numpy as np, tensorflow as tf
@@ -70,14 +69,6 @@ def render(record: Mapping[str, Any], summary: DatasetSummary | None) -> str:
     return "\n".join(line for part in parts for line in (*part, ""))
 
 
-def size(count: int) -> str:
-    """Bytes as people say them: '1.5 MB'."""
-    for name, unit in _UNITS:
-        if count >= unit:
-            return f"{count / unit:.3g} {name}"
-    return f"{count} bytes"
-
-
 def _heading(record: Mapping[str, Any]) -> Iterator[str]:
     step = f", step {record['step']:,}" if record["step"] is not None else ""
     yield f"# {record['run']}"
@@ -128,11 +119,11 @@ def _files(record: Mapping[str, Any]) -> Iterator[str]:
     for each in record["files"]:
         agreement = each["agreement"]
         figures = [
-            size(each["bytes"]),
+            format_bytes(each["bytes"]),
             f"{agreement['found']:.1%}",
             f"{agreement['confirmed']:.1%}",
-            number(each["mAP"]),
-            number(each["mAP_change"], sign=True),
+            format_metric(each["mAP"]),
+            format_metric(each["mAP_change"], sign=True),
             f"{each['milliseconds']:.1f}",
         ]
         yield f"| {each['file']} | {' | '.join(figures)} |"
@@ -143,7 +134,7 @@ def _files(record: Mapping[str, Any]) -> Iterator[str]:
         f"the checkpoint. *Found* is the share of the checkpoint's detections (score of at least {least:.2g}) that the "
         "file finds too, of the same class and with an IoU of at least 0.5; *confirmed* is the share of the file's "
         "detections that the checkpoint has. "
-        f"The checkpoint's own mAP@[.5:.95] on these images is {number(on['mAP'])}. "
+        f"The checkpoint's own mAP@[.5:.95] on these images is {format_metric(on['mAP'])}. "
         f"Times are medians for single images, scaling included and decoding not, on {record['machine']}."
     )
 
@@ -211,14 +202,6 @@ def _code(text: str) -> Iterator[str]:
 def _short(values: Sequence[float]) -> str:
     """One number where all channels have the same."""
     return f"{values[0]:g}" if len(set(values)) == 1 else f"[{', '.join(f'{value:g}' for value in values)}]"
-
-
-def number(value: float | None, *, sign: bool = False) -> str:
-    """A metric; a dash where there is none."""
-    if value is None:
-        return "-"
-    # Rounded first, as -0.0000001 would be shown as -0.000.
-    return f"{round(value, 3) + 0.0:+.3f}" if sign else f"{value:.3f}"
 
 
 def _cell(text: str) -> str:

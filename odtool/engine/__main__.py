@@ -113,17 +113,13 @@ def _evaluate(task: EvaluateTask) -> int:
 
 
 def _detect(task: DetectTask) -> int:
-    from odtool.engine import compat
-
-    try:
-        compat.load()
+    def work() -> dict[str, Any]:
         from odtool.engine.detect.sample_images import detect
 
         detect(task.run, task.images, task.output)
-    except OdtoolError as error:
-        _show(error)
-        return 1
-    return 0
+        return {"output": str(task.output)}
+
+    return _answered(work)
 
 
 def _detections(task: DetectionsTask) -> int:

@@ -94,8 +94,3 @@ def test_the_data_set_is_told_where_odtool_prepared_it(record: dict[str, Any], t
     assert "Images: train 8, val 2." in text
     assert f"| 1 | disc | {summary.splits['train'].classes['disc']} |" in text
     assert model_card.summary_beside(tmp_path / "label_map.pbtxt") is None
-
-
-@pytest.mark.parametrize(("count", "told"), [(5, "5 bytes"), (1500, "1.5 kB"), (2_345_678, "2.35 MB")])
-def test_sizes_are_told_as_people_say_them(count: int, told: str) -> None:
-    assert model_card.size(count) == told

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 from odtool.api.tasks.arguments import to_argv
 from odtool.api.tasks.engine_tasks import EngineTask
+from odtool.dataset.progress import Progress, Report
 from odtool.errors import JobError, OdtoolError
 from odtool.jobs import attached, out_of_memory
 
@@ -79,6 +81,28 @@ def ask(task: EngineTask, *, environment: Mapping[str, str], notify: Callable[[A
             process.kill()  # nothing, where it has ended: a signal may have reached this process alone
         errors.seek(0)
         return _answer(task.NAME, subprocess.CompletedProcess(words, code, last, errors.read()))
+
+
+def ask_with_progress(
+    task: EngineTask, *, environment: Mapping[str, str], label: str, progress: Progress, notify: Callable[[str], None]
+) -> dict[str, Any]:
+    """The same of a task that says what it is doing, then counts: the progress begins with its first number.
+
+    A rate so is without the time for loading.
+    """
+    with ExitStack() as stack:
+        report: Report | None = None
+
+        def relay(doing: Any) -> None:
+            nonlocal report
+            if not isinstance(doing, int):
+                notify(str(doing))
+                return
+            if report is None:
+                report = stack.enter_context(progress(label, None))
+            report(doing, 0)
+
+        return ask(task, environment=environment, notify=relay)
 
 
 def _last_object(process: subprocess.Popen[str], notify: Callable[[Any], None]) -> str:

@@ -124,7 +124,7 @@ class PredictTask:
         default=(), metadata=argument("lowest score, of all or of one class", "SCORE|CLASS=SCORE", repeated=True)
     )
     tile: int | None = field(default=None, metadata=argument("cut larger images", "PIXELS", least=1))
-    overlap: int = field(default=0, metadata=argument("of the tiles", "PIXELS", least=0))
+    overlap: int | None = field(default=None, metadata=argument("that tiles share", "PIXELS", least=0))
     save_as: tuple[str, ...] = field(default=(), metadata=argument("annotations", "FORMAT,FORMAT"))
     count: bool = field(default=False, metadata=argument("write counts.csv"))
     pictures: bool = field(default=True, metadata=argument("draw nothing"))

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from odtool import output_folder, run_checkpoints
-from odtool.cli import asking, console
+from odtool.api import export as api
+from odtool.api.export import DisagreementError
+from odtool.api.tasks.engine_tasks import INPUT_TYPES
+from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
-from odtool.errors import DataError, JobError
-from odtool.jobs import devices
-from odtool.workspace import ExportedModel, Run
+from odtool.quantities import format_bytes, format_metric
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from odtool.pipeline.text.config import PipelineConfig
-
-FORMATS = ("savedmodel", "tflite", "onnx")
-PRECISIONS = ("float32", "float16", "int8")
-INPUT_TYPES = ("image_tensor", "float_image_tensor", "encoded_image_string_tensor", "tf_example")
 
 
 def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
@@ -77,166 +68,64 @@ def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opti
 
     Example: `odtool export --format savedmodel,tflite,onnx --tflite float16,int8`
     """
-    wanted = _chosen(formats, FORMATS, "--format")
-    precisions = _chosen(tflite, PRECISIONS, "--tflite")
-    if input_type not in INPUT_TYPES:
-        raise typer.BadParameter(f"--input-type {input_type} is not one of {', '.join(INPUT_TYPES)}")
-    space = console.workspace(workspace)
-    found = space.find_run(run)
-    target = ExportedModel(out.absolute()) if out else space.exported(found)
-    prefix = run_checkpoints.find(found, checkpoint)
-    check_before(found, wanted, integers="tflite" in wanted and "int8" in precisions)
-    choice = devices.choose(devices.inventory(), gpu)
-    options: list[object] = [
-        "--checkpoint",
-        prefix,
-        "--formats",
-        ",".join(wanted),
-        "--precisions",
-        ",".join(precisions),
-    ]
-    options += ["--input-type", input_type, "--representative-images", representative_images]
-    options += ["--verify-images", verify_images, "--min-agreement", min_agreement]
-    options += [
-        *(["--max-detections", max_detections] if max_detections else []),
-        *(["--fast-nms"] if fast_nms else []),
-    ]
-
-    def write(folder: Path, tell: Callable[[str], None]) -> dict[str, Any]:
-        return asking.follow("export", found, "--folder", folder, *options, environment=choice.environment, hear=tell)
-
-    _export(target, write, as_json=as_json)
+    try:
+        with console.spinner("loading TensorFlow", lines=True) as notify:
+            exported = api.export(
+                run,
+                checkpoint=checkpoint,
+                formats=formats,
+                precisions=tflite,
+                input_type=input_type,
+                max_detections=max_detections,
+                fast_nms=fast_nms,
+                representative_images=representative_images,
+                verify_images=verify_images,
+                min_agreement=min_agreement,
+                out=out,
+                gpu=gpu,
+                workspace=workspace,
+                notify=notify,
+            )
+    except DisagreementError as error:
+        _show(error.record, None, as_json=as_json)
+        raise
+    path = exported.model.path
+    _show(exported.record, path, as_json=as_json)  # now that it is in place, whether or not anybody reads
+    if exported.gone:
+        console.warn(f"the earlier export is replaced; it also held {', '.join(exported.gone)}")
+    console.say(f"exported to {path}; {exported.model.card.name} there says how to call each file")
 
 
-def _export(
-    target: ExportedModel, write: Callable[[Path, Callable[[str], None]], dict[str, Any]], *, as_json: bool
-) -> None:
-    """Puts what `write` makes in place, where it is accepted, and shows it in any case."""
-    earlier = sorted(path.name for path in target.path.iterdir()) if target.path.is_dir() else []
-    with output_folder.replacing(target.path, command="odtool export", refuse=refuse_foreign) as folder:
-        with _telling() as tell:
-            record = write(folder, tell)
-        if not record["accepted"]:
-            _show(record, None, as_json=as_json)
-            _refuse(target, record)
-        gone = [name for name in earlier if not (folder / name).exists()]
-    _show(record, target.path, as_json=as_json)  # now that it is in place, whether or not anybody reads
-    if gone:
-        console.warn(f"the earlier export is replaced; it also held {', '.join(gone)}")
-    console.say(f"exported to {target.path}; {target.card.name} there says how to call each file")
-
-
-def _show(record: dict[str, Any], path: Path | None, *, as_json: bool) -> None:
+def _show(record: Mapping[str, Any], path: Path | None, *, as_json: bool) -> None:
     payload = {**record, "path": None if path is None else str(path)}
     console.show(payload, as_json=as_json, render=lambda screen: _render(screen, record))
 
 
-def _chosen(text: str, known: tuple[str, ...], option: str) -> list[str]:
-    """Names separated by commas, each once, in the order of `known`."""
-    names = {name.strip() for name in text.split(",")} - {""}
-    if strangers := sorted(names - set(known)):
-        raise typer.BadParameter(f"{option} {strangers[0]} is not one of {', '.join(known)}")
-    if not names:
-        raise typer.BadParameter(f"{option} names none of {', '.join(known)}")
-    return [name for name in known if name in names]
-
-
-def check_before(run: Run, formats: list[str], *, integers: bool) -> None:
-    """Raises OdtoolError for what cannot be exported, before the engine has spent a minute on it.
-
-    Args:
-        integers: a TFLite int8 file is among it.
-    """
-    from odtool.pipeline.checks import exportable
-    from odtool.pipeline.text import config
-
-    loaded = config.load(run.pipeline_config)
-    exportable.refuse(loaded, tuple(formats))
-    _check_records(loaded, run, integers=integers)
-    missing = [name for name in ("tf2onnx", "onnxruntime") if "onnx" in formats and find_spec(name) is None]
-    if missing:
-        raise JobError(f"--format onnx: {missing[0]} is not installed", "Install it: pip install 'odtool[onnx]'")
-
-
-def _check_records(loaded: PipelineConfig, run: Run, *, integers: bool) -> None:
-    from odtool.pipeline import record_patterns
-
-    def any_in(readers: Iterable[Any]) -> bool:
-        patterns = [pattern for reader in readers for pattern in reader.tf_record_input_reader.input_path]
-        return any(file.stat().st_size for file in record_patterns.matches(patterns))
-
-    mend = "Make them with odtool prepare; the config names where they are looked for."
-    training = any_in([loaded.message.train_input_reader])
-    if integers and not training:
-        message = (
-            f"{run.pipeline_config}: no training records, from which --tflite int8 learns the range of each tensor"
-        )
-        raise DataError(message, mend)
-    if not training and not any_in(loaded.message.eval_input_reader[:1]):
-        raise DataError(f"{run.pipeline_config}: no records to verify the export on", mend)
-
-
-def refuse_foreign(out: Path) -> None:
-    """Raises JobError where `out` is no folder that an export may replace: it must be empty or an earlier export."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise JobError(f"{out}: is a file, not a folder", "Name another folder with --out.")
-    if any(out.iterdir()) and not ExportedModel(out).record.is_file():
-        raise JobError(
-            f"{out}: holds files but no export.json, so odtool did not write it",
-            "It would replace the whole folder: name another one with --out, or move those files away.",
-        )
-
-
-@contextmanager
-def _telling() -> Iterator[Callable[[str], None]]:
-    """Shows what is being done: beside a spinner on a terminal, else a line each."""
-    if console.stderr.is_terminal:
-        with console.stderr.status("loading TensorFlow") as spinner:
-            yield lambda doing: spinner.update(escape(doing))  # a run may be named 'night [a]'
-        return
-    yield console.say
-
-
-def _render(screen: Console, record: dict[str, Any]) -> None:
-    from odtool.detection import model_card
-
+def _render(screen: Console, record: Mapping[str, Any]) -> None:
     rows = []
-    for each in record["files"]:
-        agreement, input_of = each["agreement"], each["input"]
+    for file in record["files"]:
+        agreement, input_of = file["agreement"], file["input"]
         rows.append(
             [
-                each["file"],
-                model_card.size(each["bytes"]),
+                file["file"],
+                format_bytes(file["bytes"]),
                 input_of.get("dtype") or input_of["type"],
                 f"{agreement['found']:.1%}",
                 f"{agreement['confirmed']:.1%}",
-                model_card.number(each["mAP"]),
-                model_card.number(each["mAP_change"], sign=True),
-                f"{each['milliseconds']:.1f}",
+                format_metric(file["mAP"]),
+                format_metric(file["mAP_change"], sign=True),
+                f"{file['milliseconds']:.1f}",
             ]
         )
     columns = ["file", "size", "input", "found", "confirmed", "mAP", "change", "ms per image"]
     on = record["verified_on"]
-    told = f"{record['checkpoint']} of run {record['run']}, on {on['images']} images of the {on['split']} records"
-    shown = console.table(told, columns, rows)
-    screen.print(console.unfolded(shown, screen))
-    least = min(each["agreement"]["min_score"] for each in record["files"])
+    title = f"{record['checkpoint']} of run {record['run']}, on {on['images']} images of the {on['split']} records"
+    table = console.table(title, columns, rows)
+    screen.print(console.unfolded(table, screen))
+    least = min(file["agreement"]["min_score"] for file in record["files"])
     screen.print(
         f"found: the checkpoint's detections from score {least:.2g} on that the file has too (same class, IoU 0.5); "
-        f"confirmed: the reverse. mAP of the checkpoint here: {model_card.number(on['mAP'])}. {record['machine']}.",
+        f"confirmed: the reverse. mAP of the checkpoint here: {format_metric(on['mAP'])}. {record['machine']}.",
         style="dim",
         markup=False,
     )
-
-
-def _refuse(target: ExportedModel, record: dict[str, Any]) -> None:
-    failed = [each["file"] for each in record["files"] if not each["accepted"]]
-    message = (
-        f"{', '.join(failed)}: agrees with {record['checkpoint']} less than {record['min_agreement']:.0%}, "
-        f"so nothing is written to {target.path}"
-    )
-    console.stderr.print(f"[red]error:[/] {escape(message)}")
-    console.stderr.print("[dim]hint:[/] To have the files all the same, for a look: --min-agreement 0")
-    raise typer.Exit(1)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool import output_folder
-from odtool.api.tasks import engine_process
-from odtool.cli import asking, console
+from odtool.api import predict as api
+from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.errors import DataError, JobError, OdtoolError
-from odtool.jobs import devices
-from odtool.workspace import Predictions, Run, Workspace
+from odtool.workspace import Predictions
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-FORMATS = ("coco", "voc", "yolo", "csv", "labelme")
+    from odtool.api.predict import Predicted
+
 _SHOWN = 20
 """Pictures whose counts are shown; counts.csv has all."""
 
@@ -73,155 +69,62 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 
     Example: `odtool predict photos --model my_run --save-as coco`
     """
-    if overlap is not None and tile is None:
-        raise typer.BadParameter("means nothing without --tile.", param_hint="--overlap")
-    _check_scores(min_score or [])
-    path = _model(console.workspace(workspace), model)
-    choice = devices.choose(devices.inventory(), gpu)
-    options: list[object] = ["--model", path, "--batch-size", batch_size, "--every", every]
-    options += ["--label-map", label_map] if label_map else []
-    options += [f"--min-score={score}" for score in min_score or []]
-    options += ["--tile", tile, "--overlap", tile // 5 if overlap is None else overlap] if tile else []
-    options += ["--save-as", ",".join(_formats(save_as))] if save_as else []
-    options += ["--count"] if count else []
-    options += [] if pictures else ["--no-pictures"]
-    target = Predictions(out.absolute())
-    if others := _other_outputs(path):
-        console.warn(f"{path.name} finds {others}, too; only its boxes are written")
-    with output_folder.replacing(target.path, command="odtool predict", refuse=refuse_foreign) as folder:
-        command = [*engine_process.ENGINE, "predict", "--folder", folder, *options, "--", *source]
-        with _telling() as tell:
-            summary = asking.converse("predict", list(map(str, command)), environment=choice.environment, hear=tell)
-    payload = {**summary, "path": str(target.path), "model": str(path), "device": choice.label}
-    console.show(payload, as_json=as_json, render=lambda screen: _render(screen, target, payload, counted=count))
-
-
-def _check_scores(values: list[str]) -> None:
-    """Refused here, before seconds of loading."""
-    for value in values:
-        text = value.rpartition("=")[2]
-        try:
-            fits = 0 <= float(text) <= 1
-        except ValueError:
-            fits = False
-        if not fits:
-            raise typer.BadParameter(f"'{text}' is no number from 0 to 1", param_hint="--min-score")
-
-
-def _formats(text: str) -> list[str]:
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    for name in names:
-        if name not in FORMATS:
-            raise typer.BadParameter(f"'{name}' is not one of {', '.join(FORMATS)}", param_hint="--save-as")
-    if not names:
-        raise typer.BadParameter(f"names none of {', '.join(FORMATS)}", param_hint="--save-as")
-    return names
-
-
-def _model(space: Workspace, wanted: str | None) -> Path:
-    """The path of what is named: a run first, else what lies there.
-
-    Raises:
-        JobError: there is neither.
-    """
-    if wanted is None:
-        return space.find_run(None).path
-    runs = {run.name: run.path for run in space.runs()}
-    if wanted in runs:
-        return runs[wanted]
-    path = Path(wanted)
-    if path.exists() or path.with_name(f"{path.name}.index").is_file():
-        return path.absolute()
-    known = ", ".join(list(runs)[-5:]) or "none yet"
-    raise JobError(
-        f"--model {wanted}: no run in {space.train} and no file or folder has this name",
-        f"Runs there: {known}. Or give the path of an exported model.",
+    predicted = api.predict(
+        source,
+        model=model,
+        label_map=label_map,
+        out=out,
+        min_score=min_score or (),
+        save_as=() if save_as is None else save_as,
+        count=count,
+        pictures=pictures,
+        tile=tile,
+        overlap=overlap,
+        every=every,
+        batch_size=batch_size,
+        gpu=gpu,
+        workspace=workspace,
+        progress=console.progress,
+        notify=console.say,
     )
+    if predicted.other_outputs:
+        console.warn(f"{predicted.model.name} finds {predicted.other_outputs}, too; only its boxes are written")
+    payload = {
+        **predicted.summary,
+        "path": str(predicted.out.path),
+        "model": str(predicted.model),
+        "device": predicted.device,
+    }
+    console.show(payload, as_json=as_json, render=lambda screen: _render(screen, predicted, counted=count))
 
 
-def _other_outputs(model: Path) -> str:
-    """What a model finds beside boxes, by the pipeline.config of its folder; empty where there is none to tell."""
-    from odtool.pipeline.checks import heads
-    from odtool.pipeline.text import config
-
-    place = Run(model if model.is_dir() else model.parent).pipeline_config
-    try:
-        return " and ".join(heads.needed(config.load(place))) if place.is_file() else ""
-    except OdtoolError:  # the engine says so, where it matters
-        return ""
-
-
-def refuse_foreign(out: Path) -> None:
-    """Raises DataError where `out` is no folder that predictions may replace: it must be empty or earlier ones."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise DataError(f"{out}: is a file, not a folder", "Name another folder with --out.")
-    if any(out.iterdir()) and not Predictions(out).summary.is_file():
-        raise DataError(
-            f"{out}: holds files but no {Predictions(out).summary.name}, so odtool did not write it",
-            "It would replace the whole folder: name another one with --out, or move those files away.",
-        )
-    if changed := _changed_since(Predictions(out)):
-        raise DataError(
-            f"{changed}: was added or changed after odtool predicted into {out}, and would be lost",
-            "Write elsewhere with --out, or move the folder away.",
-        )
-
-
-def _changed_since(earlier: Predictions) -> Path | None:
-    """A file that is newer than the summary, which odtool writes last: such as an annotation corrected by hand."""
-    if not earlier.summary.is_file():
-        return None
-    written = earlier.summary.stat().st_mtime_ns
-    paths = (Path(folder) / name for folder, _, names in os.walk(earlier.path) for name in names)
-    return next((path for path in paths if path.lstat().st_mtime_ns > written), None)
-
-
-@contextmanager
-def _telling() -> Iterator[Callable[[Any], None]]:
-    """Says what the engine does before it looks at anything, then how many pictures it has looked at."""
-    with ExitStack() as stack:
-        report: console.Report | None = None
-
-        def tell(doing: Any) -> None:
-            nonlocal report
-            if not isinstance(doing, int):
-                console.say(str(doing))
-                return
-            if report is None:  # from here on, so that the rate is without the time for loading
-                report = stack.enter_context(console.progress("pictures", None))
-            report(doing, 0)
-
-        yield tell
-
-
-def _render(screen: Console, out: Predictions, payload: dict[str, Any], *, counted: bool) -> None:
+def _render(screen: Console, predicted: Predicted, *, counted: bool) -> None:
+    out, summary = predicted.out, predicted.summary
     if counted:
-        screen.print(_counts(out, payload))
+        screen.print(_counts(out, summary))
     else:
-        rows = [[label, number] for label, number in payload["objects"].items()]
+        rows = [[label, number] for label, number in summary["objects"].items()]
         screen.print(console.table("", ["class", "objects"], rows))
-    seen = {kind: payload[kind] for kind in ("images", "videos", "frames") if payload[kind]}
+    seen = {kind: summary[kind] for kind in ("images", "videos", "frames") if summary[kind]}
     looked = [f"{number:,} {kind if number > 1 else kind[:-1]}" for kind, number in seen.items()]
     screen.print(
-        f"{', '.join(looked)}, {payload['without_objects']:,} without objects, {payload['per_second']:g}/s",
+        f"{', '.join(looked)}, {summary['without_objects']:,} without objects, {summary['per_second']:g}/s",
         markup=False,
     )
-    for problem in payload["named"]:
+    for problem in summary["named"]:
         console.warn(f"{problem['file']}: {problem['detail']}")
-    if (left := sum(payload["problems"].values()) - len(payload["named"])) > 0:
+    if (left := sum(summary["problems"].values()) - len(summary["named"])) > 0:
         console.warn(f"and {left:,} more, all in {out.problems}")
-    if payload["unnamed_classes"]:
-        count = sum(payload["objects"][label] for label in payload["unnamed_classes"])
+    if summary["unnamed_classes"]:
+        count = sum(summary["objects"][label] for label in summary["unnamed_classes"])
         console.warn(
             f"the label map does not name the classes of {count:,} objects: "
-            f"{', '.join(payload['unnamed_classes'][:10])}. Give one that does: --label-map FILE"
+            f"{', '.join(summary['unnamed_classes'][:10])}. Give one that does: --label-map FILE"
         )
     screen.print(f"Written to {out.path}", markup=False)
 
 
-def _counts(out: Predictions, payload: dict[str, Any]) -> Any:
+def _counts(out: Predictions, summary: Mapping[str, Any]) -> Any:
     """Counts of the first pictures, and the sums of all."""
     import csv
     from itertools import islice
@@ -233,7 +136,7 @@ def _counts(out: Predictions, payload: dict[str, Any]) -> Any:
         left = sum(1 for _ in rows)
     if left:
         shown.append([f"{left:,} more in {out.counts.name}", *[""] * (len(columns) - 2)])
-    sums = [payload["objects"][label] for label in columns[2:-1]]
+    sums = [summary["objects"][label] for label in columns[2:-1]]
     return console.table("", ["image", *columns[2:]], [*shown, ["all", *sums, sum(sums)]])
 
 

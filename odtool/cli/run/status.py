@@ -14,6 +14,7 @@ from odtool.api.status import EvaluationStatus, JobState, RunStatus, TrainStatus
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, watch_screen
+from odtool.durations import format_duration
 from odtool.workspace import Run, Workspace
 
 
@@ -62,7 +63,7 @@ def _render(out: Console, shown: RunStatus, others: list[str]) -> None:
 def _train_lines(train: TrainStatus) -> list[str]:
     lines = [f"train {_describe(train.job)}"]
     if train.stalled_seconds is not None:
-        lines.append(f"      stalled: no step for {console.duration(train.stalled_seconds)}; look into odtool logs")
+        lines.append(f"      stalled: no step for {format_duration(train.stalled_seconds)}; look into odtool logs")
     for smaller in train.recoveries[-1:]:
         count = len(train.recoveries)
         again = f"made smaller {count} times, last" if count > 1 else "made smaller"
@@ -79,7 +80,7 @@ def _describe_progress(train: TrainStatus) -> str:
     parts += [f"loss {progress.loss:.4g}"] if progress.loss is not None else []
     parts += [f"learning rate {progress.learning_rate:.3g}"] if progress.learning_rate is not None else []
     parts += [f"{progress.steps_per_second:.3g} steps/s"] if progress.steps_per_second is not None else []
-    parts += [f"{console.duration(train.eta_seconds)} left"] if train.eta_seconds is not None else []
+    parts += [f"{format_duration(train.eta_seconds)} left"] if train.eta_seconds is not None else []
     parts += [f"{progress.restarts} restart" + "s" * (progress.restarts > 1)] if progress.restarts else []
     return ", ".join(parts)
 
@@ -107,7 +108,7 @@ def _describe_figures(values: dict[str, Any]) -> str:
 
 
 def _describe(job: JobState) -> str:
-    since = f", since {console.duration(time.time() - job.started)}" if job.state == "running" and job.started else ""
+    since = f", since {format_duration(time.time() - job.started)}" if job.state == "running" and job.started else ""
     return job.describe() + since
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from odtool.api import status as api
 from odtool.api.status import MAP, GpuUse, JobState, MachineUse, Metric, RunHistory, RunStatus, TrainStatus
 from odtool.cli import console
+from odtool.durations import format_duration
 from odtool.workspace import Run
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -150,7 +151,7 @@ def _block(shown: RunView, width: int) -> Iterator[Text]:
     if best := _best(shown.status.eval.best):
         yield Text(f"  {best}")
     if train.stalled_seconds is not None:
-        yield Text(f"  no step for {console.duration(train.stalled_seconds)}", style="yellow")
+        yield Text(f"  no step for {format_duration(train.stalled_seconds)}", style="yellow")
     if history.warning:
         yield Text(f"  {history.warning}", style="yellow")
 
@@ -187,7 +188,7 @@ def _progress(train: TrainStatus, width: int) -> str:
 def _speed(train: TrainStatus) -> list[str]:
     speed = train.progress.steps_per_second
     parts = [f"{speed:.3g} steps/s"] if speed else []
-    return parts + ([f"{console.duration(train.eta_seconds)} left"] if train.eta_seconds is not None else [])
+    return parts + ([f"{format_duration(train.eta_seconds)} left"] if train.eta_seconds is not None else [])
 
 
 def _best(best: Metric | None) -> str:

@@ -24,17 +24,11 @@ def replacing(out: Path) -> AbstractContextManager[Path]:
 
 def refuse_foreign(out: Path) -> None:
     """Raises DataError where `out` is no folder that odtool may replace."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise DataError(f"{out}: is a file, not a folder", "Name another folder with --out.")
-    foreign = sorted(entry.name for entry in out.iterdir() if not _OURS.fullmatch(entry.name))
+    names = sorted(entry.name for entry in out.iterdir()) if out.is_dir() else []
+    foreign = [name for name in names if not _OURS.fullmatch(name)]
     if foreign:
         raise DataError(
             f"{out}: holds files that odtool did not write, such as {foreign[0]}",
             "It would replace the whole folder: name another one with --out, or move those files away.",
         )
-    if any(out.iterdir()) and not Dataset(out).summary.is_file():
-        raise DataError(
-            f"{out}: holds records but no dataset.json, so odtool did not write it", "Name another folder with --out."
-        )
+    output_folder.refuse_foreign(out, Dataset(out).summary.name)

@@ -34,7 +34,7 @@ def predict(task: PredictTask, tell: Callable[[Any], None]) -> dict[str, Any]:
     manner = Manner(
         thresholds.parse(task.min_score),
         task.batch_size,
-        TileSize(task.tile, task.overlap) if task.tile else None,
+        TileSize(task.tile, task.overlap or 0) if task.tile else None,
         task.every,
     )
     wanted = Wanted(task.pictures, task.save_as, task.count)

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from odtool.api import predict
 from odtool.api.tasks import engine_process
-from odtool.cli.result import predict
 from odtool.dataset.writers import WRITERS
 from odtool.workspace import Run
 
@@ -96,9 +96,15 @@ def test_every_option_reaches_the_engine(odtool: Callable[..., Any], space: Path
         *("--no-pictures", "--tile", 1000, "--every", 3, "--batch-size", 2, "--label-map", "map", "--out", "found"),
     )
     words = " ".join(asked(space, "found"))
-    for option in ("--min-score=0.4", "--min-score=car=0.3", "--save-as coco,voc", "--count", "--no-pictures"):
+    for option in ("--min-score 0.4", "--min-score car=0.3", "--save-as coco,voc", "--count", "--no-pictures"):
         assert option in words
-    for option in ("--tile 1000 --overlap 200", "--every 3", "--batch-size 2", "--label-map map", "-- a b"):
+    for option in (
+        "--tile 1000 --overlap 200",
+        "--every 3",
+        "--batch-size 2",
+        "--label-map map",
+        "-- a b",
+    ):
         assert option in words
 
 

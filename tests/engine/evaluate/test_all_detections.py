@@ -17,7 +17,7 @@ from odtool.detection.detector import Detections
 from odtool.engine import metrics
 from odtool.engine.outcome import StopSignal
 from odtool.pipeline.text import config
-from odtool.report import detections_file
+from odtool.reporting import detections_file
 from odtool.workspace import Run
 
 pytestmark = pytest.mark.slow

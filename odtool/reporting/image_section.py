@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from odtool.report import mistakes
-from odtool.report.figures import Analysis
-from odtool.report.mistakes import Verdict
-from odtool.report.record_images import Picture
+from odtool.reporting import mistakes
+from odtool.reporting.figures import Analysis
+from odtool.reporting.mistakes import Verdict
+from odtool.reporting.record_images import Picture
 from odtool.visual import html_page
 from odtool.visual.html_page import text
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from odtool.detection.accuracy import coco_metrics
-from odtool.report import mistakes
-from odtool.report.detections_file import ExaminedImage
-from odtool.report.mistakes import judge
+from odtool.reporting import mistakes
+from odtool.reporting.detections_file import ExaminedImage
+from odtool.reporting.mistakes import judge
 
 HERE = (10, 10, 60, 60)
 NEAR = (12, 10, 62, 60)

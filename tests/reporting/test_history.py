@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from odtool.report import history
+from odtool.reporting import history
 
 
 def write(path: Path, *lines: tuple[str, int, float, dict[str, Any]]) -> Path:

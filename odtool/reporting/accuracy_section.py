@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from odtool.detection.accuracy import ClassAccuracy, CocoFigures
-from odtool.report import mistakes
-from odtool.report.confusion import BACKGROUND, Counting
-from odtool.report.figures import Analysis
-from odtool.report.score_thresholds import FALLBACK, OperatingPoint
-from odtool.report.tables import card, difference, score, scrolling, soft, table
+from odtool.reporting import mistakes
+from odtool.reporting.confusion import BACKGROUND, Counting
+from odtool.reporting.figures import Analysis
+from odtool.reporting.score_thresholds import FALLBACK, OperatingPoint
+from odtool.reporting.tables import card, difference, score, scrolling, soft, table
 from odtool.visual import charts
 from odtool.visual.html_page import text
 

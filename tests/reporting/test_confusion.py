@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from odtool.report import confusion
-from odtool.report.detections_file import ExaminedImage
-from odtool.report.mistakes import judge
+from odtool.reporting import confusion
+from odtool.reporting.detections_file import ExaminedImage
+from odtool.reporting.mistakes import judge
 
 HERE, NEAR, AWAY = (10, 10, 60, 60), (12, 10, 62, 60), (120, 120, 170, 170)
 ALL = {1: 0.5, 2: 0.5}

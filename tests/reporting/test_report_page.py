@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from odtool.report import comparison, detections_file, figures, history, image_section, record_images, report_page
-from odtool.report.figures import RunReport
+from odtool.reporting import comparison, detections_file, figures, history, image_section, record_images, report_page
+from odtool.reporting.figures import RunReport
 from odtool.workspace import Run
 
 MakeRun = Callable[..., Run]

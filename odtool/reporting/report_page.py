@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from odtool.detection.metric_names import MAP, MAP_50
-from odtool.report import accuracy_section, course_section, image_section
-from odtool.report.figures import RunReport
-from odtool.report.record_images import Picture
-from odtool.report.tables import score
+from odtool.reporting import accuracy_section, course_section, image_section
+from odtool.reporting.figures import RunReport
+from odtool.reporting.record_images import Picture
+from odtool.reporting.tables import score
 from odtool.visual import html_page
 from odtool.visual.html_page import text
 

@@ -17,8 +17,8 @@ from odtool.detection.accuracy import GroundTruth
 from odtool.detection.detector import Detections
 from odtool.pipeline.text import config
 from odtool.pipeline.zoo import zoo
-from odtool.report import detections_file
-from odtool.report.detections_file import ExaminedImage
+from odtool.reporting import detections_file
+from odtool.reporting.detections_file import ExaminedImage
 from odtool.workspace import Run
 
 SIZE = 200

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odtool.detection.accuracy import MOST_DETECTIONS
-from odtool.report.detections_file import ExaminedImage
+from odtool.reporting.detections_file import ExaminedImage
 
 SAME, NEAR = 0.5, 0.1
 """IoU from which a detection counts as an object's, and from which it was meant to be."""

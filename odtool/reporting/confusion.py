@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from odtool.report.mistakes import Kind, Verdict
+from odtool.reporting.mistakes import Kind, Verdict
 
 BACKGROUND = 0
 """Its place among the class ids, which begin at 1."""

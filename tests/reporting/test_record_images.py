@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from odtool.errors import DataError
-from odtool.report import record_images
+from odtool.reporting import record_images
 from odtool.workspace import Run
 
 

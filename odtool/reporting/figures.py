@@ -17,13 +17,13 @@ from odtool.errors import DataError
 from odtool.jobs import state
 from odtool.pipeline import record_patterns
 from odtool.pipeline.text import config
-from odtool.report import confusion, history, mistakes, score_thresholds, settings_diff
-from odtool.report.confusion import Counting
-from odtool.report.detections_file import Examination
-from odtool.report.history import History
-from odtool.report.mistakes import Verdict
-from odtool.report.score_thresholds import OperatingPoint
-from odtool.report.settings_diff import Settings
+from odtool.reporting import confusion, history, mistakes, score_thresholds, settings_diff
+from odtool.reporting.confusion import Counting
+from odtool.reporting.detections_file import Examination
+from odtool.reporting.history import History
+from odtool.reporting.mistakes import Verdict
+from odtool.reporting.score_thresholds import OperatingPoint
+from odtool.reporting.settings_diff import Settings
 from odtool.workspace import TASKS, Dataset, Run
 
 _PACKAGES = ("tensorflow", "tf-models-research-object-detection", "tf-keras", "numpy", "pycocotools")

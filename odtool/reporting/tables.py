@@ -64,13 +64,3 @@ def difference(value: float | None, *, signed: bool = False) -> str:
     if value is None:
         return NOTHING
     return f"{value:+.2f}" if signed else f"{value:.2f}"
-
-
-def duration(seconds: float) -> str:
-    """As people say it: 45 s, 3 min 20 s, 2 h 05 min."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

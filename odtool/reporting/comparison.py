@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from odtool.detection.metric_names import AR_100, MAP, MAP_50
-from odtool.report import mistakes, report_page, settings_diff
-from odtool.report.accuracy_section import FIGURES
-from odtool.report.course_section import present, versions
-from odtool.report.figures import RunReport, comparable
-from odtool.report.history import TOTAL, History
-from odtool.report.tables import NOTHING, card, duration, plots, score, scrolling, soft, table
+from odtool.durations import format_duration
+from odtool.reporting import mistakes, report_page, settings_diff
+from odtool.reporting.accuracy_section import FIGURES
+from odtool.reporting.course_section import present, versions
+from odtool.reporting.figures import RunReport, comparable
+from odtool.reporting.history import TOTAL, History
+from odtool.reporting.tables import NOTHING, card, plots, score, scrolling, soft, table
 from odtool.visual import charts, html_page
 from odtool.visual.charts import Curve
 from odtool.visual.html_page import text
@@ -75,7 +76,7 @@ def _figures(reports: Sequence[RunReport]) -> str:
         "steps": [_count(each.step) for each in past],
         "images a step": [_count(each.batch_size) for each in past],
         "steps a second": [f"{each.steps_per_second:.3g}" if each.steps_per_second else NOTHING for each in past],
-        "time in training": [duration(each.training_seconds) for each in past],
+        "time in training": [format_duration(each.training_seconds) for each in past],
         "restarts": [_count(each.restarts) for each in past],
     }
     rows += [_row(label, values) for label, values in plain.items()]

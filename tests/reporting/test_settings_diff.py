@@ -9,7 +9,7 @@ import pytest
 
 from odtool.pipeline.text import config
 from odtool.pipeline.zoo import zoo
-from odtool.report import settings_diff
+from odtool.reporting import settings_diff
 from odtool.workspace import Run
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from odtool.detection.accuracy import Accuracy, coco_metrics
-from odtool.report import score_thresholds
-from odtool.report.detections_file import ExaminedImage
+from odtool.reporting import score_thresholds
+from odtool.reporting.detections_file import ExaminedImage
 
 HERE, AWAY = (10, 10, 60, 60), (120, 120, 170, 170)
 Make = Callable[..., ExaminedImage]

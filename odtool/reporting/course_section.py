@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from odtool.dataset.statistics import DatasetSummary
 from odtool.detection.metric_names import MAP, RECALL
-from odtool.report.figures import RunReport
-from odtool.report.history import TOTAL, History
-from odtool.report.tables import card, duration, plots, soft, table
+from odtool.durations import format_duration
+from odtool.reporting.figures import RunReport
+from odtool.reporting.history import TOTAL, History
+from odtool.reporting.tables import card, plots, soft, table
 from odtool.visual import charts
 from odtool.visual.charts import Curve
 from odtool.visual.html_page import text
@@ -101,7 +102,7 @@ def course(report: RunReport) -> str:
     speed = past.steps_per_second
     rows = [
         *((name, _state(report.states[task])) for name, task in (("training", "train"), ("evaluation", "eval"))),
-        ("time in training", duration(past.training_seconds)),
+        ("time in training", format_duration(past.training_seconds)),
         ("speed", f"{speed:.3g} steps a second (median)" if speed else "not known"),
         *([("images a second", f"{past.batch_size * speed:,.3g}")] if past.batch_size and speed else []),
         ("restarts", f"{past.restarts:,}"),
