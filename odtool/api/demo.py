@@ -214,7 +214,7 @@ def _draw_picture(space: Workspace, run: Run) -> Path:
             cells.append(box_drawing.draw_boxes(image, list(_boxes(entry)), side=300))
     caption = f"White: true boxes. Coloured: detections with a score of at least {_SHOWN_SCORE:.0%}."
     picture = space.root / "detections.png"
-    box_drawing.grid(cells, columns=4, caption=caption).save(picture)
+    box_drawing.make_grid(cells, columns=4, caption=caption).save(picture)
     return picture
 
 

@@ -73,7 +73,7 @@ def inspect(request: InspectRequest) -> Inspection:
     page = Path(request.html) if request.html else None
     if page is not None and page.is_dir():
         raise DataError(f"{page}: is a folder", "Give --html a file, such as report.html.")
-    settings = inspection.Settings(
+    settings = inspection.InspectSettings(
         sources=find_sources(request.sources, request.images, find_workspace(request.workspace).root),
         format=request.format,
         label_map=Path(request.label_map) if request.label_map else None,

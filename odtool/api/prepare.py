@@ -101,7 +101,7 @@ def prepare(request: PrepareRequest) -> Prepared:
     from odtool.dataset.survey.grouping import Grouping
 
     space = find_workspace(request.workspace)
-    settings = flow.Settings(
+    settings = flow.PrepareSettings(
         sources=find_sources(request.sources, request.images, space.root),
         out=Path(request.out) if request.out else space.data.path,
         format=request.format,

@@ -12,15 +12,15 @@ from odtool.errors import DataError
 
 if TYPE_CHECKING:
     from odtool.dataset.classes import ClassChoice
-    from odtool.dataset.readers import Choice
+    from odtool.dataset.readers.format_choice import FormatChoice
     from odtool.dataset.statistics import ClassChange
     from odtool.dataset.survey.image_checks import Rules
     from odtool.dataset.types import Source
 
 __all__ = [
     "VERIFY",
-    "Choice",
     "ClassChange",
+    "FormatChoice",
     "Names",
     "Renaming",
     "Sources",
@@ -83,7 +83,7 @@ def choose_classes(rename: Renaming, only: Names, drop: Names) -> ClassChoice:
     Raises:
         DataError: a class is given two names, or is to be both kept and dropped.
     """
-    from odtool.dataset.classes import choice
+    from odtool.dataset.classes import parse_class_options
 
     renamings = [f"{old}={new}" for old, new in rename.items()] if isinstance(rename, Mapping) else rename
-    return choice(renamings, *([names] if isinstance(names, str) else names for names in (only, drop)))
+    return parse_class_options(renamings, *([names] if isinstance(names, str) else names for names in (only, drop)))

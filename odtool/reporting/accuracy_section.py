@@ -13,7 +13,7 @@ from odtool.reporting.figures import Analysis
 from odtool.reporting.score_thresholds import FALLBACK, OperatingPoint
 from odtool.reporting.tables import card, difference, score, scrolling, soft, table
 from odtool.visual import charts
-from odtool.visual.html_page import text
+from odtool.visual.html_page import escape_text
 
 FIGURES = {
     "ap": "AP",
@@ -121,7 +121,7 @@ def _plots(found: Analysis) -> str:
     shown = f'<div class="plots">{"".join(cards[:_OPEN_CLASSES])}</div>\n'
     empty = [label for label, item in _labelled(found) if not item.objects]
     if empty:
-        shown += f'<p class="soft">Not in the evaluation records: {text(", ".join(empty))}.</p>\n'
+        shown += f'<p class="soft">Not in the evaluation records: {escape_text(", ".join(empty))}.</p>\n'
     folded = cards[_OPEN_CLASSES:]
     if folded:
         shown += (
@@ -144,8 +144,8 @@ def _card(label: str, item: ClassAccuracy, point: OperatingPoint, counted: Count
     }
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
     return (
-        f'<section class="card class"><h3>{text(label)}</h3><dl>{listed}</dl>'
-        f"{charts.precision_recall(curves, chosen, told)}{charts.counts(counted.pairs)}</section>\n"
+        f'<section class="card class"><h3>{escape_text(label)}</h3><dl>{listed}</dl>'
+        f"{charts.draw_precision_recall(curves, chosen, told)}{charts.draw_counts(counted.pairs)}</section>\n"
     )
 
 
@@ -178,12 +178,12 @@ def _confusion(found: Analysis) -> str:
 
 
 def _matrix(found: Analysis, numbers: Sequence[int], labels: dict[int, str]) -> str:
-    head = "".join(f'<th class="column"><span>{text(labels[number])}</span></th>' for number in numbers)
+    head = "".join(f'<th class="column"><span>{escape_text(labels[number])}</span></th>' for number in numbers)
     body = ""
     for true in numbers:
         total = sum(found.confusion[true, seen] for seen in numbers)
         cells = "".join(_cell(found.confusion[true, seen], total, true == seen) for seen in numbers)
-        body += f'<tr><th class="row" title="{text(labels[true])}">{text(labels[true])}</th>{cells}</tr>'
+        body += f'<tr><th class="row" title="{escape_text(labels[true])}">{escape_text(labels[true])}</th>{cells}</tr>'
     said = "Rows are what is there, columns what is detected; cells are coloured by their share of the row."
     made = f'<table class="confusion"><tr><th></th>{head}</tr>{body}</table>'
     return soft(said) + scrolling(made, len(numbers))

@@ -12,7 +12,7 @@ from odtool.reporting.history import TOTAL, History
 from odtool.reporting.tables import card, plots, soft, table
 from odtool.visual import charts
 from odtool.visual.charts import Curve
-from odtool.visual.html_page import text
+from odtool.visual.html_page import escape_text
 
 _MOST_SETTINGS = 200
 _SIZES = {f" ({size})": size for size in ("small", "medium", "large")}
@@ -23,12 +23,14 @@ def curves(past: History) -> str:
     total = {"training": past.losses.get(TOTAL, ()), "evaluation": past.evaluation_losses.get(TOTAL, ())}
     parts = {name: curve for name, curve in past.losses.items() if name != TOTAL}
     cards = {
-        "Loss": charts.curves(present(total), "loss", logarithmic=True),
-        "Parts of the training loss": charts.curves(parts, "loss", logarithmic=True),
-        "Learning rate": charts.curves(present({"learning rate": past.learning_rate}), "learning rate"),
-        "mAP": charts.curves(_named(past, MAP, {"": "mAP@[.5:.95]", "@.50IOU": "mAP@.5", "@.75IOU": "mAP@.75"}), "mAP"),
-        "mAP@[.5:.95] by size of objects": charts.curves(_named(past, MAP, _SIZES), "mAP"),
-        "Recall": charts.curves(
+        "Loss": charts.draw_curves(present(total), "loss", logarithmic=True),
+        "Parts of the training loss": charts.draw_curves(parts, "loss", logarithmic=True),
+        "Learning rate": charts.draw_curves(present({"learning rate": past.learning_rate}), "learning rate"),
+        "mAP": charts.draw_curves(
+            _named(past, MAP, {"": "mAP@[.5:.95]", "@.50IOU": "mAP@.5", "@.75IOU": "mAP@.75"}), "mAP"
+        ),
+        "mAP@[.5:.95] by size of objects": charts.draw_curves(_named(past, MAP, _SIZES), "mAP"),
+        "Recall": charts.draw_curves(
             _named(past, f"{RECALL}/AR@", {"1": "AR@1", "10": "AR@10", "100": "AR@100"}), "average recall"
         ),
     }
@@ -54,7 +56,7 @@ def settings(report: RunReport) -> str:
     more = len(rows) - _MOST_SETTINGS
     made = table(["setting", "the zoo's", "this run's"], rows[:_MOST_SETTINGS], "fields")
     rest = soft(f"and {more:,} more") if more > 0 else ""
-    return f"<h2>Settings that differ from the zoo's {text(found.model)}</h2>\n{card(made + rest)}"
+    return f"<h2>Settings that differ from the zoo's {escape_text(found.model)}</h2>\n{card(made + rest)}"
 
 
 def data(found: DatasetSummary | None) -> str:

@@ -10,7 +10,7 @@ from odtool.reporting.figures import Analysis
 from odtool.reporting.mistakes import Verdict
 from odtool.reporting.record_images import Picture
 from odtool.visual import html_page
-from odtool.visual.html_page import text
+from odtool.visual.html_page import escape_text
 
 COLOURS: dict[mistakes.Kind, str] = {
     "correct": "#37b24d",
@@ -71,19 +71,21 @@ def _shot(verdict: Verdict, picture: Picture | None, labels: Mapping[int, str]) 
     size = found.width, found.height
     if picture is None or not picture.uri:
         why = picture.problem if picture else "no record has this source id"
-        shown = f'<div class="broken">cannot be shown: {text(why)}</div>'
+        shown = f'<div class="broken">cannot be shown: {escape_text(why)}</div>'
     else:
-        shown = html_page.overlaid(picture.uri, size, _drawn(verdict, labels))
+        shown = html_page.overlay(picture.uri, size, _drawn(verdict, labels))
     name = picture.filename if picture else verdict.image.source_id
     objects = sum(kind != "ignored" for kind in verdict.objects)
     said = f"{objects:,} object{'' if objects == 1 else 's'}, {verdict.correct:,} found"
-    return html_page.figure(size, shown, f"<b>{text(name)}</b>{said}<div>{_pills(verdict)}</div>")
+    return html_page.render_figure(size, shown, f"<b>{escape_text(name)}</b>{said}<div>{_pills(verdict)}</div>")
 
 
 def _pills(verdict: Verdict) -> str:
     kinds: Counter[mistakes.Kind] = Counter(verdict.kinds)
     kinds["missed"] = verdict.objects.count("missed")
-    return "".join(html_page.pill("error", f"{kinds[kind]:,} {kind}") for kind in mistakes.MISTAKES if kinds[kind])
+    return "".join(
+        html_page.render_pill("error", f"{kinds[kind]:,} {kind}") for kind in mistakes.MISTAKES if kinds[kind]
+    )
 
 
 def _drawn(verdict: Verdict, labels: Mapping[int, str]) -> str:
@@ -95,18 +97,18 @@ def _drawn(verdict: Verdict, labels: Mapping[int, str]) -> str:
     for box, number, kind in zip(truth.boxes, truth.classes, verdict.objects, strict=True):
         label = labels.get(int(number), str(number))
         colour, look, told = _LOOKS.get(kind, (_TRUE, "true", "is there"))
-        boxes.append(html_page.box(tuple(box.tolist()), colour, f"{label}: {told}", more=f' class="{look}"'))
+        boxes.append(html_page.draw_box(tuple(box.tolist()), colour, f"{label}: {told}", attributes=f' class="{look}"'))
         if kind == "missed":
             words[True].append(((float(box[0]), float(box[1])), f"{_short(label)}?"))
     taken = list(zip(verdict.taken, verdict.kinds, strict=True))[::-1]
     for index, kind in sorted(taken, key=lambda pair: pair[1] != "correct"):
         box, number = found.boxes[index], int(found.classes[index])
         label, score = labels.get(number, str(number)), f"{found.scores[index]:.0%}"
-        boxes.append(html_page.box(tuple(box.tolist()), COLOURS[kind], f"{label} {score}: {kind}"))
+        boxes.append(html_page.draw_box(tuple(box.tolist()), COLOURS[kind], f"{label} {score}: {kind}"))
         words[kind in mistakes.MISTAKES].append(((float(box[0]), float(box[1])), f"{_short(label)} {score}"))
     ranked = [*words[True], *words[False]]
     shown = ranked if len(ranked) <= html_page.MOST_LABELS else words[True][: html_page.MOST_LABELS]
-    return "".join(boxes[-_MOST_BOXES:]) + html_page.labels(shown, (found.width, found.height))
+    return "".join(boxes[-_MOST_BOXES:]) + html_page.draw_labels(shown, (found.width, found.height))
 
 
 def _short(label: str) -> str:

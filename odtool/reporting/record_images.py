@@ -42,7 +42,7 @@ def find(files: Iterable[Path], wanted: Sequence[str]) -> dict[str, Picture]:
     # The reader of records strips ids, evaluation does not.
     missing, found = {name.strip(): name for name in wanted}, dict[str, Picture]()
     for path in files:
-        for record in record_reader.records(path):
+        for record in record_reader.read_records(path):
             if not missing:
                 return found
             example = tfrecord_example.parse(record.data, path, record.number, {})
@@ -61,6 +61,6 @@ def _picture(example: tfrecord_example.Example, data: bytes) -> Picture:
     try:
         with Image.open(io.BytesIO(data[start : start + length])) as image:
             # As TensorFlow decodes it: an EXIF rotation is not applied, which the boxes follow.
-            return Picture(name, html_page.picture(image.convert("RGB")))
+            return Picture(name, html_page.encode_picture(image.convert("RGB")))
     except (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError) as error:
         return Picture(name, "", str(error))

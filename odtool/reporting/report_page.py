@@ -11,7 +11,7 @@ from odtool.reporting.figures import RunReport
 from odtool.reporting.record_images import Picture
 from odtool.reporting.tables import score
 from odtool.visual import html_page
-from odtool.visual.html_page import text
+from odtool.visual.html_page import escape_text
 
 FOOT = "Figures follow COCO's rules, by pycocotools."
 
@@ -46,8 +46,8 @@ def _head(report: RunReport) -> str:
         found = report.analysis.examination
         sets = f", the first of {found.sets} evaluation sets" if found.sets > 1 else ""
         lines.append(f"examined: {found.checkpoint} on {len(found.images):,} images of the evaluation records{sets}")
-    said = "".join(f'<p class="soft">{text(line)}</p>' for line in lines)
-    return f"<header><h1>{text(report.run.name)}</h1>{said}</header>\n"
+    said = "".join(f'<p class="soft">{escape_text(line)}</p>' for line in lines)
+    return f"<header><h1>{escape_text(report.run.name)}</h1>{said}</header>\n"
 
 
 def _tiles(report: RunReport) -> str:
@@ -67,7 +67,7 @@ def _tiles(report: RunReport) -> str:
         tiles["steps a second"] = f"{past.steps_per_second:.3g}"
     if past.batch_size:
         tiles["images a step"] = f"{past.batch_size:,}"
-    return html_page.tiles(tiles)
+    return html_page.render_tiles(tiles)
 
 
 def notes(report: RunReport) -> Iterable[str]:
@@ -89,4 +89,4 @@ def notes(report: RunReport) -> Iterable[str]:
 
 def note(level: str, words: str) -> str:
     """A line of plain text on a coloured ground."""
-    return f'<p class="note {level}">{text(words)}</p>\n'
+    return f'<p class="note {level}">{escape_text(words)}</p>\n'

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from odtool.api.sources import Choice, ClassChange
+    from odtool.api.sources import ClassChange, FormatChoice
 
 
 class Verify(str, Enum):
@@ -68,7 +68,7 @@ def describe_change(change: ClassChange) -> str:
     )
 
 
-def describe_choice(path: Path | str, choice: Choice) -> str:
+def describe_choice(path: Path | str, choice: FormatChoice) -> str:
     """A line that says which format was chosen for a source, and why."""
     others = f" (looks like {', '.join(choice.others)} too: --format chooses)" if choice.others else ""
     return f"{path}: {choice.reader.title}, as {choice.evidence}{others}"

@@ -145,7 +145,7 @@ def data_sets(folder: Path, formats: Sequence[str], labels: Mapping[int, str]) -
 
         def save(seen: Seen) -> str:
             height, width = seen.picture.pixels.shape[:2]
-            stored = image_copies.place(_encoded(seen.picture), _name(seen.picture), places)
+            stored = image_copies.copy_image(_encoded(seen.picture), _name(seen.picture), places)
             for add in adds:
                 add(WrittenImage(stored, width, height, seen.boxes))
             return stored
