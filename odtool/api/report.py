@@ -34,7 +34,7 @@ from odtool.workspace import Run
 if TYPE_CHECKING:
     from odtool.reporting.detections_file import Examination
     from odtool.reporting.figures import RunReport
-    from odtool.reporting.record_images import Picture
+    from odtool.reporting.record_images import PagePicture
 
 __all__ = ["ReportRequest", "RunReport", "WrittenReport", "report"]
 
@@ -170,7 +170,7 @@ def _render(reports: Sequence[RunReport], images: int) -> str:
     return report_page.render(reports[0], _find_pictures(reports[0], images), images)
 
 
-def _find_pictures(one: RunReport, images: int) -> dict[str, Picture]:
+def _find_pictures(one: RunReport, images: int) -> dict[str, PagePicture]:
     from odtool.reporting import image_section, record_images
 
     if one.analysis is None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from odtool.reporting import mistakes
 from odtool.reporting.figures import Analysis
 from odtool.reporting.mistakes import Verdict
-from odtool.reporting.record_images import Picture
+from odtool.reporting.record_images import PagePicture
 from odtool.visual import html_page
 from odtool.visual.html_page import escape_text
 
@@ -38,7 +38,7 @@ def chosen(found: Analysis, shown: int) -> list[Verdict]:
     return [*found.worst(shown), *found.finest(-(-shown // 2))]
 
 
-def render(found: Analysis, pictures: Mapping[str, Picture], shown: int) -> str:
+def render(found: Analysis, pictures: Mapping[str, PagePicture], shown: int) -> str:
     """Both rows of images."""
     if not shown:
         return ""
@@ -61,12 +61,12 @@ def _legend() -> str:
     return f'<ul class="legend">{items}</ul><p class="soft">Hold the pointer over a box for its class and score.</p>\n'
 
 
-def _row(verdicts: Iterable[Verdict], pictures: Mapping[str, Picture], labels: Mapping[int, str]) -> str:
+def _row(verdicts: Iterable[Verdict], pictures: Mapping[str, PagePicture], labels: Mapping[int, str]) -> str:
     made = "".join(_shot(verdict, pictures.get(verdict.image.source_id), labels) for verdict in verdicts)
     return f'<div class="shots">{made}</div>\n'
 
 
-def _shot(verdict: Verdict, picture: Picture | None, labels: Mapping[int, str]) -> str:
+def _shot(verdict: Verdict, picture: PagePicture | None, labels: Mapping[int, str]) -> str:
     found = verdict.image.found
     size = found.width, found.height
     if picture is None or not picture.uri:

@@ -17,7 +17,7 @@ from odtool.workspace import Run
 
 
 @dataclass(frozen=True)
-class Picture:
+class PagePicture:
     """An image made ready for the page."""
 
     filename: str
@@ -33,14 +33,14 @@ def evaluation_files(run: Run) -> list[Path]:
     return record_patterns.matches(readers[0].tf_record_input_reader.input_path) if readers else []
 
 
-def find(files: Iterable[Path], wanted: Sequence[str]) -> dict[str, Picture]:
+def find(files: Iterable[Path], wanted: Sequence[str]) -> dict[str, PagePicture]:
     """The images with these source ids; one that no record has is left out.
 
     Raises:
         DataError: a record file is damaged.
     """
     # The reader of records strips ids, evaluation does not.
-    missing, found = {name.strip(): name for name in wanted}, dict[str, Picture]()
+    missing, found = {name.strip(): name for name in wanted}, dict[str, PagePicture]()
     for path in files:
         for record in record_reader.read_records(path):
             if not missing:
@@ -51,16 +51,16 @@ def find(files: Iterable[Path], wanted: Sequence[str]) -> dict[str, Picture]:
     return found
 
 
-def _picture(example: tfrecord_example.Example, data: bytes) -> Picture:
+def _picture(example: tfrecord_example.Example, data: bytes) -> PagePicture:
     from PIL import Image
 
     name = example.filename or example.source_id
     if example.encoded is None:
-        return Picture(name, "", "the record holds no image")
+        return PagePicture(name, "", "the record holds no image")
     start, length = example.encoded
     try:
         with Image.open(io.BytesIO(data[start : start + length])) as image:
             # As TensorFlow decodes it: an EXIF rotation is not applied, which the boxes follow.
-            return Picture(name, html_page.encode_picture(image.convert("RGB")))
+            return PagePicture(name, html_page.encode_picture(image.convert("RGB")))
     except (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError) as error:
-        return Picture(name, "", str(error))
+        return PagePicture(name, "", str(error))

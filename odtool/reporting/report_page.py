@@ -8,7 +8,7 @@ from pathlib import Path
 from odtool.detection.metric_names import MAP, MAP_50
 from odtool.reporting import accuracy_section, course_section, image_section
 from odtool.reporting.figures import RunReport
-from odtool.reporting.record_images import Picture
+from odtool.reporting.record_images import PagePicture
 from odtool.reporting.tables import score
 from odtool.visual import html_page
 from odtool.visual.html_page import escape_text
@@ -21,7 +21,7 @@ def style() -> str:
     return Path(__file__).with_name("report.css").read_text("utf-8")
 
 
-def render(report: RunReport, pictures: Mapping[str, Picture], shown: int) -> str:
+def render(report: RunReport, pictures: Mapping[str, PagePicture], shown: int) -> str:
     """The whole page.
 
     Args:

@@ -17,7 +17,7 @@ from odtool.detection.image_arrays import listed
 from odtool.detection.runtimes.model_description import NAME, ModelDescription
 from odtool.detection.runtimes.outputs import NAMES, detections
 from odtool.engine import checkpoints
-from odtool.engine.export.trained_model import Source
+from odtool.engine.export.trained_model import TrainedModel
 from odtool.engine.tracing import Graph
 from odtool.errors import DataError
 
@@ -45,7 +45,7 @@ class CheckpointDetector:
         self._traced: set[tuple[int | None, ...]] = set()
 
     @classmethod
-    def of(cls, source: Source, labels: Mapping[int, str] | None = None) -> CheckpointDetector:
+    def of(cls, source: TrainedModel, labels: Mapping[int, str] | None = None) -> CheckpointDetector:
         """The detector of a model that is filled; with the run's class names where no others are given."""
         model = source.detector
 

@@ -19,7 +19,7 @@ from odtool.detection.metric_names import AR_100, MAP, MAP_50
 from odtool.engine import metrics
 from odtool.engine.detect.loading import load_detector
 from odtool.engine.export import onnx_file, saved_model, tflite, trained_model, verification
-from odtool.engine.export.trained_model import Source
+from odtool.engine.export.trained_model import TrainedModel
 from odtool.errors import ConfigError, DataError
 from odtool.pipeline.checks import exportable
 from odtool.pipeline.text import config
@@ -78,7 +78,7 @@ def export(task: ExportTask, tell: Tell, *, load: Load = load_detector) -> dict[
     return record
 
 
-def _written(exported: Source, task: ExportTask, tell: Tell) -> Iterator[Made]:
+def _written(exported: TrainedModel, task: ExportTask, tell: Tell) -> Iterator[Made]:
     target = task.target
     if "savedmodel" in task.formats:
         tell("writing the SavedModel")
@@ -92,7 +92,7 @@ def _written(exported: Source, task: ExportTask, tell: Tell) -> Iterator[Made]:
         yield Made("ONNX", "onnx", "float32", target.onnx, {"type": "image_tensor"})
 
 
-def _written_tflite(exported: Source, task: ExportTask, tell: Tell) -> Iterator[Made]:
+def _written_tflite(exported: TrainedModel, task: ExportTask, tell: Tell) -> Iterator[Made]:
     tell("writing the TFLite graph")
     with tflite.graph(exported, max_detections=task.max_detections, fast_nms=task.fast_nms) as graph:
         for precision in task.precisions:
@@ -133,7 +133,7 @@ def _account(
     }
 
 
-def _about(exported: Source, task: ExportTask, reference: verification.Reference) -> dict[str, Any]:
+def _about(exported: TrainedModel, task: ExportTask, reference: verification.Reference) -> dict[str, Any]:
     return {
         "run": task.run.name,
         "checkpoint": exported.checkpoint,
@@ -151,7 +151,7 @@ def _about(exported: Source, task: ExportTask, reference: verification.Reference
     }
 
 
-def _metrics(exported: Source) -> dict[str, float]:
+def _metrics(exported: TrainedModel) -> dict[str, float]:
     """What evaluation gave this checkpoint; empty where it was not evaluated."""
     if exported.step is None:
         return {}
@@ -186,7 +186,7 @@ def _cpu_lines() -> list[str]:
         return []
 
 
-def _write_texts(exported: Source, target: ExportedModel, record: dict[str, Any]) -> None:
+def _write_texts(exported: TrainedModel, target: ExportedModel, record: dict[str, Any]) -> None:
     """Label map, labels and config, as the model was trained with, and what tells of the export."""
     shutil.copyfile(exported.label_map, target.label_map)
     lines = "".join(f"{name}\n" for _, name in sorted(exported.labels.items()))

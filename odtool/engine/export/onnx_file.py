@@ -10,14 +10,14 @@ from object_detection import exporter_lib_v2
 
 from odtool.detection.runtimes.model_description import PROPERTY
 from odtool.engine.export.saved_model import describe
-from odtool.engine.export.trained_model import Source, exporting
+from odtool.engine.export.trained_model import TrainedModel, exporting
 
 OPSET = 17
 """onnxruntime runs it from 1.12 on; odtool[onnx] asks for 1.20."""
 INPUT = "input_tensor"
 
 
-def write(source: Source, path: Path) -> None:
+def write(source: TrainedModel, path: Path) -> None:
     """Writes the file: an image [1, height, width, 3] of bytes in, the SavedModel's outputs by the same names out."""
     import tf2onnx
 
@@ -37,7 +37,7 @@ def write(source: Source, path: Path) -> None:
     path.write_bytes(model.SerializeToString())
 
 
-def _frozen(source: Source) -> tuple[Any, list[str]]:
+def _frozen(source: TrainedModel) -> tuple[Any, list[str]]:
     """The API's inference function with variables as constants, and the names of its outputs in their order."""
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 

@@ -14,7 +14,7 @@ from object_detection.utils import config_util
 
 from odtool.detection.accuracy import GroundTruth
 from odtool.engine.export import trained_model as exported
-from odtool.engine.export.trained_model import Source
+from odtool.engine.export.trained_model import TrainedModel
 from odtool.errors import DataError
 
 
@@ -27,7 +27,7 @@ class Image:
     truth: GroundTruth
 
 
-def decoded(source: Source, *, training: bool, count: int) -> Iterator[Image]:
+def decoded(source: TrainedModel, *, training: bool, count: int) -> Iterator[Image]:
     """The first images of the training or evaluation records, one at a time.
 
     Raises:
@@ -44,7 +44,7 @@ def decoded(source: Source, *, training: bool, count: int) -> Iterator[Image]:
         yield _image(tf.train.Example.FromString(record.numpy()).features.feature, numbers)
 
 
-def resized(source: Source, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def resized(source: TrainedModel, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """[1, height, width, 3], 0 to 255: what the config's resizer makes of an image."""
     resize = image_resizer_builder.build(config_util.get_image_resizer_config(source.configs["model"]))
     made, *_ = resize(tf.cast(pixels, tf.float32))

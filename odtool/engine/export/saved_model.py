@@ -9,14 +9,14 @@ from tempfile import TemporaryDirectory
 from object_detection import exporter_lib_v2
 
 from odtool.detection.runtimes.model_description import NAME, ModelDescription
-from odtool.engine.export.trained_model import Source, exporting, stock_checkpoint
+from odtool.engine.export.trained_model import TrainedModel, exporting, stock_checkpoint
 from odtool.workspace import ExportedModel
 
 ASSETS = "assets.extra"
 """Folder of a SavedModel for files that TensorFlow itself does not read."""
 
 
-def write(source: Source, target: ExportedModel, *, input_type: str) -> None:
+def write(source: TrainedModel, target: ExportedModel, *, input_type: str) -> None:
     """Fills saved_model/ and checkpoint/ as `exporter_main_v2.py` lays them out.
 
     Args:
@@ -34,7 +34,7 @@ def write(source: Source, target: ExportedModel, *, input_type: str) -> None:
     (extra / NAME).write_text(describe(source).to_json() + "\n", encoding="utf-8")
 
 
-def describe(source: Source) -> ModelDescription:
+def describe(source: TrainedModel) -> ModelDescription:
     """Of a model that resizes and normalises by itself."""
     return ModelDescription(
         run=source.run.name,

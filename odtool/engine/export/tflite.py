@@ -15,7 +15,7 @@ from object_detection import export_tflite_graph_lib_tf2
 
 from odtool.detection.runtimes.model_description import ModelDescription
 from odtool.engine.export import normalisation, record_images, tflite_file, write_tflite_metadata
-from odtool.engine.export.trained_model import Source, exporting, stock_checkpoint
+from odtool.engine.export.trained_model import TrainedModel, exporting, stock_checkpoint
 from odtool.pipeline.checks import exportable
 from odtool.pipeline.text import config
 
@@ -23,16 +23,16 @@ log = logging.getLogger("odtool.engine")
 
 
 @dataclass(frozen=True)
-class Graph:
+class TFLiteGraph:
     """The model as a SavedModel that TensorFlow's converter takes: one image of one size, NMS as TFLite's own op."""
 
     folder: str
     description: ModelDescription
-    source: Source
+    source: TrainedModel
 
 
 @contextmanager
-def graph(source: Source, *, max_detections: int | None, fast_nms: bool) -> Iterator[Graph]:
+def graph(source: TrainedModel, *, max_detections: int | None, fast_nms: bool) -> Iterator[TFLiteGraph]:
     """Writes the graph into a temporary folder.
 
     Args:
@@ -50,10 +50,10 @@ def graph(source: Source, *, max_detections: int | None, fast_nms: bool) -> Iter
     with TemporaryDirectory(prefix="odtool-") as folder, stock_checkpoint(source) as checkpoint:
         write = export_tflite_graph_lib_tf2.export_tflite_model
         exporting(source, lambda: write(message, checkpoint, folder, most, not fast_nms))
-        yield Graph(f"{folder}/saved_model", _describe(source, size, padded=padded), source)
+        yield TFLiteGraph(f"{folder}/saved_model", _describe(source, size, padded=padded), source)
 
 
-def convert(made: Graph, precision: str, representative_images: int) -> tuple[bytes, dict[str, Any]]:
+def convert(made: TFLiteGraph, precision: str, representative_images: int) -> tuple[bytes, dict[str, Any]]:
     """The TFLite file, and what its input is.
 
     Args:
@@ -76,7 +76,7 @@ def convert(made: Graph, precision: str, representative_images: int) -> tuple[by
     return content, {**takes, "dtype": "uint8" if bytewise else "float32"}
 
 
-def _to_integers(converter: Any, made: Graph, count: int) -> None:
+def _to_integers(converter: Any, made: TFLiteGraph, count: int) -> None:
     converter.representative_dataset = lambda: _representative(made, count)
     # Float is left to what has no integer version: the suppression at the end.
     builtins = tf.lite.OpsSet.TFLITE_BUILTINS
@@ -90,7 +90,7 @@ def _same_in_all_channels(description: ModelDescription) -> bool:
     return len(set(description.mean)) == 1 and len(set(description.deviation)) == 1
 
 
-def _representative(made: Graph, count: int) -> Iterator[list[Any]]:
+def _representative(made: TFLiteGraph, count: int) -> Iterator[list[Any]]:
     """Training images as the model takes them."""
     description = made.description
     for index, image in enumerate(record_images.decoded(made.source, training=True, count=count)):
@@ -101,7 +101,7 @@ def _representative(made: Graph, count: int) -> Iterator[list[Any]]:
         yield [((pixels - np.array(description.mean)) / np.array(description.deviation)).astype(np.float32)]
 
 
-def _describe(source: Source, size: tuple[int, int], *, padded: bool) -> ModelDescription:
+def _describe(source: TrainedModel, size: tuple[int, int], *, padded: bool) -> ModelDescription:
     mean, deviation = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
     if config.architecture(source.config) == "ssd":
         mean, deviation = normalisation.of_extractor(source.detector.feature_extractor)

@@ -24,7 +24,7 @@ log = logging.getLogger("odtool.engine")
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainedModel:
     """A model that is to be exported, loaded."""
 
     run: Run
@@ -41,7 +41,7 @@ class Source:
     """object_detection.core.model.DetectionModel, for inference, its variables those that evaluation would score."""
 
 
-def load(run: Run, prefix: Path) -> Source:
+def load(run: Run, prefix: Path) -> TrainedModel:
     """Builds the run's model and fills it.
 
     Where the config evaluates moving averages, these are what is exported: the model that was scored.
@@ -61,7 +61,7 @@ def load(run: Run, prefix: Path) -> Source:
         status = checkpoints.read_into(tf.train.Checkpoint(model=detector), prefix)
         model.assert_filled(status, prefix)
     names, path = _labels(configs)
-    return Source(run, prefix.name, _step(prefix), loaded, configs, names, path, detector)
+    return TrainedModel(run, prefix.name, _step(prefix), loaded, configs, names, path, detector)
 
 
 def _step(prefix: Path) -> int | None:
@@ -80,7 +80,7 @@ def _labels(configs: model.Configs) -> tuple[dict[int, str], Path]:
 
 
 @contextmanager
-def stock_checkpoint(source: Source) -> Iterator[str]:
+def stock_checkpoint(source: TrainedModel) -> Iterator[str]:
     """A folder in which the API's exporters find this checkpoint and no other: they take the newest one of a folder."""
     with TemporaryDirectory(prefix="odtool-") as folder:
         checkpoint = tf.train.Checkpoint(model=source.detector)
@@ -90,14 +90,14 @@ def stock_checkpoint(source: Source) -> Iterator[str]:
         yield folder
 
 
-def records(source: Source, *, training: bool) -> list[str]:
+def records(source: TrainedModel, *, training: bool) -> list[str]:
     """Files of the run's training or evaluation records; an empty list where the config names none that exist."""
     readers = [source.configs["train_input_config"]] if training else source.configs["eval_input_configs"][:1]
     patterns = [pattern for reader in readers for pattern in reader.tf_record_input_reader.input_path]
     return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
 
 
-def exporting(source: Source, build: Callable[[], T]) -> T:
+def exporting(source: TrainedModel, build: Callable[[], T]) -> T:
     """Calls an exporter of the API, where what the result does not need is left out.
 
     Keras would trace every layer once more to save it as a layer of its own; nothing calls these, and a SavedModel of

@@ -16,7 +16,7 @@ from odtool.detection.accuracy import GroundTruth
 from odtool.detection.detector import Detections, Detector
 from odtool.engine.detect.tensorflow_detectors import CheckpointDetector
 from odtool.engine.export import record_images
-from odtool.engine.export.trained_model import Source, records
+from odtool.engine.export.trained_model import TrainedModel, records
 from odtool.errors import DataError
 
 Detect = Callable[[NDArray[np.uint8]], Detections]
@@ -45,7 +45,7 @@ class Verification:
     """Median time for one image, its scaling and normalising included, decoding not."""
 
 
-def reference(source: Source, count: int) -> Reference:
+def reference(source: TrainedModel, count: int) -> Reference:
     """Runs the checkpoint over the first `count` images of the first records that hold any.
 
     Raises:
@@ -64,7 +64,7 @@ def reference(source: Source, count: int) -> Reference:
     raise DataError(f"{', '.join(evaluation + training)}: hold no image", "Prepare the data again: odtool prepare")
 
 
-def verify(source: Source, against: Reference, detector: Detector) -> Verification:
+def verify(source: TrainedModel, against: Reference, detector: Detector) -> Verification:
     """Runs an export over the same images."""
     detect = _one_by_one(detector)
     found: list[Detections] = []
@@ -87,11 +87,11 @@ def size(path: Path) -> int:
     return sum(each.stat().st_size for each in ([path] if path.is_file() else path.rglob("*")) if each.is_file())
 
 
-def _images(source: Source, against: Reference) -> Iterator[record_images.Image]:
+def _images(source: TrainedModel, against: Reference) -> Iterator[record_images.Image]:
     return record_images.decoded(source, training=against.split == "training", count=len(against.truth))
 
 
-def _ap(source: Source, truth: list[GroundTruth], found: list[Detections]) -> float | None:
+def _ap(source: TrainedModel, truth: list[GroundTruth], found: list[Detections]) -> float | None:
     return accuracy.coco_metrics(truth, found, source.labels).figures.ap
 
 
