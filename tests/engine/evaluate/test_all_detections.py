@@ -15,9 +15,9 @@ import pytest
 from odtool import metrics
 from odtool.detection.accuracy import compute_coco_metrics
 from odtool.detection.detector import Detections
-from odtool.engine.outcome import StopRequest
+from odtool.engine.outcome import StopSignal
 from odtool.pipeline.text import config
-from odtool.report import detections_file
+from odtool.reporting import detections_file
 from odtool.workspace import Run
 
 pytestmark = pytest.mark.slow
@@ -80,7 +80,7 @@ def test_the_figures_of_the_detections_are_those_of_the_evaluation(taught: Run) 
     assert {(image.detections.width, image.detections.height) for image in found.images} == {(120, 120)}
     assert any(image.truth.crowds.any() for image in found.images)
 
-    evaluation.evaluate(taught, which="latest", sample=1, stop=StopRequest())
+    evaluation.evaluate(taught, which="latest", sample=1, stop=StopSignal())
     ours = compute_coco_metrics(
         [image.truth for image in found.images], [image.detections for image in found.images], found.labels
     )
