@@ -28,11 +28,10 @@ from typing import Any
 
 import numpy as np
 
-from odtool.dataset.images.masks import as_png
-from odtool.dataset.prepare import WITH_MASKS
-from odtool.dataset.readers import READERS
+from odtool.dataset.images.masks import encode_png
+from odtool.dataset.readers.registry import READERS
 from odtool.dataset.records import spool
-from odtool.dataset.records.record_writer import framed
+from odtool.dataset.records.framing import frame
 from odtool.dataset.survey.first_pass import survey
 from odtool.dataset.types import Source
 from odtool.dataset.workers import Crew
@@ -231,7 +230,7 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             "image/object/bbox/ymax": [0.5],
             "image/object/class/text": [b"cat"],
             "image/object/class/label": [1],
-            "image/object/mask": [as_png(np.ones((48, 64), bool))],
+            "image/object/mask": [encode_png(np.ones((48, 64), bool))],
         }
     )
     kitti = "Car 0.00 0 -1.58 1.0 2.0 30.0 40.0 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59\n"
@@ -290,7 +289,7 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
         ),
         "tfod_csv": ({"a.csv": b"filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,64,48,cat,1,2,30,40\n"}, one),
         "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both),
-        "tfrecord": ({"train.tfrecord": framed(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
+        "tfrecord": ({"train.tfrecord": frame(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
     }
 
 
@@ -395,9 +394,9 @@ def outcome(root: Path, name: str, scratch: Path) -> str:
     """What reading gives: 'images', 'problems' or 'error'; anything else is raised."""
     for reader in READERS.values():
         reader.detect(root)
-    with spool.created(scratch) as writer:
+    with spool.create_spool(scratch) as writer:
         try:
-            source = Source(root, masks=name in WITH_MASKS)
+            source = Source(root, masks=READERS[name].masks)
             found = survey([(source, READERS[name].read(source))], writer, Crew(1))
         except DataError as error:
             if "\n" in error.message:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import os
 import shutil
 import signal
 import subprocess
+import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +27,8 @@ settings.load_profile("untimed")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+ROOT = Path(__file__).parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +51,53 @@ def until() -> Callable[..., Any]:
         return answer
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def load_script() -> Callable[[str], Any]:
+    """load_script("matrix"): scripts/matrix.py as a module."""
+
+    @functools.cache
+    def load(name: str) -> Any:
+        spec = importlib.util.spec_from_file_location(f"scripts_{name}", ROOT / "scripts" / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # where dataclasses look for the module of their annotations
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel that was made from it, as `make dist` builds them."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a new environment with the wheel in it; what odtool needs, it finds where these tests do."""
+    environment = tmp_path_factory.mktemp("environment")
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    virtualenv = [sys.executable, "-m", "virtualenv", "--no-periodic-update", "--python", sys.executable, environment]
+    subprocess.run(virtualenv, check=True, capture_output=True, timeout=120, env=bare)
+    python = environment / "bin" / "python"
+    (wheel,) = built.glob("*.whl")
+    install = [python, "-m", "pip", "install", "--no-index", "--no-deps", wheel]
+    subprocess.run(install, check=True, capture_output=True, timeout=120, env=bare)
+    ask = [python, "-c", "import odtool; print(odtool.__file__)"]
+    done = subprocess.run(ask, check=True, capture_output=True, text=True, env=bare, cwd=environment)
+    package = Path(done.stdout.strip()).parent
+    assert package.is_relative_to(environment)
+    # A path file adds the folders alone: path files in them, such as that of an editable odtool, are not read.
+    libraries = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    (package.parent / "libraries.pth").write_text("".join(f"{folder}\n" for folder in libraries))
+    return environment / "bin"
 
 
 @pytest.fixture(scope="session")

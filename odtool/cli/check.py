@@ -83,7 +83,7 @@ def _of_records(loaded: PipelineConfig, sample: int | None) -> list[Finding]:
     reports: list[RecordReport] = []
     for number, reader in enumerate(config.readers(loaded)):
         name = "train" if number == 0 else "eval" if number == 1 else f"eval {number}"
-        files = record_patterns.matches(reader.tf_record_input_reader.input_path)
+        files = record_patterns.find_files(reader)
         if files:
             reports.append(record_check.check_records(files, classes, sample=sample))
             found += _of_set(name, reports[-1])

@@ -156,7 +156,7 @@ def _prepare(space: Workspace) -> None:
 
     drawings = synthetic.draw(space.root / "drawings", images=_IMAGES)
     console.say(f"drew {_IMAGES} images with Pascal VOC annotations in {drawings}")
-    settings = prepare.Settings(sources=(Source(drawings),), out=space.data.path, val=_VAL)
+    settings = prepare.PrepareSettings(sources=(Source(drawings),), out=space.data.path, val=_VAL)
     prepared = prepare.prepare(settings, progress=console.progress)
     counts = ", ".join(f"{split.images} {name}" for name, split in prepared.summary.splits.items())
     console.say(f"prepared {counts} images as TFRecords in {space.data.path}")
@@ -248,7 +248,7 @@ def _draw(found: Path, picture: Path) -> Path:
         with Image.open(found.parent / entry["file"]) as image:
             cells.append(box_drawing.draw_boxes(image, list(_boxes(entry)), side=300))
     caption = f"White: true boxes. Coloured: detections with a score of at least {_SHOWN_SCORE:.0%}."
-    box_drawing.grid(cells, columns=4, caption=caption).save(picture)
+    box_drawing.make_grid(cells, columns=4, caption=caption).save(picture)
     return picture
 
 

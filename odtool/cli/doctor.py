@@ -21,7 +21,7 @@ from odtool.jobs import attached, devices
 _PATIENCE = 300
 """Seconds for the engine's examination: ten times what it takes on a slow machine with a cold disk."""
 
-PYTHONS = ((3, 10), (3, 12))
+PYTHONS = ((3, 10), (3, 13))
 """Oldest and newest Python that TensorFlow and what the Object Detection API requires have releases for."""
 
 

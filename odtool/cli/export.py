@@ -154,8 +154,7 @@ def _check_records(loaded: PipelineConfig, run: Run, *, integers: bool) -> None:
     from odtool.pipeline import record_patterns
 
     def any_in(readers: Iterable[Any]) -> bool:
-        patterns = [pattern for reader in readers for pattern in reader.tf_record_input_reader.input_path]
-        return any(file.stat().st_size for file in record_patterns.matches(patterns))
+        return any(file.stat().st_size for file in record_patterns.find_files(*readers))
 
     mend = "Make them with odtool prepare; the config names where they are looked for."
     training = any_in([loaded.message.train_input_reader])

@@ -56,15 +56,15 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     Raises:
         ImageError: it cannot be decoded.
     """
-    header = image_file.header_of(data)
-    return np.asarray(repair.pixels(data, header, fixed=True).convert("RGB"))
+    header = image_file.parse_header(data)
+    return np.asarray(repair.decode_pixels(data, header, fixed=True).convert("RGB"))
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:
     """The image encoded without loss."""
     from PIL import Image
 
-    return repair.compressed(Image.fromarray(image), "png")
+    return repair.compress(Image.fromarray(image), "png")
 
 
 def is_image(path: Path) -> bool:

@@ -13,7 +13,7 @@ from odtool.report.figures import Analysis
 from odtool.report.score_thresholds import FALLBACK, OperatingPoint
 from odtool.report.tables import format_difference, format_score, render_card, render_note, render_table, wrap_scrolling
 from odtool.visual import charts
-from odtool.visual.html_page import text
+from odtool.visual.html_page import escape_text
 
 FIGURES = {
     "ap": "AP",
@@ -127,7 +127,7 @@ def _render_plots(analysis: Analysis) -> str:
     html = f'<div class="plots">{"".join(cards[:_OPEN_CLASSES])}</div>\n'
     empty = [label for label, item in _label_classes(analysis) if not item.objects]
     if empty:
-        html += f'<p class="soft">Not in the evaluation records: {text(", ".join(empty))}.</p>\n'
+        html += f'<p class="soft">Not in the evaluation records: {escape_text(", ".join(empty))}.</p>\n'
     folded = cards[_OPEN_CLASSES:]
     if folded:
         html += (
@@ -153,8 +153,8 @@ def _render_card(label: str, item: ClassAccuracy, point: OperatingPoint, countin
     }
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts.items())
     return (
-        f'<section class="card class"><h3>{text(label)}</h3><dl>{listed}</dl>'
-        f"{charts.precision_recall(curves, mark, caption)}{charts.counts(counting.pairs)}</section>\n"
+        f'<section class="card class"><h3>{escape_text(label)}</h3><dl>{listed}</dl>'
+        f"{charts.draw_precision_recall(curves, mark, caption)}{charts.draw_counts(counting.pairs)}</section>\n"
     )
 
 
@@ -187,14 +187,14 @@ def _render_confusion(analysis: Analysis) -> str:
 
 
 def _render_matrix(analysis: Analysis, numbers: Sequence[int], labels: dict[int, str]) -> str:
-    head = "".join(f'<th class="column"><span>{text(labels[number])}</span></th>' for number in numbers)
+    head = "".join(f'<th class="column"><span>{escape_text(labels[number])}</span></th>' for number in numbers)
     body = ""
     for true in numbers:
         total = sum(analysis.confusion[true, detected] for detected in numbers)
         cells = "".join(
             _render_cell(analysis.confusion[true, detected], total, true == detected) for detected in numbers
         )
-        body += f'<tr><th class="row" title="{text(labels[true])}">{text(labels[true])}</th>{cells}</tr>'
+        body += f'<tr><th class="row" title="{escape_text(labels[true])}">{escape_text(labels[true])}</th>{cells}</tr>'
     caption = "Rows are true classes, columns detected ones; cells are coloured by their share of the row."
     html = f'<table class="confusion"><tr><th></th>{head}</tr>{body}</table>'
     return render_note(caption) + wrap_scrolling(html, len(numbers))

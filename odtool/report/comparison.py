@@ -22,7 +22,7 @@ from odtool.report.tables import (
 )
 from odtool.visual import charts, html_page
 from odtool.visual.charts import Curve
-from odtool.visual.html_page import text
+from odtool.visual.html_page import escape_text
 
 _MOST_CLASSES = 1000
 _CURVES: Mapping[str, tuple[str, Callable[[History], Curve]]] = {
@@ -52,9 +52,10 @@ def render(reports: Sequence[RunReport]) -> str:
 
 def _render_head(title: str, reports: Sequence[RunReport]) -> str:
     lines = "".join(
-        f'<p class="soft">{text(report.run.path)}: {text(_describe_examined(report))}</p>' for report in reports
+        f'<p class="soft">{escape_text(report.run.path)}: {escape_text(_describe_examined(report))}</p>'
+        for report in reports
     )
-    return f"<header><h1>{text(title)}</h1>{lines}</header>\n"
+    return f"<header><h1>{escape_text(title)}</h1>{lines}</header>\n"
 
 
 def _describe_examined(report: RunReport) -> str:
@@ -120,14 +121,16 @@ def _render_row(
     there = [value for value in values if value is not None]
     top = best(there) if best and len(set(there)) > 1 else None
     cells = "".join(
-        f'<td class="best">{text(cell)}</td>' if top is not None and values[index] == top else f"<td>{text(cell)}</td>"
+        f'<td class="best">{escape_text(cell)}</td>'
+        if top is not None and values[index] == top
+        else f"<td>{escape_text(cell)}</td>"
         for index, cell in enumerate(texts)
     )
-    return f"<tr><td>{text(label)}</td>{cells}</tr>"
+    return f"<tr><td>{escape_text(label)}</td>{cells}</tr>"
 
 
 def _render_table(reports: Sequence[RunReport], corner: str, rows: Sequence[str]) -> str:
-    head = "".join(f"<th>{text(report.run.name)}</th>" for report in reports)
+    head = "".join(f"<th>{escape_text(report.run.name)}</th>" for report in reports)
     return wrap_scrolling(
         f'<table class="numbers"><tr><th>{corner}</th>{head}</tr>{"".join(rows)}</table>',
         len(rows),
@@ -138,7 +141,7 @@ def _render_curves(reports: Sequence[RunReport]) -> str:
     cards = {}
     for heading, (down, choose) in _CURVES.items():
         series = drop_empty({report.run.name: choose(report.history) for report in reports})
-        cards[heading] = charts.curves(series, down, logarithmic=down == "loss")
+        cards[heading] = charts.draw_curves(series, down, logarithmic=down == "loss")
     return f"<h2>Curves</h2>\n{render_plots(cards)}"
 
 

@@ -12,7 +12,7 @@ from odtool.report.history import TOTAL, History
 from odtool.report.tables import render_card, render_note, render_plots, render_table
 from odtool.visual import charts
 from odtool.visual.charts import Curve
-from odtool.visual.html_page import text
+from odtool.visual.html_page import escape_text
 
 _MOST_SETTINGS = 200
 _SIZES = {f" ({size})": size for size in ("small", "medium", "large")}
@@ -23,14 +23,14 @@ def collect_curves(past: History) -> str:
     total = {"training": past.losses.get(TOTAL, ()), "evaluation": past.evaluation_losses.get(TOTAL, ())}
     parts = {name: curve for name, curve in past.losses.items() if name != TOTAL}
     cards = {
-        "Loss": charts.curves(drop_empty(total), "loss", logarithmic=True),
-        "Parts of the training loss": charts.curves(parts, "loss", logarithmic=True),
-        "Learning rate": charts.curves(drop_empty({"learning rate": past.learning_rate}), "learning rate"),
-        "mAP": charts.curves(
+        "Loss": charts.draw_curves(drop_empty(total), "loss", logarithmic=True),
+        "Parts of the training loss": charts.draw_curves(parts, "loss", logarithmic=True),
+        "Learning rate": charts.draw_curves(drop_empty({"learning rate": past.learning_rate}), "learning rate"),
+        "mAP": charts.draw_curves(
             _select_curves(past, MAP, {"": "mAP@[.5:.95]", "@.50IOU": "mAP@.5", "@.75IOU": "mAP@.75"}), "mAP"
         ),
-        "mAP@[.5:.95] by size of objects": charts.curves(_select_curves(past, MAP, _SIZES), "mAP"),
-        "Recall": charts.curves(
+        "mAP@[.5:.95] by size of objects": charts.draw_curves(_select_curves(past, MAP, _SIZES), "mAP"),
+        "Recall": charts.draw_curves(
             _select_curves(past, f"{RECALL}/AR@", {"1": "AR@1", "10": "AR@10", "100": "AR@100"}), "average recall"
         ),
     }
@@ -56,7 +56,7 @@ def render_settings(report: RunReport) -> str:
     surplus = len(rows) - _MOST_SETTINGS
     html = render_table(["setting", "the zoo's", "this run's"], rows[:_MOST_SETTINGS], "fields")
     rest = render_note(f"and {surplus:,} more") if surplus > 0 else ""
-    return f"<h2>Settings that differ from the zoo's {text(difference.model)}</h2>\n{render_card(html + rest)}"
+    return f"<h2>Settings that differ from the zoo's {escape_text(difference.model)}</h2>\n{render_card(html + rest)}"
 
 
 def render_data(summary: DatasetSummary | None) -> str:

@@ -53,9 +53,8 @@ def compute_stamp(run: Run, checkpoint: Path) -> dict[str, Any]:
     """What detections depend on: where any of it has changed, they are not those of this checkpoint any more."""
     index = checkpoint.with_name(f"{checkpoint.name}.index")
     reader = config.load(run.pipeline_config).message.eval_input_reader
-    patterns = list(reader[0].tf_record_input_reader.input_path) if reader else []
     names = [Path(entry.label_map_path) for entry in reader[:1] if Path(entry.label_map_path).is_file()]
-    files = [run.pipeline_config, index, *names, *record_patterns.matches(patterns)]
+    files = [run.pipeline_config, index, *names, *record_patterns.find_files(*reader[:1])]
     return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
 
 

@@ -118,8 +118,7 @@ def _read_state(run: Run, task: str) -> str:
 def _load_dataset(run: Run) -> DatasetSummary | None:
     """dataset.json beside the run's records; None where odtool did not make them."""
     readers = config.readers(config.load(run.pipeline_config))
-    paths = [path for reader in readers for path in record_patterns.matches(reader.tf_record_input_reader.input_path)]
-    folders = dict.fromkeys(path.parent for path in paths)
+    folders = dict.fromkeys(path.parent for path in record_patterns.find_files(*readers))
     for folder in folders:
         try:
             return statistics.load(Dataset(folder))

@@ -10,7 +10,7 @@ from odtool.report.figures import Analysis
 from odtool.report.mistakes import Verdict
 from odtool.report.record_images import PagePicture
 from odtool.visual import html_page
-from odtool.visual.html_page import text
+from odtool.visual.html_page import escape_text
 
 COLOURS: dict[mistakes.Kind, str] = {
     "correct": "#37b24d",
@@ -71,19 +71,23 @@ def _render_image(verdict: Verdict, picture: PagePicture | None, labels: Mapping
     size = detections.width, detections.height
     if picture is None or not picture.uri:
         why = picture.problem if picture else "no record has this source id"
-        picture_html = f'<div class="broken">cannot be shown: {text(why)}</div>'
+        picture_html = f'<div class="broken">cannot be shown: {escape_text(why)}</div>'
     else:
-        picture_html = html_page.overlaid(picture.uri, size, _draw_boxes(verdict, labels))
+        picture_html = html_page.overlay(picture.uri, size, _draw_boxes(verdict, labels))
     name = picture.filename if picture else verdict.image.source_id
     objects = sum(kind != "ignored" for kind in verdict.objects)
     caption = f"{objects:,} object{'' if objects == 1 else 's'}, {verdict.correct:,} found"
-    return html_page.figure(size, picture_html, f"<b>{text(name)}</b>{caption}<div>{_render_pills(verdict)}</div>")
+    return html_page.render_figure(
+        size, picture_html, f"<b>{escape_text(name)}</b>{caption}<div>{_render_pills(verdict)}</div>"
+    )
 
 
 def _render_pills(verdict: Verdict) -> str:
     kinds: Counter[mistakes.Kind] = Counter(verdict.kinds)
     kinds["missed"] = verdict.objects.count("missed")
-    return "".join(html_page.pill("error", f"{kinds[kind]:,} {kind}") for kind in mistakes.MISTAKES if kinds[kind])
+    return "".join(
+        html_page.render_pill("error", f"{kinds[kind]:,} {kind}") for kind in mistakes.MISTAKES if kinds[kind]
+    )
 
 
 def _draw_boxes(verdict: Verdict, labels: Mapping[int, str]) -> str:
@@ -95,18 +99,20 @@ def _draw_boxes(verdict: Verdict, labels: Mapping[int, str]) -> str:
     for box, number, kind in zip(truth.boxes, truth.classes, verdict.objects, strict=True):
         label = labels.get(int(number), str(number))
         colour, look, meaning = _LOOKS.get(kind, (_TRUE, "true", "is there"))
-        boxes.append(html_page.box(tuple(box.tolist()), colour, f"{label}: {meaning}", more=f' class="{look}"'))
+        boxes.append(
+            html_page.draw_box(tuple(box.tolist()), colour, f"{label}: {meaning}", attributes=f' class="{look}"')
+        )
         if kind == "missed":
             words[True].append(((float(box[0]), float(box[1])), f"{_shorten(label)}?"))
     matches = list(zip(verdict.accepted, verdict.kinds, strict=True))[::-1]
     for index, kind in sorted(matches, key=lambda pair: pair[1] != "correct"):
         box, number = detections.boxes[index], int(detections.classes[index])
         label, score = labels.get(number, str(number)), f"{detections.scores[index]:.0%}"
-        boxes.append(html_page.box(tuple(box.tolist()), COLOURS[kind], f"{label} {score}: {kind}"))
+        boxes.append(html_page.draw_box(tuple(box.tolist()), COLOURS[kind], f"{label} {score}: {kind}"))
         words[kind in mistakes.MISTAKES].append(((float(box[0]), float(box[1])), f"{_shorten(label)} {score}"))
     ranked = [*words[True], *words[False]]
     labelled = ranked if len(ranked) <= html_page.MOST_LABELS else words[True][: html_page.MOST_LABELS]
-    return "".join(boxes[-_MOST_BOXES:]) + html_page.labels(labelled, (detections.width, detections.height))
+    return "".join(boxes[-_MOST_BOXES:]) + html_page.draw_labels(labelled, (detections.width, detections.height))
 
 
 def _shorten(label: str) -> str:

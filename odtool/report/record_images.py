@@ -30,7 +30,7 @@ class PagePicture:
 def find_evaluation_files(run: Run) -> list[Path]:
     """The record files of a run's first evaluation set."""
     readers = config.load(run.pipeline_config).message.eval_input_reader
-    return record_patterns.matches(readers[0].tf_record_input_reader.input_path) if readers else []
+    return record_patterns.find_files(*readers[:1])
 
 
 def find_images(files: Iterable[Path], source_ids: Sequence[str]) -> dict[str, PagePicture]:
@@ -42,7 +42,7 @@ def find_images(files: Iterable[Path], source_ids: Sequence[str]) -> dict[str, P
     # The reader of records strips ids, evaluation does not.
     missing, pictures = {name.strip(): name for name in source_ids}, dict[str, PagePicture]()
     for path in files:
-        for record in record_reader.records(path):
+        for record in record_reader.read_records(path):
             if not missing:
                 return pictures
             example = tfrecord_example.parse(record.data, path, record.number, {})
@@ -61,6 +61,6 @@ def _read_picture(example: tfrecord_example.Example, data: bytes) -> PagePicture
     try:
         with Image.open(io.BytesIO(data[start : start + length])) as image:
             # As TensorFlow decodes it: an EXIF rotation is not applied, which the boxes follow.
-            return PagePicture(name, html_page.picture(image.convert("RGB")))
+            return PagePicture(name, html_page.encode_picture(image.convert("RGB")))
     except (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError) as error:
         return PagePicture(name, "", str(error))

@@ -11,7 +11,7 @@ from odtool.report.figures import RunReport
 from odtool.report.record_images import PagePicture
 from odtool.report.tables import format_score
 from odtool.visual import html_page
-from odtool.visual.html_page import text
+from odtool.visual.html_page import escape_text
 
 FOOT = "Figures follow COCO's rules, by pycocotools."
 
@@ -53,8 +53,8 @@ def _render_head(report: RunReport) -> str:
         lines.append(
             f"examined: {examination.checkpoint} on {len(examination.images):,} images of the evaluation records{sets}"
         )
-    paragraphs = "".join(f'<p class="soft">{text(line)}</p>' for line in lines)
-    return f"<header><h1>{text(report.run.name)}</h1>{paragraphs}</header>\n"
+    paragraphs = "".join(f'<p class="soft">{escape_text(line)}</p>' for line in lines)
+    return f"<header><h1>{escape_text(report.run.name)}</h1>{paragraphs}</header>\n"
 
 
 def _render_tiles(report: RunReport) -> str:
@@ -74,7 +74,7 @@ def _render_tiles(report: RunReport) -> str:
         tiles["steps per second"] = f"{past.steps_per_second:.3g}"
     if past.batch_size:
         tiles["images per step"] = f"{past.batch_size:,}"
-    return html_page.tiles(tiles)
+    return html_page.render_tiles(tiles)
 
 
 def list_notes(report: RunReport) -> Iterable[str]:
@@ -96,4 +96,4 @@ def list_notes(report: RunReport) -> Iterable[str]:
 
 def render_alert(level: str, words: str) -> str:
     """A line of plain text on a coloured ground."""
-    return f'<p class="note {level}">{text(words)}</p>\n'
+    return f'<p class="note {level}">{escape_text(words)}</p>\n'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from odtool.visual.html_page import text
+from odtool.visual.html_page import escape_text
 
 _MOST_ROWS = 30
 """A table of no more is shown whole."""
@@ -23,11 +23,11 @@ def render_table(
         kind: numbers are set to the right; fields are words.
         strong: how many of the first rows stand out.
     """
-    head = "".join(f"<th>{text(column)}</th>" for column in columns)
+    head = "".join(f"<th>{escape_text(column)}</th>" for column in columns)
     body = []
     for index, row in enumerate(rows):
         opened, closed = ("<b>", "</b>") if index < strong else ("", "")
-        body.append("<tr>" + "".join(f"<td>{opened}{text(cell)}{closed}</td>" for cell in row) + "</tr>")
+        body.append("<tr>" + "".join(f"<td>{opened}{escape_text(cell)}{closed}</td>" for cell in row) + "</tr>")
     top = f"<tr>{head}</tr>" if any(columns) else ""
     return wrap_scrolling(f'<table class="{kind}">{top}{"".join(body)}</table>', len(body))
 
@@ -39,19 +39,21 @@ def wrap_scrolling(content: str, rows: int) -> str:
 
 def render_card(content: str, heading: str = "") -> str:
     """A card as wide as the page."""
-    title = f"<h3>{text(heading)}</h3>" if heading else ""
+    title = f"<h3>{escape_text(heading)}</h3>" if heading else ""
     return f'<section class="card wide">{title}{content}</section>\n'
 
 
 def render_plots(cards: dict[str, str]) -> str:
     """Cards in rows, by their headings."""
-    sections = "".join(f'<section class="card"><h3>{text(name)}</h3>{plot}</section>\n' for name, plot in cards.items())
+    sections = "".join(
+        f'<section class="card"><h3>{escape_text(name)}</h3>{plot}</section>\n' for name, plot in cards.items()
+    )
     return f'<div class="plots">{sections}</div>\n'
 
 
 def render_note(words: str) -> str:
     """A line of plain text in small print."""
-    return f'<p class="soft">{text(words)}</p>\n'
+    return f'<p class="soft">{escape_text(words)}</p>\n'
 
 
 def format_score(value: float | None) -> str:

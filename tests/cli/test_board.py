@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from odtool.cli import board
-from odtool.dataset.records.record_writer import masked_crc
+from odtool.dataset.records.framing import masked_crc
 from odtool.jobs import process
 
 COMMAND = [sys.executable, "-m", "odtool", "board", "--json"]

@@ -20,7 +20,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     """The current folder, with drawn images prepared in data/."""
     workspace = Workspace(tmp_path / "a [b] c")
     drawings = synthetic.draw(tmp_path / "drawings", images=10)
-    prepare.prepare(prepare.Settings(sources=(Source(drawings),), out=workspace.data.path, val=0.2, workers=1))
+    prepare.prepare(prepare.PrepareSettings(sources=(Source(drawings),), out=workspace.data.path, val=0.2, workers=1))
     monkeypatch.chdir(workspace.root)
     return workspace
 

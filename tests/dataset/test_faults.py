@@ -115,7 +115,7 @@ def test_a_worker_that_the_system_kills_is_one_clear_error(large_set: Path, tmp_
     workers(process)[0].kill()
     status, said = outcome(process)
     assert status == 1
-    assert "a worker process was killed, most likely for want of memory" in said
+    assert "a worker process was killed, most likely because memory ran out" in said
     assert len(said.splitlines()) == 2
     assert sorted(entry.name for entry in tmp_path.iterdir()) == []
 

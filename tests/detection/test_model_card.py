@@ -87,7 +87,7 @@ def test_a_checkpoint_that_was_not_evaluated_has_no_metrics(record: dict[str, An
 
 def test_the_data_set_is_told_where_odtool_prepared_it(record: dict[str, Any], tmp_path: Path) -> None:
     drawings = synthetic.draw(tmp_path / "drawings", images=10)
-    prepare.prepare(prepare.Settings(sources=(Source(drawings),), out=tmp_path / "data", val=0.2, workers=1))
+    prepare.prepare(prepare.PrepareSettings(sources=(Source(drawings),), out=tmp_path / "data", val=0.2, workers=1))
     summary = model_card.find_summary(tmp_path / "data" / "label_map.pbtxt")
     assert summary is not None
     text = model_card.render(record, summary)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from odtool.dataset.records.record_writer import masked_crc
+from odtool.dataset.records.framing import masked_crc
 from odtool.detection.accuracy import GroundTruth
 from odtool.detection.detector import Detections
 from odtool.pipeline.text import config

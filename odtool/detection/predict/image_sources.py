@@ -42,7 +42,7 @@ class _Place:
         yield from self.files
         if self.folder is not None:
             for folder in walk(self.folder):
-                yield from folder.each_ending(*EXTENSIONS, *VIDEO_EXTENSIONS)
+                yield from folder.iterate_files(*EXTENSIONS, *VIDEO_EXTENSIONS)
 
 
 @dataclass(frozen=True)

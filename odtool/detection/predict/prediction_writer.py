@@ -149,7 +149,7 @@ def writing_data_sets(
 
         def save(result: PictureDetections) -> str:
             height, width = result.picture.pixels.shape[:2]
-            stored = image_copies.place(_encode(result.picture), _name_file(result.picture), places)
+            stored = image_copies.copy_image(_encode(result.picture), _name_file(result.picture), places)
             for add in adds:
                 add(WrittenImage(stored, width, height, result.boxes))
             return stored

@@ -38,8 +38,8 @@ def plan_tiles(width: int, height: int, tiling: TileSize) -> list[Area]:
     """The tiles of an image, row by row; `odtool prepare` cuts the same ones."""
     return [
         Area(x, y, min(x + tiling.size, width), min(y + tiling.size, height))
-        for y in tiles.starts(height, tiling.size, tiling.overlap)
-        for x in tiles.starts(width, tiling.size, tiling.overlap)
+        for y in tiles.find_starts(height, tiling.size, tiling.overlap)
+        for x in tiles.find_starts(width, tiling.size, tiling.overlap)
     ]
 
 

@@ -14,7 +14,7 @@ from odtool.detection.detector import Detections, Detector
 from odtool.engine import model
 from odtool.engine.detect.tensorflow_detectors import CheckpointDetector
 from odtool.engine.export import trained_model
-from odtool.engine.input import record_files
+from odtool.pipeline.record_patterns import require_files
 from odtool.workspace import Run
 
 ENDINGS = {b"jpeg": ".jpg", b"jpg": ".jpg", b"png": ".png", b"gif": ".gif", b"bmp": ".bmp"}
@@ -45,7 +45,8 @@ def detect(run: Run, count: int, output: Path) -> None:
 
 def _read_examples(reader: Any, count: int) -> Iterator[Any]:
     """The first tf.train.Examples of a reader's files."""
-    for record in tf.data.TFRecordDataset(record_files.require(reader)).take(count):
+    files = [str(file) for file in require_files(reader)]
+    for record in tf.data.TFRecordDataset(files).take(count):
         yield tf.train.Example.FromString(record.numpy())
 
 

@@ -15,8 +15,8 @@ from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 
 from odtool.dataset import label_map
 from odtool.engine import checkpoints, model
-from odtool.engine.input import record_files
 from odtool.errors import DataError, first_line
+from odtool.pipeline.record_patterns import find_files
 from odtool.pipeline.text import config
 from odtool.workspace import Run
 
@@ -94,7 +94,7 @@ def writing_stock_checkpoint(source: TrainedModel) -> Iterator[str]:
 def find_records(source: TrainedModel, *, training: bool) -> list[str]:
     """Files of the run's training or evaluation records; an empty list where the config names none that exist."""
     readers = [source.configs["train_input_config"]] if training else source.configs["eval_input_configs"][:1]
-    return [name for reader in readers for name in record_files.find(reader)]
+    return sorted(str(file) for file in find_files(*readers))
 
 
 def run_exporter(source: TrainedModel, build: Callable[[], T]) -> T:

@@ -12,11 +12,11 @@ from typing import Any
 import psutil
 from object_detection import inputs
 
-from odtool.engine.input import record_files
 from odtool.engine.input.dataset_builder import replacing_builder
 from odtool.engine.input.record_cache import RecordCache
 from odtool.engine.model import Configs
 from odtool.engine.tracing import trace_without_autograph
+from odtool.pipeline.record_patterns import require_files
 
 SHUFFLE_SHARE = 1 / 16
 """Share of the memory available at start that encoded records waiting in the shuffle buffer may take."""
@@ -35,7 +35,7 @@ def build_training_data(configs: Configs, model: Any, strategy: Any, *, cache: R
         cache: keeps the encoded records in memory, as many as fit.
     """
     reader = copy.deepcopy(configs["train_input_config"])
-    bound_memory(reader, [Path(name) for name in record_files.require(reader)])
+    bound_memory(reader, require_files(reader))
 
     def build(context: Any) -> Any:
         with replacing_builder(cache):
@@ -65,7 +65,7 @@ def build_evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: 
         settings.batch_size = batch
     # One image fills a batch: nothing is dropped, and the model's graph knows the batch's size.
     reader.drop_remainder = settings.batch_size == 1
-    record_files.require(reader)
+    require_files(reader)
     reader.num_epochs = 1
     reader.sample_1_of_n_examples = sample * max(reader.sample_1_of_n_examples, 1)
 

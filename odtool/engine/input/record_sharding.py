@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from odtool.engine.input import record_files
-from odtool.pipeline.record_patterns import escape
+from odtool.pipeline.record_patterns import escape, find_files
 
 FileReader = Callable[[Any], Any]
 """Makes a data set of a file's records."""
@@ -29,9 +27,9 @@ def assign_part(reader: Any, read_file: FileReader, *, count: int, index: int) -
     Returns:
         The message and the function for this process.
     """
-    files = record_files.find(reader)
+    files = sorted(set(find_files(reader)))
     if len(files) % count:
         return reader, lambda path: read_file(path).shard(count, index)
     reader = copy.deepcopy(reader)
-    reader.tf_record_input_reader.input_path[:] = [escape(Path(name)) for name in files[index::count]]
+    reader.tf_record_input_reader.input_path[:] = [escape(file) for file in files[index::count]]
     return reader, read_file

@@ -172,12 +172,12 @@ def check_reader(reader: Any, name: str, path: Path) -> tuple[Path, ...]:
     if not patterns:
         raise ConfigError(f"{path}: {name} names no records", "Run odtool prepare, then odtool configure.")
     for pattern in patterns:
-        if not record_patterns.matches([pattern]):
+        if not record_patterns.match(pattern):
             raise ConfigError(
                 f"{path}: {name}.tf_record_input_reader.input_path: no file matches {pattern}",
                 "Run odtool prepare, then odtool configure; a path with [ ] * or ? must be escaped.",
             )
-    found = tuple(record_patterns.matches(patterns))
+    found = tuple(record_patterns.find_files(reader))
     # TensorFlow would look for a first record in them for ever.
     if not any(file.stat().st_size for file in found):
         raise ConfigError(

@@ -94,7 +94,7 @@ def _drop_absent(draft: Draft) -> None:
     readers = draft.message.eval_input_reader
     for index in range(len(readers) - 1, 0, -1):
         patterns = list(readers[index].tf_record_input_reader.input_path)
-        if not record_patterns.matches(patterns) or not Path(readers[index].label_map_path).is_file():
+        if not record_patterns.find_files(readers[index]) or not Path(readers[index].label_map_path).is_file():
             draft.notes.append(f"eval_input_reader[{index}] is taken out: no records or no label map at {patterns}")
             del readers[index]
             draft.because("its files are not there", f"eval_input_reader[{index}]")
@@ -102,7 +102,7 @@ def _drop_absent(draft: Draft) -> None:
 
 def _set_reader(reader: Any, dataset: Dataset, split: str, shards: int) -> None:
     reader.label_map_path = str(dataset.label_map.absolute())
-    reader.tf_record_input_reader.input_path[:] = [record_patterns.pattern(dataset.path, split, shards)]
+    reader.tf_record_input_reader.input_path[:] = [record_patterns.build_pattern(dataset.path, split, shards)]
     if len(reader.sample_from_datasets_weights) > 1:  # weights of data sets that are no longer read
         reader.ClearField("sample_from_datasets_weights")
 

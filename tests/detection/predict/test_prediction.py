@@ -133,7 +133,7 @@ def test_annotations_are_prepared_again_with_every_object(photos: Path, tmp_path
     assert not out.pictures.exists()
     assert {line["saved_as"] for line in lines(out)} == {"a_x.png", "b_x.png", "none.png"}
     for name in ("coco", "voc"):
-        settings = prepare.Settings((Source(out.path / name),), tmp_path / name, val=0, workers=1)
+        settings = prepare.PrepareSettings((Source(out.path / name),), tmp_path / name, val=0, workers=1)
         prepared = prepare.prepare(settings).summary
         assert (prepared.splits["train"].images, prepared.splits["train"].objects) == (3, 4)
 
@@ -164,7 +164,7 @@ def test_names_that_are_hard_to_write_are_made_writable(tmp_path: Path) -> None:
     assert len(list(out.pictures.glob("[!.]*.jpg"))) == 5
     assert "control__x.jpg" in {line["saved_as"] for line in lines(out)}
     for name in ("voc", "yolo"):
-        settings = prepare.Settings((Source(out.path / name),), tmp_path / name, val=0, workers=1)
+        settings = prepare.PrepareSettings((Source(out.path / name),), tmp_path / name, val=0, workers=1)
         assert prepare.prepare(settings).summary.splits["train"].objects == 5
 
 

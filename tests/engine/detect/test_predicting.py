@@ -46,7 +46,9 @@ def test_a_trained_run_gives_boxes_that_are_prepared_again(trained: Run, tmp_pat
             xmin, ymin, xmax, ymax = each["box"]
             assert 0 <= xmin <= xmax <= 200
             assert 0 <= ymin <= ymax <= 150
-    settings = prepare.Settings((Source(tmp_path / "predictions" / "coco"),), tmp_path / "data", val=0, workers=1)
+    settings = prepare.PrepareSettings(
+        (Source(tmp_path / "predictions" / "coco"),), tmp_path / "data", val=0, workers=1
+    )
     prepared = prepare.prepare(settings).summary
     # A model of four steps finds anything: boxes of no width, and the same one twice where both reach the image's end.
     refused = sum(prepared.problems[kind].count for kind in ("box_zero", "box_duplicate") if kind in prepared.problems)

@@ -1,4 +1,4 @@
-"""Files that the patterns of a reader name."""
+"""The files that odtool takes a config's patterns for are those that TensorFlow reads."""
 
 from __future__ import annotations
 
@@ -7,36 +7,42 @@ from typing import Any
 
 import pytest
 
-from odtool.errors import DataError
+from odtool.pipeline import record_patterns
+
+NAMES = [".hidden", "a", "b", "A", "^", "!", "-", "[a]", "a b", "back\\slash", "{x}", "folder/a", "folder/deeper/b"]
+PATTERNS = [
+    "*",
+    "?",
+    "[ab]",
+    "[!a]",
+    "[^a]",
+    "[a-b]",
+    "[[]a]",
+    "[]a]",
+    r"\[a\]",
+    r"\[^",
+    r"back\\slash",
+    "back*",
+    ".*",
+    "{x}",
+]
+PATTERNS += ["**", "*/a", "f[o]lder/*", "**/b", "folder", "a/*", "none", "none/*", "a b", "folder//a", ""]
 
 
-def reader(*patterns: str) -> Any:
-    from object_detection.protos import input_reader_pb2
-
-    message = input_reader_pb2.InputReader()
-    message.tf_record_input_reader.input_path.extend(patterns)
-    return message
-
-
-@pytest.mark.usefixtures("api")
-def test_a_file_that_two_patterns_name_counts_once(tmp_path: Path) -> None:
-    from odtool.engine.input import record_files
-
-    paths = [str(tmp_path / f"{split}-{number}") for split in ("train", "val") for number in range(2)]
-    for path in paths:
-        Path(path).touch()
-    message = reader(f"{tmp_path}/val-*", f"{tmp_path}/train-*", f"{tmp_path}/train-1")
-    assert record_files.find(message) == record_files.require(message) == paths
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_a_pattern_matches_what_tensorflow_matches(api: Any, tmp_path: Path, pattern: str) -> None:
+    (tmp_path / "folder" / "deeper").mkdir(parents=True)
+    for name in NAMES:
+        (tmp_path / name).touch()
+    whole = f"{record_patterns.escape(tmp_path)}/{pattern}"
+    assert record_patterns.match(whole) == sorted(Path(name) for name in api.io.gfile.glob(whole))
 
 
-@pytest.mark.usefixtures("api")
-def test_a_pattern_without_files_is_named_and_so_is_a_reader_without_patterns(tmp_path: Path) -> None:
-    from odtool.engine.input import record_files
-
-    (tmp_path / "train-0").touch()
-    message = reader(f"{tmp_path}/train-*", f"{tmp_path}/gone-*")
-    assert record_files.find(message) == [str(tmp_path / "train-0")]
-    with pytest.raises(DataError, match=r"gone-\*: no such records"):
-        record_files.require(message)
-    with pytest.raises(DataError, match="names no records"):
-        record_files.require(reader())
+def test_a_relative_pattern_is_matched_from_the_current_folder(
+    api: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a").touch()
+    monkeypatch.chdir(tmp_path)
+    for pattern in ("data/*", "./data/[a]", "data/a"):
+        assert record_patterns.match(pattern) == [Path(name) for name in api.io.gfile.glob(pattern)]

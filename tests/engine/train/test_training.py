@@ -268,4 +268,4 @@ def test_missing_records_are_named(new_run: Callable[..., Run], engine: Engine) 
     run = new_run(elsewhere)
     done = engine("train", run.path)
     assert done.returncode == 1
-    assert "error: /nowhere/train-*.tfrecord: no such records\nhint: Make them with: odtool prepare" in done.stderr
+    assert "no file matches /nowhere/train-*.tfrecord\nhint: Run odtool prepare" in done.stderr
