@@ -27,6 +27,10 @@ class JobError(OdtoolError):
     """A run or one of its processes that is not in the state the command needs."""
 
 
+class InstallationError(OdtoolError):
+    """A package that is missing or broken in this Python."""
+
+
 def first_line(error: Exception) -> str:
     """What an error of a library says first, in at most 300 characters; its type where it says nothing."""
     lines = str(error).strip().splitlines()

@@ -106,6 +106,7 @@ def copy_checkpoint(source: Path, step: int, target: Path) -> None:
 def write_config(source: Path, folder: Path, asked: argparse.Namespace) -> None:
     """The config as it is, without what would make two runs differ."""
     from odtool.pipeline.text import config, fields
+    from odtool.pipeline.text.facts import derive_facts
 
     made = config.load(source)
     for assignment in asked.set:
@@ -118,7 +119,7 @@ def write_config(source: Path, folder: Path, asked: argparse.Namespace) -> None:
         reader.shuffle = False
         reader.num_readers = 1
     if asked.size:
-        shrink(config.model(made).image_resizer, asked.size)
+        shrink(derive_facts(made).model.image_resizer, asked.size)
     folder.mkdir(parents=True)
     config.save(made, folder / "pipeline.config")
 

@@ -165,7 +165,7 @@ def _prepare(space: Workspace) -> None:
 def _configure(space: Workspace) -> Run:
     from odtool.pipeline.configure import configuration
 
-    configured = configuration.configure(space, configuration.Request(model="demo_ssd", run=_RUN))
+    configured = configuration.configure(space, configuration.ConfigureSettings(model="demo_ssd", run=_RUN))
     console.say(f"configured {configured.run.pipeline_config} from {configured.source}")
     return configured.run
 

@@ -42,7 +42,10 @@ def doctor(
 
 
 def examine(folder: Path, *, engine: tuple[str, ...] = (sys.executable, "-m", "odtool.engine")) -> dict[str, Any]:
-    """Everything that `odtool doctor` tells; `errors` holds a line for each thing that would fail."""
+    """Everything that `odtool doctor` tells.
+
+    `errors` holds a line for each thing that would fail whatever one does, `warnings` for what only some work needs.
+    """
     import psutil
 
     report: dict[str, Any] = {
@@ -52,6 +55,7 @@ def examine(folder: Path, *, engine: tuple[str, ...] = (sys.executable, "-m", "o
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "free_disk_gb": round(psutil.disk_usage(str(folder)).free / 1e9, 1),
+        "warnings": [],
         **_engine_report(engine),
     }
     if not report.get("gpus") and (present := devices.find_gpus().gpus):
@@ -108,5 +112,7 @@ def _render(out: Console, report: dict[str, Any]) -> None:
         out.print(f"{name:<22}{value}", markup=False)
     for error in report["errors"]:
         console.stderr.print(f"would fail: {error}", style="red", markup=False)
+    for warning in report["warnings"]:
+        console.warn(warning)
     if not report["errors"]:
-        console.say("nothing here would fail")
+        console.say(f"nothing {'else ' if report['warnings'] else ''}here would fail")

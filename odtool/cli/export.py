@@ -140,11 +140,11 @@ def check_before(run: Run, formats: list[str], *, integers: bool) -> None:
         integers: a TFLite int8 file is among it.
     """
     from odtool.pipeline.checks import exportable
-    from odtool.pipeline.text import config
+    from odtool.pipeline.text.facts import read_facts
 
-    loaded = config.load(run.pipeline_config)
-    exportable.refuse(loaded, tuple(formats))
-    _check_records(loaded, run, integers=integers)
+    facts = read_facts(run.pipeline_config)
+    exportable.refuse(facts, tuple(formats))
+    _check_records(facts.config, run, integers=integers)
     missing = [name for name in ("tf2onnx", "onnxruntime") if "onnx" in formats and find_spec(name) is None]
     if missing:
         raise JobError(f"--format onnx: {missing[0]} is not installed", "Install it: pip install 'odtool[onnx]'")

@@ -140,12 +140,12 @@ def _model(space: Workspace, wanted: str | None) -> Path:
 
 def _other_outputs(model: Path) -> str:
     """What a model finds beside boxes, by the pipeline.config of its folder; empty where there is none to tell."""
-    from odtool.pipeline.checks import heads
-    from odtool.pipeline.text import config
+    from odtool.pipeline.text import heads
+    from odtool.pipeline.text.facts import read_facts
 
     place = Run(model if model.is_dir() else model.parent).pipeline_config
     try:
-        return " and ".join(heads.needed(config.load(place))) if place.is_file() else ""
+        return " and ".join(heads.find_learned(read_facts(place))) if place.is_file() else ""
     except OdtoolError:  # the engine says so, where it matters
         return ""
 

@@ -112,7 +112,7 @@ def parse_duration(text: str) -> float:
 def _cache_options(size: str) -> list[object]:
     from odtool.pipeline.configure import batch_size_search
 
-    return ["--cache-memory", batch_size_search.parse(size, batch_size_search.host_memory(), "--cache-memory")]
+    return ["--cache-memory", batch_size_search.parse(size, batch_size_search.find_host_memory(), "--cache-memory")]
 
 
 def default_checkpoint_every(num_steps: int) -> int:
@@ -122,16 +122,10 @@ def default_checkpoint_every(num_steps: int) -> int:
 
 def _num_steps(run: Run, choice: devices.DeviceChoice, group: Cluster | None) -> int:
     """Refuses a run that training would fail on after minutes; gives its number of steps."""
-    from odtool.pipeline.checks import before_training
+    from odtool.pipeline.checks import check_list
 
-    settings = before_training.check_before_training(run.pipeline_config)
-    sharing = choice.count * (len(group.addresses) if group else 1)
-    if settings.batch_size % sharing:
-        raise JobError(
-            f"{run.pipeline_config}: batch_size {settings.batch_size} cannot be shared by {sharing} devices",
-            f"Set a multiple of {sharing} with odtool configure --batch-size, or use fewer.",
-        )
-    return settings.num_steps
+    devices = choice.count * (len(group.addresses) if group else 1)
+    return check_list.check_run(run.pipeline_config, devices=devices).num_steps
 
 
 def start(

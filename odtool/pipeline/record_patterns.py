@@ -12,7 +12,7 @@ from odtool.errors import DataError
 
 _GLOB_CHARACTER = re.compile(r"[*?\[\\]")
 _UNLIKE_PYTHON = re.compile(r"\\(.)|\[\[\]|\[\^")
-"""What fnmatch reads otherwise: an escape and a [^…]; [[] is alike, and no beginning of either."""
+"""What fnmatch reads differently: an escape and [^…]. [[] means the same, and must not be taken for their beginning."""
 
 
 def escape(path: Path) -> str:

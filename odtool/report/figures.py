@@ -117,8 +117,9 @@ def _read_state(run: Run, task: str) -> str:
 
 def _load_dataset(run: Run) -> DatasetSummary | None:
     """dataset.json beside the run's records; None where odtool did not make them."""
-    readers = config.readers(config.load(run.pipeline_config))
-    folders = dict.fromkeys(path.parent for path in record_patterns.find_files(*readers))
+    message = config.load(run.pipeline_config).message
+    paths = record_patterns.find_files(message.train_input_reader, *message.eval_input_reader)
+    folders = dict.fromkeys(path.parent for path in paths)
     for folder in folders:
         try:
             return statistics.load(Dataset(folder))

@@ -10,6 +10,7 @@ from odtool.errors import ConfigError
 from odtool.pipeline.text import config, diff
 from odtool.pipeline.text.config import PipelineConfig
 from odtool.pipeline.text.diff import Change
+from odtool.pipeline.text.facts import derive_facts
 from odtool.pipeline.zoo import zoo
 from odtool.pipeline.zoo.catalogue import MODELS
 from odtool.workspace import Run
@@ -45,7 +46,7 @@ def compare_with_zoo(run: Run) -> SettingsDiff:
     if differences[nearest] > _MANY * len(flat):
         return SettingsDiff(architecture, None, ())
     base = zoo.build(zoo.find(nearest))
-    return SettingsDiff(architecture, zoo.short_name(nearest), tuple(diff.compare(base, own, {})))
+    return SettingsDiff(architecture, zoo.shorten_name(nearest), tuple(diff.compare(base, own, {})))
 
 
 def compare_runs(runs: Sequence[Run]) -> dict[str, tuple[str | None, ...]]:
@@ -58,7 +59,7 @@ def compare_runs(runs: Sequence[Run]) -> dict[str, tuple[str | None, ...]]:
 
 def _find_architecture(own: PipelineConfig) -> str:
     try:
-        return config.architecture(own)
+        return derive_facts(own).architecture
     except ConfigError:
         return "experimental"
 

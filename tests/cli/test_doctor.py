@@ -21,6 +21,7 @@ SOUND: dict[str, Any] = {
     "gpus": [],
     "model_seconds": 1.5,
     "errors": [],
+    "warnings": [],
 }
 
 
@@ -92,3 +93,14 @@ def test_the_command_shows_the_report_and_exits_1_when_something_would_fail(
         assert "2.20.0" in shown
         if as_json:
             assert json.loads(shown) == found
+
+
+def test_a_warning_is_shown_and_leaves_the_exit_code_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = doctor.examine(tmp_path, engine=saying({**SOUND, "warnings": ["videos need OpenCV"]}))
+    monkeypatch.setattr(doctor, "examine", lambda _: found)
+    doctor.doctor(tmp_path)
+    shown = capsys.readouterr().err
+    assert "warning: videos need OpenCV" in shown
+    assert "nothing else here would fail" in shown

@@ -21,9 +21,11 @@ SAVES = (
     "    sys.exit(0)\n"
     "signal.signal(signal.SIGTERM, save)\n"
     "print('ready', flush=True)\n"
-    "time.sleep(60)"
+    "time.sleep(3000)"
 )
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+DEAF = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(3000)"
+)
 
 
 def ready(run: Run, task: str = "train") -> Callable[[], bool]:
@@ -33,26 +35,26 @@ def ready(run: Run, task: str = "train") -> Callable[[], bool]:
 def test_a_job_that_saves_and_ends_is_stopped(run: Run, start: Callable, until: Callable) -> None:
     start(SAVES)
     until(ready(run))
-    found = shutdown.stop(run, ["train", "eval"], timeout=60, kill=False)
+    found = shutdown.stop(run, ["train", "eval"], timeout=3000, kill=False)
     assert list(found) == ["train"]
     assert (found["train"].state, found["train"].exit_code, found["train"].reason) == ("stopped", 0, "saved")
 
 
 def test_both_tasks_are_stopped_together(run: Run, start: Callable, until: Callable) -> None:
     start(SAVES)
-    start("import time; time.sleep(60)", "eval")
+    start("import time; time.sleep(3000)", "eval")
     until(ready(run))
-    found = shutdown.stop(run, ["train", "eval"], timeout=60, kill=False)
+    found = shutdown.stop(run, ["train", "eval"], timeout=3000, kill=False)
     assert [job.state for job in found.values()] == ["stopped", "stopped"]
 
 
-@pytest.mark.parametrize("code", [SAVES, "import time; print('ready', flush=True); time.sleep(60)"])
+@pytest.mark.parametrize("code", [SAVES, "import time; print('ready', flush=True); time.sleep(3000)"])
 def test_stopping_works_without_the_supervisor(
     run: Run, start: Callable, supervisor_of: Callable, until: Callable, code: str
 ) -> None:
     supervisor_of(start(code)).kill()
     until(ready(run))
-    assert shutdown.stop(run, ["train"], timeout=60, kill=False)["train"].state == "stopped"
+    assert shutdown.stop(run, ["train"], timeout=3000, kill=False)["train"].state == "stopped"
 
 
 def test_a_deaf_job_is_left_running_unless_it_may_be_killed(run: Run, start: Callable, until: Callable) -> None:

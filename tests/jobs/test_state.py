@@ -17,7 +17,7 @@ from odtool import locks
 from odtool.jobs import process, record, state
 from odtool.workspace import Run
 
-WAIT = "import time; time.sleep(60)"
+WAIT = "import time; time.sleep(3000)"
 OUTCOME = (
     "import json, os, pathlib, sys, time\n"
     "def outcome(state, reason):\n"

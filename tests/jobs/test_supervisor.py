@@ -85,7 +85,7 @@ def test_other_failures_are_left_as_they_are(run: Run, start: Callable, until: C
 
 def test_one_that_somebody_killed_is_not_started_again(run: Run, start: Callable, until: Callable) -> None:
     (run.path / "size").write_text("8")
-    job = start("import time; time.sleep(60)", recover=SMALLER)
+    job = start("import time; time.sleep(3000)", recover=SMALLER)
     os.kill(job.pid, signal.SIGKILL)
     found = ended(run, until)
     assert (found.state, found.exit_code) == ("failed", -signal.SIGKILL)
@@ -94,7 +94,7 @@ def test_one_that_somebody_killed_is_not_started_again(run: Run, start: Callable
 
 def test_one_that_was_killed_by_request_is_not_started_again(run: Run, start: Callable, until: Callable) -> None:
     (run.path / "size").write_text("8")
-    job = start("import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
+    job = start("import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(3000)",
                 recover=SMALLER)  # fmt: skip
     until(lambda: "deaf" in run.log("train").read_text())
     found = shutdown.stop(run, ["train"], timeout=0.1, kill=True)["train"]
@@ -106,7 +106,7 @@ def test_one_whose_supervisor_was_asked_to_end_is_not_started_again(
     run: Run, start: Callable, until: Callable, supervisor_of: Callable
 ) -> None:
     (run.path / "size").write_text("8")
-    job = start("import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
+    job = start("import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(3000)",
                 recover=SMALLER)  # fmt: skip
     until(lambda: "deaf" in run.log("train").read_text())
     supervisor_of(job).terminate()

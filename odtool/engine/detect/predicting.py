@@ -38,10 +38,10 @@ def predict(options: argparse.Namespace, tell: Callable[[Any], None]) -> dict[st
         tell: called with the number of pictures looked at, a few times a second.
 
     Raises:
-        OdtoolError: the model cannot be loaded, or nothing can be read.
+        OdtoolError: the model cannot be loaded, nothing can be read, or there are videos and no OpenCV that works.
     """
     from odtool.detection import thresholds
-    from odtool.detection.predict import image_sources, prediction
+    from odtool.detection.predict import image_sources, prediction, video
     from odtool.detection.predict.image_stream import DetectionOptions
     from odtool.detection.predict.prediction import OutputOptions
     from odtool.detection.predict.tiled_detection import TileSize
@@ -49,6 +49,8 @@ def predict(options: argparse.Namespace, tell: Callable[[Any], None]) -> dict[st
     from odtool.workspace import Predictions
 
     sources = image_sources.find(options.sources)
+    if any(medium.kind == "video" for medium in sources.media()):
+        video.require_opencv()  # before seconds of loading, and before a thousand images that come first
     detection = DetectionOptions(
         thresholds.parse(options.min_score),
         options.batch_size,

@@ -23,6 +23,7 @@ from odtool.engine.export.trained_model import TrainedModel
 from odtool.errors import ConfigError, DataError
 from odtool.pipeline.checks import exportable
 from odtool.pipeline.text import config
+from odtool.pipeline.text.facts import derive_facts, read_facts
 from odtool.workspace import ExportedModel
 
 Tell = Callable[[str], None]
@@ -59,7 +60,7 @@ def export(request: ExportRequest, tell: Tell, *, load: Load = load_detector) ->
     Raises:
         OdtoolError: the model cannot be exported to a format, or config, checkpoint or records cannot be used.
     """
-    exportable.refuse(config.load(request.run.pipeline_config), request.formats)
+    exportable.refuse(read_facts(request.run.pipeline_config), request.formats)
     tell(f"loading {request.checkpoint.name} of run {request.run.name}")
     exported = trained_model.load(request.run, request.checkpoint)
     tell("running the checkpoint on images to compare with")
@@ -145,7 +146,7 @@ def _describe_export(
         "checkpoint": exported.checkpoint,
         "step": exported.step,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "architecture": config.architecture(exported.config),
+        "architecture": derive_facts(exported.config).architecture,
         "labels": exported.labels,
         "formats": list(request.formats),
         "input_type": request.input_type,

@@ -17,7 +17,7 @@ from odtool.detection.runtimes.model_description import ModelDescription
 from odtool.engine.export import example_images, normalisation, tflite_file, write_tflite_metadata
 from odtool.engine.export.trained_model import TrainedModel, run_exporter, writing_stock_checkpoint
 from odtool.pipeline.checks import exportable
-from odtool.pipeline.text import config
+from odtool.pipeline.text.facts import derive_facts
 
 log = logging.getLogger("odtool.engine")
 
@@ -42,7 +42,7 @@ def write_graph(source: TrainedModel, *, max_detections: int | None, fast_nms: b
     message = source.config.copy().message
     architecture = message.model.WhichOneof("model")
     model = getattr(message.model, architecture)
-    size = exportable.input_size(source.config)
+    size = exportable.require_input_size(derive_facts(source.config))
     padded = model.image_resizer.WhichOneof("image_resizer_oneof") != "fixed_shape_resizer"
     # The graph takes what the resizer has made of an image, and the API's exporter wants its size to be said so.
     model.image_resizer.fixed_shape_resizer.height, model.image_resizer.fixed_shape_resizer.width = size
@@ -105,7 +105,7 @@ def _read_representative(graph_folder: TfliteGraph, count: int) -> Iterator[list
 
 def _describe(source: TrainedModel, size: tuple[int, int], *, padded: bool) -> ModelDescription:
     mean, deviation = (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    if config.architecture(source.config) == "ssd":
+    if derive_facts(source.config).architecture == "ssd":
         mean, deviation = normalisation.measure_normalisation(source.detector.feature_extractor)
     # CenterNet's graph takes pixels and normalises them itself.
     height, width = size

@@ -6,9 +6,12 @@ import copy
 
 from odtool import metrics
 from odtool.errors import ConfigError
-from odtool.pipeline.checks import before_training
+from odtool.pipeline.checks.check_list import refuse_errors
+from odtool.pipeline.checks.training_length import check_learning_rate
 from odtool.pipeline.configure.half_batch import halve_batch
 from odtool.pipeline.text import config, diff
+from odtool.pipeline.text.draft import ConfigDraft
+from odtool.pipeline.text.facts import derive_facts
 from odtool.workspace import Run
 
 
@@ -26,7 +29,7 @@ def recover(run: Run, cause: str, *, devices: int) -> str:
         ConfigError: the batch cannot be halved, or the API would refuse the schedule that is left.
     """
     before = config.load(run.pipeline_config)
-    draft = diff.Draft(copy.deepcopy(before))
+    draft = ConfigDraft(copy.deepcopy(before))
     # The stock loop numbers its files by saves: of a run that it began, the last start knows better.
     starts = [entry.step for entry in metrics.read(run.metrics, "start")]
     steps_done = max([*run.checkpoints(), *starts[-1:]], default=0)
@@ -39,7 +42,7 @@ def recover(run: Run, cause: str, *, devices: int) -> str:
     changes = diff.compare(before, draft.config, draft.reasons)
     if not changes:
         raise ConfigError(f"{run.pipeline_config}: there is nothing left to reduce")
-    before_training.check_schedule(draft.config, run.pipeline_config)
+    refuse_errors(derive_facts(draft.config, run.pipeline_config), [check_learning_rate])
     config.save(draft.config, run.pipeline_config, heading=f"Changed by odtool: {summary} ({' '.join(cause.split())})")
     metrics.MetricsLog(run.metrics).write(
         "recover",

@@ -19,6 +19,7 @@ from odtool.engine.train.limits import Limits, Watch
 from odtool.engine.train.loop import Loop, Schedule
 from odtool.engine.train.step_reports import log
 from odtool.errors import ConfigError
+from odtool.pipeline.checks.training_length import refuse_batch_size
 from odtool.workspace import Run
 
 Place = tuple[int, Path]
@@ -121,12 +122,10 @@ def _require_num_steps(configs: model.Configs, run: Run) -> int:
 
 
 def _check_batch(configs: model.Configs, strategy: Any, run: Run) -> None:
-    batch, replicas = configs["train_config"].batch_size, strategy.num_replicas_in_sync
-    if batch < 1 or batch % replicas:
-        raise ConfigError(
-            f"{run.pipeline_config}: train_config.batch_size {batch} cannot be shared among {replicas} devices",
-            f"Use a multiple of {replicas}: odtool configure --batch-size N",
-        )
+    try:
+        refuse_batch_size(configs["train_config"].batch_size, strategy.num_replicas_in_sync)
+    except ConfigError as error:
+        raise ConfigError(f"{run.pipeline_config}: {error.message}", error.hint) from None
 
 
 def _restore_start(

@@ -69,7 +69,7 @@ def test_every_checkpoint_is_scored_in_order_and_evaluation_ends(api: Any, engin
 
 def test_it_waits_for_training_and_ends_with_it(
     start_engine: Callable[..., subprocess.Popen[str]],
-    wait_for: Callable[[Callable[[], object]], None],
+    until: Callable[..., Any],
     trained: Run,
 ) -> None:
     aside = trained.path.parent / "aside"
@@ -79,28 +79,28 @@ def test_it_waits_for_training_and_ends_with_it(
     lock = locks.acquire(trained.job_lock("train"))
     assert lock is not None
     running = start_engine("eval", trained.path)
-    wait_for(lambda: len(entries(trained, "eval")) == 1)
+    until(lambda: len(entries(trained, "eval")) == 1, by=running)
     for path in sorted(aside.iterdir()):
         path.rename(trained.path / path.name)
-    wait_for(lambda: len(entries(trained, "eval")) == 2)
+    until(lambda: len(entries(trained, "eval")) == 2, by=running)
     assert running.poll() is None
     os.close(lock)
-    log, _ = running.communicate(timeout=60)
+    log, _ = running.communicate()
     assert running.returncode == 0, log
     assert outcome(trained)["reason"] == "scored 2 checkpoints; training has ended"
 
 
 def test_sigterm_stops_it_while_it_waits(
     start_engine: Callable[..., subprocess.Popen[str]],
-    wait_for: Callable[[Callable[[], object]], None],
+    until: Callable[..., Any],
     trained: Run,
 ) -> None:
     lock = locks.acquire(trained.job_lock("train"))
     assert lock is not None
     running = start_engine("eval", trained.path, "--sample", 6)
-    wait_for(lambda: len(entries(trained, "eval")) == 2)
+    until(lambda: len(entries(trained, "eval")) == 2, by=running)
     running.send_signal(signal.SIGTERM)
-    log, _ = running.communicate(timeout=60)
+    log, _ = running.communicate()
     os.close(lock)
     assert running.returncode == 0, log
     assert outcome(trained)["state"] == "stopped"

@@ -71,7 +71,7 @@ def test_two_devices_take_the_steps_of_one_and_stop_as_one_does(
     pairs: Path,
     engine: Engine,
     start_engine: Callable[..., subprocess.Popen[str]],
-    wait_for: Callable[[Callable[[], object]], None],
+    until: Callable[..., Any],
 ) -> None:
     one, two = go_on("one", pairs, 6), go_on("two", pairs, 100_000)
     running = start_engine(
@@ -80,9 +80,9 @@ def test_two_devices_take_the_steps_of_one_and_stop_as_one_does(
     )  # fmt: skip
     done = engine("train", one.path)
     assert done.returncode == 0, done.stderr
-    wait_for(lambda: 6 in two.checkpoints())
+    until(lambda: 6 in two.checkpoints(), by=running)
     running.send_signal(signal.SIGTERM)
-    log, _ = running.communicate(timeout=60)
+    log, _ = running.communicate()
     assert running.returncode == 0, log
     assert "each batch is split among 2 devices" in log
     assert json.loads(two.outcome("train").read_text())["state"] == "stopped"
@@ -114,7 +114,7 @@ def test_a_bad_loss_on_one_device_is_seen_and_the_records_of_all_are_named(
 def test_a_batch_that_the_devices_cannot_share_is_refused(go_on: GoOn, pairs: Path, engine: Engine) -> None:
     done = engine("train", go_on("odd", pairs, 6).path, "--cpu-devices", 3)
     assert done.returncode == 1
-    assert "batch_size 4 cannot be shared among 3 devices" in done.stderr
+    assert "batch_size 4 cannot be split evenly across 3 devices" in done.stderr
 
 
 def test_an_error_of_an_exchange_names_the_process_that_is_gone(api: Any) -> None:

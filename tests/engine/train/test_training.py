@@ -96,7 +96,7 @@ def test_sigterm_saves_and_after_kill_9_training_goes_on_from_the_newest_whole_c
     new_run: Callable[..., Run],
     engine: Engine,
     start_engine: Callable[..., subprocess.Popen[str]],
-    wait_for: Callable[[Callable[[], object]], None],
+    until: Callable[..., Any],
 ) -> None:
     def set_steps(message: Any, steps: int = 100_000) -> None:
         message.train_config.num_steps = steps
@@ -105,10 +105,10 @@ def test_sigterm_saves_and_after_kill_9_training_goes_on_from_the_newest_whole_c
     options = ("train", run.path, "--checkpoint-every", 3, "--keep-checkpoints", 2)
 
     first = start_engine(*options)
-    wait_for(lambda: len(run.checkpoints()) == 2)
+    until(lambda: len(run.checkpoints()) == 2, by=first)
     first.send_signal(signal.SIGTERM)
     first.send_signal(signal.SIGINT)  # a second one while it saves
-    log, _ = first.communicate(timeout=60)
+    log, _ = first.communicate()
     assert first.returncode == 0, log
     stopped_at = max(run.checkpoints())
     assert outcome(run)["state"] == "stopped"
@@ -116,7 +116,7 @@ def test_sigterm_saves_and_after_kill_9_training_goes_on_from_the_newest_whole_c
     assert len(run.checkpoints()) == 2
 
     second = start_engine(*options)
-    wait_for(lambda: max(run.checkpoints()) > stopped_at)
+    until(lambda: max(run.checkpoints()) > stopped_at, by=second)
     second.kill()
     second.communicate()
     newest = max(run.checkpoints())
@@ -202,19 +202,19 @@ def test_a_poisoned_record_is_among_those_named_when_its_loss_is_not_finite(
 
 
 def test_the_deadline_saves_and_the_lack_of_improvement_finishes(
-    new_run: Callable[..., Run], engine: Engine, start_engine: Callable[..., subprocess.Popen[str]], wait_for: Callable
+    new_run: Callable[..., Run], engine: Engine, start_engine: Callable[..., subprocess.Popen[str]], until: Callable
 ) -> None:
     def long(message: Any) -> None:
         message.train_config.num_steps = 100_000
 
     run = new_run(long)
     running = start_engine("train", run.path, "--early-stop", 2, "--checkpoint-every", 3)
-    wait_for(run.checkpoints)
+    until(run.checkpoints, by=running)
     log = metrics.MetricsLog(run.metrics)
     log.write_together([("eval", 1, {}), ("best", 1, {"metric": "mAP", "value": 0.5})])
     log.write("eval", 2, {})
     log.write("eval", 3, {})
-    output, _ = running.communicate(timeout=60)
+    output, _ = running.communicate()
     assert running.returncode == 0, output
     done = max(run.checkpoints())
     assert outcome(run)["state"] == "finished"
