@@ -87,7 +87,7 @@ def test_the_figures_of_the_detections_are_those_of_the_evaluation(taught: Run) 
     (theirs,) = [entry.values for entry in metrics.read(taught.metrics) if entry.kind == "eval"]
     assert 0.01 < theirs[NAMES[0]] < 0.95
     for name, value in zip(NAMES, astuple(ours.figures), strict=True):
-        assert (-1 if value is None else value) == pytest.approx(theirs[name], abs=1e-6), name
+        assert value == pytest.approx(theirs[name], abs=1e-6), name
     for number, label in found.labels.items():
         by_class = theirs[f"DetectionBoxes_PerformanceByCategory/mAP/{label}"]
         assert ours.by_class[number].figures.ap == pytest.approx(by_class, abs=1e-6)
