@@ -10,14 +10,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "odtool"
-FOUNDATION = {
-    "odtool.cluster",
-    "odtool.errors",
-    "odtool.files",
-    "odtool.locks",
-    "odtool.output_folder",
-    "odtool.workspace",
-}
+FOUNDATION = {f"odtool.{path.stem}" for path in PACKAGE.glob("[a-z]*.py")}
 ALLOWED = {
     "visual": FOUNDATION | {"odtool.visual", "odtool.dataset.types"},
     "dataset": FOUNDATION | {"odtool.dataset", "odtool.visual"},

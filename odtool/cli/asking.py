@@ -43,7 +43,7 @@ def ask(task: str, run: Run, *options: object, environment: Mapping[str, str]) -
         text=True,
         errors="replace",
         check=False,
-        preexec_fn=attached.bound_to(os.getpid()),
+        preexec_fn=attached.bind_to_parent(os.getpid()),
     )
     return _answer(task, done)
 
@@ -80,7 +80,7 @@ def converse(
             stderr=errors,
             text=True,
             errors="replace",
-            preexec_fn=attached.bound_to(os.getpid()),  # noqa: PLW1509 - it makes two system calls, and takes no lock
+            preexec_fn=attached.bind_to_parent(os.getpid()),  # noqa: PLW1509 - it makes two system calls, and takes no lock
         ) as process,
     ):
         try:
@@ -115,7 +115,7 @@ def _answer(task: str, done: subprocess.CompletedProcess[str]) -> dict[str, Any]
 
 def _silence(task: str, done: subprocess.CompletedProcess[str]) -> JobError:
     # Nobody looks for a question's process to kill it by hand, and in a container the kernel's count may be hidden.
-    if lack := out_of_memory.lack(done.returncode, None, done.stderr[-_LAST_WORDS:], kernel_killed=True):
+    if lack := out_of_memory.explain_exit(done.returncode, None, done.stderr[-_LAST_WORDS:], kernel_killed=True):
         return NoMemoryError(f"engine {task}: {lack}", "Use a smaller model or batch, or another device.")
     ending = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]

@@ -30,8 +30,8 @@ def fit(wanted: PipelineConfig, images: int, *, memory: str | None, gpu: str | N
     from odtool.pipeline.configure import batch_size_search as sizes
     from odtool.pipeline.text import config
 
-    choice = devices.choose(devices.inventory(), gpu)
-    total = sizes.host_memory() if choice.memory is None else choice.memory * 2**20
+    choice = devices.choose(devices.find_gpus(), gpu)
+    total = sizes.find_host_memory() if choice.memory is None else choice.memory * 2**20
     limit = sizes.parse(memory or f"{sizes.DEFAULT_SHARE:%}", total)
     device = "cpu" if choice.memory is None else "gpu"
     with tempfile.TemporaryDirectory(prefix="odtool-") as folder:
@@ -60,7 +60,7 @@ def reason(fitted: Fitted, images: int) -> str:
     """Why this batch size, for the field that it goes into."""
     from odtool.pipeline.configure import batch_size_search
 
-    limit = batch_size_search.gigabytes(fitted.limit)
+    limit = batch_size_search.format_gigabytes(fitted.limit)
     if fitted.batch_size * 2 > images:
         return f"--batch-size auto: fits {limit}, and twice as much is more than {images} images"
     return f"--batch-size auto: the largest that fits {limit}"

@@ -53,7 +53,7 @@ def board(
         command = [sys.executable, "-m", "tensorboard.main", *_logdirs(folders), "--port", str(chosen), "--host", host]
         # Nothing that it draws needs a GPU, and TensorFlow would take all of its memory.
         environment = {**job.engine_environment(), "CUDA_VISIBLE_DEVICES": devices.HIDDEN, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        with attached.attached(command, environment=environment, output=output) as process:
+        with attached.start_attached(command, environment=environment, output=output) as process:
             _await_answer(process, host, chosen, output)
             payload = {"url": url, "port": chosen, "pid": process.pid, "logdir": [str(path) for path in folders]}
             console.show(payload, as_json=as_json, render=lambda screen: screen.print(f"TensorBoard: {url}"))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from odtool.dataset.records.record_check import RecordReport
-    from odtool.pipeline.checks.findings import Finding
-    from odtool.pipeline.text.config import PipelineConfig
+    from odtool.pipeline.checks.finding import Finding
+    from odtool.pipeline.text.facts import ConfigFacts
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
@@ -43,7 +43,7 @@ def check(
     """
     del debug  # handled when it is parsed
     found = console.workspace(workspace).find_run(run)
-    choice = devices.choose(devices.inventory(), gpu)
+    choice = devices.choose(devices.find_gpus(), gpu)
     findings = examine(found, replicas=choice.count, sample=None if every_record else sample)
     counts = {level: sum(finding.level == level for finding in findings) for level in _COLOURS}
     payload = {"run": found.name, "path": str(found.pipeline_config), **counts}
@@ -55,50 +55,47 @@ def check(
 
 def examine(run: Run, *, replicas: int, sample: int | None) -> list[Finding]:
     """Everything that `odtool check` finds."""
-    from odtool.pipeline.checks import findings
-    from odtool.pipeline.text import config
+    from odtool.pipeline.checks.check_list import list_findings
+    from odtool.pipeline.text.facts import read_facts
 
-    loaded = config.load(run.pipeline_config)
-    found = list(findings.of_config(loaded, run.pipeline_config, replicas=replicas))
+    facts = read_facts(run.pipeline_config, devices=replicas)
+    found = list_findings(facts)
     with console.stderr.status("reading records …"):
-        found += _of_records(loaded, sample)
+        found += _of_records(facts, sample)
     with console.stderr.status("loading TensorFlow and building the model …"):
         found.append(_of_model(run))
     return found
 
 
-def _of_records(loaded: PipelineConfig, sample: int | None) -> list[Finding]:
+def _of_records(facts: ConfigFacts, sample: int | None) -> list[Finding]:
     from odtool.dataset import label_map
     from odtool.dataset.records import record_check
-    from odtool.pipeline import record_patterns
-    from odtool.pipeline.checks import findings
-    from odtool.pipeline.text import config
+    from odtool.pipeline.checks import annotations
+    from odtool.pipeline.checks.classes import check_evaluation_classes
 
-    message = loaded.message
     try:
-        classes = label_map.read(Path(message.train_input_reader.label_map_path))
+        classes = label_map.read(facts.readers[0].label_map or Path())
     except OdtoolError:  # said already, of the config
         return []
     found: list[Finding] = []
     reports: list[RecordReport] = []
-    for number, reader in enumerate(config.readers(loaded)):
+    for number, reader in enumerate(facts.readers):
         name = "train" if number == 0 else "eval" if number == 1 else f"eval {number}"
-        files = record_patterns.matches(reader.tf_record_input_reader.input_path)
-        if files:
-            reports.append(record_check.check_records(files, classes, sample=sample))
+        if reader.files:
+            reports.append(record_check.check_records(reader.files, classes, sample=sample))
             found += _of_set(name, reports[-1])
-            found += findings.of_annotations(loaded, name, reports[-1].held)
+            found += annotations.check_read_annotations(facts, name, reports[-1].held)
             if number == 1:
                 names = [item.name for item in classes]
                 seen = reports[-1].classes
-                found.append(findings.of_evaluation_classes(names, seen, complete=reports[-1].complete))
+                found.append(check_evaluation_classes(names, seen, complete=reports[-1].complete))
     if reports:
-        found.append(findings.of_crowding(loaded, max(report.most_objects for report in reports)))
+        found.append(annotations.check_crowding(facts, max(report.most_objects for report in reports)))
     return found
 
 
 def _of_set(name: str, report: RecordReport) -> list[Finding]:
-    from odtool.pipeline.checks.findings import Finding
+    from odtool.pipeline.checks.finding import Finding
 
     subject = f"{name} data"
     examined = "all" if report.complete else f"{report.examined:,}"
@@ -115,14 +112,15 @@ def _of_set(name: str, report: RecordReport) -> list[Finding]:
 
 
 def _of_model(run: Run) -> Finding:
-    from odtool.pipeline.checks import findings
+    from odtool.pipeline.checks.finding import Finding
+    from odtool.pipeline.checks.restored_weights import check_restored_weights
 
     cpu = devices.choose(devices.Inventory(()), "cpu")  # a GPU that another run fills is not needed for this
     try:
         report: dict[str, Any] = asking.ask("check", run, environment=cpu.environment)
     except OdtoolError as error:
-        return findings.Finding("error", "model", error.message, error.hint)
-    return findings.of_restoring(report, max(run.checkpoints(), default=None))
+        return Finding("error", "model", error.message, error.hint)
+    return check_restored_weights(report, max(run.checkpoints(), default=None))
 
 
 def _render(findings: list[Finding], run: Run, screen: Console) -> None:

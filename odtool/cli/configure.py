@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from odtool.pipeline.configure.batch_size_search import Fitted
-    from odtool.pipeline.configure.configuration import Configured, Request
+    from odtool.pipeline.configure.configuration import Configured, ConfigureSettings
     from odtool.workspace import Workspace
 
 _LARGEST_BATCH = 65536
@@ -76,7 +76,7 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
     size = _batch_size(batch_size, memory, gpu)
     from odtool.pipeline.configure import configuration
 
-    request = configuration.Request(
+    request = configuration.ConfigureSettings(
         model=model,
         pipeline=pipeline,
         data=data,
@@ -127,7 +127,9 @@ def _batch_size(text: str | None, memory: str | None, gpu: str | None) -> int | 
     return int(text)
 
 
-def _fit(space: Workspace, request: Request, memory: str | None, gpu: str | None) -> tuple[Request, Fitted]:
+def _fit(
+    space: Workspace, request: ConfigureSettings, memory: str | None, gpu: str | None
+) -> tuple[ConfigureSettings, Fitted]:
     """Measures the very config that the other options ask for, and puts in the batch size that fits."""
     from odtool.pipeline.configure import configuration
 
@@ -143,18 +145,18 @@ def _refuse_both(first: object, first_name: str, second: object, second_name: st
 
 
 def _payload(configured: Configured) -> dict[str, Any]:
-    settings = configured.settings
+    facts = configured.facts
     return {
         "run": configured.run.name,
         "path": str(configured.run.pipeline_config),
         "written": configured.written,
         "source": configured.source,
-        "architecture": settings.architecture,
-        "num_classes": settings.num_classes,
-        "batch_size": settings.batch_size,
-        "num_steps": settings.num_steps,
+        "architecture": facts.architecture,
+        "num_classes": facts.num_classes,
+        "batch_size": facts.batch_size,
+        "num_steps": facts.num_steps,
         "epochs": round(configured.epochs, 2),
-        "fine_tune_checkpoint": settings.fine_tune_checkpoint or None,
+        "fine_tune_checkpoint": facts.message.train_config.fine_tune_checkpoint or None,
         "changes": [change.as_json() for change in configured.changes],
         "notes": configured.notes,
     }
@@ -163,7 +165,7 @@ def _payload(configured: Configured) -> dict[str, Any]:
 def _render(configured: Configured, screen: Console) -> None:
     from odtool.pipeline.text import diff
 
-    settings = configured.settings
+    facts = configured.facts
     for change in diff.shorten(configured.changes, configured.config):
         reason = f"  ({change.reason})" if change.reason else ""
         screen.print(f"{change.field}: {_value(change.old)} → {_value(change.new)}{reason}", markup=False)
@@ -173,8 +175,8 @@ def _render(configured: Configured, screen: Console) -> None:
     screen.print(f"{verb} {configured.run.pipeline_config} from {configured.source}", markup=False)
     epochs = f"{configured.epochs:.3g}" if configured.epochs < 1000 else f"{configured.epochs:,.0f}"
     screen.print(
-        f"run {configured.run.name}: {settings.architecture}, classes: {settings.num_classes}, "
-        f"{_counted(settings.num_steps, 'step')} of {_counted(settings.batch_size, 'image')} ({epochs} epochs)",
+        f"run {configured.run.name}: {facts.architecture}, classes: {facts.num_classes}, "
+        f"{_counted(facts.num_steps, 'step')} of {_counted(facts.batch_size, 'image')} ({epochs} epochs)",
         markup=False,
     )
     if configured.written:

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from odtool import units
 from odtool.errors import OdtoolError
 from odtool.workspace import Workspace
 
@@ -152,18 +153,8 @@ def _rates(done: int, size: int, total: int | None, seconds: float) -> str:
     seconds = max(seconds, 1e-6)
     speed = done / seconds
     moved = f", {size / seconds / 1e6:,.1f} MB/s" if size else ""
-    left = f", {duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
+    left = f", {units.format_duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
     return f"{speed:,.0f}/s{moved}{left}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: '45s', '3m20s', '2h05m'."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 def run(app: typer.Typer) -> None:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool import locks
+from odtool import locks, metrics, units
 from odtool.cli import console, job, status
 from odtool.cli import train as train_command
 from odtool.cli.console import DebugOption, JsonOption
 from odtool.detection.metric_names import MAP, MAP_50_OF_CLASS
 from odtool.errors import DataError, JobError
-from odtool.jobs import devices, log, metrics, shutdown, state
+from odtool.jobs import devices, log, shutdown, state, training_progress
 from odtool.workspace import TASKS, Run, Workspace
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def _running(space: Workspace) -> JobError:
 def _refuse_while_running(space: Workspace) -> None:
     for run in space.runs():
         for task in TASKS:
-            if state.of(run, task).state == "running":
+            if state.read(run, task).state == "running":
                 raise _running(space)
 
 
@@ -156,7 +156,7 @@ def _prepare(space: Workspace) -> None:
 
     drawings = synthetic.draw(space.root / "drawings", images=_IMAGES)
     console.say(f"drew {_IMAGES} images with Pascal VOC annotations in {drawings}")
-    settings = prepare.Settings(sources=(Source(drawings),), out=space.data.path, val=_VAL)
+    settings = prepare.PrepareSettings(sources=(Source(drawings),), out=space.data.path, val=_VAL)
     prepared = prepare.prepare(settings, progress=console.progress)
     counts = ", ".join(f"{split.images} {name}" for name, split in prepared.summary.splits.items())
     console.say(f"prepared {counts} images as TFRecords in {space.data.path}")
@@ -165,7 +165,7 @@ def _prepare(space: Workspace) -> None:
 def _configure(space: Workspace) -> Run:
     from odtool.pipeline.configure import configuration
 
-    configured = configuration.configure(space, configuration.Request(model="demo_ssd", run=_RUN))
+    configured = configuration.configure(space, configuration.ConfigureSettings(model="demo_ssd", run=_RUN))
     console.say(f"configured {configured.run.pipeline_config} from {configured.source}")
     return configured.run
 
@@ -185,25 +185,25 @@ def _train(space: Workspace, run: Run) -> None:
             shutdown.stop(run, TASKS, timeout=30)
         raise
     for task in TASKS:
-        ended = state.of(run, task)
+        ended = state.read(run, task)
         if ended.state != "finished":
             raise JobError(f"{task} {job.describe(ended)}", f"The whole story is in {run.log(task)}")
 
 
 def _ended(run: Run) -> bool:
-    return all(state.of(run, task).state != "running" for task in TASKS)
+    return all(state.read(run, task).state != "running" for task in TASKS)
 
 
 def _progress_line(run: Run) -> str:
-    progress = metrics.progress(run.metrics)
+    progress = training_progress.read(run.metrics)
     if not progress.step:
         trained = "train: loading TensorFlow and building the model"
     else:
         trained = f"train: step {progress.step}/{progress.num_steps}, loss {progress.loss or 0:.3f}"
         # A rate and a time left say nothing once the last step is done.
         if progress.step != progress.num_steps and progress.steps_per_second and progress.eta_seconds is not None:
-            trained += f", {progress.steps_per_second:.1f} steps/s, {console.duration(progress.eta_seconds)} left"
-    scored = metrics.newest(run.metrics, "eval")
+            trained += f", {progress.steps_per_second:.1f} steps/s, {units.format_duration(progress.eta_seconds)} left"
+    scored = metrics.find_newest(run.metrics, "eval")
     if scored is None:
         return f"{trained} | eval: waiting for the first checkpoint"
     return f"{trained} | eval: step {scored.step}, mAP {scored.values.get(MAP) or 0:.3f}"
@@ -248,7 +248,7 @@ def _draw(found: Path, picture: Path) -> Path:
         with Image.open(found.parent / entry["file"]) as image:
             cells.append(box_drawing.draw_boxes(image, list(_boxes(entry)), side=300))
     caption = f"White: true boxes. Coloured: detections with a score of at least {_SHOWN_SCORE:.0%}."
-    box_drawing.grid(cells, columns=4, caption=caption).save(picture)
+    box_drawing.make_grid(cells, columns=4, caption=caption).save(picture)
     return picture
 
 
@@ -262,7 +262,7 @@ def _boxes(entry: dict[str, Any]) -> Iterator[DrawnBox]:
             yield DrawnBox(Box(*found["box"]), found["label"], found["class_id"], score)
 
 
-def _cpu() -> devices.Choice:
+def _cpu() -> devices.DeviceChoice:
     return devices.choose(devices.Inventory(()), "cpu")
 
 
@@ -273,7 +273,7 @@ def _render(out: Console, space: Workspace, run: Run, payload: dict[str, Any]) -
         ["loss", f"{train['loss']:.3f}"],
         ["mAP@[.5:.95]", f"{best['value']:.3f}, at step {best['step']}"],
         *([f"mAP@.5 of {label}", f"{value:.3f}"] for label, value in payload["ap50_by_class"].items()),
-        *([f"time to {stage}", console.duration(seconds)] for stage, seconds in payload["seconds"].items()),
+        *([f"time to {stage}", units.format_duration(seconds)] for stage, seconds in payload["seconds"].items()),
         ["records", str(space.data.path)],
         ["run", str(run.path)],
         ["best checkpoint", str(run.path / best["checkpoint"])],
@@ -286,8 +286,10 @@ def _render(out: Console, space: Workspace, run: Run, payload: dict[str, Any]) -
 
 def _ap50_by_class(run: Run, step: int) -> dict[str, float]:
     """mAP@.5 of each class at the checkpoint of this step."""
-    scored = [line for line in metrics.read(run.metrics) if line.kind == "eval" and line.step == step]
+    scored = [line for line in metrics.read(run.metrics, "eval") if line.step == step]
     values = scored[-1].values if scored else {}
     return {
-        name.removeprefix(MAP_50_OF_CLASS): value for name, value in values.items() if name.startswith(MAP_50_OF_CLASS)
+        name.removeprefix(MAP_50_OF_CLASS): value
+        for name, value in values.items()
+        if name.startswith(MAP_50_OF_CLASS) and value is not None
     }

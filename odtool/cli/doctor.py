@@ -58,7 +58,7 @@ def examine(folder: Path, *, engine: tuple[str, ...] = (sys.executable, "-m", "o
         "warnings": [],
         **_engine_report(engine),
     }
-    if not report.get("gpus") and (present := devices.inventory().gpus):
+    if not report.get("gpus") and (present := devices.find_gpus().gpus):
         names = ", ".join(gpu.name for gpu in present)
         report["errors"].append(f"the driver lists {names}, which TensorFlow cannot use; pip install 'odtool[gpu]'")
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
@@ -76,7 +76,7 @@ def _engine_report(engine: tuple[str, ...]) -> dict[str, Any]:
             text=True,
             timeout=_PATIENCE,
             check=False,
-            preexec_fn=attached.bound_to(os.getpid()),
+            preexec_fn=attached.bind_to_parent(os.getpid()),
         )
     except subprocess.TimeoutExpired:
         return {"errors": [f"loading TensorFlow and building a small model took more than {_PATIENCE} s"]}

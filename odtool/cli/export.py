@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from odtool import output_folder
-from odtool.cli import asking, console, evaluate, job
+from odtool import checkpoint_choice, output_folder, units
+from odtool.cli import asking, console, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.errors import DataError, JobError
 from odtool.jobs import devices
@@ -83,9 +83,9 @@ def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opti
     space = console.workspace(workspace)
     found = space.find_run(run)
     target = ExportedModel(out.absolute()) if out else space.exported(found)
-    prefix = find_checkpoint(found, checkpoint)
+    prefix = checkpoint_choice.find(found, checkpoint)
     check_before(found, wanted, integers="tflite" in wanted and "int8" in precisions)
-    choice = devices.choose(devices.inventory(), gpu)
+    choice = devices.choose(devices.find_gpus(), gpu)
     options: list[object] = ["--checkpoint", prefix, "--format", ",".join(wanted), "--tflite", ",".join(precisions)]
     options += ["--input-type", input_type, "--representative-images", representative_images]
     options += ["--verify-images", verify_images, "--min-agreement", min_agreement]
@@ -105,7 +105,7 @@ def _export(
 ) -> None:
     """Puts what `write` makes in place, where it is accepted, and shows it in any case."""
     earlier = sorted(path.name for path in target.path.iterdir()) if target.path.is_dir() else []
-    with output_folder.replacing(target.path, command="odtool export", refuse=refuse_foreign) as folder:
+    with output_folder.replacing(target.path, command="odtool export", refuse=_refuse_foreign) as folder:
         with _telling() as tell:
             record = write(folder, tell)
         if not record["accepted"]:
@@ -133,24 +133,6 @@ def _chosen(text: str, known: tuple[str, ...], option: str) -> list[str]:
     return [name for name in known if name in names]
 
 
-def find_checkpoint(run: Run, wanted: str | None) -> Path:
-    """Prefix of the checkpoint asked for; where nothing is, of the best, or else of the latest.
-
-    Raises:
-        JobError: there is none.
-    """
-    present = run.checkpoints()
-    if wanted is None:
-        wanted = "best" if run.best_checkpoint() else "latest"
-    if wanted == "best" and (best := run.best_checkpoint()):
-        return best
-    if wanted == "latest" and present:
-        return present[max(present)]
-    if wanted == "latest":
-        raise JobError(f"run '{run.name}' has no checkpoint", f"Train it first: odtool train {run.argument}")
-    return Path(evaluate.resolve_checkpoint(run, wanted))
-
-
 def check_before(run: Run, formats: list[str], *, integers: bool) -> None:
     """Raises OdtoolError for what cannot be exported, before the engine has spent a minute on it.
 
@@ -158,11 +140,11 @@ def check_before(run: Run, formats: list[str], *, integers: bool) -> None:
         integers: a TFLite int8 file is among it.
     """
     from odtool.pipeline.checks import exportable
-    from odtool.pipeline.text import config
+    from odtool.pipeline.text.facts import read_facts
 
-    loaded = config.load(run.pipeline_config)
-    exportable.refuse(loaded, tuple(formats))
-    _check_records(loaded, run, integers=integers)
+    facts = read_facts(run.pipeline_config)
+    exportable.refuse(facts, tuple(formats))
+    _check_records(facts.config, run, integers=integers)
     missing = [name for name in ("tf2onnx", "onnxruntime") if "onnx" in formats and find_spec(name) is None]
     if missing:
         raise JobError(f"--format onnx: {missing[0]} is not installed", "Install it: pip install 'odtool[onnx]'")
@@ -172,8 +154,7 @@ def _check_records(loaded: PipelineConfig, run: Run, *, integers: bool) -> None:
     from odtool.pipeline import record_patterns
 
     def any_in(readers: Iterable[Any]) -> bool:
-        patterns = [pattern for reader in readers for pattern in reader.tf_record_input_reader.input_path]
-        return any(file.stat().st_size for file in record_patterns.matches(patterns))
+        return any(file.stat().st_size for file in record_patterns.find_files(*readers))
 
     mend = "Make them with odtool prepare; the config names where they are looked for."
     training = any_in([loaded.message.train_input_reader])
@@ -186,17 +167,8 @@ def _check_records(loaded: PipelineConfig, run: Run, *, integers: bool) -> None:
         raise DataError(f"{run.pipeline_config}: no records to verify the export on", mend)
 
 
-def refuse_foreign(out: Path) -> None:
-    """Raises JobError where `out` is no folder that an export may replace: it must be empty or an earlier export."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise JobError(f"{out}: is a file, not a folder", "Name another folder with --out.")
-    if any(out.iterdir()) and not ExportedModel(out).record.is_file():
-        raise JobError(
-            f"{out}: holds files but no export.json, so odtool did not write it",
-            "It would replace the whole folder: name another one with --out, or move those files away.",
-        )
+def _refuse_foreign(out: Path) -> None:
+    output_folder.refuse_foreign(out, ExportedModel(out).record.name)
 
 
 @contextmanager
@@ -218,12 +190,12 @@ def _render(screen: Console, record: dict[str, Any]) -> None:
         rows.append(
             [
                 each["file"],
-                model_card.size(each["bytes"]),
+                units.format_bytes(each["bytes"]),
                 input_of.get("dtype") or input_of["type"],
                 f"{agreement['found']:.1%}",
                 f"{agreement['confirmed']:.1%}",
-                model_card.number(each["mAP"]),
-                model_card.number(each["mAP_change"], sign=True),
+                model_card.format_number(each["mAP"]),
+                model_card.format_number(each["mAP_change"], sign=True),
                 f"{each['milliseconds']:.1f}",
             ]
         )
@@ -235,7 +207,7 @@ def _render(screen: Console, record: dict[str, Any]) -> None:
     least = min(each["agreement"]["min_score"] for each in record["files"])
     screen.print(
         f"found: the checkpoint's detections from score {least:.2g} on that the file has too (same class, IoU 0.5); "
-        f"confirmed: the reverse. mAP of the checkpoint here: {model_card.number(on['mAP'])}. {record['machine']}.",
+        f"confirmed: the reverse. checkpoint mAP here: {model_card.format_number(on['mAP'])}. {record['machine']}.",
         style="dim",
         markup=False,
     )

@@ -47,7 +47,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     """
     from odtool.dataset.inspect import inspection
 
-    settings = inspection.Settings(
+    settings = inspection.InspectSettings(
         sources=source_options.sources(source, images, workspace),
         format=format_name,
         label_map=label_map,

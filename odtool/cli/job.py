@@ -41,7 +41,7 @@ ForegroundOption = Annotated[
 def _metric(name: str | None) -> str | None:
     if name is not None:
         try:
-            metric_names.full_name(name)
+            metric_names.resolve_name(name)
         except OdtoolError as error:
             raise typer.BadParameter(f"{error.message}. {error.hint}") from None
     return name
@@ -72,7 +72,7 @@ def start(
     run: Run,
     task: str,
     options: list[object],
-    choice: devices.Choice,
+    choice: devices.DeviceChoice,
     *,
     recover: bool = False,
     group: Cluster | None = None,
@@ -116,7 +116,7 @@ def account(job: state.JobState) -> dict[str, Any]:
 
 
 def show_started(
-    space: Workspace, run: Run, started: dict[str, tuple[record.JobRecord, devices.Choice]], *, as_json: bool
+    space: Workspace, run: Run, started: dict[str, tuple[record.JobRecord, devices.DeviceChoice]], *, as_json: bool
 ) -> None:
     """Says what was started and how to watch it."""
     payload: dict[str, Any] = {"run": run.name, "path": str(run.path)}

@@ -40,7 +40,7 @@ def logs(
     path = found.log(chosen)
     if not path.is_file():
         raise JobError(f"{path}: no log yet", f"Start with: odtool {chosen} {found.argument}")
-    offset = log.tail_offset(path, lines)
+    offset = log.find_tail_offset(path, lines)
     if follow:
         _follow(found, chosen, offset)
         return
@@ -55,12 +55,12 @@ def logs(
 
 
 def _follow(run: Run, task: str, offset: int) -> None:
-    for block in log.follow(run.log(task), offset, ended=lambda: state.of(run, task).state != "running"):
+    for block in log.follow(run.log(task), offset, ended=lambda: state.read(run, task).state != "running"):
         if block:
             _write(block)
         else:
             time.sleep(_POLL)
-    console.say(f"{task} of run {run.name}: {job.describe(state.of(run, task))}")
+    console.say(f"{task} of run {run.name}: {job.describe(state.read(run, task))}")
 
 
 def _write(block: bytes) -> None:

@@ -101,7 +101,7 @@ def _row(model: ZooModel, downloaded: set[str]) -> dict[str, Any]:
     from odtool.pipeline.zoo.parameters import PARAMETERS
 
     return {
-        "name": zoo.short_name(model.name),
+        "name": zoo.shorten_name(model.name),
         "config": model.name,
         "architecture": model.architecture,
         "height": model.height,
@@ -112,8 +112,8 @@ def _row(model: ZooModel, downloaded: set[str]) -> dict[str, Any]:
         "keypoint_map": model.published.keypoint_map,
         "speed_ms": model.published.speed_ms,
         "parameters": PARAMETERS.get(model.name),
-        "checkpoint": zoo.address(model) or None,
-        "downloaded": bool({model.name, model.folder, zoo.short_name(model.name)} & downloaded),
+        "checkpoint": zoo.find_address(model) or None,
+        "downloaded": bool({model.name, model.folder, zoo.shorten_name(model.name)} & downloaded),
     }
 
 
@@ -201,4 +201,4 @@ def _render_pulled(pulled: Pulled, model: ZooModel, screen: Console) -> None:
     screen.print(f"checkpoint {pulled.checkpoint}", markup=False)
     from odtool.pipeline.zoo import zoo
 
-    screen.print(f"next: odtool configure --model {zoo.short_name(model.name)}", markup=False)
+    screen.print(f"next: odtool configure --model {zoo.shorten_name(model.name)}", markup=False)

@@ -76,7 +76,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         raise typer.BadParameter("means nothing without --tile.", param_hint="--overlap")
     _check_scores(min_score or [])
     path = _model(console.workspace(workspace), model)
-    choice = devices.choose(devices.inventory(), gpu)
+    choice = devices.choose(devices.find_gpus(), gpu)
     options: list[object] = ["--model", path, "--batch-size", batch_size, "--every", every]
     options += ["--label-map", label_map] if label_map else []
     options += [f"--min-score={score}" for score in min_score or []]
@@ -140,27 +140,19 @@ def _model(space: Workspace, wanted: str | None) -> Path:
 
 def _other_outputs(model: Path) -> str:
     """What a model finds beside boxes, by the pipeline.config of its folder; empty where there is none to tell."""
-    from odtool.pipeline.checks import heads
-    from odtool.pipeline.text import config
+    from odtool.pipeline.text import heads
+    from odtool.pipeline.text.facts import read_facts
 
     place = Run(model if model.is_dir() else model.parent).pipeline_config
     try:
-        return " and ".join(heads.needed(config.load(place))) if place.is_file() else ""
+        return " and ".join(heads.find_learned(read_facts(place))) if place.is_file() else ""
     except OdtoolError:  # the engine says so, where it matters
         return ""
 
 
 def refuse_foreign(out: Path) -> None:
     """Raises DataError where `out` is no folder that predictions may replace: it must be empty or earlier ones."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise DataError(f"{out}: is a file, not a folder", "Name another folder with --out.")
-    if any(out.iterdir()) and not Predictions(out).summary.is_file():
-        raise DataError(
-            f"{out}: holds files but no {Predictions(out).summary.name}, so odtool did not write it",
-            "It would replace the whole folder: name another one with --out, or move those files away.",
-        )
+    output_folder.refuse_foreign(out, Predictions(out).summary.name)
     if changed := _changed_since(Predictions(out)):
         raise DataError(
             f"{changed}: was added or changed after odtool predicted into {out}, and would be lost",

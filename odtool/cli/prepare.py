@@ -71,7 +71,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     from odtool.dataset import prepare as flow
     from odtool.dataset.survey.grouping import Grouping
 
-    settings = flow.Settings(
+    settings = flow.PrepareSettings(
         sources=source_options.sources(source, images, workspace),
         out=out or console.workspace(workspace).data.path,
         format=format_name,

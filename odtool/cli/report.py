@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from odtool import checkpoint_choice
 from odtool.cli import asking, console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.cli.export import find_checkpoint
 from odtool.errors import JobError, OdtoolError
 from odtool.jobs import devices
 from odtool.workspace import Run, Workspace
@@ -54,7 +54,7 @@ def report(
     page = _page(space, found, out)
     if checkpoint is not None and len(found) > 1 and checkpoint not in ("best", "latest"):
         raise typer.BadParameter("a checkpoint's path belongs to one run; for several, give best or latest")
-    choice = devices.choose(devices.inventory(), gpu)
+    choice = devices.choose(devices.find_gpus(), gpu)
     made = [_report(run, checkpoint, choice) for run in found]
     _write(made, page, images)
     payload = _payload(made, page)
@@ -68,12 +68,12 @@ def _page(space: Workspace, runs: list[Run], out: Path | None) -> Path:
     return page
 
 
-def _report(run: Run, checkpoint: str | None, choice: devices.Choice) -> RunReport:
+def _report(run: Run, checkpoint: str | None, choice: devices.DeviceChoice) -> RunReport:
     from odtool.report import figures
 
     examination, absence = None, ""
     try:
-        examination = _examine(run, find_checkpoint(run, checkpoint), choice)
+        examination = _examine(run, checkpoint_choice.find(run, checkpoint), choice)
     except OdtoolError as error:
         if checkpoint is not None:
             raise
@@ -82,7 +82,7 @@ def _report(run: Run, checkpoint: str | None, choice: devices.Choice) -> RunRepo
     return figures.gather(run, examination, absence)
 
 
-def _examine(run: Run, prefix: Path, choice: devices.Choice) -> Examination:
+def _examine(run: Run, prefix: Path, choice: devices.DeviceChoice) -> Examination:
     """The checkpoint's detections: those of an earlier report, where nothing has changed since.
 
     Raises:
@@ -90,13 +90,13 @@ def _examine(run: Run, prefix: Path, choice: devices.Choice) -> Examination:
     """
     from odtool.report import detections_file, record_images
 
-    if not record_images.evaluation_files(run):
+    if not record_images.find_evaluation_files(run):
         raise JobError(
             f"{run.pipeline_config}: its evaluation records are not there, or it names none",
             "Prepare some, and write the config anew: odtool prepare --val 0.1, odtool configure",
         )
     name = str(prefix.relative_to(run.path)) if prefix.is_relative_to(run.path) else str(prefix)
-    header = {"checkpoint": name, "stamp": detections_file.stamp(run, prefix)}
+    header = {"checkpoint": name, "stamp": detections_file.compute_stamp(run, prefix)}
     if detections_file.is_fresh(run.detections, header):
         return detections_file.read(run.detections)
     with ExitStack() as stack:
@@ -128,17 +128,17 @@ def _pictures(made: RunReport, images: int) -> Any:
 
     if made.analysis is None:
         return {}
-    wanted = [verdict.image.source_id for verdict in image_section.chosen(made.analysis, images)]
-    return record_images.find(record_images.evaluation_files(made.run), wanted)
+    wanted = [verdict.image.source_id for verdict in image_section.choose_images(made.analysis, images)]
+    return record_images.find_images(record_images.find_evaluation_files(made.run), wanted)
 
 
 def _payload(made: list[RunReport], page: Path) -> dict[str, Any]:
     from odtool.report import figures, settings_diff
 
-    payload: dict[str, Any] = {"page": str(page.absolute()), "runs": [figures.as_json(each) for each in made]}
+    payload: dict[str, Any] = {"page": str(page.absolute()), "runs": [figures.to_json(each) for each in made]}
     if len(made) > 1:
-        payload["comparable"] = figures.comparable(made)
-        payload["differing_settings"] = settings_diff.between([each.run for each in made])
+        payload["comparable"] = figures.are_comparable(made)
+        payload["differing_settings"] = settings_diff.compare_runs([each.run for each in made])
     return payload
 
 

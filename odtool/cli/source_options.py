@@ -13,7 +13,7 @@ from odtool.errors import DataError
 
 if TYPE_CHECKING:
     from odtool.dataset.classes import ClassChoice
-    from odtool.dataset.readers import Choice
+    from odtool.dataset.readers.format_choice import FormatChoice
     from odtool.dataset.statistics import ClassChange
     from odtool.dataset.survey.image_checks import Rules
     from odtool.dataset.types import Source
@@ -67,9 +67,9 @@ def rules(verify: Verify, *, fix_images: bool, min_box: float) -> Rules:
 
 def classes(rename: list[str] | None, only: list[str] | None, drop: list[str] | None) -> ClassChoice:
     """What --rename, --only and --drop ask for; each may be given several times."""
-    from odtool.dataset.classes import choice
+    from odtool.dataset.classes import parse_class_options
 
-    return choice(rename or (), only or (), drop or ())
+    return parse_class_options(rename or (), only or (), drop or ())
 
 
 def number(text: str, option: str) -> int | None:
@@ -111,7 +111,7 @@ def change(done: ClassChange) -> str:
     return f"{done.objects:,} objects of class {done.old} " + (f"became {done.new}" if done.new else "were left out")
 
 
-def evidence(path: Path | str, choice: Choice) -> str:
+def evidence(path: Path | str, choice: FormatChoice) -> str:
     """A line that says which format was chosen for a source, and why."""
     others = f" (looks like {', '.join(choice.others)} too: --format chooses)" if choice.others else ""
     return f"{path}: {choice.reader.title}, as {choice.evidence}{others}"

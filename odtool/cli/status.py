@@ -11,10 +11,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from odtool import metrics, units
 from odtool.cli import console, job
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.detection.metric_names import MAP, MAP_50
-from odtool.jobs import metrics, stall, state
+from odtool.jobs import stall, state, training_progress
 from odtool.workspace import Run, Workspace
 
 _SHOWN_METRICS = {MAP: "mAP@[.5:.95]", MAP_50: "mAP@.5"}
@@ -68,25 +69,25 @@ def _watch(space: Workspace, run: str | None, interval: float, *, as_json: bool)
 
 def account(run: Run) -> dict[str, Any]:
     """What is known of a run, as --json gives it."""
-    train = state.of(run, "train")
+    train = state.read(run, "train")
     running = train.state == "running"
-    progress = metrics.progress(run.metrics, since=train.started or 0 if running else 0)
+    progress = training_progress.read(run.metrics, since=train.started or 0 if running else 0)
     return {
         "run": run.name,
         "train": {
             **job.account(train),
             **asdict(progress),
             "eta_seconds": progress.eta_seconds if running else None,
-            "stalled_seconds": stall.seconds(run.metrics, train.started or 0, time.time()) if running else None,
-            "recoveries": [{"step": entry.step, **entry.values} for entry in metrics.of_kind(run.metrics, "recover")],
+            "stalled_seconds": stall.measure_stall(run.metrics, train.started or 0, time.time()) if running else None,
+            "recoveries": [{"step": entry.step, **entry.values} for entry in metrics.read(run.metrics, "recover")],
         },
-        "eval": {**job.account(state.of(run, "eval")), **_scores(run)},
+        "eval": {**job.account(state.read(run, "eval")), **_scores(run)},
     }
 
 
 def _scores(run: Run) -> dict[str, Any]:
-    newest = metrics.newest(run.metrics, "eval")
-    best = metrics.newest(run.metrics, "best")
+    newest = metrics.find_newest(run.metrics, "eval")
+    best = metrics.find_newest(run.metrics, "best")
     return {
         "metrics": {"step": newest.step, **newest.values} if newest else None,
         "best": {"step": best.step, **best.values} if best else None,
@@ -96,7 +97,7 @@ def _scores(run: Run) -> dict[str, Any]:
 def _train_lines(train: dict[str, Any]) -> list[str]:
     lines = [f"train {_state(train)}"]
     if train["stalled_seconds"] is not None:
-        lines.append(f"      stalled: no step for {console.duration(train['stalled_seconds'])}; look into odtool logs")
+        lines.append(f"      stalled: no step for {units.format_duration(train['stalled_seconds'])}; see odtool logs")
     for made in train["recoveries"][-1:]:
         count = len(train["recoveries"])
         again = f"made smaller {count} times, last" if count > 1 else "made smaller"
@@ -107,7 +108,7 @@ def _train_lines(train: dict[str, Any]) -> list[str]:
     parts += [f"loss {train['loss']:.4g}"] if train["loss"] is not None else []
     parts += [f"learning rate {train['learning_rate']:.3g}"] if train["learning_rate"] is not None else []
     parts += [f"{train['steps_per_second']:.3g} steps/s"] if train["steps_per_second"] is not None else []
-    parts += [f"{console.duration(train['eta_seconds'])} left"] if train["eta_seconds"] is not None else []
+    parts += [f"{units.format_duration(train['eta_seconds'])} left"] if train["eta_seconds"] is not None else []
     parts += [f"{train['restarts']} restart" + "s" * (train["restarts"] > 1)] if train["restarts"] else []
     return [*lines, "      " + ", ".join(parts)]
 
@@ -115,11 +116,10 @@ def _train_lines(train: dict[str, Any]) -> list[str]:
 def _eval_lines(scored: dict[str, Any]) -> list[str]:
     lines = [f"eval  {_state(scored)}"]
     if newest := scored["metrics"]:
-        # -1 is COCO's word for nothing to be found.
         shown = [
-            f"{label} {'-' if newest[name] == -1 else format(newest[name], '.3f')}"
+            f"{label} {'-' if newest[name] is None else format(newest[name], '.3f')}"
             for name, label in _SHOWN_METRICS.items()
-            if newest.get(name) is not None
+            if name in newest
         ]
         sample = newest.get("sample_1_of_n") or 1
         of = f", on 1 of {sample} images" if sample > 1 else ""
@@ -139,7 +139,7 @@ def figure_of(best: Mapping[str, Any]) -> str:
 def _state(account: dict[str, Any]) -> str:
     told = job.describe(state.JobState(**{key: account[key] for key in ("state", "pid", "exit_code", "reason")}))
     if account["state"] == "running" and account["started"]:
-        told += f", since {console.duration(time.time() - account['started'])}"
+        told += f", since {units.format_duration(time.time() - account['started'])}"
     return told
 
 
@@ -148,7 +148,7 @@ def _others(space: Workspace, shown: Run) -> list[str]:
     told = []
     for run in reversed([run for run in space.runs() if run.path != shown.path]):
         try:
-            going = [task for task in ("train", "eval") if state.of(run, task).state == "running"]
+            going = [task for task in ("train", "eval") if state.read(run, task).state == "running"]
         except OSError as error:
             told.append(f"{run.name} (cannot be read: {error})")
             continue

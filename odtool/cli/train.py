@@ -76,7 +76,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
     seconds = None if time_limit is None else parse_duration(time_limit)
     space = console.workspace(workspace)
     found = space.find_run(run)
-    choice = devices.choose(devices.inventory(), gpu)
+    choice = devices.choose(devices.find_gpus(), gpu)
     group = cluster.find(os.environ)
     if group is not None and group.source == "Slurm" and not in_foreground:
         raise JobError("Slurm ends a task when its command returns", "Add --foreground.")
@@ -86,13 +86,13 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
     options += ["--early-stop", early_stop] if early_stop else []
     options += ["--deadline", time.time() + seconds] if seconds else []
 
-    def begin() -> dict[str, tuple[record.JobRecord, devices.Choice]]:
+    def begin() -> dict[str, tuple[record.JobRecord, devices.DeviceChoice]]:
         return start(space, found, options, choice, evaluate=evaluate, best=best, recover=recover, group=group)
 
     if not in_foreground:
         job.show_started(space, found, begin(), as_json=as_json)
         return
-    with foreground.signals_caught() as received:
+    with foreground.catching_signals() as received:
         job.attend(found, list(begin()), received, as_json=as_json)
 
 
@@ -112,7 +112,7 @@ def parse_duration(text: str) -> float:
 def _cache_options(size: str) -> list[object]:
     from odtool.pipeline.configure import batch_size_search
 
-    return ["--cache-memory", batch_size_search.parse(size, batch_size_search.host_memory(), "--cache-memory")]
+    return ["--cache-memory", batch_size_search.parse(size, batch_size_search.find_host_memory(), "--cache-memory")]
 
 
 def default_checkpoint_every(num_steps: int) -> int:
@@ -120,31 +120,25 @@ def default_checkpoint_every(num_steps: int) -> int:
     return min(max(num_steps // 10, 100), 1000, max(num_steps, 1))
 
 
-def _num_steps(run: Run, choice: devices.Choice, group: Cluster | None) -> int:
+def _num_steps(run: Run, choice: devices.DeviceChoice, group: Cluster | None) -> int:
     """Refuses a run that training would fail on after minutes; gives its number of steps."""
-    from odtool.pipeline.checks import before_training
+    from odtool.pipeline.checks import check_list
 
-    settings = before_training.check_before_training(run.pipeline_config)
-    sharing = choice.count * (len(group.addresses) if group else 1)
-    if settings.batch_size % sharing:
-        raise JobError(
-            f"{run.pipeline_config}: batch_size {settings.batch_size} cannot be shared by {sharing} devices",
-            f"Set a multiple of {sharing} with odtool configure --batch-size, or use fewer.",
-        )
-    return settings.num_steps
+    devices = choice.count * (len(group.addresses) if group else 1)
+    return check_list.check_run(run.pipeline_config, devices=devices).num_steps
 
 
 def start(
     space: Workspace,
     run: Run,
     options: list[object],
-    choice: devices.Choice,
+    choice: devices.DeviceChoice,
     *,
     evaluate: bool,
     best: str | None = None,
     recover: bool = True,
     group: Cluster | None = None,
-) -> dict[str, tuple[record.JobRecord, devices.Choice]]:
+) -> dict[str, tuple[record.JobRecord, devices.DeviceChoice]]:
     """Starts training and, where asked for, evaluation beside it on the CPU: of several processes, beside the chief."""
     scores = evaluate and (group is None or group.is_chief)
     if scores and locks.is_held(run.job_lock("eval")) and not locks.is_held(run.job_lock("train")):

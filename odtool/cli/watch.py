@@ -12,9 +12,10 @@ from typing import Any
 from rich.console import Console, Group
 from rich.text import Text
 
+from odtool import metrics, units
 from odtool.cli import console, status
 from odtool.detection.metric_names import MAP
-from odtool.jobs import log, metrics, record, usage
+from odtool.jobs import log, record, usage
 from odtool.workspace import TASKS, Run
 
 _BARS = "▁▂▃▄▅▆▇█"
@@ -63,7 +64,7 @@ def _draw(screen: Console, find: Callable[[], Sequence[Run]], place: str, interv
     with Live(console=screen, screen=True, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             views = [view(run) for run in find()]
-            machine, gpus = usage.machine(), usage.gpus()
+            machine, gpus = usage.measure_machine(), usage.measure_gpus()
             until = time.monotonic() + interval
             size = None
             while size is None or time.monotonic() < until:
@@ -99,9 +100,11 @@ def _read(run: Run) -> RunView:
     memory = {
         task: used
         for task in TASKS
-        if account[task]["state"] == "running" and (pid := account[task]["pid"]) and (used := usage.memory_of(pid))
+        if account[task]["state"] == "running"
+        and (pid := account[task]["pid"])
+        and (used := usage.measure_process_memory(pid))
     }
-    scored = list(metrics.of_kind(run.metrics, "eval"))
+    scored = metrics.read(run.metrics, "eval")
     # Figures of a sample are no course with those of all images.
     sample = min((entry.values.get("sample_1_of_n") or 1 for entry in scored), default=1)
     maps = {
@@ -109,7 +112,6 @@ def _read(run: Run) -> RunView:
         for entry in scored
         if (entry.values.get("sample_1_of_n") or 1) == sample
         and isinstance(value := entry.values.get(MAP), (int, float))
-        and value != -1  # COCO's word for no objects
     }
     known = tuple(sorted(maps.items()))
     return RunView(account, _losses(run), known, memory, _warning(run))
@@ -130,7 +132,7 @@ def _losses(run: Run) -> tuple[float, ...]:
 def _warning(run: Run) -> str:
     """The last warning of either log since the task was started last."""
     told = [
-        log.last_warning(run.log(task), job_record.log_offset)
+        log.find_last_warning(run.log(task), job_record.log_offset)
         for task in TASKS
         if (job_record := record.load(run, task)) is not None
     ]
@@ -200,7 +202,7 @@ def _block(each: RunView, width: int) -> Iterator[Text]:
     if best := _best(scored):
         yield Text(f"  {best}")
     if train["stalled_seconds"] is not None:
-        yield Text(f"  no step for {console.duration(train['stalled_seconds'])}", style="yellow")
+        yield Text(f"  no step for {units.format_duration(train['stalled_seconds'])}", style="yellow")
     if each.warning:
         yield Text(f"  {each.warning}", style="yellow")
 
@@ -232,7 +234,7 @@ def _progress(train: dict[str, Any], width: int) -> str:
 
 def _speed(train: dict[str, Any]) -> list[str]:
     parts = [f"{train['steps_per_second']:.3g} steps/s"] if train["steps_per_second"] else []
-    return parts + ([f"{console.duration(train['eta_seconds'])} left"] if train["eta_seconds"] is not None else [])
+    return parts + ([f"{units.format_duration(train['eta_seconds'])} left"] if train["eta_seconds"] is not None else [])
 
 
 def _best(scored: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from odtool.engine.detect.predicting import add_options as predicting_options
 from odtool.engine.export.export_request import add_options as exporting_options
 from odtool.engine.export.export_request import from_options as exporting_request
-from odtool.engine.outcome import Ending, Stopped, StopRequest, of_failure, write_ending
+from odtool.engine.outcome import Ending, Stopped, StopRequest, explain_failure, write_ending
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -79,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     check = tasks.add_parser("check", help="what a run's fine-tune checkpoint gives its model, as JSON on stdout")
     check.set_defaults(task=_check)
     measure = tasks.add_parser("measure", help="memory that training takes at a batch size, as JSON on stdout")
-    measure.add_argument("--batch-size", type=_positive, required=True, metavar="N", help="images a step")
+    measure.add_argument("--batch-size", type=_positive, required=True, metavar="N", help="images per step")
     measure.set_defaults(task=_measure)
     recover = tasks.add_parser("recover", help="rewrite a run's config for half the batch, after it ran out of memory")
     recover.add_argument("--devices", type=_positive, default=1, metavar="N", help="devices that share a batch")
@@ -205,9 +205,9 @@ def _doctor(_: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.restore_check import examine
+        from odtool.engine.restore_check import check_restore
 
-        return examine(options.run)
+        return check_restore(options.run)
 
     return _answered(work)
 
@@ -275,8 +275,8 @@ def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> i
         ending = Ending("failed", error.message)
     except Exception as error:
         traceback.print_exc()
-        ending = of_failure(error)
-    stop.defer()  # from here on a signal would only keep the outcome from being told
+        ending = explain_failure(error)
+    stop.defer()  # from here on a signal would only keep the outcome from being written
     write_ending(run, task, ending)
     _say(f"{task} {ending.state}: {ending.reason}")
     return 1 if ending.state == "failed" else 0

@@ -17,7 +17,7 @@ from odtool.workspace import Run
 
 
 @dataclass(frozen=True)
-class Picture:
+class PagePicture:
     """An image made ready for the page."""
 
     filename: str
@@ -27,40 +27,40 @@ class Picture:
     """Why it cannot be shown."""
 
 
-def evaluation_files(run: Run) -> list[Path]:
+def find_evaluation_files(run: Run) -> list[Path]:
     """The record files of a run's first evaluation set."""
     readers = config.load(run.pipeline_config).message.eval_input_reader
-    return record_patterns.matches(readers[0].tf_record_input_reader.input_path) if readers else []
+    return record_patterns.find_files(*readers[:1])
 
 
-def find(files: Iterable[Path], wanted: Sequence[str]) -> dict[str, Picture]:
+def find_images(files: Iterable[Path], source_ids: Sequence[str]) -> dict[str, PagePicture]:
     """The images with these source ids; one that no record has is left out.
 
     Raises:
         DataError: a record file is damaged.
     """
     # The reader of records strips ids, evaluation does not.
-    missing, found = {name.strip(): name for name in wanted}, dict[str, Picture]()
+    missing, pictures = {name.strip(): name for name in source_ids}, dict[str, PagePicture]()
     for path in files:
-        for record in record_reader.records(path):
+        for record in record_reader.read_records(path):
             if not missing:
-                return found
+                return pictures
             example = tfrecord_example.parse(record.data, path, record.number, {})
             if example.source_id in missing:
-                found[missing.pop(example.source_id)] = _picture(example, record.data)
-    return found
+                pictures[missing.pop(example.source_id)] = _read_picture(example, record.data)
+    return pictures
 
 
-def _picture(example: tfrecord_example.Example, data: bytes) -> Picture:
+def _read_picture(example: tfrecord_example.Example, data: bytes) -> PagePicture:
     from PIL import Image
 
     name = example.filename or example.source_id
     if example.encoded is None:
-        return Picture(name, "", "the record holds no image")
+        return PagePicture(name, "", "the record holds no image")
     start, length = example.encoded
     try:
         with Image.open(io.BytesIO(data[start : start + length])) as image:
             # As TensorFlow decodes it: an EXIF rotation is not applied, which the boxes follow.
-            return Picture(name, html_page.picture(image.convert("RGB")))
+            return PagePicture(name, html_page.encode_picture(image.convert("RGB")))
     except (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError) as error:
-        return Picture(name, "", str(error))
+        return PagePicture(name, "", str(error))

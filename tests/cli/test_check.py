@@ -25,7 +25,7 @@ def configured(odtool: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """The current folder, with a run configured for drawn images."""
     workspace = Workspace(tmp_path / "a [b] c")
     drawings = synthetic.draw(tmp_path / "drawings", images=20)
-    prepare.prepare(prepare.Settings(sources=(Source(drawings),), out=workspace.data.path, val=0.2, workers=1))
+    prepare.prepare(prepare.PrepareSettings(sources=(Source(drawings),), out=workspace.data.path, val=0.2, workers=1))
     monkeypatch.chdir(workspace.root)
     (tmp_path / "engine.py").write_text(ENGINE)
     monkeypatch.setattr(job, "ENGINE", (sys.executable, str(tmp_path / "engine.py")))

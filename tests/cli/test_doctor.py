@@ -36,7 +36,7 @@ def saying(report: dict[str, Any]) -> tuple[str, ...]:
 
 @pytest.fixture(autouse=True)
 def _no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.devices, "inventory", lambda: doctor.devices.Inventory(()))
+    monkeypatch.setattr(doctor.devices, "find_gpus", lambda: doctor.devices.Inventory(()))
 
 
 def test_a_sound_installation_is_reported_without_errors(tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ def test_an_engine_that_dies_is_itself_the_finding(tmp_path: Path, code: str, en
 
 def test_a_gpu_that_tensorflow_cannot_use_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gpus = doctor.devices.parse("0, NVIDIA T4, 15360, GPU-1")
-    monkeypatch.setattr(doctor.devices, "inventory", lambda: doctor.devices.Inventory(gpus))
+    monkeypatch.setattr(doctor.devices, "find_gpus", lambda: doctor.devices.Inventory(gpus))
     report = doctor.examine(tmp_path, engine=saying(SOUND))
     assert report["errors"] == [
         "the driver lists NVIDIA T4, which TensorFlow cannot use; pip install 'odtool[gpu]'",

@@ -99,7 +99,7 @@ def test_names_that_are_not_utf8_are_shown(set_of_two: Path, odtool: Odtool) -> 
         (["absent"], "absent: no such file or folder"),
         (["--format", "vok"], "'vok' is not a format"),
         (["--html", "."], "is a folder"),
-        (["--drop", "bird"], "no annotation is of this class"),
+        (["--drop", "bird"], "no annotation has this class"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_line_and_a_hint(

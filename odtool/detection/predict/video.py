@@ -91,7 +91,7 @@ def _repair() -> str:
 
 
 @contextmanager
-def opened(path: Path, *, every: int) -> Iterator[Video]:
+def opening(path: Path, *, every: int) -> Iterator[Video]:
     """Reads a video from its beginning; one frame is in memory at a time, turned as the video says (which OpenCV does
     by itself: CAP_PROP_ORIENTATION_AUTO).
 
@@ -99,26 +99,26 @@ def opened(path: Path, *, every: int) -> Iterator[Video]:
         every: 1 for each frame; else those in between are passed over.
 
     Raises:
-        DataError: it is no video that can be decoded.
+        DataError: it is not a video that can be decoded.
         InstallationError: OpenCV is missing or broken.
     """
     require_opencv()
     import cv2
 
-    _quiet()
+    _silencing()
     capture = cv2.VideoCapture(str(path))
     try:
         if not path.is_file() or not capture.isOpened():
-            raise DataError(f"{path}: no video that can be decoded", _MEND)
+            raise DataError(f"{path}: is not a video that can be decoded", _MEND)
         rate = capture.get(cv2.CAP_PROP_FPS)
         rate = rate if 0 < rate <= 1000 else _USUAL_RATE
         announced = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        yield Video(rate, announced, _frames(capture, rate, every))
+        yield Video(rate, announced, _read_frames(capture, rate, every))
     finally:
         capture.release()
 
 
-def _frames(capture: cv2.VideoCapture, rate: float, every: int) -> Iterator[Frame]:
+def _read_frames(capture: cv2.VideoCapture, rate: float, every: int) -> Iterator[Frame]:
     import cv2
 
     number = 0
@@ -131,13 +131,13 @@ def _frames(capture: cv2.VideoCapture, rate: float, every: int) -> Iterator[Fram
         number += 1
 
 
-def _quiet() -> None:
+def _silencing() -> None:
     """FFmpeg would write what it dislikes about a file straight to the terminal; odtool says what comes of it."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
 @contextmanager
-def written(path: Path, *, rate: float) -> Iterator[Callable[[Pixels], None]]:
+def writing(path: Path, *, rate: float) -> Iterator[Callable[[Pixels], None]]:
     """Writes an mp4 of frames of one size, as the first has it.
 
     Raises:
@@ -167,11 +167,11 @@ def written(path: Path, *, rate: float) -> Iterator[Callable[[Pixels], None]]:
         if writer is not None:
             writer.release()
     # OpenCV says nothing of a full disk; the file's index, which is written last, does.
-    if count and (stored := _count(path)) < count:
+    if count and (stored := _count_frames(path)) < count:
         raise DataError(f"{path}: only {stored} of {count} frames could be written", "Is the disk full?")
 
 
-def _count(path: Path) -> int:
+def _count_frames(path: Path) -> int:
     import cv2
 
     capture = cv2.VideoCapture(str(path))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from odtool.engine.outcome import of_failure
+from odtool.engine.outcome import explain_failure
 from odtool.errors import JobError, OdtoolError
 
 _TELL_EVERY = 0.2
@@ -42,38 +42,38 @@ def predict(options: argparse.Namespace, tell: Callable[[Any], None]) -> dict[st
     """
     from odtool.detection import thresholds
     from odtool.detection.predict import image_sources, prediction, video
-    from odtool.detection.predict.image_stream import Manner
-    from odtool.detection.predict.prediction import Wanted
+    from odtool.detection.predict.image_stream import DetectionOptions
+    from odtool.detection.predict.prediction import OutputOptions
     from odtool.detection.predict.tiled_detection import TileSize
     from odtool.engine.detect.loading import load_detector
     from odtool.workspace import Predictions
 
-    found = image_sources.find(options.sources)
-    if any(medium.kind == "video" for medium in found.media()):
+    sources = image_sources.find(options.sources)
+    if any(medium.kind == "video" for medium in sources.media()):
         video.require_opencv()  # before seconds of loading, and before a thousand images that come first
-    manner = Manner(
+    detection = DetectionOptions(
         thresholds.parse(options.min_score),
         options.batch_size,
         TileSize(options.tile, options.overlap) if options.tile else None,
         options.every,
     )
     formats = tuple(name for name in options.save_as.split(",") if name)
-    wanted = Wanted(not options.no_pictures, formats, options.count)
+    outputs = OutputOptions(not options.no_pictures, formats, options.count)
     tell("loading the model")
     detector = load_detector(options.model, label_map=options.label_map)
     tell(0)
     out = Predictions(options.folder)
     try:
-        return prediction.predict(found, detector, manner, out, wanted, tell=_seldom(tell))
+        return prediction.predict(sources, detector, detection, out, outputs, tell=_limit_rate(tell))
     except OdtoolError:
         raise
-    except Exception as error:  # each runtime has its own for want of memory; all others go on as they are
-        if not (ending := of_failure(error)).out_of_memory:
+    except Exception as error:  # each runtime has an out-of-memory error of its own; all others pass through
+        if not (ending := explain_failure(error)).out_of_memory:
             raise
         raise JobError(ending.reason, "Give a smaller --batch-size, or --tile 1024 for large images.") from error
 
 
-def _seldom(tell: Callable[[Any], None]) -> Callable[[int], None]:
+def _limit_rate(tell: Callable[[Any], None]) -> Callable[[int], None]:
     last = 0.0
 
     def tell_seldom(done: int) -> None:

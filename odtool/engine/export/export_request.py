@@ -10,7 +10,7 @@ from odtool.workspace import ExportedModel, Run
 
 
 @dataclass(frozen=True)
-class Request:
+class ExportRequest:
     """One call of `odtool export`."""
 
     run: Run
@@ -40,8 +40,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `python -m odtool.engine export`; `odtool export` gives all of them."""
     parser.add_argument("--checkpoint", type=Path, required=True, metavar="PREFIX", help="what to export")
     parser.add_argument("--folder", type=Path, required=True, metavar="DIR", help="empty folder to fill")
-    parser.add_argument("--format", type=_names, default=("savedmodel",), help="of savedmodel, tflite, onnx")
-    parser.add_argument("--tflite", type=_names, default=("float32",), help="of float32, float16, int8")
+    parser.add_argument("--format", type=_split_names, default=("savedmodel",), help="of savedmodel, tflite, onnx")
+    parser.add_argument("--tflite", type=_split_names, default=("float32",), help="of float32, float16, int8")
     parser.add_argument("--input-type", default="image_tensor", help="of the SavedModel")
     parser.add_argument("--max-detections", type=int, metavar="N", help="of a TFLite file, in an image")
     parser.add_argument("--fast-nms", action="store_true", help="a TFLite file suppresses across classes")
@@ -50,9 +50,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-agreement", type=float, default=0.9, metavar="SHARE", help="that a float export needs")
 
 
-def from_options(options: argparse.Namespace) -> Request:
+def from_options(options: argparse.Namespace) -> ExportRequest:
     """What these options ask for."""
-    return Request(
+    return ExportRequest(
         run=options.run,
         checkpoint=options.checkpoint.absolute(),
         target=ExportedModel(options.folder.absolute()),
@@ -67,5 +67,5 @@ def from_options(options: argparse.Namespace) -> Request:
     )
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _split_names(text: str) -> tuple[str, ...]:
     return tuple(text.split(","))

@@ -18,7 +18,7 @@ from odtool.errors import DataError, InstallationError
 
 def write(path: Path, *, frames: int, size: tuple[int, int] = (64, 48), rate: float = 10) -> None:
     """Frames that grow brighter in their red."""
-    with video.written(path, rate=rate) as add:
+    with video.writing(path, rate=rate) as add:
         for number in range(frames):
             picture = np.zeros((size[1], size[0], 3), np.uint8)
             picture[..., 0] = 20 * number
@@ -27,7 +27,7 @@ def write(path: Path, *, frames: int, size: tuple[int, int] = (64, 48), rate: fl
 
 def test_what_is_written_is_read_again_in_the_order_and_colours(tmp_path: Path) -> None:
     write(tmp_path / "film.mp4", frames=10)
-    with video.opened(tmp_path / "film.mp4", every=1) as film:
+    with video.opening(tmp_path / "film.mp4", every=1) as film:
         frames = list(film.frames)
     assert film.rate == pytest.approx(10)
     assert [frame.number for frame in frames] == list(range(10))
@@ -40,20 +40,20 @@ def test_what_is_written_is_read_again_in_the_order_and_colours(tmp_path: Path) 
 
 def test_every_third_frame_keeps_its_number_and_time(tmp_path: Path) -> None:
     write(tmp_path / "film.mp4", frames=8)
-    with video.opened(tmp_path / "film.mp4", every=3) as film:
+    with video.opening(tmp_path / "film.mp4", every=3) as film:
         assert [(frame.number, frame.seconds) for frame in film.frames] == [(0, 0), (3, 0.3), (6, 0.6)]
 
 
 def test_frames_of_odd_size_are_written(tmp_path: Path) -> None:
     write(tmp_path / "film.mp4", frames=3, size=(65, 47))
-    with video.opened(tmp_path / "film.mp4", every=1) as film:
+    with video.opening(tmp_path / "film.mp4", every=1) as film:
         assert len(list(film.frames)) == 3
 
 
 def test_a_video_that_lost_its_end_is_told(tmp_path: Path) -> None:
     """As on a full disk, where OpenCV says nothing."""
     stack = ExitStack()
-    add = stack.enter_context(video.written(tmp_path / "film.mp4", rate=10))
+    add = stack.enter_context(video.writing(tmp_path / "film.mp4", rate=10))
     for _ in range(3):
         add(np.zeros((48, 64, 3), np.uint8))
     (tmp_path / "film.mp4").unlink()
@@ -63,7 +63,7 @@ def test_a_video_that_lost_its_end_is_told(tmp_path: Path) -> None:
 
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:
     (tmp_path / "film.mp4").write_bytes(b"no film")
-    with pytest.raises(DataError, match=r"film\.mp4: no video"), video.opened(tmp_path / "film.mp4", every=1):
+    with pytest.raises(DataError, match=r"film\.mp4: is not a video"), video.opening(tmp_path / "film.mp4", every=1):
         pass
 
 

@@ -190,17 +190,17 @@ def test_a_file_that_is_broken_is_not_accepted(
 ) -> None:
     """The real file with its weights lost, put in the converter's place."""
     from odtool.engine.export import exporting
-    from odtool.engine.export.export_request import Request
+    from odtool.engine.export.export_request import ExportRequest
 
     broken = bytearray(exported.tflite("float32").read_bytes())
     model = schema.Model.GetRootAsModel(broken, 0)
     for index in range(model.BuffersLength()):
         if model.Buffers(index).DataLength() > 256:  # what is smaller are shapes
             model.Buffers(index).DataAsNumpy()[:] = 0
-    monkeypatch.setattr(exporting.tflite, "graph", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(exporting.tflite, "write_graph", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(exporting.tflite, "convert", lambda *_: (bytes(broken), _INPUT))
     target = ExportedModel(tmp_path)
-    request = Request(
+    request = ExportRequest(
         run=learned,
         checkpoint=learned.checkpoint(300),
         target=target,

@@ -32,7 +32,7 @@ def test_a_training_that_begins_anew_says_so_to_tensorboard(api: Any, tmp_path: 
     def begin() -> int:
         progress = Progress(Run(tmp_path), num_steps=4, writes=True)
         progress.begin(0, {})
-        with progress.pictures():
+        with progress.writing_pictures():
             api.summary.scalar("loss", 1.0, step=1)
         progress.end(0, "failed")
         return len(list(Run(tmp_path).events("train").glob("*.restart")))
