@@ -268,7 +268,7 @@ def _environment() -> dict[str, str]:
 def _install(root: Root, *, plain: bool) -> Path:
     """The folder of its commands, once it is installed."""
     if plain:
-        root.run(f"python3 -m venv /venv && /venv/bin/{PLAIN}", folder=CHECKOUT)
+        root.run(f"python3 -m venv /venv && /venv/bin/{PLAIN} --quiet", folder=CHECKOUT)
         return Path("/venv/bin")
     root.run("make .venv/.installed", folder=CHECKOUT)
     return Path(CHECKOUT, ".venv/bin")
