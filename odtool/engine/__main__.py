@@ -192,11 +192,11 @@ def _recover(task: RecoverTask) -> int:
 
 def _answered(work: Callable[[], dict[str, Any]], *, with_api: bool = True) -> int:
     """Writes what a question about a run gives as JSON on stdout: the answer, or `failed` with its cause."""
-    from odtool.engine import compat
+    from odtool.engine import startup
 
     try:
         if with_api:
-            compat.load()
+            startup.load()
         answer = work()
     except OdtoolError as error:
         answer = {"failed": error.message, "hint": error.hint}
@@ -218,9 +218,9 @@ def _supervised(run: Run, task: str, work: Callable[[StopSignal], Ending]) -> in
     stop.listen()
     began = time.monotonic()
     try:
-        from odtool.engine import compat
+        from odtool.engine import startup
 
-        compat.load()
+        startup.load()
         log = logging.getLogger("odtool.engine")
         log.info("loaded TensorFlow and the Object Detection API in %.1f s", time.monotonic() - began)
         ending = work(stop)

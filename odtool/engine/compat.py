@@ -6,8 +6,10 @@ Nothing of the API's own files is touched.
 
 from __future__ import annotations
 
+import ctypes
 import enum
 import functools
+import gc
 import importlib
 import os
 import sys
@@ -17,6 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from odtool.engine.stderr_filter import ERRORS, LEVEL
 
 NOT_NEEDED = ("sklearn.metrics", "pandas", "googleapiclient")
 """Optional imports of TensorFlow, tf-keras and tf-slim that training never uses, each guarded by `except ImportError`:
@@ -37,12 +41,13 @@ def load() -> None:
     if _loaded:
         return
     _set_environment()
-    with warnings.catch_warnings():
+    with _without_collections(), warnings.catch_warnings():
         # Deprecations inside the libraries, which nobody who trains a model can act on.
         warnings.simplefilter("ignore")
         with _without(NOT_NEEDED):
             importlib.import_module("tensorflow")
             importlib.import_module("tf_keras")
+            _mend_log_level()
             _mend_protobuf()
             _mend_estimator()
             _mend_control_flow()
@@ -60,10 +65,11 @@ def _set_environment() -> None:
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     # Without TensorFlow's C++ notes on CPU features and plug-ins. Where no GPU is to be used, its one error at start,
     # that there is none, would stand in the log of every run; later errors come as exceptions, too.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2" if _wants_gpu() else "3")
+    os.environ.setdefault(LEVEL, str(ERRORS if wants_gpu() else ERRORS + 1))
 
 
-def _wants_gpu() -> bool:
+def wants_gpu() -> bool:
+    """Whether this process is to use a GPU, as far as can be told before TensorFlow is loaded."""
     return os.environ.get("CUDA_VISIBLE_DEVICES") not in ("", "-1") and Path("/dev/nvidiactl").exists()
 
 
@@ -75,6 +81,25 @@ def _quiet() -> None:
     logging.getLogger("absl").setLevel(logging.WARNING)
     # The API's own way of telling Keras 2 whether it trains; nobody who trains a model can act on it.
     warnings.filterwarnings("ignore", message="`tf.keras.backend.set_learning_phase` is deprecated")
+
+
+def _mend_log_level() -> None:
+    """TensorFlow 2.20 applies its log level to its own lines, and not to those that it logs by Abseil (gpu_device.cc…).
+
+    Since 2.21 it sets Abseil's level, too. The function has no other name, and this one is that release's.
+    """
+    library, level = find_framework_library(), os.environ[LEVEL]
+    set_level = getattr(library, "_ZN4absl12lts_2025012714SetMinLogLevelENS0_18LogSeverityAtLeastE", None)
+    if set_level and level.isdigit():
+        set_level(ctypes.c_int(min(int(level), 3)))
+
+
+def find_framework_library() -> ctypes.CDLL | None:
+    """TensorFlow's C++ library that logs, for what Python has no way to; None where it has another name."""
+    import tensorflow as tf
+
+    path = Path(tf.__file__).parent / "libtensorflow_framework.so.2"
+    return ctypes.CDLL(str(path)) if path.is_file() else None
 
 
 def _mend_protobuf() -> None:
@@ -217,6 +242,18 @@ def _module(name: str, **content: Any) -> ModuleType:
     module = ModuleType(name, "A stand-in made by odtool.engine.compat.")
     module.__dict__.update(content)
     return module
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """A seventh of the time of loading goes to collections that find nothing, as modules stay."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 @contextmanager
