@@ -12,6 +12,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
 copybutton_exclude = ".linenos, .gp, .go"  # a console's prompt and output are not what people want to paste
 nitpicky = False  # many types of the public names come from packages without an inventory at hand
+smartquotes = False  # two hyphens are an option's beginning here
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
 
