@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from odtool.cli import app
-from odtool.dataset.readers import READERS
+from odtool.dataset.readers.registry import READERS
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
