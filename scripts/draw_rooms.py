@@ -1,7 +1,7 @@
 """Draws docs/explanation/rooms.svg: the rooms of the package and who imports whom, from the imports themselves.
 
-    python scripts/draw_rooms.py            # after a room or an import between rooms came or went
-    python scripts/draw_rooms.py --check    # exit code 1 where the picture is out of date
+python scripts/draw_rooms.py            # after a room or an import between rooms came or went
+python scripts/draw_rooms.py --check    # exit code 1 where the picture is out of date
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ PACKAGE = Path(__file__).parent.parent / "odtool"
 PICTURE = PACKAGE.parent / "docs" / "explanation" / "rooms.svg"
 FOUNDATION = "foundation"
 """The files beside the rooms: errors, paths, locks and their like."""
-LAYERS = (("cli",), ("api",), ("engine", "report"), ("detection", "pipeline", "jobs"), ("dataset", "visual"), (FOUNDATION,))
+LAYERS = (
+    ("cli",),
+    ("api",),
+    ("engine", "reporting"),
+    ("detection", "pipeline", "jobs"),
+    ("dataset", "visual"),
+    (FOUNDATION,),
+)
 """From top to bottom; what a room imports should stand below it."""
 _WIDTH, _HEIGHT, _ACROSS, _DOWN, _MARGIN = 150, 46, 40, 64, 20
 
@@ -53,7 +60,7 @@ def draw(pairs: Mapping[tuple[str, str], int]) -> str:
     arrows = [
         _arrow(places[importer], places[imported], count, f"{importer} imports {imported} in {count} modules")
         for (importer, imported), count in sorted(pairs.items())
-        if imported != FOUNDATION and importer != FOUNDATION  # every room imports it; the lines would hide the rest
+        if FOUNDATION not in (imported, importer)  # every room imports it; the lines would hide the rest
     ]
     boxes = [_box(room, *place) for room, place in places.items()]
     return (
@@ -87,17 +94,21 @@ def _box(room: str, left: float, top: float) -> str:
 
 
 def _arrow(start: tuple[float, float], end: tuple[float, float], count: int, title: str) -> str:
-    """Downwards from box to box, and round the side where one imports its neighbour."""
+    """From box to box; sideways to a neighbour, and dashed where a lower room imports a higher one."""
     line = min(1 + count / 8, 5)
     sideways = start[1] == end[1]
-    from_y, to_y = (start[1] + _HEIGHT / 2, end[1] + _HEIGHT / 2) if sideways else (start[1] + _HEIGHT, end[1])
+    upwards = end[1] < start[1]
+    from_y, to_y = (start[1], end[1] + _HEIGHT) if upwards else (start[1] + _HEIGHT, end[1])
+    if sideways:
+        from_y, to_y = start[1] + _HEIGHT / 2, end[1] + _HEIGHT / 2
     toward = 1 if end[0] > start[0] else -1
     from_x = start[0] + _WIDTH / 2 + (toward * _WIDTH / 2 if sideways else 0)
     to_x = end[0] + _WIDTH / 2 - (toward * _WIDTH / 2 if sideways else 0)
     bend = 0 if sideways else (to_y - from_y) / 2
     path = f"M{from_x} {from_y}C{from_x} {from_y + bend} {to_x} {to_y - bend} {to_x} {to_y}"
+    dashes = ' stroke-dasharray="5 4"' if upwards else ""
     return (
-        f'<path d="{path}" fill="none" stroke="#667" stroke-opacity=".55" stroke-width="{line:.1f}" '
+        f'<path d="{path}" fill="none" stroke="#667" stroke-opacity=".55" stroke-width="{line:.1f}"{dashes} '
         f'marker-end="url(#tip)"><title>{escape(title)}</title></path>'
     )
 

@@ -19,25 +19,53 @@ from typing import Any, get_args
 import typer
 from typer.models import ArgumentInfo, OptionInfo
 
+import odtool
 from odtool.cli import app
-from odtool.dataset.readers import READERS
+from odtool.dataset.readers.registry import READERS
 from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary, SplitSummary
 from odtool.dataset.survey.image_checks import CATALOGUE
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 _NOTE = "<!-- Written by scripts/write_reference.py. -->\n\n"
+_INTRODUCTIONS = {
+    "commands.md": """# Commands
+
+Every command takes `--help`, `--json` (one object on stdout, messages on stderr) and `--debug`. Exit codes: 0
+done, 1 it could not be done, 2 wrong usage. An error is one line that names the file and the cause, and one
+that says what to do.
+""",
+    "dataset_json.md": """# dataset.json
+
+The figures of a prepared data set: the contract between `odtool prepare` and everything after it. `odtool
+prepare --json` prints the same with `path` and `evidence`.
+""",
+    "formats.md": """# Annotation formats
+
+`--format` of `odtool prepare` and `odtool inspect` takes these names; without it, the format is detected.
+
+""",
+    "problems.md": """# Problems
+
+What `odtool prepare` and `odtool inspect` look for in images and boxes, and what is done about it. Each
+occurrence is a line of `problems.csv`; the counts are in `dataset.json`. `--strict` refuses a set with problems
+of the levels error and warning.
+
+""",
+    "python_api.md": """# Python API
+
+Every command is a function of the same name with the same options; `odtool eval` is `evaluate`. `import odtool`
+alone loads nothing heavy. Arguments are checked before anything is done. Errors are `odtool.errors.OdtoolError`
+with `message` and `hint`. Nothing is printed: `progress` and `notify` are called with what is being done.
+""",
+}
 
 
 def render() -> Mapping[str, str]:
     """The pages by file name."""
-    return {name: _NOTE + "".join(lines()) for name, lines in _PAGES.items()}
+    return {name: _NOTE + _INTRODUCTIONS[name] + "".join(lines()) for name, lines in _PAGES.items()}
 
 
 def _commands() -> Iterator[str]:
-    yield "# Commands\n\n"
-    yield "Every command takes `--help`, `--json` (one object on stdout, messages on stderr) and `--debug`. Exit codes: 0 done, "
-    yield "1 it could not be done, 2 wrong usage. An error is one line that names the file and the cause, and one that says what "
-    yield "to do.\n"
     yield from _group(app, "odtool")
 
 
@@ -88,27 +116,19 @@ def _cell(text: str) -> str:
 
 
 def _formats() -> Iterator[str]:
-    yield "# Annotation formats\n\n"
-    yield "`--format` of `odtool prepare` and `odtool inspect` takes these names; without it, the format is detected.\n\n"
-    yield "| `--format` | annotations |\n|---|---|\n"
+    yield "| `--format` | annotations | masks | keypoints |\n|---|---|---|---|\n"
     for name, reader in READERS.items():
-        yield f"| `{name}` | {_cell(reader.title)} |\n"
+        carried = ("yes" if flag else "" for flag in (reader.masks, reader.keypoints))
+        yield f"| `{name}` | {_cell(reader.title)} | {' | '.join(carried)} |\n"
 
 
 def _problems() -> Iterator[str]:
-    yield "# Problems\n\n"
-    yield "What `odtool prepare` and `odtool inspect` look for in images and boxes, and what is done about it. Each occurrence is a "
-    yield "line of `problems.csv`; the counts are in `dataset.json`. `--strict` refuses a set with problems of the levels error "
-    yield "and warning.\n\n"
     yield "| problem | level | what is done |\n|---|---|---|\n"
     for name, check in CATALOGUE.items():
         yield f"| `{name}` | {check.level} | {_cell(check.action)} |\n"
 
 
 def _dataset_json() -> Iterator[str]:
-    yield "# dataset.json\n\n"
-    yield "The figures of a prepared data set: the contract between `odtool prepare` and everything after it. "
-    yield "`odtool prepare --json` prints the same with `path` and `evidence`.\n"
     for title, kind in _DATASET_PARTS.items():
         yield f"\n## {title}\n\n{inspect.cleandoc(kind.__doc__ or '')}\n\n"
         yield from _fields(kind)
@@ -122,7 +142,24 @@ def _fields(kind: type[Any]) -> Iterator[str]:
     for node, after in zip(body.body, [*body.body[1:], None], strict=True):
         if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
             meaning = after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
-            yield f"| `{node.target.id}` | `{_cell(ast.unparse(node.annotation))}` | {_cell(str(meaning))} |\n"
+            if node.target.id != "_":
+                yield f"| `{node.target.id}` | `{_cell(ast.unparse(node.annotation))}` | {_cell(str(meaning))} |\n"
+
+
+def _python_api() -> Iterator[str]:
+    for name in sorted(set(odtool.__all__) - {"__version__"}):
+        function = getattr(odtool, name)
+        yield f"\n## odtool.{name}\n\n{_prose(function)}\n"
+        request = getattr(sys.modules[function.__module__], f"{name.capitalize()}Request", None)
+        if request is not None:
+            yield "\n"
+            yield from _fields(request)
+
+
+def _prose(function: Callable[..., Any]) -> str:
+    """A docstring as Markdown: its sections become paragraphs of their own."""
+    lines = inspect.cleandoc(function.__doc__ or "").splitlines()
+    return "\n".join(f"**{line}**\n" if line in ("Args:", "Raises:") else line.strip() for line in lines)
 
 
 _DATASET_PARTS: Mapping[str, type[Any]] = {
@@ -131,18 +168,28 @@ _DATASET_PARTS: Mapping[str, type[Any]] = {
     "problems": ProblemSummary,
     "class_changes": ClassChange,
 }
-_PAGES = {"dataset_json.md": _dataset_json, "commands.md": _commands, "formats.md": _formats, "problems.md": _problems}
+_PAGES = {
+    "dataset_json.md": _dataset_json,
+    "commands.md": _commands,
+    "formats.md": _formats,
+    "problems.md": _problems,
+    "python_api.md": _python_api,
+}
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where a page is out of date")
     check: bool = parser.parse_args().check
-    stale = [name for name, text in render().items() if not (FOLDER / name).is_file() or (FOLDER / name).read_text() != text]
-    for name in stale:
+    stale = {
+        FOLDER / name: text
+        for name, text in render().items()
+        if not (FOLDER / name).is_file() or (FOLDER / name).read_text() != text
+    }
+    for path, text in stale.items():
         if not check:
-            (FOLDER / name).write_text(render()[name])
-        print(f"{FOLDER / name}: {'out of date' if check else 'written'}")
+            path.write_text(text)
+        print(f"{path}: {'out of date' if check else 'written'}")
     return 1 if check and stale else 0
 
 

@@ -23,7 +23,7 @@ from odtool.api.predict import PredictRequest
 from odtool.api.prepare import PrepareRequest
 from odtool.api.report import ReportRequest
 from odtool.api.requests import RequestError, find_run, find_workspace
-from odtool.api.stop import StopSignal
+from odtool.api.stop import StopRequest
 from odtool.api.train import TrainRequest
 from odtool.errors import OdtoolError
 from odtool.workspace import Workspace
@@ -78,8 +78,8 @@ def test_requests_are_frozen_and_can_be_sent_to_another_process(name: str) -> No
         (lambda: TrainRequest(keep_checkpoints=0), "keep_checkpoints"),
         (lambda: EvaluateRequest(latest=True, checkpoint="best"), "latest"),
         (lambda: EvaluateRequest(sample=0), "sample"),
-        (lambda: StopSignal(task="predict"), "task"),
-        (lambda: StopSignal(timeout=float("nan")), "timeout"),
+        (lambda: StopRequest(task="predict"), "task"),
+        (lambda: StopRequest(timeout=float("nan")), "timeout"),
         (lambda: PrepareRequest(overlap=3), "overlap"),
         (lambda: PrepareRequest(verify="some"), "verify"),
         (lambda: InspectRequest(samples=-1), "samples"),
