@@ -82,7 +82,7 @@ def serve_board(request: BoardRequest) -> Iterator[Board]:
     environment = {**engine_process.environment(), **hidden}
     with (
         tempfile.TemporaryFile() as output,
-        attached.attached(command, environment=environment, output=output) as process,
+        attached.start_attached(command, environment=environment, output=output) as process,
     ):
         _await_answer(process, host, port, output)
         yield Board(f"http://{name}:{port}/", port, tuple(folders), process, output)

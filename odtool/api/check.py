@@ -24,8 +24,8 @@ from odtool.workspace import Run
 
 if TYPE_CHECKING:
     from odtool.dataset.records.record_check import RecordReport
-    from odtool.pipeline.checks.findings import Finding
-    from odtool.pipeline.text.config import PipelineConfig
+    from odtool.pipeline.checks.finding import Finding
+    from odtool.pipeline.text.facts import ConfigFacts
 
 __all__ = ["CheckRequest", "CheckedRun", "Finding", "check"]
 
@@ -69,52 +69,48 @@ def check(request: CheckRequest) -> CheckedRun:
     Raises:
         OdtoolError: there is no such run or GPU, or its config cannot be read.
     """
-    from odtool.pipeline.checks import findings
-    from odtool.pipeline.text import config
+    from odtool.pipeline.checks.check_list import list_findings
+    from odtool.pipeline.text.facts import read_facts
 
     run = find_run(request.workspace, request.run).run
-    replicas = choose_device(request.gpu).count
-    loaded = config.load(run.pipeline_config)
-    results = list(findings.of_config(loaded, run.pipeline_config, replicas=replicas))
+    facts = read_facts(run.pipeline_config, devices=choose_device(request.gpu).count)
+    results = list_findings(facts)
     request.notify("reading records …")
-    results += _check_records(loaded, request.sample)
+    results += _check_records(facts, request.sample)
     request.notify("loading TensorFlow and building the model …")
     results.append(_check_model(run))
     return CheckedRun(run, tuple(results))
 
 
-def _check_records(loaded: PipelineConfig, sample: int | None) -> list[Finding]:
+def _check_records(facts: ConfigFacts, sample: int | None) -> list[Finding]:
     from odtool.dataset import label_map
     from odtool.dataset.records import record_check
-    from odtool.pipeline import record_patterns
-    from odtool.pipeline.checks import findings
-    from odtool.pipeline.text import config
+    from odtool.pipeline.checks import annotations
+    from odtool.pipeline.checks.classes import check_evaluation_classes
 
-    message = loaded.message
     try:
-        classes = label_map.read(Path(message.train_input_reader.label_map_path))
+        classes = label_map.read(facts.readers[0].label_map or Path())
     except OdtoolError:  # said already, of the config
         return []
     results: list[Finding] = []
     reports: list[RecordReport] = []
-    for number, reader in enumerate(config.readers(loaded)):
+    for number, reader in enumerate(facts.readers):
         name = "train" if number == 0 else "eval" if number == 1 else f"eval {number}"
-        files = record_patterns.matches(reader.tf_record_input_reader.input_path)
-        if files:
-            reports.append(record_check.check_records(files, classes, sample=sample))
+        if reader.files:
+            reports.append(record_check.check_records(reader.files, classes, sample=sample))
             results += _describe_set(name, reports[-1])
-            results += findings.of_annotations(loaded, name, reports[-1].held)
+            results += annotations.check_read_annotations(facts, name, reports[-1].held)
             if number == 1:
                 names = [item.name for item in classes]
                 seen = reports[-1].classes
-                results.append(findings.of_evaluation_classes(names, seen, complete=reports[-1].complete))
+                results.append(check_evaluation_classes(names, seen, complete=reports[-1].complete))
     if reports:
-        results.append(findings.of_crowding(loaded, max(report.most_objects for report in reports)))
+        results.append(annotations.check_crowding(facts, max(report.most_objects for report in reports)))
     return results
 
 
 def _describe_set(name: str, report: RecordReport) -> list[Finding]:
-    from odtool.pipeline.checks.findings import Finding
+    from odtool.pipeline.checks.finding import Finding
 
     subject = f"{name} data"
     examined = "all" if report.complete else f"{report.examined:,}"
@@ -131,10 +127,11 @@ def _describe_set(name: str, report: RecordReport) -> list[Finding]:
 
 
 def _check_model(run: Run) -> Finding:
-    from odtool.pipeline.checks import findings
+    from odtool.pipeline.checks.finding import Finding
+    from odtool.pipeline.checks.restored_weights import check_restored_weights
 
     try:  # on the CPU: a GPU that another run fills is not needed for this
         report = engine_process.ask(CheckTask(run=run), environment=devices.CPU.environment)
     except OdtoolError as error:
-        return findings.Finding("error", "model", error.message, error.hint)
-    return findings.of_restoring(report, max(run.checkpoints(), default=None))
+        return Finding("error", "model", error.message, error.hint)
+    return check_restored_weights(report, max(run.checkpoints(), default=None))

@@ -12,7 +12,7 @@ from odtool.api.tasks.fit_batch_size import fit_batch_size, give_reason
 
 if TYPE_CHECKING:
     from odtool.pipeline.configure.batch_size_search import Fitted
-    from odtool.pipeline.configure.configuration import Configured, Request
+    from odtool.pipeline.configure.configuration import Configured, ConfigureSettings
 
 __all__ = ["Assignments", "ConfigureRequest", "Configured", "Fitted", "configure"]
 
@@ -118,10 +118,10 @@ def configure(request: ConfigureRequest) -> Configured:
     return replace(configured, measured=fitted)
 
 
-def _wishes(request: ConfigureRequest) -> Request:
+def _wishes(request: ConfigureRequest) -> ConfigureSettings:
     from odtool.pipeline.configure import configuration
 
-    return configuration.Request(
+    return configuration.ConfigureSettings(
         model=request.model,
         pipeline=Path(request.pipeline) if request.pipeline else None,
         data=Path(request.data) if request.data else None,

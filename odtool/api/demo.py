@@ -14,7 +14,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odtool import locks
+from odtool import locks, metrics
 from odtool.api.configure import configure
 from odtool.api.prepare import prepare
 from odtool.api.requests import Notify, StrPath, ignore, takes
@@ -25,7 +25,7 @@ from odtool.api.train import train
 from odtool.dataset.progress import Progress, silent
 from odtool.detection.metric_names import MAP_50_OF_CLASS
 from odtool.errors import DataError, JobError
-from odtool.jobs import devices, metrics, shutdown
+from odtool.jobs import devices, shutdown
 from odtool.workspace import TASKS, Run, Workspace
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _boxes(entry: dict[str, Any]) -> Iterator[DrawnBox]:
 
 def _read_ap50_by_class(run: Run, step: int) -> dict[str, float]:
     """mAP@.5 of each class at the checkpoint of this step."""
-    scored = [line for line in metrics.read(run.metrics) if line.kind == "eval" and line.step == step]
+    scored = [line for line in metrics.read(run.metrics, "eval") if line.step == step]
     values = scored[-1].values if scored else {}
     return {
         name.removeprefix(MAP_50_OF_CLASS): value for name, value in values.items() if name.startswith(MAP_50_OF_CLASS)

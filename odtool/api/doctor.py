@@ -23,7 +23,10 @@ PYTHONS = ((3, 10), (3, 13))
 
 
 def examine(folder: Path, *, engine: tuple[str, ...] = engine_process.ENGINE) -> dict[str, Any]:
-    """Everything that `odtool doctor` shows; `errors` holds a line for each thing that would fail."""
+    """Everything that `odtool doctor` shows.
+
+    `errors` holds a line for each thing that would fail whatever one does, `warnings` for what only some work needs.
+    """
     import psutil
 
     report: dict[str, Any] = {
@@ -33,9 +36,10 @@ def examine(folder: Path, *, engine: tuple[str, ...] = engine_process.ENGINE) ->
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
         "free_disk_gb": round(psutil.disk_usage(str(folder)).free / 1e9, 1),
+        "warnings": [],
         **_engine_report(engine),
     }
-    if not report.get("gpus") and (present := devices.inventory().gpus):
+    if not report.get("gpus") and (present := devices.find_gpus().gpus):
         names = ", ".join(gpu.name for gpu in present)
         report["errors"].append(f"the driver lists {names}, which TensorFlow cannot use; pip install 'odtool[gpu]'")
     if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
@@ -53,7 +57,7 @@ def _engine_report(engine: tuple[str, ...]) -> dict[str, Any]:
             text=True,
             timeout=_PATIENCE,
             check=False,
-            preexec_fn=attached.bound_to(os.getpid()),
+            preexec_fn=attached.bind_to_parent(os.getpid()),
         )
     except subprocess.TimeoutExpired:
         return {"errors": [f"loading TensorFlow and building a small model took more than {_PATIENCE} s"]}

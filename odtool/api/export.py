@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odtool import output_folder, run_checkpoints
+from odtool import checkpoint_choice, output_folder
 from odtool.api.requests import (
     Notify,
     RunName,
@@ -111,7 +111,7 @@ def export(request: ExportRequest) -> Exported:
     # In an order of their own, whatever the order of asking.
     formats = tuple(name for name in FORMATS if name in split_names(request.formats))
     precisions = tuple(name for name in PRECISIONS if name in split_names(request.precisions))
-    checkpoint = run_checkpoints.find(run, request.checkpoint)
+    checkpoint = checkpoint_choice.find(run, request.checkpoint)
     _check_before(run, formats, integers="tflite" in formats and "int8" in precisions)
     environment = choose_device(request.gpu).environment
     earlier = sorted(path.name for path in target.path.iterdir()) if target.path.is_dir() else []
@@ -147,11 +147,11 @@ def _check_before(run: Run, formats: Sequence[str], *, integers: bool) -> None:
         integers: a TFLite int8 file is among it.
     """
     from odtool.pipeline.checks import exportable
-    from odtool.pipeline.text import config
+    from odtool.pipeline.text.facts import read_facts
 
-    loaded = config.load(run.pipeline_config)
-    exportable.refuse(loaded, tuple(formats))
-    _check_records(loaded, run, integers=integers)
+    facts = read_facts(run.pipeline_config)
+    exportable.refuse(facts, tuple(formats))
+    _check_records(facts.config, run, integers=integers)
     missing = [name for name in ("tf2onnx", "onnxruntime") if "onnx" in formats and find_spec(name) is None]
     if missing:
         raise JobError(f"--format onnx: {missing[0]} is not installed", "Install it: pip install 'odtool[onnx]'")
@@ -161,8 +161,7 @@ def _check_records(loaded: PipelineConfig, run: Run, *, integers: bool) -> None:
     from odtool.pipeline import record_patterns
 
     def any_in(readers: Iterable[Any]) -> bool:
-        patterns = [pattern for reader in readers for pattern in reader.tf_record_input_reader.input_path]
-        return any(file.stat().st_size for file in record_patterns.matches(patterns))
+        return any(file.stat().st_size for file in record_patterns.find_files(*readers))
 
     hint = "Make them with odtool prepare; the config names where they are looked for."
     training = any_in([loaded.message.train_input_reader])

@@ -58,7 +58,7 @@ class Log:
 
     def state(self) -> JobState:
         """Of the task that writes it."""
-        return state.of(self.run, self.task)
+        return state.read(self.run, self.task)
 
 
 @takes(LogRequest)
@@ -72,4 +72,4 @@ def open_log(request: LogRequest) -> Log:
     path = run.log(request.task)
     if not path.is_file():
         raise JobError(f"{path}: no log yet", f"Start with: odtool {request.task} {run.argument}")
-    return Log(run, request.task, path, log.tail_offset(path, request.lines))
+    return Log(run, request.task, path, log.find_tail_offset(path, request.lines))

@@ -89,7 +89,7 @@ def _listed(model: ZooModel, downloaded: set[str]) -> ListedModel:
     from odtool.pipeline.zoo.parameters import PARAMETERS
 
     return ListedModel(
-        name=zoo.short_name(model.name),
+        name=zoo.shorten_name(model.name),
         config=model.name,
         architecture=model.architecture,
         height=model.height,
@@ -100,8 +100,8 @@ def _listed(model: ZooModel, downloaded: set[str]) -> ListedModel:
         keypoint_map=model.published.keypoint_map,
         speed_ms=model.published.speed_ms,
         parameters=PARAMETERS.get(model.name),
-        checkpoint=zoo.address(model) or None,
-        downloaded=bool({model.name, model.folder, zoo.short_name(model.name)} & downloaded),
+        checkpoint=zoo.find_address(model) or None,
+        downloaded=bool({model.name, model.folder, zoo.shorten_name(model.name)} & downloaded),
     )
 
 
@@ -145,7 +145,7 @@ def pull_model(request: PullRequest) -> PulledModel:
     model, folder = zoo.find(request.model), find_workspace(request.workspace).model_zoo
     with ExitStack() as stack:
         pulled = pull(model, folder, url=request.url, report=_reporter(request, model, stack))
-    return PulledModel(zoo.short_name(model.name), model.name, pulled)
+    return PulledModel(zoo.shorten_name(model.name), model.name, pulled)
 
 
 def _reporter(request: PullRequest, model: ZooModel, stack: ExitStack) -> Report:

@@ -177,12 +177,12 @@ def _find_model(space: Workspace, wanted: StrPath | Run | None) -> Path:
 
 def _name_other_outputs(model: Path) -> str:
     """What a model finds beside boxes, by the pipeline.config of its folder; empty where there is none to tell."""
-    from odtool.pipeline.checks import heads
-    from odtool.pipeline.text import config
+    from odtool.pipeline.text import heads
+    from odtool.pipeline.text.facts import read_facts
 
     place = Run(model if model.is_dir() else model.parent).pipeline_config
     try:
-        return " and ".join(heads.needed(config.load(place))) if place.is_file() else ""
+        return " and ".join(heads.find_learned(read_facts(place))) if place.is_file() else ""
     except OdtoolError:  # the engine says so, where it matters
         return ""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from odtool import run_checkpoints
+from odtool import checkpoint_choice
 from odtool.api.requests import (
     Notify,
     RequestError,
@@ -28,7 +28,7 @@ from odtool.api.tasks.engine_tasks import DetectionsTask
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import JobError, OdtoolError
 from odtool.files import write_atomically
-from odtool.jobs.devices import Choice
+from odtool.jobs.devices import DeviceChoice
 from odtool.workspace import Run
 
 if TYPE_CHECKING:
@@ -83,11 +83,11 @@ class WrittenReport:
 
         payload: dict[str, Any] = {
             "page": str(self.page.absolute()),
-            "runs": [figures.as_json(run) for run in self.runs],
+            "runs": [figures.to_json(run) for run in self.runs],
         }
         if len(self.runs) > 1:
-            payload["comparable"] = figures.comparable(self.runs)
-            payload["differing_settings"] = settings_diff.between([run.run for run in self.runs])
+            payload["comparable"] = figures.are_comparable(self.runs)
+            payload["differing_settings"] = settings_diff.compare_runs([run.run for run in self.runs])
         return payload
 
 
@@ -117,12 +117,12 @@ def _find_page(request: ReportRequest, runs: Sequence[Run]) -> Path:
     return page
 
 
-def _report(run: Run, request: ReportRequest, choice: Choice) -> RunReport:
+def _report(run: Run, request: ReportRequest, choice: DeviceChoice) -> RunReport:
     from odtool.reporting import figures
 
     examination, absence = None, ""
     try:
-        examination = _examine(run, run_checkpoints.find(run, request.checkpoint), request, choice)
+        examination = _examine(run, checkpoint_choice.find(run, request.checkpoint), request, choice)
     except OdtoolError as error:
         if request.checkpoint is not None:
             raise
@@ -130,7 +130,7 @@ def _report(run: Run, request: ReportRequest, choice: Choice) -> RunReport:
     return figures.gather(run, examination, absence)
 
 
-def _examine(run: Run, prefix: Path, request: ReportRequest, choice: Choice) -> Examination:
+def _examine(run: Run, prefix: Path, request: ReportRequest, choice: DeviceChoice) -> Examination:
     """The checkpoint's detections: those of an earlier report, where nothing has changed since.
 
     Raises:
@@ -138,13 +138,13 @@ def _examine(run: Run, prefix: Path, request: ReportRequest, choice: Choice) -> 
     """
     from odtool.reporting import detections_file, record_images
 
-    if not record_images.evaluation_files(run):
+    if not record_images.find_evaluation_files(run):
         raise JobError(
             f"{run.pipeline_config}: its evaluation records are not there, or it names none",
             "Prepare some, and write the config anew: odtool prepare --val 0.1, odtool configure",
         )
     name = str(prefix.relative_to(run.path)) if prefix.is_relative_to(run.path) else str(prefix)
-    header = {"checkpoint": name, "stamp": detections_file.stamp(run, prefix)}
+    header = {"checkpoint": name, "stamp": detections_file.compute_stamp(run, prefix)}
     if detections_file.is_fresh(run.detections, header):
         return detections_file.read(run.detections)
     with ExitStack() as stack:
@@ -175,5 +175,5 @@ def _find_pictures(one: RunReport, images: int) -> dict[str, PagePicture]:
 
     if one.analysis is None:
         return {}
-    wanted = [verdict.image.source_id for verdict in image_section.chosen(one.analysis, images)]
-    return record_images.find(record_images.evaluation_files(one.run), wanted)
+    wanted = [verdict.image.source_id for verdict in image_section.choose_images(one.analysis, images)]
+    return record_images.find_images(record_images.find_evaluation_files(one.run), wanted)

@@ -14,7 +14,7 @@ from odtool.errors import OdtoolError
 from odtool.workspace import Run, Workspace
 
 if TYPE_CHECKING:
-    from odtool.jobs.devices import Choice
+    from odtool.jobs.devices import DeviceChoice
 
 P = ParamSpec("P")
 RequestT = TypeVar("RequestT")
@@ -97,7 +97,7 @@ def find_run(workspace: StrPath, run: RunName | None) -> Chosen:
     return Chosen(space, space.find_run(run))
 
 
-def choose_device(gpu: str | int | None) -> Choice:
+def choose_device(gpu: str | int | None) -> DeviceChoice:
     """What `gpu` means on this machine.
 
     Raises:
@@ -105,7 +105,7 @@ def choose_device(gpu: str | int | None) -> Choice:
     """
     from odtool.jobs import devices
 
-    return devices.choose(devices.inventory(), None if gpu is None else str(gpu))
+    return devices.choose(devices.find_gpus(), None if gpu is None else str(gpu))
 
 
 def refuse_unknown_metric(field: str, name: str | None) -> None:
@@ -114,7 +114,7 @@ def refuse_unknown_metric(field: str, name: str | None) -> None:
 
     if name is not None:
         try:
-            metric_names.full_name(name)
+            metric_names.resolve_name(name)
         except OdtoolError as error:
             raise RequestError(field, error.message, error.hint) from None
 

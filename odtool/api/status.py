@@ -8,12 +8,14 @@ from dataclasses import KW_ONLY, asdict, dataclass
 from itertools import islice
 from typing import Any
 
+from odtool import metrics
 from odtool.api.requests import RunName, StrPath, find_run, takes
 from odtool.detection.metric_names import MAP, MAP_50
-from odtool.jobs import log, metrics, record, stall, state, usage
-from odtool.jobs.metrics import Metric, Progress
+from odtool.jobs import log, record, stall, state, training_progress, usage
 from odtool.jobs.state import JobState
+from odtool.jobs.training_progress import TrainingProgress
 from odtool.jobs.usage import GpuUse, MachineUse
+from odtool.metrics import Metric
 from odtool.workspace import TASKS, Run
 
 __all__ = [
@@ -46,7 +48,7 @@ class TrainStatus:
     """Of a run's training."""
 
     job: JobState
-    progress: Progress
+    progress: TrainingProgress
     stalled_seconds: float | None
     """Since the last sign of progress, where that is far longer than usual."""
     recoveries: tuple[dict[str, Any], ...]
@@ -137,21 +139,21 @@ def status(request: StatusRequest) -> RunStatus:
 
 def read_status(run: Run) -> RunStatus:
     """The status of a run that is at hand."""
-    job = state.of(run, "train")
+    job = state.read(run, "train")
     running = job.state == "running"
     training = TrainStatus(
         job=job,
-        progress=metrics.progress(run.metrics, since=job.started or 0 if running else 0),
-        stalled_seconds=stall.seconds(run.metrics, job.started or 0, time.time()) if running else None,
-        recoveries=tuple({"step": line.step, **line.values} for line in metrics.of_kind(run.metrics, "recover")),
+        progress=training_progress.read(run.metrics, since=job.started or 0 if running else 0),
+        stalled_seconds=stall.measure_stall(run.metrics, job.started or 0, time.time()) if running else None,
+        recoveries=tuple({"step": line.step, **line.values} for line in metrics.read(run.metrics, "recover")),
     )
-    newest, best = metrics.newest(run.metrics, "eval"), metrics.newest(run.metrics, "best")
-    return RunStatus(run, training, EvaluationStatus(state.of(run, "eval"), newest, best))
+    newest, best = metrics.find_newest(run.metrics, "eval"), metrics.find_newest(run.metrics, "best")
+    return RunStatus(run, training, EvaluationStatus(state.read(run, "eval"), newest, best))
 
 
 def find_running_tasks(run: Run) -> list[str]:
     """Names of a run's tasks that are running."""
-    return [task for task in TASKS if state.of(run, task).state == "running"]
+    return [task for task in TASKS if state.read(run, task).state == "running"]
 
 
 def _flat(line: Metric | None) -> dict[str, Any] | None:
@@ -165,7 +167,7 @@ def read_history(status: RunStatus) -> RunHistory:
     memory = {
         task: used
         for task, job in jobs.items()
-        if job.state == "running" and job.pid and (used := usage.memory_of(job.pid))
+        if job.state == "running" and job.pid and (used := usage.measure_process_memory(job.pid))
     }
     return RunHistory(tuple(_losses(run)), tuple(_maps(run)), tuple(memory.items()), _last_warning(run))
 
@@ -182,26 +184,23 @@ def _losses(run: Run) -> list[float]:
 
 
 def _maps(run: Run) -> Iterator[tuple[int, float]]:
-    scored = list(metrics.of_kind(run.metrics, "eval"))
+    scored = list(metrics.read(run.metrics, "eval"))
     # Figures of a sample do not make one course with those of all images.
     sample = min((line.values.get("sample_1_of_n") or 1 for line in scored), default=1)
     by_step = {
         line.step: float(value)
         for line in scored
-        if (line.values.get("sample_1_of_n") or 1) == sample
-        and isinstance(value := line.values.get(MAP), (int, float))
-        and value != -1  # COCO's figure where there are no objects
+        if (line.values.get("sample_1_of_n") or 1) == sample and isinstance(value := line.values.get(MAP), (int, float))
     }
     yield from sorted(by_step.items())
 
 
 def _last_warning(run: Run) -> str:
-    warnings = [
-        log.last_warning(run.log(task), job.log_offset) for task in TASKS if (job := record.load(run, task)) is not None
-    ]
+    jobs = {task: job for task in TASKS if (job := record.load(run, task)) is not None}
+    warnings = [log.find_last_warning(run.log(task), job.log_offset) for task, job in jobs.items()]
     return next(filter(None, warnings), "")
 
 
 def measure_machine() -> tuple[MachineUse, list[GpuUse]]:
     """What is used of this machine's memory, processors and GPUs."""
-    return usage.machine(), list(usage.gpus())
+    return usage.measure_machine(), list(usage.measure_gpus())

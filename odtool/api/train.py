@@ -24,7 +24,7 @@ from odtool.api.tasks.run_tasks import StartedRun
 from odtool.cluster import Cluster
 from odtool.errors import JobError
 from odtool.jobs import devices
-from odtool.jobs.devices import Choice
+from odtool.jobs.devices import DeviceChoice
 from odtool.workspace import Run
 
 
@@ -127,7 +127,7 @@ def parse_duration(time_limit: str | float) -> float:
 def _bytes(size: str) -> int:
     from odtool.pipeline.configure import batch_size_search
 
-    return batch_size_search.parse(size, batch_size_search.host_memory(), "--cache-memory")
+    return batch_size_search.parse(size, batch_size_search.find_host_memory(), "--cache-memory")
 
 
 def default_checkpoint_every(num_steps: int) -> int:
@@ -135,15 +135,9 @@ def default_checkpoint_every(num_steps: int) -> int:
     return min(max(num_steps // 10, 100), 1000, max(num_steps, 1))
 
 
-def _check(run: Run, choice: Choice, group: Cluster | None) -> int:
+def _check(run: Run, choice: DeviceChoice, group: Cluster | None) -> int:
     """Refuses a run that training would fail on after minutes; gives its number of steps."""
-    from odtool.pipeline.checks import before_training
+    from odtool.pipeline.checks import check_list
 
-    settings = before_training.check_before_training(run.pipeline_config)
     sharing = choice.count * (len(group.addresses) if group else 1)
-    if settings.batch_size % sharing:
-        raise JobError(
-            f"{run.pipeline_config}: batch_size {settings.batch_size} cannot be shared by {sharing} devices",
-            f"Set a multiple of {sharing} with odtool configure --batch-size, or use fewer.",
-        )
-    return settings.num_steps
+    return check_list.check_run(run.pipeline_config, devices=sharing).num_steps

@@ -22,8 +22,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from odtool.api.requests import RequestError, find_workspace
-from odtool.durations import format_duration
 from odtool.errors import OdtoolError
+from odtool.units import format_duration
 from odtool.workspace import Workspace
 
 _PLAIN_PROGRESS_EVERY = 10.0

@@ -16,7 +16,7 @@ from odtool.api.demo import DemoResult
 from odtool.api.status import MAP, RunStatus
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption
-from odtool.durations import format_duration
+from odtool.units import format_duration
 
 _PLAIN_LINE_EVERY = 10.0
 """Seconds between progress lines where there is no terminal."""

@@ -48,5 +48,7 @@ def _render(out: Console, report: dict[str, Any]) -> None:
         out.print(f"{name:<22}{value}", markup=False)
     for error in report["errors"]:
         console.stderr.print(f"would fail: {error}", style="red", markup=False)
+    for warning in report["warnings"]:
+        console.warn(warning)
     if not report["errors"]:
-        console.say("nothing here would fail")
+        console.say(f"nothing {'else ' if report['warnings'] else ''}here would fail")

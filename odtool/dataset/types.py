@@ -148,7 +148,7 @@ class Problem:
     """Something wrong with the data, and what was done about it."""
 
     kind: str
-    """Name in the catalogue of checks.py, such as 'box_outside'."""
+    """Name in the catalogue of survey/image_checks.py, such as 'box_outside'."""
     file: Path
     """The file to look at."""
     detail: str

@@ -35,8 +35,8 @@ class Thresholds:
         ids = {label: number for number, label in labels.items()}
         for label in self.by_label:
             if label not in ids:
-                known = ", ".join(list(ids)[:20]) + (", ..." if len(ids) > 20 else "")
-                raise DataError(f"--min-score {label}: the model has no such class", f"Its classes: {known}")
+                available = ", ".join(list(ids)[:20]) + (", ..." if len(ids) > 20 else "")
+                raise DataError(f"--min-score {label}: the model has no such class", f"Its classes: {available}")
         return {ids[label]: score for label, score in self.by_label.items()}
 
 
@@ -62,14 +62,16 @@ def parse(values: Sequence[str]) -> Thresholds:
     return Thresholds(default, by_label)
 
 
-def surest(found: Detections, default: float, by_class: Mapping[int, float]) -> Detections:
+def select_surest(detections: Detections, default: float, by_class: Mapping[int, float]) -> Detections:
     """The detections that reach the score of their class."""
     import numpy as np
 
     from odtool.detection.detector import Detections
 
-    needed = np.full(len(found), default, np.float32)
+    needed = np.full(len(detections), default, np.float32)
     for number, score in by_class.items():
-        needed[found.classes == number] = score
-    kept = found.scores >= needed
-    return Detections(found.boxes[kept], found.scores[kept], found.classes[kept], found.width, found.height)
+        needed[detections.classes == number] = score
+    mask = detections.scores >= needed
+    return Detections(
+        detections.boxes[mask], detections.scores[mask], detections.classes[mask], detections.width, detections.height
+    )

@@ -25,7 +25,7 @@ from odtool.api.tasks.engine_tasks import (
     RecoverTask,
     TrainTask,
 )
-from odtool.engine.outcome import Ending, Stopped, StopSignal, of_failure, write_ending
+from odtool.engine.outcome import Ending, Stopped, StopSignal, explain_failure, write_ending
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -161,9 +161,9 @@ def _doctor(_: DoctorTask) -> int:
 
 def _check(task: CheckTask) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.restore_check import examine
+        from odtool.engine.restore_check import check_restore
 
-        return examine(task.run)
+        return check_restore(task.run)
 
     return _answered(work)
 
@@ -231,8 +231,8 @@ def _supervised(run: Run, task: str, work: Callable[[StopSignal], Ending]) -> in
         ending = Ending("failed", error.message)
     except Exception as error:
         traceback.print_exc()
-        ending = of_failure(error)
-    stop.defer()  # from here on a signal would only keep the outcome from being told
+        ending = explain_failure(error)
+    stop.defer()  # from here on a signal would only keep the outcome from being written
     write_ending(run, task, ending)
     _say(f"{task} {ending.state}: {ending.reason}")
     return 1 if ending.state == "failed" else 0

@@ -27,7 +27,7 @@ class Counting:
     """Images with a crowd of the class, of which nobody knows the number."""
 
 
-def matrix(verdicts: Iterable[Verdict]) -> Counter[tuple[int, int]]:
+def count_pairs(verdicts: Iterable[Verdict]) -> Counter[tuple[int, int]]:
     """Objects and detections by true and by detected class.
 
     An object found is counted under its class and the detection's: its own, or that of the surest detection of a
@@ -36,32 +36,32 @@ def matrix(verdicts: Iterable[Verdict]) -> Counter[tuple[int, int]]:
     """
     counts: Counter[tuple[int, int]] = Counter()
     for verdict in verdicts:
-        truth, found = verdict.image.truth.classes, verdict.image.found.classes
+        truth, detected = verdict.image.truth.classes, verdict.image.detections.classes
         used: set[int] = set()
-        for index, kind, partner in zip(verdict.taken, verdict.kinds, verdict.partners, strict=True):
+        for index, kind, partner in zip(verdict.accepted, verdict.kinds, verdict.partners, strict=True):
             if kind == "ignored":
                 continue
-            if partner is not None and partner not in used and _explains(kind, verdict.objects[partner]):
+            if partner is not None and partner not in used and _is_explained_by(kind, verdict.objects[partner]):
                 used.add(partner)
-                counts[int(truth[partner]), int(found[index])] += 1
+                counts[int(truth[partner]), int(detected[index])] += 1
             else:
-                counts[BACKGROUND, int(found[index])] += 1
+                counts[BACKGROUND, int(detected[index])] += 1
         for index, kind in enumerate(verdict.objects):
             if kind != "ignored" and index not in used:
                 counts[int(truth[index]), BACKGROUND] += 1
     return counts
 
 
-def _explains(detection: Kind, found: Kind) -> bool:
-    return detection == "correct" or (detection == "wrong class" and found != "correct")
+def _is_explained_by(detection: Kind, object_kind: Kind) -> bool:
+    return detection == "correct" or (detection == "wrong class" and object_kind != "correct")
 
 
-def counting(verdicts: Sequence[Verdict], classes: Iterable[int]) -> dict[int, Counting]:
+def count_objects(verdicts: Sequence[Verdict], classes: Iterable[int]) -> dict[int, Counting]:
     """How well the objects of each class are counted."""
-    return {number: _counting(verdicts, number) for number in classes}
+    return {number: _add_count(verdicts, number) for number in classes}
 
 
-def _counting(verdicts: Sequence[Verdict], number: int) -> Counting:
+def _add_count(verdicts: Sequence[Verdict], number: int) -> Counting:
     pairs: Counter[tuple[int, int]] = Counter()
     left_out = 0
     for verdict in verdicts:
@@ -69,12 +69,12 @@ def _counting(verdicts: Sequence[Verdict], number: int) -> Counting:
         if (own & verdict.image.truth.crowds).any():
             left_out += 1
             continue
-        detected = (verdict.image.found.classes[verdict.taken] == number).sum()
+        detected = (verdict.image.detections.classes[verdict.accepted] == number).sum()
         pairs[int(own.sum()), int(detected)] += 1
     images = pairs.total()
     if not images:
         return Counting(None, None, {}, 0, left_out)
-    errors = [((found - true), count) for (true, found), count in pairs.items()]
+    errors = [((predicted - true), count) for (true, predicted), count in pairs.items()]
     return Counting(
         sum(abs(error) * count for error, count in errors) / images,
         sum(error * count for error, count in errors) / images,

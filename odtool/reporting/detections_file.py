@@ -30,7 +30,7 @@ class ExaminedImage:
     group_of: NDArray[np.bool_]
     """[n], of the truth: whether a box holds a group. COCO's rules take no notice of it, nor of the next."""
     difficult: NDArray[np.bool_]
-    found: Detections
+    detections: Detections
 
 
 @dataclass(frozen=True)
@@ -49,22 +49,21 @@ class Examination:
     """Images left out, as evaluation leaves them out: an earlier one has the same source id, or the same hash of it."""
 
 
-def stamp(run: Run, checkpoint: Path) -> dict[str, Any]:
+def compute_stamp(run: Run, checkpoint: Path) -> dict[str, Any]:
     """What detections depend on: where any of it has changed, they are not those of this checkpoint any more."""
     index = checkpoint.with_name(f"{checkpoint.name}.index")
     reader = config.load(run.pipeline_config).message.eval_input_reader
-    patterns = list(reader[0].tf_record_input_reader.input_path) if reader else []
-    names = [Path(each.label_map_path) for each in reader[:1] if Path(each.label_map_path).is_file()]
-    files = [run.pipeline_config, index, *names, *record_patterns.matches(patterns)]
+    names = [Path(entry.label_map_path) for entry in reader[:1] if Path(entry.label_map_path).is_file()]
+    files = [run.pipeline_config, index, *names, *record_patterns.find_files(*reader[:1])]
     return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
 
 
-def is_fresh(path: Path, wanted: Mapping[str, Any]) -> bool:
-    """Whether the file is there and its first line says what is `wanted` of it."""
+def is_fresh(path: Path, expected: Mapping[str, Any]) -> bool:
+    """Whether the file is there and its first line says what is `expected` of it."""
     try:
         with path.open("rb") as stream:
             header = json.loads(stream.readline())
-        return isinstance(header, dict) and {**header, **wanted} == header
+        return isinstance(header, dict) and {**header, **expected} == header
     except (FileNotFoundError, ValueError):
         return False
 
@@ -78,38 +77,42 @@ def read(path: Path) -> Examination:
     try:
         with path.open("rb") as stream:
             header = json.loads(stream.readline())
-            images = [_image(json.loads(line)) for line in stream]
+            images = [_read_image(json.loads(line)) for line in stream]
         # The first of a key counts; sorting keeps the order of equals.
-        kept = {image.key: image for image in reversed(images)}
+        by_key = {image.key: image for image in reversed(images)}
         return Examination(
             checkpoint=header["checkpoint"],
             step=header["step"],
             labels={int(number): name for number, name in header["labels"].items()},
             sets=header["sets"],
-            images=tuple(kept[key] for key in sorted(kept)),
-            repeated=len(images) - len(kept),
+            images=tuple(by_key[key] for key in sorted(by_key)),
+            repeated=len(images) - len(by_key),
         )
     except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise DataError(f"{path}: its detections are damaged: {error}", "Delete it, and report again.") from None
+        raise DataError(
+            f"{path}: its detections are damaged: {error}", "Delete it and run odtool report again."
+        ) from None
 
 
-def _image(line: Mapping[str, Any]) -> ExaminedImage:
-    true, found = line["true"], line["detected"]
+def _read_image(line: Mapping[str, Any]) -> ExaminedImage:
+    true, detected = line["true"], line["detected"]
     return ExaminedImage(
         key=line["key"],
         source_id=line["source_id"],
-        truth=GroundTruth(_boxes(true["boxes"]), np.array(true["classes"], np.int64), np.array(true["crowd"], bool)),
+        truth=GroundTruth(
+            _read_boxes(true["boxes"]), np.array(true["classes"], np.int64), np.array(true["crowd"], bool)
+        ),
         group_of=np.array(true["group_of"], bool),
         difficult=np.array(true["difficult"], bool),
-        found=Detections(
-            _boxes(found["boxes"]),
-            np.array(found["scores"], np.float32),
-            np.array(found["classes"], np.int64),
+        detections=Detections(
+            _read_boxes(detected["boxes"]),
+            np.array(detected["scores"], np.float32),
+            np.array(detected["classes"], np.int64),
             line["width"],
             line["height"],
         ),
     )
 
 
-def _boxes(corners: Any) -> NDArray[np.float32]:
+def _read_boxes(corners: Any) -> NDArray[np.float32]:
     return np.array(corners, np.float32).reshape(-1, 4)

@@ -12,7 +12,7 @@ from typing import Any
 from odtool import __version__
 from odtool.dataset import statistics
 from odtool.dataset.statistics import DatasetSummary
-from odtool.detection.accuracy import Accuracy, coco_metrics
+from odtool.detection.accuracy import Accuracy, compute_coco_metrics
 from odtool.errors import DataError
 from odtool.jobs import state
 from odtool.pipeline import record_patterns
@@ -23,7 +23,7 @@ from odtool.reporting.detections_file import Examination
 from odtool.reporting.history import History
 from odtool.reporting.mistakes import Verdict
 from odtool.reporting.score_thresholds import OperatingPoint
-from odtool.reporting.settings_diff import Settings
+from odtool.reporting.settings_diff import SettingsDiff
 from odtool.workspace import TASKS, Dataset, Run
 
 _PACKAGES = ("tensorflow", "tf-models-research-object-detection", "tf-keras", "numpy", "pycocotools")
@@ -50,15 +50,15 @@ class Analysis:
         kinds["missed"] = sum(verdict.objects.count("missed") for verdict in self.verdicts)
         return {kind: kinds[kind] for kind in mistakes.MISTAKES}
 
-    def worst(self, count: int) -> list[Verdict]:
+    def find_worst(self, count: int) -> list[Verdict]:
         """Images with the most mistakes, and among these with the fewest objects found."""
-        chosen = sorted(self.verdicts, key=lambda verdict: (-verdict.mistakes, verdict.correct))
-        return [verdict for verdict in chosen[:count] if verdict.mistakes]
+        ranked = sorted(self.verdicts, key=lambda verdict: (-verdict.mistakes, verdict.correct))
+        return [verdict for verdict in ranked[:count] if verdict.mistakes]
 
-    def finest(self, count: int) -> list[Verdict]:
+    def find_finest(self, count: int) -> list[Verdict]:
         """Images with objects and without a mistake, those with the most objects first."""
-        chosen = [verdict for verdict in self.verdicts if verdict.correct and not verdict.mistakes]
-        return sorted(chosen, key=lambda verdict: -verdict.correct)[:count]
+        flawless = [verdict for verdict in self.verdicts if verdict.correct and not verdict.mistakes]
+        return sorted(flawless, key=lambda verdict: -verdict.correct)[:count]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class RunReport:
     states: Mapping[str, str]
     """Of training and evaluation, each with its reason."""
     history: History
-    settings: Settings
+    settings: SettingsDiff
     dataset: DatasetSummary | None
     analysis: Analysis | None
     absence: str
@@ -84,39 +84,41 @@ def gather(run: Run, examination: Examination | None, absence: str) -> RunReport
     Raises:
         ConfigError: the run's pipeline.config does not parse.
     """
-    data = _dataset(run)
+    data = _load_dataset(run)
     return RunReport(
         run=run,
-        states={task: _state(run, task) for task in TASKS},
+        states={task: _read_state(run, task) for task in TASKS},
         history=history.read(run.metrics),
-        settings=settings_diff.against_zoo(run),
+        settings=settings_diff.compare_with_zoo(run),
         dataset=data,
         analysis=analyse(examination) if examination is not None else None,
         absence=absence,
-        versions=_versions(data),
+        versions=_find_versions(data),
     )
 
 
 def analyse(examination: Examination) -> Analysis:
     """Figures, thresholds and mistakes of a checkpoint's detections."""
     images = examination.images
-    accuracy = coco_metrics([image.truth for image in images], [image.found for image in images], examination.labels)
-    points = score_thresholds.best_points(accuracy)
-    chosen = score_thresholds.thresholds(points)
-    verdicts = tuple(mistakes.judge(image, chosen) for image in images)
-    counts = confusion.counting(verdicts, examination.labels)
-    return Analysis(examination, accuracy, points, verdicts, confusion.matrix(verdicts), counts)
+    accuracy = compute_coco_metrics(
+        [image.truth for image in images], [image.detections for image in images], examination.labels
+    )
+    points = score_thresholds.find_best_points(accuracy)
+    by_class = score_thresholds.list_thresholds(points)
+    verdicts = tuple(mistakes.judge(image, by_class) for image in images)
+    counts = confusion.count_objects(verdicts, examination.labels)
+    return Analysis(examination, accuracy, points, verdicts, confusion.count_pairs(verdicts), counts)
 
 
-def _state(run: Run, task: str) -> str:
-    found = state.of(run, task)
-    return f"{found.state}: {found.reason}" if found.reason else found.state
+def _read_state(run: Run, task: str) -> str:
+    job = state.read(run, task)
+    return f"{job.state}: {job.reason}" if job.reason else job.state
 
 
-def _dataset(run: Run) -> DatasetSummary | None:
+def _load_dataset(run: Run) -> DatasetSummary | None:
     """dataset.json beside the run's records; None where odtool did not make them."""
-    readers = config.readers(config.load(run.pipeline_config))
-    paths = [path for reader in readers for path in record_patterns.matches(reader.tf_record_input_reader.input_path)]
+    message = config.load(run.pipeline_config).message
+    paths = record_patterns.find_files(message.train_input_reader, *message.eval_input_reader)
     folders = dict.fromkeys(path.parent for path in paths)
     for folder in folders:
         try:
@@ -126,17 +128,17 @@ def _dataset(run: Run) -> DatasetSummary | None:
     return None
 
 
-def _versions(data: DatasetSummary | None) -> dict[str, str]:
-    found = {"odtool": __version__, "Python": platform.python_version()}
+def _find_versions(data: DatasetSummary | None) -> dict[str, str]:
+    packages = {"odtool": __version__, "Python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            packages[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return {**found, **({"odtool that made the records": data.odtool} if data else {})}
+            packages[package] = "not installed"
+    return {**packages, **({"odtool that made the records": data.odtool} if data else {})}
 
 
-def as_json(report: RunReport) -> dict[str, Any]:
+def to_json(report: RunReport) -> dict[str, Any]:
     """The figures as --json has them; classes by their names."""
     past = asdict(report.history)
     data = report.dataset
@@ -147,44 +149,44 @@ def as_json(report: RunReport) -> dict[str, Any]:
         "settings": {**asdict(report.settings), "changes": [change.as_json() for change in report.settings.changes]},
         "dataset": None if data is None else asdict(data),
         "checkpoint": report.analysis.examination.checkpoint if report.analysis else None,
-        "analysis": _analysis(report.analysis) if report.analysis else None,
+        "analysis": _analysis_to_json(report.analysis) if report.analysis else None,
         "absence": report.absence,
         "versions": dict(report.versions),
     }
 
 
-def _analysis(found: Analysis) -> dict[str, Any]:
-    labels = {confusion.BACKGROUND: "background", **found.examination.labels}
+def _analysis_to_json(analysis: Analysis) -> dict[str, Any]:
+    labels = {confusion.BACKGROUND: "background", **analysis.examination.labels}
     return {
-        "step": found.examination.step,
-        "images": len(found.examination.images),
-        "repeated": found.examination.repeated,
-        "figures": asdict(found.accuracy.figures),
-        "mistakes": found.mistakes,
+        "step": analysis.examination.step,
+        "images": len(analysis.examination.images),
+        "repeated": analysis.examination.repeated,
+        "figures": asdict(analysis.accuracy.figures),
+        "mistakes": analysis.mistakes,
         "confusion": [
-            {"true": labels.get(true, str(true)), "detected": labels.get(seen, str(seen)), "count": count}
-            for (true, seen), count in sorted(found.confusion.items())
+            {"true": labels.get(true, str(true)), "detected": labels.get(detected, str(detected)), "count": count}
+            for (true, detected), count in sorted(analysis.confusion.items())
         ],
-        "classes": [_class(found, number, label) for number, label in found.examination.labels.items()],
-        "images_with_most_mistakes": [_image(verdict) for verdict in found.worst(20)],
+        "classes": [_class_to_json(analysis, number, label) for number, label in analysis.examination.labels.items()],
+        "images_with_most_mistakes": [_image_to_json(verdict) for verdict in analysis.find_worst(20)],
     }
 
 
-def _class(found: Analysis, number: int, label: str) -> dict[str, Any]:
-    item, counted = found.accuracy.by_class[number], found.counting[number]
+def _class_to_json(analysis: Analysis, number: int, label: str) -> dict[str, Any]:
+    item, counting = analysis.accuracy.by_class[number], analysis.counting[number]
     return {
         "class": label,
         "id": number,
         "objects": item.objects,
         "images": item.images,
         "figures": asdict(item.figures),
-        "best_threshold": asdict(found.points[number]),
-        "count_mean_absolute_error": counted.mean_absolute_error,
-        "count_bias": counted.bias,
+        "best_threshold": asdict(analysis.points[number]),
+        "count_mean_absolute_error": counting.mean_absolute_error,
+        "count_bias": counting.bias,
     }
 
 
-def _image(verdict: Verdict) -> dict[str, Any]:
+def _image_to_json(verdict: Verdict) -> dict[str, Any]:
     kinds: Counter[str] = Counter(kind for kind in verdict.kinds if kind in mistakes.MISTAKES)
     missed = verdict.objects.count("missed")
     return {
@@ -194,9 +196,9 @@ def _image(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def comparable(reports: Sequence[RunReport]) -> bool:
+def are_comparable(reports: Sequence[RunReport]) -> bool:
     """Whether the runs were examined on the same images."""
-    seen = {
+    conditions = {
         frozenset(image.key for image in report.analysis.examination.images) for report in reports if report.analysis
     }
-    return len(seen) <= 1
+    return len(conditions) <= 1

@@ -10,8 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from odtool.jobs import metrics
-from odtool.jobs.metrics import Metric
+from odtool import metrics
+from odtool.jobs import training_progress
+from odtool.metrics import Metric
 from odtool.visual.charts import Curve
 
 TOTAL = "total"
@@ -29,7 +30,7 @@ class Evaluation:
     step: int
     checkpoint: str
     values: Mapping[str, float]
-    """Under the API's names; without what is -1: COCO's word for nothing to be found."""
+    """Under the API's names; without those of sets that hold nothing to find."""
     images: int
     seconds: float
     sample: int
@@ -73,16 +74,18 @@ class History:
 
 def read(path: Path) -> History:
     """Reads a run's metrics.jsonl; an absent one is that of a run not yet started."""
-    entries = list(metrics.read(path))
-    current = _current(entries)
+    entries = metrics.read(path)
+    current = metrics.current_course(entries)
     train = [entry for entry in current if entry.kind == "train"]
-    evaluations = _evaluations(current)
+    evaluations = _collect_evaluations(current)
     best = next((entry for entry in reversed(current) if entry.kind == "best"), None)
-    progress = metrics.progress(path)
+    progress = training_progress.read(path)
     speeds = [speed for entry in train if (speed := entry.values.get("steps_per_second"))]
     return History(
-        losses=_losses(train, {"loss": TOTAL}),
-        evaluation_losses=_losses([entry for entry in current if entry.kind == "eval"], {"Loss/total_loss": TOTAL}),
+        losses=_collect_losses(train, {"loss": TOTAL}),
+        evaluation_losses=_collect_losses(
+            [entry for entry in current if entry.kind == "eval"], {"Loss/total_loss": TOTAL}
+        ),
         learning_rate=_thin([(entry.step, entry.values.get("learning_rate")) for entry in train]),
         evaluations=evaluations,
         best={"step": best.step, **best.values} if best else None,
@@ -90,26 +93,16 @@ def read(path: Path) -> History:
         num_steps=progress.num_steps,
         batch_size=progress.batch_size,
         steps_per_second=median(speeds) if speeds else None,
-        training_seconds=_seconds(entries),
+        training_seconds=_sum_seconds(entries),
         restarts=progress.restarts,
-        mishaps=tuple(_mishaps(entries)),
+        mishaps=tuple(_find_mishaps(entries)),
     )
 
 
-def _current(entries: Iterable[Metric]) -> list[Metric]:
-    """Without the lines of steps past a later start: training went back and took those steps again."""
-    current: list[Metric] = []
-    for entry in entries:
-        if entry.kind == "start":
-            current = [old for old in current if old.step <= entry.step]
-        current.append(entry)
-    return current
-
-
-def _losses(entries: Sequence[Metric], total: Mapping[str, str]) -> dict[str, Curve]:
+def _collect_losses(entries: Sequence[Metric], total: Mapping[str, str]) -> dict[str, Curve]:
     names = dict.fromkeys([*total, *(name for entry in entries for name in entry.values if name.startswith("Loss/"))])
     curves = {
-        total.get(name, _short(name)): _thin(
+        total.get(name, _shorten(name)): _thin(
             [(entry.step, entry.values[name]) for entry in entries if name in entry.values]
         )
         for name in names
@@ -117,7 +110,7 @@ def _losses(entries: Sequence[Metric], total: Mapping[str, str]) -> dict[str, Cu
     return {name: curve for name, curve in curves.items() if curve}
 
 
-def _short(name: str) -> str:
+def _shorten(name: str) -> str:
     """'Loss/BoxClassifierLoss/classification_loss' as 'BoxClassifierLoss/classification'."""
     return re.sub(r"_loss$", "", name.removeprefix("Loss/")).replace("_", " ")
 
@@ -130,16 +123,16 @@ def _thin(points: Sequence[tuple[int, float | None]]) -> Curve:
     return tuple(point for index, point in enumerate(points) if index % every == 0 or index == last or point[1] is None)
 
 
-def _evaluations(entries: Iterable[Metric]) -> tuple[Evaluation, ...]:
-    found = {entry.step: _evaluation(entry) for entry in entries if entry.kind == "eval"}
-    return tuple(found[step] for step in sorted(found))
+def _collect_evaluations(entries: Iterable[Metric]) -> tuple[Evaluation, ...]:
+    by_step = {entry.step: _read_evaluation(entry) for entry in entries if entry.kind == "eval"}
+    return tuple(by_step[step] for step in sorted(by_step))
 
 
-def _evaluation(entry: Metric) -> Evaluation:
+def _read_evaluation(entry: Metric) -> Evaluation:
     numbers = {
         name: float(value)
         for name, value in entry.values.items()
-        if isinstance(value, (int, float)) and value != -1 and name not in _NOT_A_CURVE
+        if isinstance(value, (int, float)) and name not in _NOT_A_CURVE
     }
     return Evaluation(
         step=entry.step,
@@ -151,25 +144,25 @@ def _evaluation(entry: Metric) -> Evaluation:
     )
 
 
-def _seconds(entries: Sequence[Metric]) -> float:
+def _sum_seconds(entries: Sequence[Metric]) -> float:
     times = [entry.time for entry in entries if entry.kind in ("start", "train", "checkpoint", "end")]
     gaps = [after - before for before, after in pairwise(times)]
     return sum(gap for gap in gaps if 0 < gap < _PAUSE)
 
 
-def _mishaps(entries: Iterable[Metric]) -> Iterable[Mishap]:
+def _find_mishaps(entries: Iterable[Metric]) -> Iterable[Mishap]:
     for entry in entries:
         if entry.kind == "not_finite":
             records = entry.values.get("records") or []
-            of = f"; the batch held {', '.join(map(str, records[:8]))}" if records else ""
-            more = f" and {len(records) - 8} more" if len(records) > 8 else ""
-            yield Mishap(entry.step, f"the loss was not finite{of}{more}")
+            of = f"; its batch held {', '.join(map(str, records[:8]))}" if records else ""
+            surplus = f" and {len(records) - 8} more" if len(records) > 8 else ""
+            yield Mishap(entry.step, f"the loss was not finite{of}{surplus}")
         elif entry.kind == "recover":
             yield Mishap(
                 entry.step,
-                f"made smaller, to batch size {entry.values.get('batch_size')}: {entry.values.get('reason')}",
+                f"batch size lowered to {entry.values.get('batch_size')}: {entry.values.get('reason')}",
             )
         elif entry.kind == "start" and entry.step > 0:
-            yield Mishap(entry.step, "started again from a checkpoint")
+            yield Mishap(entry.step, "restarted from a checkpoint")
         elif entry.kind == "end" and entry.values.get("state") not in (None, "finished"):
             yield Mishap(entry.step, f"training {entry.values['state']}")

@@ -37,7 +37,7 @@ class Verdict:
     """One image judged."""
 
     image: ExaminedImage
-    taken: NDArray[np.int64]
+    accepted: NDArray[np.int64]
     """[t]: indices of the detections that reach their class's threshold, the surest first."""
     kinds: tuple[Kind, ...]
     """[t]: what each of these is."""
@@ -63,13 +63,13 @@ def judge(image: ExaminedImage, thresholds: Mapping[int, float]) -> Verdict:
     Args:
         thresholds: score from which a detection of a class is taken; those of other classes are not.
     """
-    truth, found = image.truth, image.found
-    taken = _taken(image, thresholds)
+    truth, detections = image.truth, image.detections
+    matches = _match_correct(image, thresholds)
     crowds = truth.crowds
-    overlap = overlaps(found.boxes[taken], truth.boxes)
-    alike = found.classes[taken][:, np.newaxis] == truth.classes[np.newaxis, :]
+    overlap = compute_overlaps(detections.boxes[matches], truth.boxes)
+    alike = detections.classes[matches][:, np.newaxis] == truth.classes[np.newaxis, :]
     partners = _match(np.where(alike & ~crowds, overlap, 0))
-    on_crowd = ((_shares(found.boxes[taken], truth.boxes) >= SAME) & alike & crowds).any(axis=1)
+    on_crowd = ((_compute_shares(detections.boxes[matches], truth.boxes) >= SAME) & alike & crowds).any(axis=1)
     kinds: list[Kind] = []
     for row, partner in enumerate(partners):
         if partner is not None:
@@ -77,23 +77,23 @@ def judge(image: ExaminedImage, thresholds: Mapping[int, float]) -> Verdict:
         elif on_crowd[row]:
             kinds.append("ignored")
         else:
-            kind, partners[row] = _kind(np.where(crowds, 0, overlap[row]), alike[row])
+            kind, partners[row] = _classify(np.where(crowds, 0, overlap[row]), alike[row])
             kinds.append(kind)
-    return Verdict(image, taken, tuple(kinds), tuple(partners), tuple(_objects(kinds, partners, crowds)))
+    return Verdict(image, matches, tuple(kinds), tuple(partners), tuple(_classify_objects(kinds, partners, crowds)))
 
 
-def _taken(image: ExaminedImage, thresholds: Mapping[int, float]) -> NDArray[np.int64]:
-    found = image.found
-    least = np.array([thresholds.get(int(number), np.inf) for number in found.classes])
-    order = np.argsort(-found.scores, kind="mergesort")
-    kept: list[int] = []
-    seen: dict[int, int] = {}
+def _match_correct(image: ExaminedImage, thresholds: Mapping[int, float]) -> NDArray[np.int64]:
+    detections = image.detections
+    needed = np.array([thresholds.get(int(number), np.inf) for number in detections.classes])
+    order = np.argsort(-detections.scores, kind="mergesort")
+    indices: list[int] = []
+    counts: dict[int, int] = {}
     for index in order:
-        number = int(found.classes[index])
-        seen[number] = seen.get(number, 0) + 1
-        if found.scores[index] >= least[index] and seen[number] <= MOST_DETECTIONS:
-            kept.append(int(index))
-    return np.array(kept, np.int64)
+        number = int(detections.classes[index])
+        counts[number] = counts.get(number, 0) + 1
+        if detections.scores[index] >= needed[index] and counts[number] <= MOST_DETECTIONS:
+            indices.append(int(index))
+    return np.array(indices, np.int64)
 
 
 def _match(overlap: NDArray[np.float64]) -> list[int | None]:
@@ -110,26 +110,28 @@ def _match(overlap: NDArray[np.float64]) -> list[int | None]:
     return partners
 
 
-def _kind(overlap: NDArray[np.float64], alike: NDArray[np.bool_]) -> tuple[Kind, int | None]:
+def _classify(overlap: NDArray[np.float64], alike: NDArray[np.bool_]) -> tuple[Kind, int | None]:
     """What a detection that matches nothing is, and of which object.
 
     Args:
         overlap: [n] with each object, 0 for crowds.
         alike: [n], which of them are of its class.
     """
-    own, other = np.where(alike, overlap, 0), np.where(alike, 0, overlap)
+    own, foreign = np.where(alike, overlap, 0), np.where(alike, 0, overlap)
     ways: tuple[tuple[Kind, NDArray[np.float64], float], ...] = (
         ("duplicate", own, SAME),  # a free object of its class would have matched
-        ("wrong class", other, SAME),
+        ("wrong class", foreign, SAME),
         ("badly placed", own, NEAR),
     )
-    for kind, values, least in ways:
-        if values.size and values.max() >= least:
+    for kind, values, threshold in ways:
+        if values.size and values.max() >= threshold:
             return kind, int(np.argmax(values))
     return "background", None
 
 
-def _objects(kinds: Sequence[Kind], partners: Sequence[int | None], crowds: NDArray[np.bool_]) -> Iterable[Kind]:
+def _classify_objects(
+    kinds: Sequence[Kind], partners: Sequence[int | None], crowds: NDArray[np.bool_]
+) -> Iterable[Kind]:
     by_object: dict[int, set[Kind]] = {}
     for kind, partner in zip(kinds, partners, strict=True):
         if partner is not None:
@@ -140,24 +142,24 @@ def _objects(kinds: Sequence[Kind], partners: Sequence[int | None], crowds: NDAr
         yield "ignored" if crowd else next((kind for kind in ranked if kind in here), "missed")
 
 
-def overlaps(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+def compute_overlaps(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
     """Intersection over union of [n, 4] with [m, 4] boxes: [n, m]."""
-    inner = _intersections(some, others)
-    union = _areas(some)[:, np.newaxis] + _areas(others) - inner
+    inner = _intersect(first, second)
+    union = _compute_areas(first)[:, np.newaxis] + _compute_areas(second) - inner
     return np.divide(inner, union, out=np.zeros_like(inner), where=union > 0)
 
 
-def _shares(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
+def _compute_shares(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
     """How much of each of [n, 4] boxes lies within each of [m, 4]: COCO's measure for crowds."""
-    inner, own = _intersections(some, others), _areas(some)[:, np.newaxis]
+    inner, own = _intersect(first, second), _compute_areas(first)[:, np.newaxis]
     return np.divide(inner, own, out=np.zeros_like(inner), where=own > 0)
 
 
-def _intersections(some: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float64]:
-    one, other = some.astype(np.float64)[:, np.newaxis], others.astype(np.float64)[np.newaxis]
-    sides = np.minimum(one[..., 2:], other[..., 2:]) - np.maximum(one[..., :2], other[..., :2])
+def _intersect(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float64]:
+    a, b = first.astype(np.float64)[:, np.newaxis], second.astype(np.float64)[np.newaxis]
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
     return np.asarray(np.prod(np.maximum(sides, 0), axis=-1))
 
 
-def _areas(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
+def _compute_areas(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.asarray(np.prod(boxes[:, 2:].astype(np.float64) - boxes[:, :2], axis=-1))

@@ -27,31 +27,31 @@ class PagePicture:
     """Why it cannot be shown."""
 
 
-def evaluation_files(run: Run) -> list[Path]:
+def find_evaluation_files(run: Run) -> list[Path]:
     """The record files of a run's first evaluation set."""
     readers = config.load(run.pipeline_config).message.eval_input_reader
-    return record_patterns.matches(readers[0].tf_record_input_reader.input_path) if readers else []
+    return record_patterns.find_files(*readers[:1])
 
 
-def find(files: Iterable[Path], wanted: Sequence[str]) -> dict[str, PagePicture]:
+def find_images(files: Iterable[Path], source_ids: Sequence[str]) -> dict[str, PagePicture]:
     """The images with these source ids; one that no record has is left out.
 
     Raises:
         DataError: a record file is damaged.
     """
     # The reader of records strips ids, evaluation does not.
-    missing, found = {name.strip(): name for name in wanted}, dict[str, PagePicture]()
+    missing, pictures = {name.strip(): name for name in source_ids}, dict[str, PagePicture]()
     for path in files:
         for record in record_reader.read_records(path):
             if not missing:
-                return found
+                return pictures
             example = tfrecord_example.parse(record.data, path, record.number, {})
             if example.source_id in missing:
-                found[missing.pop(example.source_id)] = _picture(example, record.data)
-    return found
+                pictures[missing.pop(example.source_id)] = _read_picture(example, record.data)
+    return pictures
 
 
-def _picture(example: tfrecord_example.Example, data: bytes) -> PagePicture:
+def _read_picture(example: tfrecord_example.Example, data: bytes) -> PagePicture:
     from PIL import Image
 
     name = example.filename or example.source_id

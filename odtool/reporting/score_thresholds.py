@@ -34,29 +34,29 @@ class OperatingPoint:
         return repr(self.threshold).removesuffix(".0")
 
 
-def best_points(accuracy: Accuracy) -> dict[int, OperatingPoint]:
+def find_best_points(accuracy: Accuracy) -> dict[int, OperatingPoint]:
     """The best threshold of each class."""
-    return {number: _best(item) for number, item in accuracy.by_class.items()}
+    return {number: _find_best(item) for number, item in accuracy.by_class.items()}
 
 
-def thresholds(points: Mapping[int, OperatingPoint]) -> dict[int, float]:
+def list_thresholds(points: Mapping[int, OperatingPoint]) -> dict[int, float]:
     """Thresholds by class."""
     return {number: point.threshold for number, point in points.items()}
 
 
-def _best(item: ClassAccuracy) -> OperatingPoint:
+def _find_best(item: ClassAccuracy) -> OperatingPoint:
     correct = np.cumsum(item.correct)
-    taken = np.arange(1, len(correct) + 1)
+    totals = np.arange(1, len(correct) + 1)
     # A threshold takes all detections of one score or none of them.
     ends = np.append(item.scores[1:] != item.scores[:-1], True)[: len(correct)]
     if not item.objects or not correct.size or not correct[-1]:
-        return _at(item, FALLBACK)
-    f1 = np.where(ends, 2 * correct / (taken + item.objects), 0)
+        return _evaluate_at(item, FALLBACK)
+    f1 = np.where(ends, 2 * correct / (totals + item.objects), 0)
     index = int(np.argmax(f1))
-    return _at(item, _between(item, index))
+    return _evaluate_at(item, _choose_between(item, index))
 
 
-def _between(item: ClassAccuracy, last: int) -> float:
+def _choose_between(item: ClassAccuracy, last: int) -> float:
     """A threshold of few digits that takes the first detections up to `last`: people copy it."""
     high = float(item.scores[last])
     low = float(item.scores[last + 1]) if last + 1 < len(item.scores) else 0.0
@@ -70,10 +70,10 @@ def _between(item: ClassAccuracy, last: int) -> float:
     return high
 
 
-def _at(item: ClassAccuracy, threshold: float) -> OperatingPoint:
-    taken = item.scores >= threshold
-    correct = int(item.correct[taken].sum())
-    wrong = int(taken.sum()) - correct
+def _evaluate_at(item: ClassAccuracy, threshold: float) -> OperatingPoint:
+    accepted = item.scores >= threshold
+    correct = int(item.correct[accepted].sum())
+    wrong = int(accepted.sum()) - correct
     missed = item.objects - correct
     everything = 2 * correct + wrong + missed
     return OperatingPoint(

@@ -10,6 +10,7 @@ from odtool.errors import ConfigError
 from odtool.pipeline.text import config, diff
 from odtool.pipeline.text.config import PipelineConfig
 from odtool.pipeline.text.diff import Change
+from odtool.pipeline.text.facts import derive_facts
 from odtool.pipeline.zoo import zoo
 from odtool.pipeline.zoo.catalogue import MODELS
 from odtool.workspace import Run
@@ -19,7 +20,7 @@ _MANY = 0.5
 
 
 @dataclass(frozen=True)
-class Settings:
+class SettingsDiff:
     """One run's settings beside the zoo's."""
 
     architecture: str
@@ -29,46 +30,48 @@ class Settings:
     """From the zoo's config to the run's."""
 
 
-def against_zoo(run: Run) -> Settings:
+def compare_with_zoo(run: Run) -> SettingsDiff:
     """Compares a run's pipeline.config with that of the zoo's model it is most like.
 
     Raises:
         ConfigError: the config is missing or does not parse.
     """
     own = config.load(run.pipeline_config)
-    architecture = _architecture(own)
-    flat = _model(diff.flatten(own))
-    differences = {name: _distance(flat, _model(fields)) for name, fields in _zoo().items()}
+    architecture = _find_architecture(own)
+    flat = _select_model_fields(diff.flatten(own))
+    differences = {
+        name: _count_differences(flat, _select_model_fields(fields)) for name, fields in _flatten_zoo().items()
+    }
     nearest = min(differences, key=lambda name: differences[name])
     if differences[nearest] > _MANY * len(flat):
-        return Settings(architecture, None, ())
+        return SettingsDiff(architecture, None, ())
     base = zoo.build(zoo.find(nearest))
-    return Settings(architecture, zoo.short_name(nearest), tuple(diff.compare(base, own, {})))
+    return SettingsDiff(architecture, zoo.shorten_name(nearest), tuple(diff.compare(base, own, {})))
 
 
-def between(runs: Sequence[Run]) -> dict[str, tuple[str | None, ...]]:
+def compare_runs(runs: Sequence[Run]) -> dict[str, tuple[str | None, ...]]:
     """Settings that are not the same in all runs, by field; None where a run does not set it."""
     flat = [diff.flatten(config.load(run.pipeline_config)) for run in runs]
-    fields = dict.fromkeys(name for one in flat for name in one)
-    values = {name: tuple(one.get(name) for one in flat) for name in fields}
-    return {name: each for name, each in values.items() if len(set(each)) > 1}
+    fields = dict.fromkeys(name for fields_of_run in flat for name in fields_of_run)
+    values = {name: tuple(fields_of_run.get(name) for fields_of_run in flat) for name in fields}
+    return {name: settings for name, settings in values.items() if len(set(settings)) > 1}
 
 
-def _architecture(own: PipelineConfig) -> str:
+def _find_architecture(own: PipelineConfig) -> str:
     try:
-        return config.architecture(own)
+        return derive_facts(own).architecture
     except ConfigError:
         return "experimental"
 
 
 @lru_cache(maxsize=1)
-def _zoo() -> dict[str, dict[str, str]]:
+def _flatten_zoo() -> dict[str, dict[str, str]]:
     return {model.name: diff.flatten(zoo.build(model)) for model in MODELS}
 
 
-def _model(fields: Mapping[str, str]) -> dict[str, str]:
+def _select_model_fields(fields: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in fields.items() if name.startswith("model.")}
 
 
-def _distance(one: Mapping[str, str], other: Mapping[str, str]) -> int:
-    return sum(one.get(name) != other.get(name) for name in {*one, *other})
+def _count_differences(first: Mapping[str, str], second: Mapping[str, str]) -> int:
+    return sum(first.get(name) != second.get(name) for name in {*first, *second})

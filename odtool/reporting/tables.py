@@ -10,10 +10,10 @@ from odtool.visual.html_page import escape_text
 _MOST_ROWS = 30
 """A table of no more is shown whole."""
 NOTHING = "-"
-"""Where there is no figure, as there is nothing to be found."""
+"""Shown in place of a figure that does not exist."""
 
 
-def table(
+def render_table(
     columns: Sequence[str], rows: Iterable[Sequence[Any]], kind: Literal["numbers", "fields"], *, strong: int = 0
 ) -> str:
     """A table that scrolls within its card.
@@ -29,39 +29,39 @@ def table(
         opened, closed = ("<b>", "</b>") if index < strong else ("", "")
         body.append("<tr>" + "".join(f"<td>{opened}{escape_text(cell)}{closed}</td>" for cell in row) + "</tr>")
     top = f"<tr>{head}</tr>" if any(columns) else ""
-    return scrolling(f'<table class="{kind}">{top}{"".join(body)}</table>', len(body))
+    return wrap_scrolling(f'<table class="{kind}">{top}{"".join(body)}</table>', len(body))
 
 
-def scrolling(content: str, rows: int) -> str:
+def wrap_scrolling(content: str, rows: int) -> str:
     """A table that scrolls sideways where it has to, and, where it is long, up and down."""
     return f'<div class="scroll{"" if rows > _MOST_ROWS else " whole"}">{content}</div>'
 
 
-def card(content: str, heading: str = "") -> str:
+def render_card(content: str, heading: str = "") -> str:
     """A card as wide as the page."""
     title = f"<h3>{escape_text(heading)}</h3>" if heading else ""
     return f'<section class="card wide">{title}{content}</section>\n'
 
 
-def plots(cards: dict[str, str]) -> str:
+def render_plots(cards: dict[str, str]) -> str:
     """Cards in rows, by their headings."""
-    made = "".join(
+    sections = "".join(
         f'<section class="card"><h3>{escape_text(name)}</h3>{plot}</section>\n' for name, plot in cards.items()
     )
-    return f'<div class="plots">{made}</div>\n'
+    return f'<div class="plots">{sections}</div>\n'
 
 
-def soft(words: str) -> str:
+def render_note(words: str) -> str:
     """A line of plain text in small print."""
     return f'<p class="soft">{escape_text(words)}</p>\n'
 
 
-def score(value: float | None) -> str:
+def format_score(value: float | None) -> str:
     """Between 0 and 1."""
     return NOTHING if value is None else f"{value:.3f}"
 
 
-def difference(value: float | None, *, signed: bool = False) -> str:
+def format_difference(value: float | None, *, signed: bool = False) -> str:
     """Of numbers of objects."""
     if value is None:
         return NOTHING

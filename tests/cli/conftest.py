@@ -84,7 +84,7 @@ def job_run(
 ) -> Iterator[Run]:
     """A configured run in the current folder, whose engine is the script above and whose data pass every check."""
     from odtool.api.tasks import engine_process
-    from odtool.pipeline.checks import before_training
+    from odtool.pipeline.checks import check_list, training_length
 
     root = tmp_path / "a b"
     run = Run(root / "train" / "first")
@@ -95,9 +95,12 @@ def job_run(
     monkeypatch.chdir(root)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     monkeypatch.setattr(engine_process, "ENGINE", (sys.executable, str(script)))
-    monkeypatch.setattr(
-        before_training, "check_before_training", lambda _: SimpleNamespace(num_steps=300, batch_size=9)
-    )
+
+    def check_run(path: Path, *, devices: int) -> SimpleNamespace:
+        training_length.refuse_batch_size(9, devices)
+        return SimpleNamespace(num_steps=300)
+
+    monkeypatch.setattr(check_list, "check_run", check_run)
     yield run
     for task in TASKS:
         left = record.load(run, task)

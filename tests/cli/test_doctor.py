@@ -22,6 +22,7 @@ SOUND: dict[str, Any] = {
     "gpus": [],
     "model_seconds": 1.5,
     "errors": [],
+    "warnings": [],
 }
 
 
@@ -36,7 +37,7 @@ def saying(report: dict[str, Any]) -> tuple[str, ...]:
 
 @pytest.fixture(autouse=True)
 def _no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.devices, "inventory", lambda: api.devices.Inventory(()))
+    monkeypatch.setattr(api.devices, "find_gpus", lambda: api.devices.Inventory(()))
 
 
 def test_a_sound_installation_is_reported_without_errors(tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_an_engine_that_dies_is_itself_the_finding(tmp_path: Path, code: str, en
 
 def test_a_gpu_that_tensorflow_cannot_use_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gpus = api.devices.parse("0, NVIDIA T4, 15360, GPU-1")
-    monkeypatch.setattr(api.devices, "inventory", lambda: api.devices.Inventory(gpus))
+    monkeypatch.setattr(api.devices, "find_gpus", lambda: api.devices.Inventory(gpus))
     report = api.examine(tmp_path, engine=saying(SOUND))
     assert report["errors"] == [
         "the driver lists NVIDIA T4, which TensorFlow cannot use; pip install 'odtool[gpu]'",
@@ -93,3 +94,14 @@ def test_the_command_shows_the_report_and_exits_1_when_something_would_fail(
         assert "2.20.0" in shown
         if as_json:
             assert json.loads(shown) == found
+
+
+def test_a_warning_is_shown_and_leaves_the_exit_code_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = api.examine(tmp_path, engine=saying({**SOUND, "warnings": ["videos need OpenCV"]}))
+    monkeypatch.setattr(api, "examine", lambda _: found)
+    doctor.doctor(tmp_path)
+    shown = capsys.readouterr().err
+    assert "warning: videos need OpenCV" in shown
+    assert "nothing else here would fail" in shown

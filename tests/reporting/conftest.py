@@ -88,7 +88,7 @@ def examined_run(tmp_path: Path) -> Callable[..., Run]:
         config.save(made, run.pipeline_config)
         (run.best / "ckpt-300.index").write_text("no checkpoint")
         _write_metrics(run, seed)
-        header = {"checkpoint": "best/ckpt-300", "stamp": detections_file.stamp(run, run.best / "ckpt-300")}
+        header = {"checkpoint": "best/ckpt-300", "stamp": detections_file.compute_stamp(run, run.best / "ckpt-300")}
         _write_detections(run, header, classes, images, seed)
         return run
 

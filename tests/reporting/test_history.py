@@ -33,7 +33,7 @@ def test_steps_taken_twice_count_once(tmp_path: Path) -> None:
     assert past.curve("DetectionBoxes_Precision/mAP") == ((20, 0.4),)
     assert past.curve("A (large)") == ()
     assert (past.restarts, past.steps_per_second, past.training_seconds) == (1, 2.0, 32)
-    assert [mishap.what for mishap in past.mishaps] == ["started again from a checkpoint", "training stopped"]
+    assert [mishap.what for mishap in past.mishaps] == ["restarted from a checkpoint", "training stopped"]
 
 
 def test_a_loss_that_is_not_finite_breaks_its_curve_and_is_told(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_a_loss_that_is_not_finite_breaks_its_curve_and_is_told(tmp_path: Path) 
     )
     assert past.losses["total"] == ((1, 3.0), (2, None))
     assert past.mishaps[0].what.endswith("6.jpg, 7.jpg and 2 more")
-    assert past.mishaps[1].what == "made smaller, to batch size 2: out of memory"
+    assert past.mishaps[1].what == "batch size lowered to 2: out of memory"
 
 
 def test_a_long_run_is_thinned_but_keeps_its_end(tmp_path: Path) -> None:

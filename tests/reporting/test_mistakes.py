@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from odtool.detection.accuracy import coco_metrics
+from odtool.detection.accuracy import compute_coco_metrics
 from odtool.reporting import mistakes
 from odtool.reporting.detections_file import ExaminedImage
 from odtool.reporting.mistakes import judge
@@ -68,14 +68,14 @@ def test_what_is_correct_is_what_coco_matches(image: Make) -> None:
             for box in np.repeat(boxes, 3, 0)
         ]
         images.append(image(objects, detected, key))
-    accuracy = coco_metrics([each.truth for each in images], [each.found for each in images])
+    accuracy = compute_coco_metrics([each.truth for each in images], [each.detections for each in images])
     verdicts = [judge(each, {1: 0.3, 2: 0.6}) for each in images]
     for number, threshold in ((1, 0.3), (2, 0.6)):
         kinds = [
             kind
             for verdict in verdicts
-            for index, kind in zip(verdict.taken, verdict.kinds, strict=True)
-            if verdict.image.found.classes[index] == number and kind != "ignored"
+            for index, kind in zip(verdict.accepted, verdict.kinds, strict=True)
+            if verdict.image.detections.classes[index] == number and kind != "ignored"
         ]
         item = accuracy.by_class[number]
         assert len(kinds) == (item.scores >= np.float32(threshold)).sum()
@@ -88,5 +88,5 @@ def test_what_is_correct_is_what_coco_matches(image: Make) -> None:
 
 def test_overlaps_of_boxes_without_area_are_none() -> None:
     flat = np.array([[5, 5, 5, 5]], np.float32)
-    assert mistakes.overlaps(flat, flat).tolist() == [[0.0]]
-    assert mistakes.overlaps(np.zeros((0, 4), np.float32), flat).shape == (0, 1)
+    assert mistakes.compute_overlaps(flat, flat).tolist() == [[0.0]]
+    assert mistakes.compute_overlaps(np.zeros((0, 4), np.float32), flat).shape == (0, 1)

@@ -14,11 +14,11 @@ from odtool.workspace import Run
 
 @pytest.fixture
 def files(examined_run: Callable[..., Run]) -> list[Path]:
-    return record_images.evaluation_files(examined_run())
+    return record_images.find_evaluation_files(examined_run())
 
 
 def test_images_are_found_by_their_ids_whatever_the_order(files: list[Path]) -> None:
-    found = record_images.find(files, ["7.jpg", "2.jpg", " 3.jpg ", "none"])
+    found = record_images.find_images(files, ["7.jpg", "2.jpg", " 3.jpg ", "none"])
     assert set(found) == {"7.jpg", "2.jpg", " 3.jpg "}
     assert found["7.jpg"].filename == "<i>7.jpg</i>"
     assert found["7.jpg"].uri.startswith("data:image/jpeg;base64,")
@@ -27,9 +27,9 @@ def test_images_are_found_by_their_ids_whatever_the_order(files: list[Path]) -> 
 def test_nothing_is_read_beyond_the_last_one_wanted(files: list[Path]) -> None:
     whole = files[0].read_bytes()
     files[0].write_bytes(whole[: len(whole) // 2])
-    assert set(record_images.find(files, ["1.jpg"])) == {"1.jpg"}
+    assert set(record_images.find_images(files, ["1.jpg"])) == {"1.jpg"}
     with pytest.raises(DataError, match="cut short"):
-        record_images.find(files, ["8.jpg"])
+        record_images.find_images(files, ["8.jpg"])
 
 
 def test_an_image_that_cannot_be_decoded_says_why(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,5 +39,5 @@ def test_an_image_that_cannot_be_decoded_says_why(files: list[Path], monkeypatch
         raise OSError("cannot identify image file")
 
     monkeypatch.setattr(Image, "open", refuse)
-    found = record_images.find(files, ["1.jpg"])["1.jpg"]
+    found = record_images.find_images(files, ["1.jpg"])["1.jpg"]
     assert (found.uri, found.problem) == ("", "cannot identify image file")

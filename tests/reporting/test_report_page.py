@@ -43,8 +43,10 @@ def gathered(run: Run) -> RunReport:
 
 def rendered(report: RunReport, shown: int = 4) -> str:
     assert report.analysis is not None
-    wanted = [verdict.image.source_id for verdict in image_section.chosen(report.analysis, shown)]
-    return report_page.render(report, record_images.find(record_images.evaluation_files(report.run), wanted), shown)
+    wanted = [verdict.image.source_id for verdict in image_section.choose_images(report.analysis, shown)]
+    return report_page.render(
+        report, record_images.find_images(record_images.find_evaluation_files(report.run), wanted), shown
+    )
 
 
 def test_the_page_has_every_part_and_loads_nothing(examined_run: MakeRun) -> None:
@@ -57,7 +59,7 @@ def test_the_page_has_every_part_and_loads_nothing(examined_run: MakeRun) -> Non
         "Thresholds",
         "Precision, recall and counts by class",
         "Mistakes",
-        "Images with most mistakes",
+        "Images with the most mistakes",
         "Settings that differ from the zoo's demo_ssd",
         "Data set",
         "Course",
@@ -89,7 +91,7 @@ def test_a_loss_that_was_not_finite_is_said_first(examined_run: MakeRun) -> None
             stream.write(json.dumps({"kind": kind, "step": 299, "time": 2e9, "values": values}) + "\n")
     html = rendered(gathered(run))
     assert "The loss was not finite once" in html
-    assert "the batch held bad.jpg" in html
+    assert "its batch held bad.jpg" in html
 
 
 def test_a_running_run_says_so(examined_run: MakeRun) -> None:
@@ -106,7 +108,7 @@ def test_with_many_classes_the_matrix_gives_way_to_a_list(examined_run: MakeRun)
     html = rendered(gathered(examined_run(classes=80, images=30)))
     assert "most frequent of" in html
     assert '<table class="confusion">' not in html
-    assert "classes more</span>" in html
+    assert "more classes</span>" in html
 
 
 def test_runs_are_compared_with_the_best_marked(examined_run: MakeRun) -> None:
@@ -125,12 +127,12 @@ def test_runs_on_other_images_are_said_not_to_compare(examined_run: MakeRun) -> 
     assert report.analysis is not None
     fewer = replace(report.analysis.examination, images=report.analysis.examination.images[1:])
     other = replace(report, analysis=figures.analyse(fewer))
-    assert "examined on different images" in comparison.render([report, other])
+    assert "evaluated on different images" in comparison.render([report, other])
     assert "not examined: gone" in comparison.render([report, replace(report, analysis=None, absence="gone")])
 
 
 def test_figures_are_json(examined_run: MakeRun) -> None:
-    payload = json.loads(json.dumps(figures.as_json(gathered(examined_run())), allow_nan=False))
+    payload = json.loads(json.dumps(figures.to_json(gathered(examined_run())), allow_nan=False))
     analysis = payload["analysis"]
     assert payload["checkpoint"] == "best/ckpt-300"
     assert {item["class"][:7] for item in analysis["classes"]} == {"class 1", "class 2"}
@@ -141,11 +143,11 @@ def test_figures_are_json(examined_run: MakeRun) -> None:
 def test_detections_of_something_else_are_stale(examined_run: MakeRun) -> None:
     run = examined_run()
     index = run.best / "ckpt-300"
-    header = {"checkpoint": "best/ckpt-300", "stamp": detections_file.stamp(run, index)}
+    header = {"checkpoint": "best/ckpt-300", "stamp": detections_file.compute_stamp(run, index)}
     assert detections_file.is_fresh(run.detections, header)
     assert not detections_file.is_fresh(run.detections, {**header, "checkpoint": "ckpt-200"})
     run.pipeline_config.write_text(run.pipeline_config.read_text() + "\n")
-    assert not detections_file.is_fresh(run.detections, {**header, "stamp": detections_file.stamp(run, index)})
+    assert not detections_file.is_fresh(run.detections, {**header, "stamp": detections_file.compute_stamp(run, index)})
     assert not detections_file.is_fresh(run.path / "none.jsonl", header)
 
 

@@ -29,7 +29,7 @@ def configured(tmp_path: Path) -> Callable[..., Run]:
     "model", ["ssd_mobilenet_v2_fpnlite_640x640", "faster_rcnn_resnet50_v1_640x640", "centernet_hourglass104_512x512"]
 )
 def test_the_zoos_model_is_known_again(configured: Callable[..., Run], model: str) -> None:
-    found = settings_diff.against_zoo(configured(model))
+    found = settings_diff.compare_with_zoo(configured(model))
     assert (found.model, found.changes) == (model, ())
 
 
@@ -39,14 +39,14 @@ def test_what_was_changed_is_listed(configured: Callable[..., Run]) -> None:
         message.train_config.batch_size = 4  # type: ignore[attr-defined]
 
     run = configured("ssd_mobilenet_v2_fpnlite_320x320", change)
-    found = settings_diff.against_zoo(run)
+    found = settings_diff.compare_with_zoo(run)
     assert found.model == "ssd_mobilenet_v2_fpnlite_320x320"
     assert {(item.field, item.new) for item in found.changes} == {
         ("model.ssd.num_classes", "3"),
         ("train_config.batch_size", "4"),
     }
     other = configured("ssd_mobilenet_v2_fpnlite_640x640")
-    between = settings_diff.between([run, other])
+    between = settings_diff.compare_runs([run, other])
     assert between["model.ssd.image_resizer.fixed_shape_resizer.height"] == ("320", "640")
     assert "model.ssd.box_coder.faster_rcnn_box_coder.y_scale" not in between
 
@@ -55,4 +55,4 @@ def test_a_model_unlike_all_of_the_zoos_is_compared_with_none(tmp_path: Path) ->
     run = Run(tmp_path / "own")
     made = config.parse("model { ssd { num_classes: 1 feature_extractor { type: 'mine' } } }", "test")
     config.save(made, run.pipeline_config)
-    assert settings_diff.against_zoo(run) == settings_diff.Settings("ssd", None, ())
+    assert settings_diff.compare_with_zoo(run) == settings_diff.SettingsDiff("ssd", None, ())

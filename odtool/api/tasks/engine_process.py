@@ -71,7 +71,7 @@ def ask(task: EngineTask, *, environment: Mapping[str, str], notify: Callable[[A
             stderr=errors,
             text=True,
             errors="replace",
-            preexec_fn=attached.bound_to(os.getpid()),  # noqa: PLW1509 - it makes two system calls, and takes no lock
+            preexec_fn=attached.bind_to_parent(os.getpid()),  # noqa: PLW1509 - it makes two system calls, and takes no lock
         ) as process,
     ):
         try:
@@ -129,7 +129,7 @@ def _answer(name: str, ended: subprocess.CompletedProcess[str]) -> dict[str, Any
 def _no_answer(name: str, ended: subprocess.CompletedProcess[str]) -> JobError:
     # Nobody looks for a question's process to kill it by hand, and in a container the kernel's count may be hidden.
     tail = ended.stderr[-_LAST_CHARACTERS:]
-    if lack := out_of_memory.lack(ended.returncode, None, tail, kernel_killed=True):
+    if lack := out_of_memory.explain_exit(ended.returncode, None, tail, kernel_killed=True):
         return OutOfMemoryError(f"engine {name}: {lack}", "Use a smaller model or batch, or another device.")
     code = ended.returncode
     ending = f"signal {-code}" if code < 0 else f"exit code {code}"

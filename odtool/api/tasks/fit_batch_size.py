@@ -35,7 +35,7 @@ def fit_batch_size(
     from odtool.pipeline.text import config as configs
 
     choice = choose_device(gpu)
-    total = search.host_memory() if choice.memory is None else choice.memory * 2**20
+    total = search.find_host_memory() if choice.memory is None else choice.memory * 2**20
     limit = search.parse(memory or f"{search.DEFAULT_SHARE:%}", total)
     device = "cpu" if choice.memory is None else "gpu"
     with tempfile.TemporaryDirectory(prefix="odtool-") as folder:
@@ -60,7 +60,7 @@ def give_reason(fitted: Fitted, images: int) -> str:
     """Why this batch size, for the field that it goes into."""
     from odtool.pipeline.configure import batch_size_search
 
-    limit = batch_size_search.gigabytes(fitted.limit)
+    limit = batch_size_search.format_gigabytes(fitted.limit)
     if fitted.batch_size * 2 > images:
         return f"--batch-size auto: fits {limit}, and twice as much is more than {images} images"
     return f"--batch-size auto: the largest that fits {limit}"

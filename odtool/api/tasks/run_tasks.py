@@ -13,7 +13,7 @@ from odtool.api.tasks.engine_tasks import EvaluateTask, RecoverTask, TrainTask
 from odtool.cluster import Cluster
 from odtool.errors import JobError
 from odtool.jobs import foreground, launcher, state
-from odtool.jobs.devices import Choice
+from odtool.jobs.devices import DeviceChoice
 from odtool.jobs.record import JobRecord
 from odtool.jobs.state import JobState
 from odtool.workspace import Run
@@ -48,9 +48,9 @@ class StartedRun:
         Raises:
             JobError: one failed.
         """
-        while any(state.of(self.run, task).state == "running" for task in self.tasks):
+        while any(state.read(self.run, task).state == "running" for task in self.tasks):
             sleep(_POLL)
-        states = {task: state.of(self.run, task) for task in self.tasks}
+        states = {task: state.read(self.run, task) for task in self.tasks}
         for task, ended in states.items():
             if ended.is_failure:
                 raise JobError(f"{task} {ended.describe()}", f"The whole log is in {self.run.log(task)}")
@@ -68,7 +68,7 @@ class EndedRun:
 def start(
     chosen: Chosen,
     task: TrainTask | EvaluateTask,
-    choice: Choice,
+    choice: DeviceChoice,
     *,
     recover: bool = False,
     group: Cluster | None = None,
@@ -104,7 +104,7 @@ def attend(
         begin: starts them, once signals are caught.
         write: called with what is added to their logs.
     """
-    with foreground.signals_caught() as received:
+    with foreground.catching_signals() as received:
         started = begin()
         states = foreground.attend(started.run, list(started.tasks), received, write=write, say=notify)
     return EndedRun(started.run, states)

@@ -92,18 +92,18 @@ def _read_batch_size(text: str | None) -> int | Literal["auto"] | None:
 
 
 def _payload(configured: Configured) -> dict[str, Any]:
-    settings = configured.settings
+    facts = configured.facts
     return {
         "run": configured.run.name,
         "path": str(configured.run.pipeline_config),
         "written": configured.written,
         "source": configured.source,
-        "architecture": settings.architecture,
-        "num_classes": settings.num_classes,
-        "batch_size": settings.batch_size,
-        "num_steps": settings.num_steps,
+        "architecture": facts.architecture,
+        "num_classes": facts.num_classes,
+        "batch_size": facts.batch_size,
+        "num_steps": facts.num_steps,
         "epochs": round(configured.epochs, 2),
-        "fine_tune_checkpoint": settings.fine_tune_checkpoint or None,
+        "fine_tune_checkpoint": facts.message.train_config.fine_tune_checkpoint or None,
         "changes": [change.as_json() for change in configured.changes],
         "notes": configured.notes,
         "measured": None if configured.measured is None else _measured_payload(configured.measured),
@@ -121,7 +121,7 @@ def _measured_payload(fitted: Fitted) -> dict[str, Any]:
 
 
 def _render(configured: Configured, screen: Console) -> None:
-    settings = configured.settings
+    facts = configured.facts
     for change in configured.short_changes():
         reason = f"  ({change.reason})" if change.reason else ""
         screen.print(f"{change.field}: {_value(change.old)} → {_value(change.new)}{reason}", markup=False)
@@ -131,8 +131,8 @@ def _render(configured: Configured, screen: Console) -> None:
     screen.print(f"{verb} {configured.run.pipeline_config} from {configured.source}", markup=False)
     epochs = f"{configured.epochs:.3g}" if configured.epochs < 1000 else f"{configured.epochs:,.0f}"
     screen.print(
-        f"run {configured.run.name}: {settings.architecture}, classes: {settings.num_classes}, "
-        f"{_counted(settings.num_steps, 'step')} of {_counted(settings.batch_size, 'image')} ({epochs} epochs)",
+        f"run {configured.run.name}: {facts.architecture}, classes: {facts.num_classes}, "
+        f"{_counted(facts.num_steps, 'step')} of {_counted(facts.batch_size, 'image')} ({epochs} epochs)",
         markup=False,
     )
     if configured.written:

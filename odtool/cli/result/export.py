@@ -14,7 +14,7 @@ from odtool.api.tasks.engine_tasks import INPUT_TYPES
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
-from odtool.quantities import format_bytes, format_metric
+from odtool.units import format_bytes, format_metric
 
 if TYPE_CHECKING:
     from rich.console import Console

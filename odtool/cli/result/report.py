@@ -10,7 +10,7 @@ import typer
 from odtool.api import report as api
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.quantities import format_metric
+from odtool.units import format_metric
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,7 +14,7 @@ from rich.text import Text
 from odtool.api import status as api
 from odtool.api.status import MAP, GpuUse, JobState, MachineUse, Metric, RunHistory, RunStatus, TrainStatus
 from odtool.cli import console
-from odtool.durations import format_duration
+from odtool.units import format_duration
 from odtool.workspace import Run
 
 _BARS = "▁▂▃▄▅▆▇█"

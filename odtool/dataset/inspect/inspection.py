@@ -16,6 +16,7 @@ from odtool.dataset.inspect import box_statistics
 from odtool.dataset.inspect.box_statistics import Figures
 from odtool.dataset.progress import Progress, silent
 from odtool.dataset.readers import format_choice
+from odtool.dataset.readers.common import source_folders
 from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.records import spool
 from odtool.dataset.records.checked_image import CheckedImage
@@ -105,7 +106,11 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
         choices = tuple(format_choice.choose(source, settings.format) for source in sources)
         findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
         stored = Path(folder) / "spool"
-        with spool.create_spool(stored) as writer, progress("images read", None) as report:
+        with (
+            source_folders.remember_listings(),
+            spool.create_spool(stored) as writer,
+            progress("images read", None) as report,
+        ):
             rules, class_choice = settings.rules, settings.chosen
             result = survey(
                 findings, writer, workers, rules=rules, class_choice=class_choice, on_problem=log.add, report=report

@@ -72,7 +72,7 @@ class RecordReport:
     """In one of the examined records."""
     classes: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
-    """Records among them with 'masks' and with 'key points'."""
+    """Records among them with 'masks' and with 'keypoints'."""
     faults: dict[str, RecordFault] = field(default_factory=dict)
 
     @property
@@ -145,7 +145,7 @@ class _Checker:
             self._report.add_fault("not_an_example", f"{where}: {error}")
             return
         self._report.held["masks"] += bool(features.texts.get(_MASK) or features.floats.get(_MASK))
-        self._report.held["key points"] += bool(features.floats.get(_KEY_POINT))
+        self._report.held["keypoints"] += bool(features.floats.get(_KEY_POINT))
         problems = [
             *self._check_identity(features, record),
             *self._check_objects(features, record),

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from object_detection import exporter_lib_v2
 
 from odtool.detection.runtimes.model_description import NAME, ModelDescription
-from odtool.engine.export.trained_model import TrainedModel, exporting, stock_checkpoint
+from odtool.engine.export.trained_model import TrainedModel, run_exporter, writing_stock_checkpoint
 from odtool.workspace import ExportedModel
 
 ASSETS = "assets.extra"
@@ -24,11 +24,13 @@ def write(source: TrainedModel, target: ExportedModel, *, input_type: str) -> No
             encoded_image_string_tensor or tf_example.
     """
     # Written elsewhere and moved: TensorFlow takes brackets in a path for a pattern.
-    with TemporaryDirectory(prefix="odtool-") as made, stock_checkpoint(source) as folder:
+    with TemporaryDirectory(prefix="odtool-") as exporter_output, writing_stock_checkpoint(source) as folder:
         message = source.config.message
-        exporting(source, lambda: exporter_lib_v2.export_inference_graph(input_type, message, folder, made))
+        run_exporter(
+            source, lambda: exporter_lib_v2.export_inference_graph(input_type, message, folder, exporter_output)
+        )
         for name, place in (("saved_model", target.saved_model), ("checkpoint", target.checkpoint)):
-            shutil.move(Path(made) / name, place)
+            shutil.move(Path(exporter_output) / name, place)
     extra = target.saved_model / ASSETS
     extra.mkdir()
     (extra / NAME).write_text(describe(source).to_json() + "\n", encoding="utf-8")

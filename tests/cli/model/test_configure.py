@@ -146,7 +146,7 @@ def test_auto_takes_the_largest_batch_that_was_measured_to_fit(
     assert change["reason"] == "--batch-size auto: the largest that fits 0.17 GB"
     said = odtool(*auto, "1GB", "--run", "second")
     assert "fits 1.00 GB, and twice as much is more than 8 images" in said.out
-    assert "measured memory by batch, with 5% for what a long run adds: 1: 0.12 GB, 4: 0.15 GB" in said.err
+    assert "measured memory by batch, with 5% added for a long run: 1: 0.12 GB, 4: 0.15 GB" in said.err
 
 
 def test_a_process_killed_while_measuring_ran_out_of_memory(odtool: Callable, measuring: Callable[[str], None]) -> None:

@@ -109,7 +109,7 @@ def test_pull_of_an_unknown_model_names_the_nearest(odtool: Callable) -> None:
 
 
 def test_of_a_name_like_none_the_hint_is_the_list_and_not_all_of_it(odtool: Callable) -> None:
-    assert odtool("models", "pull", "yolo").err.splitlines()[-1] == "hint: See: odtool models"
+    assert odtool("models", "pull", "yolo").err.splitlines()[-1] == "hint: List them all with: odtool models"
 
 
 def test_an_option_that_pull_would_not_see_is_refused(odtool: Callable) -> None:

@@ -152,7 +152,7 @@ def test_what_the_model_cannot_become_is_said_before_any_work(odtool: Callable, 
     configure(run, "faster_rcnn_resnet50_v1_640x640")
     said = odtool("export", *ANY, "--format", "savedmodel,tflite")
     assert said.code == 1
-    assert "--format tflite: the API's TFLite graph is for SSD, EfficientDet and CenterNet" in said.err
+    assert "--format tflite: the API has TFLite graphs for SSD, EfficientDet and CenterNet" in said.err
     assert "savedmodel, onnx" in said.err
     assert "working" not in said.err
 

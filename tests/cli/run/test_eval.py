@@ -88,7 +88,7 @@ def test_without_checkpoints_and_training_there_is_nothing_to_wait_for(
 ) -> None:
     said = odtool("eval", "--checkpoint", wanted)
     assert said.code == 1
-    assert "no checkpoint to evaluate, and nothing is training" in said.err
+    assert "run 'first' has no checkpoint" in said.err
     assert "odtool train first" in said.err
 
 
@@ -119,7 +119,7 @@ def test_a_metric_that_does_not_exist_is_wrong_usage(
 ) -> None:
     said = odtool(*command, "--best", "mAP5")
     assert said.code == 2
-    assert "'mAP5' is no metric" in " ".join(said.err.split())
+    assert "'mAP5' is not a metric" in " ".join(said.err.split())
     assert not job_run.log("eval").exists()
 
 

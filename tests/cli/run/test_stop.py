@@ -31,7 +31,7 @@ def test_one_task_can_be_stopped_alone(odtool: Callable, job_run: Run, until: Ca
     until(begun(job_run, "eval"))
     said = odtool("stop", "eval")
     assert (said.code, said.out) == (0, "eval  of run first: stopped: by a signal, after saving\n")
-    assert state.of(job_run, "train").state == "running"
+    assert state.read(job_run, "train").state == "running"
 
 
 def test_stopping_nothing_is_an_error(odtool: Callable, job_run: Run) -> None:
@@ -54,11 +54,11 @@ def test_a_job_that_does_not_end_is_reported_and_can_be_killed(
     assert "did not end within 0.1 s" in said.err
     assert "odtool stop first --timeout 0 --kill" in said.err
     assert odtool("stop", "--timeout", 0, "--kill").code == 0
-    assert state.of(job_run, "train").state == "stopped"
+    assert state.read(job_run, "train").state == "stopped"
 
 
 def test_a_dead_job_is_not_running(odtool: Callable, job_run: Run, until: Callable, no_gpu: None) -> None:
     pid = odtool("train", "--no-recover", "--json").json["train"]["pid"]
     os.kill(pid, signal.SIGKILL)
-    until(lambda: state.of(job_run, "train").state == "failed")
+    until(lambda: state.read(job_run, "train").state == "failed")
     assert odtool("stop").code == 1

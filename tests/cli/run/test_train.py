@@ -34,7 +34,7 @@ def test_training_starts_in_the_background_and_says_how_to_watch_it(
     for part in ("run first", f"pid {job.pid}", str(job_run.log("train")), "odtool status first", "odtool stop first"):
         assert part in said.out
     assert "cpu (no GPU: no NVIDIA driver" in said.out
-    assert state.of(job_run, "train").state == "running"
+    assert state.read(job_run, "train").state == "running"
     engine = seen(job_run, until)
     assert engine["argv"] == [
         "train", str(job_run.path), "--checkpoint-every", "100", "--keep-checkpoints", "5"
@@ -95,7 +95,7 @@ def test_a_gpu_that_does_not_exist_is_refused_before_anything_starts(
 def test_a_batch_that_the_gpus_cannot_share_is_refused(odtool: Callable, job_run: Run, two_gpus: None) -> None:
     said = odtool("train", "--gpu", "0,1")
     assert said.code == 1
-    assert "batch_size 9 cannot be shared by 2 devices" in said.err
+    assert "batch_size 9 cannot be split evenly across 2 devices" in said.err
 
 
 def test_a_running_run_is_refused(odtool: Callable, job_run: Run, no_gpu: None) -> None:
@@ -165,7 +165,7 @@ def test_out_of_memory_is_recovered_from_unless_told_not_to(
     until(lambda: "recover begins" in job_run.log("train").read_text())
     assert json.loads((job_run.path / "recover.seen.json").read_text())["argv"][-1] == "out of memory: told to"
     (job_run.path / "finish").touch()
-    until(lambda: state.of(job_run, "train").state == "finished")
+    until(lambda: state.read(job_run, "train").state == "finished")
     assert odtool("train", "--no-recover").code == 0
     job = record.load(job_run, "train")
     assert job is not None
@@ -221,9 +221,9 @@ def test_ctrl_c_in_the_foreground_saves_and_is_exit_code_0(job_run: Run, tmp_pat
         "from types import SimpleNamespace\n"
         "from odtool.api.tasks import engine_process\n"
         "from odtool.cli import main\n"
-        "from odtool.pipeline.checks import before_training\n"
+        "from odtool.pipeline.checks import check_list\n"
         f"engine_process.ENGINE = ({sys.executable!r}, {str(tmp_path / 'engine.py')!r})\n"
-        "before_training.check_before_training = lambda _: SimpleNamespace(num_steps=300, batch_size=8)\n"
+        "check_list.check_run = lambda path, devices: SimpleNamespace(num_steps=300)\n"
         "main()"
     )
     command = subprocess.Popen(
@@ -232,8 +232,8 @@ def test_ctrl_c_in_the_foreground_saves_and_is_exit_code_0(job_run: Run, tmp_pat
     assert command.stdout is not None
     assert command.stdout.readline() == b"train begins\n"
     command.send_signal(signal.SIGINT)
-    out, err = command.communicate(timeout=60)
+    out, err = command.communicate()
     assert out == b"train saves\ntrain stopped: by a signal, after saving\n"
-    assert b"asked to save and end" in err
+    assert b"asked to save and stop" in err
     assert command.returncode == 0
-    assert state.of(job_run, "train").state == "stopped"
+    assert state.read(job_run, "train").state == "stopped"

@@ -108,7 +108,7 @@ def test_a_run_that_finishes_is_seen_to_and_ctrl_c_ends_it(
     until(lambda: "train finished" in shown.frame())
     os.write(shown.screen, b"\x03")  # no terminal of the process' own: the byte alone does not signal
     os.killpg(shown.process.pid, signal.SIGINT)
-    assert shown.process.wait(timeout=60) == 0
+    assert shown.process.wait() == 0
     shown.frame()
     assert b"\x1b[?1049l" in shown.written  # the screen of before is back
     assert "Traceback" not in shown.written.decode()
@@ -121,7 +121,7 @@ def test_a_sigterm_leaves_the_terminal_as_it_was(
     shown = terminal(job_run.path.parent.parent)
     until(lambda: "first" in shown.frame())
     shown.process.terminate()
-    assert shown.process.wait(timeout=60) == 128 + signal.SIGTERM
+    assert shown.process.wait() == 128 + signal.SIGTERM
     shown.frame()
     assert b"\x1b[?1049l" in shown.written
 

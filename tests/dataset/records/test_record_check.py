@@ -118,10 +118,10 @@ def test_what_the_decoder_takes_is_no_fault(write: Callable[..., Path], change: 
     assert check(write(change)).faults == {}
 
 
-def test_masks_and_key_points_are_counted(write: Callable[..., Path]) -> None:
+def test_masks_and_keypoints_are_counted(write: Callable[..., Path]) -> None:
     masks: dict[str, list[Any]] = {"image/object/mask": [picture("PNG")] * 2}
     report = check(write({}, masks, {**masks, "image/object/keypoint/x": [0.1, 0.2]}))
-    assert report.held == {"masks": 2, "key points": 1}
+    assert report.held == {"masks": 2, "keypoints": 1}
 
 
 def test_a_sample_is_spread_evenly_and_the_rest_is_only_walked(write: Callable[..., Path]) -> None:

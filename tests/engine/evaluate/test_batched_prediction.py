@@ -93,15 +93,15 @@ def test_how_many_images_go_together(new_run: Callable[..., Run], setting: str, 
     configs = model.read_configs(run.pipeline_config)
     detector = model.build_model(configs["model"])
     reader = configs["eval_input_configs"][0]
-    assert batched_prediction.images_at_once(configs, reader, detector) == expected
-    assert batched_prediction.images_at_once(configs, reader, detector, most=1) == 1
-    assert batched_prediction.images_at_once(configs, reader, detector, most=100) >= expected
+    assert batched_prediction.choose_batch_size(configs, reader, detector) == expected
+    assert batched_prediction.choose_batch_size(configs, reader, detector, limit=1) == 1
+    assert batched_prediction.choose_batch_size(configs, reader, detector, limit=100) >= expected
 
 
 def test_a_model_that_mixes_images_is_given_one_at_a_time(configs: dict[str, Any]) -> None:
     from odtool.engine.evaluate import batched_prediction
 
-    assert batched_prediction.images_at_once(configs, configs["eval_input_configs"][0], object()) == 1
+    assert batched_prediction.choose_batch_size(configs, configs["eval_input_configs"][0], object()) == 1
 
 
 def test_every_image_is_scored_though_the_config_drops_what_fills_no_batch(configs: dict[str, Any]) -> None:

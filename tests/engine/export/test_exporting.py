@@ -197,7 +197,7 @@ def test_a_file_that_is_broken_is_not_accepted(
     for index in range(model.BuffersLength()):
         if model.Buffers(index).DataLength() > 256:  # what is smaller are shapes
             model.Buffers(index).DataAsNumpy()[:] = 0
-    monkeypatch.setattr(exporting.tflite, "graph", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(exporting.tflite, "write_graph", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(exporting.tflite, "convert", lambda *_: (bytes(broken), _INPUT))
     target = ExportedModel(tmp_path)
     request = ExportTask(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
+from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.annotation_files import LooksLike, find_annotation_files
 from odtool.dataset.readers.common.lookup import FoundImage, Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, find_image_folders, sort_nearest_first, walk
@@ -43,23 +44,10 @@ class Documents:
     files: tuple[Path, ...]
     images: tuple[Path, ...]
 
-    def read_listing(self, file: Path, listing: Listing) -> Iterator[Finding]:
+    def read_listing(self, file: Path, listing: Listing) -> Iterator[AnnotatedImage | Problem]:
         """The problems and images of one of the documents, each image looked for on disk."""
-        for kind, detail in listing.problems:
-            yield Problem(kind, file, detail)
-        split = find_file_split(file, self.source)
         places = self.find_places(file, sample_names([entry.names[0] for entry in listing.entries if entry.names]))
-        for entry in listing.entries:
-            image = locate(entry.names, places, within=self.source.root)
-            if image.outside:
-                yield Problem("path_outside", file, f"'{entry.names[0]}' leads outside {self.source.root}")
-            objects = entry.objects
-            if not self.source.masks:
-                objects = tuple(item if item.outline is None else replace(item, outline=None) for item in objects)
-            entry_split = entry.split or split
-            yield AnnotatedImage(
-                image.path, file, objects, entry.unit, entry_split, declared_size=entry.size, match=image.match
-            )
+        return describe_listing(listing, file, places, find_file_split(file, self.source), self.source)
 
     def find_places(self, file: Path, names: Sequence[str] | None = None) -> Places:
         """Where the images of a document may lie: beside it, in images/ beside it, then anywhere, the nearest first.
@@ -81,6 +69,33 @@ def find_documents(source: Source, suffixes: str | tuple[str, ...], looks_like: 
     files = find_annotation_files(source, suffixes, looks_like)
     folders = [folder.path for folder in walk(source.images)] if source.images else find_image_folders(source)
     return Documents(source, tuple(files), tuple(folders))
+
+
+def read_documents(
+    source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike, parse: Callable[[bytes, Path], Listing]
+) -> Iterator[Finding]:
+    """Every image of the documents, for formats in which each document is read by itself."""
+    documents = find_documents(source, suffixes, looks_like)
+    for file in documents.files:
+        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
+
+
+def describe_listing(
+    listing: Listing, file: Path, places: Places, split: str | None, source: Source
+) -> Iterator[AnnotatedImage | Problem]:
+    """The problems and images of one document, each image looked for in `places`; an entry's own split comes first."""
+    for kind, detail in listing.problems:
+        yield Problem(kind, file, detail)
+    for entry in listing.entries:
+        image = locate(entry.names, places, within=source.root)
+        if image.outside:
+            yield Problem("path_outside", file, f"'{entry.names[0]}' leads outside {source.root}")
+        objects = entry.objects
+        if not source.masks:
+            objects = tuple(item if item.outline is None else replace(item, outline=None) for item in objects)
+        yield AnnotatedImage(
+            image.path, file, objects, entry.unit, entry.split or split, declared_size=entry.size, match=image.match
+        )
 
 
 def locate(names: Sequence[str], places: Places, *, within: Path) -> FoundImage:

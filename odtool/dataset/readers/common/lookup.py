@@ -11,7 +11,7 @@ another machine (C:\\Users\\me\\imgs\\0.jpg) goes on being found.
    near (in their own folder, one that goes with it, those of their split), the image lies in one of these or below it,
    or nowhere; where none is near, or less than half of them are, in any folder, the likeliest first.
 4. What was found by the last part alone, and not near, is a namesake. It gives way to an annotation that names the
-   same file better (claims.py), and is counted as image_elsewhere where it is outside the nearest folder, too.
+   same file better (survey/claims.py), and is counted as image_elsewhere where it is outside the nearest folder, too.
 5. An annotation file for one image finds it by its own name as well, as far as rule 3 reaches.
 """
 

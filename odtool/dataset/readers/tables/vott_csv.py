@@ -7,7 +7,7 @@ from pathlib import Path
 
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, find_documents, list_spellings
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
 from odtool.dataset.readers.common.shapes import guess_unit
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
@@ -33,9 +33,7 @@ def _parse_columns(line: str) -> list[str]:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the CSV files."""
-    documents = find_documents(source, ".csv", _looks_like)
-    for file in documents.files:
-        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
+    yield from read_documents(source, ".csv", _looks_like, parse)
 
 
 def parse(data: bytes, path: Path) -> Listing:

@@ -9,7 +9,7 @@ from typing import Any
 
 from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, find_documents, list_spellings
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
 from odtool.dataset.readers.common.shapes import guess_unit
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 
@@ -50,9 +50,7 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the files."""
-    documents = find_documents(source, ".json", _looks_like)
-    for file in documents.files:
-        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
+    yield from read_documents(source, ".json", _looks_like, parse)
 
 
 def parse(data: bytes, path: Path) -> Listing:

@@ -8,7 +8,13 @@ from typing import Any
 
 from odtool.dataset.readers.common import parsing, shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, find_documents, list_spellings, locate
+from odtool.dataset.readers.common.image_lists import (
+    ImageEntry,
+    Listing,
+    describe_listing,
+    find_documents,
+    list_spellings,
+)
 from odtool.dataset.readers.common.lookup import Places
 from odtool.dataset.readers.common.source_folders import find_file_split
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
@@ -47,19 +53,12 @@ def read(source: Source) -> Iterator[Finding]:
     for file in assets:
         if file.parent not in places:
             places[file.parent] = documents.find_places(file)
-        yield Deferred(parse_file, (file, places[file.parent], find_file_split(file, source), source.root))
+        yield Deferred(parse_file, (file, places[file.parent], find_file_split(file, source), source))
 
 
-def parse_file(path: Path, places: Places, split: str | None, root: Path) -> Iterator[AnnotatedImage | Problem]:
+def parse_file(path: Path, places: Places, split: str | None, source: Source) -> Iterator[AnnotatedImage | Problem]:
     """One asset file, its image looked for in `places`."""
-    listing = parse(parsing.read_bytes(path), path)
-    for kind, detail in listing.problems:
-        yield Problem(kind, path, detail)
-    for entry in listing.entries:
-        image = locate(entry.names, places, within=root)
-        if image.outside:
-            yield Problem("path_outside", path, f"'{entry.names[0]}' leads outside {root}")
-        yield AnnotatedImage(image.path, path, entry.objects, split=split, declared_size=entry.size, match=image.match)
+    return describe_listing(parse(parsing.read_bytes(path), path), path, places, split, source)
 
 
 def parse(data: bytes, path: Path) -> Listing:

@@ -13,7 +13,7 @@ from odtool.dataset.images import masks
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, find_documents, list_spellings
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
 from odtool.dataset.readers.tools.label_studio import brush
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 from odtool.errors import DataError
@@ -71,9 +71,7 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every task that someone has annotated."""
-    documents = find_documents(source, ".json", _looks_like)
-    for file in documents.files:
-        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
+    yield from read_documents(source, ".json", _looks_like, parse)
 
 
 def parse(data: bytes, path: Path) -> Listing:

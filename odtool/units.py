@@ -1,13 +1,23 @@
-"""Sizes in bytes and metrics as people write them."""
+"""Durations, sizes and metrics in the words people use."""
 
 from __future__ import annotations
 
-_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+_BYTES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+
+def format_duration(seconds: float) -> str:
+    """'45s', '3m20s', '2h05m'."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 def format_bytes(count: int) -> str:
-    """Such as '1.5 MB'; a MB is 10^6 bytes."""
-    for name, unit in _UNITS:
+    """'1.5 MB'."""
+    for name, unit in _BYTES:
         if count >= unit:
             return f"{count / unit:.3g} {name}"
     return f"{count} bytes"

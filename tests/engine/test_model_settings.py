@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from odtool.pipeline.checks import augmentation, contradictions
+from odtool.pipeline.checks import check_list, evaluation, model_settings
+from odtool.pipeline.checks.augmentation import check_augmentation
 from odtool.pipeline.text import config, fields
+from odtool.pipeline.text.facts import derive_facts
 from odtool.workspace import Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("api")]
@@ -25,17 +27,17 @@ def test_the_feature_extractors_and_metrics_are_the_apis() -> None:
     from object_detection import eval_util
     from object_detection.builders import model_builder
 
-    assert set(contradictions.EXTRACTORS["ssd"]) == set(model_builder.SSD_KERAS_FEATURE_EXTRACTOR_CLASS_MAP)
-    assert set(contradictions.EXTRACTORS["faster_rcnn"]) == set(
+    assert set(model_settings.EXTRACTORS["ssd"]) == set(model_builder.SSD_KERAS_FEATURE_EXTRACTOR_CLASS_MAP)
+    assert set(model_settings.EXTRACTORS["faster_rcnn"]) == set(
         model_builder.FASTER_RCNN_KERAS_FEATURE_EXTRACTOR_CLASS_MAP
     )
-    assert set(contradictions.EXTRACTORS["center_net"]) == set(model_builder.CENTER_NET_EXTRACTOR_FUNCTION_MAP)
+    assert set(model_settings.EXTRACTORS["center_net"]) == set(model_builder.CENTER_NET_EXTRACTOR_FUNCTION_MAP)
     known = eval_util.EVAL_METRICS_CLASS_DICT
-    assert {*contradictions._METRICS, contradictions._KEYPOINT_METRICS} == set(known)
-    for name in contradictions._METRICS:
+    assert {*evaluation.METRICS, evaluation.KEYPOINT_METRICS} == set(known)
+    for name in evaluation.METRICS:
         assert known[name]([{"id": 1, "name": "cat"}])
     with pytest.raises(TypeError):
-        known[contradictions._KEYPOINT_METRICS]([{"id": 1, "name": "cat"}])
+        known[evaluation.KEYPOINT_METRICS]([{"id": 1, "name": "cat"}])
 
 
 @pytest.mark.parametrize(
@@ -59,16 +61,14 @@ def test_the_feature_extractors_and_metrics_are_the_apis() -> None:
     ],
 )
 def test_a_step_of_augmentation_works_or_is_refused(api: Any, text: str, works: bool) -> None:
-    from google.protobuf import text_format
     from object_detection import inputs
     from object_detection.builders import preprocessor_builder
-    from object_detection.protos import train_pb2
 
-    settings = text_format.Parse(f"data_augmentation_options {{ {text} }}", train_pb2.TrainConfig())
-    assert bool(list(augmentation.contradictions(settings))) != works
+    made = config.parse(f"model {{ ssd {{ }} }} train_config {{ data_augmentation_options {{ {text} }} }}", "f")
+    assert bool(list(check_augmentation(derive_facts(made)))) != works
 
     def augment(image: Any, boxes: Any) -> Any:
-        (step,) = settings.data_augmentation_options
+        (step,) = made.message.train_config.data_augmentation_options
         labels = api.ones([1], api.int32)
         given = {"image": image, "groundtruth_boxes": boxes, "groundtruth_classes": labels}
         given["groundtruth_weights"] = api.ones([1])
@@ -109,13 +109,14 @@ def test_the_api_refuses_what_is_found(new_run: Callable[..., Run], assignment: 
     run = new_run()
     made = config.load(run.pipeline_config)
     fields.assign(made, assignment)
-    assert bool(list(contradictions.find(made))) != works
+    findings = check_list.list_findings(derive_facts(made))
+    assert any((finding.level, finding.subject) == ("error", "model settings") for finding in findings) != works
     config.save(made, run.pipeline_config)
     configs = model.read_configs(run.pipeline_config)
 
     def build() -> Any:
         detector = model.build_model(configs["model"])
-        model.make_variables(detector, model.element_of(configs, batch=2))
+        model.make_variables(detector, model.read_element_spec(configs, batch=2))
 
     if works:
         build()

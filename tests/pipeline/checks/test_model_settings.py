@@ -1,4 +1,4 @@
-"""Settings that the API would refuse after minutes are named at once, with the fields and the mend."""
+"""Settings that the API would refuse after minutes are named at once, with the fields and the fix."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from odtool.errors import ConfigError
-from odtool.pipeline.checks import before_training, contradictions, findings, input_sizes
+from odtool.pipeline.checks.check_list import list_findings, refuse_errors
+from odtool.pipeline.checks.finding import Finding
+from odtool.pipeline.checks.input_size import check_resizer
+from odtool.pipeline.checks.training_length import check_learning_rate
 from odtool.pipeline.configure import configuration
-from odtool.pipeline.configure.configuration import Request
-from odtool.pipeline.text import config, fields
+from odtool.pipeline.configure.configuration import ConfigureSettings
+from odtool.pipeline.text import fields
 from odtool.pipeline.text.config import PipelineConfig
+from odtool.pipeline.text.facts import derive_facts
 from odtool.pipeline.zoo import zoo
 from odtool.pipeline.zoo.catalogue import MODELS
 from odtool.pipeline.zoo.zoo_model import ZooModel
@@ -26,6 +30,12 @@ CENTER = "centernet_resnet101_v1_fpn_512x512"
 ANCHORS = "model.ssd.anchor_generator.multiscale_anchor_generator"
 AUGMENT = "train_config.data_augmentation_options[+]"
 NMS = "model.ssd.post_processing.batch_non_max_suppression"
+
+
+def find_errors(made: PipelineConfig) -> list[Finding]:
+    """Those of the settings alone: a zoo model's own config names no files."""
+    findings = list_findings(derive_facts(made))
+    return [finding for finding in findings if (finding.level, finding.subject) == ("error", "model settings")]
 
 
 @pytest.fixture
@@ -43,14 +53,14 @@ def built() -> Callable[..., PipelineConfig]:
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 def test_the_zoos_models_contradict_nothing(model: ZooModel) -> None:
-    assert list(contradictions.find(zoo.build(model))) == []
+    assert find_errors(zoo.build(model)) == []
 
 
 @pytest.mark.parametrize(
-    ("model", "assignments", "told", "mend"),
+    ("model", "assignments", "message", "hint"),
     [
         (RCNN, ("model.faster_rcnn.first_stage_max_proposals=10",), "second_stage_batch_size 64 is above", "size=10"),
-        (RCNN, ("model.faster_rcnn.number_of_stages=4",), "number_of_stages is 4", "2 detects boxes"),
+        (RCNN, ("model.faster_rcnn.number_of_stages=4",), "number_of_stages is 4", "Set 2 to detect boxes"),
         (RCNN, ("model.faster_rcnn.second_stage_balance_fraction=2",), "balance_fraction is 2", "from 0 to 1"),
         (RCNN, ("model.faster_rcnn.first_stage_anchor_generator.grid_anchor_generator.scales=",), "scales is e", "1.0"),
         (RCNN, ("model.faster_rcnn.feature_extractor.type=faster_rcnn_resnet50",), "no 'faster_rcnn_r", "resnet50_ker"),
@@ -64,11 +74,16 @@ def test_the_zoos_models_contradict_nothing(model: ZooModel) -> None:
         (
             SSD,
             (f"{ANCHORS}.max_level=6",),
-            "max_level is 6, and model.ssd.feature_extractor.fpn.max_level is 7",
+            "max_level is 6, but model.ssd.feature_extractor.fpn.max_level is 7",
             "both",
         ),
         (SSD, (f"{ANCHORS}.scales_per_octave=0",), "scales_per_octave is 0", "at least 1"),
-        (SSD, ("model.ssd.anchor_generator=",), "anchor_generator names no anchors", "multiscale_anchor_generator"),
+        (
+            SSD,
+            ("model.ssd.anchor_generator=",),
+            "anchor_generator has no anchor generator",
+            "multiscale_anchor_generator",
+        ),
         (
             SSD,
             (f"{ANCHORS}.min_level=8", "model.ssd.feature_extractor.fpn.min_level=8"),
@@ -79,27 +94,32 @@ def test_the_zoos_models_contradict_nothing(model: ZooModel) -> None:
         (SSD, (f"{NMS}.max_detections_per_class=0",), "nothing could be detected", "at least 1"),
         (SSD, (f"{NMS}.iou_threshold=60",), "iou_threshold is 60", "0 to 1"),
         (SSD, (f"{NMS}.soft_nms_sigma=-1",), "soft_nms_sigma is -1", "Set 0"),
-        (SSD, (f"{NMS}.use_combined_nms=true", f"{NMS}.use_class_agnostic_nms=true"), "does not go with", "to false"),
+        (SSD, (f"{NMS}.use_combined_nms=true", f"{NMS}.use_class_agnostic_nms=true"), "together with", "to false"),
         (SSD, ("model.ssd.matcher.bipartite_matcher={}",), "no bipartite_matcher", "argmax"),
         (SSD, ("model.ssd.matcher.argmax_matcher.unmatched_threshold=0.6",), "0.6 is above matched", "threshold=0.5"),
         (SSD, ("model.ssd.matcher.argmax_matcher.negatives_lower_than_unmatched=false",), "must be below", "=true"),
-        (SSD, ("model.ssd.explicit_background_class=true",), "so is add_background_class", "=false"),
+        (SSD, ("model.ssd.explicit_background_class=true",), "are both true", "=false"),
         (SSD, ("model.ssd.loss.hard_example_miner={}",), "weighted_sigmoid_focal", "hard_example_miner="),
         (CENTER, ("model.center_net.object_detection_task=",), "object_detection_task is missing", "Copy it"),
-        (SSD, (f"{AUGMENT}.autoaugment_image={{}}",), "autoaugment_image: the API's needs tf.contrib", "Take the"),
-        (SSD, (f"{AUGMENT}.subtract_channel_mean={{}}",), "fails on TensorFlow 2", "Take the step out"),
-        (SSD, (f"{AUGMENT}.resize_image.new_width=20",), "[2].resize_image.new_height is not set", "no default"),
-        (SSD, (f"{AUGMENT}.ssd_random_crop_pad={{}}",), "among the operations of its default fails", "Give it one"),
+        (SSD, (f"{AUGMENT}.autoaugment_image={{}}",), "autoaugment_image: needs tf.contrib", "Remove this"),
+        (SSD, (f"{AUGMENT}.subtract_channel_mean={{}}",), "fails on TensorFlow 2", "Remove this step"),
+        (SSD, (f"{AUGMENT}.resize_image.new_width=20",), "[2].resize_image.new_height is not set", "no usable default"),
+        (SSD, (f"{AUGMENT}.ssd_random_crop_pad={{}}",), "among its default operations fails", "Give it one"),
         (SSD, (f"{AUGMENT}.random_pad_image.min_image_height=9",), "min_image_width is not set", "or neither"),
-        (SSD, (f"{AUGMENT}.random_crop_pad_image.min_padded_size_ratio=[1]",), "has 1 numbers", "two, or none"),
-        (SSD, (f"{AUGMENT}={{}}",), "data_augmentation_options[2] names no step", "take it out"),
+        (SSD, (f"{AUGMENT}.random_crop_pad_image.min_padded_size_ratio=[1]",), "but has 1", "two, or none"),
+        (SSD, (f"{AUGMENT}={{}}",), "data_augmentation_options[2] names no step", "remove it"),
         (
             SSD,
             ("eval_input_reader[0].name=a", "eval_input_reader[+].name=a"),
             "'a' is also the name of [0]",
             "eval_input_reader[1].name=ANOTHER",
         ),
-        (SSD, ("eval_config.metrics_set[0]=coco_keypoint_metrics",), "needs to be told of a class", "parameterized"),
+        (
+            SSD,
+            ("eval_config.metrics_set[0]=coco_keypoint_metrics",),
+            "needs a class and its keypoints",
+            "parameterized",
+        ),
         (SSD, ("eval_config.metrics_set[0]=coco_detection",), "no 'coco_detection'", "coco_detection_metrics"),
         (
             SSD,
@@ -109,13 +129,13 @@ def test_the_zoos_models_contradict_nothing(model: ZooModel) -> None:
         ),
     ],
 )
-def test_what_the_api_refuses_is_named_with_the_mend(
-    built: Callable[..., PipelineConfig], model: str, assignments: tuple[str, ...], told: str, mend: str
+def test_what_the_api_refuses_is_named_with_the_fix(
+    built: Callable[..., PipelineConfig], model: str, assignments: tuple[str, ...], message: str, hint: str
 ) -> None:
-    (found,) = contradictions.find(built(model, *assignments))
-    assert told in found.message
-    assert mend in found.hint
-    assert re.match(r"(model|train_config|eval_config|eval_input_reader)[.[]", found.message)
+    (finding,) = find_errors(built(model, *assignments))
+    assert message in finding.message
+    assert hint in finding.hint
+    assert re.match(r"(model|train_config|eval_config|eval_input_reader)[.[]", finding.message)
 
 
 def sized(name: str, height: int, width: int | None = None) -> tuple[str, str]:
@@ -125,25 +145,29 @@ def sized(name: str, height: int, width: int | None = None) -> tuple[str, str]:
 
 # Each was tried by building the model, and for CenterNet by computing its loss.
 @pytest.mark.parametrize(
-    ("model", "assignments", "told"),
+    ("model", "assignments", "message"),
     [
-        (SSD, sized("ssd", 300), "cannot use 300 pixels: features of its levels 3 to 5|multiple of 32, such as 288 or"),
+        (
+            SSD,
+            sized("ssd", 300),
+            "cannot use 300 pixels: the features of its levels 3 to 5|multiple of 32, such as 288 or",
+        ),
         (SSD, sized("ssd", 320, 336), "cannot use 336 pixels"),
         (SSD, (*sized("ssd", 300), "model.ssd.feature_extractor.pad_to_multiple=32"), ""),
-        (SSD, sized("ssd", 32), "takes 33 or more"),
+        (SSD, sized("ssd", 32), "needs at least 33 on"),
         (PLAIN, sized("ssd", 300, 70), ""),
         ("efficientdet_d0_512x512", sized("ssd", 320), "cannot use 320 pixels: .* 3 to 7.*128, such as 256 or 384"),
         ("efficientdet_d0_512x512", sized("ssd", 384), ""),
-        ("efficientdet_d0_512x512", sized("ssd", 128), "takes 129 or more"),
+        ("efficientdet_d0_512x512", sized("ssd", 128), "needs at least 129 on"),
         ("faster_rcnn_resnet50_v1_fpn_640x640", sized("faster_rcnn", 300), ""),
-        (CENTER, sized("center_net", 500), "cannot use 500 pixels: features of its levels 2 to 5"),
+        (CENTER, sized("center_net", 500), "cannot use 500 pixels: the features of its levels 2 to 5"),
         (CENTER, sized("center_net", 510), "cannot use 510 pixels"),
         (CENTER, sized("center_net", 416), ""),
         ("centernet_resnet50_v2_512x512_kpts", sized("center_net", 260), "cannot use 260 pixels"),
         ("centernet_hourglass104_512x512", sized("center_net", 416), "cannot use 416 pixels.* 2 to 7.*384 or 512"),
         (SSD, ("model.ssd.image_resizer.pad_to_multiple_resizer.multiple=32",), "cannot train with a pad_to_multiple"),
         (SSD, ("model.ssd.image_resizer=",), "names no resizer"),
-        (SSD, ("model.ssd.image_resizer.identity_resizer={}",), "identity_resizer leaves images in many sizes"),
+        (SSD, ("model.ssd.image_resizer.identity_resizer={}",), "identity_resizer leaves images in different sizes"),
         (PLAIN, ("model.ssd.image_resizer.identity_resizer={}",), ""),
         (
             SSD,
@@ -157,53 +181,51 @@ def sized(name: str, height: int, width: int | None = None) -> tuple[str, str]:
     ],
 )
 def test_sizes_that_an_architecture_cannot_use(
-    built: Callable[..., PipelineConfig], model: str, assignments: tuple[str, ...], told: str
+    built: Callable[..., PipelineConfig], model: str, assignments: tuple[str, ...], message: str
 ) -> None:
-    found = [f"{each.message} {each.hint}" for each in input_sizes.contradictions(built(model, *assignments))]
-    assert len(found) == bool(told)
-    assert re.search(told, "".join(found))
+    findings = [
+        f"{finding.message} {finding.hint}" for finding in check_resizer(derive_facts(built(model, *assignments)))
+    ]
+    assert len(findings) == bool(message)
+    assert re.search(message, "".join(findings))
 
 
 def test_images_of_many_sizes_make_no_batch(workspace: Workspace) -> None:
     path = "model.faster_rcnn.image_resizer.keep_aspect_ratio_resizer"
     unpadded = (f"{path}.pad_to_max_dimension=false",)
-    with pytest.raises(ConfigError, match=r"keep_aspect_ratio_resizer leaves images in many sizes, and a batch of 8"):
-        configuration.configure(workspace, Request(model=RCNN, assignments=unpadded))
-    configuration.configure(workspace, Request(model=RCNN, assignments=unpadded, batch_size=1))
+    with pytest.raises(ConfigError, match=r"keep_aspect_ratio_resizer leaves images in different sizes, but all 8"):
+        configuration.configure(workspace, ConfigureSettings(model=RCNN, assignments=unpadded))
+    configuration.configure(workspace, ConfigureSettings(model=RCNN, assignments=unpadded, batch_size=1))
 
 
 def test_configure_and_check_find_them(workspace: Workspace) -> None:
     wish = "model.faster_rcnn.first_stage_max_proposals=32"
     with pytest.raises(ConfigError, match=r"pipeline.config: model.faster_rcnn: second_stage_batch_size 64"):
-        configuration.configure(workspace, Request(model=RCNN, assignments=(wish,)))
-    made = configuration.configure(workspace, Request(model=RCNN)).config
+        configuration.configure(workspace, ConfigureSettings(model=RCNN, assignments=(wish,)))
+    made = configuration.configure(workspace, ConfigureSettings(model=RCNN)).config
     fields.assign(made, wish)
     fields.assign(made, "model.faster_rcnn.number_of_stages=0")
-    found = [each for each in findings.of_config(made, Path("my.config"), replicas=1) if each.level == "error"]
-    assert [each.subject for each in found] == ["model settings"] * 2
+    errors = [finding for finding in list_findings(derive_facts(made, Path("my.config"))) if finding.level == "error"]
+    assert [finding.subject for finding in errors] == ["model settings"] * 2
+    assert all(finding.message.startswith("my.config: model.faster_rcnn") for finding in errors)
 
 
 def test_a_rate_that_ends_early_and_a_backbone_of_random_weights_are_said(workspace: Workspace) -> None:
-    made = configuration.configure(workspace, Request(assignments=("train_config.num_steps=90000",)))
+    made = configuration.configure(workspace, ConfigureSettings(assignments=("train_config.num_steps=90000",)))
     assert any("the learning rate is 0 from step 50,000 of 90,000 on" in note for note in made.notes)
-    (doubt,) = (each for each in findings.of_config(made.config, Path("c"), replicas=1) if each.level == "warning")
-    assert doubt.subject == "model settings"
+    (warning,) = (finding for finding in list_findings(derive_facts(made.config)) if finding.level == "warning")
+    assert warning.subject == "model settings"
     kind = "model.center_net.feature_extractor.type=mobilenet_v2_fpn"
-    made = configuration.configure(workspace, Request(model=CENTER, assignments=(kind,)))
+    made = configuration.configure(workspace, ConfigureSettings(model=CENTER, assignments=(kind,)))
     assert any("mobilenet_v2_fpn starts from random weights" in note for note in made.notes)
 
 
 @pytest.mark.parametrize("steps", [(), (0, 5), (5, 5), (7, 3)])
 def test_manual_steps_that_the_api_refuses(workspace: Workspace, steps: tuple[int, ...]) -> None:
-    made = configuration.configure(workspace, Request(dry_run=True)).config
+    made = configuration.configure(workspace, ConfigureSettings(dry_run=True)).config
     rate = made.message.train_config.optimizer.momentum_optimizer.learning_rate.manual_step_learning_rate
     rate.SetInParent()
     for step in steps:
         rate.schedule.add(step=step, learning_rate=0.1)
     with pytest.raises(ConfigError, match=r"manual_step_learning_rate\.schedule"):
-        before_training.check_schedule(made, Path("c"))
-
-
-def test_a_model_that_odtool_does_not_know_is_no_finding_of_its_own() -> None:
-    found = list(findings.of_config(config.parse("", "x"), Path("c"), replicas=1))
-    assert "model settings" not in {each.subject for each in found}
+        refuse_errors(derive_facts(made), [check_learning_rate])

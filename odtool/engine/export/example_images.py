@@ -19,7 +19,7 @@ from odtool.errors import DataError
 
 
 @dataclass(frozen=True)
-class Image:
+class RecordImage:
     """One image of the records."""
 
     pixels: NDArray[np.uint8]
@@ -27,13 +27,13 @@ class Image:
     truth: GroundTruth
 
 
-def decoded(source: TrainedModel, *, training: bool, count: int) -> Iterator[Image]:
+def read_images(source: TrainedModel, *, training: bool, count: int) -> Iterator[RecordImage]:
     """The first images of the training or evaluation records, one at a time.
 
     Raises:
         DataError: there are no such records.
     """
-    names = exported.records(source, training=training)
+    names = exported.find_records(source, training=training)
     if not names:
         raise DataError(
             f"{source.run.pipeline_config}: no {'training' if training else 'evaluation'} records",
@@ -41,17 +41,17 @@ def decoded(source: TrainedModel, *, training: bool, count: int) -> Iterator[Ima
         )
     numbers = {name: number for number, name in source.labels.items()}
     for record in tf.data.TFRecordDataset(names).take(count):
-        yield _image(tf.train.Example.FromString(record.numpy()).features.feature, numbers)
+        yield _decode_image(tf.train.Example.FromString(record.numpy()).features.feature, numbers)
 
 
-def resized(source: TrainedModel, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def resize_image(source: TrainedModel, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """[1, height, width, 3], 0 to 255: what the config's resizer makes of an image."""
     resize = image_resizer_builder.build(config_util.get_image_resizer_config(source.configs["model"]))
-    made, *_ = resize(tf.cast(pixels, tf.float32))
-    return np.array(made[tf.newaxis])
+    image, *_ = resize(tf.cast(pixels, tf.float32))
+    return np.array(image[tf.newaxis])
 
 
-def _image(values: Any, numbers: dict[str, int]) -> Image:
+def _decode_image(values: Any, numbers: dict[str, int]) -> RecordImage:
     encoded = values["image/encoded"].bytes_list.value[0]
     pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False).numpy()
     height, width = pixels.shape[:2]
@@ -61,4 +61,4 @@ def _image(values: Any, numbers: dict[str, int]) -> Image:
     texts = [text.decode("utf-8", "replace") for text in values["image/object/class/text"].bytes_list.value]
     classes = [numbers.get(text, 0) for text in texts] or list(values["image/object/class/label"].int64_list.value)
     crowds = list(values["image/object/is_crowd"].int64_list.value) or [0] * len(boxes)
-    return Image(pixels, GroundTruth(boxes, np.array(classes, np.int64), np.array(crowds, bool)))
+    return RecordImage(pixels, GroundTruth(boxes, np.array(classes, np.int64), np.array(crowds, bool)))
