@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from odtool import units
 from odtool.api.requests import RequestError, find_workspace
 from odtool.errors import OdtoolError
+from odtool.units import format_duration
 from odtool.workspace import Workspace
 
 _PLAIN_PROGRESS_EVERY = 10.0
@@ -178,7 +178,7 @@ def _rates(done: int, size: int, total: int | None, seconds: float) -> str:
     seconds = max(seconds, 1e-6)
     speed = done / seconds
     moved = f", {size / seconds / 1e6:,.1f} MB/s" if size else ""
-    left = f", {units.format_duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
+    left = f", {format_duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
     return f"{speed:,.0f}/s{moved}{left}"
 
 
