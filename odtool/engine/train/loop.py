@@ -17,7 +17,7 @@ from odtool.engine.tracing import TracedFunction
 from odtool.engine.train.distribution import AGREE_EVERY, Team
 from odtool.engine.train.limits import Watch
 from odtool.engine.train.non_finite_loss import BATCH, RecentSteps
-from odtool.engine.train.step_reports import TOTAL_LOSS
+from odtool.engine.train.step_reports import TOTAL_LOSS, StepReporter
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
