@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
 import json
 import logging
 import os
@@ -10,7 +12,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from odtool.api.tasks.arguments import Kind, add_arguments, from_options
 from odtool.api.tasks.engine_tasks import (
@@ -89,9 +91,7 @@ def _train(task: TrainTask) -> int:
     code = _supervised(task.run, cluster.task_of(group), work)
     if group is not None:
         # TensorFlow's connections wait for one another at the end of a process, and may do so for ever.
-        logging.shutdown()
-        sys.stderr.flush()
-        os._exit(code)
+        _leave(code)
     return code
 
 
@@ -249,10 +249,21 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
+def _leave(code: int) -> NoReturn:
+    """Ends the process at once: nothing of it has to be taken apart, which takes seconds and may take minutes."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
+
+
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:500] if lines else "no message"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    atexit._run_exitfuncs()  # temporary folders are to go, as at any other end
+    _leave(status)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import tensorflow as tf
 from object_detection import inputs
 
 from odtool.engine.input.dataset_builder import replacing_builder
@@ -46,7 +47,7 @@ def build_training_data(configs: Configs, model: Any, strategy: Any, *, cache: R
                 model=model,
                 input_context=context,
             )
-        return data.repeat()
+        return data.repeat().with_options(_untuned())
 
     return trace_without_autograph(lambda: strategy.distribute_datasets_from_function(build))
 
@@ -71,11 +72,24 @@ def build_evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: 
 
     def build() -> Any:
         with replacing_builder():
-            return inputs.eval_input(
+            data = inputs.eval_input(
                 eval_config=settings, eval_input_config=reader, model_config=configs["model"], model=model
             )
+        return data.with_options(_untuned())
 
     return trace_without_autograph(build)
+
+
+def _untuned() -> Any:
+    """As many images at once as there are processors, from the first on, with nothing measured and adjusted meanwhile.
+
+    tf.data's autotuning sleeps for longer and longer, up to a minute, and often misses that it is to end: the callbacks
+    that wake it are called before it is marked as cancelled (CancellationManager::StartCancel). An iterator then takes
+    as long to end as it has lived, up to a minute, at the end of training and of each checkpoint's evaluation.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
 
 
 def bound_memory(reader: Any, files: list[Path], *, budget: int | None = None) -> None:

@@ -24,6 +24,9 @@ from odtool.workspace import Run
 
 Place = tuple[int, Path]
 """Steps done and prefix of the checkpoint that training continues from."""
+_kept_iterators: list[Any] = []
+"""Those that feed several devices, which TensorFlow tunes in any case and which may take a minute to end, as
+`input_pipelines` says. They end with the process, which does not wait for them."""
 
 
 def train(
@@ -72,7 +75,10 @@ def train(
             start = _restore_start(run, configs, trainable, team, place)
             loop = Loop(run, configs, schedule, trainable, team, stop, watch)
             stop.defer()
-            return loop.run_from(start, iter(data))
+            batches = iter(data)
+            if team.strategy.num_replicas_in_sync > 1:
+                _kept_iterators.append(batches)
+            return loop.run_from(start, batches)
     except tf.errors.OpError as error:
         if ending := team.explain_lost_peer(error):
             return ending
