@@ -131,8 +131,8 @@ def test_no_public_name_is_a_modules_name() -> None:
     """Importing odtool/NAME would put the module in the place of the function."""
     assert not {path.stem for path in PACKAGE.iterdir()} & set(odtool.__all__)
     assert set(odtool.__all__) <= set(dir(odtool))
-    with pytest.raises(AttributeError, match="no attribute 'prepair'"):
-        odtool.prepair  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'preparre'"):
+        odtool.preparre  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_a_type_checker_knows_arguments_and_results(tmp_path: Path) -> None:
