@@ -6,6 +6,7 @@ import ctypes
 import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,26 @@ _LONGEST = 200
 """Bytes of a name; file systems take 255 with what is added."""
 
 
+def refuse_foreign(out: Path, record: str, *, owned: re.Pattern[str] | None = None) -> None:
+    """Raises DataError where `out` is not a folder that may be replaced: absent, empty, or written by odtool.
+
+    Args:
+        record: name of the file by which odtool knows a folder of its own.
+        owned: matches the names of all that it writes there; any other file is foreign.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise DataError(f"{out}: is a file, not a folder", "Name another folder with --out.")
+    names = sorted(entry.name for entry in out.iterdir())
+    foreign = [name for name in names if owned is not None and not owned.fullmatch(name)]
+    hint = "It would replace the whole folder: name another one with --out, or move those files away."
+    if foreign:
+        raise DataError(f"{out}: holds files that odtool did not write, such as {foreign[0]}", hint)
+    if names and not (out / record).is_file():
+        raise DataError(f"{out}: holds files but no {record}, so odtool did not write it", hint)
+
+
 @contextmanager
 def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Iterator[Path]:
     """An empty hidden folder that takes the place of `out` when the block ends well, and vanishes when it does not.
@@ -29,13 +50,13 @@ def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Ite
 
     Args:
         command: what writes there, as 'odtool prepare', for messages.
-        refuse: raises where `out` is no folder that the command may replace.
+        refuse: raises where `out` is not a folder that the command may replace.
 
     Raises:
         DataError: another process is writing there, or the disk refuses.
     """
     out = out.resolve()
-    made = [folder for folder in out.parents if not folder.exists()]
+    new_parents = [folder for folder in out.parents if not folder.exists()]
     lock = _beside(out, "lock")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -64,7 +85,7 @@ def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Ite
         lock.unlink(missing_ok=True)
         os.close(descriptor)
         if not out.exists():
-            for folder in made:
+            for folder in new_parents:
                 with suppress(OSError):  # someone else has put something there since
                     folder.rmdir()
 
@@ -76,10 +97,8 @@ def _beside(out: Path, ending: str) -> Path:
 
 
 def _unwritable(out: Path, error: OSError) -> DataError:
-    mend = (
-        "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Give yourself the right to write there"
-    )
-    return DataError(f"{out}: cannot be written: {error.strerror}", f"{mend}, or name another folder with --out.")
+    fix = "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Make it writable"
+    return DataError(f"{out}: cannot be written: {error.strerror}", f"{fix}, or name another folder with --out.")
 
 
 def _acquired(lock: Path, out: Path, command: str) -> int:
@@ -117,14 +136,14 @@ def _swap(incoming: Path, out: Path, outgoing: Path) -> None:
             raise
 
 
-def _exchanged(one: Path, other: Path) -> bool:
+def _exchanged(first: Path, second: Path) -> bool:
     """Swaps two folders in one step; False where the system or file system cannot."""
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:
         return False
-    if rename(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+    if rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
         return True
     code = ctypes.get_errno()
     if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
         return False
-    raise OSError(code, os.strerror(code), str(other))
+    raise OSError(code, os.strerror(code), str(second))

@@ -106,6 +106,7 @@ def copy_checkpoint(source: Path, step: int, target: Path) -> None:
 def write_config(source: Path, folder: Path, asked: argparse.Namespace) -> None:
     """The config as it is, without what would make two runs differ."""
     from odtool.pipeline.text import config, fields
+    from odtool.pipeline.text.facts import derive_facts
 
     made = config.load(source)
     for assignment in asked.set:
@@ -118,7 +119,7 @@ def write_config(source: Path, folder: Path, asked: argparse.Namespace) -> None:
         reader.shuffle = False
         reader.num_readers = 1
     if asked.size:
-        shrink(config.model(made).image_resizer, asked.size)
+        shrink(derive_facts(made).model.image_resizer, asked.size)
     folder.mkdir(parents=True)
     config.save(made, folder / "pipeline.config")
 
@@ -151,7 +152,7 @@ def start(folder: Path, learned: Path | None = None) -> None:
     run = Run(folder)
     configs = model.read_configs(run.pipeline_config)
     detector = model.build_model(configs["model"])
-    data = input_pipelines.training_data(configs, detector, tf.distribute.get_strategy())
+    data = input_pipelines.build_training_data(configs, detector, tf.distribute.get_strategy())
     trainable = model.build_trainable(configs, detector, data.element_spec)
     if learned:
         model.assert_filled(trainable.checkpoint.restore(str(learned)), learned)
@@ -184,13 +185,13 @@ def evaluate(folder: Path, alone: Path) -> None:
     from odtool.engine.evaluate import batched_prediction
 
     together: list[int] = []
-    count = batched_prediction.images_at_once
+    count = batched_prediction.choose_batch_size
 
     def images_at_once(*arguments: Any, **settings: Any) -> int:
         together.append(count(*arguments, **settings))
         return together[-1]
 
-    batched_prediction.images_at_once = images_at_once
+    batched_prediction.choose_batch_size = images_at_once
     if code := engine.main(["eval", str(folder), "--checkpoint", "latest"]):
         sys.exit(code)
     if together == [1]:

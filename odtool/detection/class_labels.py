@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from odtool.errors import DataError
+
+
+def require_labels(labels: Mapping[int, str], model: Path) -> Mapping[int, str]:
+    """The labels, where there are any; raises DataError where there are none."""
+    if not labels:
+        raise DataError(f"{model} does not name its classes", "Name its label map: --label-map FILE")
+    return dict(labels)
 
 
 class ClassNames(Mapping[int, str]):
@@ -15,14 +25,14 @@ class ClassNames(Mapping[int, str]):
         self._names = dict(labels)
         self._named = len(self._names)
 
-    def of(self, number: int) -> str:
+    def get_name(self, number: int) -> str:
         """The class's name; 'class 7' for one that the label map lacks."""
         if number not in self._names:
             name = f"class {number}"
             self._names[number] = f"{name} (not named)" if name in self._names.values() else name
         return self._names[number]
 
-    def unnamed(self) -> list[str]:
+    def list_unnamed(self) -> list[str]:
         """What classes without a name are called, in the order in which they were found."""
         return list(self._names.values())[self._named :]
 

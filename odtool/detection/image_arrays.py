@@ -17,54 +17,54 @@ from odtool.errors import DataError
 _MEND = "Give paths, encoded images as bytes, or arrays of uint8 [height, width, 3] in RGB order."
 
 
-def pixels(image: ImageSource) -> NDArray[np.uint8]:
+def read_pixels(image: ImageSource) -> NDArray[np.uint8]:
     """[height, width, 3] in RGB order, turned as its EXIF says, transparency on white, 16 bits brought to 8.
 
     Raises:
-        DataError: it is no image that can be decoded, or an array of another kind.
+        DataError: it is not an image that can be decoded, or an array of another kind.
     """
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-            raise DataError(f"an array of {image.dtype} {list(image.shape)} is no RGB image", _MEND)
+            raise DataError(f"an array of {image.dtype} {list(image.shape)} is not an RGB image", _MEND)
         return image
     try:
         if isinstance(image, (bytes, bytearray, memoryview)):
-            return decoded(bytes(image))
+            return decode(bytes(image))
         if isinstance(image, (str, PathLike)):
-            return decoded(image_file.read_bytes(fspath(image)))
+            return decode(image_file.read_bytes(fspath(image)))
     except (ImageError, OSError) as error:
         cause = error.detail if isinstance(error, ImageError) else error.strerror or str(error)
         name = "image" if isinstance(image, (bytes, bytearray, memoryview)) else fspath(image)
-        raise DataError(f"{name}: {cause}", "Leave it out, or save it anew with an image editor.") from None
+        raise DataError(f"{name}: {cause}", "Leave it out, or save it again with an image editor.") from None
     raise DataError(f"{type(image).__name__} is not an image", _MEND)
 
 
-def listed(given: Sequence[ImageSource]) -> Sequence[ImageSource]:
+def to_list(images: Sequence[ImageSource]) -> Sequence[ImageSource]:
     """The images as they are.
 
     Raises:
         DataError: it is one image in place of several, whose letters or rows would be taken for images.
     """
-    if isinstance(given, (str, bytes, PathLike)) or (isinstance(given, np.ndarray) and given.ndim < 4):
-        raise DataError("detect takes a list of images and was given a single one", "Write detect([image]).")
-    return given
+    if isinstance(images, (str, bytes, PathLike)) or (isinstance(images, np.ndarray) and images.ndim < 4):
+        raise DataError("detect takes a list of images, not a single one", "Write detect([image]).")
+    return images
 
 
-def decoded(data: bytes) -> NDArray[np.uint8]:
-    """The pixels of an encoded image; see `pixels`.
+def decode(data: bytes) -> NDArray[np.uint8]:
+    """The pixels of an encoded image; see `read_pixels`.
 
     Raises:
         ImageError: it cannot be decoded.
     """
-    header = image_file.header_of(data)
-    return np.asarray(repair.pixels(data, header, fixed=True).convert("RGB"))
+    header = image_file.parse_header(data)
+    return np.asarray(repair.decode_pixels(data, header, fixed=True).convert("RGB"))
 
 
-def png(image: NDArray[np.uint8]) -> bytes:
+def encode_png(image: NDArray[np.uint8]) -> bytes:
     """The image encoded without loss."""
     from PIL import Image
 
-    return repair.compressed(Image.fromarray(image), "png")
+    return repair.compress(Image.fromarray(image), "png")
 
 
 def is_image(path: Path) -> bool:
@@ -72,14 +72,14 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in image_file.EXTENSIONS
 
 
-def resized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.float32]:
+def resize(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.float32]:
     """[height, width, 3], 0 to 255: stretched bilinearly as the API's resizers do.
 
     Pixel i of the result lies at i * (size / new size) of the image, its upper left corner in the same place: the API
     calls TensorFlow 1's resize_images, without half_pixel_centers. Nothing is averaged where it shrinks.
     """
-    above, below, down = _neighbours(image.shape[0], height)
-    left, right, across = _neighbours(image.shape[1], width)
+    above, below, down = _find_neighbours(image.shape[0], height)
+    left, right, across = _find_neighbours(image.shape[1], width)
     across, down = across[None, :, None], down[:, None, None]
     upper, lower = image[above], image[below]
     top = upper[:, left] + (upper[:, right].astype(np.float32) - upper[:, left]) * across
@@ -87,14 +87,14 @@ def resized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.flo
     return np.asarray(top + (bottom - top) * down, np.float32)
 
 
-def _neighbours(size: int, wanted: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
+def _find_neighbours(size: int, target: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]]:
     """Between which two rows each new one lies, and how far it is from the first."""
-    places = np.arange(wanted, dtype=np.float32) * np.float32(size / wanted)
+    places = np.arange(target, dtype=np.float32) * np.float32(size / target)
     first = places.astype(np.int64)
     return first, np.minimum(first + 1, size - 1), places - first
 
 
-def fitted(height: int, width: int, most_high: int, most_wide: int) -> tuple[int, int]:
+def fit(height: int, width: int, most_high: int, most_wide: int) -> tuple[int, int]:
     """Height and width of an image that is scaled to fit, its shape kept, rounded as the API's resizer rounds."""
     scale = np.float32(min(most_high / height, most_wide / width))
     scaled = np.rint(np.array([height, width], np.float32) * scale).astype(int)

@@ -43,7 +43,8 @@ def examine() -> dict[str, Any]:
 
     Returns:
         tensorflow, tf_keras, object_detection and protobuf (versions or None), object_detection_path, gpus (names),
-        model_seconds (None where none was built), and errors: one line for each thing that does not work.
+        model_seconds (None where none was built), errors: one line for each thing that does not work, and warnings: one
+        for each that only some work needs.
     """
     report: dict[str, Any] = {
         "tensorflow": _version("tensorflow"),
@@ -54,6 +55,7 @@ def examine() -> dict[str, Any]:
         "gpus": [],
         "model_seconds": None,
         "errors": [],
+        "warnings": [],
     }
     for check in (_api_path, _gpus, _model_seconds):
         try:
@@ -61,6 +63,8 @@ def examine() -> dict[str, Any]:
         except Exception as error:  # whatever is broken here is what is to be reported
             report["errors"].append(f"{type(error).__name__}: {_cause(error)}")
             break
+    else:
+        report["warnings"] += _without_videos()
     return report
 
 
@@ -104,6 +108,18 @@ def _model_seconds() -> dict[str, Any]:
     if not bool(tf.reduce_all(tf.math.is_finite(detections["detection_boxes"]))):
         raise ArithmeticError("a minimal model gives boxes that are not finite numbers")
     return {"model_seconds": round(time.monotonic() - began, 1)}
+
+
+def _without_videos() -> list[str]:
+    """A warning where videos cannot be read or written; all else does without OpenCV."""
+    from odtool.detection.predict import video
+    from odtool.errors import InstallationError
+
+    try:
+        video.require_opencv()
+    except InstallationError as error:
+        return [f"{error.message}. {error.hint}"]
+    return []
 
 
 def _cause(error: Exception) -> str:

@@ -31,7 +31,7 @@ class Ending:
     out_of_memory: bool = False
     """It was refused memory: with less to do at once it might succeed."""
     retry: bool = False
-    """It failed because another process of the same training did: started again as it is, it may go on."""
+    """It failed because another process of the same training did: started again as it is, it may continue."""
 
 
 _ROOT_ERROR = re.compile(r"\s*\(0\)\s+(.+)")
@@ -43,7 +43,7 @@ class Stopped(BaseException):
     """Work ended where it stood because a signal asked for it: a request, no error, so nothing catches it by chance."""
 
 
-class StopRequest:
+class StopSignal:
     """Whether SIGTERM or SIGINT has asked this process to stop.
 
     Until `defer` is called a signal raises Stopped at once; after it, it only sets `made`, and whoever works looks
@@ -52,7 +52,7 @@ class StopRequest:
     """
 
     def __init__(self) -> None:
-        self.made = False
+        self.requested = False
         self._deferred = False
 
     def listen(self) -> None:
@@ -70,35 +70,37 @@ class StopRequest:
         Raises:
             Stopped: a stop was asked for.
         """
-        if self.made:
-            raise Stopped("stopped by a signal; the next start does over what was not finished")
+        if self.requested:
+            raise Stopped("stopped by a signal; the next start repeats what was not finished")
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
-        self.made = True
+        self.requested = True
         if not self._deferred:
-            raise Stopped(f"{signal.Signals(number).name} came before there was anything to save")
+            raise Stopped(f"{signal.Signals(number).name} arrived before there was anything to save")
 
 
-def of_failure(error: Exception) -> Ending:
+def explain_failure(error: Exception) -> Ending:
     """The ending that an error means."""
     lines = str(error).strip().splitlines() or ["no message"]
     # Libraries below TensorFlow (CUDA, cuDNN, oneDNN) fail under other names.
     evidence = next((line for line in lines if _LACK_OF_MEMORY.search(line)), None)
     lacking = bool(evidence) or isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-    told = f"{type(error).__name__}: {(evidence or _telling(lines))[:500]}"
-    if _BROKEN_RECORD.search(told):
-        told = f"a record cannot be read, which odtool check names: {told}"
-    return Ending("failed", f"out of memory: {told}" if lacking else told, out_of_memory=lacking)
+    cause = f"{type(error).__name__}: {(evidence or _find_telling_line(lines))[:500]}"
+    if _BROKEN_RECORD.search(cause):
+        cause = f"a record cannot be read (odtool check names it): {cause}"
+    return Ending("failed", f"out of memory: {cause}" if lacking else cause, out_of_memory=lacking)
 
 
-def _telling(lines: list[str]) -> str:
+def _find_telling_line(lines: list[str]) -> str:
     """The line that says what was wrong. Of an error in a graph the first is a heading, and Python's stack follows."""
     if not lines[0].startswith("Graph execution error"):
         return lines[0]
     if roots := [match[1] for line in lines if (match := _ROOT_ERROR.match(line))]:
         return roots[0]
-    said = [line for line in lines[1:] if line.strip() and not line.startswith((" ", "\t", "Detected at", "<stack"))]
-    return said[0] if said else lines[0]
+    candidates = [
+        line for line in lines[1:] if line.strip() and not line.startswith((" ", "\t", "Detected at", "<stack"))
+    ]
+    return candidates[0] if candidates else lines[0]
 
 
 def write_ending(run: Run, task: str, ending: Ending) -> None:

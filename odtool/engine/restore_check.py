@@ -13,7 +13,7 @@ import tensorflow as tf
 from object_detection.utils import config_util
 
 from odtool.engine import checkpoints, model
-from odtool.errors import ConfigError
+from odtool.errors import ConfigError, first_line
 from odtool.workspace import Run
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -35,7 +35,7 @@ class Comparison:
     """Variables of the checkpoint that the model has no place for or that are not asked for."""
 
 
-def examine(run: Run) -> dict[str, Any]:
+def check_restore(run: Run) -> dict[str, Any]:
     """Builds the run's real model and says what its fine_tune_checkpoint gives it.
 
     Returns:
@@ -49,56 +49,56 @@ def examine(run: Run) -> dict[str, Any]:
     """
     configs = model.read_configs(run.pipeline_config)
     detector = model.build_model(configs["model"])
-    model.make_variables(detector, model.element_of(configs, batch=configs["train_config"].batch_size))
-    own = shapes_of(detector)
+    model.make_variables(detector, model.read_element_spec(configs, batch=configs["train_config"].batch_size))
+    own = list_shapes(detector)
     settings = configs["train_config"]
     report: dict[str, Any] = {
         "variables": len(own),
-        "parameters": _parameters(own, own),
+        "parameters": _count_parameters(own, own),
         "checkpoint": settings.fine_tune_checkpoint or None,
         "error": None,
     }
     if settings.fine_tune_checkpoint:
-        report.update(_held_against(configs, detector, own, run.path))
+        report.update(_compare_kind(configs, detector, own, run.path))
     return report
 
 
-def _held_against(configs: model.Configs, detector: Any, own: Shapes, folder: Path) -> dict[str, Any]:
+def _compare_kind(configs: model.Configs, detector: Any, own: Shapes, folder: Path) -> dict[str, Any]:
     settings = configs["train_config"]
     config_util.update_fine_tune_checkpoint_type(settings)
     kind = settings.fine_tune_checkpoint_type
     try:
-        stored = stored_shapes(settings.fine_tune_checkpoint)
-        wanted = detector.restore_from_objects(fine_tune_checkpoint_type=kind)
+        stored = read_stored_shapes(settings.fine_tune_checkpoint)
+        requested = detector.restore_from_objects(fine_tune_checkpoint_type=kind)
     except (tf.errors.OpError, ValueError, NotImplementedError) as error:
-        return {"checkpoint_type": kind, "error": f"{settings.fine_tune_checkpoint}: {_first_line(error)}"}
-    found = compare(detector, wanted, stored, kind)
-    failure = _attempt(configs, detector, folder)
+        return {"checkpoint_type": kind, "error": f"{settings.fine_tune_checkpoint}: {first_line(error)}"}
+    comparison = compare(detector, requested, stored, kind)
+    failure = _try_kind(configs, detector, folder)
     return {
         "checkpoint_type": kind,
         "checkpoint_variables": len(stored),
-        "restored": len(found.restored),
-        "restored_parameters": _parameters(own, found.restored),
-        "new": [{"name": name, "shape": own[name], "reason": why} for name, why in sorted(found.new.items())],
-        "left": sorted(found.left),
+        "restored": len(comparison.restored),
+        "restored_parameters": _count_parameters(own, comparison.restored),
+        "new": [{"name": name, "shape": own[name], "reason": why} for name, why in sorted(comparison.new.items())],
+        "left": sorted(comparison.left),
         "error": failure.message if failure else None,
         "hint": failure.hint if failure else None,
     }
 
 
-def compare(detector: Any, wanted: dict[str, Any], stored: Shapes, kind: str) -> Comparison:
+def compare(detector: Any, requested: dict[str, Any], stored: Shapes, kind: str) -> Comparison:
     """What restoring would do, by name and shape.
 
     Args:
-        wanted: what the API would fill, as `restore_from_objects` of its meta architectures gives it.
+        requested: what the API would fill, as `restore_from_objects` of its meta architectures gives it.
         stored: what the checkpoint holds.
         kind: the fine_tune_checkpoint_type, for the reasons.
     """
-    asked = {id(variable): name for name, variable in _named(tf.train.Checkpoint(**wanted))}
+    names = {id(variable): name for name, variable in _walk_variables(tf.train.Checkpoint(**requested))}
     restored: dict[str, str] = {}
     new: dict[str, str] = {}
-    for name, variable in _named(tf.train.Checkpoint(model=detector)):
-        source = asked.get(id(variable))
+    for name, variable in _walk_variables(tf.train.Checkpoint(model=detector)):
+        source = names.get(id(variable))
         if source is None:
             new[name] = f"not restored with fine_tune_checkpoint_type {kind}"
         elif source not in stored:
@@ -110,12 +110,12 @@ def compare(detector: Any, wanted: dict[str, Any], stored: Shapes, kind: str) ->
     return Comparison(tuple(restored), new, tuple(stored.keys() - restored.values()))
 
 
-def shapes_of(detector: Any) -> Shapes:
+def list_shapes(detector: Any) -> Shapes:
     """The model's variables under the names that a checkpoint of a training gives them."""
-    return {name: variable.shape.as_list() for name, variable in _named(tf.train.Checkpoint(model=detector))}
+    return {name: variable.shape.as_list() for name, variable in _walk_variables(tf.train.Checkpoint(model=detector))}
 
 
-def stored_shapes(prefix: str) -> Shapes:
+def read_stored_shapes(prefix: str) -> Shapes:
     """The model's variables in a checkpoint, read from its .index alone.
 
     Raises:
@@ -123,31 +123,31 @@ def stored_shapes(prefix: str) -> Shapes:
     """
     return {
         name.removesuffix(_VALUE): shape
-        for name, shape in tf.train.list_variables(checkpoints.readable(Path(prefix)))
+        for name, shape in tf.train.list_variables(checkpoints.to_readable_prefix(Path(prefix)))
         if name.split("/")[0] not in _NOT_THE_MODELS and "/.OPTIMIZER_SLOT/" not in name
     }
 
 
-def _named(root: Any) -> Iterator[tuple[str, Any]]:
+def _walk_variables(root: Any) -> Iterator[tuple[str, Any]]:
     """Variables below an object by the names that saving gives them: by the shortest path, breadth first.
 
     tensorflow/python/checkpoint/graph_view.py and trackable_utils.py say so; a test holds it against what saving
     writes.
     """
     view = tf.train.TrackableView(root)
-    waiting, seen = deque([("", root)]), {id(root)}
+    waiting, visited = deque([("", root)]), {id(root)}
     while waiting:
         path, node = waiting.popleft()
         if isinstance(node, tf.Variable):
             yield path, node
         for name, child in view.children(node).items():
-            if id(child) not in seen:
-                seen.add(id(child))
+            if id(child) not in visited:
+                visited.add(id(child))
                 escaped = name.replace(".", "..").replace("/", ".S")
                 waiting.append((f"{path}/{escaped}" if path else escaped, child))
 
 
-def _attempt(configs: model.Configs, detector: Any, folder: Path) -> ConfigError | None:
+def _try_kind(configs: model.Configs, detector: Any, folder: Path) -> ConfigError | None:
     """What keeps the API from restoring the checkpoint into the model."""
     nothing: Any = None
     trainable = model.Trainable(detector, nothing, nothing, lambda: nothing, nothing)
@@ -158,10 +158,5 @@ def _attempt(configs: model.Configs, detector: Any, folder: Path) -> ConfigError
     return None
 
 
-def _parameters(shapes: Shapes, names: Any) -> int:
+def _count_parameters(shapes: Shapes, names: Any) -> int:
     return sum(math.prod(shapes[name]) for name in names)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

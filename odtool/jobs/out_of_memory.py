@@ -1,4 +1,4 @@
-"""Whether a process ended for lack of memory: by its own word, its signal, its last words, or the limit it had."""
+"""Whether a process ran out of memory: by its own outcome, its signal, the end of its log, or the limit it had."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NEAR = 0.75
 one tensor of a large batch takes hundreds of megabytes."""
 
 
-class Appetite:
+class MemoryWatch:
     """How near a process has come to its limits of memory, looked at while it lives: the kernel keeps no mark of it."""
 
     def __init__(self, pid: int, *, limits: Callable[[int], tuple[int, int]] = resource.getrlimit) -> None:
@@ -53,16 +53,16 @@ class Appetite:
             if match := re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE):
                 self._most[field] = max(self._most[field], int(match[1]) * 1024)
 
-    def near(self) -> str:
+    def find_near_limit(self) -> str:
         """The limit that it came near to, in words; '' where there is none."""
         for field, (name, limit) in self._limits.items():
             if self._most[field] >= _NEAR * limit:
-                return f"{self._most[field] / 1e9:.2f} of {limit / 1e9:.2f} GB that {name} allows in use"
+                return f"{self._most[field] / 1e9:.2f} of {limit / 1e9:.2f} GB that {name} allows were in use"
         return ""
 
 
-def kernel_kills(counters: Path = _KERNEL) -> int:
-    """How many processes the kernel has killed for want of memory since it started; 0 where it does not count them."""
+def count_kernel_kills(counters: Path = _KERNEL) -> int:
+    """How many processes the kernel has killed because memory ran out; 0 where it does not count them."""
     try:
         lines = counters.read_text().splitlines()
     except OSError:
@@ -70,8 +70,10 @@ def kernel_kills(counters: Path = _KERNEL) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("oom_kill ")), 0)
 
 
-def lack(exit_code: int, outcome: Outcome | None, last_words: str, *, kernel_killed: bool, near_limit: str = "") -> str:
-    """The evidence that memory was lacking, in a few words; '' where there is none.
+def explain_exit(
+    exit_code: int, outcome: Outcome | None, last_words: str, *, kernel_killed: bool, near_limit: str = ""
+) -> str:
+    """The evidence that memory ran out, in a few words; '' where there is none.
 
     Args:
         exit_code: as subprocess has it.
@@ -81,14 +83,14 @@ def lack(exit_code: int, outcome: Outcome | None, last_words: str, *, kernel_kil
         near_limit: the limit that it came near to.
     """
     if outcome is not None:
-        # Libraries speak of memory in passing, so where the process has told its end itself, nothing else counts.
+        # Libraries speak of memory in passing, so where the process has written an outcome itself, nothing else counts.
         return outcome.reason if outcome.out_of_memory else ""
     if exit_code == -signal.SIGKILL:
-        return "killed by the system, which had run out of memory" if kernel_killed else ""
+        return "killed by the system, which ran out of memory" if kernel_killed else ""
     if -exit_code not in _GAVE_UP:
         return ""
     name = signal.Signals(-exit_code).name
-    if found := _LAST_WORDS.search(last_words):
-        return f"ended by {name} ({found[0]})"
+    if match := _LAST_WORDS.search(last_words):
+        return f"ended by {name} ({match[0]})"
     # Native code that does not look at what malloc gives it dies without a word.
     return f"ended by {name}, {near_limit}" if near_limit else ""

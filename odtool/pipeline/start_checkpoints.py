@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from odtool.errors import ConfigError
 
@@ -22,35 +23,35 @@ def find(path: Path) -> Path:
         ConfigError: nothing is there, or one of its files is missing.
     """
     if path.is_dir():
-        return _complete(_in_folder(path))
-    return _complete(path.with_name(_SUFFIX.sub("", path.name)))
+        return _require_complete(_find_in_folder(path))
+    return _require_complete(path.with_name(_SUFFIX.sub("", path.name)))
 
 
-def _in_folder(folder: Path) -> Path:
+def _find_in_folder(folder: Path) -> Path:
     for place in (folder, folder / "checkpoint"):
         if (state := place / "checkpoint").is_file() and (
             match := _NAMED_IN_STATE.search(state.read_text(encoding="utf-8", errors="replace"))
         ):
             return place / re.sub(r"\\(.)", r"\1", match[1])
-        if found := sorted(place.glob("*.index"), key=_step):
-            return found[-1].with_suffix("")
+        if indexes := sorted(place.glob("*.index"), key=_parse_step):
+            return indexes[-1].with_suffix("")
     raise ConfigError(
-        f"{folder}: no checkpoint there (neither a file 'checkpoint' nor a *.index)",
-        "Name a checkpoint's prefix, such as model_zoo/<model>/checkpoint/ckpt-0, or --checkpoint none.",
+        f"{folder}: no checkpoint in it (neither a file 'checkpoint' nor a *.index)",
+        "Use a checkpoint's prefix, such as model_zoo/<model>/checkpoint/ckpt-0, or --checkpoint none.",
     )
 
 
-def _step(index: Path) -> int:
+def _parse_step(index: Path) -> int:
     match = re.search(r"-(\d+)\.index$", index.name)
     return int(match[1]) if match else -1
 
 
-def _complete(prefix: Path) -> Path:
+def _require_complete(prefix: Path) -> Path:
     index = prefix.with_name(f"{prefix.name}.index")
     shards = sorted(prefix.parent.glob(f"{_glob_escape(prefix.name)}.data-*-of-*"))
     if not index.is_file() and not shards:
         raise ConfigError(
-            f"{prefix}: no such checkpoint", "Name a checkpoint's prefix, such as …/ckpt-0, or --checkpoint none."
+            f"{prefix}: no such checkpoint", "Use a checkpoint's prefix, such as …/ckpt-0, or --checkpoint none."
         )
     if not index.is_file():
         raise ConfigError(
@@ -83,3 +84,15 @@ def holds_detector(prefix: Path) -> bool:
     """
     index = prefix.with_name(f"{prefix.name}.index").read_bytes()
     return b"model/_" in index or b"feature_extractor/" not in index
+
+
+def restores_nothing(train_config: Any) -> bool:
+    """Whether a classification backbone is looked for, by name or by default, in a checkpoint of a detector.
+
+    Args:
+        train_config: a TrainConfig message, whose fine_tune_checkpoint is there.
+    """
+    kind = train_config.fine_tune_checkpoint_type or (
+        "detection" if train_config.from_detection_checkpoint else "classification"  # config_util's default
+    )
+    return kind == "classification" and holds_detector(Path(train_config.fine_tune_checkpoint))

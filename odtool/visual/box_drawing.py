@@ -43,7 +43,7 @@ class DrawnBox:
     """Confidence from 0 to 1 of a detection; None for a true box, which is drawn thin and white."""
 
 
-def class_colour(class_id: int) -> str:
+def choose_class_colour(class_id: int) -> str:
     """The colour of a class: the same in every picture, dark enough for white letters, and of its own for hundreds."""
     if class_id <= len(_COLOURS):
         return _COLOURS[class_id - 1]
@@ -86,33 +86,33 @@ def _draw(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float, style: 
 
     pen = ImageDraw.Draw(picture)
     # The surest detection above the others, true boxes above all; labels above every line, or they are cut by it.
-    placed = [
-        (drawn, (drawn.box.xmin * scale, drawn.box.ymin * scale, drawn.box.xmax * scale, drawn.box.ymax * scale))
-        for drawn in sorted(boxes, key=lambda drawn: 2 if drawn.score is None else drawn.score)
+    boxes_on_picture = [
+        (item, (item.box.xmin * scale, item.box.ymin * scale, item.box.xmax * scale, item.box.ymax * scale))
+        for item in sorted(boxes, key=lambda item: 2 if item.score is None else item.score)
     ]
-    for drawn, corners in placed:
-        true = drawn.score is None
-        colour = _TRUE_COLOUR if true else class_colour(drawn.class_id)
+    for item, corners in boxes_on_picture:
+        true = item.score is None
+        colour = _TRUE_COLOUR if true else choose_class_colour(item.class_id)
         pen.rectangle(corners, outline=colour, width=1 if true else style.line)
-    for drawn, corners in placed:
-        if drawn.score is not None:
-            _draw_label(pen, corners, drawn, style)
+    for item, corners in boxes_on_picture:
+        if item.score is not None:
+            _draw_label(pen, corners, item, style)
 
 
 def _draw_label(
-    pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], drawn: DrawnBox, style: _Style
+    pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], item: DrawnBox, style: _Style
 ) -> None:
-    font, legible = fonts.font_for(drawn.label, style.letters)
-    text = f"{drawn.label if legible else f'class {drawn.class_id}'} {drawn.score:.0%}"
+    font, legible = fonts.find_font(item.label, style.letters)
+    text = f"{item.label if legible else f'class {item.class_id}'} {item.score:.0%}"
     left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
     # Above the box, or inside it where the box begins at the image's top edge; never beyond the right edge.
     y = corners[1] - bottom - 2 if corners[1] >= bottom + 2 else corners[1] + 2
     x = max(0, min(corners[0], style.width - (right - left) - 4))
-    pen.rectangle((x, y + top - 1, x + right - left + 3, y + bottom + 1), fill=class_colour(drawn.class_id))
+    pen.rectangle((x, y + top - 1, x + right - left + 3, y + bottom + 1), fill=choose_class_colour(item.class_id))
     pen.text((x + 1, y), text, fill="#ffffff", font=font)
 
 
-def grid(pictures: Sequence[Image.Image], *, columns: int, caption: str) -> Image.Image:
+def make_grid(pictures: Sequence[Image.Image], *, columns: int, caption: str) -> Image.Image:
     """Pictures in rows of `columns` on white, with a line of text below."""
     from PIL import Image, ImageDraw, ImageFont
 

@@ -29,29 +29,29 @@ _MISSING = "\uffff"
 
 
 @lru_cache(maxsize=1024)  # a class name comes again with every box
-def font_for(text: str, size: int) -> tuple[Font, bool]:
+def find_font(text: str, size: int) -> tuple[Font, bool]:
     """The first font that has all letters of a text, and whether there is one; else Pillow's own, which has ASCII."""
-    for font in _fonts(size):
+    for font in _load_fonts(size):
         if _has(font, text):
             return font, True
-    return next(_fonts(size)), False
+    return next(_load_fonts(size)), False
 
 
-def _fonts(size: int) -> Iterator[Font]:
+def _load_fonts(size: int) -> Iterator[Font]:
     from PIL import ImageFont
 
     yield ImageFont.load_default(size=size)
-    for name in (*_of_matplotlib(), *_SYSTEM):
+    for name in (*_find_matplotlib_font(), *_SYSTEM):
         try:
             yield ImageFont.truetype(name, size)
         except OSError:
             continue  # not installed
 
 
-def _of_matplotlib() -> Iterator[str]:
+def _find_matplotlib_font() -> Iterator[str]:
     """It comes with the Object Detection API and brings a font with Latin, Greek and Cyrillic letters."""
-    found = find_spec("matplotlib")
-    for folder in (found.submodule_search_locations or ()) if found else ():
+    spec = find_spec("matplotlib")
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
         yield str(Path(folder, "mpl-data", "fonts", "ttf", "DejaVuSans.ttf"))
 
 

@@ -65,7 +65,7 @@ def test_a_class_name_is_text_and_no_markup(record: dict[str, Any]) -> None:
 def test_each_input_is_described_as_the_file_takes_it(record: dict[str, Any]) -> None:
     text = model_card.render(record, None)
     assert "Input: encoded_image_string_tensor" in text
-    assert "padded right and below with zeros to 320x256" in text
+    assert "padded with zeros on the right and below to 320x256" in text
     assert "as float32 `(pixels - [1, 2, 3]) / 4`" in text
     assert "uint8, not normalised" in text
     assert "Input: image_tensor" in text
@@ -87,15 +87,10 @@ def test_a_checkpoint_that_was_not_evaluated_has_no_metrics(record: dict[str, An
 
 def test_the_data_set_is_told_where_odtool_prepared_it(record: dict[str, Any], tmp_path: Path) -> None:
     drawings = synthetic.draw(tmp_path / "drawings", images=10)
-    prepare.prepare(prepare.Settings(sources=(Source(drawings),), out=tmp_path / "data", val=0.2, workers=1))
-    summary = model_card.summary_beside(tmp_path / "data" / "label_map.pbtxt")
+    prepare.prepare(prepare.PrepareSettings(sources=(Source(drawings),), out=tmp_path / "data", val=0.2, workers=1))
+    summary = model_card.find_summary(tmp_path / "data" / "label_map.pbtxt")
     assert summary is not None
     text = model_card.render(record, summary)
     assert "Images: train 8, val 2." in text
     assert f"| 1 | disc | {summary.splits['train'].classes['disc']} |" in text
-    assert model_card.summary_beside(tmp_path / "label_map.pbtxt") is None
-
-
-@pytest.mark.parametrize(("count", "told"), [(5, "5 bytes"), (1500, "1.5 kB"), (2_345_678, "2.35 MB")])
-def test_sizes_are_told_as_people_say_them(count: int, told: str) -> None:
-    assert model_card.size(count) == told
+    assert model_card.find_summary(tmp_path / "label_map.pbtxt") is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,10 +18,23 @@ def test_a_sound_installation_builds_a_minimal_model(engine: Callable[..., subpr
     done = engine("doctor")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report["errors"] == []
+    assert (report["errors"], report["warnings"]) == ([], [])
     assert report["tensorflow"].startswith("2.")
     assert report["object_detection_path"].endswith("object_detection")
     assert report["model_seconds"] > 0
+
+
+@pytest.mark.slow
+def test_an_opencv_that_is_broken_is_a_warning_of_videos_alone(without_opencv: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "odtool", "doctor"]
+    done = subprocess.run(command, env=without_opencv, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "builds and runs" in done.stdout
+    warning, verdict = done.stderr.splitlines()[-2:]
+    assert warning.startswith("warning: videos need OpenCV")
+    assert "libGL.so.1" in warning
+    assert "opencv-python-headless" in warning
+    assert verdict == "nothing else here would fail"
 
 
 def test_what_is_broken_is_reported_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from odtool.engine.outcome import Ending, Stopped, StopRequest, of_failure, write_ending
+from odtool.engine.outcome import Ending, Stopped, StopSignal, explain_failure, write_ending
 from odtool.workspace import Run
 
 
 @pytest.fixture
-def request_() -> Iterator[StopRequest]:
+def request_() -> Iterator[StopSignal]:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    made = StopRequest()
+    made = StopSignal()
     made.listen()
     yield made
     for number, handler in before.items():
@@ -25,16 +25,16 @@ def request_() -> Iterator[StopRequest]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_with_nothing_to_save_a_signal_stops_at_once(request_: StopRequest, number: signal.Signals) -> None:
+def test_with_nothing_to_save_a_signal_stops_at_once(request_: StopSignal, number: signal.Signals) -> None:
     with pytest.raises(Stopped, match=number.name):
         os.kill(os.getpid(), number)
 
 
-def test_with_something_to_save_signals_wait_however_many(request_: StopRequest) -> None:
+def test_with_something_to_save_signals_wait_however_many(request_: StopSignal) -> None:
     request_.defer()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         os.kill(os.getpid(), number)
-    assert request_.made
+    assert request_.requested
     with pytest.raises(Stopped):
         request_.check()
 
@@ -63,15 +63,15 @@ def test_the_outcome_says_how_why_when_and_who(tmp_path: Path) -> None:
     ],
 )
 def test_lack_of_memory_is_told_apart(error: Exception) -> None:
-    ending = of_failure(error)
+    ending = explain_failure(error)
     assert ending.out_of_memory
     assert ending.reason.startswith(f"out of memory: {type(error).__name__}")
 
 
 def test_other_failures_are_not_lack_of_memory() -> None:
-    assert of_failure(ValueError("bad shape\nmore")) == Ending("failed", "ValueError: bad shape")
+    assert explain_failure(ValueError("bad shape\nmore")) == Ending("failed", "ValueError: bad shape")
     # oneDNN's dnnl_invalid_arguments.
-    assert not of_failure(RuntimeError("Operation received an exception:Status: 2, message: bad")).out_of_memory
+    assert not explain_failure(RuntimeError("Operation received an exception:Status: 2, message: bad")).out_of_memory
 
 
 STACK = """Graph execution error:
@@ -95,13 +95,13 @@ Detected at node IteratorGetNext defined at (most recent call last):
     ],
 )
 def test_of_an_error_in_a_graph_the_cause_is_told_and_not_its_heading(message: str, told: str) -> None:
-    assert told in of_failure(RuntimeError(message)).reason
+    assert told in explain_failure(RuntimeError(message)).reason
 
 
 def test_a_record_that_is_damaged_is_said_to_be_one() -> None:
     class DataLossError(Exception):
         """By TensorFlow's name."""
 
-    assert of_failure(DataLossError(STACK % "corrupted record at 5183173")).reason == (
-        "a record cannot be read, which odtool check names: DataLossError: corrupted record at 5183173"
+    assert explain_failure(DataLossError(STACK % "corrupted record at 5183173")).reason == (
+        "a record cannot be read (odtool check names it): DataLossError: corrupted record at 5183173"
     )

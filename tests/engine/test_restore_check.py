@@ -30,7 +30,7 @@ def built(shared_data: Path, classes: int) -> Any:
     configs = model.read_configs(shared_data / "zoo_configs" / f"{ZOO}.config")
     configs["model"].ssd.num_classes = classes
     detector = model.build_model(configs["model"])
-    model.make_variables(detector, model.element_of(configs, batch=8))
+    model.make_variables(detector, model.read_element_spec(configs, batch=8))
     return detector
 
 
@@ -38,10 +38,10 @@ def test_with_other_classes_only_the_class_head_of_a_zoo_model_is_new(shared_dat
     from odtool.engine import restore_check
 
     detector = built(shared_data, classes=2)
-    stored = restore_check.stored_shapes(published)
+    stored = restore_check.read_stored_shapes(published)
     assert len(stored) == 384  # 386 less the object graph and the counter of saves
     assert PARAMETERS[ZOO] == sum(math.prod(shape) for shape in stored.values())
-    assert restore_check.shapes_of(detector).keys() == stored.keys()
+    assert restore_check.list_shapes(detector).keys() == stored.keys()
 
     def compare(kind: str) -> restore_check.Comparison:
         return restore_check.compare(detector, detector.restore_from_objects(kind), stored, kind)
@@ -76,7 +76,7 @@ def test_what_is_counted_is_what_the_api_restores(
         message.train_config.fine_tune_checkpoint_type = kind
         message.train_config.fine_tune_checkpoint_version = 2
 
-    report = restore_check.examine(new_run(change))
+    report = restore_check.check_restore(new_run(change))
     assert report["variables"] == report["checkpoint_variables"] == report["restored"] + len(report["new"])
     new = {each["name"].split("/")[1] for each in report["new"]}
     assert new == (set() if restored == "all" else {"_box_predictor"})
@@ -101,7 +101,7 @@ def test_a_damaged_checkpoint_is_said_to_be_one(
         message.train_config.fine_tune_checkpoint_type = "detection"
         message.train_config.fine_tune_checkpoint_version = 2
 
-    report = restore_check.examine(new_run(change))
+    report = restore_check.check_restore(new_run(change))
     assert f"{prefix.name} is damaged: " in report["error"]
     assert report["hint"] == "Copy or download the checkpoint again."
 

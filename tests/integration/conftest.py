@@ -28,9 +28,7 @@ def installed_odtool(installed: Path) -> Odtool:
     return functools.partial(run, ["env", "-u", "PYTHONPATH", installed / "odtool"])
 
 
-def run(
-    command: Sequence[object], *arguments: object, cwd: Path, timeout: float = 300
-) -> subprocess.CompletedProcess[str]:
+def run(command: Sequence[object], *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(word) for word in (*command, *arguments)],
         cwd=cwd,
@@ -38,7 +36,6 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=timeout,
         check=False,
     )
 

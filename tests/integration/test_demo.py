@@ -12,11 +12,10 @@ from PIL import Image
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_the_demo_learns_and_shows_where_everything_lies(
     installed_odtool: Callable[..., object], tmp_path: Path
 ) -> None:
-    done = installed_odtool("demo", "a demo", "--json", cwd=tmp_path, timeout=880)
+    done = installed_odtool("demo", "a demo", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["eval"]["best"]["value"] >= 0.4

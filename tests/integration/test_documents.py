@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from odtool.cli import app
-from odtool.dataset.readers import READERS
+from odtool.dataset.readers.registry import READERS
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()

@@ -29,7 +29,7 @@ def outcome(state: str, *, said_so: bool = False) -> Outcome:
     ],
 )
 def test_lack_of_memory_is_recognised(exit_code: int, said: Outcome | None, last_words: str, found: str) -> None:
-    assert out_of_memory.lack(exit_code, said, last_words, kernel_killed=True).startswith(found)
+    assert out_of_memory.explain_exit(exit_code, said, last_words, kernel_killed=True).startswith(found)
 
 
 @pytest.mark.parametrize(
@@ -45,16 +45,17 @@ def test_lack_of_memory_is_recognised(exit_code: int, said: Outcome | None, last
     ],
 )
 def test_other_ends_are_not_taken_for_it(exit_code: int, said: Outcome | None, last_words: str) -> None:
-    assert out_of_memory.lack(exit_code, said, last_words, kernel_killed=False) == ""
+    assert out_of_memory.explain_exit(exit_code, said, last_words, kernel_killed=False) == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
 def test_a_crash_near_a_limit_is_lack_of_memory(number: signal.Signals) -> None:
-    near = "1.50 of 1.60 GB that RLIMIT_DATA allows in use"
+    near = "1.50 of 1.60 GB that RLIMIT_DATA allows were in use"
     assert (
-        out_of_memory.lack(-number, None, "", kernel_killed=False, near_limit=near) == f"ended by {number.name}, {near}"
+        out_of_memory.explain_exit(-number, None, "", kernel_killed=False, near_limit=near)
+        == f"ended by {number.name}, {near}"
     )
-    assert out_of_memory.lack(-signal.SIGILL, None, "", kernel_killed=False, near_limit=near) == ""
+    assert out_of_memory.explain_exit(-signal.SIGILL, None, "", kernel_killed=False, near_limit=near) == ""
 
 
 @pytest.mark.parametrize(("share", "is_near"), [(0.9, True), (0.1, False)])
@@ -66,20 +67,20 @@ def test_the_use_of_a_limited_process_is_seen(share: float, is_near: bool) -> No
     def limits(number: int) -> tuple[int, int]:
         return (limit if number == resource.RLIMIT_DATA else resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
-    appetite = out_of_memory.Appetite(os.getpid(), limits=limits)
-    assert appetite.is_limited
-    appetite.look()
-    assert ("RLIMIT_DATA" in appetite.near()) is is_near
+    watch = out_of_memory.MemoryWatch(os.getpid(), limits=limits)
+    assert watch.is_limited
+    watch.look()
+    assert ("RLIMIT_DATA" in watch.find_near_limit()) is is_near
 
 
 def test_a_process_without_limits_is_never_near_one() -> None:
-    appetite = out_of_memory.Appetite(os.getpid(), limits=lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    appetite.look()
-    assert (appetite.is_limited, appetite.near()) == (False, "")
+    watch = out_of_memory.MemoryWatch(os.getpid(), limits=lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    watch.look()
+    assert (watch.is_limited, watch.find_near_limit()) == (False, "")
 
 
 def test_the_kernels_count_is_read_where_it_is_kept(tmp_path: Path) -> None:
     counters = tmp_path / "vmstat"
-    assert out_of_memory.kernel_kills(counters) == 0
+    assert out_of_memory.count_kernel_kills(counters) == 0
     counters.write_text("nr_free_pages 5\noom_kill 3\nswap_ra 0\n")
-    assert out_of_memory.kernel_kills(counters) == 3
+    assert out_of_memory.count_kernel_kills(counters) == 3

@@ -58,7 +58,7 @@ def test_a_missing_shard_is_named(tmp_path: Path) -> None:
 def test_nothing_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such checkpoint"):
         start_checkpoints.find(tmp_path / "ckpt-0")
-    with pytest.raises(ConfigError, match="no checkpoint there"):
+    with pytest.raises(ConfigError, match="no checkpoint in it"):
         start_checkpoints.find(tmp_path)
 
 

@@ -10,14 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from odtool.dataset.images.pillow import open_image
 from odtool.dataset.pickling import by_position
 from odtool.dataset.types import Extent
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jpe", ".jfif")
 """Lower-case endings of the files that are looked for as images, the likeliest first."""
-
-MOST_PIXELS = 1 << 30
-"""In an image that must be decoded; satellite images of 400 million are in use. Pillow's own limit is lower."""
 _HEAD = 4096
 """Bytes read at first; most headers end within them."""
 _TAIL = 65536
@@ -92,7 +90,7 @@ def read_header(path: Path, extent: Extent | None = None) -> ImageHeader:
     """
     try:
         if extent and extent.encoded:
-            return header_of(read_bytes(path, extent))
+            return parse_header(read_bytes(path, extent))
         # Without waiting for whoever may write into a pipe: seeking in one is an error, below.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
@@ -111,7 +109,7 @@ def read_header(path: Path, extent: Extent | None = None) -> ImageHeader:
                 return head[offset : offset + length]
             return os.pread(descriptor, max(min(length, size - offset), 0), start + offset)
 
-        return _header(head, size, read)
+        return _identify(head, size, read)
     except OSError as error:
         what = "a pipe, not a file" if error.errno == errno.ESPIPE else error.strerror or str(error)
         raise ImageError("image_unreadable", what) from None
@@ -121,23 +119,23 @@ def read_header(path: Path, extent: Extent | None = None) -> ImageHeader:
         os.close(descriptor)
 
 
-def header_of(data: bytes) -> ImageHeader:
+def parse_header(data: bytes) -> ImageHeader:
     """The header of an encoded image; raises as `read_header` does."""
     try:
-        return _header(data[:_HEAD], len(data), lambda offset, length: data[offset : offset + length])
+        return _identify(data[:_HEAD], len(data), lambda offset, length: data[offset : offset + length])
     except (struct.error, IndexError):
         raise ImageError("image_truncated", "the file ends within its header") from None
 
 
-def _header(head: bytes, size: int, read: Read) -> ImageHeader:
+def _identify(head: bytes, size: int, read: Read) -> ImageHeader:
     if not head:
         raise ImageError("image_unreadable", "the file is empty")
     if head[:3] == b"\xff\xd8\xff":
-        header = _jpeg(head, size, read)
+        header = _parse_jpeg(head, size, read)
     elif head[:8] == b"\x89PNG\r\n\x1a\n":
-        header = _png(head, size, read)
+        header = _parse_png(head, size, read)
     elif head[:4] in (b"GIF8", b"II*\0", b"MM\0*") or head[:2] == b"BM" or head[:4] + head[8:12] == b"RIFFWEBP":
-        header = replace(_by_pillow(read(0, size)), fingerprint=_fingerprint(head, size))
+        header = replace(_parse_by_pillow(read(0, size)), fingerprint=_compute_fingerprint(head, size))
     else:
         raise ImageError("image_unreadable", f"not an image that can be read (it begins with {head[:8]!r})")
     if header.width < 1 or header.height < 1:
@@ -145,14 +143,14 @@ def _header(head: bytes, size: int, read: Read) -> ImageHeader:
     return header
 
 
-def _fingerprint(head: bytes, size: int) -> int:
+def _compute_fingerprint(head: bytes, size: int) -> int:
     import google_crc32c  # a fifth of the time of zlib's sum
 
     first: int = google_crc32c.value(head)
     return first << 32 | size & 0xFFFFFFFF
 
 
-def _jpeg(head: bytes, size: int, read: Read) -> ImageHeader:
+def _parse_jpeg(head: bytes, size: int, read: Read) -> ImageHeader:
     """Walks the segments to the frame header (ITU T.81, B.1.1.3 and B.2.2)."""
     position, orientation = 2, 1
     while True:
@@ -166,9 +164,9 @@ def _jpeg(head: bytes, size: int, read: Read) -> ImageHeader:
         if code in _FRAMES:
             if bits != 8 or code > 0xC2:  # not baseline, extended or progressive
                 raise ImageError("image_unreadable", f"JPEG of a kind that TensorFlow cannot decode ({bits} bits)")
-            _whole(read, size, b"\xff\xd9", "JPEG")
+            _require_end_mark(read, size, b"\xff\xd9", "JPEG")
             return ImageHeader(
-                "jpeg", width, height, channels, bits, size, orientation, False, _fingerprint(head, size)
+                "jpeg", width, height, channels, bits, size, orientation, False, _compute_fingerprint(head, size)
             )
         if code in (0xD9, 0xDA):
             raise ImageError("image_unreadable", "broken JPEG: no frame header before the image data")
@@ -178,30 +176,30 @@ def _jpeg(head: bytes, size: int, read: Read) -> ImageHeader:
             position += 2
         else:
             if code == 0xE1 and read(position + 4, 6) == b"Exif\0\0":
-                orientation = _orientation(read(position + 10, length - 8)) or orientation
+                orientation = _parse_orientation(read(position + 10, length - 8)) or orientation
             position += 2 + length if length > 2 else 4
 
 
-def _png(head: bytes, size: int, read: Read) -> ImageHeader:
+def _parse_png(head: bytes, size: int, read: Read) -> ImageHeader:
     if head[12:16] != b"IHDR":
         raise ImageError("image_unreadable", "broken PNG: it does not begin with IHDR")
     width, height, bits, colour = struct.unpack(">IIBB", head[16:26])
     if colour not in _PNG_CHANNELS or width > 1 << 24 or height > 1 << 24:
         raise ImageError("image_unreadable", f"broken PNG: {width}x{height}, colour type {colour}")
-    _whole(read, size, b"IEND\xaeB`\x82", "PNG")
+    _require_end_mark(read, size, b"IEND\xaeB`\x82", "PNG")
     orientation = 1
     position = 33
     # eXIf may stand anywhere before IEND; before the pixels is where writers put it.
     while (chunk := read(position, 8)) and len(chunk) == 8 and chunk[4:] not in (b"IDAT", b"IEND"):
         length = int.from_bytes(chunk[:4], "big")
         if chunk[4:] == b"eXIf":
-            orientation = _orientation(read(position + 8, min(length, _TAIL))) or orientation
+            orientation = _parse_orientation(read(position + 8, min(length, _TAIL))) or orientation
         position += 12 + length
-    channels, fingerprint = _PNG_CHANNELS[colour], _fingerprint(head, size)
+    channels, fingerprint = _PNG_CHANNELS[colour], _compute_fingerprint(head, size)
     return ImageHeader("png", width, height, channels, bits, size, orientation, colour == 3, fingerprint)
 
 
-def _whole(read: Read, size: int, mark: bytes, name: str) -> None:
+def _require_end_mark(read: Read, size: int, mark: bytes, name: str) -> None:
     """TensorFlow refuses a JPEG or PNG without its end mark (measured on 2.20), and training would stop there."""
     if read(max(size - len(mark), 0), len(mark)) == mark:
         return
@@ -210,7 +208,7 @@ def _whole(read: Read, size: int, mark: bytes, name: str) -> None:
         raise ImageError("image_truncated", f"the {name} data ends too early")
 
 
-def _orientation(exif: bytes) -> int | None:
+def _parse_orientation(exif: bytes) -> int | None:
     """The orientation (tag 0x0112) of a TIFF directory, or None where there is none to be read."""
     order = {b"II": "<", b"MM": ">"}.get(exif[:2])
     if order is None or len(exif) < 8:
@@ -227,31 +225,20 @@ def _orientation(exif: bytes) -> int | None:
     return None
 
 
-def _by_pillow(data: bytes) -> ImageHeader:
+def _parse_by_pillow(data: bytes) -> ImageHeader:
     """Formats rare enough here to be opened with Pillow. They are decoded too, as they are re-encoded later."""
-    import io
-    import warnings
-
-    from PIL import Image
-
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST_PIXELS
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large images and odd tags; neither keeps it from decoding.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=("GIF", "TIFF", "BMP", "DIB", "WEBP")) as image:
-                image.load()
-                orientation = int(image.getexif().get(0x0112, 1))
-                channels = _TIFF_MODES.get(image.mode, len(image.getbands()))
-                bits = 16 if image.mode.startswith(("I", "F")) else 8
-                name = {"DIB": "bmp"}.get(image.format or "", (image.format or "").lower())
-                return ImageHeader(
-                    name, image.width, image.height, channels, bits, len(data), orientation, image.mode == "P"
-                )
+        with open_image(data, ("GIF", "TIFF", "BMP", "DIB", "WEBP")) as image:
+            image.load()
+            orientation = int(image.getexif().get(0x0112, 1))
+            channels = _TIFF_MODES.get(image.mode, len(image.getbands()))
+            bits = 16 if image.mode.startswith(("I", "F")) else 8
+            name = {"DIB": "bmp"}.get(image.format or "", (image.format or "").lower())
+            return ImageHeader(
+                name, image.width, image.height, channels, bits, len(data), orientation, image.mode == "P"
+            )
     except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
         raise ImageError("image_unreadable", f"{type(error).__name__}: {error}") from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
 def read_bytes(path: Path | str, extent: Extent | None = None) -> bytes:
@@ -261,10 +248,10 @@ def read_bytes(path: Path | str, extent: Extent | None = None) -> bytes:
         offset, size = (extent.offset, extent.length) if extent else (0, os.fstat(descriptor).st_size)
         data = os.pread(descriptor, size, offset)
         while 0 < len(data) < size:  # one call gives at most 2 GB
-            more = os.pread(descriptor, size - len(data), offset + len(data))
-            if not more:
+            piece = os.pread(descriptor, size - len(data), offset + len(data))
+            if not piece:
                 break
-            data += more
+            data += piece
         return binascii.a2b_base64(data) if extent and extent.encoded else data
     finally:
         os.close(descriptor)

@@ -23,7 +23,7 @@ _FAR = 2.0
 """Image widths and heights beyond which points are pulled in: drawing a line costs its length."""
 
 
-def from_coco(value: Any) -> Outline | None:
+def parse_coco(value: Any) -> Outline | None:
     """COCO's `segmentation`: a list of polygons, or run lengths as a list or compressed; None for what is neither."""
     if isinstance(value, dict):
         size, counts = value.get("size"), value.get("counts")
@@ -49,7 +49,7 @@ def _is_polygon(points: Any) -> bool:
     return all(type(number) in (int, float) and abs(number) < 1e9 for number in points)
 
 
-def polygon(points: Iterable[tuple[float, float]]) -> Outline | None:
+def make_polygon(points: Iterable[tuple[float, float]]) -> Outline | None:
     """The outline with these corners; None for fewer than three, or numbers that are none."""
     numbers = [number for point in points for number in point]
     # Beyond that no image reaches; not a number compares to nothing.
@@ -57,22 +57,22 @@ def polygon(points: Iterable[tuple[float, float]]) -> Outline | None:
     return Outline(polygons=(tuple(numbers),)) if usable else None
 
 
-def together(outlines: Sequence[Outline | None]) -> Outline | None:
+def join_outlines(outlines: Sequence[Outline | None]) -> Outline | None:
     """The polygons of parts of one object; None where a part has none."""
-    polygons = tuple(each for outline in outlines if outline for each in outline.polygons)
+    polygons = tuple(polygon for outline in outlines if outline for polygon in outline.polygons)
     return Outline(polygons=polygons) if all(outline and outline.polygons for outline in outlines) else None
 
 
-def scaled(outline: Outline, across: float, down: float) -> Outline:
+def scale_outline(outline: Outline, across: float, down: float) -> Outline:
     """The outline with its polygons stretched, as from fractions to pixels; run lengths are for pixels anyway."""
     polygons = tuple(
-        tuple(number * (down if place % 2 else across) for place, number in enumerate(each))
-        for each in outline.polygons
+        tuple(number * (down if index % 2 else across) for index, number in enumerate(polygon))
+        for polygon in outline.polygons
     )
     return replace(outline, polygons=polygons)
 
 
-def pasted(mask: Mask, corner: tuple[int, int], size: tuple[int, int]) -> Outline | None:
+def paste_mask(mask: Mask, corner: tuple[int, int], size: tuple[int, int]) -> Outline | None:
     """The outline of a mask that lies in an image of this width and height, its top left pixel at the corner.
 
     None where the image is larger than may be decoded.
@@ -83,25 +83,25 @@ def pasted(mask: Mask, corner: tuple[int, int], size: tuple[int, int]) -> Outlin
     (left, top), (width, height) = corner, size
     if width * height > MOST_PIXELS:
         return None
-    whole = np.zeros((height, width), np.uint8, order="F")
+    canvas = np.zeros((height, width), np.uint8, order="F")
     right, bottom = min(left + mask.shape[1], width), min(top + mask.shape[0], height)
     if 0 <= left < right and 0 <= top < bottom:
-        whole[top:bottom, left:right] = mask[: bottom - top, : right - left]
-    return Outline(counts=coco.encode(whole)["counts"].decode("ascii"), width=width, height=height)
+        canvas[top:bottom, left:right] = mask[: bottom - top, : right - left]
+    return Outline(counts=coco.encode(canvas)["counts"].decode("ascii"), width=width, height=height)
 
 
-def without(outline: Outline, holes: Sequence[Outline], size: tuple[int, int]) -> Outline | None:
+def cut_holes(outline: Outline, holes: Sequence[Outline], size: tuple[int, int]) -> Outline | None:
     """An outline with others cut out of it, in an image of this width and height."""
     if not holes or size[0] * size[1] > MOST_PIXELS:
         return None if holes else outline
     window, nowhere = (0, 0, *size), Box(0, 0, 0, 0)
-    mask = drawn(outline, nowhere, size, window)
+    mask = draw(outline, nowhere, size, window)
     for hole in holes:
-        mask = mask & ~drawn(hole, nowhere, size, window)
-    return pasted(mask, (0, 0), size)
+        mask = mask & ~draw(hole, nowhere, size, window)
+    return paste_mask(mask, (0, 0), size)
 
 
-def from_png(data: bytes) -> Mask | None:
+def decode_png(data: bytes) -> Mask | None:
     """A PNG's mask: what is not transparent, or where nothing may be, not black; None where it cannot be decoded."""
     import io
     import warnings
@@ -123,7 +123,7 @@ def from_png(data: bytes) -> Mask | None:
     return mask
 
 
-def box_of(mask: Mask) -> Box | None:
+def find_box(mask: Mask) -> Box | None:
     """The box around what is set in a mask; None where nothing is."""
     import numpy as np
 
@@ -133,44 +133,44 @@ def box_of(mask: Mask) -> Box | None:
     return Box(float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1))
 
 
-def envelope(outline: Outline) -> Box | None:
+def enclose_outline(outline: Outline) -> Box | None:
     """The box around an outline; None where it is empty or cannot be read."""
     if outline.polygons:
         xs = [x for polygon in outline.polygons for x in polygon[0::2]]
         ys = [y for polygon in outline.polygons for y in polygon[1::2]]
         return Box(min(xs), min(ys), max(xs), max(ys))
-    if fault(outline, outline.width, outline.height):
+    if find_fault(outline, outline.width, outline.height):
         return None
-    place, made = 0, list[tuple[int, int, int, int]]()
-    for number, length in enumerate(_lengths(outline)):
+    place, corners = 0, list[tuple[int, int, int, int]]()
+    for number, length in enumerate(_decode_lengths(outline)):
         if number % 2 and length:
             left, top = divmod(place, outline.height)
             right, bottom = divmod(place + length - 1, outline.height)
             # A run on into the next column has the whole height in it.
-            made.append((left, 0 if right > left else top, right, outline.height - 1 if right > left else bottom))
+            corners.append((left, 0 if right > left else top, right, outline.height - 1 if right > left else bottom))
         place += length
-    if not made:
+    if not corners:
         return None
-    lefts, tops, rights, bottoms = zip(*made, strict=True)
+    lefts, tops, rights, bottoms = zip(*corners, strict=True)
     return Box(min(lefts), min(tops), max(rights) + 1, max(bottoms) + 1)
 
 
-def fault(outline: Outline, width: int, height: int) -> str:
+def find_fault(outline: Outline, width: int, height: int) -> str:
     """What is wrong with an outline for an image of this size, or ''."""
     if outline.polygons:
         return ""
     if (outline.width, outline.height) != (width, height):
-        return f"run lengths for {outline.width}x{outline.height}"
+        return f"its run lengths are for {outline.width}x{outline.height}"
     try:
-        lengths = _lengths(outline)
+        lengths = _decode_lengths(outline)
     except ValueError as error:
         return str(error)
     if min(lengths, default=0) < 0 or sum(lengths) != width * height:
-        return f"run lengths that are not those of {width * height} pixels"
+        return f"its run lengths do not add up to {width * height} pixels"
     return ""
 
 
-def drawn(outline: Outline | None, box: Box, size: tuple[int, int], window: tuple[int, int, int, int]) -> Mask:
+def draw(outline: Outline | None, box: Box, size: tuple[int, int], window: tuple[int, int, int, int]) -> Mask:
     """The mask in a window of the image; an object without outline fills its box.
 
     Args:
@@ -182,35 +182,35 @@ def drawn(outline: Outline | None, box: Box, size: tuple[int, int], window: tupl
 
     x, y, width, height = window
     if outline is None:
-        made = np.zeros((height, width), bool)
+        box_mask = np.zeros((height, width), bool)
         left, top = round(box.xmin), round(box.ymin)
-        made[top : max(round(box.ymax), top + 1), left : max(round(box.xmax), left + 1)] = True
-        return made
+        box_mask[top : max(round(box.ymax), top + 1), left : max(round(box.xmax), left + 1)] = True
+        return box_mask
     if outline.turn == 1:
-        return _opened(_runs(outline, *size), size[1], window)
+        return _draw_runs(_encode_runs(outline, *size), size[1], window)
     frame = size if outline.turn < 5 else (size[1], size[0])
-    whole = _turned(_opened(_runs(outline, *frame), frame[1], (0, 0, *frame)), outline.turn)
-    return whole[y : y + height, x : x + width]
+    full_mask = _turn(_draw_runs(_encode_runs(outline, *frame), frame[1], (0, 0, *frame)), outline.turn)
+    return full_mask[y : y + height, x : x + width]
 
 
-def _turned(mask: Mask, orientation: int) -> Mask:
+def _turn(mask: Mask, orientation: int) -> Mask:
     """As repair turns the pixels."""
     import numpy as np
 
-    turned: Mask
+    result: Mask
     if orientation in (2, 4):
-        turned = np.fliplr(mask) if orientation == 2 else np.flipud(mask)
+        result = np.fliplr(mask) if orientation == 2 else np.flipud(mask)
     elif orientation in (5, 7):
-        turned = mask.T if orientation == 5 else np.rot90(mask, 2).T
+        result = mask.T if orientation == 5 else np.rot90(mask, 2).T
     else:
-        turned = np.rot90(mask, {3: 2, 6: -1, 8: 1}[orientation])
-    return turned
+        result = np.rot90(mask, {3: 2, 6: -1, 8: 1}[orientation])
+    return result
 
 
-def _runs(outline: Outline, width: int, height: int) -> Sequence[int]:
+def _encode_runs(outline: Outline, width: int, height: int) -> Sequence[int]:
     """Lengths of the runs of background and object in turn, down the columns, as COCO has it."""
     if not outline.polygons:
-        return _lengths(outline)
+        return _decode_lengths(outline)
     from pycocotools import mask
 
     across, down = _FAR * width, _FAR * height
@@ -221,15 +221,15 @@ def _runs(outline: Outline, width: int, height: int) -> Sequence[int]:
         ]
         for polygon in outline.polygons
     ]
-    found = mask.merge(mask.frPyObjects(polygons, height, width))
-    return _uncompressed(found["counts"].decode("ascii"))
+    encoding = mask.merge(mask.frPyObjects(polygons, height, width))
+    return _uncompress(encoding["counts"].decode("ascii"))
 
 
-def _lengths(outline: Outline) -> Sequence[int]:
-    return _uncompressed(outline.counts) if isinstance(outline.counts, str) else outline.counts
+def _decode_lengths(outline: Outline) -> Sequence[int]:
+    return _uncompress(outline.counts) if isinstance(outline.counts, str) else outline.counts
 
 
-def _uncompressed(text: str) -> list[int]:
+def _uncompress(text: str) -> list[int]:
     """Run lengths from COCO's compressed form.
 
     Five bits a character with a bit for 'more follows', least first, signed; from the fourth on, each is the difference
@@ -240,23 +240,23 @@ def _uncompressed(text: str) -> list[int]:
     for character in text:
         code = ord(character) - 48
         if not 0 <= code < 64:
-            raise ValueError(f"run lengths with the character {character!r}")
+            raise ValueError(f"its run lengths contain the character {character!r}")
         value |= (code & 31) << shift
         shift += 5
         if code & 32:
             if shift > 60:
-                raise ValueError("run lengths with a number that does not end")
+                raise ValueError("its run lengths contain a number that does not end")
             continue
         if code & 16:
             value -= 1 << shift
         lengths.append(value + lengths[-2] if len(lengths) > 2 else value)
         value = shift = 0
     if shift:
-        raise ValueError("run lengths that are cut short")
+        raise ValueError("its run lengths are cut short")
     return lengths
 
 
-def _opened(lengths: Sequence[int], image_height: int, window: tuple[int, int, int, int]) -> Mask:
+def _draw_runs(lengths: Sequence[int], image_height: int, window: tuple[int, int, int, int]) -> Mask:
     """The mask in a window; only the window's columns are ever laid out."""
     import numpy as np
 
@@ -264,11 +264,11 @@ def _opened(lengths: Sequence[int], image_height: int, window: tuple[int, int, i
     first, last = x * image_height, (x + width) * image_height
     ends = np.clip(np.cumsum(np.asarray(lengths, np.int64)), first, last)
     columns = np.repeat(np.arange(len(ends)) % 2 == 1, np.diff(ends, prepend=first))
-    made: Mask = columns.reshape(width, image_height)[:, y : y + height].T
-    return made
+    window_mask: Mask = columns.reshape(width, image_height)[:, y : y + height].T
+    return window_mask
 
 
-def as_png(mask: Mask) -> bytes:
+def encode_png(mask: Mask) -> bytes:
     """A grayscale PNG of one bit a pixel (PNG specification, 11.2): an eighth of the bytes to compress."""
     import numpy as np
 

@@ -1,10 +1,9 @@
-"""Pixels made fit for TensorFlow: decoded, turned upright, flattened, brought to 8 bits, and encoded anew."""
+"""Pixels made fit for TensorFlow: decoded, turned upright, flattened, brought to 8 bits, and encoded again."""
 
 from __future__ import annotations
 
 import io
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,41 +12,42 @@ from typing import TYPE_CHECKING
 
 from odtool.dataset.images import image_file
 from odtool.dataset.images.image_file import ImageError, ImageHeader
+from odtool.dataset.images.pillow import open_image
 from odtool.dataset.types import Box, Extent
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _JPEG_QUALITY = 95
-"""For JPEGs that must be encoded anew, without chroma subsampling. As PNG they would be some six times larger."""
+"""For JPEGs that must be encoded again, without chroma subsampling. As PNG they would be some six times larger."""
 _STEP = 1 << 20
 """Bytes of pixels unpacked at a time where they are only counted."""
 _UNDONE_BY = {6: 8, 8: 6}
 """EXIF orientations that are not their own inverse."""
 
 
-def fixes(header: ImageHeader) -> tuple[str, ...]:
+def list_repairs(header: ImageHeader) -> tuple[str, ...]:
     """The repairs that --fix-images makes on an image with this header, as kinds of the catalogue of checks."""
-    found = []
+    repairs = []
     if header.orientation != 1:
-        found.append("fixed_rotation")
+        repairs.append("fixed_rotation")
     if header.format == "jpeg" and header.channels == 4:
-        found.append("fixed_cmyk")
+        repairs.append("fixed_cmyk")
     elif header.channels in (2, 4):
-        found.append("fixed_alpha")
+        repairs.append("fixed_alpha")
     if header.bits > 8:
-        found.append("fixed_16bit")
-    return tuple(found)
+        repairs.append("fixed_16bit")
+    return tuple(repairs)
 
 
-def upright_size(header: ImageHeader) -> tuple[int, int]:
+def find_upright_size(header: ImageHeader) -> tuple[int, int]:
     """Width and height as shown by viewers that obey the EXIF orientation."""
     if header.orientation >= 5:
         return header.height, header.width
     return header.width, header.height
 
 
-def turned(box: Box, orientation: int, width: float, height: float) -> Box:
+def turn_box(box: Box, orientation: int, width: float, height: float) -> Box:
     """A box of the stored image as it lies in the upright one.
 
     Args:
@@ -68,12 +68,12 @@ def turned(box: Box, orientation: int, width: float, height: float) -> Box:
     return Box(left, top, right, bottom)
 
 
-def turned_back(box: Box, orientation: int, width: float, height: float) -> Box:
+def turn_box_back(box: Box, orientation: int, width: float, height: float) -> Box:
     """A box of the upright image, which is `width` by `height`, as it lies in the stored one."""
-    return turned(box, undone_by(orientation), width, height)
+    return turn_box(box, invert_orientation(orientation), width, height)
 
 
-def undone_by(orientation: int) -> int:
+def invert_orientation(orientation: int) -> int:
     """The orientation that turns back what this one turned."""
     return _UNDONE_BY.get(orientation, orientation)
 
@@ -90,7 +90,7 @@ def check_pixels(path: Path, extent: Extent | None = None) -> None:
     if data.startswith(b"\x89PNG"):
         _check_png(data)
         return
-    with _opened(data) as image:
+    with _open(data) as image:
         image.load()
 
 
@@ -101,23 +101,23 @@ def _check_png(data: bytes) -> None:
     width, height, depth, colour, interlaced = struct.unpack(">IIBB2xB", data[16:29])
     bits = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 0) * depth
     try:
-        for kind, whole, checksum in _png_chunks(data):
+        for kind, chunk, checksum in _find_png_chunks(data):
             # The first letter of a chunk that a decoder may pass over is in lower case (PNG, 5.4).
-            if kind[:1].isupper() and zlib.crc32(whole, zlib.crc32(kind)) != checksum:
+            if kind[:1].isupper() and zlib.crc32(chunk, zlib.crc32(kind)) != checksum:
                 raise ImageError("image_unreadable", f"broken PNG: the checksum of a {kind.decode('latin-1')} is wrong")
-            body = whole if kind == b"IDAT" else b""
+            body = chunk if kind == b"IDAT" else b""
             while body and not stream.eof:
                 rows += len(stream.decompress(body, _STEP))
                 body = stream.unconsumed_tail
     except (zlib.error, struct.error) as error:
         raise ImageError("image_unreadable", f"broken PNG: {error}") from None
     # Interlaced rows are cut into seven passes, each with some bytes of its own; the stream's end must do there.
-    expected = 0 if interlaced else height * (1 + (width * bits + 7) // 8)
-    if not stream.eof or rows < expected:
-        raise ImageError("image_truncated", f"the PNG's pixels end after {rows} of {expected or 'their'} bytes")
+    expected_bytes = 0 if interlaced else height * (1 + (width * bits + 7) // 8)
+    if not stream.eof or rows < expected_bytes:
+        raise ImageError("image_truncated", f"the PNG's pixels end after {rows} of {expected_bytes or 'their'} bytes")
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+def _find_png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
     """Name, body and checksum of each chunk; a struct.error where one is cut."""
     position = 8
     while position < len(data):
@@ -129,7 +129,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
         position += 12 + length
 
 
-def pixels(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Image:
+def decode_pixels(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Image:
     """The first frame, 8 bits, gray ('L') or RGB: as TensorFlow decodes it, or upright and flattened where `fixed`.
 
     Raises:
@@ -137,11 +137,11 @@ def pixels(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Image:
     """
     from PIL import Image
 
-    with _opened(data) as image:
+    with _open(data) as image:
         image.load()
-        upright = _upright(image, header.orientation) if fixed else image
+        upright = _turn_upright(image, header.orientation) if fixed else image
         if upright.mode.startswith(("I", "F")):
-            return _eight_bits(upright)
+            return _reduce_to_eight_bits(upright)
         if fixed and upright.has_transparency_data:
             # White is what viewers show behind it, and so what was annotated; TensorFlow shows the hidden colours.
             layer = upright.convert("RGBA")
@@ -151,14 +151,14 @@ def pixels(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Image:
         return upright.convert("RGB")
 
 
-def encoded(data: bytes, header: ImageHeader, *, fixed: bool) -> bytes:
+def encode_image(data: bytes, header: ImageHeader, *, fixed: bool) -> bytes:
     """An image's pixels as a JPEG where it was one, else as a PNG; raises as `pixels` does."""
-    image = pixels(data, header, fixed=fixed)
+    image = decode_pixels(data, header, fixed=fixed)
     image.info.clear()  # or its old EXIF and ICC data would go into the new file
-    return compressed(image, header.format)
+    return compress(image, header.format)
 
 
-def compressed(image: Image.Image, format_name: str) -> bytes:
+def compress(image: Image.Image, format_name: str) -> bytes:
     """A JPEG for what comes from one, a PNG for all else, which is without loss."""
     stream = io.BytesIO()
     if format_name == "jpeg":
@@ -169,27 +169,19 @@ def compressed(image: Image.Image, format_name: str) -> bytes:
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[Image.Image]:
+def _open(data: bytes) -> Iterator[Image.Image]:
     """The image, with whatever Pillow raises in here turned into an ImageError."""
-    from PIL import Image
-
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, image_file.MOST_PIXELS
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of large images and odd tags; neither keeps it from decoding.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data)) as image:
-                yield image
+        with open_image(data) as image:
+            yield image
     except MemoryError:
         raise
     except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
         kind = "image_truncated" if "truncated" in str(error) else "image_unreadable"
         raise ImageError(kind, f"{type(error).__name__}: {error}") from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
 
 
-def _upright(image: Image.Image, orientation: int) -> Image.Image:
+def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
     from PIL.Image import Transpose
 
     turn = {
@@ -204,7 +196,7 @@ def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _reduce_to_eight_bits(image: Image.Image) -> Image.Image:
     """16 bits lose their low byte, as in TensorFlow; Pillow's own conversion would clip them to white.
 
     Floats have no agreed range: theirs goes from black to white.

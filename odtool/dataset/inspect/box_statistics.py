@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass
 
-from odtool.dataset.records.record_writer import CheckedImage
+from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.splits import SPLITS
 
 _SIDES = (4, 8, 16, 32, 64, 96, 128, 256, 512, 1024)
@@ -20,7 +20,7 @@ _RATIO_NAMES = (
     "<1:5", "1:5", "1:3", "1:2", "2:3", "1:1", "3:2", "2:1", "3:1", "5:1", ">5:1",
 )  # fmt: skip
 _COUNTS = (1, 2, 3, 4, 6, 11, 21, 51, 101)
-"""Edges in objects an image; the API reads 100 unless told otherwise."""
+"""Edges in objects an image; the API reads 100 by default."""
 GRID = 20
 """Cells in each direction of the map of box widths and heights."""
 
@@ -75,7 +75,7 @@ class Figures:
     """Boxes by height (rows) and width (columns) as shares of the image's, in GRID steps."""
 
 
-class Collector:
+class FiguresCollector:
     """Counts images one by one; its memory grows with classes and distinct image sizes only."""
 
     def __init__(self) -> None:
@@ -109,49 +109,49 @@ class Collector:
             self._sides[bisect_right(_SIDES, side)] += 1
             self._shares[bisect_right(_SHARES, side / math.sqrt(header.width * header.height))] += 1
             self._ratios[bisect_right(_RATIOS, width / height)] += 1
-            self._map[_cell(height / header.height)][_cell(width / header.width)] += 1
+            self._map[_find_cell(height / header.height)][_find_cell(width / header.width)] += 1
 
-    def done(self) -> Figures:
+    def finish(self) -> Figures:
         total = self._objects.total()
         return Figures(
             images=self._sizes.total(),
             objects=total,
             without_objects=self._counts[0],
             bytes=self._bytes,
-            classes=tuple(self._class(name, total) for name in self._in_order()),
+            classes=tuple(self._make_class_figures(name, total) for name in self._sort_classes()),
             splits={split: self._splits[split] for split in SPLITS if self._splits[split]},
             formats=dict(self._formats.most_common()),
             image_sizes=dict(sorted(self._sizes.items(), key=lambda item: (-item[1], item[0]))),
-            box_sides=_histogram(_between([str(edge) for edge in _SIDES]), self._sides),
-            box_shares=_histogram(_between([f"{edge:.0%}" for edge in _SHARES]), self._shares),
-            aspect_ratios=_histogram(_RATIO_NAMES, self._ratios),
-            objects_per_image=_histogram(_count_names(), self._counts),
+            box_sides=_make_histogram(_name_bins([str(edge) for edge in _SIDES]), self._sides),
+            box_shares=_make_histogram(_name_bins([f"{edge:.0%}" for edge in _SHARES]), self._shares),
+            aspect_ratios=_make_histogram(_RATIO_NAMES, self._ratios),
+            objects_per_image=_make_histogram(_name_counts(), self._counts),
             most_objects=self._most,
             box_map=tuple(map(tuple, self._map)),
         )
 
-    def _in_order(self) -> list[str]:
+    def _sort_classes(self) -> list[str]:
         return sorted(self._objects, key=lambda name: (-self._objects[name], name))
 
-    def _class(self, name: str, total: int) -> ClassFigures:
+    def _make_class_figures(self, name: str, total: int) -> ClassFigures:
         objects, images = self._objects[name], self._images[name]
         return ClassFigures(name, objects, objects / total, images.total(), dict(images))
 
 
-def _cell(share: float) -> int:
+def _find_cell(share: float) -> int:
     return min(int(share * GRID), GRID - 1)
 
 
-def _histogram(names: tuple[str, ...] | list[str], counts: list[int]) -> Histogram:
+def _make_histogram(names: tuple[str, ...] | list[str], counts: list[int]) -> Histogram:
     return Histogram(dict(zip(names, counts, strict=True)))
 
 
-def _between(edges: list[str]) -> list[str]:
+def _name_bins(edges: list[str]) -> list[str]:
     """Bins by their lower edge, the first by its upper one."""
     return [f"<{edges[0]}", *edges[:-1], f"≥{edges[-1]}"]
 
 
-def _count_names() -> list[str]:
+def _name_counts() -> list[str]:
     above = [*_COUNTS[1:], None]
     spans = [
         f">{low - 1}" if high is None else str(low) if high == low + 1 else f"{low}-{high - 1}"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def check(arguments: str) -> None:
     """Raises DataError where Beam is not installed or the arguments cannot be read."""
-    _pipeline_options(arguments)
+    _parse_options(arguments)
 
 
 def write(plans: Sequence[ShardPlan], arguments: str) -> list[ShardFigures]:
@@ -33,7 +33,7 @@ def write(plans: Sequence[ShardPlan], arguments: str) -> list[ShardFigures]:
     Raises:
         DataError: Beam is not installed, its arguments are wrong, or the pipeline failed.
     """
-    options = _pipeline_options(arguments)
+    options = _parse_options(arguments)
     import apache_beam
 
     try:
@@ -48,11 +48,11 @@ def write(plans: Sequence[ShardPlan], arguments: str) -> list[ShardFigures]:
     except OdtoolError:
         raise
     except Exception as error:  # runners raise what they like, with the worker's traceback as text
-        raise DataError(f"Apache Beam: {_last_line(error)}", "Look at --beam, and at the runner's own log.") from error
-    return [_taken(plan) for plan in plans]
+        raise DataError(f"Apache Beam: {_find_last_line(error)}", "Check --beam and the runner's own log.") from error
+    return [_collect(plan) for plan in plans]
 
 
-def _pipeline_options(arguments: str) -> PipelineOptions:
+def _parse_options(arguments: str) -> PipelineOptions:
     try:
         from apache_beam.options.pipeline_options import PipelineOptions
     except ImportError:
@@ -60,7 +60,7 @@ def _pipeline_options(arguments: str) -> PipelineOptions:
     try:
         words = shlex.split(arguments)
     except ValueError as error:
-        raise DataError(f"--beam '{arguments}' cannot be read: {error}", "Close what is quoted.") from None
+        raise DataError(f"--beam '{arguments}' cannot be read: {error}", "Close the quotes.") from None
     # Before the user's own words, which decide: without it each worker tells of its every step.
     return PipelineOptions(["--default_sdk_harness_log_level=WARNING", *words])
 
@@ -72,11 +72,11 @@ def _write(pickled: bytes) -> None:
         outcome: ShardFigures | OdtoolError = record_writer.write_shard(plan)
     except OdtoolError as error:
         outcome = error
-    _beside(plan).write_bytes(pickle.dumps(outcome))
+    _get_figures_path(plan).write_bytes(pickle.dumps(outcome))
 
 
-def _taken(plan: ShardPlan) -> ShardFigures:
-    path = _beside(plan)
+def _collect(plan: ShardPlan) -> ShardFigures:
+    path = _get_figures_path(plan)
     try:
         outcome = pickle.loads(path.read_bytes())
     except FileNotFoundError:
@@ -91,10 +91,10 @@ def _taken(plan: ShardPlan) -> ShardFigures:
     return outcome
 
 
-def _beside(plan: ShardPlan) -> Path:
+def _get_figures_path(plan: ShardPlan) -> Path:
     return plan.path.with_name(plan.path.name + ".figures")
 
 
-def _last_line(error: Exception) -> str:
+def _find_last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return next((line for line in reversed(lines) if "Error" in line), lines[-1] if lines else type(error).__name__)

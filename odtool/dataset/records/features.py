@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 
 
-def varint(value: int) -> bytes:
+def encode_varint(value: int) -> bytes:
     if value < 0x80:
         return _SMALL[value]
     parts = bytearray()
@@ -27,63 +27,63 @@ _SMALL = [bytes((value,)) for value in range(0x80)]
 
 
 @cache
-def _key(key: bytes) -> bytes:
+def _encode_key(key: bytes) -> bytes:
     """The key of a map entry: its field 1."""
-    return b"\x0a" + varint(len(key)) + key
+    return b"\x0a" + encode_varint(len(key)) + key
 
 
-def _entry(key: bytes, feature: bytes) -> bytes:
+def _encode_entry(key: bytes, feature: bytes) -> bytes:
     """One entry of the map Features.feature (field 1): the key, and the Feature as field 2."""
-    entry = _key(key) + b"\x12" + varint(len(feature)) + feature
-    return b"\x0a" + varint(len(entry)) + entry
+    entry = _encode_key(key) + b"\x12" + encode_varint(len(feature)) + feature
+    return b"\x0a" + encode_varint(len(entry)) + entry
 
 
-def opening(key: bytes, length: int) -> bytes:
+def encode_opening(key: bytes, length: int) -> bytes:
     """All that stands before the one value, `length` bytes long, of a BytesList in a Feature in an entry."""
-    made = b""
+    result = b""
     for tag in (b"\x0a", b"\x0a", b"\x12"):
-        made = tag + varint(len(made) + length) + made
-    made = _key(key) + made
-    return b"\x0a" + varint(len(made) + length) + made
+        result = tag + encode_varint(len(result) + length) + result
+    result = _encode_key(key) + result
+    return b"\x0a" + encode_varint(len(result) + length) + result
 
 
-_usual_opening = lru_cache(maxsize=1024)(opening)
+_usual_opening = lru_cache(maxsize=1024)(encode_opening)
 
 
-def byte_string(key: bytes, value: bytes) -> bytes:
+def encode_byte_string(key: bytes, value: bytes) -> bytes:
     """A BytesList of one value, short enough that others have its length, too."""
     return _usual_opening(key, len(value)) + value
 
 
-def byte_strings(key: bytes, values: Iterable[bytes]) -> bytes:
+def encode_byte_strings(key: bytes, values: Iterable[bytes]) -> bytes:
     """A BytesList."""
-    data = b"".join([b"\x0a" + varint(len(value)) + value for value in values])
-    return _entry(key, b"\x0a" + varint(len(data)) + data)
+    data = b"".join([b"\x0a" + encode_varint(len(value)) + value for value in values])
+    return _encode_entry(key, b"\x0a" + encode_varint(len(data)) + data)
 
 
-def utf8(text: str) -> bytes:
+def encode_utf8(text: str) -> bytes:
     """File names that are not UTF-8 on disk come as lone surrogates; the decoder wants valid text."""
     return text.encode("utf-8", "backslashreplace")
 
 
-# Classes, flags and sizes are the same for many images, and making them anew took a tenth of all the time.
+# Classes, flags and sizes are the same for many images, and encoding them again took a tenth of all the time.
 
 
 @lru_cache(maxsize=1024)
-def texts(key: bytes, values: tuple[str, ...]) -> bytes:
+def encode_texts(key: bytes, values: tuple[str, ...]) -> bytes:
     """A BytesList of UTF-8."""
-    return byte_strings(key, [utf8(value) for value in values])
+    return encode_byte_strings(key, [encode_utf8(value) for value in values])
 
 
 @lru_cache(maxsize=1024)
-def ints(key: bytes, values: tuple[int, ...]) -> bytes:
+def encode_ints(key: bytes, values: tuple[int, ...]) -> bytes:
     """An Int64List. Values are never negative here: sizes, ids and flags."""
-    return _entry(key, _packed(b"\x1a", b"".join([varint(value) for value in values])))
+    return _encode_entry(key, _pack(b"\x1a", b"".join([encode_varint(value) for value in values])))
 
 
-def floats(keys: tuple[bytes, ...], columns: Sequence[Sequence[float]]) -> bytes:
+def encode_floats(keys: tuple[bytes, ...], columns: Sequence[Sequence[float]]) -> bytes:
     """FloatLists of the same length, one a key."""
-    layout, before = _floats(keys, len(columns[0]))
+    layout, before = _lay_out_floats(keys, len(columns[0]))
     values: list[bytes | float] = []
     for opened, column in zip(before, columns, strict=True):
         values.append(opened)
@@ -92,15 +92,15 @@ def floats(keys: tuple[bytes, ...], columns: Sequence[Sequence[float]]) -> bytes
 
 
 @lru_cache(maxsize=1024)
-def _floats(keys: tuple[bytes, ...], count: int) -> tuple[struct.Struct, list[bytes]]:
+def _lay_out_floats(keys: tuple[bytes, ...], count: int) -> tuple[struct.Struct, list[bytes]]:
     """How `count` values a key are packed together, and what stands before those of each."""
     size = 4 * count
-    entries = [_entry(key, _packed(b"\x12", bytes(size))) for key in keys]
+    entries = [_encode_entry(key, _pack(b"\x12", bytes(size))) for key in keys]
     before = [entry[: len(entry) - size] for entry in entries]
     return struct.Struct("<" + "".join([f"{len(opened)}s{count}f" for opened in before])), before
 
 
-def _packed(tag: bytes, data: bytes) -> bytes:
+def _pack(tag: bytes, data: bytes) -> bytes:
     """A FloatList or Int64List with its values packed, as the Feature's field of that tag."""
-    values = b"\x0a" + varint(len(data)) + data if data else b""
-    return tag + varint(len(values)) + values
+    values = b"\x0a" + encode_varint(len(data)) + data if data else b""
+    return tag + encode_varint(len(values)) + values

@@ -48,11 +48,11 @@ LEVELS: dict[str, Level] = {
     "source_id_missing": "warning",
     "source_id_repeated": "warning",
 }
-"""What can be wrong, and whether training or evaluation suffers ('error': it stops, or learns what is false)."""
+"""What can be wrong, and how bad it is: at an 'error' training stops, or learns from wrong data."""
 
 
 @dataclass
-class Fault:
+class RecordFault:
     """One kind of thing that is wrong, how often, and where first."""
 
     level: Level
@@ -72,16 +72,16 @@ class RecordReport:
     """In one of the examined records."""
     classes: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
-    """Records among them with 'masks' and with 'key points'."""
-    faults: dict[str, Fault] = field(default_factory=dict)
+    """Records among them with 'masks' and with 'keypoints'."""
+    faults: dict[str, RecordFault] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:
         """Whether every record was examined."""
         return self.examined == self.records
 
-    def note(self, kind: str, where: str) -> None:
-        self.faults.setdefault(kind, Fault(LEVELS[kind], where)).count += 1
+    def add_fault(self, kind: str, where: str) -> None:
+        self.faults.setdefault(kind, RecordFault(LEVELS[kind], where)).count += 1
 
 
 def check_records(files: Sequence[Path], classes: Sequence[LabelItem], *, sample: int | None) -> RecordReport:
@@ -92,35 +92,35 @@ def check_records(files: Sequence[Path], classes: Sequence[LabelItem], *, sample
         sample: how many records are looked at, evenly spread over the files; None for all.
     """
     report = RecordReport(files=len(files))
-    found = {path: _extents(path, report) for path in files}
-    report.records = sum(len(extents) for extents in found.values()) // 2
-    every = max(report.records / sample, 1.0) if sample else 1.0
+    extents_by_file = {path: _find_extents(path, report) for path in files}
+    report.records = sum(len(extents) for extents in extents_by_file.values()) // 2
+    stride = max(report.records / sample, 1.0) if sample else 1.0
     checker = _Checker(report, classes)
-    position, wanted = 0, 0.0
-    for path, extents in found.items():
+    position, next_position = 0, 0.0
+    for path, extents in extents_by_file.items():
         for index in range(0, len(extents), 2):
-            if position >= wanted:
-                wanted += every
+            if position >= next_position:
+                next_position += stride
                 report.examined += 1
-                checker.look(path, index // 2 + 1, extents[index], extents[index + 1])
+                checker.check_record(path, index // 2 + 1, extents[index], extents[index + 1])
             position += 1
     return report
 
 
-def _extents(path: Path, report: RecordReport) -> array[int]:
+def _find_extents(path: Path, report: RecordReport) -> array[int]:
     """Offsets and lengths in turn: sixteen bytes a record, so that millions fit."""
-    found = array("Q")
+    numbers = array("Q")
     try:
-        for extent in record_reader.extents(path):
-            found.extend(extent)
+        for extent in record_reader.find_extents(path):
+            numbers.extend(extent)
     except DataError as error:
-        report.note("file_damaged", error.message)
+        report.add_fault("file_damaged", error.message)
     except OSError as error:
-        report.note("file_damaged", f"{path}: {error.strerror}")
+        report.add_fault("file_damaged", f"{path}: {error.strerror}")
     else:
-        if not found:
-            report.note("file_empty", str(path))
-    return found
+        if not numbers:
+            report.add_fault("file_empty", str(path))
+    return numbers
 
 
 class _Checker:
@@ -133,34 +133,38 @@ class _Checker:
         self._ids = {item.display_name: item.id for item in classes} | {item.name: item.id for item in classes}
         self._seen: set[str] = set()
 
-    def look(self, path: Path, number: int, offset: int, length: int) -> None:
+    def check_record(self, path: Path, number: int, offset: int, length: int) -> None:
         where = f"{path}: record {number}"
         try:
-            record = record_reader.record_at(path, number, offset, length)
-            found = record_reader.features(record.data)
+            record = record_reader.read_record(path, number, offset, length)
+            features = record_reader.parse_features(record.data)
         except DataError as error:
-            self._report.note("record_damaged", error.message)
+            self._report.add_fault("record_damaged", error.message)
             return
         except ValueError as error:
-            self._report.note("not_an_example", f"{where}: {error}")
+            self._report.add_fault("not_an_example", f"{where}: {error}")
             return
-        self._report.held["masks"] += bool(found.texts.get(_MASK) or found.floats.get(_MASK))
-        self._report.held["key points"] += bool(found.floats.get(_KEY_POINT))
-        problems = [*self._identity(found, record), *self._objects(found, record), *_image(path, found, record)]
+        self._report.held["masks"] += bool(features.texts.get(_MASK) or features.floats.get(_MASK))
+        self._report.held["keypoints"] += bool(features.floats.get(_KEY_POINT))
+        problems = [
+            *self._check_identity(features, record),
+            *self._check_objects(features, record),
+            *_check_image(path, features, record),
+        ]
         for kind, detail in problems:
-            self._report.note(kind, f"{where}: {detail}")
+            self._report.add_fault(kind, f"{where}: {detail}")
 
-    def _identity(self, found: Features, record: Record) -> Iterator[tuple[str, str]]:
-        spans = found.texts.get("image/source_id", [])
-        name = _text(record, spans[0]) if spans else ""
+    def _check_identity(self, features: Features, record: Record) -> Iterator[tuple[str, str]]:
+        spans = features.texts.get("image/source_id", [])
+        name = _decode(record, spans[0]) if spans else ""
         if not name:
             yield "source_id_missing", "no image/source_id, by which the evaluation tells images apart"
         elif name in self._seen:
-            yield "source_id_repeated", f"image/source_id '{name}' is an earlier record's too"
+            yield "source_id_repeated", f"image/source_id '{name}' is that of an earlier record too"
         self._seen.add(name)
 
-    def _objects(self, found: Features, record: Record) -> Iterator[tuple[str, str]]:
-        sides = [found.floats.get(key, []) for key in _SIDES]
+    def _check_objects(self, features: Features, record: Record) -> Iterator[tuple[str, str]]:
+        sides = [features.floats.get(key, []) for key in _SIDES]
         count = len(sides[0])
         self._report.objects += count
         self._report.most_objects = max(self._report.most_objects, count)
@@ -168,56 +172,57 @@ class _Checker:
             yield "boxes_not_whole", f"{', '.join(str(len(side)) for side in sides)} values for xmin, ymin, xmax, ymax"
             return
         for box in zip(*sides, strict=True):
-            yield from _box(*box)
-        yield from self._labels(found, record, count)
+            yield from _check_box(*box)
+        yield from self._check_labels(features, record, count)
 
-    def _labels(self, found: Features, record: Record, count: int) -> Iterator[tuple[str, str]]:
-        texts = [_text(record, span) for span in found.texts.get(_TEXT, [])]
-        numbers = found.ints.get(_LABEL, [])
+    def _check_labels(self, features: Features, record: Record, count: int) -> Iterator[tuple[str, str]]:
+        texts = [_decode(record, span) for span in features.texts.get(_TEXT, [])]
+        numbers = features.ints.get(_LABEL, [])
         if len(texts or numbers) != count:
             yield "label_missing", f"{count} boxes, {len(texts)} class texts and {len(numbers)} class labels"
             return
         for position in range(count):
             number = numbers[position] if len(numbers) == count else None
             if texts:
-                known = self._ids.get(texts[position])
-                if known is None:
+                expected_id = self._ids.get(texts[position])
+                if expected_id is None:
                     yield (
                         "class_unknown",
                         f"class '{texts[position]}' is not in the label map, so its boxes are dropped",
                     )
                     continue
-                if number is not None and number != known:
+                if number is not None and number != expected_id:
                     yield (
                         "label_disagrees",
-                        f"label {number} beside '{texts[position]}', which is {known}; the text counts",
+                        f"label {number} stands beside '{texts[position]}', which has id {expected_id}; "
+                        "the text is used",
                     )
-                number = known
+                number = expected_id
             if number not in self._names:
                 yield "label_outside", f"label {number} is not in the label map (1 to {len(self._names)})"
             else:
                 self._report.classes[self._names[number]] += 1
 
 
-def _box(xmin: float, ymin: float, xmax: float, ymax: float) -> Iterator[tuple[str, str]]:
+def _check_box(xmin: float, ymin: float, xmax: float, ymax: float) -> Iterator[tuple[str, str]]:
     sides = (xmin, ymin, xmax, ymax)
-    shown = "box " + ", ".join(f"{side:.4g}" for side in sides)
+    description = "box " + ", ".join(f"{side:.4g}" for side in sides)
     if not all(map(math.isfinite, sides)):
-        yield "box_invalid", shown
+        yield "box_invalid", description
         return
     if xmin > xmax or ymin > ymax:
-        yield "box_inverted", shown
+        yield "box_inverted", description
     elif xmin == xmax or ymin == ymax:
-        yield "box_zero", shown
+        yield "box_zero", description
     beyond = max(-min(sides), max(sides) - 1)
     if beyond > _FARTHEST:
-        yield "box_far_outside", f"{shown}; are these pixels? They belong in 0 to 1"
+        yield "box_far_outside", f"{description}; are these pixels? They must be fractions from 0 to 1"
     elif beyond > _ROUNDING:
-        yield "box_outside", shown
+        yield "box_outside", description
 
 
-def _image(path: Path, found: Features, record: Record) -> Iterator[tuple[str, str]]:
-    spans = found.texts.get("image/encoded", [])
+def _check_image(path: Path, features: Features, record: Record) -> Iterator[tuple[str, str]]:
+    spans = features.texts.get("image/encoded", [])
     if not spans or not spans[0][1]:
         yield "image_missing", "no image/encoded"
         return
@@ -230,14 +235,21 @@ def _image(path: Path, found: Features, record: Record) -> Iterator[tuple[str, s
         return
     if not header.written_as_is:
         yield "image_format", f"a {header.format} image; JPEG and PNG are what the API's decoder is made for"
-    yield from _size(found, header)
+    yield from _check_size(features, header)
 
 
-def _size(found: Features, header: ImageHeader) -> Iterator[tuple[str, str]]:
-    said = [found.ints.get(f"image/{side}", [0])[:1] for side in ("width", "height")]
-    if all(said) and all(side[0] for side in said) and (said[0][0], said[1][0]) != (header.width, header.height):
-        yield "size_disagrees", f"says {said[0][0]}x{said[1][0]}, the image has {header.width}x{header.height}"
+def _check_size(features: Features, header: ImageHeader) -> Iterator[tuple[str, str]]:
+    declared_sides = [features.ints.get(f"image/{side}", [0])[:1] for side in ("width", "height")]
+    if (
+        all(declared_sides)
+        and all(side[0] for side in declared_sides)
+        and (declared_sides[0][0], declared_sides[1][0]) != (header.width, header.height)
+    ):
+        yield (
+            "size_disagrees",
+            f"declares {declared_sides[0][0]}x{declared_sides[1][0]}, but the image is {header.width}x{header.height}",
+        )
 
 
-def _text(record: Record, span: tuple[int, int]) -> str:
+def _decode(record: Record, span: tuple[int, int]) -> str:
     return record.data[span[0] : span[0] + span[1]].decode("utf-8", "backslashreplace")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.records.record_writer import masked_crc
+from odtool.dataset.records.framing import masked_crc
 from odtool.errors import DataError
 
 _FRAME = struct.Struct("<QI")
@@ -46,7 +46,7 @@ def is_tfrecord(path: Path) -> bool:
     return len(head) == _FRAME.size and masked_crc(head[:8]) == head[8:]
 
 
-def records(path: Path) -> Iterator[Record]:
+def read_records(path: Path) -> Iterator[Record]:
     """The records of a file, one after the other, each checked against its checksums.
 
     Raises:
@@ -60,22 +60,22 @@ def records(path: Path) -> Iterator[Record]:
             if head[:2] == b"\x1f\x8b" and number == 1:
                 raise DataError(f"{path}: compressed with gzip", "Unpack it first: gunzip, or zcat FILE > NEW.tfrecord")
             if len(head) < _FRAME.size:
-                raise _damaged(path, number, position, f"cut short: {len(head)} bytes are left")
+                raise _damage_error(path, number, position, f"cut short: {len(head)} bytes are left")
             (length, _), position = _FRAME.unpack(head), position + _FRAME.size
             if masked_crc(head[:8]) != head[8:]:
-                raise _damaged(path, number, position - _FRAME.size, "the checksum of its length is wrong")
+                raise _damage_error(path, number, position - _FRAME.size, "the checksum of its length is wrong")
             if position + length + 4 > size:
-                raise _damaged(
+                raise _damage_error(
                     path, number, position, f"cut short: {length + 4} bytes announced, {size - position} left"
                 )
             data = stream.read(length)
             if stream.read(4) != masked_crc(data):
-                raise _damaged(path, number, position, "its checksum is wrong")
+                raise _damage_error(path, number, position, "its checksum is wrong")
             yield Record(number, position, data)
             number, position = number + 1, position + length + 4
 
 
-def extents(path: Path) -> Iterator[tuple[int, int]]:
+def find_extents(path: Path) -> Iterator[tuple[int, int]]:
     """Offset and length of each record's data; the frames are checked, the data are passed over.
 
     Raises:
@@ -87,17 +87,17 @@ def extents(path: Path) -> Iterator[tuple[int, int]]:
         while position < size:
             head = os.pread(stream.fileno(), _FRAME.size, position)
             if len(head) < _FRAME.size or masked_crc(head[:8]) != head[8:]:
-                raise _damaged(path, number, position, "there is no length with its checksum")
+                raise _damage_error(path, number, position, "its length or the checksum of it is wrong")
             (length, _), position = _FRAME.unpack(head), position + _FRAME.size
             if position + length + 4 > size:
-                raise _damaged(
+                raise _damage_error(
                     path, number, position, f"cut short: {length + 4} bytes announced, {size - position} left"
                 )
             yield position, length
             number, position = number + 1, position + length + 4
 
 
-def record_at(path: Path, number: int, offset: int, length: int) -> Record:
+def read_record(path: Path, number: int, offset: int, length: int) -> Record:
     """One record of those that `extents` names, checked against its checksum.
 
     Raises:
@@ -107,70 +107,70 @@ def record_at(path: Path, number: int, offset: int, length: int) -> Record:
         stream.seek(offset)
         data, checksum = stream.read(length), stream.read(4)
     if checksum != masked_crc(data):
-        raise _damaged(path, number, offset, "its checksum is wrong")
+        raise _damage_error(path, number, offset, "its checksum is wrong")
     return Record(number, offset, data)
 
 
-def _damaged(path: Path, number: int, position: int, what: str) -> DataError:
+def _damage_error(path: Path, number: int, position: int, what: str) -> DataError:
     return DataError(
         f"{path}: record {number} (at byte {position}) is damaged: {what}",
-        "Copy or write the file anew; what was cut short while it was written cannot be read.",
+        "Copy or write the file again; what was cut short while writing cannot be read.",
     )
 
 
-def features(data: bytes) -> Features:
+def parse_features(data: bytes) -> Features:
     """Decodes an Example (tensorflow/core/example/example.proto and feature.proto).
 
     Raises:
         ValueError: the bytes are no Example.
     """
-    found = Features({}, {}, {})
+    features = Features({}, {}, {})
     try:
-        for _, start, end in _messages(data, 0, len(data), 1):
-            for _, entry, entry_end in _messages(data, start, end, 1):
-                _entry(data, entry, entry_end, found)
+        for _, start, end in _find_messages(data, 0, len(data), 1):
+            for _, entry, entry_end in _find_messages(data, start, end, 1):
+                _parse_entry(data, entry, entry_end, features)
     except (IndexError, struct.error):
         raise ValueError("it ends within a field") from None
-    return found
+    return features
 
 
-def _entry(data: bytes, start: int, end: int, found: Features) -> None:
+def _parse_entry(data: bytes, start: int, end: int, features: Features) -> None:
     """One entry of the map: key is field 1, the Feature is field 2; of several the last counts."""
     key = ""
-    for field, where, until in _messages(data, start, end):
+    for field, start_at, end_at in _find_messages(data, start, end):
         if field == 1:
-            key = data[where:until].decode("utf-8", "backslashreplace")
+            key = data[start_at:end_at].decode("utf-8", "backslashreplace")
         elif field == 2:
-            for kind, values, values_end in _messages(data, where, until):
+            for kind, values, values_end in _find_messages(data, start_at, end_at):
                 if kind == 1:
-                    found.texts[key] = [(at, to - at) for _, at, to in _messages(data, values, values_end, 1)]
+                    features.texts[key] = [(at, to - at) for _, at, to in _find_messages(data, values, values_end, 1)]
                 elif kind == 2:
-                    found.floats[key] = list(_floats(data, values, values_end))
+                    features.floats[key] = list(_parse_floats(data, values, values_end))
                 elif kind == 3:
-                    found.ints[key] = list(_ints(data, values, values_end))
+                    features.ints[key] = list(_parse_ints(data, values, values_end))
 
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 """Wire types."""
 
 
-def _messages(data: bytes, start: int, end: int, wanted: int = 0) -> Iterator[tuple[int, int, int]]:
+def _find_messages(data: bytes, start: int, end: int, field_number: int = 0) -> Iterator[tuple[int, int, int]]:
     """Number, start and end of the length-delimited fields in a stretch of bytes."""
-    for number, kind, where, until in _fields(data, start, end):
-        if kind == _LENGTH and wanted in (0, number):
+    for number, kind, where, until in _find_fields(data, start, end):
+        if kind == _LENGTH and field_number in (0, number):
             yield number, where, until
 
 
-def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def _find_fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Number, wire type, start and end of each field's value."""
     position = start
     while position < end:
-        tag, position = _varint(data, position)
+        tag, position = _parse_varint(data, position)
         kind = tag & 7
         if kind == _VARINT:
-            until = _varint(data, position)[1]
+            until = _parse_varint(data, position)[1]
         elif kind == _LENGTH:
-            length, position = _varint(data, position)
+            length, position = _parse_varint(data, position)
             until = position + length
         elif kind in (_FIXED32, _FIXED64):
             until = position + (4 if kind == _FIXED32 else 8)
@@ -182,27 +182,27 @@ def _fields(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, 
         position = until
 
 
-def _floats(data: bytes, start: int, end: int) -> Iterator[float]:
+def _parse_floats(data: bytes, start: int, end: int) -> Iterator[float]:
     """FloatList.value: packed, or one by one as old writers have it."""
-    for number, kind, where, until in _fields(data, start, end):
+    for number, kind, where, until in _find_fields(data, start, end):
         if number == 1 and kind in (_LENGTH, _FIXED32):
             if (until - where) % 4:
                 raise ValueError(f"a list of floats at byte {where} is cut")
             yield from struct.unpack(f"<{(until - where) // 4}f", data[where:until])
 
 
-def _ints(data: bytes, start: int, end: int) -> Iterator[int]:
+def _parse_ints(data: bytes, start: int, end: int) -> Iterator[int]:
     """Int64List.value: packed, or one by one as old writers have it."""
-    for number, kind, where, until in _fields(data, start, end):
+    for number, kind, where, until in _find_fields(data, start, end):
         if number != 1 or kind not in (_LENGTH, _VARINT):
             continue
         position = where
         while position < until:
-            value, position = _varint(data, position)
+            value, position = _parse_varint(data, position)
             yield value - (1 << 64) if value >> 63 else value
 
 
-def _varint(data: bytes, position: int) -> tuple[int, int]:
+def _parse_varint(data: bytes, position: int) -> tuple[int, int]:
     """The value at a position, and the position after it."""
     value = shift = 0
     while True:

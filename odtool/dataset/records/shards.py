@@ -25,50 +25,50 @@ Plans = dict[str, list[ShardPlan]]
 """By split."""
 
 
-def plans(
+def plan_shards(
     index: Index,
-    assigned: Mapping[str, Sequence[int]],
+    splits: Mapping[str, Sequence[int]],
     stored: Path,
     dataset: Dataset,
     classes: Mapping[str, int],
     *,
-    wanted: int | None,
+    shard_count: int | None,
     masks: bool = False,
 ) -> Plans:
     """What each shard of `dataset` holds.
 
     Args:
-        assigned: positions in the index by split.
+        splits: positions in the index by split.
         stored: the spool.
-        wanted: shards a split; None lets their size decide.
+        shard_count: shards a split; None lets their size decide.
         masks: whether the objects' masks are written.
     """
-    made: Plans = {}
-    for split, positions in assigned.items():
-        count = _count(index, positions, wanted)
+    plans: Plans = {}
+    for split, positions in splits.items():
+        count = _count_shards(index, positions, shard_count)
         cuts = [len(positions) * number // count for number in range(count + 1)]
-        made[split] = [
+        plans[split] = [
             ShardPlan(
                 dataset.shard(split, number, count),
                 stored,
-                index.offsets_of(positions[start:end]),
-                index.lengths_of(positions[start:end]),
+                index.select_offsets(positions[start:end]),
+                index.select_lengths(positions[start:end]),
                 classes,
                 masks,
             )
             for number, (start, end) in enumerate(pairwise(cuts))
         ]
-    return made
+    return plans
 
 
-def _count(index: Index, positions: Sequence[int], wanted: int | None) -> int:
-    if wanted is None:
-        wanted = -(-sum(index.bytes[position] for position in positions) // SHARD_BYTES)
-    return max(1, min(wanted, _MOST_SHARDS, len(positions)))
+def _count_shards(index: Index, positions: Sequence[int], shard_count: int | None) -> int:
+    if shard_count is None:
+        shard_count = -(-sum(index.bytes[position] for position in positions) // SHARD_BYTES)
+    return max(1, min(shard_count, _MOST_SHARDS, len(positions)))
 
 
-def write(
-    planned: Plans, size: int, workers: Crew, report: Report, *, on_beam: str | None
+def write_shards(
+    plans: Plans, size: int, workers: Crew, report: Report, *, on_beam: str | None
 ) -> dict[str, list[ShardFigures]]:
     """Writes all shards; their figures by split.
 
@@ -77,16 +77,16 @@ def write(
         report: called with images and bytes written so far.
         on_beam: options of an Apache Beam pipeline that is to do it in place of the workers.
     """
-    every = [(split, plan) for split, of_split in planned.items() for plan in of_split]
+    split_plans = [(split, plan) for split, shard_plans in plans.items() for plan in shard_plans]
     if on_beam is not None:
-        done = iter(beam.write([plan for _, plan in every], on_beam))
+        results = iter(beam.write([plan for _, plan in split_plans], on_beam))
     else:
-        alone = len(every) if size < _ALONE_BYTES else 0
-        done = workers.map(record_writer.write_shard, [plan for _, plan in every], alone=alone)
-    figures: dict[str, list[ShardFigures]] = {split: [] for split in planned}
-    images = written = 0
-    for (split, plan), shard in zip(every, done, strict=True):
+        tasks_here = len(split_plans) if size < _ALONE_BYTES else 0
+        results = workers.map(record_writer.write_shard, [plan for _, plan in split_plans], tasks_here=tasks_here)
+    figures: dict[str, list[ShardFigures]] = {split: [] for split in plans}
+    images = byte_count = 0
+    for (split, plan), shard in zip(split_plans, results, strict=True):
         figures[split].append(shard)
-        images, written = images + len(plan.offsets), written + shard.bytes
-        report(images, written)
+        images, byte_count = images + len(plan.offsets), byte_count + shard.bytes
+        report(images, byte_count)
     return figures

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,41 +44,41 @@ class Index:
     def extent(self, position: int) -> tuple[int, int]:
         return self.offsets[position], self.lengths[position]
 
-    def offsets_of(self, positions: Iterable[int]) -> array[int]:
+    def select_offsets(self, positions: Iterable[int]) -> array[int]:
         return array("Q", map(self.offsets.__getitem__, positions))
 
-    def lengths_of(self, positions: Iterable[int]) -> array[int]:
+    def select_lengths(self, positions: Iterable[int]) -> array[int]:
         return array("L", map(self.lengths.__getitem__, positions))
 
-    def declared(self) -> list[str | None]:
+    def list_declared_splits(self) -> list[str | None]:
         """The data set's own split of each image."""
         return [SPLITS[number] if number >= 0 else None for number in self.splits]
 
-    def class_numbers(self) -> Callable[[int], list[int]]:
+    def make_class_lookup(self) -> Callable[[int], list[int]]:
         """A function from an image to the numbers of its classes, numbered by name and not by the order of reading."""
         order = sorted(self.names)
         by_name = {self.names[name]: number for number, name in enumerate(order)}
         labels, ends = self.labels, self.ends
         return lambda position: [by_name[number] for number in labels[ends[position] : ends[position + 1]]]
 
-    def extend(self, other: Index, start: int, positions: Sequence[int]) -> None:
+    def extend(self, piece: Index, start: int, positions: Sequence[int]) -> None:
         """The images at these positions of another index, of a piece that begins at `start`."""
-        self.offsets.extend([start + other.offsets[position] for position in positions])
-        for column, others in zip(self._copied(), other._copied(), strict=True):
-            column.extend(map(others.__getitem__, positions))
-        numbers = [self.names.setdefault(name, len(self.names)) for name in other.names]
-        labels, ends = other.labels, other.ends
+        self.offsets.extend([start + piece.offsets[position] for position in positions])
+        for column, values in zip(self._list_columns(), piece._list_columns(), strict=True):
+            column.extend(map(values.__getitem__, positions))
+        numbers = [self.names.setdefault(name, len(self.names)) for name in piece.names]
+        labels, ends = piece.labels, piece.ends
         for position in positions:
             self.labels.extend([numbers[number] for number in labels[ends[position] : ends[position + 1]]])
             self.ends.append(len(self.labels))
 
-    def without(self, gone: Collection[int]) -> Index:
+    def without(self, removed: Collection[int]) -> Index:
         """The images but for those at some positions."""
-        kept = Index()
-        kept.extend(self, 0, [position for position in range(len(self)) if position not in gone])
-        return kept
+        index = Index()
+        index.extend(self, 0, [position for position in range(len(self)) if position not in removed])
+        return index
 
-    def _copied(self) -> tuple[array[int], ...]:
+    def _list_columns(self) -> tuple[array[int], ...]:
         return self.lengths, self.keys, self.splits, self.bytes, self.groups, self.fingerprints
 
 
@@ -91,7 +92,7 @@ class Piece:
 
     def add(
         self,
-        kept: object,
+        content: object,
         *,
         key: int,
         split: str | None,
@@ -101,7 +102,7 @@ class Piece:
         labels: Iterable[str] = (),
     ) -> None:
         """One more image, described as in the index; `labels` are the names of its classes, each once."""
-        pickled = pickle.dumps(kept, pickle.HIGHEST_PROTOCOL)
+        pickled = pickle.dumps(content, pickle.HIGHEST_PROTOCOL)
         index, names = self.index, self.index.names
         index.offsets.append(len(self.pickles))
         index.lengths.append(len(pickled))
@@ -115,7 +116,7 @@ class Piece:
         self.pickles.extend(pickled)
 
 
-class Writer:
+class SpoolWriter:
     """Appends to a spool file."""
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -130,7 +131,7 @@ class Writer:
         self._position += len(piece.pickles)
 
 
-class Reader:
+class SpoolReader:
     """Reads what a Writer stored. The file is our own, written a moment ago, so that unpickling it is safe."""
 
     def __init__(self, descriptor: int) -> None:
@@ -141,13 +142,18 @@ class Reader:
         return pickle.loads(os.pread(self._descriptor, length, offset))
 
 
+def hash_id(text: str) -> int:
+    """64 bits that stand for a source id or another name."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
 @contextmanager
-def created(path: Path) -> Iterator[Writer]:
+def create_spool(path: Path) -> Iterator[SpoolWriter]:
     with open(path, "wb") as stream:
-        yield Writer(stream)
+        yield SpoolWriter(stream)
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Reader]:
+def open_spool(path: Path) -> Iterator[SpoolReader]:
     with open(path, "rb", buffering=0) as stream:
-        yield Reader(stream.fileno())
+        yield SpoolReader(stream.fileno())

@@ -7,14 +7,13 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from odtool import output_folder
-from odtool.errors import DataError
 from odtool.workspace import Dataset
 
 _OURS = re.compile(r"dataset\.json|label_map\.pbtxt|problems\.csv|[a-z]+-\d{5,}-of-\d{5,}\.tfrecord")
 
 
 def replacing(out: Path) -> AbstractContextManager[Path]:
-    """An empty folder that takes the place of `out` when the block ends well; see `folders.replacing`.
+    """An empty folder that takes the place of `out` when the block ends well; see `output_folder.replacing`.
 
     Raises:
         DataError: another process is writing there, `out` holds files that odtool did not write, or the disk refuses.
@@ -23,18 +22,5 @@ def replacing(out: Path) -> AbstractContextManager[Path]:
 
 
 def refuse_foreign(out: Path) -> None:
-    """Raises DataError where `out` is no folder that odtool may replace."""
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise DataError(f"{out}: is a file, not a folder", "Name another folder with --out.")
-    foreign = sorted(entry.name for entry in out.iterdir() if not _OURS.fullmatch(entry.name))
-    if foreign:
-        raise DataError(
-            f"{out}: holds files that odtool did not write, such as {foreign[0]}",
-            "It would replace the whole folder: name another one with --out, or move those files away.",
-        )
-    if any(out.iterdir()) and not Dataset(out).summary.is_file():
-        raise DataError(
-            f"{out}: holds records but no dataset.json, so odtool did not write it", "Name another folder with --out."
-        )
+    """Raises DataError where `out` is not a folder that odtool may replace."""
+    output_folder.refuse_foreign(out, Dataset(out).summary.name, owned=_OURS)

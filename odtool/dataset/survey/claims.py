@@ -17,7 +17,7 @@ from odtool.dataset.types import Problem
 class Claims:
     """The images of a set, and those that annotations got which may have meant others."""
 
-    gone: set[int] = field(default_factory=set)
+    removed: set[int] = field(default_factory=set)
     """Positions in the set of images that an annotation had to give up."""
     _keys: set[int] = field(default_factory=set)
     _places: set[int] = field(default_factory=set)
@@ -26,34 +26,34 @@ class Claims:
     """Place → key, position and annotation file."""
 
     def settle(
-        self, key: int, place: int, said: tuple[str, str], position: int, *, sure: bool
+        self, key: int, place: int, annotation: tuple[str, str], position: int, *, certain: bool
     ) -> tuple[bool, Problem | None]:
         """Whether an annotation gets the image that it leads to, and what is wrong with it or with the one before it.
 
         Args:
             key: 64 bits that say who the image is in the set.
             place: 64 bits that say where it lies; the key itself where that is its path.
-            said: annotation file and name of the image.
+            annotation: annotation file and name of the image.
             position: that the image gets in the set.
-            sure: whether the annotation names the image, or another of the same name may be meant.
+            certain: whether the annotation names the image, or another of the same name may be meant.
         """
-        source, name = said
-        before = self._unsure.get(place) if self._unsure else None
-        if not sure and before is None and (place in self._keys or place in self._places):
-            return False, _missing(source, name)
-        if (before is not None and not sure) or (key in self._keys and not (before and before[0] == key)):
+        source, name = annotation
+        earlier = self._unsure.get(place) if self._unsure else None
+        if not certain and earlier is None and (place in self._keys or place in self._places):
+            return False, _report_missing(source, name)
+        if (earlier is not None and not certain) or (key in self._keys and not (earlier and earlier[0] == key)):
             return False, Problem("image_repeated", Path(source), f"{name} has been annotated before")
         self._keys.add(key)
         if place != key:
             self._places.add(place)
-        if not sure:
+        if not certain:
             self._unsure[place] = key, position, sys.intern(source)
-        elif before is not None:
+        elif earlier is not None:
             del self._unsure[place]
-            self.gone.add(before[1])
-            return True, _missing(before[2], name)
+            self.removed.add(earlier[1])
+            return True, _report_missing(earlier[2], name)
         return True, None
 
 
-def _missing(source: str, name: str) -> Problem:
-    return Problem("image_missing", Path(source), f"not there; the {name} that is there is another annotation's")
+def _report_missing(source: str, name: str) -> Problem:
+    return Problem("image_missing", Path(source), f"missing; the {name} that was found belongs to another annotation")

@@ -1,4 +1,4 @@
-"""Problems of a data set as a whole: identical images, rare or missing classes, key points that differ in number."""
+"""Problems of a data set as a whole: identical images, rare or missing classes, keypoints that differ in number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FEW = 10
 """Images with a class below which it is called rare."""
 
 
-def of_duplicates(
+def report_duplicates(
     identical: Iterable[Sequence[int]], splits: Sequence[str | None], image_at: Callable[[int], AnnotatedImage]
 ) -> Iterator[Problem]:
     """One problem for each image whose bytes have been met before, in its own split or in another one.
@@ -25,36 +25,36 @@ def of_duplicates(
         first = image_at(positions[0])
         for position in positions[1:]:
             image = image_at(position)
-            one, other = splits[positions[0]], splits[position]
-            kind = "image_duplicate" if one == other else "image_straddles"
-            where = "" if one == other else f" ({other}; that one is in {one})"
-            yield Problem(kind, image.path, f"{image.name} has the bytes of {first.path}{where}", image.source_id or "")
+            first_split, split = splits[positions[0]], splits[position]
+            kind = "image_duplicate" if first_split == split else "image_straddles"
+            where = "" if first_split == split else f" ({split}; that one is in {first_split})"
+            yield Problem(kind, image.path, f"{image.name} is identical to {first.path}{where}", image.source_id or "")
 
 
-def of_key_points(numbers: Collection[int], source: Path) -> Iterator[Problem]:
-    """Objects with more key points than others: sources that speak of different ones, or name none.
+def report_keypoint_counts(numbers: Collection[int], source: Path) -> Iterator[Problem]:
+    """Objects with more keypoints than others: sources that speak of different ones, or name none.
 
     Args:
-        numbers: of key points that objects have.
+        numbers: of keypoints that objects have.
     """
     if len(numbers) > 1:
-        told = " and ".join(map(str, sorted(numbers)))
-        yield Problem("keypoints_differ", source, f"objects with {told} key points")
+        number_list = " and ".join(map(str, sorted(numbers)))
+        yield Problem("keypoints_differ", source, f"objects with {number_list} keypoints")
 
 
-def of_declared(declared: Sequence[str | None], file: Path) -> Iterator[Problem]:
+def report_undeclared_splits(splits: Sequence[str | None], file: Path) -> Iterator[Problem]:
     """Images that the data set's own splits leave out, as where one of several sources has none.
 
     Args:
-        declared: the split of each image, or None.
+        splits: the split of each image, or None.
         file: what the problem names.
     """
-    missing = sum(split is None for split in declared)
-    if missing and "train" in declared:
-        yield Problem("split_undeclared", file, f"{missing} of {len(declared)} images are in none of its own splits")
+    missing = sum(split is None for split in splits)
+    if missing and "train" in splits:
+        yield Problem("split_undeclared", file, f"{missing} of {len(splits)} images are in none of its own splits")
 
 
-def of_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], file: Path) -> Iterator[Problem]:
+def report_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], file: Path) -> Iterator[Problem]:
     """Classes with few images, those that a split lacks, and those that differ in nothing but case.
 
     Args:
@@ -72,20 +72,20 @@ def of_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], f
         if images[name].get("") and "train" in missing:
             missing.remove("train")  # what the data set's own splits leave out is trained on
         if "train" in missing:
-            yield Problem("class_untrained", file, f"'{name}' is in no image to train on")
-        if others := [split for split in missing if split != "train"]:
-            yield Problem("class_missing", file, f"'{name}' is not in {' and '.join(others)}")
-        if (other := first.setdefault(name.casefold(), name)) != name:
-            yield Problem("class_alike", file, f"'{other}' and '{name}' differ in case only")
+            yield Problem("class_untrained", file, f"'{name}' is in no training image")
+        if lacking_splits := [split for split in missing if split != "train"]:
+            yield Problem("class_missing", file, f"'{name}' is not in {' and '.join(lacking_splits)}")
+        if (namesake := first.setdefault(name.casefold(), name)) != name:
+            yield Problem("class_alike", file, f"'{namesake}' and '{name}' differ only in case")
 
 
-def of_label_map(classes: Mapping[str, Path], given: Iterable[str], path: Path) -> Iterator[Problem]:
+def report_unknown_classes(classes: Mapping[str, Path], map_names: Iterable[str], path: Path) -> Iterator[Problem]:
     """Classes that a given label map lacks.
 
     Args:
         classes: names, each with the first file that uses it.
-        given: the label map's names, `path` its file.
+        map_names: the label map's names, `path` its file.
     """
-    known = set(given)
-    for name in sorted(set(classes) - known):
+    map_set = set(map_names)
+    for name in sorted(set(classes) - map_set):
         yield Problem("class_unknown", classes[name], f"'{name}' is not in {path}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from odtool.dataset.images import image_file
 from odtool.dataset.records import spool
-from odtool.dataset.records.record_writer import image_at
+from odtool.dataset.records.record_writer import read_image
 from odtool.dataset.types import Extent
 from odtool.dataset.workers import Crew
 
@@ -22,7 +22,7 @@ _ALONE = 8
 """Tasks done before workers are started, as in the survey."""
 
 
-def identical(
+def find_identical(
     fingerprints: Sequence[int], stored: Path, extent: Callable[[int], tuple[int, int]], crew: Crew
 ) -> list[list[int]]:
     """Positions of images with the same bytes, two or more in each list, in the order of the positions.
@@ -34,29 +34,31 @@ def identical(
         extent: offset and length in the spool of the image at a position.
     """
     counts = Counter(fingerprints)
-    alike = [position for position, number in enumerate(fingerprints) if counts[number] > 1]
-    if not alike:
+    candidates = [position for position, number in enumerate(fingerprints) if counts[number] > 1]
+    if not candidates:
         return []
-    chunks = (alike[start : start + _CHUNK] for start in range(0, len(alike), _CHUNK))
+    chunks = (candidates[start : start + _CHUNK] for start in range(0, len(candidates), _CHUNK))
     tasks = ((stored, [extent(position) for position in chunk]) for chunk in chunks)
-    found: dict[tuple[int, bytes], list[int]] = {}
-    digests = chain.from_iterable(crew.map(_hashed, tasks, alone=_ALONE))
-    for position, digest in zip(alike, digests, strict=True):
+    positions_by_digest: dict[tuple[int, bytes], list[int]] = {}
+    digests = chain.from_iterable(crew.map(_hash_images, tasks, tasks_here=_ALONE))
+    for position, digest in zip(candidates, digests, strict=True):
         if digest:
-            found.setdefault((fingerprints[position], digest), []).append(position)
-    return [positions for positions in found.values() if len(positions) > 1]
+            positions_by_digest.setdefault((fingerprints[position], digest), []).append(position)
+    return [positions for positions in positions_by_digest.values() if len(positions) > 1]
 
 
-def _hashed(task: tuple[Path, list[tuple[int, int]]]) -> list[bytes]:
+def _hash_images(task: tuple[Path, list[tuple[int, int]]]) -> list[bytes]:
     """Runs in a worker. Nothing in place of a digest where an image is gone since it was checked."""
     stored, extents = task
     digests = []
-    with spool.opened(stored) as reader:
+    with spool.open_spool(stored) as reader:
         for where in extents:
-            image = image_at(reader, where)
+            image = read_image(reader, where)
             try:
-                known = image.path.stat()
-                digests.append(_digest(_File(known.st_dev, known.st_ino, known.st_mtime_ns, image.extent, image.path)))
+                status = image.path.stat()
+                digests.append(
+                    _hash_file(_File(status.st_dev, status.st_ino, status.st_mtime_ns, image.extent, image.path))
+                )
             except OSError:
                 digests.append(b"")  # whoever writes it will say so
     return digests
@@ -75,5 +77,5 @@ class _File:
 
 
 @lru_cache(maxsize=1 << 14)
-def _digest(file: _File) -> bytes:
+def _hash_file(file: _File) -> bytes:
     return blake2b(image_file.read_bytes(file.path, file.extent), digest_size=16).digest()

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 from pathlib import Path
 from typing import TypeAlias
 
 from odtool.dataset import classes as class_names
 from odtool.dataset.classes import ALL_CLASSES, Changes, ClassChoice
-from odtool.dataset.images import image_file, masks, repair, tiles
+from odtool.dataset.images import image_file, masks, pillow, repair, tiles
 from odtool.dataset.images.image_file import ImageError, ImageHeader
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Report
-from odtool.dataset.records.record_writer import CheckedImage, whole
-from odtool.dataset.records.spool import Index, Piece, Writer
+from odtool.dataset.records.checked_image import CheckedImage
+from odtool.dataset.records.record_writer import keep_whole
+from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
 from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.claims import Claims
 from odtool.dataset.survey.grouping import Grouping
@@ -48,7 +48,7 @@ class Survey:
     changes: Changes = field(default_factory=Counter)
     """Objects whose class was renamed or dropped as asked."""
     keypoints: set[int] = field(default_factory=set)
-    """Numbers of key points that objects have; empty where none has any."""
+    """Numbers of keypoints that objects have; empty where none has any."""
 
     def count(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
@@ -56,7 +56,7 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class _Task:
+class _SurveyTask:
     source: Source
     findings: tuple[Finding, ...]
     rules: Rules
@@ -69,8 +69,8 @@ class _Task:
 @dataclass(frozen=True)
 class _Result:
     piece: Piece
-    said: list[tuple[str, str]]
-    """Each image's annotation file and name, to be told if it turns out to have been met before."""
+    annotations: list[tuple[str, str]]
+    """Each image's annotation file and name, for the problem if the image turns out to be annotated already."""
     problems: list[Problem]
     classes: dict[str, Path]
     changes: Changes
@@ -83,14 +83,14 @@ class _Result:
 
 def survey(
     findings: Iterable[tuple[Source, Iterable[Finding]]],
-    spool: Writer,
+    spool: SpoolWriter,
     crew: Crew,
     *,
     rules: Rules = image_checks.USUAL,
-    chosen: ClassChoice = ALL_CLASSES,
+    class_choice: ClassChoice = ALL_CLASSES,
     grouping: Grouping | None = None,
     tiling: Tiling | None = None,
-    keep: Keep = whole,
+    keep: Keep = keep_whole,
     on_problem: Callable[[Problem], None] = lambda _: None,
     report: Report = lambda _images, _bytes: None,
 ) -> Survey:
@@ -102,39 +102,44 @@ def survey(
         on_problem: called with each problem, in the order of reading.
         report: called now and then with the number of images read, and no bytes.
     """
-    made = Survey(spool.index)
+    totals = Survey(spool.index)
     claims = Claims()
-    tasks = (_Task(source, chunk, rules, chosen, grouping, tiling, keep) for source, chunk in _chunks(findings))
-    for result in crew.map(_examine, tasks, alone=_ALONE):
+    tasks = (
+        _SurveyTask(source, chunk, rules, class_choice, grouping, tiling, keep)
+        for source, chunk in _split_into_chunks(findings)
+    )
+    for result in crew.map(_examine, tasks, tasks_here=_ALONE):
         problems, new = result.problems, list[int]()
         for position, key in enumerate(result.piece.index.keys):
-            place, there = result.places.get(position, key), len(made.index) + len(new)
-            gets, problem = claims.settle(key, place, result.said[position], there, sure=position not in result.unsure)
-            if gets:
+            place, set_position = result.places.get(position, key), len(totals.index) + len(new)
+            is_kept, problem = claims.settle(
+                key, place, result.annotations[position], set_position, certain=position not in result.unsure
+            )
+            if is_kept:
                 new.append(position)
             if problem:
                 problems.append(problem)
         spool.add(result.piece, new)
         for problem in problems:
-            made.count(problem)
+            totals.count(problem)
             on_problem(problem)
         for label, path in result.classes.items():
-            made.classes.setdefault(label, path)
-        made.changes.update(result.changes)
-        made.keypoints |= result.keypoints
-        report(len(made.index), 0)
-    if claims.gone:
-        made.index = made.index.without(claims.gone)
-    return made
+            totals.classes.setdefault(label, path)
+        totals.changes.update(result.changes)
+        totals.keypoints |= result.keypoints
+        report(len(totals.index), 0)
+    if claims.removed:
+        totals.index = totals.index.without(claims.removed)
+    return totals
 
 
-def _chunks(
+def _split_into_chunks(
     findings: Iterable[tuple[Source, Iterable[Finding]]],
 ) -> Iterator[tuple[Source, tuple[Finding, ...]]]:
-    for source, found in findings:
+    for source, source_findings in findings:
         chunk: list[Finding] = []
         images = 0
-        for item in found:
+        for item in source_findings:
             chunk.append(item)
             images += item.files if isinstance(item, Deferred) else 1
             if images >= _CHUNK:
@@ -144,29 +149,31 @@ def _chunks(
             yield source, tuple(chunk)
 
 
-def _examine(task: _Task) -> _Result:
+def _examine(task: _SurveyTask) -> _Result:
     """Runs in a worker. One step for all images, then the next: a fifth faster, as caches then hold one step's code."""
     result = _Result(Piece(), [], [], {}, Counter(), set())
-    found = list(_parsed(task.findings))
-    headers = [item if isinstance(item, Problem) else _header(item, task.rules) for item in found]
-    kept = []
-    for item, header in zip(found, headers, strict=True):
+    images = list(_parse(task.findings))
+    headers = [item if isinstance(item, Problem) else _read_header(item, task.rules) for item in images]
+    checked_images = []
+    for item, header in zip(images, headers, strict=True):
         if isinstance(header, Problem):
             result.problems.append(header)
-        elif isinstance(item, AnnotatedImage) and (checked := _checked(item, header, task, result)):
-            kept.append((checked, _group(item, task, result.problems), item.source_id is not None))
-    for checked, group, identified in kept:
-        lay(checked, result.piece, group, task.keep)
-        position = len(result.said)
-        if identified and not checked.image.extent:
-            result.places[position] = key_of(f"{task.source.prefix}{_path_within(checked.image, task.source)}\0")
+        elif isinstance(item, AnnotatedImage) and (checked := _check(item, header, task, result)):
+            checked_images.append((checked, _find_group(item, task, result.problems), item.source_id is not None))
+    for checked, group, has_id in checked_images:
+        add_to_spool(checked, result.piece, group, task.keep)
+        position = len(result.annotations)
+        if has_id and not checked.image.extent:
+            result.places[position] = hash_id(
+                f"{task.source.prefix}{_find_relative_path(checked.image, task.source)}\0"
+            )
         if checked.image.match != "named":
             result.unsure.add(position)
-        result.said.append((str(checked.image.source), checked.image.name))
+        result.annotations.append((str(checked.image.source), checked.image.name))
     return result
 
 
-def _header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
+def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
     try:
         header = image_file.read_header(image.path, image.extent)
         if rules.full:
@@ -176,38 +183,38 @@ def _header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
     return header
 
 
-def _checked(image: AnnotatedImage, header: ImageHeader, task: _Task, result: _Result) -> CheckedImage | None:
+def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result: _Result) -> CheckedImage | None:
     """The image as it will be written, or None where nothing of it is; its problems and classes go into `result`."""
-    objects = class_names.apply(image.objects, task.chosen, result.changes)
-    named = replace(image, objects=objects, source_id=_identity(image, task.source))
-    checked, problems = image_checks.check_image(named, header, task.rules)
+    objects = class_names.apply_choice(image.objects, task.chosen, result.changes)
+    named_image = replace(image, objects=objects, source_id=_identify(image, task.source))
+    checked, problems = image_checks.check_image(named_image, header, task.rules)
     if image.match == "elsewhere":
         problems.append(Problem("image_elsewhere", image.path, f"in {image.source}"))
-    result.problems.extend([replace(problem, image=named.source_id or "") for problem in problems])
+    result.problems.extend([replace(problem, image=named_image.source_id or "") for problem in problems])
     for annotation in objects:
         result.classes.setdefault(annotation.label, image.source)
         if annotation.keypoints:
             result.keypoints.add(len(annotation.keypoints))
     if task.source.masks:
-        checked = _with_outlines(checked, image.unit, result.problems)
-    if not tiles.applies(checked.header, task.tiling):
+        checked = _check_outlines(checked, image.unit, result.problems)
+    if not tiles.needs_tiling(checked.header, task.tiling):
         return checked
-    cut = _cut(checked, task, result.problems)
-    return cut if cut.tiles else None
+    tiled = _cut_tiles(checked, task, result.problems)
+    return tiled if tiled.tiles else None
 
 
-def _with_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -> CheckedImage:
+def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -> CheckedImage:
     """The image with only those outlines that can be drawn, in pixels."""
     image, header = checked.image, checked.header
     objects = []
     for number, item in enumerate(image.objects, start=1):
-        fault = "no mask that can be read"
+        fault = "its mask is missing or cannot be read"
         if item.outline is not None:
-            turned = item.outline.turn >= 5
-            size = (header.height, header.width) if turned else (header.width, header.height)
-            fault = masks.fault(item.outline, *size)
+            is_sideways = item.outline.turn >= 5
+            size = (header.height, header.width) if is_sideways else (header.width, header.height)
+            fault = masks.find_fault(item.outline, *size)
             if unit == "fraction":
-                item = replace(item, outline=masks.scaled(item.outline, *size))  # noqa: PLW2901 - the same in pixels
+                item = replace(item, outline=masks.scale_outline(item.outline, *size))  # noqa: PLW2901 - the same in pixels
         if fault:
             detail = f"object {number} ({item.label}) of {image.name}: {fault}"
             problems.append(Problem("mask_missing", image.source, detail, image.source_id or ""))
@@ -215,29 +222,29 @@ def _with_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -
     return replace(checked, image=replace(image, objects=tuple(objects)))
 
 
-def _cut(checked: CheckedImage, task: _Task, problems: list[Problem]) -> CheckedImage:
+def _cut_tiles(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]) -> CheckedImage:
     """The image with its tiles; without any where it cannot be cut or nothing of it is kept."""
     image, header = checked.image, checked.header
-    if task.tiling is None or header.width * header.height > image_file.MOST_PIXELS:
+    if task.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
         size = f"{header.width}x{header.height}"
         problems.append(Problem("image_too_large", image.path, size, image.source_id or ""))
         return checked
-    made, lost = tiles.cut(image, header, task.tiling)
-    problems.extend(replace(problem, image=image.source_id or "") for problem in lost)
-    return replace(checked, tiles=made)
+    image_tiles, tile_problems = tiles.cut_tiles(image, header, task.tiling)
+    problems.extend(replace(problem, image=image.source_id or "") for problem in tile_problems)
+    return replace(checked, tiles=image_tiles)
 
 
-def _group(image: AnnotatedImage, task: _Task, problems: list[Problem]) -> str | None:
+def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem]) -> str | None:
     """What --group-by says of an image: images with the same answer stay in one split."""
     if task.grouping is None:
         return None
-    group = task.grouping.group(_path_within(image, task.source))
+    group = task.grouping.group(_find_relative_path(image, task.source))
     if group is None:
-        problems.append(Problem("group_unmatched", image.path, f"'{task.grouping.by}' is not found in its path"))
+        problems.append(Problem("group_unmatched", image.path, f"'{task.grouping.by}' does not match its path"))
     return group
 
 
-def _parsed(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
+def _parse(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
     for item in findings:
         if isinstance(item, Deferred):
             yield from item.parse(*item.arguments)
@@ -245,34 +252,29 @@ def _parsed(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
             yield item
 
 
-def lay(checked: CheckedImage, piece: Piece, group: str | None = None, keep: Keep = whole) -> None:
+def add_to_spool(checked: CheckedImage, piece: Piece, group: str | None = None, keep: Keep = keep_whole) -> None:
     """Lays an image into a piece of the spool."""
     image, header = checked.image, checked.header
-    written = [item for tile in checked.tiles for item in tile.objects] if checked.tiles else image.objects
+    written_objects = [item for tile in checked.tiles for item in tile.objects] if checked.tiles else image.objects
     piece.add(
         keep(checked),
-        key=key_of(image.source_id or ""),
+        key=hash_id(image.source_id or ""),
         split=image.split,
         size=header.bytes,
-        group=None if group is None else key_of(group),
+        group=None if group is None else hash_id(group),
         fingerprint=header.fingerprint,
-        labels=dict.fromkeys([item.label for item in written]),
+        labels=dict.fromkeys([item.label for item in written_objects]),
     )
 
 
-def key_of(source_id: str) -> int:
-    """64 bits that stand for a source id."""
-    return int.from_bytes(blake2b(source_id.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
-
-
-def _identity(image: AnnotatedImage, source: Source) -> str:
+def _identify(image: AnnotatedImage, source: Source) -> str:
     """The format's own id, else the image's path within the source: unique, and the same on every machine."""
     if image.source_id is not None:
         return source.prefix + image.source_id
-    return source.prefix + _path_within(image, source)
+    return source.prefix + _find_relative_path(image, source)
 
 
-def _path_within(image: AnnotatedImage, source: Source) -> str:
+def _find_relative_path(image: AnnotatedImage, source: Source) -> str:
     """The image's path within its source, with slashes; what lies in a larger file has the name given there."""
     if image.extent is None:
         for root in (source.root, source.images):

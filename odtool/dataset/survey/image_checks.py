@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from odtool.dataset.images import keypoints, repair
 from odtool.dataset.images.image_file import ImageHeader
-from odtool.dataset.records.record_writer import CheckedImage
+from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.types import AnnotatedImage, Box, Level, ObjectAnnotation, Problem, Unit
 
 _ROUNDING = 1e-5
@@ -17,7 +17,7 @@ decimals (YOLO), not a problem."""
 _LEAST_SIDE = 1.0
 """Pixels. A box that is neither as wide nor as high holds nothing to learn; most such are fractions read as pixels."""
 MOST_OBJECTS = 100
-"""Objects an image that the API reads unless told otherwise (max_number_of_boxes in its input_reader.proto)."""
+"""Objects an image that the API reads by default (max_number_of_boxes in its input_reader.proto)."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class Check:
     """What is done about one kind of problem."""
 
     level: Level
-    """'info': nothing to mend. 'warning': something was changed or left out, or will mislead the training or its
+    """'info': nothing to fix. 'warning': something was changed or left out, or will mislead the training or its
     evaluation. 'error': an image was left out, or nothing can be written. --strict refuses all but 'info'."""
     action: str
 
 
 CATALOGUE: dict[str, Check] = {
-    "anchor_guessed": Check("warning", "read as the numbers show"),
-    "annotation_missing": Check("info", "left out: listed, but without annotation"),
+    "anchor_guessed": Check("warning", "read as the numbers suggest"),
+    "annotation_missing": Check("info", "left out: listed, but without an annotation"),
     "annotation_superseded": Check("info", "another annotation of the image is used"),
-    "box_duplicate": Check("warning", "only the first kept"),
+    "box_duplicate": Check("warning", "only the first is kept"),
     "box_invalid": Check("warning", "left out"),
     "box_inverted": Check("warning", "corners put in order"),
     "box_missing": Check("warning", "left out"),
@@ -44,10 +44,10 @@ CATALOGUE: dict[str, Check] = {
     "box_tiny": Check("warning", "kept; smaller than a pixel: are the numbers fractions? --min-box 1 leaves it out"),
     "box_zero": Check("warning", "left out"),
     "class_absent": Check("warning", "all objects called 'object'; --rename gives them another name"),
-    "class_alike": Check("info", "kept apart; --rename makes them one"),
+    "class_alike": Check("info", "kept apart; --rename merges them"),
     "class_attribute": Check("info", "the others are not read"),
     "class_missing": Check("info", "kept; its scores in that split mean nothing"),
-    "class_rare": Check("info", "kept; too few to learn or to measure well"),
+    "class_rare": Check("info", "kept; too few to learn or measure well"),
     "class_unknown": Check("error", "refused by prepare; name it in the label map, or --drop it"),
     "class_unnamed": Check("info", "kept under its id"),
     "class_untrained": Check("warning", "kept; it cannot be learnt"),
@@ -55,7 +55,7 @@ CATALOGUE: dict[str, Check] = {
     "entry_ignored": Check("info", "not read"),
     "exif_annotated": Check("warning", "annotated upright: boxes turned to the stored pixels"),
     "exif_rotation": Check("warning", "kept as stored, as TensorFlow sees it; --fix-images turns it"),
-    "exif_undecided": Check("warning", "boxes taken to be in the stored pixels; no size tells"),
+    "exif_undecided": Check("warning", "boxes taken to be in the stored pixels; no declared size says otherwise"),
     "extension_lies": Check("info", "read by its content"),
     "file_skipped": Check("info", "not read"),
     "filename_mismatch": Check("info", "found by the annotation file's name"),
@@ -68,43 +68,43 @@ CATALOGUE: dict[str, Check] = {
     "image_alpha": Check("info", "kept; TensorFlow drops it; --fix-images flattens onto white"),
     "image_cmyk": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_duplicate": Check("info", "kept; it counts more than once"),
-    "image_elsewhere": Check("info", "found by its name in another folder than the nearest"),
+    "image_elsewhere": Check("info", "found by name outside the nearest folder"),
     "image_gray": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_missing": Check("error", "image left out"),
     "image_palette": Check("info", "kept; TensorFlow decodes it to RGB"),
-    "image_repeated": Check("error", "only the first annotation of the image kept"),
-    "image_straddles": Check("warning", "kept in both splits; evaluation will flatter"),
+    "image_repeated": Check("error", "only the first annotation of the image is kept"),
+    "image_straddles": Check("warning", "kept in both splits; evaluation results will be too good"),
     "image_too_large": Check("error", "image left out: too many pixels to be cut into tiles"),
     "image_truncated": Check("error", "image left out"),
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
     "images_unlisted": Check("warning", "left out: they have labels, but the data set's own file does not name them"),
     "key_dropped": Check("warning", "not carried over"),
-    "keypoints_differ": Check("warning", "kept; the API reads one number of key points for all objects"),
+    "keypoints_differ": Check("warning", "kept; the API expects the same number of keypoints for all objects"),
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
-    "keypoints_unsaid": Check("warning", "read as polygons; if they are key points, name kpt_shape in a data.yaml"),
+    "keypoints_unsaid": Check("warning", "read as polygons; if they are keypoints, set kpt_shape in a data.yaml"),
     "label_missing": Check("warning", "object left out"),
-    "label_shared": Check("warning", "its objects given to each of its images"),
+    "label_shared": Check("warning", "its objects are given to each of its images"),
     "labels_several": Check("info", "one object for each class"),
     "layout_unused": Check("warning", "not read; name it as the source, or keep only one"),
-    "mask_missing": Check("warning", "its box is its mask"),
+    "mask_missing": Check("warning", "its box is used as its mask"),
     "not_in_split": Check("info", "left out: the data set's own lists do not name it"),
-    "object_ignored": Check("info", "left out: the data set itself marks it as not to be used"),
+    "object_ignored": Check("info", "left out: the data set marks it as not to be used"),
     "objects_crowded": Check("info", "kept; odtool configure raises max_number_of_boxes"),
     "path_outside": Check("warning", "looked for by its base name"),
     "reencoded": Check("info", "re-encoded as PNG"),
     "shape_skipped": Check("warning", "left out: not an area"),
-    "shapes_joined": Check("info", "one object, of which these are the parts"),
+    "shapes_joined": Check("info", "joined into one object"),
     "shard_missing": Check("warning", "not read"),
     "size_disagrees": Check("warning", "the image's own size is used"),
-    "source_id_repeated": Check("info", "given a number of its own"),
+    "source_id_repeated": Check("info", "a number is added to it"),
     "split_missing": Check("warning", "not read"),
-    "split_repeated": Check("warning", "left to the entry that names them first"),
-    "split_undeclared": Check("info", "among those to train on; --resplit splits all images anew"),
+    "split_repeated": Check("warning", "used only by the first entry that names them"),
+    "split_undeclared": Check("info", "used for training; --resplit splits all images again"),
     "tile_box_cut": Check("info", "left out of those tiles; --min-visible sets the limit"),
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
     "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),
-    "tile_object_lost": Check("warning", "left out: in no tile enough of it is visible"),
+    "tile_object_lost": Check("warning", "left out: no tile shows enough of it"),
 }
 """Kind → level and action. Readers and checks name their problems with these."""
 
@@ -126,43 +126,45 @@ USUAL = Rules()
 
 def check_image(image: AnnotatedImage, header: ImageHeader, rules: Rules = USUAL) -> tuple[CheckedImage, list[Problem]]:
     """The image with its boxes in pixels, within its true size, and what had to be done for that."""
-    fixes = repair.fixes(header) if rules.fix_images else ()
-    upright = header.orientation != 1 and _annotated_upright(image, header)
-    problems = list(_of_header(image, header, fixes, upright=upright))
-    width, height = repair.upright_size(header) if upright else (header.width, header.height)
+    fixes = repair.list_repairs(header) if rules.fix_images else ()
+    upright = header.orientation != 1 and _is_annotated_upright(image, header)
+    problems = list(_check_header(image, header, fixes, upright=upright))
+    width, height = repair.find_upright_size(header) if upright else (header.width, header.height)
     objects: dict[tuple[str, Box], ObjectAnnotation] = {}
     for number, item in enumerate(image.objects, start=1):
-        box, kind = _mended(item.box, image.unit, (width, height), rules.min_box)
+        box, kind = _fix_box(item.box, image.unit, (width, height), rules.min_box)
         if box is not None and (item.label, box) in objects:
             box, kind = None, "box_duplicate"
         if kind:
             problems.append(Problem(kind, image.source, _describe(image, number, item, (width, height))))
         if box is not None:
             objects[item.label, box] = item if box is item.box else replace(item, box=box)
-    kept = tuple(objects.values())
+    valid = tuple(objects.values())
     if image.unit == "fraction":
-        kept = tuple([_scaled(item, width, height) if item.keypoints else item for item in kept])
+        valid = tuple([_scale_keypoints(item, width, height) if item.keypoints else item for item in valid])
     if header.orientation != 1:
-        kept = _turned(kept, header, upright, bool(fixes))
-    if not kept:
+        valid = _turn(valid, header, upright, bool(fixes))
+    if not valid:
         problems.append(Problem("image_without_objects", image.path, f"in {image.source}"))
-    elif len(kept) > MOST_OBJECTS:
-        problems.append(Problem("objects_crowded", image.source, f"{len(kept)} objects in {image.name}"))
+    elif len(valid) > MOST_OBJECTS:
+        problems.append(Problem("objects_crowded", image.source, f"{len(valid)} objects in {image.name}"))
     # Most images need nothing; a copy of each took longer than looking at its boxes.
-    made = image if image.unit == "pixel" and kept == image.objects else replace(image, objects=kept, unit="pixel")
+    fixed_image = (
+        image if image.unit == "pixel" and valid == image.objects else replace(image, objects=valid, unit="pixel")
+    )
     if not fixes:
-        return CheckedImage(made, header), problems
-    width, height = repair.upright_size(header)
-    return CheckedImage(made, replace(header, width=width, height=height), fixed=True), problems
+        return CheckedImage(fixed_image, header), problems
+    width, height = repair.find_upright_size(header)
+    return CheckedImage(fixed_image, replace(header, width=width, height=height), fixed=True), problems
 
 
-def _annotated_upright(image: AnnotatedImage, header: ImageHeader) -> bool:
+def _is_annotated_upright(image: AnnotatedImage, header: ImageHeader) -> bool:
     """Whether the boxes are those of the image as viewers turn it, which the annotation's own size tells.
 
     It tells nothing where the turn keeps width and height, or where there is no size: then boxes that do not fit
     the stored image but fit the turned one tell. Where nothing tells, boxes are taken to be in stored pixels.
     """
-    stored, upright = (header.width, header.height), repair.upright_size(header)
+    stored, upright = (header.width, header.height), repair.find_upright_size(header)
     if stored == upright:
         return False
     if image.declared_size in (stored, upright):
@@ -174,7 +176,7 @@ def _annotated_upright(image: AnnotatedImage, header: ImageHeader) -> bool:
     return (right > stored[0] or bottom > stored[1]) and right <= upright[0] and bottom <= upright[1]
 
 
-def _turned(
+def _turn(
     objects: tuple[ObjectAnnotation, ...], header: ImageHeader, upright: bool, fixed: bool
 ) -> tuple[ObjectAnnotation, ...]:
     """The objects in the pixels that are written, be these the stored or the upright ones."""
@@ -184,25 +186,25 @@ def _turned(
         size = header.width, header.height
         turn = header.orientation
     else:
-        size = repair.upright_size(header)
-        turn = repair.undone_by(header.orientation)
+        size = repair.find_upright_size(header)
+        turn = repair.invert_orientation(header.orientation)
     return tuple(
         replace(
             item,
-            box=repair.turned(item.box, turn, *size),
+            box=repair.turn_box(item.box, turn, *size),
             outline=item.outline and replace(item.outline, turn=turn),
-            keypoints=keypoints.turned(item.keypoints, turn, *size),
+            keypoints=keypoints.turn(item.keypoints, turn, *size),
         )
         for item in objects
     )
 
 
-def _scaled(item: ObjectAnnotation, width: int, height: int) -> ObjectAnnotation:
-    """The object with its key points in pixels, as its box is by now."""
-    return replace(item, keypoints=keypoints.scaled(item.keypoints, width, height))
+def _scale_keypoints(item: ObjectAnnotation, width: int, height: int) -> ObjectAnnotation:
+    """The object with its keypoints in pixels, as its box is by now."""
+    return replace(item, keypoints=keypoints.scale(item.keypoints, width, height))
 
 
-def _mended(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[Box | None, str]:
+def _fix_box(box: Box, unit: Unit, size: tuple[int, int], least: float) -> tuple[Box | None, str]:
     """The box to write, or None, and the kind of its problem, or ''."""
     width, height = size
     xmin, ymin, xmax, ymax = box.xmin, box.ymin, box.xmax, box.ymax
@@ -238,25 +240,29 @@ def _describe(image: AnnotatedImage, number: int, item: ObjectAnnotation, size: 
     return f"object {number} ({item.label}) at [{numbers}] in {image.name}, {size[0]}x{size[1]}"
 
 
-def _of_header(image: AnnotatedImage, header: ImageHeader, fixes: Sequence[str], *, upright: bool) -> Iterator[Problem]:
+def _check_header(
+    image: AnnotatedImage, header: ImageHeader, fixes: Sequence[str], *, upright: bool
+) -> Iterator[Problem]:
     path = image.path
-    declared = image.declared_size
-    if declared and declared != (header.width, header.height) and not upright:
-        detail = f"annotated as {declared[0]}x{declared[1]}, {image.name} is {header.width}x{header.height}"
+    declared_size = image.declared_size
+    if declared_size and declared_size != (header.width, header.height) and not upright:
+        detail = (
+            f"annotated as {declared_size[0]}x{declared_size[1]}, but {image.name} is {header.width}x{header.height}"
+        )
         yield Problem("size_disagrees", image.source, detail)
     if header.orientation != 1:
-        yield from _of_orientation(image, header, bool(fixes), upright)
-    # What lies within a larger file is told by its content alone; nobody goes by its name.
+        yield from _check_orientation(image, header, bool(fixes), upright)
+    # What lies within a larger file is identified by its content alone; its name does not matter.
     if image.extent is None and not header.name_fits(path):
         yield Problem("extension_lies", path, f"it is {header.format.upper()} data")
     if not header.written_as_is:
-        yield Problem("reencoded", path, f"{header.format.upper()} is not for TensorFlow's decoder")
-    for kind, detail in _of_colours(header):
+        yield Problem("reencoded", path, f"the API's decoder takes JPEG and PNG, not {header.format.upper()}")
+    for kind, detail in _check_colours(header):
         fixed = kind.replace("image_", "fixed_")
         yield Problem(fixed if fixed in fixes else kind, path, detail)
 
 
-def _of_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, upright: bool) -> Iterator[Problem]:
+def _check_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, upright: bool) -> Iterator[Problem]:
     path, detail = image.path, f"EXIF orientation {header.orientation}"
     yield Problem("fixed_rotation" if fixed else "exif_rotation", path, detail)
     if upright and not fixed:
@@ -264,12 +270,12 @@ def _of_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, upr
             "exif_annotated", image.source, f"{detail}, annotated as {image.declared_size or 'larger than stored'}"
         )
     stored = (header.width, header.height)
-    told = image.declared_size == stored != repair.upright_size(header)
-    if image.objects and not upright and not told:
+    is_decided = image.declared_size == stored != repair.find_upright_size(header)
+    if image.objects and not upright and not is_decided:
         yield Problem("exif_undecided", image.source, f"{image.name} has {detail}")
 
 
-def _of_colours(header: ImageHeader) -> Iterator[tuple[str, str]]:
+def _check_colours(header: ImageHeader) -> Iterator[tuple[str, str]]:
     """Kind and detail. What is said of TensorFlow is measured, with decode_image(channels=3) of 2.20."""
     if header.format == "jpeg" and header.channels == 4:
         yield "image_cmyk", "four channels"

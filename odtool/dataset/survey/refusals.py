@@ -10,82 +10,86 @@ from odtool.dataset.survey.first_pass import Survey
 from odtool.errors import DataError
 
 
-def nothing_to_train_on(found: Survey, where: str, *, skip_missing: bool) -> None:
+def refuse_nothing_to_train_on(survey: Survey, where: str, *, skip_missing: bool) -> None:
     """Raises DataError where images are missing that may not be, or no object or image is left.
 
     Args:
         where: the sources, to be named.
         skip_missing: whether annotations without an image may be left out.
     """
-    missing = found.problems["image_missing"]
-    if missing and (not skip_missing or not len(found.index)):
-        first = found.first["image_missing"]
-        others = f"; {missing} images are missing in all" if missing > 1 else ""
+    missing = survey.problems["image_missing"]
+    if missing and (not skip_missing or not len(survey.index)):
+        first = survey.first["image_missing"]
+        total_note = f"; {missing} images are missing in total" if missing > 1 else ""
         hint = "Name the folder of the images with --images" + (
             "." if skip_missing else ", or leave such annotations out with --skip-missing."
         )
-        raise DataError(f"{first.file}: {first.detail}{others}", hint)
-    if not len(found.index):
-        raise unusable(found, where)
-    if not found.classes:
-        left_out = {old: count for (old, new), count in sorted(found.changes.items()) if not new}
+        raise DataError(f"{first.file}: {first.detail}{total_note}", hint)
+    if not len(survey.index):
+        raise unusable_error(survey, where)
+    if not survey.classes:
+        left_out = {old: count for (old, new), count in sorted(survey.changes.items()) if not new}
         if left_out:
-            listed = ", ".join(f"{count} {name}" for name, count in list(left_out.items())[:5])
+            class_list = ", ".join(f"{count} {name}" for name, count in list(left_out.items())[:5])
             raise DataError(
-                f"{where}: no annotated object in {len(found.index)} images: --only or --drop left out {listed}",
+                f"{where}: no annotated objects in {len(survey.index)} images: --only or --drop left out {class_list}",
                 "Name other classes with --only and --drop; they go by the names that --rename gives.",
             )
-        raise DataError(f"{where}: no annotated object in {len(found.index)} images", "Is it the right folder?")
+        raise DataError(f"{where}: no annotated objects in {len(survey.index)} images", "Is it the right folder?")
 
 
-def unusable(found: Survey, where: str) -> DataError:
+def unusable_error(survey: Survey, where: str) -> DataError:
     """The error for a source of which no image is left: the gravest problem says most."""
-    told = [
+    kinds = [
         kind
         for level in ("error", "warning", "info")
-        for kind in found.problems
+        for kind in survey.problems
         if image_checks.CATALOGUE[kind].level == level
     ]
-    if not told:
+    if not kinds:
         return DataError(f"{where}: no image with annotations in it", "Is it the right folder?")
-    first = found.first[told[0]]
-    counted = ", ".join(f"{found.problems[kind]} {kind}" for kind in told)
+    first = survey.first[kinds[0]]
+    kind_list = ", ".join(f"{survey.problems[kind]} {kind}" for kind in kinds)
     return DataError(
-        f"{where}: none of the images can be used: {counted}", f"Mend these first; one is {first.file}: {first.detail}"
+        f"{where}: none of the images can be used: {kind_list}",
+        f"Fix these first; the first is {first.file}: {first.detail}",
     )
 
 
-def unwritable_classes(found: Survey) -> None:
+def refuse_unwritable_classes(survey: Survey) -> None:
     """Raises DataError where a class's name has half of a surrogate pair, which JSON can spell and no file can hold."""
-    for name, file in found.classes.items():
+    for name, file in survey.classes.items():
         try:
             name.encode()
         except UnicodeEncodeError:
-            spelt = name.encode("utf-8", "backslashreplace").decode()
+            escaped_name = name.encode("utf-8", "backslashreplace").decode()
             raise DataError(
-                f"{file}: class '{spelt}' has half of a character in its name", "Mend the name in that file."
+                f"{file}: class '{escaped_name}' has an incomplete character in its name",
+                "Correct the name in that file.",
             ) from None
 
 
-def unknown_classes(found: Survey, classes: Mapping[str, int], path: Path | None) -> None:
+def refuse_unknown_classes(survey: Survey, classes: Mapping[str, int], path: Path | None) -> None:
     """Raises DataError where a class is not among those of the label map at `path`."""
-    unknown = sorted(set(found.classes) - set(classes))
+    unknown = sorted(set(survey.classes) - set(classes))
     if unknown:
-        others = f" (nor are {', '.join(unknown[1:6])})" if len(unknown) > 1 else ""
+        other_names = f" (nor are {', '.join(unknown[1:6])})" if len(unknown) > 1 else ""
         raise DataError(
-            f"{found.classes[unknown[0]]}: class '{unknown[0]}' is not in {path}{others}",
-            "Add it to the label map, or prepare without --label-map to have one made.",
+            f"{survey.classes[unknown[0]]}: class '{unknown[0]}' is not in {path}{other_names}",
+            "Add it to the label map, or prepare without --label-map to create one.",
         )
 
 
-def any_problem(found: Survey) -> None:
+def refuse_any_problem(survey: Survey) -> None:
     """Raises DataError where there is any problem that is more than information, for --strict."""
-    counted = {kind: count for kind, count in found.problems.items() if image_checks.CATALOGUE[kind].level != "info"}
-    if counted:
-        kind = next(iter(counted))
-        first = found.first[kind]
-        listed = ", ".join(f"{count} {kind}" for kind, count in counted.items())
+    kind_counts = {
+        kind: count for kind, count in survey.problems.items() if image_checks.CATALOGUE[kind].level != "info"
+    }
+    if kind_counts:
+        kind = next(iter(kind_counts))
+        first = survey.first[kind]
+        kind_list = ", ".join(f"{count} {kind}" for kind, count in kind_counts.items())
         raise DataError(
-            f"refused by --strict: {listed}. First: {first.file}: {first.detail}",
-            "Mend these, or prepare without --strict.",
+            f"refused by --strict: {kind_list}. First: {first.file}: {first.detail}",
+            "Fix these, or prepare without --strict.",
         )

@@ -53,6 +53,6 @@ class Writer:
     """Writes into an empty folder. What is added is on the disk, or in a few open files; nothing is held in memory."""
 
 
-def rounded(box: Box) -> tuple[float, float, float, float]:
+def round_corners(box: Box) -> tuple[float, float, float, float]:
     """Corners to a hundredth of a pixel, which no detector is sure of."""
     return round(box.xmin, 2), round(box.ymin, 2), round(box.xmax, 2), round(box.ymax, 2)

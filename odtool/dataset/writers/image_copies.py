@@ -17,10 +17,10 @@ _NO_TEXT = re.compile(r"[\x00-\x1f\x7f\ufffe\uffff]")
 """Files may be named so, but XML cannot say it, and a line's end would cut a list of files."""
 
 
-def place(image: Path | bytes, name: PurePath, folders: Sequence[Path]) -> str:
+def copy_image(image: Path | bytes, name: PurePath, folders: Sequence[Path]) -> str:
     """Puts an image into every one of the folders under one name, which is given back.
 
-    The bytes stay as they are. Only an image that viewers turn, as its EXIF says, is encoded anew as they show it,
+    The bytes stay as they are. Only an image that viewers turn, as its EXIF says, is encoded again as they show it,
     because boxes of detections are in what they show. The folders hold the same images, so the first speaks for all.
 
     Args:
@@ -32,40 +32,40 @@ def place(image: Path | bytes, name: PurePath, folders: Sequence[Path]) -> str:
         OSError: it cannot be read or written.
     """
     data = image if isinstance(image, bytes) else image_file.read_bytes(image)
-    header = image_file.header_of(data)
+    header = image_file.parse_header(data)
     # Readers look for the usual endings only; any other is a part of the name.
     suffix = name.suffix if name.suffix.lower() in EXTENSIONS else ""
-    stem = _stem(str(name).removesuffix(suffix))
+    stem = _make_stem(str(name).removesuffix(suffix))
     suffix = suffix or f".{header.format}"
     if header.orientation != 1:
-        data = repair.encoded(data, header, fixed=True)
+        data = repair.encode_image(data, header, fixed=True)
         suffix = suffix if header.format in ("jpeg", "png") else ".png"
-    first = folders[0] / f"{_free_stem(stem, folders[0])}{suffix}"
+    first = folders[0] / f"{_find_free_stem(stem, folders[0])}{suffix}"
     first.write_bytes(data)
     for folder in folders[1:]:
         _link(first, folder / first.name)
     return first.name
 
 
-def _stem(name: str) -> str:
+def _make_stem(name: str) -> str:
     """A name as readers take it: they take slashes for folders, pass over hidden files and strip the space around."""
     # Names need not be UTF-8, but annotations are.
     flat = _NO_TEXT.sub("_", name.replace("/", "_").replace("\\", "_")).encode("utf-8", "replace")
     return flat[-LONGEST:].decode("utf-8", "ignore").lstrip(". ").rstrip() or "image"
 
 
-def _free_stem(wanted: str, folder: Path) -> str:
+def _find_free_stem(preferred: str, folder: Path) -> str:
     """Annotations are found by the image's stem, so that a.jpg and a.png cannot both keep theirs."""
-    stem, number = wanted, 1
+    stem, number = preferred, 1
     while any((folder / f"{stem}{suffix}").exists() for ending in EXTENSIONS for suffix in (ending, ending.upper())):
         number += 1
-        stem = f"{wanted}-{number}"
+        stem = f"{preferred}-{number}"
     return stem
 
 
-def _link(existing: Path, other: Path) -> None:
+def _link(existing: Path, target: Path) -> None:
     """The same file once more, without taking its place twice where the file system can do that."""
     try:
-        os.link(existing, other)
+        os.link(existing, target)
     except OSError:
-        shutil.copyfile(existing, other)
+        shutil.copyfile(existing, target)

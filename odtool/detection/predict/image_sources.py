@@ -42,7 +42,7 @@ class _Place:
         yield from self.files
         if self.folder is not None:
             for folder in walk(self.folder):
-                yield from folder.each_ending(*EXTENSIONS, *VIDEO_EXTENSIONS)
+                yield from folder.iterate_files(*EXTENSIONS, *VIDEO_EXTENSIONS)
 
 
 @dataclass(frozen=True)
@@ -55,19 +55,19 @@ class Sources:
         """Each file once, though several sources may hold it, in a fixed order; folders are listed as they come."""
         root = Path(os.path.commonpath([place.root for place in self.places]))
         folders: list[Path] = []
-        named: set[Path] = set()
+        visited: set[Path] = set()
         for place in self.places:
             for path in place.each():
-                if path in named or any(path.is_relative_to(folder) for folder in folders):
+                if path in visited or any(path.is_relative_to(folder) for folder in folders):
                     continue
                 if place.folder is None:
-                    named.add(path)
+                    visited.add(path)
                 yield Medium(path, path.relative_to(root), "video" if _is_video(path) else "image")
             if place.folder is not None:
                 folders.append(place.folder)
 
 
-def known_endings() -> list[str]:
+def list_endings() -> list[str]:
     """Of images and videos, without the dot."""
     return [ending.removeprefix(".") for ending in (*EXTENSIONS, *VIDEO_EXTENSIONS)]
 
@@ -78,11 +78,11 @@ def find(sources: Sequence[str | Path]) -> Sources:
     Raises:
         DataError: something is not there, or a pattern fits no image or video.
     """
-    return Sources(tuple(_place(str(source)) for source in sources))
+    return Sources(tuple(_make_place(str(source)) for source in sources))
 
 
-def _place(source: str) -> _Place:
-    path = _absolute(source)
+def _make_place(source: str) -> _Place:
+    path = _make_absolute(source)
     if path.is_dir():
         return _Place(path)
     if path.exists():
@@ -90,16 +90,18 @@ def _place(source: str) -> _Place:
     if not glob.has_magic(source):
         raise DataError(f"{source}: no such file or folder", "Name images, videos, folders of them, or patterns.")
     fitting = sorted(glob.glob(source, recursive=True))  # noqa: PTH207 - Path.glob takes no absolute patterns
-    files = tuple(_absolute(name) for name in fitting if _is_medium(Path(name)))
+    files = tuple(_make_absolute(name) for name in fitting if _is_medium(Path(name)))
     if not files:
         raise DataError(
-            f"{source}: no image or video fits this pattern",
-            f"It fits {len(fitting)} other files." if fitting else "Patterns take *, ?, [abc] and ** for any folders.",
+            f"{source}: no image or video matches this pattern",
+            f"It matches {len(fitting)} other files."
+            if fitting
+            else "Patterns may contain *, ?, [abc] and ** (any folders).",
         )
     return _Place(None, files)
 
 
-def _absolute(name: str) -> Path:
+def _make_absolute(name: str) -> Path:
     """Without `..`, so that paths can be compared, and with links as they are, whose names the user knows."""
     return Path(os.path.abspath(name))  # noqa: PTH100 - Path.absolute keeps '..', Path.resolve follows links
 

@@ -48,7 +48,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Seen:
+class PictureDetections:
     """A picture and the objects in it that are sure enough, best first."""
 
     picture: Picture
@@ -56,7 +56,7 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Manner:
+class DetectionOptions:
     """How pictures are looked at."""
 
     thresholds: Thresholds
@@ -68,56 +68,58 @@ class Manner:
 
 
 def read(media: Iterable[Medium], *, every: int, on_problem: OnProblem) -> Iterator[Picture]:
-    """Pictures one by one; what cannot be read is told and passed over."""
+    """Pictures one by one; what cannot be read is reported and passed over."""
     for medium in media:
         try:
             if medium.kind == "video":
-                yield from _frames(medium, every, on_problem)
+                yield from _read_frames(medium, every, on_problem)
             else:
                 data = image_file.read_bytes(medium.path)
-                yield Picture(medium, image_arrays.pixels(data), data)
+                yield Picture(medium, image_arrays.read_pixels(data), data)
         except (DataError, OSError) as error:
             cause = error.message if isinstance(error, DataError) else error.strerror or str(error)
             cause = cause.removeprefix("image: ").removeprefix(f"{medium.path}: ")
             on_problem(Problem(f"{medium.kind}_unreadable", medium.path, cause))
 
 
-def _frames(medium: Medium, every: int, on_problem: OnProblem) -> Iterator[Picture]:
-    with video.opened(medium.path, every=every) as film:
+def _read_frames(medium: Medium, every: int, on_problem: OnProblem) -> Iterator[Picture]:
+    with video.opening(medium.path, every=every) as film:
         count = 0
         for frame in film.frames:
             count = frame.number + 1
             yield Picture(medium, frame.pixels, b"", frame.number, frame.seconds, film.rate / every)
     if not count:
-        raise DataError(f"{medium.path}: not a single frame of it can be decoded", "")
+        raise DataError(f"{medium.path}: none of its frames can be decoded", "")
     if film.announced - count - every >= _CUT_SHORT * film.announced:
         on_problem(Problem("video_cut", medium.path, f"ends after {count} of {film.announced} frames"))
 
 
-def look(pictures: Iterator[Picture], detector: Detector, manner: Manner, names: ClassNames) -> Iterator[Seen]:
+def detect_stream(
+    pictures: Iterator[Picture], detector: Detector, options: DetectionOptions, names: ClassNames
+) -> Iterator[PictureDetections]:
     """What the detector finds; the next batch is read while it looks at one.
 
     Raises:
         DataError: a threshold is for a class that the model does not have.
     """
-    by_class = manner.thresholds.for_labels(detector.labels)
-    batches = _batches(pictures, manner)
+    by_class = options.thresholds.for_labels(detector.labels)
+    batches = _make_batches(pictures, options)
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, batches, None)
         while batch := coming.result():
             coming = reader.submit(next, batches, None)
-            for picture, found in zip(batch, _found(batch, detector, manner), strict=True):
-                sure = thresholds.surest(found, manner.thresholds.default, by_class)
-                yield Seen(picture, tuple(_labelled(sure, names)))
+            for picture, detections in zip(batch, _detect_batch(batch, detector, options), strict=True):
+                sure = thresholds.select_surest(detections, options.thresholds.default, by_class)
+                yield PictureDetections(picture, tuple(_label(sure, names)))
 
 
-def _batches(pictures: Iterator[Picture], manner: Manner) -> Iterator[list[Picture]]:
+def _make_batches(pictures: Iterator[Picture], options: DetectionOptions) -> Iterator[list[Picture]]:
     """Up to `batch` pictures each, fewer where they are large; one that is to be tiled by itself."""
     waiting: list[Picture] = []
     size = 0
     for picture in pictures:
-        alone = _is_tiled(picture, manner)
-        full = len(waiting) == manner.batch or size + picture.pixels.nbytes > _MOST_BYTES
+        alone = _is_tiled(picture, options)
+        full = len(waiting) == options.batch or size + picture.pixels.nbytes > _MOST_BYTES
         if waiting and (alone or full):
             yield waiting
             waiting, size = [], 0
@@ -130,20 +132,22 @@ def _batches(pictures: Iterator[Picture], manner: Manner) -> Iterator[list[Pictu
         yield waiting
 
 
-def _is_tiled(picture: Picture, manner: Manner) -> bool:
-    return manner.tiling is not None and manner.tiling.applies(picture.pixels)
+def _is_tiled(picture: Picture, options: DetectionOptions) -> bool:
+    return options.tiling is not None and options.tiling.applies(picture.pixels)
 
 
-def _found(batch: list[Picture], detector: Detector, manner: Manner) -> list[Detections]:
-    lowest = manner.thresholds.lowest
-    if manner.tiling is not None and _is_tiled(batch[0], manner):
+def _detect_batch(batch: list[Picture], detector: Detector, options: DetectionOptions) -> list[Detections]:
+    lowest = options.thresholds.lowest
+    if options.tiling is not None and _is_tiled(batch[0], options):
         return [
-            tiled_detection.detect(detector, picture.pixels, manner.tiling, batch=manner.batch, min_score=lowest)
+            tiled_detection.detect(detector, picture.pixels, options.tiling, batch=options.batch, min_score=lowest)
             for picture in batch
         ]
     return detector.detect([picture.pixels for picture in batch], min_score=lowest)
 
 
-def _labelled(found: Detections, names: ClassNames) -> Iterator[LabelledBox]:
-    for box, score, number in zip(found.boxes.tolist(), found.scores.tolist(), found.classes.tolist(), strict=True):
-        yield LabelledBox(Box(*box), number, names.of(number), score)
+def _label(detections: Detections, names: ClassNames) -> Iterator[LabelledBox]:
+    for box, score, number in zip(
+        detections.boxes.tolist(), detections.scores.tolist(), detections.classes.tolist(), strict=True
+    ):
+        yield LabelledBox(Box(*box), number, names.get_name(number), score)

@@ -17,7 +17,7 @@ from odtool.detection.class_labels import ClassNames
 from odtool.detection.detector import Detector
 from odtool.detection.predict import image_sources, image_stream, prediction_writer
 from odtool.detection.predict.image_sources import Sources
-from odtool.detection.predict.image_stream import Manner, Seen
+from odtool.detection.predict.image_stream import DetectionOptions, PictureDetections
 from odtool.errors import DataError
 from odtool.files import write_atomically
 from odtool.workspace import Predictions
@@ -27,7 +27,7 @@ _NAMED = 10
 
 
 @dataclass(frozen=True)
-class Wanted:
+class OutputOptions:
     """What is written beside detections.jsonl."""
 
     pictures: bool = True
@@ -52,27 +52,27 @@ class _Tally:
     def looked_at(self) -> int:
         return self.images + self.frames
 
-    def see(self, seen: Seen) -> None:
-        if seen.picture.frame is None:
+    def add_result(self, result: PictureDetections) -> None:
+        if result.picture.frame is None:
             self.images += 1
         else:
             self.frames += 1
-            self.videos += seen.picture.frame == 0
-        self.without += not seen.boxes
-        self.objects.update(each.label for each in seen.boxes)
+            self.videos += result.picture.frame == 0
+        self.without += not result.boxes
+        self.objects.update(box.label for box in result.boxes)
 
-    def note(self, problem: Problem) -> None:
+    def add_problem(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
         if len(self.named) < _NAMED:
             self.named.append(problem)
 
 
 def predict(
-    found: Sources,
+    sources: Sources,
     detector: Detector,
-    manner: Manner,
+    options: DetectionOptions,
     out: Predictions,
-    wanted: Wanted,
+    outputs: OutputOptions,
     *,
     tell: Callable[[int], None] = lambda _: None,
     clock: Callable[[], float] = time.monotonic,
@@ -89,51 +89,53 @@ def predict(
     Raises:
         DataError: nothing could be read, or a threshold is for a class that the model does not have.
     """
-    manner.thresholds.for_labels(detector.labels)
+    options.thresholds.for_labels(detector.labels)
     names = ClassNames(detector.labels)
-    tally, began = _Tally(), clock()
+    tally, start = _Tally(), clock()
     with ExitStack() as stack:
-        on_problem = stack.enter_context(prediction_writer.problems(out.problems))
-        saves = _saves(stack, names, out, wanted)
+        on_problem = stack.enter_context(prediction_writer.writing_problems(out.problems))
+        saves = _open_writers(stack, names, out, outputs)
 
         def both(problem: Problem) -> None:
             on_problem(problem)
-            tally.note(problem)
+            tally.add_problem(problem)
 
-        pictures = image_stream.read(found.media(), every=manner.every, on_problem=both)
-        for seen in image_stream.look(pictures, detector, manner, names):
-            tally.see(seen)
+        pictures = image_stream.read(sources.media(), every=options.every, on_problem=both)
+        for result in image_stream.detect_stream(pictures, detector, options, names):
+            tally.add_result(result)
             for save in saves:
-                _saved(seen, save)
+                _save(result, save)
             tell(tally.looked_at)
     _refuse_nothing(tally)
-    summary = _summary(tally, names, clock() - began)
+    summary = _summarise(tally, names, clock() - start)
     write_atomically(out.summary, json.dumps({**summary, "odtool": __version__}, indent=1) + "\n")
     return summary
 
 
-def _saves(stack: ExitStack, names: ClassNames, out: Predictions, wanted: Wanted) -> Sequence[prediction_writer.Save]:
-    write_line = stack.enter_context(prediction_writer.lines(out.detections))
-    saves: list[prediction_writer.Save] = [lambda seen: write_line(seen, None)]
-    if wanted.formats:
-        annotate = stack.enter_context(prediction_writer.data_sets(out.path, wanted.formats, names))
-        saves = [lambda seen: write_line(seen, annotate(seen))]
-    if wanted.pictures:
-        saves.append(stack.enter_context(prediction_writer.pictures(out.pictures)))
-    if wanted.counts:
-        saves.append(stack.enter_context(prediction_writer.counts(out.counts, names)))
+def _open_writers(
+    stack: ExitStack, names: ClassNames, out: Predictions, outputs: OutputOptions
+) -> Sequence[prediction_writer.Save]:
+    write_line = stack.enter_context(prediction_writer.writing_lines(out.detections))
+    saves: list[prediction_writer.Save] = [lambda result: write_line(result, None)]
+    if outputs.formats:
+        annotate = stack.enter_context(prediction_writer.writing_data_sets(out.path, outputs.formats, names))
+        saves = [lambda result: write_line(result, annotate(result))]
+    if outputs.pictures:
+        saves.append(stack.enter_context(prediction_writer.writing_pictures(out.pictures)))
+    if outputs.counts:
+        saves.append(stack.enter_context(prediction_writer.writing_counts(out.counts, names)))
     return saves
 
 
-def _saved(seen: Seen, save: prediction_writer.Save) -> None:
+def _save(result: PictureDetections, save: prediction_writer.Save) -> None:
     try:
-        save(seen)
+        save(result)
     except (OSError, ValueError) as error:
         number = error.errno if isinstance(error, OSError) else None
         if number not in (None, errno.ENAMETOOLONG):
             raise  # of the disk, whatever the picture
         raise DataError(
-            f"{seen.picture.medium.path}: what was found in it cannot be written: {error}", "Leave this file out."
+            f"{result.picture.medium.path}: its predictions cannot be written: {error}", "Leave this file out."
         ) from error
 
 
@@ -141,24 +143,27 @@ def _refuse_nothing(tally: _Tally) -> None:
     if tally.looked_at:
         return
     if not tally.named:
-        raise DataError("no images and no videos there", f"Known endings: {', '.join(image_sources.known_endings())}")
+        raise DataError("no images or videos there", f"Known endings: {', '.join(image_sources.list_endings())}")
     first = tally.named[0]
     count = sum(tally.problems.values())
     raise DataError(
-        f"none of {count} images and videos could be read; {first.file}: {first.detail}", "Look whether they open."
+        f"none of {count} images and videos could be read; {first.file}: {first.detail}",
+        "Check whether an image viewer opens them.",
     )
 
 
-def _summary(tally: _Tally, names: ClassNames, seconds: float) -> dict[str, Any]:
+def _summarise(tally: _Tally, names: ClassNames, seconds: float) -> dict[str, Any]:
     return {
         "images": tally.images,
         "videos": tally.videos,
         "frames": tally.frames,
         "without_objects": tally.without,
         "objects": {label: tally.objects[label] for label in names.values()},
-        "unnamed_classes": names.unnamed(),
+        "unnamed_classes": names.list_unnamed(),
         "problems": dict(tally.problems),
-        "named": [{"kind": each.kind, "file": str(each.file), "detail": each.detail} for each in tally.named],
+        "named": [
+            {"kind": problem.kind, "file": str(problem.file), "detail": problem.detail} for problem in tally.named
+        ],
         "seconds": round(seconds, 3),
         "per_second": round(tally.looked_at / max(seconds, 1e-6), 2),
     }

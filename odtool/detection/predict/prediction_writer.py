@@ -20,7 +20,7 @@ from odtool.dataset.types import Problem
 from odtool.dataset.writers import WRITERS, image_copies
 from odtool.dataset.writers.annotation_writer import LabelledBox, WrittenImage
 from odtool.detection.predict import video
-from odtool.detection.predict.image_stream import Picture, Seen
+from odtool.detection.predict.image_stream import Picture, PictureDetections
 from odtool.visual import box_drawing
 from odtool.visual.box_drawing import DrawnBox
 
@@ -31,85 +31,87 @@ _JPEG_SIDE = 65_500
 _FRAME_QUALITY = 95
 """Of frames that are to be trained on."""
 
-Save: TypeAlias = Callable[[Seen], None]
+Save: TypeAlias = Callable[[PictureDetections], None]
 
 
 @contextmanager
-def lines(file: Path) -> Iterator[Callable[[Seen, str | None], None]]:
+def writing_lines(file: Path) -> Iterator[Callable[[PictureDetections, str | None], None]]:
     """A JSON object a line for each picture, with the name that it has among the annotations, if any."""
     with file.open("w") as stream:
-        yield lambda seen, saved_as: print(json.dumps(_as_json(seen, saved_as)), file=stream)
+        yield lambda result, saved_as: print(json.dumps(_as_json(result, saved_as)), file=stream)
 
 
-def _as_json(seen: Seen, saved_as: str | None) -> dict[str, Any]:
-    picture = seen.picture
+def _as_json(result: PictureDetections, saved_as: str | None) -> dict[str, Any]:
+    picture = result.picture
     height, width = picture.pixels.shape[:2]
     about: dict[str, Any] = {"file": str(picture.medium.path), "name": picture.medium.name.as_posix()}
     if picture.frame is not None:
         about |= {"frame": picture.frame, "seconds": round(picture.seconds, 3)}
     if saved_as is not None:
         about["saved_as"] = saved_as
-    found = [
+    objects = [
         {
-            "label": each.label,
-            "class_id": each.class_id,
-            "score": round(each.score or 0.0, 4),
-            "box": [round(value, 2) for value in (each.box.xmin, each.box.ymin, each.box.xmax, each.box.ymax)],
+            "label": box.label,
+            "class_id": box.class_id,
+            "score": round(box.score or 0.0, 4),
+            "box": [round(value, 2) for value in (box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax)],
         }
-        for each in seen.boxes
+        for box in result.boxes
     ]
-    return {**about, "width": width, "height": height, "detections": found}
+    return {**about, "width": width, "height": height, "detections": objects}
 
 
 @contextmanager
-def pictures(folder: Path) -> Iterator[Save]:
+def writing_pictures(folder: Path) -> Iterator[Save]:
     """Images as JPEGs, too large ones as PNGs, and videos as mp4, with boxes on them, in folders as they come from."""
     current: Path | None = None
     add: Callable[[video.Pixels], None]
     with ExitStack() as film:
 
-        def save(seen: Seen) -> None:
+        def save(result: PictureDetections) -> None:
             nonlocal current, add
-            picture = seen.picture
-            drawn = box_drawing.annotate(Image.fromarray(picture.pixels), list(map(_drawn, seen.boxes)))
+            picture = result.picture
+            annotated = box_drawing.annotate(Image.fromarray(picture.pixels), list(map(_to_drawn_box, result.boxes)))
             if picture.frame is None:
-                if max(drawn.size) > _JPEG_SIDE:
-                    drawn.save(_target(folder, picture.medium.name, (".png",)), "PNG")
+                if max(annotated.size) > _JPEG_SIDE:
+                    annotated.save(_choose_path(folder, picture.medium.name, (".png",)), "PNG")
                 else:
-                    drawn.save(_target(folder, picture.medium.name, (".jpg", ".jpeg")), "JPEG", quality=_QUALITY)
+                    annotated.save(
+                        _choose_path(folder, picture.medium.name, (".jpg", ".jpeg")), "JPEG", quality=_QUALITY
+                    )
                 return
             if picture.medium.path != current:
                 film.close()  # the video before
                 current = picture.medium.path
-                target = _target(folder, picture.medium.name, (".mp4",))
-                add = film.enter_context(video.written(target, rate=picture.rate))
-            add(np.asarray(drawn))
+                target = _choose_path(folder, picture.medium.name, (".mp4",))
+                add = film.enter_context(video.writing(target, rate=picture.rate))
+            add(np.asarray(annotated))
 
         yield save
 
 
-def _drawn(each: LabelledBox) -> DrawnBox:
-    return DrawnBox(each.box, each.label, each.class_id, each.score)
+def _to_drawn_box(box: LabelledBox) -> DrawnBox:
+    return DrawnBox(box.box, box.label, box.class_id, box.score)
 
 
-def _target(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:
+def _choose_path(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:
     """A free file name: the source's own where its ending is one of `suffixes`, else with the first of them added."""
-    wanted = folder / name
-    if wanted.suffix.lower() not in suffixes:
-        wanted = wanted.with_name(wanted.name + suffixes[0])
-    if len(stem := os.fsencode(wanted.stem)) > image_copies.LONGEST:
+    path = folder / name
+    if path.suffix.lower() not in suffixes:
+        path = path.with_name(path.name + suffixes[0])
+    if len(stem := os.fsencode(path.stem)) > image_copies.LONGEST:
         # The end, where numbers are; not from within a character of UTF-8.
-        wanted = wanted.with_stem(os.fsdecode(stem[-image_copies.LONGEST :].lstrip(bytes(range(0x80, 0xC0)))))
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    target, number = wanted, 1
+        path = path.with_stem(os.fsdecode(stem[-image_copies.LONGEST :].lstrip(bytes(range(0x80, 0xC0)))))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target, number = path, 1
     while target.exists():
         number += 1
-        target = wanted.with_stem(f"{wanted.stem}-{number}")
+        target = path.with_stem(f"{path.stem}-{number}")
     return target
 
 
 @contextmanager
-def counts(file: Path, labels: Mapping[int, str]) -> Iterator[Save]:
+def writing_counts(file: Path, labels: Mapping[int, str]) -> Iterator[Save]:
     """counts.csv: a row a picture, a column a class. Classes may come to `labels` up to the end."""
     with (
         file.open("w", newline="", errors="surrogateescape") as stream,
@@ -118,22 +120,24 @@ def counts(file: Path, labels: Mapping[int, str]) -> Iterator[Save]:
     ):
         rows = csv.writer(waiting)
 
-        def save(seen: Seen) -> None:
-            found = Counter(each.class_id for each in seen.boxes)
-            frame = "" if seen.picture.frame is None else seen.picture.frame
-            rows.writerow((seen.picture.medium.name.as_posix(), frame, *(found[number] for number in labels)))
+        def save(result: PictureDetections) -> None:
+            objects = Counter(box.class_id for box in result.boxes)
+            frame = "" if result.picture.frame is None else result.picture.frame
+            rows.writerow((result.picture.medium.name.as_posix(), frame, *(objects[number] for number in labels)))
 
         yield save
         waiting.seek(0)
         table = csv.writer(stream)
         table.writerow(("image", "frame", *labels.values(), "total"))
-        for name, frame, *counted in csv.reader(waiting):
-            later = [0] * (len(labels) - len(counted))
-            table.writerow((name, frame, *counted, *later, sum(map(int, counted))))
+        for name, frame, *numbers in csv.reader(waiting):
+            later = [0] * (len(labels) - len(numbers))
+            table.writerow((name, frame, *numbers, *later, sum(map(int, numbers))))
 
 
 @contextmanager
-def data_sets(folder: Path, formats: Sequence[str], labels: Mapping[int, str]) -> Iterator[Callable[[Seen], str]]:
+def writing_data_sets(
+    folder: Path, formats: Sequence[str], labels: Mapping[int, str]
+) -> Iterator[Callable[[PictureDetections], str]]:
     """A folder below `folder` for each format, with the images. Gives the name that each image has in all of them."""
     with ExitStack() as stack:
         places, adds = [], []
@@ -143,22 +147,22 @@ def data_sets(folder: Path, formats: Sequence[str], labels: Mapping[int, str]) -
             places[-1].mkdir(parents=True)
             adds.append(stack.enter_context(writer.opened(folder / name, labels)))
 
-        def save(seen: Seen) -> str:
-            height, width = seen.picture.pixels.shape[:2]
-            stored = image_copies.place(_encoded(seen.picture), _name(seen.picture), places)
+        def save(result: PictureDetections) -> str:
+            height, width = result.picture.pixels.shape[:2]
+            stored = image_copies.copy_image(_encode(result.picture), _name_file(result.picture), places)
             for add in adds:
-                add(WrittenImage(stored, width, height, seen.boxes))
+                add(WrittenImage(stored, width, height, result.boxes))
             return stored
 
         yield save
 
 
-def _name(picture: Picture) -> PurePath:
+def _name_file(picture: Picture) -> PurePath:
     name = picture.medium.name
     return name if picture.frame is None else name / f"frame_{picture.frame:06d}.jpg"
 
 
-def _encoded(picture: Picture) -> bytes:
+def _encode(picture: Picture) -> bytes:
     if picture.frame is None:
         return picture.data
     stream = io.BytesIO()
@@ -167,7 +171,7 @@ def _encoded(picture: Picture) -> bytes:
 
 
 @contextmanager
-def problems(file: Path) -> Iterator[Callable[[Problem], None]]:
+def writing_problems(file: Path) -> Iterator[Callable[[Problem], None]]:
     """problems.csv: a row for everything that could not be read."""
     with file.open("w", newline="", errors="surrogateescape") as stream:
         rows = csv.writer(stream)

@@ -33,14 +33,14 @@ class Area:
     xmax: int
     ymax: int
 
-    def meets(self, other: Area) -> bool:
+    def meets(self, area: Area) -> bool:
         """Whether they overlap or touch."""
-        across = self.xmin <= other.xmax and other.xmin <= self.xmax
-        return across and self.ymin <= other.ymax and other.ymin <= self.ymax
+        across = self.xmin <= area.xmax and area.xmin <= self.xmax
+        return across and self.ymin <= area.ymax and area.ymin <= self.ymax
 
 
 @dataclass(frozen=True)
-class _Parts:
+class _TileBoxes:
     """What all tiles show, in pixels of the image."""
 
     boxes: _Boxes
@@ -60,40 +60,39 @@ def merge(tiles: Sequence[tuple[Area, Detections]], *, width: int, height: int) 
     and of two boxes that are nearly one the surer stays. Boxes of one tile are never held against each other: the
     model's own suppression has done that.
     """
-    parts = _gathered(tiles, width, height)
-    groups = _united(parts, [area for area, _ in tiles])
-    boxes, scores, classes, open_ended = _joined(parts, groups)
-    kept: list[int] = []
+    parts = _gather(tiles, width, height)
+    groups = _unite(parts, [area for area, _ in tiles])
+    boxes, scores, classes, open_ended = _join(parts, groups)
+    survivors: list[int] = []
     members = [frozenset(parts.tiles[group].tolist()) for group in groups]
     for number in np.unique(classes):
-        kept += _distinct(boxes, scores, np.flatnonzero(classes == number), open_ended, members)
-    order = sorted(kept, key=lambda index: -scores[index])
+        survivors += _select_distinct(boxes, scores, np.flatnonzero(classes == number), open_ended, members)
+    order = sorted(survivors, key=lambda index: -scores[index])
     return Detections(boxes[order], scores[order], classes[order], width, height)
 
 
-def _gathered(tiles: Sequence[tuple[Area, Detections]], width: int, height: int) -> _Parts:
-    boxes: list[_Boxes] = [np.zeros((0, 4), np.float32)]
-    cut: list[NDArray[np.bool_]] = [np.zeros((0, 4), np.bool_)]
-    for area, found in tiles:
-        boxes.append(found.boxes + np.array([area.xmin, area.ymin, area.xmin, area.ymin], np.float32))
+def _gather(tiles: Sequence[tuple[Area, Detections]], width: int, height: int) -> _TileBoxes:
+    boxes, cuts = [np.zeros((0, 4), np.float32)], [np.zeros((0, 4), np.bool_)]
+    for area, detections in tiles:
+        boxes.append(detections.boxes + np.array([area.xmin, area.ymin, area.xmin, area.ymin], np.float32))
         border = np.array([area.xmin, area.ymin, area.xmax, area.ymax])
         inner = border != np.array([0, 0, width, height])
-        cut.append((np.abs(boxes[-1] - border) <= _tolerance(area)) & inner)
-    counts = [len(found) for _, found in tiles]
-    return _Parts(
+        cuts.append((np.abs(boxes[-1] - border) <= _compute_tolerance(area)) & inner)
+    counts = [len(detections) for _, detections in tiles]
+    return _TileBoxes(
         np.concatenate(boxes),
-        np.concatenate([np.zeros(0, np.float32), *(found.scores for _, found in tiles)]),
-        np.concatenate([np.zeros(0, np.int64), *(found.classes for _, found in tiles)]),
+        np.concatenate([np.zeros(0, np.float32), *(detections.scores for _, detections in tiles)]),
+        np.concatenate([np.zeros(0, np.int64), *(detections.classes for _, detections in tiles)]),
         np.repeat(np.arange(len(tiles)), counts),
-        np.concatenate(cut),
+        np.concatenate(cuts),
     )
 
 
-def _tolerance(area: Area) -> float:
+def _compute_tolerance(area: Area) -> float:
     return max(_LEAST, max(area.xmax - area.xmin, area.ymax - area.ymin) / _NEAR)
 
 
-def _united(parts: _Parts, areas: Sequence[Area]) -> list[list[int]]:
+def _unite(parts: _TileBoxes, areas: Sequence[Area]) -> list[list[int]]:
     """Boxes by object: those that continue each other are in one list."""
     leader = list(range(len(parts.boxes)))
 
@@ -104,16 +103,16 @@ def _united(parts: _Parts, areas: Sequence[Area]) -> list[list[int]]:
         return index
 
     of_tile = [np.flatnonzero((parts.tiles == number) & parts.cut.any(axis=1)) for number in range(len(areas))]
-    for first, second in _neighbours(areas):
-        for one, other in _continued(parts, of_tile[first], of_tile[second], areas[first], areas[second]):
-            leader[find(one)] = find(other)
+    for one, two in _find_neighbours(areas):
+        for first, second in _find_continued(parts, of_tile[one], of_tile[two], areas[one], areas[two]):
+            leader[find(first)] = find(second)
     groups: dict[int, list[int]] = {}
     for index in range(len(leader)):
         groups.setdefault(find(index), []).append(index)
     return list(groups.values())
 
 
-def _neighbours(areas: Sequence[Area]) -> Iterator[tuple[int, int]]:
+def _find_neighbours(areas: Sequence[Area]) -> Iterator[tuple[int, int]]:
     """Tiles beside each other in one row or one column, the left or upper one first."""
     lines: dict[tuple[str, int, int], list[int]] = {}
     for number, area in enumerate(areas):
@@ -128,8 +127,8 @@ def _neighbours(areas: Sequence[Area]) -> Iterator[tuple[int, int]]:
                 yield first, second
 
 
-def _continued(
-    parts: _Parts, firsts: NDArray[np.int64], seconds: NDArray[np.int64], first: Area, second: Area
+def _find_continued(
+    parts: _TileBoxes, firsts: NDArray[np.int64], seconds: NDArray[np.int64], first: Area, second: Area
 ) -> Iterator[tuple[int, int]]:
     """Pairs of cut boxes of two tiles that are parts of one object."""
     along = 0 if first.ymin == second.ymin else 1
@@ -138,21 +137,25 @@ def _continued(
     left, right = firsts[parts.cut[firsts, far]], seconds[parts.cut[seconds, near]]
     if not len(left) or not len(right):
         return
-    tolerance = _tolerance(first)
+    tolerance = _compute_tolerance(first)
     # The object crosses both borders, so both of its parts reach across all that the tiles share.
     left = left[parts.boxes[left, near] <= borders[1][near] + tolerance]
     right = right[parts.boxes[right, far] >= borders[0][far] - tolerance]
-    one, other = parts.boxes[left][:, None], parts.boxes[right][None]
+    boxes_left, boxes_right = parts.boxes[left][:, None], parts.boxes[right][None]
     low, high = 1 - along, 3 - along
-    common = np.minimum(one[..., high], other[..., high]) - np.maximum(one[..., low], other[..., low])
-    whole = np.maximum(one[..., high], other[..., high]) - np.minimum(one[..., low], other[..., low])
+    common = np.minimum(boxes_left[..., high], boxes_right[..., high]) - np.maximum(
+        boxes_left[..., low], boxes_right[..., low]
+    )
+    whole = np.maximum(boxes_left[..., high], boxes_right[..., high]) - np.minimum(
+        boxes_left[..., low], boxes_right[..., low]
+    )
     same = parts.classes[left][:, None] == parts.classes[right][None]
     for row, column in zip(*np.nonzero(same & (common >= _ALIGNED * whole)), strict=True):
         yield int(left[row]), int(right[column])
 
 
-def _joined(
-    parts: _Parts, groups: Sequence[Sequence[int]]
+def _join(
+    parts: _TileBoxes, groups: Sequence[Sequence[int]]
 ) -> tuple[_Boxes, NDArray[np.float32], NDArray[np.int64], NDArray[np.bool_]]:
     """A box, a score and a class for each object, and whether a border still cuts it."""
     boxes = np.zeros((len(groups), 4), np.float32)
@@ -169,7 +172,7 @@ def _joined(
     return boxes, scores, classes, open_ended
 
 
-def _distinct(
+def _select_distinct(
     boxes: _Boxes,
     scores: NDArray[np.float32],
     candidates: NDArray[np.int64],
@@ -177,26 +180,28 @@ def _distinct(
     members: Sequence[frozenset[int]],
 ) -> list[int]:
     """The candidates without those that another speaks for: the surest whole boxes first, then the largest cut ones."""
-    kept: list[int] = []
+    survivors: list[int] = []
     sizes = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     order = sorted(
         candidates.tolist(), key=lambda index: (open_ended[index], -(sizes if open_ended[index] else scores)[index])
     )
     for index in order:
-        shared = _intersections(boxes[index], boxes[kept])
-        union = sizes[index] + sizes[kept] - shared
+        shared = _intersect(boxes[index], boxes[survivors])
+        union = sizes[index] + sizes[survivors] - shared
         same = shared >= _SAME * union
         if open_ended[index]:
             same |= shared >= _WITHIN * sizes[index]
-        speakers = [kept[place] for place in np.flatnonzero(same) if members[kept[place]].isdisjoint(members[index])]
+        speakers = [
+            survivors[place] for place in np.flatnonzero(same) if members[survivors[place]].isdisjoint(members[index])
+        ]
         if speakers:
             scores[speakers[0]] = max(scores[speakers[0]], scores[index])
         else:
-            kept.append(index)
-    return kept
+            survivors.append(index)
+    return survivors
 
 
-def _intersections(box: NDArray[np.float32], others: _Boxes) -> NDArray[np.float32]:
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
+def _intersect(box: NDArray[np.float32], boxes: _Boxes) -> NDArray[np.float32]:
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     area: NDArray[np.float32] = np.prod(np.maximum(high - low, 0), axis=1)
     return area

@@ -26,19 +26,20 @@ class TileSize:
     def __post_init__(self) -> None:
         if self.size < 1 or not 0 <= self.overlap < self.size:
             raise DataError(
-                f"--overlap {self.overlap} does not fit --tile {self.size}", "Let the overlap be smaller than the tile."
+                f"--overlap {self.overlap} does not fit --tile {self.size}",
+                "The overlap must be smaller than the tile.",
             )
 
     def applies(self, image: NDArray[np.uint8]) -> bool:
         return bool(max(image.shape[:2]) > self.size)
 
 
-def areas(width: int, height: int, tiling: TileSize) -> list[Area]:
+def plan_tiles(width: int, height: int, tiling: TileSize) -> list[Area]:
     """The tiles of an image, row by row; `odtool prepare` cuts the same ones."""
     return [
         Area(x, y, min(x + tiling.size, width), min(y + tiling.size, height))
-        for y in tiles.starts(height, tiling.size, tiling.overlap)
-        for x in tiles.starts(width, tiling.size, tiling.overlap)
+        for y in tiles.find_starts(height, tiling.size, tiling.overlap)
+        for x in tiles.find_starts(width, tiling.size, tiling.overlap)
     ]
 
 
@@ -47,10 +48,10 @@ def detect(
 ) -> Detections:
     """What is in an image [height, width, 3] of RGB, in its pixels, looked at `batch` tiles at a time."""
     height, width = image.shape[:2]
-    cut = areas(width, height, tiling)
-    found: list[tuple[Area, Detections]] = []
-    for start in range(0, len(cut), batch):
-        some = cut[start : start + batch]
-        pieces = [np.ascontiguousarray(image[area.ymin : area.ymax, area.xmin : area.xmax]) for area in some]
-        found += zip(some, detector.detect(pieces, min_score=min_score), strict=True)
-    return tile_merging.merge(found, width=width, height=height)
+    tile_areas = plan_tiles(width, height, tiling)
+    detections: list[tuple[Area, Detections]] = []
+    for start in range(0, len(tile_areas), batch):
+        batch_areas = tile_areas[start : start + batch]
+        pieces = [np.ascontiguousarray(image[area.ymin : area.ymax, area.xmin : area.xmax]) for area in batch_areas]
+        detections += zip(batch_areas, detector.detect(pieces, min_score=min_score), strict=True)
+    return tile_merging.merge(detections, width=width, height=height)

@@ -45,7 +45,7 @@ class ModelDescription:
         """Reads what `to_json` wrote.
 
         Raises:
-            DataError: it is no such description.
+            DataError: it is not such a description.
         """
         try:
             values = json.loads(text)

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from odtool.detection import image_arrays
+from odtool.detection.class_labels import require_labels
 from odtool.detection.detector import Detections, ImageSource
-from odtool.detection.image_arrays import listed
+from odtool.detection.image_arrays import to_list
 from odtool.detection.runtimes.model_description import PROPERTY, ModelDescription
-from odtool.detection.runtimes.outputs import NAMES, detections
+from odtool.detection.runtimes.outputs import NAMES, build_detections
 from odtool.errors import DataError
 
 
@@ -27,33 +28,31 @@ class OnnxDetector:
             labels: class names by the ids of the label map; those that the file carries by default.
 
         Raises:
-            DataError: onnxruntime is not installed, or it is no such model, or it does not name its classes.
+            DataError: onnxruntime is not installed, or it is not such a model, or it does not name its classes.
         """
-        self._session = _session(path)
-        taken = self._session.get_inputs()
-        given = {output.name for output in self._session.get_outputs()}
-        if len(taken) != 1 or taken[0].type != "tensor(uint8)" or not set(NAMES) <= given:
+        self._session = _open_session(path)
+        inputs = self._session.get_inputs()
+        outputs = {output.name for output in self._session.get_outputs()}
+        if len(inputs) != 1 or inputs[0].type != "tensor(uint8)" or not set(NAMES) <= outputs:
             raise DataError(
-                f"{path} does not take an image and give {', '.join(NAMES)}",
-                "Give a model that odtool export wrote, or that tf2onnx made of the API's SavedModel.",
+                f"{path} does not take an image and return {', '.join(NAMES)}",
+                "Use a model that odtool export wrote, or one that tf2onnx made of the API's SavedModel.",
             )
-        self._input = taken[0].name
-        written = self._session.get_modelmeta().custom_metadata_map.get(PROPERTY)
-        known = labels or (ModelDescription.from_json(written, str(path)).labels if written else {})
-        if not known:
-            raise DataError(f"{path} does not name its classes", "Name its label map: --label-map FILE")
-        self.labels: Mapping[int, str] = dict(known)
+        self._input = inputs[0].name
+        metadata = self._session.get_modelmeta().custom_metadata_map.get(PROPERTY)
+        carried = ModelDescription.from_json(metadata, str(path)).labels if metadata else {}
+        self.labels = require_labels(labels or carried, path)
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
-        return [self._one(image, min_score) for image in listed(images)]
+        return [self._detect_one(image, min_score) for image in to_list(images)]
 
-    def _one(self, source: ImageSource, min_score: float) -> Detections:
-        image = image_arrays.pixels(source)
+    def _detect_one(self, source: ImageSource, min_score: float) -> Detections:
+        image = image_arrays.read_pixels(source)
         boxes, classes, scores, number = self._session.run(list(NAMES), {self._input: image[np.newaxis]})
         count = int(number[0])
         height, width = image.shape[:2]
-        return detections(
+        return build_detections(
             boxes[0, :count],
             np.rint(classes[0, :count]).astype(np.int64),
             scores[0, :count],
@@ -63,7 +62,7 @@ class OnnxDetector:
         )
 
 
-def _session(path: Path) -> Any:
+def _open_session(path: Path) -> Any:
     try:
         import onnxruntime
     except ImportError:
@@ -74,4 +73,4 @@ def _session(path: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=onnxruntime.get_available_providers())
     except Exception as error:  # onnxruntime's own errors have no common class that it exports
-        raise DataError(f"{path} is no ONNX model that can be run: {error}", "Export it: odtool export") from None
+        raise DataError(f"{path} is not an ONNX model that can be run: {error}", "Export it: odtool export") from None

@@ -11,7 +11,7 @@ NAMES = ("detection_boxes", "detection_classes", "detection_scores", "num_detect
 """What the API's SavedModels call what is taken of their outputs."""
 
 
-def detections(
+def build_detections(
     boxes: NDArray[np.float32],
     classes: NDArray[np.float32] | NDArray[np.int64],
     scores: NDArray[np.float32],

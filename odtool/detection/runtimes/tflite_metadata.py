@@ -24,7 +24,7 @@ _MEAN, _DEVIATION = 0, 1
 Colour: TypeAlias = tuple[float, float, float]
 
 
-def normalisation(content: bytes, source: str) -> tuple[Colour, Colour] | None:
+def read_normalisation(content: bytes, source: str) -> tuple[Colour, Colour] | None:
     """Mean and deviation of the channels, by which a model's input is made of bytes; None where it does not say.
 
     Args:
@@ -35,18 +35,18 @@ def normalisation(content: bytes, source: str) -> tuple[Colour, Colour] | None:
         DataError: the metadata are damaged.
     """
     try:
-        metadata = _metadata(content)
-        for unit in _units(metadata) if metadata else ():
-            place = _at(unit, _OPTIONS)
-            if place and _kind(unit) == _NORMALISATION:
+        metadata = _find_metadata(content)
+        for unit in _read_units(metadata) if metadata else ():
+            place = _read_offset(unit, _OPTIONS)
+            if place and _find_kind(unit) == _NORMALISATION:
                 options = Table(unit.Bytes, unit.Indirect(place))
-                return _colour(options, _MEAN, 0.0), _colour(options, _DEVIATION, 1.0)
+                return _read_colour(options, _MEAN, 0.0), _read_colour(options, _DEVIATION, 1.0)
     except (struct.error, IndexError, TypeError, ValueError) as error:
-        raise DataError(f"{source}: its TFLite metadata are damaged: {error}", "Export the model again.") from None
+        raise DataError(f"{source}: its TFLite metadata is damaged: {error}", "Export the model again.") from None
     return None
 
 
-def _metadata(content: bytes) -> bytes:
+def _find_metadata(content: bytes) -> bytes:
     from ai_edge_litert import schema_py_generated as schema
 
     model = schema.Model.GetRootAsModel(content, 0)
@@ -57,27 +57,27 @@ def _metadata(content: bytes) -> bytes:
     return b""
 
 
-def _units(metadata: bytes) -> Iterator[Any]:
+def _read_units(metadata: bytes) -> Iterator[Any]:
     """The steps in which the first input is made."""
     root = Table(metadata, flatbuffers.encode.Get(flatbuffers.packer.uoffset, metadata, 0))
-    for graph in _tables(root, _SUBGRAPHS):
-        for tensor in _tables(graph, _INPUTS):
-            yield from _tables(tensor, _PROCESSING)
+    for graph in _read_tables(root, _SUBGRAPHS):
+        for tensor in _read_tables(graph, _INPUTS):
+            yield from _read_tables(tensor, _PROCESSING)
             return
 
 
-def _kind(unit: Any) -> int:
-    place = _at(unit, _KIND)
+def _find_kind(unit: Any) -> int:
+    place = _read_offset(unit, _KIND)
     return int(unit.Get(Uint8Flags, place)) if place else 0
 
 
-def _at(table: Any, number: int) -> int:
+def _read_offset(table: Any, number: int) -> int:
     """Where a field's value lies; 0 where it is not there."""
     offset = int(table.Offset(4 + 2 * number))
     return int(table.Pos) + offset if offset else 0
 
 
-def _tables(table: Any, number: int) -> Iterator[Any]:
+def _read_tables(table: Any, number: int) -> Iterator[Any]:
     if not (offset := table.Offset(4 + 2 * number)):
         return
     start = table.Vector(offset)
@@ -85,7 +85,7 @@ def _tables(table: Any, number: int) -> Iterator[Any]:
         yield Table(table.Bytes, table.Indirect(start + 4 * index))
 
 
-def _colour(options: Any, number: int, usual: float) -> Colour:
+def _read_colour(options: Any, number: int, usual: float) -> Colour:
     """A value for each channel, or one for all of them."""
     offset = options.Offset(4 + 2 * number)
     count = options.VectorLen(offset) if offset else 0

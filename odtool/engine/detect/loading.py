@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
 
+from odtool import checkpoint_choice
 from odtool.dataset import label_map as label_maps
 from odtool.detection.detector import Detector
-from odtool.errors import DataError, JobError
+from odtool.errors import DataError
 from odtool.workspace import ExportedModel, Run
 
 
@@ -38,24 +39,24 @@ def load_detector(path: str | PathLike[str], *, label_map: str | PathLike[str] |
         from odtool.detection.runtimes.onnx import OnnxDetector
 
         return OnnxDetector(place, labels)
-    return _folder(place, labels)
+    return _load_folder(place, labels)
 
 
-def _folder(place: Path, labels: Mapping[int, str] | None) -> Detector:
+def _load_folder(place: Path, labels: Mapping[int, str] | None) -> Detector:
     exported = ExportedModel(place)
     if exported.record.is_file():
         return load_exported(exported, labels)
     for folder in (place, exported.saved_model):
         if (folder / "saved_model.pb").is_file():
-            return _saved_model(folder, labels)
-    run, prefix = _checkpoint(place)
+            return _load_saved_model(folder, labels)
+    run, prefix = _find_run_and_checkpoint(place)
     from odtool.engine import compat
 
     compat.load()
     from odtool.engine.detect.tensorflow_detectors import CheckpointDetector
     from odtool.engine.export import trained_model
 
-    return CheckpointDetector.of(trained_model.load(run, prefix), labels)
+    return CheckpointDetector.from_trained_model(trained_model.load(run, prefix), labels)
 
 
 def load_exported(exported: ExportedModel, labels: Mapping[int, str] | None = None) -> Detector:
@@ -65,7 +66,7 @@ def load_exported(exported: ExportedModel, labels: Mapping[int, str] | None = No
         DataError: it holds none of them.
     """
     if exported.saved_model.is_dir():
-        return _saved_model(exported.saved_model, labels)
+        return _load_saved_model(exported.saved_model, labels)
     for precision in ("float32", "float16", "int8"):
         if exported.tflite(precision).is_file():
             from odtool.detection.runtimes.litert import LiteRtDetector
@@ -78,7 +79,7 @@ def load_exported(exported: ExportedModel, labels: Mapping[int, str] | None = No
     raise DataError(f"{exported.path} holds no model", "Export it again: odtool export")
 
 
-def _saved_model(folder: Path, labels: Mapping[int, str] | None) -> Detector:
+def _load_saved_model(folder: Path, labels: Mapping[int, str] | None) -> Detector:
     from odtool.engine import compat
 
     compat.load()
@@ -87,7 +88,7 @@ def _saved_model(folder: Path, labels: Mapping[int, str] | None) -> Detector:
     return SavedModelDetector(folder, labels)
 
 
-def _checkpoint(place: Path) -> tuple[Run, Path]:
+def _find_run_and_checkpoint(place: Path) -> tuple[Run, Path]:
     """A run and the checkpoint to take, from either's path."""
     if place.with_name(f"{place.name}.index").is_file():
         folder = place.parent.parent if place.parent.name == "best" else place.parent
@@ -95,20 +96,7 @@ def _checkpoint(place: Path) -> tuple[Run, Path]:
     run = Run(place)
     if not run.pipeline_config.is_file():
         raise DataError(
-            f"{place} is no run, no exported model, no SavedModel, no .tflite and no .onnx file",
-            "Give what odtool train or odtool export wrote.",
+            f"{place} is not a run, an exported model, a SavedModel, or a .tflite or .onnx file",
+            "Name something that odtool train or odtool export wrote.",
         )
-    return run, checkpoint_of(run)
-
-
-def checkpoint_of(run: Run) -> Path:
-    """The best checkpoint of a run, or the newest where none was scored.
-
-    Raises:
-        JobError: it has none.
-    """
-    present = run.checkpoints()
-    found = run.best_checkpoint() or (present[max(present)] if present else None)
-    if found is None:
-        raise JobError(f"run '{run.name}' has no checkpoint", f"Train it first: odtool train {run.argument}")
-    return found
+    return run, checkpoint_choice.find(run)

@@ -12,13 +12,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from odtool.detection import image_arrays
+from odtool.detection.class_labels import require_labels
 from odtool.detection.detector import Detections, ImageSource
-from odtool.detection.image_arrays import listed
+from odtool.detection.image_arrays import to_list
 from odtool.detection.runtimes.model_description import NAME, ModelDescription
-from odtool.detection.runtimes.outputs import NAMES, detections
+from odtool.detection.runtimes.outputs import NAMES, build_detections
 from odtool.engine import checkpoints
-from odtool.engine.export.trained_model import Source
-from odtool.engine.tracing import Graph
+from odtool.engine.export.trained_model import TrainedModel
+from odtool.engine.tracing import TracedFunction
 from odtool.errors import DataError
 
 _ANY = (None, None, 3)
@@ -39,13 +40,13 @@ class CheckpointDetector:
             labels: class names by the ids of the label map.
         """
         self.labels = labels
-        self._prepare = Graph(prepare)
+        self._prepare = TracedFunction(prepare)
         self._prepare.trace(tf.TensorSpec([None, None, 3], tf.uint8))
-        self._find = Graph(find)
+        self._find = TracedFunction(find)
         self._traced: set[tuple[int | None, ...]] = set()
 
     @classmethod
-    def of(cls, source: Source, labels: Mapping[int, str] | None = None) -> CheckpointDetector:
+    def from_trained_model(cls, source: TrainedModel, labels: Mapping[int, str] | None = None) -> CheckpointDetector:
         """The detector of a model that is filled; with the run's class names where no others are given."""
         model = source.detector
 
@@ -53,29 +54,29 @@ class CheckpointDetector:
             return model.preprocess(tf.cast(image, tf.float32)[tf.newaxis])
 
         def find(pixels: Any, shapes: Any) -> Any:
-            found = model.postprocess(model.predict(pixels, shapes), shapes)
-            return [found[name] for name in NAMES]
+            outputs = model.postprocess(model.predict(pixels, shapes), shapes)
+            return [outputs[name] for name in NAMES]
 
         return cls(prepare, find, dict(labels or source.labels))
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
         sizes, prepared = [], []
-        for each in listed(images):
-            image = _pixels(each)
+        for source in to_list(images):
+            image = _decode_pixels(source)
             sizes.append(image.shape[:2])
             prepared.append(self._prepare(tf.constant(image)))
-        found: list[Detections] = []
+        results: list[Detections] = []
         for _, group in groupby(range(len(prepared)), key=lambda index: tuple(prepared[index][0].shape)):
-            chosen = list(group)
-            pixels, shapes = (tf.concat([prepared[index][part] for index in chosen], 0) for part in (0, 1))
+            members = list(group)
+            pixels, shapes = (tf.concat([prepared[index][part] for index in members], 0) for part in (0, 1))
             values = [value.numpy() for value in self._graph_for(pixels)(pixels, shapes)]
-            for place, index in enumerate(chosen):
+            for place, index in enumerate(members):
                 # Models count classes from 0, label maps from 1.
-                found.append(_of_batch(values, place, sizes[index], min_score, first_class=1))
-        return found
+                results.append(_read_detections(values, place, sizes[index], min_score, first_class=1))
+        return results
 
-    def _graph_for(self, pixels: Any) -> Graph:
+    def _graph_for(self, pixels: Any) -> TracedFunction:
         """The graph, traced for batches of any size of such images; from the second size on, for images of any size."""
         shape = tuple(pixels.shape[1:])
         if not self._traced & {shape, _ANY}:
@@ -97,75 +98,77 @@ class SavedModelDetector:
             labels: class names by the ids of the label map; those that odtool export wrote into it by default.
 
         Raises:
-            DataError: it is no such model, or it does not name its classes.
+            DataError: it is not such a model, or it does not name its classes.
         """
-        described = _description(folder)
-        known = labels or (described.labels if described else {})
-        if not known:
-            raise DataError(f"{folder} does not name its classes", "Name its label map: --label-map FILE")
-        self.labels: Mapping[int, str] = dict(known)
+        described = _load_description(folder)
+        self.labels = require_labels(labels or (described.labels if described else {}), folder)
         try:
-            self._model = tf.saved_model.load(checkpoints.readable(folder))
+            self._model = tf.saved_model.load(checkpoints.to_readable_prefix(folder))
             self._run = self._model.signatures["serving_default"]
         except (OSError, KeyError, ValueError) as error:
-            raise DataError(f"{folder} is no SavedModel that can be run: {error}", "Export it: odtool export") from None
+            raise DataError(
+                f"{folder} is not a SavedModel that can be run: {error}", "Export it: odtool export"
+            ) from None
         inputs = self._run.structured_input_signature[1]
         if len(inputs) != 1 or not set(NAMES) <= set(self._run.structured_outputs):
             raise DataError(
-                f"{folder} does not take an image and give {', '.join(NAMES)}",
-                "Give a SavedModel of the API's exporter, as odtool export writes.",
+                f"{folder} does not take an image and return {', '.join(NAMES)}",
+                "Use a SavedModel of the API's exporter, as odtool export writes.",
             )
         ((self._name, self._input),) = inputs.items()
         self._several = self._input.shape[0] is None
-        self._takes_examples = self._input.dtype == tf.string and _parses_examples(self._run)
+        self._takes_examples = self._input.dtype == tf.string and _takes_examples(self._run)
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
-        decoded = [_pixels(image) for image in listed(images)]
-        found: list[Detections] = []
-        for group in _equal_runs(decoded) if self._several else [[image] for image in decoded]:
+        decoded = [_decode_pixels(image) for image in to_list(images)]
+        results: list[Detections] = []
+        for group in _group_equal(decoded) if self._several else [[image] for image in decoded]:
             outputs = self._run(**{self._name: self._batch(group)})
             values = [outputs[name].numpy() for name in NAMES]
-            found += [
-                _of_batch(values, place, image.shape[:2], min_score, first_class=0) for place, image in enumerate(group)
+            results += [
+                _read_detections(values, place, image.shape[:2], min_score, first_class=0)
+                for place, image in enumerate(group)
             ]
-        return found
+        return results
 
     def _batch(self, group: Sequence[NDArray[np.uint8]]) -> Any:
         if self._input.dtype != tf.string:
             return tf.constant(np.stack(group), self._input.dtype)
-        encode: Callable[[NDArray[np.uint8]], bytes] = _example if self._takes_examples else image_arrays.png
+        encode: Callable[[NDArray[np.uint8]], bytes] = (
+            _encode_example if self._takes_examples else image_arrays.encode_png
+        )
         return tf.constant([encode(image) for image in group])
 
 
-def _pixels(image: ImageSource) -> NDArray[np.uint8]:
-    return image_arrays.pixels(image)
+def _decode_pixels(image: ImageSource) -> NDArray[np.uint8]:
+    return image_arrays.read_pixels(image)
 
 
-def _equal_runs(decoded: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.uint8]]]:
+def _group_equal(decoded: Sequence[NDArray[np.uint8]]) -> list[list[NDArray[np.uint8]]]:
     """Neighbours of the same size together."""
     return [list(group) for _, group in groupby(decoded, key=lambda image: image.shape)]
 
 
-def _parses_examples(run: Any) -> bool:
+def _takes_examples(run: Any) -> bool:
     """Whether strings are tf.train.Examples: the stock exporter names its input alike for these and for images."""
     graph = run.graph.as_graph_def()
     nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
     return any(node.op.startswith("Parse") and "Example" in node.op for node in nodes)
 
 
-def _example(image: NDArray[np.uint8]) -> bytes:
-    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[image_arrays.png(image)]))
-    made = tf.train.Example(features=tf.train.Features(feature={"image/encoded": feature}))
-    return bytes(made.SerializeToString())
+def _encode_example(image: NDArray[np.uint8]) -> bytes:
+    feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[image_arrays.encode_png(image)]))
+    example = tf.train.Example(features=tf.train.Features(feature={"image/encoded": feature}))
+    return bytes(example.SerializeToString())
 
 
-def _of_batch(
+def _read_detections(
     values: Sequence[NDArray[Any]], place: int, size: tuple[int, ...], min_score: float, *, first_class: int
 ) -> Detections:
     boxes, classes, scores, number = (value[place] for value in values)
     count = int(number)
-    return detections(
+    return build_detections(
         boxes[:count],
         np.rint(classes[:count]).astype(np.int64) + first_class,
         scores[:count],
@@ -175,9 +178,9 @@ def _of_batch(
     )
 
 
-def _description(folder: Path) -> ModelDescription | None:
+def _load_description(folder: Path) -> ModelDescription | None:
     """What odtool export wrote into it."""
-    written = folder / "assets.extra" / NAME
-    if not written.is_file():
+    path = folder / "assets.extra" / NAME
+    if not path.is_file():
         return None
-    return ModelDescription.from_json(written.read_text(encoding="utf-8"), str(written))
+    return ModelDescription.from_json(path.read_text(encoding="utf-8"), str(path))

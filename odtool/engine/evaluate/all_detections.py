@@ -15,8 +15,7 @@ from object_detection.core.standard_fields import DetectionResultFields, InputDa
 from odtool.engine import model
 from odtool.engine.evaluate.scoring import Scorer
 from odtool.engine.model import Configs
-from odtool.engine.outcome import StopRequest
-from odtool.errors import ConfigError
+from odtool.engine.outcome import StopSignal
 from odtool.workspace import Run
 
 _FLAGS = {
@@ -51,17 +50,13 @@ def write_detections(
         DataError: the set has no images.
     """
     configs = model.read_configs(run.pipeline_config)
-    if not configs["eval_input_configs"]:
-        raise ConfigError(
-            f"{run.pipeline_config} names no evaluation set (eval_input_reader)",
-            "Prepare one and write the config anew: odtool prepare --val 0.1, odtool configure",
-        )
+    model.require_evaluation_set(configs, run)
     scorer = _Recorder(configs, model.build_model(configs["model"]), tell)
     step = model.build_restorable(configs, scorer.detector, scorer.element).restore(prefix)
     first = {**header, "step": step, "labels": scorer.labels(), "sets": len(configs["eval_input_configs"])}
     output.parent.mkdir(parents=True, exist_ok=True)
     unfinished = output.with_name(f".{output.name}.{os.getpid()}.unfinished")  # another report may be at it, too
-    began = time.monotonic()
+    start = time.monotonic()
     try:
         with unfinished.open("w", encoding="utf-8") as stream:
             stream.write(json.dumps(first) + "\n")
@@ -69,7 +64,7 @@ def write_detections(
         unfinished.replace(output)
     finally:
         unfinished.unlink(missing_ok=True)
-    return {"images": images, "seconds": time.monotonic() - began}
+    return {"images": images, "seconds": time.monotonic() - start}
 
 
 class _Recorder(Scorer):
@@ -85,7 +80,7 @@ class _Recorder(Scorer):
         self.detector = detector
         self._stream: IO[str] | None = None
         self._tell = tell
-        self._told = time.monotonic()
+        self._last_report = time.monotonic()
         self._written = 0
 
     def labels(self) -> dict[int, str]:
@@ -95,13 +90,13 @@ class _Recorder(Scorer):
     def record(self, stream: IO[str]) -> int:
         """Writes a line for each image; gives their number."""
         self._stream = stream
-        return self.score(StopRequest()).images
+        return self.score(StopSignal()).images
 
     def _batch(self, features: dict[str, Any], labels: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         losses, batch = super()._batch(features, labels)
         return losses, {**batch, InputDataFields.source_id: features[InputDataFields.source_id]}
 
-    def _evaluators(self) -> list[Any]:
+    def _build_evaluators(self) -> list[Any]:
         return [self]
 
     def evaluate(self) -> dict[str, float]:
@@ -114,10 +109,10 @@ class _Recorder(Scorer):
         arrays = {name: value.numpy() for name, value in batch.items() if name in _WRITTEN}
         for index in range(len(arrays[InputDataFields.key])):
             image = {name: value[index] for name, value in arrays.items()}
-            self._stream.write(json.dumps(_image(image)) + "\n")
+            self._stream.write(json.dumps(_describe_image(image)) + "\n")
             self._written += 1
-        if time.monotonic() - self._told > _TELL_EVERY:
-            self._told = time.monotonic()
+        if time.monotonic() - self._last_report > _TELL_EVERY:
+            self._last_report = time.monotonic()
             self._tell(self._written)
 
 
@@ -136,7 +131,7 @@ _WRITTEN = {
 }
 
 
-def _image(values: dict[str, Any]) -> dict[str, Any]:
+def _describe_image(values: dict[str, Any]) -> dict[str, Any]:
     true, detected = (
         int(values[InputDataFields.num_groundtruth_boxes]),
         int(values[DetectionResultFields.num_detections]),
@@ -149,18 +144,18 @@ def _image(values: dict[str, Any]) -> dict[str, Any]:
         "width": width,
         "height": height,
         "true": {
-            "boxes": _corners(values[InputDataFields.groundtruth_boxes][:true]),
+            "boxes": _to_corners(values[InputDataFields.groundtruth_boxes][:true]),
             "classes": values[InputDataFields.groundtruth_classes][:true].tolist(),
             **{name: flags.get(name, [False] * true) for name in _FLAGS},
         },
         "detected": {
-            "boxes": _corners(values[DetectionResultFields.detection_boxes][:detected]),
+            "boxes": _to_corners(values[DetectionResultFields.detection_boxes][:detected]),
             "classes": values[DetectionResultFields.detection_classes][:detected].tolist(),
             "scores": values[DetectionResultFields.detection_scores][:detected].tolist(),
         },
     }
 
 
-def _corners(boxes: Any) -> Any:
+def _to_corners(boxes: Any) -> Any:
     """From [ymin, xmin, ymax, xmax]."""
     return boxes[:, [1, 0, 3, 2]].tolist()

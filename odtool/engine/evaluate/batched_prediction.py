@@ -29,14 +29,14 @@ _APART = (SSDMetaArch, CenterNetMetaArch)
 Dicts = tuple[dict[str, Any], dict[str, Any]]
 
 
-def images_at_once(configs: Configs, reader: Any, model: Any, *, most: int | None = None) -> int:
+def choose_batch_size(configs: Configs, reader: Any, model: Any, *, limit: int | None = None) -> int:
     """How many images to predict together: 1 where they have no common size, or the model cannot tell them apart.
 
     Never more than training takes, so that a device which can train can evaluate. A config that names a batch size for
     evaluation keeps it, and is evaluated as the API does.
 
     Args:
-        most: images at once; MOST if None.
+        limit: images at once; MOST if None.
     """
     if configs["eval_config"].batch_size > 1:
         return 1
@@ -45,10 +45,10 @@ def images_at_once(configs: Configs, reader: Any, model: Any, *, most: int | Non
     height, width = config_util.get_spatial_image_size(config_util.get_image_resizer_config(configs["model"]))
     if height < 1 or width < 1:
         return 1
-    return int(max(1, min(most or MOST, PIXELS // (height * width), configs["train_config"].batch_size)))
+    return int(max(1, min(limit or MOST, PIXELS // (height * width), configs["train_config"].batch_size)))
 
 
-def fill(parts: Any, size: int) -> Any:
+def fill_batch(parts: Any, size: int) -> Any:
     """A batch of `size` images: a shorter one is filled with its last image, so that one graph serves all batches."""
 
     def filled(value: Any) -> Any:
@@ -57,7 +57,7 @@ def fill(parts: Any, size: int) -> Any:
     return tf.nest.map_structure(filled, parts)
 
 
-def one_by_one(
+def postprocess_one_by_one(
     model: Any,
     features: dict[str, Any],
     labels: dict[str, Any],
@@ -84,15 +84,15 @@ def one_by_one(
     # Called, not copied into the graph: that would be optimized for each image anew.
     traced = tf.function(judge_one, autograph=autograph, experimental_attributes={"_noinline": True})
     parts = (batched, features, labels)
-    found = [traced(shared, same, *_part(parts, index)) for index in range(images.shape[0])]
-    scalars, tensors = zip(*found, strict=True)
+    outputs = [traced(shared, same, *_slice_part(parts, index)) for index in range(images.shape[0])]
+    scalars, tensors = zip(*outputs, strict=True)
     return (
-        {name: tf.stack([one[name] for one in scalars]) for name in scalars[0]},
-        {name: tf.concat([one[name] for one in tensors], 0) for name in tensors[0]},
+        {name: tf.stack([output[name] for output in scalars]) for name in scalars[0]},
+        {name: tf.concat([output[name] for output in tensors], 0) for name in tensors[0]},
     )
 
 
-def _part(parts: Any, index: int) -> Any:
+def _slice_part(parts: Any, index: int) -> Any:
     """Image number `index` of tensors with a batch dimension, as a batch of one."""
     return tf.nest.map_structure(lambda value: value[index : index + 1], parts)
 
@@ -102,14 +102,14 @@ class _Predicted:
 
     def __init__(self, model: Any, predicted: dict[str, Any], weights: list[Any]) -> None:
         self._model = model
-        self._found = predicted
+        self._predicted = predicted
         self._weights = weights
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._model, name)
 
     def predict(self, *_: Any, **__: Any) -> dict[str, Any]:
-        return dict(self._found)
+        return dict(self._predicted)
 
     def regularization_losses(self) -> list[Any]:
         return self._weights

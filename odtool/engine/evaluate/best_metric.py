@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
+from odtool import metrics
 from odtool.detection.metric_names import SHORT
 from odtool.errors import OdtoolError
 
 
-def value(name: str, found: Mapping[str, float]) -> float | None:
-    """The metric's value; None where it is not a number, or -1: the COCO metrics' word for a set without objects.
+def get_value(name: str, metrics_of_checkpoint: Mapping[str, float]) -> float | None:
+    """The metric's value; None where it is not finite, or there was nothing to find.
 
     Raises:
         OdtoolError: the evaluation gives no such metric.
     """
-    if name not in found:
+    if name not in metrics_of_checkpoint:
         raise OdtoolError(
-            f"--best {name}: the evaluation gives no such metric; it gives {', '.join(sorted(found))}",
-            f"Name one of these, or {', '.join(SHORT)}; what there is follows from eval_config.metrics_set.",
+            f"--best {name}: the evaluation gives no such metric; it gives {', '.join(sorted(metrics_of_checkpoint))}",
+            f"Name one of these, or {', '.join(SHORT)}; eval_config.metrics_set decides which there are.",
         )
-    number = found[name]
-    return number if math.isfinite(number) and number != -1 else None
+    return metrics.score_or_none(metrics_of_checkpoint[name])
 
 
 def is_better(name: str, new: float, old: float) -> bool:

@@ -10,13 +10,12 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool import locks
-from odtool.detection.metric_names import MAP, MAP_50, full_name
-from odtool.engine import checkpoints, metrics, model
+from odtool import checkpoint_choice, locks, metrics
+from odtool.detection.metric_names import MAP, MAP_50, resolve_name
+from odtool.engine import checkpoint_scores, checkpoints, model
 from odtool.engine.evaluate import best_metric
 from odtool.engine.evaluate.scoring import Score, Scorer
-from odtool.engine.outcome import Ending, StopRequest
-from odtool.errors import JobError, OdtoolError
+from odtool.engine.outcome import Ending, StopSignal
 from odtool.workspace import Run
 
 POLL = 0.5
@@ -29,7 +28,7 @@ def evaluate(
     *,
     which: str,
     sample: int,
-    stop: StopRequest,
+    stop: StopSignal,
     best: str | None = None,
     latest: bool = False,
     batch_size: int | None = None,
@@ -47,112 +46,89 @@ def evaluate(
     Raises:
         OdtoolError: there is nothing to score, or config, records or a checkpoint cannot be used.
     """
-    wanted = None if which == "all" else _named(run, which)
-    if wanted is None and not locks.is_held(run.job_lock("train")):
-        if not run.checkpoints():
-            raise JobError(
-                f"run '{run.name}' has no checkpoint and is not being trained",
-                f"Train it first: odtool train {run.argument}",
-            )
-        if not _unscored(run, sample, latest=latest):
-            return Ending("finished", "every checkpoint is scored already")
-    judge = _Judge(run, sample, stop, best, batch_size)
+    prefix = None if which == "all" else checkpoint_choice.find(run, which)
+    if prefix is None and not locks.is_held(run.job_lock("train")):
+        checkpoint_choice.refuse_without(run)
+        if not _find_unscored(run, sample, latest=latest):
+            return Ending("finished", "every checkpoint has been scored already")
+    scorer = _CheckpointScorer(run, sample, stop, best, batch_size)
     stop.defer()
-    if wanted is not None:
-        judge.score(wanted)
-        return Ending("finished", f"scored {wanted}")
-    return _follow(run, judge, stop, sample=sample, latest=latest)
+    if prefix is not None:
+        scorer.score(prefix)
+        return Ending("finished", f"scored {prefix}")
+    return _score_until_trained(run, scorer, stop, sample=sample, latest=latest)
 
 
-def _named(run: Run, which: str) -> Path:
-    """The prefix of the one checkpoint asked for."""
-    if which == "latest":
-        present = run.checkpoints()
-        found = present[max(present)] if present else None
-    elif which == "best":
-        found = run.best_checkpoint()
-    else:
-        text = which.removesuffix(".index")
-        tries = [run.path / text, Path(text).absolute()]
-        found = next((path for path in tries if path.with_name(f"{path.name}.index").is_file()), None)
-    if found is None:
-        known = ", ".join(prefix.name for prefix in run.checkpoints().values()) or "none"
-        raise JobError(f"run '{run.name}': there is no checkpoint '{which}'", f"Checkpoints of this run: {known}.")
-    return found
-
-
-def _unscored(run: Run, sample: int, *, latest: bool) -> dict[int, Path]:
+def _find_unscored(run: Run, sample: int, *, latest: bool) -> dict[int, Path]:
     entries = metrics.read(run.metrics)
-    done = metrics.scored_checkpoints(entries, sample=sample)
+    names = checkpoint_scores.find_scored(entries, sample=sample)
     if latest:
-        done |= metrics.skipped_checkpoints(entries)
-    present = {step: prefix for step, prefix in run.checkpoints().items() if prefix.name not in done}
+        names |= checkpoint_scores.find_skipped(entries)
+    present = {step: prefix for step, prefix in run.checkpoints().items() if prefix.name not in names}
     return {step: prefix for step, prefix in present.items() if _is_trained(prefix)}
 
 
 def _is_trained(prefix: Path) -> bool:
     """Not for one that is gone since, nor for the stock loop's first, saved before the model has any variables."""
     try:
-        return checkpoints.steps_done(prefix) > 0
+        return checkpoints.read_steps_done(prefix) > 0
     except tf.errors.NotFoundError:
         return False
 
 
-def _follow(run: Run, judge: _Judge, stop: StopRequest, *, sample: int, latest: bool) -> Ending:
+def _score_until_trained(run: Run, scorer: _CheckpointScorer, stop: StopSignal, *, sample: int, latest: bool) -> Ending:
     """Scores in the order of steps until training has ended and nothing is left."""
-    done = skipped = 0
-    while not stop.made:
+    scored = skipped = 0
+    while not stop.requested:
         # Asked before the folder is listed: what training saves last is there when its lock is gone.
         training = locks.is_held(run.job_lock("train"))
-        waiting = _unscored(run, sample, latest=latest)
+        waiting = _find_unscored(run, sample, latest=latest)
         if waiting:
             if latest:
-                skipped += judge.skip([waiting[step] for step in sorted(waiting)[:-1]])
-            judge.score(waiting[max(waiting) if latest else min(waiting)])
-            done += 1
+                skipped += scorer.skip([waiting[step] for step in sorted(waiting)[:-1]])
+            scorer.score(waiting[max(waiting) if latest else min(waiting)])
+            scored += 1
         elif not training:
             _prune_after_training(run)
-            told = f"scored {done} checkpoint{'' if done == 1 else 's'}" + (f", skipped {skipped}" if skipped else "")
-            return Ending("finished", f"{told}; training has ended")
+            summary = f"scored {scored} checkpoint{'' if scored == 1 else 's'}" + (
+                f", skipped {skipped}" if skipped else ""
+            )
+            return Ending("finished", f"{summary}; training has ended")
         else:
             time.sleep(POLL)
-    return Ending("stopped", f"stopped after {done} checkpoints; the next start goes on from there")
+    return Ending("stopped", f"stopped after {scored} checkpoints; the next start continues from there")
 
 
 def _prune_after_training(run: Run) -> None:
     """Training leaves to evaluation those checkpoints that were still to be scored."""
-    keep = metrics.keep_checkpoints(metrics.read(run.metrics))
+    keep = checkpoint_scores.find_keep_count(metrics.read(run.metrics))
     if keep is not None:
         checkpoints.prune(run, keep)
 
 
-class _Judge:
+class _CheckpointScorer:
     """The model and its evaluation sets, built once; writes down what each checkpoint scores."""
 
-    def __init__(self, run: Run, sample: int, stop: StopRequest, best: str | None, batch_size: int | None) -> None:
+    def __init__(self, run: Run, sample: int, stop: StopSignal, best: str | None, batch_size: int | None) -> None:
         configs = model.read_configs(run.pipeline_config)
         if batch_size is not None:
             configs["eval_config"].batch_size = 1  # what was asked for counts, and not the config's own
-        if not configs["eval_input_configs"]:
-            raise OdtoolError(
-                f"{run.pipeline_config} names no evaluation set (eval_input_reader)",
-                "Prepare one and write the config anew: odtool prepare --val 0.1, odtool configure",
-            )
+        model.require_evaluation_set(configs, run)
         self._run = run
         self._stop = stop
         self._sample = sample
         self._demanded = best is not None
-        self._metric = full_name(best) if best is not None else MAP
+        self._metric = resolve_name(best) if best is not None else MAP
         self._metrics = metrics.MetricsLog(run.metrics)
         detector = model.build_model(configs["model"])
         self._scorers = [
-            Scorer(configs, reader, detector, sample=sample, most=batch_size)
+            Scorer(configs, reader, detector, sample=sample, batch_limit=batch_size)
             for reader in configs["eval_input_configs"]
         ]
-        self._events = [tf.summary.create_file_writer(str(run.events("eval") / name)) for name in self._names()]
+        self._events = [tf.summary.create_file_writer(str(run.events("eval") / name)) for name in self._name_sets()]
         self._restorable = model.build_restorable(configs, detector, self._scorers[0].element)
 
-    def _names(self) -> list[str]:
+    def _name_sets(self) -> list[str]:
         """One for each evaluation set: the stock loop's folders, numbered where sets have no names of their own."""
         names = [scorer.name for scorer in self._scorers]
         return [name or (str(index) if index else "") for index, name in enumerate(names)]
@@ -165,16 +141,16 @@ class _Judge:
         """
         step = self._restorable.restore(prefix)
         scores = [scorer.score(self._stop) for scorer in self._scorers]
-        found: dict[str, float] = {}
-        for name, score, events in zip(self._names(), scores, self._events, strict=True):
+        figures: dict[str, float] = {}
+        for name, score, events in zip(self._name_sets(), scores, self._events, strict=True):
             _write_events(events, step, score)
             inside = f"{name}/" if name and len(scores) > 1 and score is not scores[0] else ""
-            found.update({f"{inside}{key}": value for key, value in {**score.metrics, **score.by_class}.items()})
-            log.info("%s%s: %s", prefix.name, f" on {name}" if name else "", _summary(score))
+            figures.update({f"{inside}{key}": value for key, value in {**score.metrics, **score.by_class}.items()})
+            log.info("%s%s: %s", prefix.name, f" on {name}" if name else "", _summarise(score))
         own = prefix.parent in (self._run.path, self._run.best)
-        best = self._judge_best(step, prefix, found) if own else None
+        best = self._judge_best(step, prefix, figures) if own else None
         values = {
-            **found,
+            **figures,
             "images": sum(score.images for score in scores),
             "seconds": sum(score.seconds for score in scores),
             "sample_1_of_n": self._sample,
@@ -186,21 +162,21 @@ class _Judge:
     def skip(self, prefixes: list[Path]) -> int:
         """Notes checkpoints that are passed over for a newer one; gives their number."""
         for prefix in prefixes:
-            log.info("%s is skipped: a newer one waits", prefix.name)
+            log.info("%s is skipped: a newer one is waiting", prefix.name)
             self._metrics.write("skip", int(prefix.name.removeprefix("ckpt-")), {"checkpoint": prefix.name})
         return len(prefixes)
 
-    def _judge_best(self, step: int, prefix: Path, found: dict[str, float]) -> dict[str, Any] | None:
+    def _judge_best(self, step: int, prefix: Path, figures: dict[str, float]) -> dict[str, Any] | None:
         """Keeps a checkpoint in best/ where it is better; what metrics.jsonl is to say of it, or None."""
-        if self._metric not in found and not self._demanded:
+        if self._metric not in figures and not self._demanded:
             return None
-        value = best_metric.value(self._metric, found)
+        value = best_metric.get_value(self._metric, figures)
         if value is None or not self._is_better(step, value):
             return None
-        kept = checkpoints.keep_as_best(self._run, prefix) if prefix.parent != self._run.best else prefix
-        name = str(kept.relative_to(self._run.path))
+        best = checkpoints.keep_as_best(self._run, prefix) if prefix.parent != self._run.best else prefix
+        name = str(best.relative_to(self._run.path))
         line = {"metric": self._metric, "value": value, "checkpoint": name, "sample_1_of_n": self._sample}
-        metrics.write_best(self._run.best_metrics, step, {**line, "metrics": found})
+        checkpoint_scores.write_best(self._run.best_metrics, step, {**line, "metrics": figures})
         log.info("best so far: %s (%s %.4g)", name, self._metric, value)
         return line
 
@@ -208,14 +184,14 @@ class _Judge:
         """Whether it beats the best; a score over fewer images never displaces one over more, nor the reverse."""
         present = self._run.best_checkpoint()
         entries = metrics.read(self._run.metrics)
-        line = metrics.best(entries)
+        line = checkpoint_scores.find_best(entries)
         if line is None or present is None or line.values.get("checkpoint") != f"{self._run.best.name}/{present.name}":
             return True
         sample = line.values.get("sample_1_of_n")
         if sample != self._sample:
             return sample is None or self._sample < sample
         same = line.values.get("metric") == self._metric
-        before = line.values.get("value") if same else metrics.value_of(entries, line.step, self._metric)
+        before = line.values.get("value") if same else checkpoint_scores.find_score(entries, line.step, self._metric)
         if line.step == step:
             return not same or value != before
         return before is None or best_metric.is_better(self._metric, value, before)
@@ -231,7 +207,7 @@ def _write_events(events: Any, step: int, score: Score) -> None:
     events.flush()
 
 
-def _summary(score: Score) -> str:
+def _summarise(score: Score) -> str:
     parts = [
         f"{label} {score.metrics[name]:.3f}"
         for label, name in (("mAP@[.5:.95]", MAP), ("mAP@.5", MAP_50))
@@ -239,10 +215,10 @@ def _summary(score: Score) -> str:
     ]
     if not parts:
         parts = [f"{re.sub(r'.*/', '', name)} {value:.3f}" for name, value in list(score.metrics.items())[:3]]
-    return ", ".join([*parts, f"{score.images} images, {_pace(score.images, score.seconds)}"])
+    return ", ".join([*parts, f"{score.images} images, {_format_pace(score.images, score.seconds)}"])
 
 
-def _pace(images: int, seconds: float) -> str:
+def _format_pace(images: int, seconds: float) -> str:
     """Models with hundreds of proposals take many seconds for an image on a CPU, which is 0.0 images a second."""
     rate = images / max(seconds, 1e-9)
-    return f"{rate:.1f} images/s" if rate >= 1 else f"{1 / rate:.1f} s an image"
+    return f"{rate:.1f} images/s" if rate >= 1 else f"{1 / rate:.1f} s per image"

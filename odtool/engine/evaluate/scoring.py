@@ -18,11 +18,12 @@ from object_detection.utils import label_map_util, visualization_utils
 
 from odtool.detection.metric_names import MAP_50_OF_CLASS, MAP_OF_CLASS
 from odtool.engine.evaluate import batched_prediction
-from odtool.engine.input.input_pipelines import evaluation_data
+from odtool.engine.input.input_pipelines import build_evaluation_data
 from odtool.engine.model import Configs
-from odtool.engine.outcome import StopRequest
-from odtool.engine.tracing import Graph
+from odtool.engine.outcome import StopSignal
+from odtool.engine.tracing import TracedFunction
 from odtool.errors import DataError
+from odtool.metrics import score_or_none
 
 BY_CLASS = (MAP_OF_CLASS, MAP_50_OF_CLASS)
 """What the API calls one class's mAP@[.5:.95] and mAP@.5; the class's name follows."""
@@ -47,24 +48,26 @@ class Score:
 class Scorer:
     """One evaluation set and the graph that runs the model over it, both built once for all checkpoints."""
 
-    def __init__(self, configs: Configs, reader: Any, model: Any, *, sample: int, most: int | None = None) -> None:
+    def __init__(
+        self, configs: Configs, reader: Any, model: Any, *, sample: int, batch_limit: int | None = None
+    ) -> None:
         """
         Args:
             reader: the set's InputReader message.
             model: the detection model, whose variables may change between calls of `score`.
             sample: 1 of this many images is used.
-            most: images predicted together; see `batching.images_at_once`.
+            batch_limit: images predicted together; see `batched_prediction.choose_batch_size`.
         """
         self.name = str(reader.name)
         self._eval_config = configs["eval_config"]
         self._train_config = configs["train_config"]
         self._categories = label_map_util.create_category_index_from_labelmap(reader.label_map_path)
         self._model = model
-        self._at_once = batched_prediction.images_at_once(configs, reader, model, most=most)
-        self._data = evaluation_data(configs, reader, model, sample=sample, batch=self._at_once)
-        self._run_batch = Graph(self._batch)
+        self._at_once = batched_prediction.choose_batch_size(configs, reader, model, limit=batch_limit)
+        self._data = build_evaluation_data(configs, reader, model, sample=sample, batch=self._at_once)
+        self._run_batch = TracedFunction(self._batch)
         # Drawn op by op a picture takes half a second, as long as running the model over ten images.
-        self._run_pictures = Graph(self._pictures)
+        self._run_pictures = TracedFunction(self._pictures)
         self._class_agnostic = False
         self.absent: tuple[str, ...] = ()
 
@@ -77,7 +80,7 @@ class Scorer:
             lambda spec: tf.TensorSpec([self._at_once, *spec.shape[1:]], spec.dtype), self._data.element_spec
         )
 
-    def score(self, stop: StopRequest) -> Score:
+    def score(self, stop: StopSignal) -> Score:
         """One pass with the model's present variables. An exception in a batch ends it; nothing is left out.
 
         Raises:
@@ -86,15 +89,15 @@ class Scorer:
         """
         self._model._is_training = False
         tf.keras.backend.set_learning_phase(False)
-        began = time.monotonic()
+        start = time.monotonic()
         evaluators: list[Any] = []
         losses: dict[str, list[float]] = {}
         pictures: dict[str, Any] = {}
         images = steps = 0
         for features, labels in self._data:
             stop.check()
-            batch_losses, batch = self._run(features, labels)
-            evaluators = evaluators or self._evaluators()
+            batch_losses, batch = self._predict_batch(features, labels)
+            evaluators = evaluators or self._build_evaluators()
             for evaluator in evaluators:
                 evaluator.add_eval_dict(batch)
             for name, loss in batch_losses.items():
@@ -107,16 +110,18 @@ class Scorer:
             raise DataError(
                 "the evaluation set has no images", "Prepare it with a validation share: odtool prepare --val 0.1"
             )
-        found = self._evaluate(evaluators)
-        found.update({name: sum(values) / len(values) for name, values in losses.items()})
-        metrics, by_class = self._split(found)
-        return Score(metrics, by_class, images, time.monotonic() - began, pictures)
+        figures = self._evaluate(evaluators)
+        figures.update({name: sum(values) / len(values) for name, values in losses.items()})
+        metrics, by_class = self._split_by_class(figures)
+        return Score(metrics, by_class, images, time.monotonic() - start, pictures)
 
-    def _run(self, features: dict[str, Any], labels: dict[str, Any]) -> tuple[dict[str, list[float]], dict[str, Any]]:
+    def _predict_batch(
+        self, features: dict[str, Any], labels: dict[str, Any]
+    ) -> tuple[dict[str, list[float]], dict[str, Any]]:
         """Losses, one for each image or for the batch, and what the evaluators read of a batch of any size."""
         count = len(features[inputs.HASH_KEY])
         if count < self._at_once:
-            features, labels = batched_prediction.fill((features, labels), self._at_once)
+            features, labels = batched_prediction.fill_batch((features, labels), self._at_once)
         losses, batch = self._run_batch(features, labels)
         if count < self._at_once:
             losses, batch = tf.nest.map_structure(lambda value: value[:count], (losses, batch))
@@ -126,7 +131,7 @@ class Scorer:
         """Losses, and what the evaluators read, for one batch."""
         if self._at_once == 1:
             return self._judge(self._model, features, labels)
-        return batched_prediction.one_by_one(
+        return batched_prediction.postprocess_one_by_one(
             self._model, features, labels, self._judge, autograph=self._run_batch.autograph
         )
 
@@ -155,48 +160,48 @@ class Scorer:
             InputDataFields.true_image_shape,
             inputs.HASH_KEY,
         )
-        chosen = {name: features[name] for name in used if name in features}
-        batch, _ = model_lib_v2.prepare_eval_dict(detections, dict(labels), chosen)
+        used_features = {name: features[name] for name in used if name in features}
+        batch, _ = model_lib_v2.prepare_eval_dict(detections, dict(labels), used_features)
         return losses, batch
 
-    def _evaluators(self) -> list[Any]:
+    def _build_evaluators(self) -> list[Any]:
         options = eval_util.evaluator_options_from_eval_config(self._eval_config)
         for name in ("coco_detection_metrics",):
-            wanted = {"include_metrics_per_category": True, "all_metrics_per_category": True}
-            options[name] = {**options.get(name, {}), **wanted}
-        return list(eval_util.get_evaluators(self._eval_config, list(self._category_index().values()), options))
+            by_category = {"include_metrics_per_category": True, "all_metrics_per_category": True}
+            options[name] = {**options.get(name, {}), **by_category}
+        return list(eval_util.get_evaluators(self._eval_config, list(self._build_category_index().values()), options))
 
-    def _category_index(self) -> dict[int, Any]:
+    def _build_category_index(self) -> dict[int, Any]:
         agnostic = label_map_util.create_class_agnostic_category_index()
         return dict(agnostic if self._class_agnostic else self._categories)
 
     def _evaluate(self, evaluators: list[Any]) -> dict[str, float]:
-        found: dict[str, float] = {}
+        figures: dict[str, float] = {}
         # pycocotools prints its tables, which would bury the lines of our own log.
         with contextlib.redirect_stdout(io.StringIO()):
             for evaluator in evaluators:
-                found.update({str(name): float(value) for name, value in evaluator.evaluate().items()})
-        return found
+                figures.update({str(name): float(value) for name, value in evaluator.evaluate().items()})
+        return figures
 
-    def _split(self, found: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+    def _split_by_class(self, figures: dict[str, float]) -> tuple[dict[str, float], dict[str, float]]:
         """What the config asks for, and the figures by class, which are computed in any case."""
-        by_class = {name: value for name, value in found.items() if name.startswith(BY_CLASS)}
-        wanted = {name: value for name, value in found.items() if self._asked_for(name)}
+        by_class = {name: value for name, value in figures.items() if name.startswith(BY_CLASS)}
+        requested = {name: value for name, value in figures.items() if self._is_requested(name)}
         absent = tuple(
             name.removeprefix(BY_CLASS[0])
             for name, value in by_class.items()
-            if name.startswith(BY_CLASS[0]) and value < 0
+            if name.startswith(BY_CLASS[0]) and score_or_none(value) is None
         )
         if absent != self.absent:
             log.warning(
-                "not in the evaluation set%s, and so not in its mAP: %s",
+                "not in the evaluation set%s and so not part of its mAP: %s",
                 f" {self.name}" if self.name else "",
                 ", ".join(absent),
             )
             self.absent = absent
-        return wanted, by_class
+        return requested, by_class
 
-    def _asked_for(self, name: str) -> bool:
+    def _is_requested(self, name: str) -> bool:
         if name.startswith("DetectionBoxes_PerformanceByCategory/"):
             return bool(self._eval_config.include_metrics_per_category)
         if name.startswith("DetectionBoxes_") and " ByCategory/" in name:
@@ -205,13 +210,13 @@ class Scorer:
 
     def _draw(self, first: int, batch: dict[str, Any]) -> Iterator[tuple[str, Any]]:
         """Pictures of a batch as far as the config asks for them; `first` is its first step of the stock loop."""
-        for step, part in enumerate(self._steps(batch), first):
+        for step, part in enumerate(self._split_into_steps(batch), first):
             if step >= self._eval_config.num_visualizations:
                 return
             for position, picture in enumerate(self._run_pictures(part)):
                 yield f"eval_side_by_side_{step}_{position}", picture
 
-    def _steps(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _split_into_steps(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The batch as the stock loop would meet it: image by image, where it is our own batch."""
         if self._at_once == 1:
             yield batch
@@ -220,12 +225,12 @@ class Scorer:
             yield {name: value[index : index + 1] for name, value in batch.items()}
 
     def _pictures(self, batch: dict[str, Any]) -> list[Any]:
-        drawn = visualization_utils.draw_side_by_side_evaluation_image(
+        pictures = visualization_utils.draw_side_by_side_evaluation_image(
             batch,
-            category_index=self._category_index(),
+            category_index=self._build_category_index(),
             max_boxes_to_draw=self._eval_config.max_num_boxes_to_visualize,
             min_score_thresh=self._eval_config.min_score_threshold,
             use_normalized_coordinates=False,
             keypoint_edges=[(edge.start, edge.end) for edge in self._eval_config.keypoint_edge] or None,
         )
-        return list(drawn)
+        return list(pictures)

@@ -9,14 +9,14 @@ from tempfile import TemporaryDirectory
 from object_detection import exporter_lib_v2
 
 from odtool.detection.runtimes.model_description import NAME, ModelDescription
-from odtool.engine.export.trained_model import Source, exporting, stock_checkpoint
+from odtool.engine.export.trained_model import TrainedModel, run_exporter, writing_stock_checkpoint
 from odtool.workspace import ExportedModel
 
 ASSETS = "assets.extra"
 """Folder of a SavedModel for files that TensorFlow itself does not read."""
 
 
-def write(source: Source, target: ExportedModel, *, input_type: str) -> None:
+def write(source: TrainedModel, target: ExportedModel, *, input_type: str) -> None:
     """Fills saved_model/ and checkpoint/ as `exporter_main_v2.py` lays them out.
 
     Args:
@@ -24,17 +24,19 @@ def write(source: Source, target: ExportedModel, *, input_type: str) -> None:
             encoded_image_string_tensor or tf_example.
     """
     # Written elsewhere and moved: TensorFlow takes brackets in a path for a pattern.
-    with TemporaryDirectory(prefix="odtool-") as made, stock_checkpoint(source) as folder:
+    with TemporaryDirectory(prefix="odtool-") as exporter_output, writing_stock_checkpoint(source) as folder:
         message = source.config.message
-        exporting(source, lambda: exporter_lib_v2.export_inference_graph(input_type, message, folder, made))
+        run_exporter(
+            source, lambda: exporter_lib_v2.export_inference_graph(input_type, message, folder, exporter_output)
+        )
         for name, place in (("saved_model", target.saved_model), ("checkpoint", target.checkpoint)):
-            shutil.move(Path(made) / name, place)
+            shutil.move(Path(exporter_output) / name, place)
     extra = target.saved_model / ASSETS
     extra.mkdir()
     (extra / NAME).write_text(describe(source).to_json() + "\n", encoding="utf-8")
 
 
-def describe(source: Source) -> ModelDescription:
+def describe(source: TrainedModel) -> ModelDescription:
     """Of a model that resizes and normalises by itself."""
     return ModelDescription(
         run=source.run.name,

@@ -65,12 +65,12 @@ def pack(model: Any, metadata: bytes, description: ModelDescription) -> bytes:
     builder.Finish(model.Pack(builder), _IDENTIFIER)
     stream = io.BytesIO(bytes(builder.Output()))
     with zipfile.ZipFile(stream, "a") as archive:
-        for name, content in ((LABELS, labels(description)), (NAME, description.to_json())):
+        for name, content in ((LABELS, read_labels(description)), (NAME, description.to_json())):
             # Without a date of its own, so that the same model gives the same bytes.
             archive.writestr(zipfile.ZipInfo(name), content)
     return stream.getvalue()
 
 
-def labels(description: ModelDescription) -> str:
+def read_labels(description: ModelDescription) -> str:
     """A class a line; TFLite models count classes from 0, so the first line is the class of id 1."""
     return "".join(f"{name}\n" for _, name in sorted(description.labels.items()))

@@ -15,7 +15,8 @@ from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 
 from odtool.dataset import label_map
 from odtool.engine import checkpoints, model
-from odtool.errors import DataError
+from odtool.errors import DataError, first_line
+from odtool.pipeline.record_patterns import find_files
 from odtool.pipeline.text import config
 from odtool.workspace import Run
 
@@ -24,7 +25,7 @@ log = logging.getLogger("odtool.engine")
 
 
 @dataclass(frozen=True)
-class Source:
+class TrainedModel:
     """A model that is to be exported, loaded."""
 
     run: Run
@@ -41,7 +42,7 @@ class Source:
     """object_detection.core.model.DetectionModel, for inference, its variables those that evaluation would score."""
 
 
-def load(run: Run, prefix: Path) -> Source:
+def load(run: Run, prefix: Path) -> TrainedModel:
     """Builds the run's model and fills it.
 
     Where the config evaluates moving averages, these are what is exported: the model that was scored.
@@ -53,25 +54,25 @@ def load(run: Run, prefix: Path) -> Source:
     loaded = config.load(run.pipeline_config)
     configs = model.read_configs(run.pipeline_config)
     detector = model.build_model(configs["model"], is_training=False)
-    element = model.element_of(configs, batch=1)
+    element = model.read_element_spec(configs, batch=1)
     if configs["eval_config"].use_moving_averages and configs["train_config"].optimizer.use_moving_average:
         model.build_restorable(configs, detector, element).restore(prefix)
     else:
         model.make_variables(detector, element)
         status = checkpoints.read_into(tf.train.Checkpoint(model=detector), prefix)
         model.assert_filled(status, prefix)
-    names, path = _labels(configs)
-    return Source(run, prefix.name, _step(prefix), loaded, configs, names, path, detector)
+    names, path = _load_labels(configs)
+    return TrainedModel(run, prefix.name, _read_step(prefix), loaded, configs, names, path, detector)
 
 
-def _step(prefix: Path) -> int | None:
+def _read_step(prefix: Path) -> int | None:
     try:
-        return checkpoints.steps_done(prefix)
+        return checkpoints.read_steps_done(prefix)
     except tf.errors.NotFoundError:
         return None
 
 
-def _labels(configs: model.Configs) -> tuple[dict[int, str], Path]:
+def _load_labels(configs: model.Configs) -> tuple[dict[int, str], Path]:
     readers = [*configs["eval_input_configs"], configs["train_input_config"]]
     path = Path(next((reader.label_map_path for reader in readers if reader.label_map_path), ""))
     if not path.name:
@@ -80,7 +81,7 @@ def _labels(configs: model.Configs) -> tuple[dict[int, str], Path]:
 
 
 @contextmanager
-def stock_checkpoint(source: Source) -> Iterator[str]:
+def writing_stock_checkpoint(source: TrainedModel) -> Iterator[str]:
     """A folder in which the API's exporters find this checkpoint and no other: they take the newest one of a folder."""
     with TemporaryDirectory(prefix="odtool-") as folder:
         checkpoint = tf.train.Checkpoint(model=source.detector)
@@ -90,14 +91,13 @@ def stock_checkpoint(source: Source) -> Iterator[str]:
         yield folder
 
 
-def records(source: Source, *, training: bool) -> list[str]:
+def find_records(source: TrainedModel, *, training: bool) -> list[str]:
     """Files of the run's training or evaluation records; an empty list where the config names none that exist."""
     readers = [source.configs["train_input_config"]] if training else source.configs["eval_input_configs"][:1]
-    patterns = [pattern for reader in readers for pattern in reader.tf_record_input_reader.input_path]
-    return sorted(name for pattern in patterns for name in tf.io.gfile.glob(pattern))
+    return sorted(str(file) for file in find_files(*readers))
 
 
-def exporting(source: Source, build: Callable[[], T]) -> T:
+def run_exporter(source: TrainedModel, build: Callable[[], T]) -> T:
     """Calls an exporter of the API, where what the result does not need is left out.
 
     Keras would trace every layer once more to save it as a layer of its own; nothing calls these, and a SavedModel of
@@ -113,7 +113,7 @@ def exporting(source: Source, build: Callable[[], T]) -> T:
         with keras_option_scope(save_traces=False):
             return build()
     except tf.errors.OperatorNotAllowedInGraphError as error:
-        log.info("tracing with AutoGraph: %s", str(error).splitlines()[0])
+        log.info("tracing with AutoGraph: %s", first_line(error))
     finally:
         for name, method in own.items():
             if method is None:

@@ -15,8 +15,8 @@ from odtool.detection import accuracy, agreement
 from odtool.detection.accuracy import GroundTruth
 from odtool.detection.detector import Detections, Detector
 from odtool.engine.detect.tensorflow_detectors import CheckpointDetector
-from odtool.engine.export import record_images
-from odtool.engine.export.trained_model import Source, records
+from odtool.engine.export import example_images
+from odtool.engine.export.trained_model import TrainedModel, find_records
 from odtool.errors import DataError
 
 Detect = Callable[[NDArray[np.uint8]], Detections]
@@ -30,7 +30,7 @@ class Reference:
     split: str
     """Of which records the images are: evaluation, or training where these hold none."""
     truth: list[GroundTruth]
-    found: list[Detections]
+    detections: list[Detections]
     ap: float | None
     """mAP@[.5:.95] over these images; None where they hold no object."""
 
@@ -45,55 +45,57 @@ class Verification:
     """Median time for one image, its scaling and normalising included, decoding not."""
 
 
-def reference(source: Source, count: int) -> Reference:
+def detect_reference(source: TrainedModel, count: int) -> Reference:
     """Runs the checkpoint over the first `count` images of the first records that hold any.
 
     Raises:
         DataError: the run has no records, or none with an image.
     """
-    detect = _one_by_one(CheckpointDetector.of(source))
-    evaluation, training = (records(source, training=training) for training in (False, True))
-    # Where there are neither, `decoded` says so.
+    detect = _detect_one_by_one(CheckpointDetector.from_trained_model(source))
+    evaluation, training = (find_records(source, training=training) for training in (False, True))
+    # Where there are neither, `example_images.read_images` says so.
     for split, names in (("evaluation", evaluation), ("training", training or not evaluation)):
-        truth, found = [], []
-        for image in record_images.decoded(source, training=split == "training", count=count) if names else ():
+        truth, detections = [], []
+        for image in example_images.read_images(source, training=split == "training", count=count) if names else ():
             truth.append(image.truth)
-            found.append(detect(image.pixels))
+            detections.append(detect(image.pixels))
         if truth:
-            return Reference(split, truth, found, _ap(source, truth, found))
-    raise DataError(f"{', '.join(evaluation + training)}: hold no image", "Prepare the data again: odtool prepare")
+            return Reference(split, truth, detections, _compute_ap(source, truth, detections))
+    raise DataError(
+        f"{', '.join(evaluation + training)}: these records hold no images", "Prepare the data again: odtool prepare"
+    )
 
 
-def verify(source: Source, against: Reference, detector: Detector) -> Verification:
+def verify(source: TrainedModel, against: Reference, detector: Detector) -> Verification:
     """Runs an export over the same images."""
-    detect = _one_by_one(detector)
-    found: list[Detections] = []
+    detect = _detect_one_by_one(detector)
+    detections: list[Detections] = []
     seconds: list[float] = []
-    for image in _images(source, against):
-        if not found:
+    for image in _read_images(source, against):
+        if not detections:
             detect(image.pixels)  # what is done once is not an image's time
-        began = time.perf_counter()
-        found.append(detect(image.pixels))
-        seconds.append(time.perf_counter() - began)
+        start = time.perf_counter()
+        detections.append(detect(image.pixels))
+        seconds.append(time.perf_counter() - start)
     return Verification(
-        agreement.compare(against.found, found),
-        _ap(source, against.truth, found),
+        agreement.compare(against.detections, detections),
+        _compute_ap(source, against.truth, detections),
         round(statistics.median(seconds) * 1000, 2),
     )
 
 
-def size(path: Path) -> int:
+def measure_size(path: Path) -> int:
     """Bytes of a file, or of all files in a folder."""
-    return sum(each.stat().st_size for each in ([path] if path.is_file() else path.rglob("*")) if each.is_file())
+    return sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file())
 
 
-def _images(source: Source, against: Reference) -> Iterator[record_images.Image]:
-    return record_images.decoded(source, training=against.split == "training", count=len(against.truth))
+def _read_images(source: TrainedModel, against: Reference) -> Iterator[example_images.RecordImage]:
+    return example_images.read_images(source, training=against.split == "training", count=len(against.truth))
 
 
-def _ap(source: Source, truth: list[GroundTruth], found: list[Detections]) -> float | None:
-    return accuracy.coco_metrics(truth, found, source.labels).figures.ap
+def _compute_ap(source: TrainedModel, truth: list[GroundTruth], detections: list[Detections]) -> float | None:
+    return accuracy.compute_coco_metrics(truth, detections, source.labels).figures.ap
 
 
-def _one_by_one(detector: Detector) -> Detect:
+def _detect_one_by_one(detector: Detector) -> Detect:
     return lambda image: detector.detect([image])[0]

@@ -56,20 +56,23 @@ class _Table:
         return int(builder.EndObject())
 
 
-def build(description: ModelDescription, *, quantised: bool) -> bytes:
+def build_metadata(description: ModelDescription, *, quantised: bool) -> bytes:
     """The flatbuffer that a TFLite file holds as its metadata TFLITE_METADATA.
 
     Args:
         quantised: whether the input is the image's bytes.
     """
     graph = _Table(
-        {2: _list([_image(description, quantised=quantised)]), 3: _list([_boxes(), _classes(), _scores(), _count()])}
+        {
+            2: _list([_image_tensor(description, quantised=quantised)]),
+            3: _list([_box_tensor(), _class_tensor(), _score_tensor(), _count_tensor()]),
+        }
     )
-    told = f"Detects {', '.join(name for _, name in sorted(description.labels.items()))}."
+    summary = f"Detects {', '.join(name for _, name in sorted(description.labels.items()))}."
     model = _Table(
         {
             0: _text(description.run),
-            1: _text(f"{told} Exported by odtool from {description.checkpoint} of run {description.run}."),
+            1: _text(f"{summary} Exported by odtool from {description.checkpoint} of run {description.run}."),
             2: _text(description.checkpoint),
             3: _list([graph]),
             6: _list([_file(NAME, "How odtool runs the model.", _DESCRIPTIONS)]),
@@ -81,22 +84,22 @@ def build(description: ModelDescription, *, quantised: bool) -> bytes:
     return bytes(builder.Output())
 
 
-def _image(description: ModelDescription, *, quantised: bool) -> _Table:
+def _image_tensor(description: ModelDescription, *, quantised: bool) -> _Table:
     mean, deviation = description.mean, description.deviation
     size = _Table(numbers={0: description.width or 0, 1: description.height or 0})
     lowest = [(0 - low) / by for low, by in zip(mean, deviation, strict=True)]
     highest = [(255 - low) / by for low, by in zip(mean, deviation, strict=True)]
     statistics = _Table({0: _floats([255.0] if quantised else highest), 1: _floats([0.0] if quantised else lowest)})
     normalisation = _Table({0: _floats(mean), 1: _floats(deviation)})
-    told = {
+    sentences = {
         "stretch": "The image, scaled to the size of the input.",
-        "pad": "The image, scaled with its shape kept, then padded with zeros right and below.",
+        "pad": "The image, scaled with its aspect ratio kept, then padded with zeros on the right and below.",
         "none": "The image.",
     }
     return _Table(
         {
             0: _text("image"),
-            1: _text(f"{told[description.resize]} RGB."),
+            1: _text(f"{sentences[description.resize]} RGB."),
             3: _Table({1: _Table({1: size}, small={0: _RGB})}, small={0: _IMAGE}),
             4: _list([_Table({1: normalisation}, small={0: _NORMALISATION})]),
             5: statistics,
@@ -104,33 +107,33 @@ def _image(description: ModelDescription, *, quantised: bool) -> _Table:
     )
 
 
-def _boxes() -> _Table:
+def _box_tensor() -> _Table:
     boxes = _Table({0: _integers(_ORDER)}, small={1: _BOUNDARIES, 2: _RATIO})
     return _Table(
         {
             0: _text("location"),
-            1: _text("Boxes as ymin, xmin, ymax, xmax, in shares of the input."),
+            1: _text("Boxes as ymin, xmin, ymax, xmax, as fractions of the input."),
             3: _Table({1: boxes, 2: _dimension()}, small={0: _BOXES}),
         }
     )
 
 
-def _classes() -> _Table:
+def _class_tensor() -> _Table:
     return _Table(
         {
             0: _text("category"),
             1: _text("Classes, counted from 0."),
             3: _feature(_dimension()),
-            6: _list([_file(LABELS, "A class a line.", _TENSOR_VALUE_LABELS)]),
+            6: _list([_file(LABELS, "One class per line.", _TENSOR_VALUE_LABELS)]),
         }
     )
 
 
-def _scores() -> _Table:
+def _score_tensor() -> _Table:
     return _Table({0: _text("score"), 1: _text("Scores, between 0 and 1."), 3: _feature(_dimension())})
 
 
-def _count() -> _Table:
+def _count_tensor() -> _Table:
     return _Table(
         {0: _text("number of detections"), 1: _text("How many of the boxes are detections."), 3: _feature(None)}
     )
@@ -146,8 +149,8 @@ def _dimension() -> _Table:
     return _Table(numbers={0: 2, 1: 2})
 
 
-def _file(name: str, told: str, kind: int) -> _Table:
-    return _Table({0: _text(name), 1: _text(told)}, small={2: kind})
+def _file(name: str, text: str, kind: int) -> _Table:
+    return _Table({0: _text(name), 1: _text(text)}, small={2: kind})
 
 
 def _empty(builder: Builder) -> int:

@@ -19,20 +19,20 @@ from object_detection.protos import input_reader_pb2
 
 from odtool.engine.input import record_sharding
 from odtool.engine.input.record_cache import RecordCache
-from odtool.engine.input.transforms import light_transforms
+from odtool.engine.input.transforms import replacing_transforms
 
 _READ_BUFFER = 8_000_000
 """Bytes of a file that a reader holds, as in the API."""
 
 
 @contextmanager
-def own_builder(cache: RecordCache | None = None) -> Iterator[None]:
+def replacing_builder(cache: RecordCache | None = None) -> Iterator[None]:
     """While this lasts, `inputs.train_input` and `eval_input` build their data sets here, for a cache where given."""
     seam = inputs.INPUT_BUILDER_UTIL_MAP
     before = seam["dataset_build"]
     seam["dataset_build"] = functools.partial(build, cache=cache)
     try:
-        with light_transforms():
+        with replacing_transforms():
             yield
     finally:
         seam["dataset_build"] = before
@@ -62,19 +62,21 @@ def build(
     if input_context is not None:
         batch_size = input_context.get_per_replica_batch_size(batch_size)
     plainly = functools.partial(tf.data.TFRecordDataset, buffer_size=_READ_BUFFER)
-    read: record_sharding.FileReader = cache.records if cache else plainly
+    read_file: record_sharding.FileReader = cache.records if cache else plainly
     if input_context is not None and (count := input_context.num_input_pipelines) > 1:
-        reader, read = record_sharding.part(reader, read, count=count, index=input_context.input_pipeline_id)
-    records = dataset_builder.read_dataset(read, list(reader.tf_record_input_reader.input_path), reader)
+        reader, read_file = record_sharding.assign_part(
+            reader, read_file, count=count, index=input_context.input_pipeline_id
+        )
+    records = dataset_builder.read_dataset(read_file, list(reader.tf_record_input_reader.input_path), reader)
     if reader.sample_1_of_n_examples > 1:
         records = records.shard(reader.sample_1_of_n_examples, 0)
     decoder = _parse_densely(decoder_builder.build(reader))
     examples = records.map(lambda record: transform_input_data_fn(decoder.decode(record)), tf.data.AUTOTUNE)
     batches = examples.batch(batch_size, drop_remainder=reader.drop_remainder).prefetch(reader.num_prefetch_batches)
-    return batches.with_options(_one_thread_an_image())
+    return batches.with_options(_limit_threads())
 
 
-def _one_thread_an_image() -> Any:
+def _limit_threads() -> Any:
     """Many images are worked on at a time; to split each among threads as well only moves it between cores."""
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import tensorflow as tf
 from object_detection import inputs
 
-from odtool.engine.input.dataset_builder import own_builder
+from odtool.engine.input.dataset_builder import replacing_builder
 from odtool.engine.input.record_cache import RecordCache
 from odtool.engine.model import Configs
-from odtool.engine.tracing import without_autograph
-from odtool.errors import DataError
+from odtool.engine.tracing import trace_without_autograph
+from odtool.pipeline.record_patterns import require_files
 
 SHUFFLE_SHARE = 1 / 16
 """Share of the memory available at start that encoded records waiting in the shuffle buffer may take."""
@@ -29,17 +28,17 @@ _SAMPLE = 200
 log = logging.getLogger("odtool.engine")
 
 
-def training_data(configs: Configs, model: Any, strategy: Any, *, cache: RecordCache | None = None) -> Any:
+def build_training_data(configs: Configs, model: Any, strategy: Any, *, cache: RecordCache | None = None) -> Any:
     """The endless training data set, distributed over the strategy's replicas.
 
     Args:
         cache: keeps the encoded records in memory, as many as fit.
     """
     reader = copy.deepcopy(configs["train_input_config"])
-    bound_memory(reader, _record_files(reader))
+    bound_memory(reader, require_files(reader))
 
     def build(context: Any) -> Any:
-        with own_builder(cache):
+        with replacing_builder(cache):
             data = inputs.train_input(
                 train_config=configs["train_config"],
                 train_input_config=reader,
@@ -49,10 +48,10 @@ def training_data(configs: Configs, model: Any, strategy: Any, *, cache: RecordC
             )
         return data.repeat()
 
-    return without_autograph(lambda: strategy.distribute_datasets_from_function(build))
+    return trace_without_autograph(lambda: strategy.distribute_datasets_from_function(build))
 
 
-def evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int, batch: int = 1) -> Any:
+def build_evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int, batch: int = 1) -> Any:
     """One pass over an evaluation set, or over 1 of `sample` of its images, as `eval_continuously` reads it.
 
     Except for images at the end that fill no batch: they are kept whatever drop_remainder says, true by default.
@@ -66,17 +65,17 @@ def evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int, b
         settings.batch_size = batch
     # One image fills a batch: nothing is dropped, and the model's graph knows the batch's size.
     reader.drop_remainder = settings.batch_size == 1
-    _record_files(reader)
+    require_files(reader)
     reader.num_epochs = 1
     reader.sample_1_of_n_examples = sample * max(reader.sample_1_of_n_examples, 1)
 
     def build() -> Any:
-        with own_builder():
+        with replacing_builder():
             return inputs.eval_input(
                 eval_config=settings, eval_input_config=reader, model_config=configs["model"], model=model
             )
 
-    return without_autograph(build)
+    return trace_without_autograph(build)
 
 
 def bound_memory(reader: Any, files: list[Path], *, budget: int | None = None) -> None:
@@ -90,7 +89,7 @@ def bound_memory(reader: Any, files: list[Path], *, budget: int | None = None) -
     if not reader.shuffle:
         return
     budget = budget if budget is not None else int(psutil.virtual_memory().available * SHUFFLE_SHARE)
-    fitting = max(budget // max(_mean_record_size(files), 1), 1)
+    fitting = max(budget // max(_measure_mean_record(files), 1), 1)
     if fitting < reader.shuffle_buffer_size:
         log.info(
             "shuffle buffer: %d records instead of %d, to keep within %d MB",
@@ -101,12 +100,12 @@ def bound_memory(reader: Any, files: list[Path], *, budget: int | None = None) -
         reader.shuffle_buffer_size = fitting
 
 
-def _mean_record_size(files: list[Path]) -> int:
-    sizes = [size for file in files[:4] for size in _record_sizes(file, _SAMPLE // 4)]
+def _measure_mean_record(files: list[Path]) -> int:
+    sizes = [size for file in files[:4] for size in _read_record_sizes(file, _SAMPLE // 4)]
     return sum(sizes) // max(len(sizes), 1)
 
 
-def _record_sizes(file: Path, count: int) -> Iterator[int]:
+def _read_record_sizes(file: Path, count: int) -> Iterator[int]:
     """Sizes in bytes of a TFRecord file's first records: a little-endian uint64 before each, a CRC on either side."""
     with file.open("rb") as stream:
         for _ in range(count):
@@ -116,23 +115,3 @@ def _record_sizes(file: Path, count: int) -> Iterator[int]:
             size = struct.unpack("<Q", header[:8])[0]
             yield size
             stream.seek(size + 4, 1)
-
-
-def _record_files(reader: Any) -> list[Path]:
-    """The files that the reader's patterns name.
-
-    Raises:
-        DataError: a pattern names none.
-    """
-    found: list[Path] = []
-    for pattern in reader.tf_record_input_reader.input_path:
-        matches = tf.io.gfile.glob(pattern)
-        if not matches:
-            raise DataError(f"{pattern}: no such records", "Make them with: odtool prepare SOURCE")
-        found += [Path(match) for match in matches]
-    if not found:
-        raise DataError(
-            "the pipeline.config names no records (tf_record_input_reader.input_path)",
-            "Name them, or write the config anew: odtool configure",
-        )
-    return sorted(found)

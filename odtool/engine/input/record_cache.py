@@ -34,7 +34,7 @@ class RecordCache:
     def __init__(self, limit: int | Literal["auto"]) -> None:
         self._limit = int(psutil.virtual_memory().available * SHARE) if limit == "auto" else limit
         self._folder = f"ram://odtool-records-{next(_numbers)}"
-        self._kept: dict[str, tuple[str, int, int]] = {}
+        self._copies: dict[str, tuple[str, int, int]] = {}
         """By path: where in memory, how many bytes, and how many the file has."""
         self._lock = threading.Lock()
         self._full = False
@@ -42,7 +42,7 @@ class RecordCache:
     @property
     def size(self) -> int:
         """Bytes kept."""
-        return sum(kept for _, kept, _ in self._kept.values())
+        return sum(count for _, count, _ in self._copies.values())
 
     def records(self, path: Any) -> Any:
         """A data set of one file's records, serialized; to be given to the API in place of tf.data.TFRecordDataset."""
@@ -58,31 +58,31 @@ class RecordCache:
         """Where the file's records are to be read, one part after the other: names and first bytes."""
         name = path.decode()
         with self._lock:
-            if name not in self._kept:
-                self._kept[name] = self._keep(name)
-            kept, cut, size = self._kept[name]
-        parts = ([(kept, 0)] if cut else []) + ([(name, cut)] if cut < size or not size else [])
+            if name not in self._copies:
+                self._copies[name] = self._keep(name)
+            copy, end, size = self._copies[name]
+        parts = ([(copy, 0)] if end else []) + ([(name, end)] if end < size or not size else [])
         return np.array([part.encode() for part, _ in parts], object), np.array([start for _, start in parts], np.int64)
 
     def _keep(self, name: str) -> tuple[str, int, int]:
         size = tf.io.gfile.stat(name).length
-        left = self._limit - self.size
-        kept = f"{self._folder}/{len(self._kept)}"
+        room = self._limit - self.size
+        path = f"{self._folder}/{len(self._copies)}"
         with tf.io.gfile.GFile(name, "rb") as source:
-            cut = size if size <= left else _whole_records(source, left)
-            if cut:
+            end = size if size <= room else _measure_whole_records(source, room)
+            if end:
                 source.seek(0)
                 # In one piece: a file in memory that grows keeps up to twice its size.
-                with tf.io.gfile.GFile(kept, "wb") as target:
-                    target.write(source.read(cut))
-        if cut < size and not self._full:
+                with tf.io.gfile.GFile(path, "wb") as target:
+                    target.write(source.read(end))
+        if end < size and not self._full:
             self._full = True
-            log.info("the cache is full with %d MB of records; the others are read from disk", self._limit // 2**20)
-        return kept, cut, size
+            log.info("the record cache is full (%d MB); the other records are read from disk", self._limit // 2**20)
+        return path, end, size
 
 
-def _whole_records(source: Any, most: int) -> int:
-    """How many of a file's first bytes, at most `most`, end with a whole record."""
+def _measure_whole_records(source: Any, limit: int) -> int:
+    """How many of a file's first bytes, at most `limit`, end with a whole record."""
     end = 0
     while True:
         source.seek(end)
@@ -90,6 +90,6 @@ def _whole_records(source: Any, most: int) -> int:
         if len(header) < 8:
             return end
         following = int(end + struct.unpack("<Q", header)[0] + _FRAME)
-        if following > most:
+        if following > limit:
             return end
         end = following

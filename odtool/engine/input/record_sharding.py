@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
-
-from odtool.pipeline.record_patterns import escape
+from odtool.pipeline.record_patterns import escape, find_files
 
 FileReader = Callable[[Any], Any]
 """Makes a data set of a file's records."""
 
 
-def part(reader: Any, read: FileReader, *, count: int, index: int) -> tuple[Any, FileReader]:
+def assign_part(reader: Any, read_file: FileReader, *, count: int, index: int) -> tuple[Any, FileReader]:
     """Whole files where all processes get as many, else every record whose place in its file is the process's.
 
     Args:
@@ -30,10 +27,9 @@ def part(reader: Any, read: FileReader, *, count: int, index: int) -> tuple[Any,
     Returns:
         The message and the function for this process.
     """
-    patterns = reader.tf_record_input_reader.input_path
-    files = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
+    files = sorted(set(find_files(reader)))
     if len(files) % count:
-        return reader, lambda path: read(path).shard(count, index)
+        return reader, lambda path: read_file(path).shard(count, index)
     reader = copy.deepcopy(reader)
-    reader.tf_record_input_reader.input_path[:] = [escape(Path(name)) for name in files[index::count]]
-    return reader, read
+    reader.tf_record_input_reader.input_path[:] = [escape(file) for file in files[index::count]]
+    return reader, read_file

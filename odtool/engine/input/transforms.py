@@ -35,17 +35,17 @@ _map = shape_utils.static_or_dynamic_map_fn
 
 
 @contextmanager
-def light_transforms() -> Iterator[None]:
+def replacing_transforms() -> Iterator[None]:
     """While this lasts, the API traces data sets with the functions below."""
     with ExitStack() as stack:
-        stack.enter_context(_replaced(inputs, "augment_input_data", augment))
-        stack.enter_context(_replaced(shape_utils, "pad_or_clip_nd", pad_or_clip))
-        stack.enter_context(_replaced(shape_utils, "static_or_dynamic_map_fn", map_images))
+        stack.enter_context(_replacing(inputs, "augment_input_data", augment))
+        stack.enter_context(_replacing(shape_utils, "pad_or_clip_nd", pad_or_clip))
+        stack.enter_context(_replacing(shape_utils, "static_or_dynamic_map_fn", map_images))
         yield
 
 
 @contextmanager
-def _replaced(module: ModuleType, name: str, function: Callable[..., Any]) -> Iterator[None]:
+def _replacing(module: ModuleType, name: str, function: Callable[..., Any]) -> Iterator[None]:
     before = getattr(module, name)
     setattr(module, name, function)
     try:
@@ -62,8 +62,11 @@ def augment(tensors: dict[str, Any], data_augmentation_options: list[tuple[Calla
         data_augmentation_options: functions of `preprocessor` with their settings.
     """
     pixels = tensors[InputDataFields.image]
-    others = next((i for i, (step, _) in enumerate(data_augmentation_options) if step not in MOVING), None)
-    first, rest = data_augmentation_options[:others], data_augmentation_options[others:] if others is not None else []
+    first_fixed = next((i for i, (step, _) in enumerate(data_augmentation_options) if step not in MOVING), None)
+    first, rest = (
+        data_augmentation_options[:first_fixed],
+        data_augmentation_options[first_fixed:] if first_fixed is not None else [],
+    )
     if pixels.dtype != tf.uint8 or not first:
         return _augment(tensors, data_augmentation_options)  # type: ignore[no-any-return]  # the API is untyped
 
@@ -75,7 +78,7 @@ def augment(tensors: dict[str, Any], data_augmentation_options: list[tuple[Calla
             tensors = _preprocess({**tensors, InputDataFields.image: moved}, rest, **settings)
         return tensors
 
-    with _replaced(preprocessor, "preprocess", preprocess):
+    with _replacing(preprocessor, "preprocess", preprocess):
         return _augment(tensors, data_augmentation_options)  # type: ignore[no-any-return]  # the API is untyped
 
 
@@ -87,9 +90,9 @@ def pad_or_clip(tensor: Any, output_shape: list[Any]) -> Any:
         output_shape: a size for each dimension; None leaves one as it is.
     """
     sizes = tensor.shape.as_list()
-    if not all(wanted is None or isinstance(wanted, int) for wanted in output_shape):
+    if not all(target is None or isinstance(target, int) for target in output_shape):
         return _pad_or_clip(tensor, output_shape)
-    alike = [wanted in (None, size) for wanted, size in zip(output_shape, sizes, strict=True)]
+    alike = [target in (None, size) for target, size in zip(output_shape, sizes, strict=True)]
     if all(alike):
         return tensor
     if not all(alike[1:]) or None in sizes[1:]:
@@ -104,5 +107,5 @@ def map_images(function: Callable[[Any], Any], elems: Any, *arguments: Any, **na
     """`shape_utils.static_or_dynamic_map_fn`; a batch of one is given a dimension less and more, without a copy."""
     if not isinstance(elems, tf.Tensor) or elems.shape.rank is None or elems.shape[0] != 1:
         return _map(function, elems, *arguments, **named)
-    found = function(tf.squeeze(elems, 0))
-    return [one[tf.newaxis] for one in found] if isinstance(found, list) else found[tf.newaxis]
+    outputs = function(tf.squeeze(elems, 0))
+    return [output[tf.newaxis] for output in outputs] if isinstance(outputs, list) else outputs[tf.newaxis]

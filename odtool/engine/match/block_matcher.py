@@ -34,7 +34,7 @@ def match_in_blocks(detector: Any, *, whole: int = WHOLE, block: int = BLOCK) ->
     for assigner in [value for value in vars(detector).values() if isinstance(value, TargetAssigner)]:
         if type(assigner._similarity_calc) in _BY_PAIR and type(assigner._matcher) is ArgMaxMatcher:
             assigner._matcher = BlockMatcher(assigner._similarity_calc, assigner._matcher, whole, block)
-            assigner._similarity_calc = _Later()
+            assigner._similarity_calc = _DeferredSimilarity()
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class _Pairs:
     anchors: Any
 
 
-class _Later:
+class _DeferredSimilarity:
     """Stands where a similarity calculator does, and leaves its work to the matcher."""
 
     def compare(self, boxes: Any, anchors: Any) -> _Pairs:
@@ -74,20 +74,20 @@ class BlockMatcher:
         if boxes == 0 or (boxes and anchors and boxes * anchors <= self._whole):
             return self._matcher.match(self._calculator.compare(pairs.boxes, pairs.anchors), valid_rows=valid_rows)
         count = tf.shape(pairs.anchors.get())[0]
-        found = tf.cond(
+        matches = tf.cond(
             tf.shape(pairs.boxes.get())[0] > 0,
             lambda: self._match(pairs, count, valid_rows),
             lambda: tf.fill([count], -1),
         )
-        found.set_shape([anchors])
+        matches.set_shape([anchors])
         # The API's gathering by matrix multiplication, made for TPUs, would hold an [M, N] matrix, too.
-        return Match(found)
+        return Match(matches)
 
     def _match(self, pairs: _Pairs, count: Any, valid_rows: Any) -> Any:
         best_box, overlap, best_anchor = self._best(pairs, count)
         # One row with the best overlap of each anchor passes the thresholds as the whole matrix would.
-        passed = self._thresholds._match(overlap[tf.newaxis], tf.ones([1], tf.bool))
-        matches = tf.where(passed >= 0, best_box, passed)
+        eligible = self._thresholds._match(overlap[tf.newaxis], tf.ones([1], tf.bool))
+        matches = tf.where(eligible >= 0, best_box, eligible)
         if not self._matcher._force_match_for_each_row:
             return matches
         boxes = tf.range(tf.size(best_anchor))

@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from odtool.cluster import Cluster, named, task_of
-from odtool.engine.outcome import Ending, StopRequest, of_failure, write_ending
+from odtool.engine.outcome import Ending, StopSignal, explain_failure, write_ending
 from odtool.workspace import Run
 
 AGREE_EVERY = 5
@@ -56,11 +56,11 @@ class Team:
         assert self.cluster is not None
         words = [0.0] * len(self.cluster.addresses)
         words[self.cluster.index] = float(_STATES[own.state]) if own is not None and own.state in _STATES else 0.0
-        told = self._sum(tf.constant(words)).numpy() * len(words) / self.strategy.num_replicas_in_sync
-        wanting = [index for index, word in enumerate(told) if word]
+        received = self._sum(tf.constant(words)).numpy() * len(words) / self.strategy.num_replicas_in_sync
+        wanting = [index for index, word in enumerate(received) if word]
         if own is not None or not wanting:
             return own
-        state = next(state for state, number in _STATES.items() if number == round(float(told[wanting[0]])))
+        state = next(state for state, number in _STATES.items() if number == round(float(received[wanting[0]])))
         return Ending(state, f"{state} with {named(self.cluster, wanting[0])}")  # type: ignore[arg-type]  # one of State
 
     @functools.cached_property
@@ -70,16 +70,16 @@ class Team:
 
         return tf.function(add, autograph=False)  # type: ignore[no-any-return]  # TensorFlow is untyped
 
-    def ending_of(self, error: Exception) -> Ending | None:
+    def explain_lost_peer(self, error: Exception) -> Ending | None:
         """The ending that an error in an exchange with a process that is gone means; None for other errors."""
-        if self.cluster is None or not isinstance(error, _LOSS_OF_PEER) or of_failure(error).out_of_memory:
+        if self.cluster is None or not isinstance(error, _LOSS_OF_PEER) or explain_failure(error).out_of_memory:
             return None
         tasks = {int(number) for number in re.findall(r"task:(\d+)", str(error))}
-        others = sorted(index for index in tasks - {self.cluster.index} if index < len(self.cluster.addresses))
-        gone = " or ".join(named(self.cluster, index) for index in others) or "another process of this training"
-        told = re.search(r"aborted by: (.+)", str(error))
-        cause = told[1].rstrip(":")[:200] if told else type(error).__name__
-        return Ending("failed", f"{gone} is gone ({cause})", retry=True)
+        peers = sorted(index for index in tasks - {self.cluster.index} if index < len(self.cluster.addresses))
+        peer_names = " or ".join(named(self.cluster, index) for index in peers) or "another process of this training"
+        match = re.search(r"aborted by: (.+)", str(error))
+        cause = match[1].rstrip(":")[:200] if match else type(error).__name__
+        return Ending("failed", f"{peer_names} is gone ({cause})", retry=True)
 
 
 def split_cpu(devices: int) -> None:
@@ -88,22 +88,22 @@ def split_cpu(devices: int) -> None:
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
 
 
-def local_strategy() -> Any:
+def choose_local_strategy() -> Any:
     """Mirrors over all visible GPUs, or all parts of a CPU that was split; else TensorFlow's default, one device."""
     devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) == 1:
         return tf.distribute.get_strategy()
-    log.info("a batch is shared by %d devices", len(devices))
+    log.info("each batch is split among %d devices", len(devices))
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
-def connect(run: Run, cluster: Cluster, stop: StopRequest) -> Team:
+def connect(run: Run, cluster: Cluster, stop: StopSignal) -> Team:
     """Connects with the other processes, which have to be there. Must come before any other use of TensorFlow."""
     os.environ.update(cluster.environment)
     # Where one dies at this very moment, TensorFlow waits for it in a call that lets no Python run: only the kernel can
     # end that, and nothing can be said any more.
     task = task_of(cluster)
-    write_ending(run, task, Ending("failed", f"the others did not connect within {_CONNECTING} s", retry=True))
+    write_ending(run, task, Ending("failed", f"the other processes did not connect within {_CONNECTING} s", retry=True))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(_CONNECTING)
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -112,5 +112,5 @@ def connect(run: Run, cluster: Cluster, stop: StopRequest) -> Team:
     # TensorFlow's coordination service has taken SIGTERM for its own.
     stop.listen()
     devices = strategy.num_replicas_in_sync
-    log.info("%d processes share a batch among %d devices", len(cluster.addresses), devices)
+    log.info("%d processes split each batch among %d devices", len(cluster.addresses), devices)
     return Team(strategy, cluster)

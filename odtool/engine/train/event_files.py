@@ -1,4 +1,4 @@
-"""Event files of a training that was started again: TensorBoard is told to forget the steps that are taken anew."""
+"""Event files of a restarted training: TensorBoard is made to forget the steps that are taken again."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from odtool import locks
-from odtool.engine import metrics
+from odtool import locks, metrics
+from odtool.engine import checkpoint_scores
 from odtool.engine.outcome import Ending
 from odtool.workspace import Run
 
@@ -27,7 +27,7 @@ class Limits:
     patience: int | None = None
     """Evaluations without improvement."""
     deadline: float | None = None
-    """Unix time. A moment and no duration, so that a restart after a failure does not begin it anew."""
+    """Unix time. A time and not a duration, so that a restart after a failure does not extend it."""
 
 
 class Watch:
@@ -41,13 +41,13 @@ class Watch:
         self._size = -1
         self._evaluated: float | None = None
         """When evaluation was last seen to live; at first, when it was first looked for."""
-        self._told = False
+        self._warned = False
 
     def look(self) -> Ending | None:
         """How training is to end now; None where it is to go on. Cheap enough for every step."""
         now = self._clock()
         if self._limits.deadline is not None and now >= self._limits.deadline:
-            return Ending("stopped", "the time limit is reached")
+            return Ending("stopped", "the time limit was reached")
         if self._limits.patience is None or now - self._looked < LOOK_EVERY:
             return None
         self._looked = now
@@ -55,13 +55,13 @@ class Watch:
         return self._look_at_evaluations(self._limits.patience)
 
     def _look_for_evaluation(self, now: float) -> None:
-        """Says once, whenever it is so, that nobody evaluates: training then goes on to its last step."""
+        """Warns once, whenever it is so, that no evaluation runs: training then continues to its last step."""
         if self._evaluated is None or locks.is_held(self._run.job_lock("eval")):
-            self._evaluated, self._told = now, False
-        elif not self._told and now - self._evaluated > _EVALUATION_GRACE:
-            self._told = True
+            self._evaluated, self._warned = now, False
+        elif not self._warned and now - self._evaluated > _EVALUATION_GRACE:
+            self._warned = True
             log.warning(
-                "evaluation is not running, so that nothing can end training early; look into %s, and start it again "
+                "evaluation is not running, so training cannot stop early; see %s, and start it again "
                 "with: odtool eval %s",
                 self._run.log("eval").name,
                 self._run.name,
@@ -73,10 +73,10 @@ class Watch:
             return None
         self._size = size
         entries = metrics.read(self._run.metrics)
-        since = metrics.evaluations_since_best(entries)
-        best = metrics.best(entries)
+        since = checkpoint_scores.count_since_best(entries)
+        best = checkpoint_scores.find_best(entries)
         if best is None or since < patience:
             return None
-        what = f"{best.values.get('metric')} {best.values.get('value'):.4g} of step {best.step}"
+        score = f"{best.values.get('metric')} {best.values.get('value'):.4g} of step {best.step}"
         times = "evaluation" if since == 1 else "evaluations"
-        return Ending("finished", f"ended early: {since} {times} without improvement on {what}")
+        return Ending("finished", f"stopped early: {since} {times} without improvement on {score}")

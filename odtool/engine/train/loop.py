@@ -12,12 +12,12 @@ from object_detection.core.standard_fields import InputDataFields
 from object_detection.inputs import HASH_KEY
 
 from odtool.engine import checkpoints, model
-from odtool.engine.outcome import Ending, StopRequest
-from odtool.engine.tracing import Graph
+from odtool.engine.outcome import Ending, StopSignal
+from odtool.engine.tracing import TracedFunction
 from odtool.engine.train.distribution import AGREE_EVERY, Team
 from odtool.engine.train.limits import Watch
-from odtool.engine.train.non_finite_loss import BATCH, Recent
-from odtool.engine.train.step_reports import TOTAL_LOSS, Progress
+from odtool.engine.train.non_finite_loss import BATCH, RecentSteps
+from odtool.engine.train.step_reports import TOTAL_LOSS, StepReporter
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -48,18 +48,18 @@ class Loop:
         schedule: Schedule,
         trainable: model.Trainable,
         team: Team,
-        stop: StopRequest,
+        stop: StopSignal,
         watch: Watch,
     ) -> None:
         self._run = run
         self._watch = watch
-        self._recent = Recent(configs["train_input_config"])
+        self._recent = RecentSteps(configs["train_input_config"])
         self._schedule = schedule
         self._trainable = trainable
         self._team = team
         self._stop = stop
         self._batch = int(configs["train_config"].batch_size)
-        self._progress = Progress(run, num_steps=schedule.num_steps, writes=team.is_chief)
+        self._progress = StepReporter(run, num_steps=schedule.num_steps, writes=team.is_chief)
         self._bad_step = tf.Variable(
             0,
             trainable=False,
@@ -67,7 +67,9 @@ class Loop:
             name="first_step_without_finite_loss",
             aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
         )
-        self._do_step = Graph(step_function(configs["train_config"], trainable, team.strategy, self._bad_step))
+        self._do_step = TracedFunction(
+            build_step_function(configs["train_config"], trainable, team.strategy, self._bad_step)
+        )
         self._start = self._step = self._saved = 0
 
     def run_from(self, start: int, data: Any) -> Ending:
@@ -84,12 +86,12 @@ class Loop:
 
     def _take_steps(self, data: Any) -> Ending:
         total = self._schedule.num_steps
-        cut: Ending | None = None
-        while self._step < total and not (cut := self._cut()):
-            with self._progress.pictures():
+        ending: Ending | None = None
+        while self._step < total and not (ending := self._find_early_ending()):
+            with self._progress.writing_pictures():
                 losses = self._do_step(data)
             self._step += 1
-            self._recent.note(self._step, losses)
+            self._recent.add(self._step, losses)
             first, last = self._step == self._start + 1, self._step == total
             if first or last or self._progress.since_report >= REPORT_EVERY:
                 self._report(losses, first=first)
@@ -97,16 +99,16 @@ class Loop:
                 self._save()
         if self._step > self._saved:
             self._save()
-        if cut is not None:
-            goes_on = "; the next start goes on from there" if cut.state == "stopped" and self._saved else ""
-            return Ending(cut.state, f"{cut.reason} after step {self._step} of {total}{goes_on}")
+        if ending is not None:
+            goes_on = "; the next start continues from there" if ending.state == "stopped" and self._saved else ""
+            return Ending(ending.state, f"{ending.reason} after step {self._step} of {total}{goes_on}")
         return Ending("finished", f"trained {total} steps")
 
-    def _cut(self) -> Ending | None:
+    def _find_early_ending(self) -> Ending | None:
         """How training is to end before its last step; None where it is to go on."""
         if self._team.cluster is not None and (self._step - self._start) % AGREE_EVERY:
             return None
-        own = Ending("stopped", "stopped") if self._stop.made else self._watch.look()
+        own = Ending("stopped", "stopped") if self._stop.requested else self._watch.look()
         if self._team.cluster is None:
             return own
         # Its loss is of all, so that all fail after the same step.
@@ -117,10 +119,10 @@ class Loop:
         self._check_finite()
         step = self._saved = self._step
         if not self._team.is_chief:
-            checkpoints.take_part(self._trainable.checkpoint)
+            checkpoints.write_as_worker(self._trainable.checkpoint)
             return
         prefix = checkpoints.save(self._run, self._trainable.checkpoint, step)
-        self._progress.saved(step, prefix.name)
+        self._progress.record_checkpoint(step, prefix.name)
         checkpoints.prune(self._run, self._schedule.keep_checkpoints)
 
     def _check_finite(self) -> None:
@@ -128,12 +130,12 @@ class Loop:
         if not bad:
             self._recent.trim()
             return
-        found = self._recent.explain(bad)
-        self._progress.fault(bad, found)
-        kept = max(self._run.checkpoints(), default=None)
-        last = f"the last checkpoint before it is ckpt-{kept}" if kept else "no checkpoint was saved before it"
+        evidence = self._recent.explain(bad)
+        self._progress.record_fault(bad, evidence)
+        newest = max(self._run.checkpoints(), default=None)
+        last = f"the last checkpoint before it is ckpt-{newest}" if newest else "no checkpoint was saved before it"
         raise OdtoolError(
-            f"the loss is not a finite number since step {bad} ({last}); {found.text()}",
+            f"the loss has not been finite since step {bad} ({last}); {evidence.format()}",
             "Look for broken boxes in these records (odtool inspect), and lower the learning rate "
             "(odtool configure --set …)",
         )
@@ -144,7 +146,9 @@ class Loop:
         self._progress.report(self._step, losses, float(self._trainable.learning_rate()), first=first)
 
 
-def step_function(settings: Any, trainable: model.Trainable, strategy: Any, bad_step: Any) -> Callable[[Any], Losses]:
+def build_step_function(
+    settings: Any, trainable: model.Trainable, strategy: Any, bad_step: Any
+) -> Callable[[Any], Losses]:
     """One training step over all replicas, as model_lib_v2.train_loop takes it, which also notes a bad loss.
 
     What it returns holds, under BATCH, the hashes of the records' source ids beside the losses.

@@ -1,14 +1,17 @@
-"""What follows a training that lacked memory: its config rewritten for half the batch. Needs no TensorFlow."""
+"""What follows a training that ran out of memory: its config rewritten for half the batch. Needs no TensorFlow."""
 
 from __future__ import annotations
 
 import copy
 
-from odtool.engine import metrics
+from odtool import metrics
 from odtool.errors import ConfigError
-from odtool.pipeline.checks import before_training
+from odtool.pipeline.checks.check_list import refuse_errors
+from odtool.pipeline.checks.training_length import check_learning_rate
 from odtool.pipeline.configure.half_batch import halve_batch
 from odtool.pipeline.text import config, diff
+from odtool.pipeline.text.draft import ConfigDraft
+from odtool.pipeline.text.facts import derive_facts
 from odtool.workspace import Run
 
 
@@ -26,21 +29,24 @@ def recover(run: Run, cause: str, *, devices: int) -> str:
         ConfigError: the batch cannot be halved, or the API would refuse the schedule that is left.
     """
     before = config.load(run.pipeline_config)
-    draft = diff.Draft(copy.deepcopy(before))
+    draft = ConfigDraft(copy.deepcopy(before))
     # The stock loop numbers its files by saves: of a run that it began, the last start knows better.
-    starts = [entry.step for entry in metrics.read(run.metrics) if entry.kind == "start"]
-    done = max([*run.checkpoints(), *starts[-1:]], default=0)
-    halve_batch(draft, steps_done=done, devices=devices, reason="after running out of memory")
+    starts = [entry.step for entry in metrics.read(run.metrics, "start")]
+    steps_done = max([*run.checkpoints(), *starts[-1:]], default=0)
+    halve_batch(draft, steps_done=steps_done, devices=devices, reason="after running out of memory")
     old, new = before.message.train_config, draft.message.train_config
-    told = f"batch size {old.batch_size} → {new.batch_size}, steps {old.num_steps} → {new.num_steps}, from step {done}"
+    summary = (
+        f"batch size {old.batch_size} → {new.batch_size}, steps {old.num_steps} → {new.num_steps}, "
+        f"from step {steps_done}"
+    )
     changes = diff.compare(before, draft.config, draft.reasons)
     if not changes:
-        raise ConfigError(f"{run.pipeline_config}: nothing to make smaller")
-    before_training.check_schedule(draft.config, run.pipeline_config)
-    config.save(draft.config, run.pipeline_config, heading=f"Changed by odtool: {told} ({' '.join(cause.split())})")
+        raise ConfigError(f"{run.pipeline_config}: there is nothing left to reduce")
+    refuse_errors(derive_facts(draft.config, run.pipeline_config), [check_learning_rate])
+    config.save(draft.config, run.pipeline_config, heading=f"Changed by odtool: {summary} ({' '.join(cause.split())})")
     metrics.MetricsLog(run.metrics).write(
         "recover",
-        done,
+        steps_done,
         {
             "reason": cause,
             "batch_size": new.batch_size,
@@ -49,4 +55,4 @@ def recover(run: Run, cause: str, *, devices: int) -> str:
             "notes": draft.notes,
         },
     )
-    return told
+    return summary

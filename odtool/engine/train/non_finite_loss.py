@@ -11,6 +11,8 @@ import tensorflow as tf
 from object_detection.inputs import HASH_BINS
 
 from odtool.detection.metric_names import SHORT
+from odtool.errors import first_line
+from odtool.pipeline.record_patterns import find_files
 
 BATCH = "batch"
 """What a step's hashes of source ids stand under, beside its losses."""
@@ -23,7 +25,7 @@ log = logging.getLogger("odtool.engine")
 
 
 @dataclass(frozen=True)
-class Fault:
+class NonFiniteLoss:
     """What is known of a step whose loss is not finite."""
 
     losses: list[float]
@@ -31,15 +33,15 @@ class Fault:
     records: list[str]
     """Source ids of its batch."""
 
-    def text(self) -> str:
+    def format(self) -> str:
         """In one line."""
         losses = ", ".join(f"{loss:.4g}" for loss in self.losses) or "none"
-        named = ", ".join(self.records[:_RECORDS_NAMED])
-        more = f" and {len(self.records) - _RECORDS_NAMED} more" if len(self.records) > _RECORDS_NAMED else ""
-        return f"losses before it: {losses}; records of its batch: {named or 'they have no source_id'}{more}"
+        names = ", ".join(self.records[:_RECORDS_NAMED])
+        surplus = f" and {len(self.records) - _RECORDS_NAMED} more" if len(self.records) > _RECORDS_NAMED else ""
+        return f"losses before it: {losses}; records of its batch: {names or 'they have no source_id'}{surplus}"
 
 
-class Recent:
+class RecentSteps:
     """Losses and records of the steps since the loss was last seen to be finite, left where they were computed.
 
     Fetching them at each step would wait for the device; one look every few seconds finds the bad step afterwards.
@@ -53,7 +55,7 @@ class Recent:
         self._reader = reader
         self._steps: deque[tuple[int, Any, Any]] = deque()
 
-    def note(self, step: int, losses: dict[str, Any]) -> None:
+    def add(self, step: int, losses: dict[str, Any]) -> None:
         """Keeps a step's tensors."""
         self._steps.append((step, losses[_LOSS], losses[BATCH]))
 
@@ -62,7 +64,7 @@ class Recent:
         while len(self._steps) > _LOSSES_KEPT:
             self._steps.popleft()
 
-    def explain(self, bad: int) -> Fault:
+    def explain(self, bad: int) -> NonFiniteLoss:
         """What led to step `bad`; reads the source ids of all records to find those of its batch."""
         losses = [float(loss) for step, loss, _ in self._steps if step < bad]
         batches = [batch for step, _, batch in self._steps if step == bad]
@@ -72,21 +74,20 @@ class Recent:
             for part in tf.distribute.get_strategy().experimental_local_results(batch)
             for number in part.numpy()
         }
-        return Fault(losses[-_LOSSES_KEPT:], _source_ids(self._reader, hashes))
+        return NonFiniteLoss(losses[-_LOSSES_KEPT:], _find_source_ids(self._reader, hashes))
 
 
-def _source_ids(reader: Any, hashes: set[int]) -> list[str]:
+def _find_source_ids(reader: Any, hashes: set[int]) -> list[str]:
     """Source ids whose hash, as object_detection.inputs takes it, is one of these. A record without one has none."""
-    patterns = list(reader.tf_record_input_reader.input_path)
     spec = {"image/source_id": tf.io.FixedLenFeature([], tf.string, "")}
-    found: set[str] = set()
+    names: set[str] = set()
     try:
-        files = sorted({name for pattern in patterns for name in tf.io.gfile.glob(pattern)})
+        files = sorted({str(file) for file in find_files(reader)})
         for records in tf.data.TFRecordDataset(files).batch(_AT_ONCE):
             ids = tf.io.parse_example(records, spec)["image/source_id"]
             numbers = tf.strings.to_hash_bucket_fast(ids, HASH_BINS).numpy()
             pairs = zip(ids.numpy(), numbers, strict=True)
-            found |= {name.decode(errors="replace") for name, number in pairs if name and int(number) in hashes}
+            names |= {name.decode(errors="replace") for name, number in pairs if name and int(number) in hashes}
     except tf.errors.OpError as error:
-        log.warning("the records could not be read to the end: %s", str(error).splitlines()[0][:200])
-    return sorted(found)
+        log.warning("the records could not be read to the end: %s", first_line(error))
+    return sorted(names)

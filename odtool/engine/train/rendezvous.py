@@ -45,23 +45,23 @@ def gather(cluster: Cluster, settings: Message, plan: Message, *, patience: floa
     """
     end = time.monotonic() + patience
     missing = set(range(1, len(cluster.addresses)))
-    log.info("waiting for %s", _names(cluster, missing))
+    log.info("waiting for %s", _join_names(cluster, missing))
     with ExitStack() as stack:
         listener = stack.enter_context(_listen(cluster.addresses[0]))
         present: dict[int, socket.socket] = {}
         while absent := missing - _ready(present, missing):
             if time.monotonic() > end:
-                raise _nobody_came(cluster, absent, patience)
-            if (visitor := _next_visitor(listener)) is None:
+                raise _refuse_absence(cluster, absent, patience)
+            if (visitor := _accept_visitor(listener)) is None:
                 continue
             stack.enter_context(visitor)
             hello = _receive(visitor, _REPLY)
             if hello is None or hello.get("index") not in missing:
                 continue
-            if difference := _difference(settings, hello.get("settings")):
+            if difference := _describe_difference(settings, hello.get("settings")):
                 _send(visitor, {"refused": difference})
                 raise OdtoolError(
-                    f"{named(cluster, hello['index'])} trains with another {difference} than the chief",
+                    f"{named(cluster, hello['index'])} trains with a different {difference} than the chief",
                     "Start odtool train with the same run and options, of the same installation, on each machine.",
                 )
             present[hello["index"]] = visitor
@@ -79,9 +79,9 @@ def join(cluster: Cluster, settings: Message, *, patience: float = PATIENCE) -> 
     end = time.monotonic() + patience
     host, _, port = cluster.addresses[0].rpartition(":")
     log.info("waiting for %s", named(cluster, 0))
-    while (left := end - time.monotonic()) > 0:
+    while (remaining := end - time.monotonic()) > 0:
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=min(left, _REPLY)) as chief:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=min(remaining, _REPLY)) as chief:
                 _send(chief, {"index": cluster.index, "settings": settings})
                 while (answer := _receive(chief, max(end - time.monotonic(), _WAIT))) == _STILL_THERE:
                     _send(chief, answer)
@@ -91,12 +91,12 @@ def join(cluster: Cluster, settings: Message, *, patience: float = PATIENCE) -> 
             time.sleep(_WAIT)
         elif "refused" in answer:
             raise OdtoolError(
-                f"{named(cluster, 0)} trains with another {answer['refused']} than this process",
+                f"{named(cluster, 0)} trains with a different {answer['refused']} than this process",
                 "Start odtool train with the same run and options, of the same installation, on each machine.",
             )
         else:
             return answer
-    raise _nobody_came(cluster, [0], patience)
+    raise _refuse_absence(cluster, [0], patience)
 
 
 def _listen(address: str) -> socket.socket:
@@ -117,7 +117,7 @@ def _listen(address: str) -> socket.socket:
             return listener
 
 
-def _next_visitor(listener: socket.socket) -> socket.socket | None:
+def _accept_visitor(listener: socket.socket) -> socket.socket | None:
     try:
         return listener.accept()[0]
     except TimeoutError:
@@ -135,12 +135,12 @@ def _ready(present: dict[int, socket.socket], missing: set[int]) -> set[int]:
             present.pop(index).close()
     if missing <= present.keys():
         for index, visitor in list(present.items()):
-            if not _answers(visitor):
+            if not _is_answering(visitor):
                 present.pop(index).close()
     return set(present)
 
 
-def _answers(visitor: socket.socket) -> bool:
+def _is_answering(visitor: socket.socket) -> bool:
     try:
         _send(visitor, _STILL_THERE)
     except OSError:
@@ -168,25 +168,25 @@ def _receive(connection: socket.socket, patience: float) -> Message | None:
     connection.settimeout(patience)
     try:
         with connection.makefile("rb") as stream:
-            found = json.loads(stream.readline(_LONGEST))
+            message = json.loads(stream.readline(_LONGEST))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return message if isinstance(message, dict) else None
 
 
-def _difference(ours: Message, theirs: object) -> str:
+def _describe_difference(ours: Message, theirs: object) -> str:
     """The name of the first setting that differs; '' where none does."""
     if not isinstance(theirs, dict):
         return "version of odtool"
     return next((name for name, value in ours.items() if theirs.get(name) != value), "")
 
 
-def _nobody_came(cluster: Cluster, missing: Iterable[int], patience: float) -> OdtoolError:
+def _refuse_absence(cluster: Cluster, missing: Iterable[int], patience: float) -> OdtoolError:
     return OdtoolError(
-        f"{_names(cluster, missing)} did not come within {patience:.0f} s",
-        "Start odtool train with this run on each machine, and see that they reach the chief's port.",
+        f"{_join_names(cluster, missing)} did not connect within {patience:.0f} s",
+        "Start odtool train with this run on each machine, and make sure that they can reach the chief's port.",
     )
 
 
-def _names(cluster: Cluster, indices: Iterable[int]) -> str:
+def _join_names(cluster: Cluster, indices: Iterable[int]) -> str:
     return ", ".join(named(cluster, index) for index in sorted(indices))

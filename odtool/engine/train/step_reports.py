@@ -10,9 +10,9 @@ from typing import Any
 
 import tensorflow as tf
 
-from odtool.engine.metrics import MetricsLog
 from odtool.engine.train.event_files import mark_restart
-from odtool.engine.train.non_finite_loss import BATCH, Fault
+from odtool.engine.train.non_finite_loss import BATCH, NonFiniteLoss
+from odtool.metrics import MetricsLog
 from odtool.workspace import Run
 
 TOTAL_LOSS = "Loss/total_loss"
@@ -20,7 +20,7 @@ TOTAL_LOSS = "Loss/total_loss"
 log = logging.getLogger("odtool.engine")
 
 
-class Progress:
+class StepReporter:
     """The account of one start. Only a chief writes files; the others speak in their logs."""
 
     def __init__(self, run: Run, *, num_steps: int, writes: bool) -> None:
@@ -36,7 +36,7 @@ class Progress:
         return time.monotonic() - self._reported[1]
 
     def begin(self, step: int, values: dict[str, Any]) -> None:
-        """Training goes on from `step`."""
+        """Training continues from `step`."""
         self._write("start", step, {"num_steps": self._num_steps, **values})
         self._reported = (step, time.monotonic())
         if self._metrics is None:
@@ -52,17 +52,17 @@ class Progress:
             self._events.close()
         self._write("end", step, {"state": state})
 
-    def pictures(self) -> AbstractContextManager[Any]:
+    def writing_pictures(self) -> AbstractContextManager[Any]:
         """Where summaries that a step makes go."""
         return nullcontext() if self._events is None else self._events.as_default()
 
-    def saved(self, step: int, name: str) -> None:
+    def record_checkpoint(self, step: int, name: str) -> None:
         """A checkpoint was written."""
         self._write("checkpoint", step, {"path": name})
 
-    def fault(self, step: int, found: Fault) -> None:
+    def record_fault(self, step: int, evidence: NonFiniteLoss) -> None:
         """A loss is not finite."""
-        self._write("not_finite", step, {"losses": found.losses, "records": found.records})
+        self._write("not_finite", step, {"losses": evidence.losses, "records": evidence.records})
 
     def report(self, step: int, losses: dict[str, Any], rate: float, *, first: bool) -> None:
         """One step's losses, and the speed since the last report."""

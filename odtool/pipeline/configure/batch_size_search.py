@@ -46,23 +46,25 @@ def parse(text: str, total: int, option: str = "--memory") -> int:
     """Bytes of a size such as '6GB', '5.5GiB' or '80%', the last of `total`; GB are 10^9 bytes, GiB 2^30.
 
     Raises:
-        ConfigError: it is neither, or is nothing at all.
+        ConfigError: it is not a size, or is zero.
     """
     match = _SIZE.fullmatch(text.strip())
     unit = match[2].lower() if match else ""
     if match is None or unit not in {*_UNITS, "%"}:
-        raise ConfigError(f"{option} {text}: not a size", "Give one as in 6GB, 5.5GiB, 800MB, or 80% of the device.")
+        raise ConfigError(
+            f"{option} {text}: not a size", "Use a size such as 6GB, 5.5GiB, 800MB, or 80% of the device."
+        )
     if unit == "%" and not total:
-        raise ConfigError(f"{option} {text}: the device does not tell its memory", "Give a size, as in 6GB.")
+        raise ConfigError(f"{option} {text}: the device does not report its memory", "Use a size such as 6GB.")
     size = int(float(match[1]) * (total / 100 if unit == "%" else _UNITS[unit]))
     if size < 1 or (unit == "%" and size > total):
         raise ConfigError(
-            f"{option} {text}: {'nothing' if size < 1 else 'more than there is'}", "Give a size as in 6GB."
+            f"{option} {text}: {'is nothing' if size < 1 else 'is more than there is'}", "Use a size such as 6GB."
         )
     return size
 
 
-def host_memory() -> int:
+def find_host_memory() -> int:
     """Bytes of memory that this machine, or the container that this process lives in, may use."""
     import psutil
 
@@ -82,7 +84,7 @@ def fit(measure: Measure, limit: int, *, device: str, total: int, replicas: int,
     """The largest batch within the limit: a power of two for each replica.
 
     Measures one image a replica and a few, draws the line through them, and measures what the line says is largest.
-    Where that is far off, or the next size might fit after all, it goes on from what it has learnt.
+    Where that is far off, or the next size might fit after all, it continues with what it has measured.
 
     Args:
         device: 'cpu' or 'gpu'.
@@ -95,23 +97,23 @@ def fit(measure: Measure, limit: int, *, device: str, total: int, replicas: int,
     """
     margin = LONG_RUN[device]
 
-    def in_a_long_run(batch: int) -> int | None:
+    def measure_long_run(batch: int) -> int | None:
         used = measure(batch)
         return None if used is None else round(used * margin)
 
-    search = _Search(in_a_long_run, limit, replicas, max(most // replicas, 1))
-    one = search.try_size(1)
+    search = _Search(measure_long_run, limit, replicas, max(most // replicas, 1))
+    single = search.try_size(1)
     if not search.fits(1):
-        needed = f"takes {gigabytes(one)}" if one else "runs out of memory"
+        needed = f"takes {format_gigabytes(single)}" if single else "runs out of memory"
         raise ConfigError(
-            f"a batch of {replicas} {needed}, the limit is {gigabytes(limit)}",
+            f"a batch of {replicas} {needed}, but the limit is {format_gigabytes(limit)}",
             "Choose a smaller model or image size, another device, or more --memory.",
         )
-    if one is not None and search.most >= 2:
-        search.try_size(4 if search.most >= 4 and one * 4 < max(total, limit) else 2)
+    if single is not None and search.most >= 2:
+        search.try_size(4 if search.most >= 4 and single * 4 < max(total, limit) else 2)
     while (size := search.next_size()) is not None:
         search.try_size(size)
-    base, slope = search.line()
+    base, slope = search.fit_line()
     return Fitted(search.largest() * replicas, limit, search.by_batch(), round(base), round(slope / replicas), margin)
 
 
@@ -142,7 +144,7 @@ class _Search:
         low = self.largest()
         above = [size for size in self._measured if size > low]
         high = min(above, default=self.most * 2)
-        base, slope = self.line()
+        base, slope = self.fit_line()
         size = low * 2
         while size * 2 < high and size * 2 <= low * _LARGEST_STRIDE and base + slope * size * 2 <= self._limit:
             size *= 2
@@ -150,7 +152,7 @@ class _Search:
             return None
         return size if base + slope * size <= self._limit * _NEAR else None
 
-    def line(self) -> tuple[float, float]:
+    def fit_line(self) -> tuple[float, float]:
         """Bytes of the base and bytes an image, through the two largest sizes with a figure."""
         known = sorted((size, used) for size, used in self._measured.items() if used is not None)
         if len(known) < 2:
@@ -166,14 +168,15 @@ class _Search:
 def explain(fitted: Fitted) -> str:
     """The measurements in one line."""
     sizes = ", ".join(
-        f"{size}: {'out of memory' if used is None else gigabytes(used)}" for size, used in fitted.measured.items()
+        f"{size}: {'out of memory' if used is None else format_gigabytes(used)}"
+        for size, used in fitted.measured.items()
     )
-    added = f", with {fitted.margin - 1:.0%} for what a long run adds" if fitted.margin > 1 else ""
+    added = f", with {fitted.margin - 1:.0%} added for a long run" if fitted.margin > 1 else ""
     return (
-        f"measured memory by batch{added}: {sizes}; that is {gigabytes(fitted.base)} and "
-        f"{fitted.per_image / 1e6:,.0f} MB an image; the limit is {gigabytes(fitted.limit)}"
+        f"measured memory by batch{added}: {sizes}; a fit gives {format_gigabytes(fitted.base)} plus "
+        f"{fitted.per_image / 1e6:,.0f} MB an image; the limit is {format_gigabytes(fitted.limit)}"
     )
 
 
-def gigabytes(size: float) -> str:
+def format_gigabytes(size: float) -> str:
     return f"{size / 1e9:.2f} GB"

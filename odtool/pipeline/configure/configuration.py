@@ -1,4 +1,4 @@
-"""The flow of `odtool configure`: a base config, the data set, the user's wishes, and a new run."""
+"""The flow of `odtool configure`: a base config, the data set, the user's settings, and a new run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,17 @@ from odtool import __version__, locks
 from odtool.dataset import statistics
 from odtool.errors import ConfigError
 from odtool.pipeline import start_checkpoints
-from odtool.pipeline.checks import augmentation, before_training, doubts, input_sizes
-from odtool.pipeline.configure import batch_and_steps, fine_tuning, fit_dataset
-from odtool.pipeline.configure.base_config import Base, choose
+from odtool.pipeline.checks.check_list import refuse_errors
+from odtool.pipeline.configure import batch_and_steps, fine_tuning
+from odtool.pipeline.configure.base_config import BaseConfig, choose_base
+from odtool.pipeline.configure.batch_size_search import Fitted
+from odtool.pipeline.configure.fit_augmentation import follow_input_size
+from odtool.pipeline.configure.fit_dataset import fit_dataset
 from odtool.pipeline.text import config, diff, fields
 from odtool.pipeline.text.config import PipelineConfig
-from odtool.pipeline.text.diff import Change, Draft
+from odtool.pipeline.text.diff import Change
+from odtool.pipeline.text.draft import SET, ConfigDraft
+from odtool.pipeline.text.facts import ConfigFacts, derive_facts
 from odtool.pipeline.zoo import zoo
 from odtool.workspace import TASKS, Dataset, Run, Workspace
 
@@ -25,7 +30,7 @@ _MANY_EPOCHS = 100
 
 
 @dataclass(frozen=True)
-class Request:
+class ConfigureSettings:
     """What the user asked for; None and empty leave the choice to odtool."""
 
     model: str | None = None
@@ -54,146 +59,152 @@ class Configured:
     source: str
     """The template or file that the config came from."""
     config: PipelineConfig
-    settings: before_training.Settings
+    facts: ConfigFacts
     changes: list[Change]
     notes: list[str]
     images: int
     """Images to train on."""
     epochs: float
     written: bool
+    measured: Fitted | None = None
+    """What the batch size was chosen by, where memory was measured for it."""
+
+    def short_changes(self) -> list[Change]:
+        """The changes for people: of a part that went as a whole, one."""
+        return diff.shorten(self.changes, self.config)
 
 
-def configure(workspace: Workspace, request: Request) -> Configured:
-    """Makes a run's pipeline.config; nothing is written when anything is wrong.
+def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
+    """Writes a run's pipeline.config; nothing is written if anything is wrong.
 
     Raises:
         ConfigError: a setting, a file or the run's name cannot be used.
         DataError: the data set is not prepared.
     """
-    request = _with_checkpoint(request)
-    base = choose(workspace, model=request.model, pipeline=request.pipeline)
-    run = _run(workspace, request, base)
-    dataset = Dataset(request.data.absolute()) if request.data else workspace.data
+    settings = _take_checkpoint(settings)
+    base = choose_base(workspace, model=settings.model, pipeline=settings.pipeline)
+    run = _choose_run(workspace, settings, base)
+    dataset = Dataset(settings.data.absolute()) if settings.data else workspace.data
     summary = statistics.load(dataset)
     images = summary.splits["train"].images if "train" in summary.splits else 0
-    draft = Draft(base.config.copy())
-    fit_dataset.fit(draft, dataset, summary)
-    _set_size(draft, request, base, images)
-    _set_start(draft, request, base)
-    size = input_sizes.fixed(draft.config)
-    for assignment in request.assignments:
+    draft = ConfigDraft(base.config.copy())
+    fit_dataset(draft, dataset, summary)
+    _set_size(draft, settings, base, images)
+    _set_start(draft, settings, base)
+    size = draft.facts.input_size
+    for assignment in settings.assignments:
         _assign(draft, assignment)
-    augmentation.follow_size(draft, size)
+    follow_input_size(draft, size)
     if base.model is not None and not draft.message.train_config.fine_tune_checkpoint:
         fine_tuning.settle_batch_norm(draft)
-    _note_length(draft, request, base, images)
-    settings = before_training.check(draft.config, run.pipeline_config)
-    draft.notes += [f"{doubt.message}. {doubt.hint}" for doubt in doubts.find(draft.config)]
-    if not request.dry_run:
+    _note_length(draft, settings, base, images)
+    facts = derive_facts(draft.config, run.pipeline_config)
+    draft.notes += [f"{warning.message}. {warning.hint}" for warning in refuse_errors(facts)]
+    if not settings.dry_run:
         heading = f"Written by odtool {__version__} from {base.source}."
         config.save(draft.config, run.pipeline_config, heading=heading)
     return Configured(
         run=run,
         source=base.source,
         config=draft.config,
-        settings=settings,
+        facts=facts,
         changes=diff.compare(base.config, draft.config, draft.reasons),
         notes=draft.notes,
         images=images,
-        epochs=_epochs(draft, images),
-        written=not request.dry_run,
+        epochs=facts.num_steps * facts.batch_size / images,
+        written=not settings.dry_run,
     )
 
 
-def _with_checkpoint(request: Request) -> Request:
+def _take_checkpoint(settings: ConfigureSettings) -> ConfigureSettings:
     """Takes --set of the checkpoint for --checkpoint: its type, its version and batch norm have to follow."""
-    own = [wish for wish in request.assignments if wish.partition("=")[0].strip() == _CHECKPOINT]
+    own = [text for text in settings.assignments if text.partition("=")[0].strip() == _CHECKPOINT]
     if not own:
-        return request
-    if len(own) > 1 or request.checkpoint is not None:
+        return settings
+    if len(own) > 1 or settings.checkpoint is not None:
         raise ConfigError(f"--set {own[-1]}: the checkpoint is given twice", "Give it once, with --checkpoint.")
     wanted = own[0].partition("=")[2].strip().strip("'\"")
-    others = tuple(wish for wish in request.assignments if wish not in own)
-    return replace(request, checkpoint=wanted or "none", assignments=others)
+    rest = tuple(assignment for assignment in settings.assignments if assignment not in own)
+    return replace(settings, checkpoint=wanted or "none", assignments=rest)
 
 
-def _set_size(draft: Draft, request: Request, base: Base, images: int) -> None:
-    if request.batch_size is not None:
-        batch_and_steps.set_batch_size(draft, request.batch_size, request.batch_reason)
+def _set_size(draft: ConfigDraft, settings: ConfigureSettings, base: BaseConfig, images: int) -> None:
+    if settings.batch_size is not None:
+        batch_and_steps.set_batch_size(draft, settings.batch_size, settings.batch_reason)
     elif base.model is not None and not base.model.one_device:
         reason = f"for one device; the zoo trained with {draft.message.train_config.batch_size} on several"
         batch_and_steps.set_batch_size(draft, batch_and_steps.DEFAULT_BATCH_SIZE, reason)
-    if request.steps is not None:
-        batch_and_steps.set_steps(draft, request.steps, "--steps")
-    elif request.epochs is not None:
+    if settings.steps is not None:
+        batch_and_steps.set_steps(draft, settings.steps, "--steps")
+    elif settings.epochs is not None:
         size = draft.message.train_config.batch_size
-        reason = f"--epochs: {request.epochs:g} times {images} images in batches of {size}"
-        batch_and_steps.set_steps(draft, batch_and_steps.steps_for(request.epochs, images, size), reason)
+        reason = f"--epochs: {settings.epochs:g} times {images} images in batches of {size}"
+        batch_and_steps.set_steps(draft, batch_and_steps.compute_steps(settings.epochs, images, size), reason)
 
 
-def _note_length(draft: Draft, request: Request, base: Base, images: int) -> None:
-    """Says where the zoo's own number of steps, which nobody has changed, is much for so few images."""
-    steps, epochs = draft.message.train_config.num_steps, _epochs(draft, images)
-    own = request.steps is None and request.epochs is None and steps == base.config.message.train_config.num_steps
+def _note_length(draft: ConfigDraft, settings: ConfigureSettings, base: BaseConfig, images: int) -> None:
+    """Notes it when the zoo's own number of steps is high for so few images."""
+    steps, epochs = draft.message.train_config.num_steps, _count_epochs(draft, images)
+    own = settings.steps is None and settings.epochs is None and steps == base.config.message.train_config.num_steps
     if own and base.model is not None and epochs > _MANY_EPOCHS:
-        draft.notes.append(f"the zoo's {steps:,} steps show each of {images} images {epochs:,.0f} times; see --steps")
+        draft.notes.append(f"the zoo's {steps:,} steps go through the {images} images {epochs:,.0f} times; see --steps")
 
 
-def _epochs(draft: Draft, images: int) -> float:
+def _count_epochs(draft: ConfigDraft, images: int) -> float:
     train_config = draft.message.train_config
     return float(train_config.num_steps * train_config.batch_size / images)
 
 
-def _set_start(draft: Draft, request: Request, base: Base) -> None:
-    if request.checkpoint == "none":
+def _set_start(draft: ConfigDraft, settings: ConfigureSettings, base: BaseConfig) -> None:
+    if settings.checkpoint == "none":
         fine_tuning.start_from_scratch(draft, "training starts from scratch, as asked for with --checkpoint none")
-    elif request.checkpoint is not None:
-        fine_tuning.start_from(draft, start_checkpoints.find(Path(request.checkpoint).expanduser().absolute()))
+    elif settings.checkpoint is not None:
+        fine_tuning.start_from(draft, start_checkpoints.find(Path(settings.checkpoint).expanduser().absolute()))
     elif base.folder is not None:
         fine_tuning.start_from(draft, start_checkpoints.find(base.folder.absolute()))
     elif base.keeps_checkpoint:
-        fine_tuning.keep(draft)
+        fine_tuning.keep_checkpoint(draft)
     else:
-        fine_tuning.start_from_scratch(draft, _scratch_note(base))
+        fine_tuning.start_from_scratch(draft, _explain_scratch(base))
 
 
-def _assign(draft: Draft, assignment: str) -> None:
+def _assign(draft: ConfigDraft, assignment: str) -> None:
     assigned = fields.assign(draft.config, assignment)
     for switch in assigned.switches:
-        why = f"{switch.new} takes its place by --set: a config has only one {switch.oneof}"
-        draft.because(why, switch.old)
-        draft.notes.append(f"{switch.old}: {why}")
-    draft.because(diff.SET, assigned.path)
+        reason = f"replaced by {switch.new} through --set: a config has only one {switch.oneof}"
+        draft.give_reason(reason, switch.old)
+        draft.notes.append(f"{switch.old}: {reason}")
+    draft.give_reason(SET, assigned.path)
 
 
-def _scratch_note(base: Base) -> str:
+def _explain_scratch(base: BaseConfig) -> str:
     if base.model is None or not base.model.tarball:
-        return "training starts from scratch: no checkpoint is named; --checkpoint PATH gives one"
+        return "training starts from scratch: no checkpoint is set; use --checkpoint PATH to fine-tune one"
     return (
         f"training starts from scratch: no checkpoint of {base.model.name} in model_zoo/. To fine-tune: "
-        f"odtool models pull {zoo.short_name(base.model.name)}, and configure again"
+        f"odtool models pull {zoo.shorten_name(base.model.name)}, and configure again"
     )
 
 
-def _run(workspace: Workspace, request: Request, base: Base) -> Run:
-    if request.run is None:
-        return _free_run(workspace, base.run_name)
-    run = workspace.run(request.run)
+def _choose_run(workspace: Workspace, settings: ConfigureSettings, base: BaseConfig) -> Run:
+    if settings.run is None:
+        return _find_free_run(workspace, base.run_name)
+    run = workspace.run(settings.run)
     if steps := run.checkpoints():
         raise ConfigError(
-            f"{run.path}: has checkpoints up to step {max(steps)}, made with its own pipeline.config",
-            f"Configure under another name: --run {_free_run(workspace, run.name).name}",
+            f"{run.path}: already has checkpoints up to step {max(steps)}, trained with its own pipeline.config",
+            f"Configure under another name: --run {_find_free_run(workspace, run.name).name}",
         )
     if any(locks.is_held(run.job_lock(task)) for task in TASKS):
-        raise ConfigError(f"{run.path}: is running", f"Stop it first: odtool stop {run.argument}")
-    if run.pipeline_config.exists() and not request.force:
+        raise ConfigError(f"{run.path}: the run is running", f"Stop it first: odtool stop {run.argument}")
+    if run.pipeline_config.exists() and not settings.force:
         raise ConfigError(
-            f"{run.pipeline_config}: exists already", "Give --force to replace it, or another name with --run."
+            f"{run.pipeline_config}: already exists", "Use --force to replace it, or choose another name with --run."
         )
     return run
 
 
-def _free_run(workspace: Workspace, name: str) -> Run:
+def _find_free_run(workspace: Workspace, name: str) -> Run:
     """The first of name, name_2, name_3 … that is not taken."""
     name = re.sub(r"[^\w.-]+", "_", name).strip("._") or "run"
     run, number = workspace.run(name), 1

@@ -1,4 +1,4 @@
-"""A pipeline.config in memory: reading, writing and what it says whatever the architecture."""
+"""A pipeline.config in memory: reading and writing it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from typing import Any
 from odtool.errors import ConfigError
 from odtool.files import write_atomically
 from odtool.pipeline.text import extensions, messages, spelling
-
-ARCHITECTURES = ("ssd", "faster_rcnn", "center_net")
-"""Members of DetectionModel's oneof that odtool configures; 'experimental_model' is the API's own test door."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ def parse(text: str, source: str) -> PipelineConfig:
 
     message = messages.messages().TrainEvalPipelineConfig()
     try:
-        # Extensions that nobody here has registered are skipped by the parser and kept as text beside the message.
+        # Extensions that are not registered here are skipped by the parser, and kept as text beside the message.
         text_format.Parse(text, message, allow_unknown_extension=True)
     except text_format.ParseError as error:
         raise spelling.explain(error, source) from None
@@ -57,7 +54,7 @@ def load(path: Path) -> PipelineConfig:
     try:
         text = path.read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError):
-        raise ConfigError(f"{path}: no such file", "Name a pipeline.config that exists.") from None
+        raise ConfigError(f"{path}: no such file", "Check the path of the pipeline.config.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not a text file", "A pipeline.config is protobuf text format in UTF-8.") from None
     return parse(text, str(path))
@@ -76,58 +73,3 @@ def save(config: PipelineConfig, path: Path, *, heading: str = "") -> None:
     """
     comment = f"# {heading}\n" if heading else ""
     write_atomically(path, comment + dump(config))
-
-
-def architecture(config: PipelineConfig, path: Path | None = None) -> str:
-    """'ssd', 'faster_rcnn', 'mask_rcnn', 'context_rcnn' or 'center_net'.
-
-    Args:
-        path: the file that the config was read from, to be named.
-
-    Raises:
-        ConfigError: the config has no model, or an experimental one.
-    """
-    name = config.message.model.WhichOneof("model")
-    if name not in ARCHITECTURES:
-        where = f"{path}: model" if path else "model"
-        raise ConfigError(
-            f"{where}: {name} is not an architecture that odtool configures" if name else f"{where}: not set",
-            f"Use a config with one of: {', '.join(ARCHITECTURES)}.",
-        )
-    if name == "faster_rcnn":
-        return _rcnn_kind(config.message.model.faster_rcnn)
-    return str(name)
-
-
-def _rcnn_kind(model: Any) -> str:
-    if model.HasField("context_config"):
-        return "context_rcnn"
-    # faster_rcnn_meta_arch's third stage is the mask head.
-    return "mask_rcnn" if model.number_of_stages == 3 else "faster_rcnn"
-
-
-def model(config: PipelineConfig) -> Any:
-    """The architecture's own message: Ssd, FasterRcnn or CenterNet.
-
-    Raises:
-        ConfigError: see `architecture`.
-    """
-    architecture(config)
-    return getattr(config.message.model, config.message.model.WhichOneof("model"))
-
-
-def num_classes(config: PipelineConfig) -> int:
-    """Classes the model tells apart, background not counted."""
-    return int(model(config).num_classes)
-
-
-def optimizer(config: PipelineConfig) -> Any:
-    """The chosen optimizer's message, such as MomentumOptimizer; None where none is chosen."""
-    chosen = config.message.train_config.optimizer
-    name = chosen.WhichOneof("optimizer")
-    return getattr(chosen, name) if name else None
-
-
-def readers(config: PipelineConfig) -> list[Any]:
-    """Every InputReader, the one for training first."""
-    return [config.message.train_input_reader, *config.message.eval_input_reader]

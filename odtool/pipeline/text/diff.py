@@ -6,19 +6,16 @@ import io
 import re
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from odtool.pipeline.text import extensions, messages
 from odtool.pipeline.text.config import PipelineConfig
+from odtool.pipeline.text.draft import find_reason, is_within
 
 _SECTIONS = ("model", "train_config", "train_input_reader", "eval_config", "eval_input_reader", "graph_rewriter")
 _MANY_FIELDS = 8
-"""Lines about a part that went as a whole, from which on one stands for them."""
-
-
-SET = "--set"
-"""The reason for what the user set field by field."""
+"""From so many lines about a part that was removed as a whole, one line stands for them."""
 
 
 @dataclass(frozen=True)
@@ -36,37 +33,13 @@ class Change:
         return asdict(self)
 
 
-@dataclass
-class Draft:
-    """A config while odtool changes it, with the reason for each change."""
-
-    config: PipelineConfig
-    reasons: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    """What the user should know beyond the fields, a line each."""
-
-    @property
-    def message(self) -> Any:
-        return self.config.message
-
-    def because(self, reason: str, *paths: str) -> None:
-        """Gives the reason for whatever changed at or below these paths, in place of earlier reasons."""
-        for path in paths:
-            self.reasons = {known: why for known, why in self.reasons.items() if not _is_within(known, path)}
-            self.reasons[path] = reason
-
-    def reason(self, path: str) -> str:
-        """The one given for this path, or for one above it; '' where there is none."""
-        return _reason(path, self.reasons)
-
-
 def flatten(config: PipelineConfig) -> dict[str, str]:
     """Every field that is set, by path, with its value in text format; an empty message is '{}'."""
     flat = _flatten(config.message, "")
-    for found in config.extensions:
-        if extensions.exists(found.path, config.message):
-            where = extensions.path_text(found.path, config.message)
-            flat[f"{where}.[{found.name}]" if where else f"[{found.name}]"] = found.text
+    for extension in config.extensions:
+        if extensions.exists(extension.path, config.message):
+            where = extensions.format_path(extension.path, config.message)
+            flat[f"{where}.[{extension.name}]" if where else f"[{extension.name}]"] = extension.text
     return flat
 
 
@@ -77,21 +50,21 @@ def compare(old: PipelineConfig, new: PipelineConfig, reasons: Mapping[str, str]
         reasons: by path; a field takes the reason of the longest path that it lies at or below.
     """
     before, after = flatten(old), flatten(new)
-    for one, other in ((before, after), (after, before)):
-        _drop_emptied(one, other)
-    # Fields that went keep their old place among their section's; sorting by section is stable.
-    paths = sorted({**after, **before}, key=_section)
+    for emptied, filled in ((before, after), (after, before)):
+        _drop_emptied(emptied, filled)
+    # Removed fields keep their old place among their section's; sorting by section is stable.
+    paths = sorted({**after, **before}, key=_section_index)
     return [
-        Change(path, before.get(path), after.get(path), _reason(path, reasons))
+        Change(path, before.get(path), after.get(path), find_reason(path, reasons))
         for path in paths
         if before.get(path) != after.get(path)
     ]
 
 
 def shorten(changes: Sequence[Change], new: PipelineConfig) -> list[Change]:
-    """The changes for people: of a part that went as a whole, with many fields and one reason, a single line."""
-    kept = {known[:end] for known in flatten(new) for end in _ends(known)}
-    parts = [_gone(change, kept) for change in changes]
+    """The changes for people: a part that was removed as a whole, with many fields and one reason, is a single line."""
+    remaining = {known[:end] for known in flatten(new) for end in _find_ends(known)}
+    parts = [_find_removed_part(change, remaining) for change in changes]
     counts = Counter((part, change.reason) for part, change in zip(parts, changes, strict=True))
     shown: dict[str, Change] = {}
     for part, change in zip(parts, changes, strict=True):
@@ -103,70 +76,57 @@ def shorten(changes: Sequence[Change], new: PipelineConfig) -> list[Change]:
     return list(shown.values())
 
 
-def _gone(change: Change, kept: Collection[str]) -> str | None:
-    """The largest part of the config that went together with a field; None where the field did not go."""
+def _find_removed_part(change: Change, remaining: Collection[str]) -> str | None:
+    """The largest part of the config that was removed together with a field; None where the field was not."""
     if change.new is not None:
         return None
-    prefixes = (change.field[:end] for end in _ends(change.field))
-    return next((prefix for prefix in prefixes if prefix not in kept), change.field)
+    prefixes = (change.field[:end] for end in _find_ends(change.field))
+    return next((prefix for prefix in prefixes if prefix not in remaining), change.field)
 
 
-def _ends(path: str) -> list[int]:
+def _find_ends(path: str) -> list[int]:
     """Where the parts of a path end, the whole of it last."""
     return [*(match.start() for match in re.finditer(r"[.\[]", path)), len(path)]
 
 
-def _drop_emptied(one: dict[str, str], other: Mapping[str, str]) -> None:
-    """Leaves out a message that is empty on one side only: its fields on the other side say it all."""
-    for path in [path for path, text in one.items() if text == "{}" and path not in other]:
-        if any(_is_within(known, path) for known in other):
-            del one[path]
+def _drop_emptied(emptied: dict[str, str], filled: Mapping[str, str]) -> None:
+    """Leaves out a message that is empty on one side only: its fields on the other side tell as much."""
+    for path in [path for path, text in emptied.items() if text == "{}" and path not in filled]:
+        if any(is_within(known, path) for known in filled):
+            del emptied[path]
 
 
-def _section(path: str) -> int:
+def _section_index(path: str) -> int:
     name = re.split(r"[.\[]", path, maxsplit=1)[0]
     return _SECTIONS.index(name) if name in _SECTIONS else len(_SECTIONS)
-
-
-def _reason(path: str, reasons: Mapping[str, str]) -> str:
-    above = [known for known in reasons if _is_within(path, known)]
-    return reasons[max(above, key=len)] if above else ""
-
-
-def _is_within(path: str, other: str) -> bool:
-    return path == other or path.startswith((f"{other}.", f"{other}["))
 
 
 def _flatten(message: Any, prefix: str) -> dict[str, str]:
     flat: dict[str, str] = {}
     for descriptor, value in message.ListFields():
         path = f"{prefix}{descriptor.name}"
-        if _is_map(descriptor):
+        if messages.is_map(descriptor):
             flat.update(
                 {
-                    f"{path}[{key}]": _text(descriptor.message_type.fields_by_name["value"], value[key])
+                    f"{path}[{key}]": _format_scalar(descriptor.message_type.fields_by_name["value"], value[key])
                     for key in sorted(value)
                 }
             )
         elif messages.is_repeated(descriptor):
             for index, element in enumerate(value):
-                flat.update(_one(descriptor, element, f"{path}[{index}]"))
+                flat.update(_flatten_value(descriptor, element, f"{path}[{index}]"))
         else:
-            flat.update(_one(descriptor, value, path))
+            flat.update(_flatten_value(descriptor, value, path))
     return flat
 
 
-def _is_map(descriptor: Any) -> bool:
-    return descriptor.message_type is not None and descriptor.message_type.GetOptions().map_entry
-
-
-def _one(descriptor: Any, value: Any, path: str) -> dict[str, str]:
+def _flatten_value(descriptor: Any, value: Any, path: str) -> dict[str, str]:
     if descriptor.message_type is None:
-        return {path: _text(descriptor, value)}
+        return {path: _format_scalar(descriptor, value)}
     return _flatten(value, f"{path}.") or {path: "{}"}
 
 
-def _text(descriptor: Any, value: Any) -> str:
+def _format_scalar(descriptor: Any, value: Any) -> str:
     """A scalar as text format writes it."""
     from google.protobuf import text_format
 

@@ -1,4 +1,4 @@
-"""Extensions in a pipeline.config that nobody here has registered: found in the text, put back when it is written.
+"""Extensions in a pipeline.config that are not registered here: found in the text, put back when it is written.
 
 protobuf's text parser can skip an unknown extension but not keep it. Its text is kept instead, with the path of the
 message that it stands in.
@@ -36,7 +36,7 @@ class Extension:
 def find_unknown(text: str) -> tuple[Extension, ...]:
     """The unregistered extensions in a text that protobuf's parser has accepted."""
     tokens = [match for match in _TOKEN.finditer(text) if not match[0].startswith("#")]
-    return tuple(found for found in _Scanner(tokens).message((), None) if not _is_registered(found.name))
+    return tuple(extension for extension in _Scanner(tokens).scan((), None) if not _is_registered(extension.name))
 
 
 def to_text(message: Any, extensions: tuple[Extension, ...]) -> str:
@@ -47,7 +47,7 @@ def to_text(message: Any, extensions: tuple[Extension, ...]) -> str:
     return _to_text(message, extensions, ())
 
 
-def path_text(path: Path, message: Any) -> str:
+def format_path(path: Path, message: Any) -> str:
     """A path as --set spells it, such as 'eval_input_reader[0].external_input_reader'."""
     parts = []
     for name, index in path:
@@ -77,21 +77,22 @@ def _to_text(message: Any, extensions: tuple[Extension, ...], path: Path) -> str
     from google.protobuf import text_format
 
     depth = len(path)
-    below = {found.path[depth][0] for found in extensions if found.path[:depth] == path and len(found.path) > depth}
+    inside = [extension for extension in extensions if extension.path[:depth] == path]
+    below = {extension.path[depth][0] for extension in inside if len(extension.path) > depth}
     plain = type(message)()
     plain.CopyFrom(message)
     for name in below:
         plain.ClearField(name)
     parts = [text_format.MessageToString(plain)]
     for name in sorted(below):
-        for index, child in enumerate(_elements(message, name)):
+        for index, child in enumerate(_list_elements(message, name)):
             inner = _to_text(child, extensions, (*path, (name, index)))
             parts.append(f"{name} {{\n{textwrap.indent(inner, '  ')}}}\n")
-    parts.extend(f"{found.text}\n" for found in extensions if found.path == path)
+    parts.extend(f"{extension.text}\n" for extension in inside if extension.path == path)
     return "".join(parts)
 
 
-def _elements(message: Any, name: str) -> list[Any]:
+def _list_elements(message: Any, name: str) -> list[Any]:
     if messages.is_repeated(message.DESCRIPTOR.fields_by_name[name]):
         return list(getattr(message, name))
     return [getattr(message, name)] if message.HasField(name) else []
@@ -114,35 +115,35 @@ class _Scanner:
         self._tokens = tokens
         self._at = 0
 
-    def message(self, path: Path, closing: str | None) -> Iterator[Extension]:
+    def scan(self, path: Path, closing: str | None) -> Iterator[Extension]:
         """Yields the extensions of a message, up to and with its closing brace."""
-        seen: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         while self._at < len(self._tokens):
             token = self._take()
             if token == closing:
                 return
             if token == "[":
-                yield self._extension(path)
+                yield self._scan_extension(path)
             elif token not in (";", ","):
-                yield from self._field(path, token, seen)
+                yield from self._scan_field(path, token, counts)
 
-    def _field(self, path: Path, name: str, seen: Counter[str]) -> Iterator[Extension]:
+    def _scan_field(self, path: Path, name: str, counts: Counter[str]) -> Iterator[Extension]:
         if self._peek() == ":":
             self._take()
         opening = self._take()
         if opening in ("{", "<"):
-            yield from self.message((*path, (name, seen[name])), _CLOSING[opening])
-            seen[name] += 1
+            yield from self.scan((*path, (name, counts[name])), _CLOSING[opening])
+            counts[name] += 1
         elif opening == "[":
-            yield from self._list(path, name, seen)
+            yield from self._scan_list(path, name, counts)
 
-    def _list(self, path: Path, name: str, seen: Counter[str]) -> Iterator[Extension]:
+    def _scan_list(self, path: Path, name: str, counts: Counter[str]) -> Iterator[Extension]:
         while (token := self._take()) != "]":
             if token in ("{", "<"):
-                yield from self.message((*path, (name, seen[name])), _CLOSING[token])
-                seen[name] += 1
+                yield from self.scan((*path, (name, counts[name])), _CLOSING[token])
+                counts[name] += 1
 
-    def _extension(self, path: Path) -> Extension:
+    def _scan_extension(self, path: Path) -> Extension:
         name = ""
         while (token := self._take()) != "]":
             name += token

@@ -48,7 +48,7 @@ def assign(config: PipelineConfig, assignment: str) -> Assigned:
     path, equals, value = assignment.partition("=")
     path = path.strip()
     if not equals or not path:
-        raise ConfigError(f"--set {assignment}: not of the form path.to.field=value", _EXAMPLE)
+        raise ConfigError(f"--set {assignment}: not in the form path.to.field=value", _EXAMPLE)
     steps = _parse_path(path, assignment)
     switches: list[Switch] = []
     message, above = config.message, ""
@@ -57,11 +57,11 @@ def assign(config: PipelineConfig, assignment: str) -> Assigned:
         last = position == len(steps) - 1
         if not last or value.strip():
             _note_switch(message, name, above, switches)
-        here = above + _step_text(message, name, key, assignment)
+        here = above + _format_step(message, name, key, assignment)
         if last:
             _set(message, name, key, value.strip(), assignment)
             return Assigned(here, switches)
-        message, above = _enter(message, name, key, assignment), f"{here}."
+        message, above = _enter_field(message, name, key, assignment), f"{here}."
     raise AssertionError("a path has at least one step")
 
 
@@ -87,15 +87,15 @@ def _parse_path(path: str, assignment: str) -> list[tuple[str, str | None]]:
 def _refuse_unknown(message: Any, name: str, above: str, assignment: str) -> None:
     known = message.DESCRIPTOR.fields_by_name
     if name not in known:
-        below = [f"{above}{path}" for path in _paths_to(message, name)]
-        hint = f"Did you mean {' or '.join(below[:3])}?" if below else spelling.nearest(name, known)
+        below = [f"{above}{path}" for path in _find_paths(message, name)]
+        hint = f"Did you mean {' or '.join(below[:3])}?" if below else spelling.suggest_nearest(name, known)
         raise ConfigError(f"--set {assignment}: {message.DESCRIPTOR.name} has no field '{name}'", hint)
 
 
-def _paths_to(message: Any, name: str) -> Iterator[str]:
+def _find_paths(message: Any, name: str) -> Iterator[str]:
     """Where a field of this name stands below a message, among the parts that are set."""
     for field, value in message.ListFields():
-        if field.message_type is None or field_values.is_map(field):
+        if field.message_type is None or messages.is_map(field):
             continue
         parts = (
             [(f"[{index}]", part) for index, part in enumerate(value)] if messages.is_repeated(field) else [("", value)]
@@ -104,54 +104,54 @@ def _paths_to(message: Any, name: str) -> Iterator[str]:
             here = f"{field.name}{index}"
             if name in part.DESCRIPTOR.fields_by_name:
                 yield f"{here}.{name}"
-            yield from (f"{here}.{path}" for path in _paths_to(part, name))
+            yield from (f"{here}.{path}" for path in _find_paths(part, name))
 
 
-def _step_text(message: Any, name: str, key: str | None, assignment: str) -> str:
+def _format_step(message: Any, name: str, key: str | None, assignment: str) -> str:
     """A step of a path with the index that its element has, or gets."""
     field = message.DESCRIPTOR.fields_by_name[name]
-    if key is None or field_values.is_map(field) or not messages.is_repeated(field):
+    if key is None or messages.is_map(field) or not messages.is_repeated(field):
         return name if key is None else f"{name}[{key}]"
     count = len(getattr(message, name))
-    index = count if key == "+" else _index(count, name, key, assignment) % count
+    index = count if key == "+" else _parse_index(count, name, key, assignment) % count
     return f"{name}[{index}]"
 
 
-def _enter(message: Any, name: str, key: str | None, assignment: str) -> Any:
+def _enter_field(message: Any, name: str, key: str | None, assignment: str) -> Any:
     """The message that a step of the path leads to, made where it is not set yet."""
     field = message.DESCRIPTOR.fields_by_name[name]
-    if field.message_type is None or field_values.is_map(field):
+    if field.message_type is None or messages.is_map(field):
         raise ConfigError(f"--set {assignment}: '{name}' has no fields below it", _EXAMPLE)
     if messages.is_repeated(field):
-        return _element(getattr(message, name), name, key, assignment)
+        return _find_element(getattr(message, name), name, key, assignment)
     _refuse_key(name, key, assignment)
     child = getattr(message, name)
     child.SetInParent()
     return child
 
 
-def _element(elements: Any, name: str, key: str | None, assignment: str) -> Any:
+def _find_element(elements: Any, name: str, key: str | None, assignment: str) -> Any:
     if key == "+":
         return elements.add()
-    return elements[_index(len(elements), name, key, assignment)]
+    return elements[_parse_index(len(elements), name, key, assignment)]
 
 
-def _index(count: int, name: str, key: str | None, assignment: str) -> int:
+def _parse_index(count: int, name: str, key: str | None, assignment: str) -> int:
     if key is None:
         raise ConfigError(
-            f"--set {assignment}: '{name}' is a list", f"Name an element: {name}[0], or {name}[+] to add one."
+            f"--set {assignment}: '{name}' is a list", f"Choose an element: {name}[0], or {name}[+] to add one."
         )
     if not re.fullmatch(r"-?\d+", key) or not -count <= int(key) < count:
-        there = f"0 to {count - 1}" if count else "none yet"
+        elements = f"0 to {count - 1}" if count else "none yet"
         raise ConfigError(
-            f"--set {assignment}: no element [{key}] in '{name}'", f"Elements: {there}; {name}[+] adds one."
+            f"--set {assignment}: '{name}' has no element [{key}]", f"Its elements: {elements}; {name}[+] adds one."
         )
     return int(key)
 
 
 def _refuse_key(name: str, key: str | None, assignment: str) -> None:
     if key is not None:
-        raise ConfigError(f"--set {assignment}: '{name}' is not a list", f"Leave out [{key}].")
+        raise ConfigError(f"--set {assignment}: '{name}' is not a list", f"Remove [{key}].")
 
 
 def _note_switch(message: Any, name: str, above: str, switches: list[Switch]) -> None:
@@ -159,14 +159,14 @@ def _note_switch(message: Any, name: str, above: str, switches: list[Switch]) ->
     if field.containing_oneof is None:
         return
     oneof = field.containing_oneof.name
-    before = message.WhichOneof(oneof)
-    if before not in (None, name):
-        switches.append(Switch(oneof, f"{above}{before}", name))
+    previous = message.WhichOneof(oneof)
+    if previous not in (None, name):
+        switches.append(Switch(oneof, f"{above}{previous}", name))
 
 
 def _set(message: Any, name: str, key: str | None, value: str, assignment: str) -> None:
     field = message.DESCRIPTOR.fields_by_name[name]
-    if field_values.is_map(field):
+    if messages.is_map(field):
         _set_entry(message, field, key, value, assignment)
     elif messages.is_repeated(field):
         _set_elements(message, field, key, value, assignment)
@@ -186,7 +186,7 @@ def _set_elements(message: Any, field: Any, key: str | None, value: str, assignm
         if value and not value.startswith("["):
             raise ConfigError(
                 f"--set {assignment}: '{field.name}' is a list",
-                f"Name an element, as in {field.name}[0]={value}, or give the whole list: {field.name}=[{value}]",
+                f"Choose an element, as in {field.name}[0]={value}, or set the whole list: {field.name}=[{value}]",
             )
         parsed = field_values.parse(message, field, value, assignment) if value else None
         message.ClearField(field.name)
@@ -198,7 +198,7 @@ def _set_elements(message: Any, field: Any, key: str | None, value: str, assignm
             raise ConfigError(f"--set {assignment}: no value to add", f"For example: {field.name}[+]=VALUE")
         message.MergeFrom(field_values.parse(message, field, value, assignment))
         return
-    index = _index(len(elements), field.name, key, assignment)
+    index = _parse_index(len(elements), field.name, key, assignment)
     if not value:
         del elements[index]
         return
@@ -211,7 +211,7 @@ def _set_elements(message: Any, field: Any, key: str | None, value: str, assignm
 
 def _set_entry(message: Any, field: Any, key: str | None, value: str, assignment: str) -> None:
     if key is None:
-        raise ConfigError(f"--set {assignment}: '{field.name}' is a map", f"Name an entry: {field.name}[key]=value")
+        raise ConfigError(f"--set {assignment}: '{field.name}' is a map", f"Choose an entry: {field.name}[key]=value")
     if value:
         message.MergeFrom(field_values.parse_entry(message, field, key, value, assignment))
         return

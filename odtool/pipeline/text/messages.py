@@ -56,6 +56,11 @@ def is_repeated(field: Any) -> bool:
     return bool(field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED)
 
 
+def is_map(field: Any) -> bool:
+    """Whether a FieldDescriptor is a map, whose entries are messages of its own."""
+    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+
+
 class _ProtoFinder(MetaPathFinder):
     """Finds the API's old-style compiled protos; everything else is left to the usual finders."""
 

@@ -11,19 +11,19 @@ from odtool.errors import ConfigError
 
 _NO_FIELD = re.compile(r'Message type "(?P<type>[\w.]+)" has no field named "(?P<name>[\w.]+)"')
 _NO_VALUE = re.compile(r'Enum type "(?P<type>[\w.]+)" has no value named (?P<name>\w+)')
-_BROKEN = "Mend that line; the file is protobuf text format."
+_BROKEN = "Fix that line; the file is protobuf text format."
 _POSITION = re.compile(r"^\d+:\d+ : ")
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
+def suggest_nearest(name: str, known: Iterable[str]) -> str:
     """A hint with the names most like `name`, or with all of them where none is alike."""
     names = sorted(known)
-    if hint := alike(name, names):
+    if hint := suggest(name, names):
         return hint
-    return f"Known names: {', '.join(names)}." if names else "It has no fields at all."
+    return f"Known names: {', '.join(names)}." if names else "It has no fields."
 
 
-def alike(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str]) -> str:
     """A hint with the names that contain `name`, else those most like it, else ''."""
     names = sorted(known)
     longer = [known for known in names if len(name) > 2 and name in known]
@@ -41,27 +41,31 @@ def explain(error: Any, source: str) -> ConfigError:
     where = f"{source}:{line}" if line else source
     if match := _NO_FIELD.search(message):
         kind = match["type"].rpartition(".")[2]
-        return ConfigError(f"{where}: {kind} has no field '{match['name']}'", _near_field(match["type"], match["name"]))
+        return ConfigError(
+            f"{where}: {kind} has no field '{match['name']}'", _suggest_field(match["type"], match["name"])
+        )
     if match := _NO_VALUE.search(message):
         kind = match["type"].rpartition(".")[2]
-        return ConfigError(f"{where}: {kind} has no value '{match['name']}'", _near_value(match["type"], match["name"]))
+        return ConfigError(
+            f"{where}: {kind} has no value '{match['name']}'", _suggest_value(match["type"], match["name"])
+        )
     return ConfigError(f"{where}: {message}", _BROKEN)
 
 
 def explain_value(error: Any) -> str:
     """The same for a value that was given by itself, in one or two sentences."""
     explained = explain(error, "")
-    said = f"{explained.message.lstrip(':0123456789 ').rstrip('.')}."
-    return said if explained.hint == _BROKEN else f"{said} {explained.hint}"
+    sentence = f"{explained.message.lstrip(':0123456789 ').rstrip('.')}."
+    return sentence if explained.hint == _BROKEN else f"{sentence} {explained.hint}"
 
 
-def _near_field(type_name: str, name: str) -> str:
+def _suggest_field(type_name: str, name: str) -> str:
     from google.protobuf import descriptor_pool
 
-    return nearest(name, descriptor_pool.Default().FindMessageTypeByName(type_name).fields_by_name)
+    return suggest_nearest(name, descriptor_pool.Default().FindMessageTypeByName(type_name).fields_by_name)
 
 
-def _near_value(type_name: str, name: str) -> str:
+def _suggest_value(type_name: str, name: str) -> str:
     from google.protobuf import descriptor_pool
 
-    return nearest(name, descriptor_pool.Default().FindEnumTypeByName(type_name).values_by_name)
+    return suggest_nearest(name, descriptor_pool.Default().FindEnumTypeByName(type_name).values_by_name)

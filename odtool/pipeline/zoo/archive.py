@@ -35,10 +35,10 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
             _drain(archive, stream, most_bytes)
     except (FileExistsError, NotADirectoryError) as error:
         shutil.rmtree(folder)
-        raise _refused(archive, f"{Path(error.filename).name!r} is in it twice") from None
+        raise _refuse(archive, f"{Path(error.filename).name!r} appears twice in it") from None
     except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         shutil.rmtree(folder)
-        raise _damaged(archive, str(error)) from None
+        raise _report_damage(archive, str(error)) from None
     except BaseException:
         shutil.rmtree(folder)
         raise
@@ -47,14 +47,14 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
 def _unpack(archive: Path, stream: gzip.GzipFile, folder: Path, most_bytes: int) -> None:
     left, empty = most_bytes, True
     with tarfile.open(fileobj=stream, mode="r|") as tar:
-        for number, member in enumerate(_members(archive, tar), start=1):
+        for number, member in enumerate(_list_members(archive, tar), start=1):
             left -= member.size
             if left < 0 or number > MOST_MEMBERS:
                 raise DataError(
                     f"{archive}: holds more than {most_bytes:,} bytes or {MOST_MEMBERS:,} files",
-                    "No archive of the zoo does. Get it from another address.",
+                    "No archive of the zoo is that large. Download it from another address.",
                 )
-            target = folder.joinpath(*_parts(archive, member))
+            target = folder.joinpath(*_split_path(archive, member))
             if member.isdir():
                 target.mkdir(parents=True, exist_ok=True)
                 continue
@@ -65,25 +65,25 @@ def _unpack(archive: Path, stream: gzip.GzipFile, folder: Path, most_bytes: int)
             with open(target, "xb") as out:
                 shutil.copyfileobj(source, out, _BLOCK)
             if target.stat().st_size != member.size:
-                raise _damaged(archive, f"{member.name} is cut short")
+                raise _report_damage(archive, f"{member.name} is cut short")
     if empty:
-        raise _damaged(archive, "it holds no file")
+        raise _report_damage(archive, "it holds no file")
 
 
-def _members(archive: Path, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _list_members(archive: Path, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for member in tar:
         kind = "a link" if member.issym() or member.islnk() else "neither a file nor a folder"
         if not (member.isreg() or member.isdir()):
-            raise _refused(archive, f"{member.name!r} is {kind}")
+            raise _refuse(archive, f"{member.name!r} is {kind}")
         yield member
 
 
-def _parts(archive: Path, member: tarfile.TarInfo) -> tuple[str, ...]:
+def _split_path(archive: Path, member: tarfile.TarInfo) -> tuple[str, ...]:
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
-        raise _refused(archive, f"{member.name!r} would lie outside its folder")
+        raise _refuse(archive, f"{member.name!r} would lie outside its folder")
     if not path.parts and not member.isdir():
-        raise _refused(archive, f"a file is called {member.name!r}")
+        raise _refuse(archive, f"a file is named {member.name!r}")
     return path.parts
 
 
@@ -91,12 +91,12 @@ def _drain(archive: Path, stream: gzip.GzipFile, most: int) -> None:
     while block := stream.read(_BLOCK):
         most -= len(block)
         if most < 0:
-            raise _damaged(archive, "what follows its last file does not end")
+            raise _report_damage(archive, "the data after its last file does not end")
 
 
-def _damaged(archive: Path, cause: str) -> DataError:
-    return DataError(f"{archive}: not a whole .tar.gz: {cause}", "Download it again.")
+def _report_damage(archive: Path, cause: str) -> DataError:
+    return DataError(f"{archive}: not a complete .tar.gz: {cause}", "Download it again.")
 
 
-def _refused(archive: Path, cause: str) -> DataError:
-    return DataError(f"{archive}: refused, nothing is unpacked: {cause}", "Get the model from an address you trust.")
+def _refuse(archive: Path, cause: str) -> DataError:
+    return DataError(f"{archive}: refused, nothing was unpacked: {cause}", "Download it from an address you trust.")

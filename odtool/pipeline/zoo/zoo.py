@@ -19,7 +19,7 @@ _DOWNLOADS = "http://download.tensorflow.org/models/object_detection/tf2"
 _ENDING = re.compile(r"_coco17(_(tpu|gpu)-\d+)?$")
 
 
-def templates_folder() -> Path:
+def find_templates() -> Path:
     """Where the templates lie: in an installed package beside its modules, in a checkout at its root.
 
     Raises:
@@ -29,7 +29,7 @@ def templates_folder() -> Path:
     for folder in (package / "templates", package.parent / "templates"):
         if (folder / "coco.config").is_file():
             return folder
-    raise ConfigError(f"{package / 'templates'}: the templates are missing", "Install odtool again.")
+    raise ConfigError(f"{package / 'templates'}: the templates are missing", "Reinstall odtool.")
 
 
 def find(name: str) -> ZooModel:
@@ -38,14 +38,16 @@ def find(name: str) -> ZooModel:
     Raises:
         ConfigError: there is none; the hint names the nearest.
     """
-    wanted = short_name(name)
+    wanted = shorten_name(name)
     for model in MODELS:
-        if wanted in (short_name(model.name), short_name(model.folder), short_name(model.name).removeprefix("ssd_")):
+        if wanted in (
+            shorten_name(model.name),
+            shorten_name(model.folder),
+            shorten_name(model.name).removeprefix("ssd_"),
+        ):
             return model
-    raise ConfigError(
-        f"no model '{name}' in the zoo",
-        f"{spelling.alike(wanted, (short_name(model.name) for model in MODELS))} See: odtool models".lstrip(),
-    )
+    suggestion = spelling.suggest(wanted, (shorten_name(model.name) for model in MODELS))
+    raise ConfigError(f"no model '{name}' in the zoo", f"{suggestion} List them all with: odtool models".lstrip())
 
 
 def build(model: ZooModel) -> PipelineConfig:
@@ -54,15 +56,15 @@ def build(model: ZooModel) -> PipelineConfig:
     Its templates are merged in their order, each ${name} replaced by its figure: a later part adds to lists and
     overrides single values, as protobuf's MergeFrom does.
     """
-    folder = templates_folder()
-    whole = config.parse("", model.name)
+    folder = find_templates()
+    merged = config.parse("", model.name)
     for part in model.parts:
         text = Template((folder / part).read_text(encoding="utf-8")).substitute(model.figures)
-        whole.message.MergeFrom(config.parse(text, str(folder / part)).message)
-    return whole
+        merged.message.MergeFrom(config.parse(text, str(folder / part)).message)
+    return merged
 
 
-def address(model: ZooModel, base: str | None = None) -> str:
+def find_address(model: ZooModel, base: str | None = None) -> str:
     """Where the published tarball lies; empty where none was published.
 
     Args:
@@ -73,6 +75,6 @@ def address(model: ZooModel, base: str | None = None) -> str:
     return f"{(base or _DOWNLOADS).rstrip('/')}/{model.tarball}.tar.gz" if model.tarball else ""
 
 
-def short_name(name: str) -> str:
+def shorten_name(name: str) -> str:
     """A name without the `_coco17_…` ending, in small letters."""
     return _ENDING.sub("", name.strip().lower())

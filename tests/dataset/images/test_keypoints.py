@@ -1,4 +1,4 @@
-"""Key points go the way of their boxes: from COCO and records into records that the API decodes."""
+"""Keypoints go the way of their boxes: from COCO and records into records that the API decodes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from odtool.dataset import statistics
 from odtool.dataset.images import keypoints, repair
 from odtool.dataset.images.image_file import read_header
 from odtool.dataset.images.tiles import Tiling
-from odtool.dataset.prepare import Settings, prepare
-from odtool.dataset.records.record_writer import framed
+from odtool.dataset.prepare import PrepareSettings, prepare
+from odtool.dataset.records.framing import frame
+from odtool.dataset.records.record_drafts import encode_keypoints
 from odtool.dataset.survey import image_checks
-from odtool.dataset.types import AnnotatedImage, Box, KeyPoint, ObjectAnnotation, Source
+from odtool.dataset.types import AnnotatedImage, Box, Keypoint, ObjectAnnotation, Source
 from odtool.errors import DataError
 from odtool.workspace import Dataset
 
@@ -48,7 +49,7 @@ def example(example_message: Any, tmp_path: Path, write_image: Callable[..., Pat
         for key, value in values.items():
             kind = {bytes: "byteslist", float: "floatlist", int: "int64list"}[type(value[0])]
             getattr(message.features.feature[key], kind).value.extend(value)
-        return framed(message.SerializeToString())
+        return frame(message.SerializeToString())
 
     return make
 
@@ -68,7 +69,9 @@ def test_key_points_of_records_are_the_same_when_sharded_anew(
 ) -> None:
     points = {key: POINTS[key] for key in kept}
     (tmp_path / "a.tfrecord").write_bytes(b"".join(example(f"{number}.jpg", **points) for number in range(4)))
-    prepared = prepare(Settings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0.25, shards=2, workers=1))
+    prepared = prepare(
+        PrepareSettings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0.25, shards=2, workers=1)
+    )
     for found in read_records(tmp_path / "out").values():
         for key in ("x", "y"):
             assert found[KEY + key] == pytest.approx(points[key], abs=1e-7)
@@ -83,7 +86,7 @@ def test_without_visibilities_the_points_with_a_place_are_labelled(
 ) -> None:
     values = {"x": [0.5, float("nan")], "y": [0.5, float("nan")]}
     (tmp_path / "a.tfrecord").write_bytes(example("a.jpg", **values))
-    prepare(Settings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
+    prepare(PrepareSettings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
     (found,) = read_records(tmp_path / "out").values()
     assert (found[KEY + "visibility"], found[KEY + "num"]) == ([2, 0], [1, 0])
 
@@ -91,9 +94,9 @@ def test_without_visibilities_the_points_with_a_place_are_labelled(
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"x": [0.1, 0.2, 0.3], "y": [0.1, 0.2, 0.3]}, "3 key points across and 3 down for 2 boxes"),
-        ({"x": [0.1, 0.2], "y": [0.1]}, "2 key points across and 1 down"),
-        ({"x": [0.1, 0.2], "y": [0.1, 0.2], "visibility": [2]}, "visibility has 1 values for 2 key points"),
+        ({"x": [0.1, 0.2, 0.3], "y": [0.1, 0.2, 0.3]}, "3 keypoint x values and 3 y values for 2 boxes"),
+        ({"x": [0.1, 0.2], "y": [0.1]}, "2 keypoint x values and 1 y values"),
+        ({"x": [0.1, 0.2], "y": [0.1, 0.2], "visibility": [2]}, "visibility has 1 values for 2 keypoints"),
     ],
 )
 def test_lists_that_do_not_fit_are_refused(
@@ -101,7 +104,7 @@ def test_lists_that_do_not_fit_are_refused(
 ) -> None:
     (tmp_path / "a.tfrecord").write_bytes(example("a.jpg", **values))
     with pytest.raises(DataError, match=told):
-        prepare(Settings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
+        prepare(PrepareSettings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -112,13 +115,13 @@ def test_points_turn_with_the_pixels(tmp_path: Path, orientation: int) -> None:
     exif[0x0112] = orientation
     picture.save(tmp_path / "a.png", exif=exif)
     header = read_header(tmp_path / "a.png")
-    points = (KeyPoint(6.5, 2.5, 2, "nose"), KeyPoint(0, 0, 0, "tail"))
+    points = (Keypoint(6.5, 2.5, 2, "nose"), Keypoint(0, 0, 0, "tail"))
     item = ObjectAnnotation("cat", Box(6, 2, 7, 3), keypoints=points)
     image = AnnotatedImage(tmp_path / "a.png", tmp_path / "a.xml", (item,), declared_size=(40, 24))
     checked, _ = image_checks.check_image(image, header, image_checks.Rules(fix_images=True))
     nose, tail = checked.image.objects[0].keypoints
     assert tail == points[1]
-    upright = repair.pixels((tmp_path / "a.png").read_bytes(), header, fixed=True)
+    upright = repair.decode_pixels((tmp_path / "a.png").read_bytes(), header, fixed=True)
     assert upright.getpixel((int(nose.x), int(nose.y))) == (255, 255, 255)
 
 
@@ -126,15 +129,15 @@ def test_tiles_keep_the_points_that_they_show_and_the_others_are_counted(
     tmp_path: Path, example: Callable[..., bytes], read_records: ReadRecords
 ) -> None:
     (tmp_path / "a.tfrecord").write_bytes(example("a.jpg", **POINTS))
-    settings = Settings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1)
-    tiled = Settings(**{**vars(settings), "tiling": Tiling(48, 0, 0.1, 0.0, 0)})
+    settings = PrepareSettings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1)
+    tiled = PrepareSettings(**{**vars(settings), "tiling": Tiling(48, 0, 0.1, 0.0, 0)})
     prepared = prepare(tiled)
     left = read_records(tmp_path / "out")["a.jpg@0,0"]
     # The tile is 48 pixels wide and high; the second cat's tail, at 54.4 pixels, lies outside of it.
     assert left[KEY + "visibility"] == [2, 1, 0, 2, 0, 1]
     assert left[KEY + "num"] == [2, 2]
     assert left[KEY + "x"] == pytest.approx([0.15 * 64 / 48, 0.45 * 64 / 48, 0, 0.35 * 64 / 48, 0, 0.6 * 64 / 48])
-    assert prepared.first["tile_keypoints_cut"].detail.endswith("key points of objects in tiles of a.jpg")
+    assert prepared.first["tile_keypoints_cut"].detail.endswith("keypoints of objects in tiles of a.jpg")
 
 
 def coco_set(folder: Path, write_image: Callable[..., Path], points: Any) -> Path:
@@ -155,9 +158,9 @@ def test_cocos_key_points_are_written_when_asked_for(
     tmp_path: Path, write_image: Callable[..., Path], read_records: ReadRecords
 ) -> None:
     source = Source(coco_set(tmp_path / "set", write_image, [16, 12, 2, 0, 0, 0]))
-    prepared = prepare(Settings((source,), tmp_path / "plain", val=0, workers=1))
+    prepared = prepare(PrepareSettings((source,), tmp_path / "plain", val=0, workers=1))
     assert "keypoints_dropped" in prepared.first
-    prepared = prepare(Settings((source,), tmp_path / "out", val=0, workers=1, keypoints=True))
+    prepared = prepare(PrepareSettings((source,), tmp_path / "out", val=0, workers=1, keypoints=True))
     (found,) = read_records(tmp_path / "out").values()
     # All objects of the set have as many, as the decoder wants it.
     assert {key.removeprefix(KEY): value for key, value in found.items() if key.startswith(KEY)} == {
@@ -177,7 +180,7 @@ def test_points_that_are_not_as_coco_has_them_are_refused(
 ) -> None:
     source = Source(coco_set(tmp_path / "set", write_image, points))
     with pytest.raises(DataError, match=r"annotations\[0\]: keypoints are not up to 2 times x, y and visibility"):
-        prepare(Settings((source,), tmp_path / "out", val=0, workers=1, keypoints=True))
+        prepare(PrepareSettings((source,), tmp_path / "out", val=0, workers=1, keypoints=True))
 
 
 def test_the_file_with_key_points_is_read_where_they_are_asked_for(
@@ -185,7 +188,7 @@ def test_the_file_with_key_points_is_read_where_they_are_asked_for(
 ) -> None:
     folder = coco_set(tmp_path / "set", write_image, [16, 12, 2, 0, 0, 0])
     (folder / "instances.json").write_text((folder / "person_keypoints.json").read_text().replace('"keypoints"', '"k"'))
-    prepared = prepare(Settings((Source(folder),), tmp_path / "out", val=0, workers=1, keypoints=True))
+    prepared = prepare(PrepareSettings((Source(folder),), tmp_path / "out", val=0, workers=1, keypoints=True))
     assert prepared.summary.keypoints == 2
     assert prepared.first["file_skipped"].file.name == "instances.json"
 
@@ -194,28 +197,28 @@ def test_points_without_names_are_written_and_differing_numbers_told(
     tmp_path: Path, shared_data: Path, write_image: Callable[..., Path], read_records: ReadRecords
 ) -> None:
     nameless = Source(shared_data / "formats" / "coco_dataset" / "coco_person_keypoints")
-    prepared = prepare(Settings((nameless,), tmp_path / "one", workers=1, keypoints=True))
+    prepared = prepare(PrepareSettings((nameless,), tmp_path / "one", workers=1, keypoints=True))
     found = read_records(tmp_path / "one")
     assert sorted(record[KEY + "num"] for record in found.values()) == [[2], [3, 3]]
     assert all(KEY + "text" not in record for record in found.values())
     assert "keypoints_differ" not in prepared.first
     other = Source(coco_set(tmp_path / "set", write_image, [16, 12, 2, 0, 0, 0]), prefix="other/")
-    prepared = prepare(Settings((nameless, other), tmp_path / "both", workers=1, keypoints=True))
-    assert prepared.first["keypoints_differ"].detail == "objects with 2 and 3 key points"
+    prepared = prepare(PrepareSettings((nameless, other), tmp_path / "both", workers=1, keypoints=True))
+    assert prepared.first["keypoints_differ"].detail == "objects with 2 and 3 keypoints"
 
 
 def test_a_format_without_key_points_is_refused(tmp_path: Path, voc_set: Callable[..., Path]) -> None:
-    with pytest.raises(DataError, match="--keypoints: Pascal VOC XML has no key points that odtool reads"):
-        prepare(Settings((Source(voc_set(3)),), tmp_path / "out", keypoints=True))
+    with pytest.raises(DataError, match="--keypoints: Pascal VOC XML has no keypoints that odtool reads"):
+        prepare(PrepareSettings((Source(voc_set(3)),), tmp_path / "out", keypoints=True))
 
 
 def test_objects_without_points_are_filled_up() -> None:
     objects = [
         ObjectAnnotation("cat", Box(0, 0, 1, 1)),
-        ObjectAnnotation("cat", Box(0, 0, 1, 1), keypoints=(KeyPoint(1, 1, 2, "nose"),)),
+        ObjectAnnotation("cat", Box(0, 0, 1, 1), keypoints=(Keypoint(1, 1, 2, "nose"),)),
     ]
-    assert keypoints.filled(objects[0].keypoints, ["nose"]) == (KeyPoint(0.0, 0.0, 0, "nose"),)
-    assert b"nose" in keypoints.serialized(objects, 2, 2)
+    assert keypoints.fill_missing(objects[0].keypoints, ["nose"]) == (Keypoint(0.0, 0.0, 0, "nose"),)
+    assert b"nose" in encode_keypoints(objects, 2, 2)
 
 
 DECODE = """
@@ -233,7 +236,7 @@ for record in tf.data.TFRecordDataset(sys.argv[1]):
 @pytest.mark.slow
 def test_the_api_decodes_the_points_that_are_labelled(tmp_path: Path, example: Callable[..., bytes]) -> None:
     (tmp_path / "a.tfrecord").write_bytes(example("a.jpg", **POINTS))
-    prepare(Settings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
+    prepare(PrepareSettings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
     shard = str(Dataset(tmp_path / "out").shards("train")[0])
     done = subprocess.run([sys.executable, "-c", DECODE, shard], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

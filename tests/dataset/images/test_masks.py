@@ -23,7 +23,7 @@ from odtool.dataset import statistics
 from odtool.dataset.images import masks, repair
 from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.images.tiles import Tiling
-from odtool.dataset.prepare import Settings, prepare
+from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.types import Box, Outline, Source
 from odtool.errors import DataError
 from odtool.workspace import Dataset
@@ -33,7 +33,7 @@ BOX = Box(0, 0, 1, 1)
 
 
 def whole(outline: Outline, width: int, height: int) -> Any:
-    return masks.drawn(outline, BOX, (width, height), (0, 0, width, height))
+    return masks.draw(outline, BOX, (width, height), (0, 0, width, height))
 
 
 def run_lengths(mask: Any) -> list[int]:
@@ -52,9 +52,9 @@ def test_run_lengths_of_both_kinds_give_the_mask(mask: Any) -> None:
     height, width = mask.shape
     compressed = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
     for counts in (compressed, run_lengths(mask)):
-        outline = masks.from_coco({"size": [height, width], "counts": counts})
+        outline = masks.parse_coco({"size": [height, width], "counts": counts})
         assert outline is not None
-        assert masks.fault(outline, width, height) == ""
+        assert masks.find_fault(outline, width, height) == ""
         assert np.array_equal(whole(outline, width, height), mask)
 
 
@@ -64,7 +64,7 @@ def test_a_window_is_a_part_of_the_whole(mask: Any, data: Any) -> None:
     x, y = data.draw(st.integers(0, width - 1)), data.draw(st.integers(0, height - 1))
     window = (x, y, data.draw(st.integers(1, width - x)), data.draw(st.integers(1, height - y)))
     outline = Outline(counts=tuple(run_lengths(mask)), width=width, height=height)
-    part = masks.drawn(outline, BOX, (width, height), window)
+    part = masks.draw(outline, BOX, (width, height), window)
     assert np.array_equal(part, mask[y : y + window[3], x : x + window[2]])
 
 
@@ -76,21 +76,21 @@ POINTS = st.lists(st.tuples(st.floats(-5, 70), st.floats(-5, 50)), min_size=3, m
 @given(st.lists(POINTS, min_size=1, max_size=3))
 def test_polygons_are_drawn_as_pycocotools_draws_them(polygons: Any) -> None:
     segmentation = [[number for point in points for number in point] for points in polygons]
-    outline = masks.from_coco(segmentation)
+    outline = masks.parse_coco(segmentation)
     assert outline is not None
     expected = coco_mask.decode(coco_mask.merge(coco_mask.frPyObjects(segmentation, 48, 64)))
     assert np.array_equal(whole(outline, 64, 48), expected.astype(bool))
 
 
 def test_points_far_away_cost_no_memory() -> None:
-    outline = masks.from_coco([[0, 0, 9e8, 0, 9e8, 9e8, 0, 9e8]])
+    outline = masks.parse_coco([[0, 0, 9e8, 0, 9e8, 9e8, 0, 9e8]])
     assert outline is not None
     assert whole(outline, 64, 48).all()
 
 
 @given(MASKS)
 def test_the_png_is_read_back(mask: Any) -> None:
-    read = np.asarray(Image.open(io.BytesIO(masks.as_png(mask))))
+    read = np.asarray(Image.open(io.BytesIO(masks.encode_png(mask))))
     assert np.array_equal(read.astype(bool), mask)
 
 
@@ -100,7 +100,7 @@ def test_a_mask_turns_as_the_pixels_do(orientation: int) -> None:
     stream = io.BytesIO()
     Image.fromarray(mask.astype(np.uint8) * 255).save(stream, "PNG")
     header = ImageHeader("png", 50, 30, 1, 8, len(stream.getvalue()), orientation)
-    expected = np.asarray(repair.pixels(stream.getvalue(), header, fixed=True)) > 0
+    expected = np.asarray(repair.decode_pixels(stream.getvalue(), header, fixed=True)) > 0
     outline = Outline(counts=tuple(run_lengths(mask)), width=50, height=30, turn=orientation)
     height, width = expected.shape
     assert np.array_equal(whole(outline, width, height), expected)
@@ -115,13 +115,13 @@ def test_a_mask_turns_as_the_pixels_do(orientation: int) -> None:
     ],
 )  # fmt: skip
 def test_what_is_no_mask_is_none(value: Any) -> None:
-    assert masks.from_coco(value) is None
+    assert masks.parse_coco(value) is None
 
 
 @pytest.mark.parametrize("counts", ["~~", "P", "oooooooooooooooooo1", "4", (1, 2), ()])
 def test_broken_run_lengths_are_told(counts: Any) -> None:
-    assert masks.fault(Outline(counts=counts, width=3, height=3), 3, 3)
-    assert "run lengths for 3x3" in masks.fault(Outline(counts=(9,), width=3, height=3), 4, 3)
+    assert masks.find_fault(Outline(counts=counts, width=3, height=3), 3, 3)
+    assert "run lengths are for 3x3" in masks.find_fault(Outline(counts=(9,), width=3, height=3), 4, 3)
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def coco_set(tmp_path: Path) -> Path:
 def test_masks_are_written_and_what_has_none_is_counted(
     coco_set: Path, tmp_path: Path, read_records: Callable[[Path], dict[str, dict[str, list[Any]]]]
 ) -> None:
-    settings = Settings((Source(coco_set),), tmp_path / "data", val=0, masks=True)
+    settings = PrepareSettings((Source(coco_set),), tmp_path / "data", val=0, masks=True)
     summary = prepare(settings).summary
     assert summary.masks
     assert statistics.load(Dataset(tmp_path / "data")).masks
@@ -184,7 +184,7 @@ def test_masks_are_written_and_what_has_none_is_counted(
 def test_masks_follow_the_tiles(
     coco_set: Path, tmp_path: Path, read_records: Callable[[Path], dict[str, dict[str, list[Any]]]]
 ) -> None:
-    settings = Settings((Source(coco_set),), tmp_path / "data", val=0, masks=True)
+    settings = PrepareSettings((Source(coco_set),), tmp_path / "data", val=0, masks=True)
     prepare(settings)
     prepare(replace(settings, out=tmp_path / "tiled", tiling=Tiling(32, 10, 0.1, 0.0, 0)))
     complete, tiled = read_records(tmp_path / "data"), read_records(tmp_path / "tiled")
@@ -199,8 +199,8 @@ def test_masks_come_back_the_same_from_records_when_they_are_split_anew(
     coco_set: Path, tmp_path: Path, read_records: Callable[[Path], dict[str, dict[str, list[Any]]]]
 ) -> None:
     once, again = tmp_path / "once", tmp_path / "again"
-    prepare(Settings((Source(coco_set),), once, val=0, masks=True))
-    summary = prepare(Settings((Source(once),), again, val=0.5, resplit=True, masks=True)).summary
+    prepare(PrepareSettings((Source(coco_set),), once, val=0, masks=True))
+    summary = prepare(PrepareSettings((Source(once),), again, val=0.5, resplit=True, masks=True)).summary
     assert sorted(summary.splits) == ["train", "val"]
     assert "mask_missing" not in summary.problems
     assert "key_dropped" not in summary.problems
@@ -211,7 +211,7 @@ def test_masks_come_back_the_same_from_records_when_they_are_split_anew(
 
 def test_a_format_without_masks_is_refused(voc_set: Callable[..., Path], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="Pascal VOC XML has no masks"):
-        prepare(Settings((Source(voc_set(2)),), tmp_path / "data", masks=True))
+        prepare(PrepareSettings((Source(voc_set(2)),), tmp_path / "data", masks=True))
 
 
 DECODE = """
@@ -231,7 +231,7 @@ for record in tf.data.TFRecordDataset(sys.argv[1]):
 
 @pytest.mark.slow
 def test_the_apis_decoder_reads_the_masks(coco_set: Path, tmp_path: Path) -> None:
-    prepare(Settings((Source(coco_set),), tmp_path / "data", val=0, masks=True))
+    prepare(PrepareSettings((Source(coco_set),), tmp_path / "data", val=0, masks=True))
     shard = tmp_path / "data" / "train-00000-of-00001.tfrecord"
     words = [sys.executable, "-c", DECODE, str(shard), str(tmp_path / "data" / "label_map.pbtxt"), str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)

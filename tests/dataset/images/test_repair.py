@@ -42,43 +42,43 @@ def test_pixels_and_boxes_turn_together_as_viewers_turn_them(tmp_path: Path, ori
     path = tmp_path / name
     header = oriented(path, orientation)
     assert header.orientation == orientation
-    picture = repair.pixels(path.read_bytes(), header, fixed=True)
+    picture = repair.decode_pixels(path.read_bytes(), header, fixed=True)
     with Image.open(path) as image:
         assert picture.tobytes() == ImageOps.exif_transpose(image).convert("RGB").tobytes()
-    assert picture.size == repair.upright_size(header)
-    box = repair.turned(Box(6, 2, 16, 8), orientation, 40, 24)
+    assert picture.size == repair.find_upright_size(header)
+    box = repair.turn_box(Box(6, 2, 16, 8), orientation, 40, 24)
     bright = picture.convert("L").point(lambda value: 255 * (value > 127))
     assert bright.getbbox() == (box.xmin, box.ymin, box.xmax, box.ymax)
-    assert repair.turned_back(box, orientation, *picture.size) == Box(6, 2, 16, 8)
+    assert repair.turn_box_back(box, orientation, *picture.size) == Box(6, 2, 16, 8)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg"])
 def test_what_was_turned_says_so_no_more(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     header = oriented(path, 6)
-    (tmp_path / f"again-{name}").write_bytes(repair.encoded(path.read_bytes(), header, fixed=True))
+    (tmp_path / f"again-{name}").write_bytes(repair.encode_image(path.read_bytes(), header, fixed=True))
     again = read_header(tmp_path / f"again-{name}")
     assert (again.format, again.width, again.height, again.orientation) == (header.format, 24, 40, 1)
 
 
 def test_without_the_repair_pixels_are_as_tensorflow_sees_them(tmp_path: Path) -> None:
     header = oriented(tmp_path / "a.png", 6)
-    assert repair.pixels((tmp_path / "a.png").read_bytes(), header, fixed=False).tobytes() == spotted().tobytes()
+    assert repair.decode_pixels((tmp_path / "a.png").read_bytes(), header, fixed=False).tobytes() == spotted().tobytes()
 
 
 def test_alpha_is_flattened_onto_white_and_only_then(tmp_path: Path) -> None:
     image = Image.new("RGBA", (4, 4), (200, 0, 0, 0))
     header = stored(tmp_path / "a.png", image)
     data = (tmp_path / "a.png").read_bytes()
-    assert repair.fixes(header) == ("fixed_alpha",)
-    assert repair.pixels(data, header, fixed=True).getpixel((0, 0)) == (255, 255, 255)
-    assert repair.pixels(data, header, fixed=False).getpixel((0, 0)) == (200, 0, 0)
+    assert repair.list_repairs(header) == ("fixed_alpha",)
+    assert repair.decode_pixels(data, header, fixed=True).getpixel((0, 0)) == (255, 255, 255)
+    assert repair.decode_pixels(data, header, fixed=False).getpixel((0, 0)) == (200, 0, 0)
 
 
 def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
     header = stored(tmp_path / "a.jpg", Image.new("RGB", (16, 16), (200, 30, 40)).convert("CMYK"))
-    data = repair.encoded((tmp_path / "a.jpg").read_bytes(), header, fixed=True)
-    assert repair.fixes(header) == ("fixed_cmyk",)
+    data = repair.encode_image((tmp_path / "a.jpg").read_bytes(), header, fixed=True)
+    assert repair.list_repairs(header) == ("fixed_cmyk",)
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format, image.mode) == ("JPEG", "RGB")
         assert image.getpixel((8, 8)) == pytest.approx((200, 30, 40), abs=3)
@@ -90,8 +90,8 @@ def test_sixteen_bits_lose_their_low_byte_and_do_not_turn_white(tmp_path: Path) 
         for position, value in enumerate((255, 10_000, 65_535)):
             image.putpixel((position, 0), value)
         header = stored(tmp_path / name, image)
-        assert repair.fixes(header) == ("fixed_16bit",)
-        made = repair.pixels((tmp_path / name).read_bytes(), header, fixed=False)
+        assert repair.list_repairs(header) == ("fixed_16bit",)
+        made = repair.decode_pixels((tmp_path / name).read_bytes(), header, fixed=False)
         assert (made.mode, made.tobytes()) == ("L", bytes((0, 39, 255)))
 
 
@@ -99,12 +99,12 @@ def test_floats_go_from_black_to_white(tmp_path: Path) -> None:
     image = Image.new("F", (2, 1))
     image.putpixel((1, 0), 0.5)
     header = stored(tmp_path / "a.tif", image)
-    assert repair.pixels((tmp_path / "a.tif").read_bytes(), header, fixed=False).tobytes() == bytes((0, 255))
+    assert repair.decode_pixels((tmp_path / "a.tif").read_bytes(), header, fixed=False).tobytes() == bytes((0, 255))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "1", "P"])
 def test_ordinary_images_need_no_repair(tmp_path: Path, mode: str) -> None:
-    assert repair.fixes(stored(tmp_path / "a.png", spotted().convert(mode))) == ()
+    assert repair.list_repairs(stored(tmp_path / "a.png", spotted().convert(mode))) == ()
 
 
 def test_full_decoding_finds_what_the_header_hides(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_checksum_that_decoders_pass_over_does_no_harm(tmp_path: Path) -> None
 def test_reencoding_keeps_every_pixel(tmp_path: Path) -> None:
     image = Image.effect_noise((31, 17), 80).convert("RGB")
     header = stored(tmp_path / "a.bmp", image)
-    with Image.open(io.BytesIO(repair.encoded((tmp_path / "a.bmp").read_bytes(), header, fixed=False))) as again:
+    with Image.open(io.BytesIO(repair.encode_image((tmp_path / "a.bmp").read_bytes(), header, fixed=False))) as again:
         assert again.format == "PNG"
         assert again.tobytes() == image.tobytes()
 
@@ -231,7 +231,7 @@ def test_what_is_said_of_tensorflow_is_so(tmp_path: Path) -> None:
     for name in (*sound, "turned.jpg"):
         path = tmp_path / name
         repair.check_pixels(path)
-        ours = repair.pixels(path.read_bytes(), read_header(path), fixed=False).convert("RGB")
+        ours = repair.decode_pixels(path.read_bytes(), read_header(path), fixed=False).convert("RGB")
         shape, means = decoded[str(path)]
         assert shape == [ours.height, ours.width, 3], name
         of_ours = [sum(band.tobytes()) / (64 * 48) for band in ours.split()]

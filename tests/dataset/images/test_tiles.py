@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from odtool.dataset.images import tiles
 from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.images.tiles import Tiling
-from odtool.dataset.prepare import Settings, prepare
+from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation, Source
 from odtool.errors import DataError
 
@@ -40,7 +40,7 @@ def image(*boxes: tuple[float, float, float, float]) -> AnnotatedImage:
 )
 def test_tiles_cover_the_image_lie_within_it_and_overlap_enough(width: int, height: int, size: int, data: Any) -> None:
     overlap = data.draw(st.integers(0, size // 2))
-    made, _ = tiles.cut(image(), header(width, height), Tiling(size, overlap, 0.3, 1.0, 0))
+    made, _ = tiles.cut_tiles(image(), header(width, height), Tiling(size, overlap, 0.3, 1.0, 0))
     assert len({(tile.x, tile.y) for tile in made}) == len(made)
     columns = sorted({(tile.x, tile.x + tile.width) for tile in made})
     rows = sorted({(tile.y, tile.y + tile.height) for tile in made})
@@ -59,7 +59,7 @@ SIDES = st.tuples(st.floats(0, 900), st.floats(1, 100))
 def test_boxes_follow_and_what_is_lost_is_said(boxes: Any, min_visible: float) -> None:
     given_boxes = [Box(x, y, x + width, y + height) for (x, width), (y, height) in boxes]
     annotated = image(*((box.xmin, box.ymin, box.xmax, box.ymax) for box in given_boxes))
-    made, problems = tiles.cut(annotated, header(1000, 1000), Tiling(256, 100, min_visible, 1.0, 0))
+    made, problems = tiles.cut_tiles(annotated, header(1000, 1000), Tiling(256, 100, min_visible, 1.0, 0))
     for tile in made:
         for item in tile.objects:
             assert 0 <= item.box.xmin < item.box.xmax <= tile.width
@@ -73,7 +73,7 @@ def test_boxes_follow_and_what_is_lost_is_said(boxes: Any, min_visible: float) -
 
 def test_a_cut_box_keeps_its_share_and_is_marked() -> None:
     tiling = Tiling(100, 0, 0.3, 0.0, 0)
-    made, problems = tiles.cut(image((60, 10, 160, 20), (10, 95, 20, 145)), header(200, 200), tiling)
+    made, problems = tiles.cut_tiles(image((60, 10, 160, 20), (10, 95, 20, 145)), header(200, 200), tiling)
     boxes = {(tile.x, tile.y): [(item.box, item.truncated) for item in tile.objects] for tile in made}
     assert boxes == {
         (0, 0): [(Box(60, 10, 100, 20), True)],
@@ -84,7 +84,7 @@ def test_a_cut_box_keeps_its_share_and_is_marked() -> None:
 
 
 def test_an_object_that_no_tile_shows_enough_of_is_lost_and_named() -> None:
-    made, problems = tiles.cut(image((50, 50, 150, 150)), header(200, 200), Tiling(100, 0, 0.3, 1.0, 0))
+    made, problems = tiles.cut_tiles(image((50, 50, 150, 150)), header(200, 200), Tiling(100, 0, 0.3, 1.0, 0))
     assert "tile_object_lost" in {problem.kind for problem in problems}
     # Tiles that show a quarter of it are no background.
     assert made == ()
@@ -94,7 +94,7 @@ def test_empty_tiles_are_kept_at_the_rate_by_the_seed() -> None:
     counts = []
     chosen = set()
     for seed in range(20):
-        made, problems = tiles.cut(image(), header(2000, 2000), Tiling(100, 0, 0.3, 0.25, seed))
+        made, problems = tiles.cut_tiles(image(), header(2000, 2000), Tiling(100, 0, 0.3, 0.25, seed))
         counts.append(len(made))
         chosen.add(tuple((tile.x, tile.y) for tile in made))
         assert f"{400 - len(made)} of 400 without objects" in problems[0].detail
@@ -106,8 +106,8 @@ def test_empty_tiles_are_kept_at_the_rate_by_the_seed() -> None:
     ("arguments", "says"),
     [
         ((100, 100, 0.3, 0.1, 0), "does not fit --tile"),
-        ((100, 10, 0.0, 0.1, 0), "no share of a box"),
-        ((100, 10, 0.3, 1.5, 0), "no share of the tiles"),
+        ((100, 10, 0.0, 0.1, 0), "not a share of a box"),
+        ((100, 10, 0.3, 1.5, 0), "not a share of the tiles"),
     ],
 )
 def test_numbers_that_make_no_sense_are_refused(arguments: Any, says: str) -> None:
@@ -127,7 +127,9 @@ def test_the_pixels_of_a_tile_are_those_of_its_place_and_small_images_stay(
         (tmp_path / f"{name[0]}.xml").write_text(voc_xml(name, [("cat", 10, 10, 60, 60), ("dog", 330, 80, 390, 140)]))
     Image.new("RGB", (90, 90)).save(tmp_path / "c.jpg")
     (tmp_path / "c.xml").write_text(voc_xml("c.jpg", [("cat", 1, 1, 50, 50)]))
-    prepared = prepare(Settings((Source(tmp_path),), tmp_path / "data", val=0, tiling=Tiling(100, 50, 0.5, 0.0, 0)))
+    prepared = prepare(
+        PrepareSettings((Source(tmp_path),), tmp_path / "data", val=0, tiling=Tiling(100, 50, 0.5, 0.0, 0))
+    )
     records = read_records(tmp_path / "data")
     assert prepared.summary.splits["train"].images == len(records)
     assert prepared.summary.splits["train"].max_size == (100, 100)
@@ -146,7 +148,7 @@ def test_the_pixels_of_a_tile_are_those_of_its_place_and_small_images_stay(
 def test_all_tiles_of_an_image_are_in_one_split(
     voc_set: Callable[..., Path], tmp_path: Path, read_records: ReadRecords
 ) -> None:
-    prepare(Settings((Source(voc_set(20)),), tmp_path / "data", val=0.3, tiling=Tiling(32, 8, 0.05, 1.0, 0)))
+    prepare(PrepareSettings((Source(voc_set(20)),), tmp_path / "data", val=0.3, tiling=Tiling(32, 8, 0.05, 1.0, 0)))
     splits: dict[str, set[str]] = {}
     for identity, record in read_records(tmp_path / "data").items():
         splits.setdefault(identity.split("@")[0], set()).update(record["split"])
@@ -163,15 +165,15 @@ def test_an_image_beyond_pillows_own_limit_is_cut(
     # 185 million pixels: twice what Pillow takes for a decompression bomb.
     Image.new("1", (18_500, 10_000)).save(tmp_path / "a.png")
     (tmp_path / "a.xml").write_text(voc_xml("a.png", [("cat", 10, 10, 60, 60)]))
-    prepare(Settings((Source(tmp_path),), tmp_path / "data", tiling=Tiling(1000, 200, 0.3, 0.0, 0)))
+    prepare(PrepareSettings((Source(tmp_path),), tmp_path / "data", tiling=Tiling(1000, 200, 0.3, 0.0, 0)))
     assert list(read_records(tmp_path / "data")) == ["a.png@0,0"]
 
 
 def test_too_many_pixels_leave_an_image_out(
     tmp_path: Path, voc_set: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from odtool.dataset.images import image_file
+    from odtool.dataset.images import pillow
 
-    monkeypatch.setattr(image_file, "MOST_PIXELS", 100)
+    monkeypatch.setattr(pillow, "MOST_PIXELS", 100)
     with pytest.raises(DataError, match="none of the images can be used"):
-        prepare(Settings((Source(voc_set(2)),), tmp_path / "data", tiling=Tiling(32, 0, 0.3, 0.0, 0)))
+        prepare(PrepareSettings((Source(voc_set(2)),), tmp_path / "data", tiling=Tiling(32, 0, 0.3, 0.0, 0)))

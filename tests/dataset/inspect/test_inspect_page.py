@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from odtool.dataset.inspect import inspect_page
-from odtool.dataset.inspect.inspection import Inspection, Settings, inspect
+from odtool.dataset.inspect.inspection import Inspection, InspectSettings, inspect
 from odtool.dataset.types import Source
 from odtool.visual import histograms, html_page
 
@@ -40,7 +40,7 @@ PROBE = """<script>addEventListener("load", () => {
 
 
 def found_in(root: Path, **options: Any) -> Inspection:
-    return inspect(Settings((Source(root),), **options))
+    return inspect(InspectSettings((Source(root),), **options))
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_picture_takes_few_bytes_whatever_the_image(tmp_path: Path, voc_xml: C
 
 
 def test_labels_stay_within_the_picture_and_off_each_other() -> None:
-    drawn = html_page.labels([((95, 50), "raccoon"), ((90, 52), "hidden"), ((0, 0), "corner")], (100, 100))
+    drawn = html_page.draw_labels([((95, 50), "raccoon"), ((90, 52), "hidden"), ((0, 0), "corner")], (100, 100))
     assert "hidden" not in drawn
     places = {word: (float(x), float(y)) for x, y, word in re.findall('x="(.+?)" y="(.+?)".*?>(.*?)</text>', drawn)}
     assert set(places) == {"raccoon", "corner"}
@@ -125,15 +125,15 @@ def test_without_samples_no_image_is_opened(voc_set: VocSet, monkeypatch: pytest
 
 
 def test_plots_of_nothing_are_plots() -> None:
-    assert "<svg" in histograms.columns({}, "nothing")
-    assert "<svg" in histograms.columns({"a": 0}, "nothing")
-    assert "<svg" in histograms.heat_map([[0]], "a", "b")
-    assert "<svg" in histograms.bubbles({}, "a", "b")
+    assert "<svg" in histograms.draw_columns({}, "nothing")
+    assert "<svg" in histograms.draw_columns({"a": 0}, "nothing")
+    assert "<svg" in histograms.draw_heat_map([[0]], "a", "b")
+    assert "<svg" in histograms.draw_bubbles({}, "a", "b")
 
 
 @pytest.mark.parametrize(("value", "rounded"), [(1, 1), (7, 8), (640, 800), (1000, 1000), (1333, 1500), (9999, 10000)])
 def test_axes_end_at_round_numbers(value: int, rounded: int) -> None:
-    assert f">{rounded:,}<" in histograms.bubbles({(value, 1): 3}, "a", "b")
+    assert f">{rounded:,}<" in histograms.draw_bubbles({(value, 1): 3}, "a", "b")
 
 
 @pytest.mark.slow
@@ -196,4 +196,4 @@ def test_very_many_classes_are_cut_and_the_rest_counted(tmp_path: Path, voc_xml:
 
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
     (tmp_path / "a.xml").write_text(voc_xml("a.png", [(f"class {number}", 1, 2, 30, 40) for number in range(1003)]))
-    assert "and 3 classes more" in inspect_page.render(found_in(tmp_path))
+    assert "and 3 more classes" in inspect_page.render(found_in(tmp_path))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from odtool.dataset import prepare as flow
-from odtool.dataset.inspect.inspection import Inspection, Settings, inspect
+from odtool.dataset.inspect.inspection import Inspection, InspectSettings, inspect
 from odtool.dataset.types import Source
 from odtool.errors import DataError
 
@@ -19,7 +19,7 @@ VocSet = Callable[..., Path]
 
 
 def look(root: Path, **options: Any) -> Inspection:
-    return inspect(Settings((Source(root),), **options))
+    return inspect(InspectSettings((Source(root),), **options))
 
 
 def counts(found: Inspection) -> dict[str, int]:
@@ -72,7 +72,7 @@ def test_the_same_problems_are_found_as_prepare_finds(
     (root / "annotations" / "00000.xml").write_text(voc_xml("00000.jpg", boxes))
     (root / "images" / "00001.jpg").write_bytes((root / "images" / "00001.jpg").read_bytes()[:-40])
     ours = counts(look(root))
-    prepared = flow.prepare(flow.Settings((Source(root),), tmp_path / "data"))
+    prepared = flow.prepare(flow.PrepareSettings((Source(root),), tmp_path / "data"))
     theirs = {kind: problem.count for kind, problem in prepared.summary.problems.items()}
     of_images = {kind: count for kind, count in ours.items() if not kind.startswith(("class_", "image_duplicate"))}
     assert of_images == {"box_inverted": 1, "box_outside": 1, "box_zero": 1, "image_truncated": 1}
@@ -122,7 +122,7 @@ def test_classes_that_a_label_map_lacks_are_counted(voc_set: VocSet, tmp_path: P
 
 def test_prepared_records_are_read_as_well(voc_set: VocSet, tmp_path: Path) -> None:
     root = voc_set(20)
-    flow.prepare(flow.Settings((Source(root),), tmp_path / "data", val=0.2))
+    flow.prepare(flow.PrepareSettings((Source(root),), tmp_path / "data", val=0.2))
     found = look(tmp_path / "data")
     assert found.choices[0].name == "tfrecord"
     assert (found.figures.images, found.figures.splits) == (20, {"train": 16, "val": 4})
@@ -141,5 +141,5 @@ def test_progress_counts_the_images(voc_set: VocSet) -> None:
     def progress(label: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, _size: reported.append((label, total, done))
 
-    inspect(Settings((Source(voc_set(10)),)), progress=progress)
+    inspect(InspectSettings((Source(voc_set(10)),)), progress=progress)
     assert reported[-1] == ("images read", None, 10)

@@ -60,7 +60,7 @@ def test_an_error_in_a_worker_is_told_as_without_beam(voc_set: VocSet, tmp_path:
 import sys
 from pathlib import Path
 from odtool.dataset.records import beam, shards
-from odtool.dataset.prepare import Settings, prepare
+from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.types import Source
 from odtool.errors import DataError
 root, out = map(Path, sys.argv[1:])
@@ -70,7 +70,7 @@ def cut_first(plans, arguments):
     return write(plans, arguments)
 beam.write = cut_first
 try:
-    prepare(Settings((Source(root),), out, beam="--runner=DirectRunner"))
+    prepare(PrepareSettings((Source(root),), out, beam="--runner=DirectRunner"))
 except DataError as error:
     print(error.message)
 """

@@ -12,8 +12,8 @@ from PIL import Image
 
 from odtool.dataset import label_map
 from odtool.dataset.records import record_check
+from odtool.dataset.records.framing import frame
 from odtool.dataset.records.record_check import RecordReport
-from odtool.dataset.records.record_writer import framed
 
 CLASSES = label_map.parse('item { id: 1 name: "cat" } item { id: 2 name: "dog" display_name: "Hund" }', Path("m"))
 
@@ -51,7 +51,7 @@ def write(tmp_path: Path, example_message: Any) -> Callable[..., Path]:
                 for key, values in {**SOUND, "image/source_id": [str(number).encode()], **change}.items():
                     if values:
                         getattr(example.features.feature[key], KINDS[type(values[0])]).value.extend(values)
-                stream.write(framed(example.SerializeToString()))
+                stream.write(frame(example.SerializeToString()))
         return path
 
     return make
@@ -118,10 +118,10 @@ def test_what_the_decoder_takes_is_no_fault(write: Callable[..., Path], change: 
     assert check(write(change)).faults == {}
 
 
-def test_masks_and_key_points_are_counted(write: Callable[..., Path]) -> None:
+def test_masks_and_keypoints_are_counted(write: Callable[..., Path]) -> None:
     masks: dict[str, list[Any]] = {"image/object/mask": [picture("PNG")] * 2}
     report = check(write({}, masks, {**masks, "image/object/keypoint/x": [0.1, 0.2]}))
-    assert report.held == {"masks": 2, "key points": 1}
+    assert report.held == {"masks": 2, "keypoints": 1}
 
 
 def test_a_sample_is_spread_evenly_and_the_rest_is_only_walked(write: Callable[..., Path]) -> None:
@@ -138,7 +138,7 @@ def test_a_damaged_file_is_one_fault_and_the_others_are_read(write: Callable[...
     (tmp_path / "cut").write_bytes(whole.read_bytes()[:-10])
     (tmp_path / "text").write_bytes(b"not records at all, but a text")
     (tmp_path / "empty").touch()
-    (tmp_path / "other").write_bytes(framed(b"\xff\xff"))
+    (tmp_path / "other").write_bytes(frame(b"\xff\xff"))
     flipped = bytearray(whole.read_bytes())
     flipped[100] ^= 1
     (tmp_path / "flipped").write_bytes(flipped)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.records import record_reader
-from odtool.dataset.records.record_writer import framed
+from odtool.dataset.records.framing import frame
 from odtool.errors import DataError
 
 
@@ -28,7 +28,7 @@ def example_bytes(example_message: Any) -> bytes:
 
 
 def test_all_kinds_of_features_are_decoded(example_bytes: bytes) -> None:
-    found = record_reader.features(example_bytes)
+    found = record_reader.parse_features(example_bytes)
     texts = [example_bytes[at : at + length] for at, length in found.texts["t"]]
     assert texts == [b"one", b"", "zwölf".encode()]
     assert found.floats == {"f": [0.5, -2.0, 3.0]}
@@ -46,16 +46,16 @@ def test_numbers_that_are_not_packed_are_decoded_too() -> None:
             b"\x0a\x01i\x12" + bytes([len(ints) + 2]) + b"\x1a" + bytes([len(ints)]) + ints,
         )
     )
-    found = record_reader.features(b"\x0a" + bytes([len(entries)]) + entries)
+    found = record_reader.parse_features(b"\x0a" + bytes([len(entries)]) + entries)
     assert found.floats == {"f": [0.5, 1.0]}
     assert found.ints == {"i": [7, 300]}
 
 
 def test_records_come_with_their_place_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.record"
-    path.write_bytes(framed(b"one") + framed(b"") + framed(b"three"))
+    path.write_bytes(frame(b"one") + frame(b"") + frame(b"three"))
     assert record_reader.is_tfrecord(path)
-    found = list(record_reader.records(path))
+    found = list(record_reader.read_records(path))
     assert [(record.number, record.data) for record in found] == [(1, b"one"), (2, b""), (3, b"three")]
     assert path.read_bytes()[found[2].offset :].startswith(b"three")
 
@@ -63,10 +63,10 @@ def test_records_come_with_their_place_in_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (framed(b"one") + framed(b"two")[:-1], r"a.record: record 2 \(at byte 31\) is damaged: cut short"),
-        (framed(b"one") + framed(b"two")[:5], r"record 2 \(at byte 19\) is damaged: cut short: 5 bytes"),
-        (framed(b"one") + framed(b"two").replace(b"two", b"tow"), "record 2 .* its checksum is wrong"),
-        (b"x" + framed(b"one"), "record 1 .* the checksum of its length is wrong"),
+        (frame(b"one") + frame(b"two")[:-1], r"a.record: record 2 \(at byte 31\) is damaged: cut short"),
+        (frame(b"one") + frame(b"two")[:5], r"record 2 \(at byte 19\) is damaged: cut short: 5 bytes"),
+        (frame(b"one") + frame(b"two").replace(b"two", b"tow"), "record 2 .* its checksum is wrong"),
+        (b"x" + frame(b"one"), "record 1 .* the checksum of its length is wrong"),
         (b"\x1f\x8b\x08" + b"0" * 20, "a.record: compressed with gzip"),
     ],
 )
@@ -74,7 +74,7 @@ def test_a_damaged_file_is_refused_with_the_record(tmp_path: Path, data: bytes, 
     path = tmp_path / "a.record"
     path.write_bytes(data)
     with pytest.raises(DataError, match=says):
-        list(record_reader.records(path))
+        list(record_reader.read_records(path))
 
 
 @given(st.data())
@@ -82,4 +82,4 @@ def test_mutated_bytes_are_features_or_a_value_error(example_bytes: bytes, data:
     at = data.draw(st.integers(0, len(example_bytes)))
     cut = data.draw(st.integers(0, 4))
     with suppress(ValueError):
-        record_reader.features(example_bytes[:at] + data.draw(st.binary(max_size=4)) + example_bytes[at + cut :])
+        record_reader.parse_features(example_bytes[:at] + data.draw(st.binary(max_size=4)) + example_bytes[at + cut :])

@@ -18,7 +18,7 @@ from odtool.dataset import statistics
 from odtool.dataset.images.image_file import ImageHeader, read_header
 from odtool.dataset.records import record_drafts, record_writer, spool
 from odtool.dataset.records.record_writer import CheckedImage, ShardPlan
-from odtool.dataset.survey.first_pass import lay
+from odtool.dataset.survey.first_pass import add_to_spool
 from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation
 from odtool.errors import DataError
 
@@ -50,7 +50,7 @@ def test_an_example_parses_to_what_went_in(
     image = AnnotatedImage(Path(name), Path("a.xml"), tuple(objects), source_id="id-1")
     checked = CheckedImage(image, ImageHeader("jpeg", width, 480, 3, 8, len(encoded)))
     feature = example_message.FromString(
-        b"".join(record_drafts.example(record_drafts.draft(checked), encoded, CLASSES))
+        b"".join(record_drafts.complete_record(record_drafts.draft_record(checked), encoded, CLASSES))
     ).features.feature
     assert feature["image/encoded"].byteslist.value == [encoded]
     assert feature["image/key/sha256"].byteslist.value == [hashlib.sha256(encoded).hexdigest().encode()]
@@ -71,12 +71,12 @@ def a_shard(tmp_path: Path, write_image: Callable[..., Path], objects: tuple[Obj
     piece, both = spool.Piece(), range(2)
     for source_id in ("a", "b"):
         image = AnnotatedImage(path, path, objects, source_id=source_id)
-        lay(CheckedImage(image, read_header(path)), piece)
-    with spool.created(tmp_path / "spool") as writer:
+        add_to_spool(CheckedImage(image, read_header(path)), piece)
+    with spool.create_spool(tmp_path / "spool") as writer:
         writer.add(piece, both)
     index = writer.index
     shard = tmp_path / "train-00000-of-00001.tfrecord"
-    return ShardPlan(shard, tmp_path / "spool", index.offsets_of(both), index.lengths_of(both), {"cat": 1})
+    return ShardPlan(shard, tmp_path / "spool", index.select_offsets(both), index.select_lengths(both), {"cat": 1})
 
 
 def test_a_shard_is_a_pure_function_of_its_plan(tmp_path: Path, write_image: Callable[..., Path]) -> None:

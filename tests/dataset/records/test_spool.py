@@ -26,7 +26,7 @@ def test_what_is_taken_of_each_piece_is_found_again(
     chunks: list[list[tuple[Image, bool]]],
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "spool"
-    with spool.created(path) as writer:
+    with spool.create_spool(path) as writer:
         for chunk in chunks:
             piece = Piece()
             for (kept, key, split, group, labels), _ in chunk:
@@ -34,13 +34,13 @@ def test_what_is_taken_of_each_piece_is_found_again(
             writer.add(piece, [position for position, (_, taken) in enumerate(chunk) if taken])
     expected = [image for chunk in chunks for image, taken in chunk if taken]
     index, names = writer.index, sorted(writer.index.names)
-    numbers_of = index.class_numbers()
-    with spool.opened(path) as reader:
+    numbers_of = index.make_class_lookup()
+    with spool.open_spool(path) as reader:
         found = [
             (
                 reader.at(index.extent(position)),
                 index.keys[position],
-                index.declared()[position],
+                index.list_declared_splits()[position],
                 index.groups[position],
                 [names[number] for number in numbers_of(position)],
             )

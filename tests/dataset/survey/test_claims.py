@@ -11,10 +11,10 @@ def settled(*claims: tuple[int, int, bool]) -> tuple[list[bool], list[str], set[
     """Who got an image, the problems' kinds with the annotation's number, and who lost it later."""
     made, got, problems = Claims(), [], []
     for number, (key, place, sure) in enumerate(claims):
-        gets, problem = made.settle(key, place, (str(number), "0.jpg"), got.count(True), sure=sure)
+        gets, problem = made.settle(key, place, (str(number), "0.jpg"), got.count(True), certain=sure)
         got.append(gets)
         problems += [f"{problem.kind} {problem.file}"] if problem else []
-    return got, problems, made.gone
+    return got, problems, made.removed
 
 
 @pytest.mark.parametrize("keys", [(7, 7, 7), (1, 2, 7)])

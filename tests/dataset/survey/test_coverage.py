@@ -18,9 +18,9 @@ def image(position: int) -> AnnotatedImage:
 
 
 def test_identical_images_are_named_inside_a_split_and_across_splits() -> None:
-    found = list(coverage.of_duplicates([[0, 2, 3]], ["train", "train", "train", "val"], image))
+    found = list(coverage.report_duplicates([[0, 2, 3]], ["train", "train", "train", "val"], image))
     assert [(problem.kind, problem.image) for problem in found] == [("image_duplicate", "2"), ("image_straddles", "3")]
-    assert found[1].detail == "3.jpg has the bytes of set/0.jpg (val; that one is in train)"
+    assert found[1].detail == "3.jpg is identical to set/0.jpg (val; that one is in train)"
 
 
 @pytest.mark.parametrize(
@@ -36,21 +36,21 @@ def test_identical_images_are_named_inside_a_split_and_across_splits() -> None:
     ],
 )
 def test_rare_and_missing_classes_are_named(images: Mapping[str, int], splits: list[str], kinds: list[str]) -> None:
-    found = list(coverage.of_classes({"cat": images}, splits, ROOT))
+    found = list(coverage.report_classes({"cat": images}, splits, ROOT))
     assert [problem.kind for problem in found] == kinds
     assert all("'cat'" in problem.detail for problem in found)
 
 
 def test_classes_that_a_label_map_lacks_name_the_first_file() -> None:
     used = {"cat": Path("a.xml"), "dog": Path("b.xml")}
-    (found,) = coverage.of_label_map(used, ["cat", "bird"], Path("map.pbtxt"))
+    (found,) = coverage.report_unknown_classes(used, ["cat", "bird"], Path("map.pbtxt"))
     assert (found.kind, found.file, found.detail) == ("class_unknown", Path("b.xml"), "'dog' is not in map.pbtxt")
 
 
 def test_classes_that_differ_in_case_only_are_named() -> None:
     images = {name: {"": 10} for name in ("Cat", "cat", "dog")}
-    (found,) = coverage.of_classes(images, [], ROOT)
-    assert (found.kind, found.detail) == ("class_alike", "'Cat' and 'cat' differ in case only")
+    (found,) = coverage.report_classes(images, [], ROOT)
+    assert (found.kind, found.detail) == ("class_alike", "'Cat' and 'cat' differ only in case")
 
 
 @pytest.mark.parametrize(
@@ -63,4 +63,4 @@ def test_classes_that_differ_in_case_only_are_named() -> None:
     ],
 )
 def test_images_that_the_own_splits_leave_out_are_told_of(declared: list[str | None], details: list[str]) -> None:
-    assert [problem.detail for problem in coverage.of_declared(declared, ROOT)] == details
+    assert [problem.detail for problem in coverage.report_undeclared_splits(declared, ROOT)] == details

@@ -10,9 +10,9 @@ import pytest
 from odtool.dataset.images import image_file
 from odtool.dataset.images.image_file import read_header
 from odtool.dataset.records import spool
-from odtool.dataset.records.record_writer import CheckedImage
+from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.survey import duplicates
-from odtool.dataset.survey.first_pass import lay
+from odtool.dataset.survey.first_pass import add_to_spool
 from odtool.dataset.types import AnnotatedImage
 from odtool.dataset.workers import Crew
 
@@ -27,10 +27,12 @@ def identical(tmp_path: Path) -> Found:
         headers = [read_header(path) for path in paths]
         piece = spool.Piece()
         for path, header in zip(paths, headers, strict=True):
-            lay(CheckedImage(AnnotatedImage(path, path, source_id=path.name), header), piece)
-        with spool.created(tmp_path / "spool") as writer:
+            add_to_spool(CheckedImage(AnnotatedImage(path, path, source_id=path.name), header), piece)
+        with spool.create_spool(tmp_path / "spool") as writer:
             writer.add(piece, range(len(paths)))
-        return duplicates.identical([h.fingerprint for h in headers], tmp_path / "spool", writer.index.extent, Crew(1))
+        return duplicates.find_identical(
+            [h.fingerprint for h in headers], tmp_path / "spool", writer.index.extent, Crew(1)
+        )
 
     return find
 

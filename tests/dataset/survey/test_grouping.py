@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from odtool.dataset import statistics
-from odtool.dataset.prepare import Settings, prepare
+from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.types import Source
 from odtool.errors import DataError
@@ -38,7 +38,7 @@ def test_a_broken_expression_is_refused() -> None:
 def test_images_of_a_group_are_in_one_split_and_those_of_none_are_counted(
     voc_set: Callable[..., Path], tmp_path: Path, read_records: Callable[[Path], dict[str, dict[str, list[str]]]]
 ) -> None:
-    settings = Settings((Source(voc_set(60)),), tmp_path / "data", val=0.3, grouping=Grouping(r"/000([0-4])"))
+    settings = PrepareSettings((Source(voc_set(60)),), tmp_path / "data", val=0.3, grouping=Grouping(r"/000([0-4])"))
     summary = prepare(settings).summary
     assert summary.problems["group_unmatched"].count == 10
     splits: dict[str, set[str]] = {}
@@ -54,11 +54,11 @@ def test_grouping_what_is_not_cut_is_refused_and_resplit_cuts(voc_set: Callable[
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("".join(f"{number:05d}\n" for number in range(15)))
     (lists / "val.txt").write_text("".join(f"{number:05d}\n" for number in range(15, 20)))
-    settings = Settings((Source(root),), tmp_path / "data", val=0.4, grouping=Grouping("folder"))
+    settings = PrepareSettings((Source(root),), tmp_path / "data", val=0.4, grouping=Grouping("folder"))
     with pytest.raises(DataError, match="has its own splits") as error:
         prepare(settings)
     assert "--resplit" in error.value.hint
-    prepare(Settings((Source(root),), tmp_path / "data", val=0.4, resplit=True))
+    prepare(PrepareSettings((Source(root),), tmp_path / "data", val=0.4, resplit=True))
     splits = statistics.load(Dataset(tmp_path / "data")).splits
     assert {name: split.images for name, split in splits.items()} == {"train": 12, "val": 8}
 
@@ -70,7 +70,7 @@ def test_identical_images_are_in_one_split(
     for number in range(0, 40, 2):
         data = (root / "images" / f"{number:05d}.jpg").read_bytes()
         (root / "images" / f"{number + 1:05d}.jpg").write_bytes(data)
-    prepare(Settings((Source(root),), tmp_path / "data", val=0.25, test=0.25))
+    prepare(PrepareSettings((Source(root),), tmp_path / "data", val=0.25, test=0.25))
     records = read_records(tmp_path / "data")
     split_of = {int(identity[-9:-4]): record["split"] for identity, record in records.items()}
     assert all(split_of[number] == split_of[number + 1] for number in range(0, 40, 2))

@@ -67,5 +67,5 @@ def test_earlier_predictions_in_a_folder_are_no_images_of_it(tree: Path) -> None
 def test_what_is_not_there_is_refused_by_its_name(tree: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere\.jpg: no such file or folder"):
         image_sources.find([tree / "nowhere.jpg"])
-    with pytest.raises(DataError, match="no image or video fits"):
+    with pytest.raises(DataError, match="no image or video matches"):
         image_sources.find([str(tree / "a" / "*.txt")])

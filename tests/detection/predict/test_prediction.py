@@ -21,8 +21,8 @@ from odtool.dataset import prepare
 from odtool.dataset.types import Source
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.predict import image_sources, image_stream, prediction, video
-from odtool.detection.predict.image_stream import Manner, Picture
-from odtool.detection.predict.prediction import Wanted
+from odtool.detection.predict.image_stream import DetectionOptions, Picture
+from odtool.detection.predict.prediction import OutputOptions
 from odtool.detection.predict.tiled_detection import TileSize
 from odtool.detection.thresholds import Thresholds
 from odtool.errors import DataError
@@ -31,7 +31,7 @@ from odtool.workspace import Predictions
 Corners = tuple[int, int, int, int]
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 SCORES = {1: 0.9, 2: 0.6}
-USUAL = Manner(Thresholds(), batch=3, tiling=None, every=1)
+USUAL = DetectionOptions(Thresholds(), batch=3, tiling=None, every=1)
 
 
 @dataclass
@@ -78,12 +78,12 @@ def scene(size: tuple[int, int], *objects: tuple[tuple[int, int, int], Corners])
 
 
 def predict(
-    tmp_path: Path, *given: Path, detector: Any = None, manner: Manner = USUAL, **wanted: Any
+    tmp_path: Path, *given: Path, detector: Any = None, options: DetectionOptions = USUAL, **wanted: Any
 ) -> tuple[dict[str, Any], Predictions]:
     out = Predictions(tmp_path / "out")
     out.path.mkdir()
     summary = prediction.predict(
-        image_sources.find(given), detector or RectangleFinder(), manner, out, Wanted(**wanted)
+        image_sources.find(given), detector or RectangleFinder(), options, out, OutputOptions(**wanted)
     )
     return summary, out
 
@@ -133,7 +133,7 @@ def test_annotations_are_prepared_again_with_every_object(photos: Path, tmp_path
     assert not out.pictures.exists()
     assert {line["saved_as"] for line in lines(out)} == {"a_x.png", "b_x.png", "none.png"}
     for name in ("coco", "voc"):
-        settings = prepare.Settings((Source(out.path / name),), tmp_path / name, val=0, workers=1)
+        settings = prepare.PrepareSettings((Source(out.path / name),), tmp_path / name, val=0, workers=1)
         prepared = prepare.prepare(settings).summary
         assert (prepared.splits["train"].images, prepared.splits["train"].objects) == (3, 4)
 
@@ -164,7 +164,7 @@ def test_names_that_are_hard_to_write_are_made_writable(tmp_path: Path) -> None:
     assert len(list(out.pictures.glob("[!.]*.jpg"))) == 5
     assert "control__x.jpg" in {line["saved_as"] for line in lines(out)}
     for name in ("voc", "yolo"):
-        settings = prepare.Settings((Source(out.path / name),), tmp_path / name, val=0, workers=1)
+        settings = prepare.PrepareSettings((Source(out.path / name),), tmp_path / name, val=0, workers=1)
         assert prepare.prepare(settings).summary.splits["train"].objects == 5
 
 
@@ -196,7 +196,7 @@ def test_a_picture_that_cannot_be_saved_is_named(
         raise cause
 
     monkeypatch.setattr("odtool.detection.predict.prediction_writer.box_drawing.annotate", refuse)
-    with pytest.raises(DataError, match=f"{photos}.*png: what was found in it cannot be written: {cause}"):
+    with pytest.raises(DataError, match=f"{photos}.*png: its predictions cannot be written: {cause}"):
         predict(tmp_path, photos)
 
 
@@ -208,13 +208,13 @@ def test_nothing_that_can_be_read_is_an_error(tmp_path: Path) -> None:
 
 def test_a_folder_without_images_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    with pytest.raises(DataError, match="no images and no videos"):
+    with pytest.raises(DataError, match="no images or videos"):
         predict(tmp_path, tmp_path / "none")
 
 
 def test_a_class_may_have_a_threshold_of_its_own(photos: Path, tmp_path: Path) -> None:
-    manner = Manner(Thresholds(0.8, {"blue": 0.6}), batch=3, tiling=None, every=1)
-    summary, _ = predict(tmp_path, photos, manner=manner)
+    options = DetectionOptions(Thresholds(0.8, {"blue": 0.6}), batch=3, tiling=None, every=1)
+    summary, _ = predict(tmp_path, photos, options=options)
     assert summary["objects"] == {"red": 3, "blue": 1}
 
 
@@ -237,8 +237,8 @@ def test_objects_across_tiles_are_found_whole(tmp_path: Path) -> None:
     scene((300, 250), *((RED, box) for box in boxes)).save(tmp_path / "large.png")
     scene((60, 50), (BLUE, (10, 10, 20, 20))).save(tmp_path / "small.png")
     finder = RectangleFinder()
-    manner = Manner(Thresholds(), batch=4, tiling=TileSize(100, 20), every=1)
-    _, out = predict(tmp_path, tmp_path / "large.png", tmp_path / "small.png", detector=finder, manner=manner)
+    options = DetectionOptions(Thresholds(), batch=4, tiling=TileSize(100, 20), every=1)
+    _, out = predict(tmp_path, tmp_path / "large.png", tmp_path / "small.png", detector=finder, options=options)
     large, small = lines(out)
     assert sorted(each["box"] for each in large["detections"]) == sorted(map(list, boxes))
     assert [each["box"] for each in small["detections"]] == [[10, 10, 20, 20]]
@@ -266,15 +266,15 @@ def test_a_batch_of_large_pictures_is_a_smaller_one(tmp_path: Path, monkeypatch:
 
 
 def test_a_video_is_drawn_on_and_its_frames_are_annotated(tmp_path: Path) -> None:
-    with video.written(tmp_path / "film.mp4", rate=10) as add:
+    with video.writing(tmp_path / "film.mp4", rate=10) as add:
         for number in range(7):
             add(np.asarray(scene((96, 64), (RED, (8 * number, 16, 8 * number + 32, 48)))))
-    manner = Manner(Thresholds(), batch=2, tiling=None, every=2)
-    summary, out = predict(tmp_path, tmp_path / "film.mp4", manner=manner, formats=("coco",), counts=True)
+    options = DetectionOptions(Thresholds(), batch=2, tiling=None, every=2)
+    summary, out = predict(tmp_path, tmp_path / "film.mp4", options=options, formats=("coco",), counts=True)
     assert (summary["images"], summary["videos"], summary["frames"]) == (0, 1, 4)
     assert [(line["frame"], line["seconds"]) for line in lines(out)] == [(0, 0), (2, 0.2), (4, 0.4), (6, 0.6)]
     assert lines(out)[1]["detections"][0]["box"] == pytest.approx([16, 16, 48, 48], abs=3)
-    with video.opened(out.pictures / "film.mp4", every=1) as film:
+    with video.opening(out.pictures / "film.mp4", every=1) as film:
         assert film.rate == pytest.approx(5)
         assert len(list(film.frames)) == 4
     assert sorted(path.name for path in (out.path / "coco" / "images").iterdir()) == [
@@ -296,7 +296,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     out = Predictions(tmp_path / "out")
     out.path.mkdir()
     found = image_sources.find([str(tmp_path / "*.png")])
-    prediction.predict(found, RectangleFinder(), USUAL, out, Wanted(), tell=count_pictures)
+    prediction.predict(found, RectangleFinder(), USUAL, out, OutputOptions(), tell=count_pictures)
     assert 0 < most <= 3 * USUAL.batch
 
 
@@ -306,7 +306,7 @@ def test_a_threshold_for_a_class_that_there_is_not_is_refused_before_anything_is
 ) -> None:
     finder = RectangleFinder()
     with pytest.raises(DataError, match=f"--min-score {label}"):
-        predict(tmp_path, photos, detector=finder, manner=Manner(Thresholds(0.5, {label: 0.1}), 3, None, 1))
+        predict(tmp_path, photos, detector=finder, options=DetectionOptions(Thresholds(0.5, {label: 0.1}), 3, None, 1))
     assert finder.batches == []
 
 
@@ -341,5 +341,5 @@ def test_the_number_of_pictures_is_told_after_each(photos: Path, tmp_path: Path)
     tell: Callable[[int], None] = told.append
     out = Predictions(tmp_path / "out")
     out.path.mkdir()
-    prediction.predict(image_sources.find([photos]), RectangleFinder(), USUAL, out, Wanted(), tell=tell)
+    prediction.predict(image_sources.find([photos]), RectangleFinder(), USUAL, out, OutputOptions(), tell=tell)
     assert told == [1, 2, 3]

@@ -35,7 +35,7 @@ def seen(objects: Sequence[tuple[Corners, int]], area: Area) -> Detections:
 
 
 def merged(objects: Sequence[tuple[Corners, int]], width: int, height: int, tile: TileSize) -> Detections:
-    parts = [(area, seen(objects, area)) for area in tiled_detection.areas(width, height, tile)]
+    parts = [(area, seen(objects, area)) for area in tiled_detection.plan_tiles(width, height, tile)]
     return tile_merging.merge(parts, width=width, height=height)
 
 
@@ -80,7 +80,7 @@ def test_boxes_lie_in_the_image_and_are_sorted_by_score(
 
 
 def test_an_object_in_four_tiles_is_one_box_with_its_best_score() -> None:
-    areas = tiled_detection.areas(180, 180, TileSize(100, 20))
+    areas = tiled_detection.plan_tiles(180, 180, TileSize(100, 20))
     parts = [(area, seen([((50, 60, 140, 150), 1)], area)) for area in areas]
     for number, (area, part) in enumerate(parts):
         parts[number] = (area, Detections(part.boxes, part.scores - number * np.float32(0.1), part.classes, 100, 100))

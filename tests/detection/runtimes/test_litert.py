@@ -23,7 +23,7 @@ class Outputs:
 
 
 def names(outputs: Outputs) -> list[str]:
-    return [detail["name"] for detail in litert._outputs(outputs, Path("a.tflite"))]
+    return [detail["name"] for detail in litert._find_outputs(outputs, Path("a.tflite"))]
 
 
 def test_outputs_without_signature_are_told_by_the_names_that_converters_give() -> None:

@@ -29,17 +29,17 @@ def model(metadata: bytes | None) -> bytes:
 @pytest.fixture
 def metadata() -> bytes:
     description = ModelDescription("run", "ckpt-1", {1: "disc"}, 32, 32, "stretch", MEAN, DEVIATION)
-    return writing.build(description, quantised=False)
+    return writing.build_metadata(description, quantised=False)
 
 
 def test_the_normalisation_is_that_of_the_metadata(metadata: bytes) -> None:
-    assert tflite_metadata.normalisation(model(metadata), "a.tflite") == (MEAN, DEVIATION)
+    assert tflite_metadata.read_normalisation(model(metadata), "a.tflite") == (MEAN, DEVIATION)
 
 
 def test_a_file_without_metadata_does_not_say() -> None:
-    assert tflite_metadata.normalisation(model(None), "a.tflite") is None
+    assert tflite_metadata.read_normalisation(model(None), "a.tflite") is None
 
 
 def test_damaged_metadata_are_named(metadata: bytes) -> None:
-    with pytest.raises(DataError, match=r"a\.tflite: its TFLite metadata are damaged"):
-        tflite_metadata.normalisation(model(b"\xff\xff\xff\x7f" + metadata[4:]), "a.tflite")
+    with pytest.raises(DataError, match=r"a\.tflite: its TFLite metadata is damaged"):
+        tflite_metadata.read_normalisation(model(b"\xff\xff\xff\x7f" + metadata[4:]), "a.tflite")

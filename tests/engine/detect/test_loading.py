@@ -113,7 +113,7 @@ def test_a_run_finds_the_same_alone_and_in_a_batch(trained: Run, tmp_path: Path)
 
 
 def test_what_is_no_model_is_said_to_be_none(trained: Run, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is no run, no exported model"):
+    with pytest.raises(DataError, match="is not a run, an exported model"):
         odtool.load_detector(tmp_path / "absent")
     for path in trained.path.glob("ckpt-*"):
         path.unlink()

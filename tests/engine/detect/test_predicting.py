@@ -30,7 +30,6 @@ def test_a_trained_run_gives_boxes_that_are_prepared_again(trained: Run, tmp_pat
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -46,7 +45,9 @@ def test_a_trained_run_gives_boxes_that_are_prepared_again(trained: Run, tmp_pat
             xmin, ymin, xmax, ymax = each["box"]
             assert 0 <= xmin <= xmax <= 200
             assert 0 <= ymin <= ymax <= 150
-    settings = prepare.Settings((Source(tmp_path / "predictions" / "coco"),), tmp_path / "data", val=0, workers=1)
+    settings = prepare.PrepareSettings(
+        (Source(tmp_path / "predictions" / "coco"),), tmp_path / "data", val=0, workers=1
+    )
     prepared = prepare.prepare(settings).summary
     # A model of four steps finds anything: boxes of no width, and the same one twice where both reach the image's end.
     refused = sum(prepared.problems[kind].count for kind in ("box_zero", "box_duplicate") if kind in prepared.problems)
@@ -58,4 +59,30 @@ def test_a_model_that_cannot_be_loaded_is_said_in_the_answer(engine: Engine, tmp
     done = engine("predict", tmp_path / "x.png", "--model", tmp_path / "none", "--folder", tmp_path)
     assert done.returncode == 1
     answer = json.loads(done.stdout.splitlines()[-1])
-    assert "is no run, no exported model" in answer["failed"]
+    assert "is not a run, an exported model" in answer["failed"]
+
+
+def test_where_opencv_is_broken_images_are_looked_at_and_a_video_names_the_repair(
+    trained: Run, tmp_path: Path, without_opencv: dict[str, str]
+) -> None:
+    Image.linear_gradient("L").convert("RGB").save(tmp_path / "x.png")
+    command = [sys.executable, "-m", "odtool", "predict", "--model", str(trained.path)]
+
+    def predict(source: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*command, source],
+            cwd=tmp_path,
+            env=without_opencv,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    assert (done := predict("x.png")).returncode == 0, done.stderr
+    (tmp_path / "film.mp4").touch()
+    done = predict("*.*")
+    assert done.returncode == 1
+    cause, repair = done.stderr.splitlines()[-2:]
+    assert cause.startswith("error: videos need OpenCV (opencv-python-headless), which cannot be imported: libGL.so.1")
+    assert "--force-reinstall --no-deps opencv-python-headless" in repair

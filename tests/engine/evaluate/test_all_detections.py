@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from odtool.detection.accuracy import coco_metrics
+from odtool import metrics
+from odtool.detection.accuracy import compute_coco_metrics
 from odtool.detection.detector import Detections
-from odtool.engine import metrics
-from odtool.engine.outcome import StopRequest
+from odtool.engine.outcome import StopSignal
 from odtool.pipeline.text import config
-from odtool.report import detections_file
+from odtool.reporting import detections_file
 from odtool.workspace import Run
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,7 @@ def taught(api: Any, trained: Run) -> Run:
 
     first = trained.path / "first.jsonl"
     write_detections(trained, trained.checkpoint(4), first, {"checkpoint": "ckpt-4"})
-    found = {image.source_id: image.found for image in detections_file.read(first).images}
+    found = {image.source_id: image.detections for image in detections_file.read(first).images}
     made = config.load(trained.pipeline_config)
     (reader,) = made.message.eval_input_reader
     (source,) = reader.tf_record_input_reader.input_path
@@ -77,15 +77,17 @@ def test_the_figures_of_the_detections_are_those_of_the_evaluation(taught: Run) 
     found = detections_file.read(output)
     assert (found.checkpoint, found.step, found.labels, found.sets) == ("ckpt-4", 4, {1: "disc", 2: "square"}, 1)
     assert {image.source_id for image in found.images} == {f"val-{index}" for index in range(6)}
-    assert {(image.found.width, image.found.height) for image in found.images} == {(120, 120)}
+    assert {(image.detections.width, image.detections.height) for image in found.images} == {(120, 120)}
     assert any(image.truth.crowds.any() for image in found.images)
 
-    evaluation.evaluate(taught, which="latest", sample=1, stop=StopRequest())
-    ours = coco_metrics([image.truth for image in found.images], [image.found for image in found.images], found.labels)
+    evaluation.evaluate(taught, which="latest", sample=1, stop=StopSignal())
+    ours = compute_coco_metrics(
+        [image.truth for image in found.images], [image.detections for image in found.images], found.labels
+    )
     (theirs,) = [entry.values for entry in metrics.read(taught.metrics) if entry.kind == "eval"]
     assert 0.01 < theirs[NAMES[0]] < 0.95
     for name, value in zip(NAMES, astuple(ours.figures), strict=True):
-        assert (-1 if value is None else value) == pytest.approx(theirs[name], abs=1e-6), name
+        assert value == pytest.approx(theirs[name], abs=1e-6), name
     for number, label in found.labels.items():
         by_class = theirs[f"DetectionBoxes_PerformanceByCategory/mAP/{label}"]
         assert ours.by_class[number].figures.ap == pytest.approx(by_class, abs=1e-6)

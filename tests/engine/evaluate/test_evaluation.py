@@ -13,8 +13,7 @@ from typing import Any
 
 import pytest
 
-from odtool import locks
-from odtool.engine import metrics
+from odtool import locks, metrics
 from odtool.pipeline.text import config
 from odtool.workspace import Run
 
@@ -27,7 +26,7 @@ def outcome(run: Run) -> dict[str, Any]:
     return dict(json.loads(run.outcome("eval").read_text()))
 
 
-def entries(run: Run, kind: str) -> list[metrics.Entry]:
+def entries(run: Run, kind: str) -> list[metrics.Metric]:
     return [entry for entry in metrics.read(run.metrics) if entry.kind == kind]
 
 
@@ -64,13 +63,13 @@ def test_every_checkpoint_is_scored_in_order_and_evaluation_ends(api: Any, engin
 
     again = engine("eval", trained.path)
     assert again.returncode == 0
-    assert outcome(trained)["reason"] == "every checkpoint is scored already"
+    assert outcome(trained)["reason"] == "every checkpoint has been scored already"
     assert [line.step for line in entries(trained, "eval")] == [2, 4]
 
 
 def test_it_waits_for_training_and_ends_with_it(
     start_engine: Callable[..., subprocess.Popen[str]],
-    wait_for: Callable[[Callable[[], object]], None],
+    until: Callable[..., Any],
     trained: Run,
 ) -> None:
     aside = trained.path.parent / "aside"
@@ -80,28 +79,28 @@ def test_it_waits_for_training_and_ends_with_it(
     lock = locks.acquire(trained.job_lock("train"))
     assert lock is not None
     running = start_engine("eval", trained.path)
-    wait_for(lambda: len(entries(trained, "eval")) == 1)
+    until(lambda: len(entries(trained, "eval")) == 1, by=running)
     for path in sorted(aside.iterdir()):
         path.rename(trained.path / path.name)
-    wait_for(lambda: len(entries(trained, "eval")) == 2)
+    until(lambda: len(entries(trained, "eval")) == 2, by=running)
     assert running.poll() is None
     os.close(lock)
-    log, _ = running.communicate(timeout=60)
+    log, _ = running.communicate()
     assert running.returncode == 0, log
     assert outcome(trained)["reason"] == "scored 2 checkpoints; training has ended"
 
 
 def test_sigterm_stops_it_while_it_waits(
     start_engine: Callable[..., subprocess.Popen[str]],
-    wait_for: Callable[[Callable[[], object]], None],
+    until: Callable[..., Any],
     trained: Run,
 ) -> None:
     lock = locks.acquire(trained.job_lock("train"))
     assert lock is not None
     running = start_engine("eval", trained.path, "--sample", 6)
-    wait_for(lambda: len(entries(trained, "eval")) == 2)
+    until(lambda: len(entries(trained, "eval")) == 2, by=running)
     running.send_signal(signal.SIGTERM)
-    log, _ = running.communicate(timeout=60)
+    log, _ = running.communicate()
     os.close(lock)
     assert running.returncode == 0, log
     assert outcome(trained)["state"] == "stopped"
@@ -227,8 +226,8 @@ def test_a_run_of_the_stock_loop_is_scored_though_its_files_are_numbered_by_save
 
 
 @pytest.mark.usefixtures("api")
-@pytest.mark.parametrize(("images", "seconds", "told"), [(30, 10.0, "3.0 images/s"), (30, 900.0, "30.0 s an image")])
+@pytest.mark.parametrize(("images", "seconds", "told"), [(30, 10.0, "3.0 images/s"), (30, 900.0, "30.0 s per image")])
 def test_a_slow_evaluation_tells_seconds_an_image(images: int, seconds: float, told: str) -> None:
     from odtool.engine.evaluate import evaluation
 
-    assert evaluation._pace(images, seconds) == told
+    assert evaluation._format_pace(images, seconds) == told

@@ -26,7 +26,9 @@ def test_moving_averages_are_exported_where_they_are_what_is_scored(
 
     run = new_run(average)
     configs = model.read_configs(run.pipeline_config)
-    trainable = model.build_trainable(configs, model.build_model(configs["model"]), model.element_of(configs, batch=2))
+    trainable = model.build_trainable(
+        configs, model.build_model(configs["model"]), model.read_element_spec(configs, batch=2)
+    )
     first = trainable.model.trainable_variables[0]
     first.assign(api.fill(first.shape, 5.0))
     trainable.optimizer.get_slot(first, "average").assign(api.fill(first.shape, 2.0))

@@ -25,7 +25,7 @@ def source_of(api: Any, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyP
 
     nothing = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64), 1, 1)
     detector = SimpleNamespace(detect=lambda pictures, **_: [nothing for _ in pictures])
-    monkeypatch.setattr(verification.CheckpointDetector, "of", lambda _: detector)
+    monkeypatch.setattr(verification.CheckpointDetector, "from_trained_model", lambda _: detector)
 
     def make(**files: Path) -> Any:
         run = new_run()
@@ -45,10 +45,10 @@ def test_training_images_stand_in_for_evaluation_records_without_any(
     from odtool.engine.export import verification
 
     (tmp_path / "empty").touch()
-    assert verification.reference(source_of(), 3).split == "evaluation"
+    assert verification.detect_reference(source_of(), 3).split == "evaluation"
     for file in ("empty", "absent"):
-        stand_in = verification.reference(source_of(eval=tmp_path / file), 3)
-        assert (stand_in.split, len(stand_in.found)) == ("training", 3)
+        stand_in = verification.detect_reference(source_of(eval=tmp_path / file), 3)
+        assert (stand_in.split, len(stand_in.detections)) == ("training", 3)
 
 
 def test_records_without_an_image_are_named(source_of: Callable[..., Any], tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ def test_records_without_an_image_are_named(source_of: Callable[..., Any], tmp_p
     for name in ("one", "two"):
         (tmp_path / name).touch()
     absent = tmp_path / "absent"
-    with pytest.raises(DataError, match=r"one, .*two: hold no image"):
-        verification.reference(source_of(eval=tmp_path / "one", train=tmp_path / "two"), 3)
-    with pytest.raises(DataError, match="one: hold no image"):
-        verification.reference(source_of(eval=tmp_path / "one", train=absent), 3)
+    with pytest.raises(DataError, match=r"one, .*two: these records hold no images"):
+        verification.detect_reference(source_of(eval=tmp_path / "one", train=tmp_path / "two"), 3)
+    with pytest.raises(DataError, match="one: these records hold no images"):
+        verification.detect_reference(source_of(eval=tmp_path / "one", train=absent), 3)
     with pytest.raises(DataError, match="no training records"):
-        verification.reference(source_of(eval=absent, train=absent), 3)
+        verification.detect_reference(source_of(eval=absent, train=absent), 3)

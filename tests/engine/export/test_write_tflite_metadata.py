@@ -65,12 +65,12 @@ def word(table: Table, field: int) -> int:
 
 @pytest.fixture
 def graph() -> Table:
-    (found,) = items(root(write_tflite_metadata.build(DESCRIPTION, quantised=False)), 3)
+    (found,) = items(root(write_tflite_metadata.build_metadata(DESCRIPTION, quantised=False)), 3)
     return found
 
 
 def test_the_model_is_named_and_read_by_old_parsers() -> None:
-    content = write_tflite_metadata.build(DESCRIPTION, quantised=False)
+    content = write_tflite_metadata.build_metadata(DESCRIPTION, quantised=False)
     assert content[4:8] == b"M001"
     model = root(content)
     assert (text(model, 0), text(model, 2), text(model, 7)) == ("birds", "ckpt-300", "1.0.0")
@@ -99,7 +99,7 @@ def test_the_input_is_an_rgb_image_with_its_normalisation(graph: Table) -> None:
 
 
 def test_bytes_reach_from_0_to_255() -> None:
-    (found,) = items(root(write_tflite_metadata.build(DESCRIPTION, quantised=True)), 3)
+    (found,) = items(root(write_tflite_metadata.build_metadata(DESCRIPTION, quantised=True)), 3)
     statistics = sub(items(found, 2)[0], 5)
     assert numbers(statistics, 0, number_types.Float32Flags) == [255]
     assert numbers(statistics, 1, number_types.Float32Flags) == [0]

@@ -45,7 +45,7 @@ def test_training_tensors_are_exactly_those_of_the_stock_builder(api: Any, confi
     from odtool.engine.input import input_pipelines
 
     detector = model.build_model(configs["model"])
-    ours = input_pipelines.training_data(configs, detector, api.distribute.get_strategy())
+    ours = input_pipelines.build_training_data(configs, detector, api.distribute.get_strategy())
     theirs = stock.train_input(
         configs["train_config"], configs["train_input_config"], configs["model"], model=detector
     ).repeat()
@@ -63,7 +63,7 @@ def test_evaluation_tensors_are_exactly_those_of_the_stock_builder(api: Any, con
     detector = model.build_model(configs["model"])
     reader = configs["eval_input_configs"][0]
     for sample in (1, 2):
-        ours = list(input_pipelines.evaluation_data(configs, reader, detector, sample=sample))
+        ours = list(input_pipelines.build_evaluation_data(configs, reader, detector, sample=sample))
         reader.sample_1_of_n_examples = sample
         theirs = list(stock.eval_input(configs["eval_config"], reader, configs["model"], model=detector))
         assert len(ours) == 6 // sample
@@ -89,7 +89,7 @@ def test_a_cached_second_epoch_does_not_touch_the_disk(
     configs["train_input_config"].shuffle = shuffle
     configs["train_input_config"].shuffle_buffer_size = 4
     cache = RecordCache(2**30)
-    data = input_pipelines.training_data(
+    data = input_pipelines.build_training_data(
         configs, model.build_model(configs["model"]), api.distribute.get_strategy(), cache=cache
     )
     size = apart.stat().st_size
@@ -149,8 +149,10 @@ def test_channels_are_rgb_from_record_to_model(api: Any, configs: dict[str, Any]
         write(api, path, colour)
         for reader in (configs["train_input_config"], configs["eval_input_configs"][0]):
             reader.tf_record_input_reader.input_path[:] = [str(path)]
-        training = input_pipelines.training_data(configs, detector, api.distribute.get_strategy())
-        evaluation = input_pipelines.evaluation_data(configs, configs["eval_input_configs"][0], detector, sample=1)
+        training = input_pipelines.build_training_data(configs, detector, api.distribute.get_strategy())
+        evaluation = input_pipelines.build_evaluation_data(
+            configs, configs["eval_input_configs"][0], detector, sample=1
+        )
         return [next(iter(data))[0]["image"][:1] for data in (training, evaluation)]
 
     (red, red_again), (blue, _) = first_images((250, 100, 10)), first_images((10, 100, 250))

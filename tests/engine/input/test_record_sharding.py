@@ -31,7 +31,7 @@ def test_each_record_is_read_by_one_process_in_each_round(
     message.num_epochs = 3
     seen: Counter[bytes] = Counter()
     for index in range(processes):
-        own, read = record_sharding.part(message, api.data.TFRecordDataset, count=processes, index=index)
+        own, read = record_sharding.assign_part(message, api.data.TFRecordDataset, count=processes, index=index)
         records = dataset_builder.read_dataset(read, list(own.tf_record_input_reader.input_path), own)
         found = Counter(record.numpy() for record in records)
         assert len(found) == files * 12 // processes

@@ -129,6 +129,6 @@ def test_the_api_has_its_own_functions_back_afterwards(api: Any) -> None:
     from odtool.engine.input import transforms
 
     before = inputs.augment_input_data, shape_utils.pad_or_clip_nd, shape_utils.static_or_dynamic_map_fn
-    with transforms.light_transforms():
+    with transforms.replacing_transforms():
         assert inputs.augment_input_data is transforms.augment
     assert (inputs.augment_input_data, shape_utils.pad_or_clip_nd, shape_utils.static_or_dynamic_map_fn) == before

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from odtool.engine import metrics
+from odtool import metrics
 from odtool.pipeline.text import config
 from odtool.workspace import Run
 
@@ -71,7 +71,7 @@ def test_two_devices_take_the_steps_of_one_and_stop_as_one_does(
     pairs: Path,
     engine: Engine,
     start_engine: Callable[..., subprocess.Popen[str]],
-    wait_for: Callable[[Callable[[], object]], None],
+    until: Callable[..., Any],
 ) -> None:
     one, two = go_on("one", pairs, 6), go_on("two", pairs, 100_000)
     running = start_engine(
@@ -80,11 +80,11 @@ def test_two_devices_take_the_steps_of_one_and_stop_as_one_does(
     )  # fmt: skip
     done = engine("train", one.path)
     assert done.returncode == 0, done.stderr
-    wait_for(lambda: 6 in two.checkpoints())
+    until(lambda: 6 in two.checkpoints(), by=running)
     running.send_signal(signal.SIGTERM)
-    log, _ = running.communicate(timeout=60)
+    log, _ = running.communicate()
     assert running.returncode == 0, log
-    assert "a batch is shared by 2 devices" in log
+    assert "each batch is split among 2 devices" in log
     assert json.loads(two.outcome("train").read_text())["state"] == "stopped"
     assert losses(two)[5] == pytest.approx(losses(one)[5], rel=1e-6, abs=1e-4)
     start, way = weights(api, one, 4), weights(api, one, 6) - weights(api, one, 4)
@@ -107,14 +107,14 @@ def test_a_bad_loss_on_one_device_is_seen_and_the_records_of_all_are_named(
     done = engine("train", run.path, "--cpu-devices", 2, "--checkpoint-every", 1)
     assert done.returncode == 1
     # The second batch of four: the first device's share was sound.
-    assert "not a finite number since step 6 (the last checkpoint before it is ckpt-5)" in done.stderr
+    assert "has not been finite since step 6 (the last checkpoint before it is ckpt-5)" in done.stderr
     assert "records of its batch: train-4, train-5, train-6, train-7" in done.stderr
 
 
 def test_a_batch_that_the_devices_cannot_share_is_refused(go_on: GoOn, pairs: Path, engine: Engine) -> None:
     done = engine("train", go_on("odd", pairs, 6).path, "--cpu-devices", 3)
     assert done.returncode == 1
-    assert "batch_size 4 cannot be shared among 3 device(s)" in done.stderr
+    assert "batch_size 4 cannot be split evenly across 3 devices" in done.stderr
 
 
 def test_an_error_of_an_exchange_names_the_process_that_is_gone(api: Any) -> None:
@@ -125,9 +125,9 @@ def test_an_error_of_an_exchange_names_the_process_that_is_gone(api: Any) -> Non
     lines = f"Graph execution error:\n\nCollective ops is aborted by: {told}:\n/job:worker/replica:0/task:1"
     error = api.errors.UnavailableError(None, None, lines)
     team = Team(None, Cluster(("a:1", "b:2", "c:3"), 0, "TF_CONFIG"))
-    ending = team.ending_of(error)
+    ending = team.explain_lost_peer(error)
     assert ending is not None
     assert (ending.state, ending.retry) == ("failed", True)
     assert ending.reason == f"worker 1 at b:2 is gone ({told})"
-    assert Team(None).ending_of(error) is None
-    assert team.ending_of(api.errors.ResourceExhaustedError(None, None, "OOM")) is None
+    assert Team(None).explain_lost_peer(error) is None
+    assert team.explain_lost_peer(api.errors.ResourceExhaustedError(None, None, "OOM")) is None

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from odtool import locks
-from odtool.engine import metrics
+from odtool import locks, metrics
 from odtool.engine.outcome import Ending
 from odtool.engine.train.limits import LOOK_EVERY, Limits, Watch
 from odtool.workspace import Run
@@ -34,7 +33,7 @@ def test_the_deadline_stops_and_nothing_before_it_does(tmp_path: Path) -> None:
     clock = Clock()
     watch = Watch(Run(tmp_path), Limits(deadline=clock.now + 2 * LOOK_EVERY), clock=clock)
     assert watch.look() is None
-    assert watch.look() == Ending("stopped", "the time limit is reached")
+    assert watch.look() == Ending("stopped", "the time limit was reached")
 
 
 def test_without_limits_nothing_ends_it(tmp_path: Path) -> None:
@@ -57,7 +56,9 @@ def test_evaluations_after_the_best_are_counted_by_checkpoint_and_from_the_best_
     evaluated(log, 40)
     assert watch.look() is None
     evaluated(log, 50)
-    assert watch.look() == Ending("finished", f"ended early: 2 evaluations without improvement on {MAP} 0.5 of step 30")
+    assert watch.look() == Ending(
+        "finished", f"stopped early: 2 evaluations without improvement on {MAP} 0.5 of step 30"
+    )
 
 
 def test_an_evaluation_that_is_gone_is_told_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

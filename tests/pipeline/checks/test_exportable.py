@@ -9,11 +9,12 @@ import pytest
 from odtool.errors import ConfigError
 from odtool.pipeline.checks import exportable
 from odtool.pipeline.text.config import PipelineConfig
+from odtool.pipeline.text.facts import derive_facts
 from odtool.pipeline.zoo import zoo
 from odtool.pipeline.zoo.catalogue import MODELS
 
 
-def config_of(name: str) -> PipelineConfig:
+def build(name: str) -> PipelineConfig:
     return zoo.build(zoo.find(name))
 
 
@@ -23,41 +24,41 @@ def resizer(loaded: PipelineConfig) -> Any:
 
 @pytest.mark.parametrize("name", [model.name for model in MODELS])
 def test_of_the_zoo_all_but_two_stage_models_become_tflite_files(name: str) -> None:
-    loaded = config_of(name)
-    assert not exportable.obstacle(loaded, "savedmodel")
-    assert not exportable.obstacle(loaded, "onnx")
-    assert ("second stage" in exportable.obstacle(loaded, "tflite")) == ("rcnn" in name)
+    loaded = build(name)
+    assert not exportable.find_obstacle(derive_facts(loaded), "savedmodel")
+    assert not exportable.find_obstacle(derive_facts(loaded), "onnx")
+    assert ("two-stage" in exportable.find_obstacle(derive_facts(loaded), "tflite")) == ("rcnn" in name)
 
 
 def test_the_refusal_names_what_is_possible() -> None:
     with pytest.raises(ConfigError, match="--format tflite: ") as refusal:
-        exportable.refuse(config_of("faster_rcnn_resnet50_v1_640x640"), ("savedmodel", "tflite"))
+        exportable.refuse(derive_facts(build("faster_rcnn_resnet50_v1_640x640")), ("savedmodel", "tflite"))
     assert refusal.value.hint == "It can be exported as: savedmodel, onnx."
 
 
 def test_context_rcnn_cannot_be_exported_at_all() -> None:
-    loaded = config_of("faster_rcnn_resnet50_v1_640x640")
+    loaded = build("faster_rcnn_resnet50_v1_640x640")
     loaded.message.model.faster_rcnn.context_config.max_num_context_features = 10
     for name in exportable.FORMATS:
-        assert "memory of other images" in exportable.obstacle(loaded, name)
+        assert "memory of other images" in exportable.find_obstacle(derive_facts(loaded), name)
 
 
 def test_tflite_wants_one_size_and_colours() -> None:
-    loaded = config_of("demo_ssd")
+    loaded = build("demo_ssd")
     resizer(loaded).fixed_shape_resizer.convert_to_grayscale = True
-    assert "gray" in exportable.obstacle(loaded, "tflite")
+    assert "grayscale" in exportable.find_obstacle(derive_facts(loaded), "tflite")
     resizer(loaded).keep_aspect_ratio_resizer.max_dimension = 200
-    assert "images of many sizes" in exportable.obstacle(loaded, "tflite")
+    assert "images of different sizes" in exportable.find_obstacle(derive_facts(loaded), "tflite")
     resizer(loaded).keep_aspect_ratio_resizer.pad_to_max_dimension = True
-    assert not exportable.obstacle(loaded, "tflite")
+    assert not exportable.find_obstacle(derive_facts(loaded), "tflite")
     resizer(loaded).keep_aspect_ratio_resizer.per_channel_pad_value.extend([1, 2, 3])
-    assert "per_channel_pad_value" in exportable.obstacle(loaded, "tflite")
+    assert "per_channel_pad_value" in exportable.find_obstacle(derive_facts(loaded), "tflite")
 
 
 def test_the_size_of_the_input_is_that_of_the_padded_image() -> None:
-    assert exportable.input_size(config_of("ssd_mobilenet_v2_fpnlite_320x320")) == (320, 320)
-    assert exportable.input_size(config_of("ssd_efficientdet_d1_640x640")) == (640, 640)
-    loaded = config_of("ssd_efficientdet_d1_640x640")
+    assert exportable.require_input_size(derive_facts(build("ssd_mobilenet_v2_fpnlite_320x320"))) == (320, 320)
+    assert exportable.require_input_size(derive_facts(build("ssd_efficientdet_d1_640x640"))) == (640, 640)
+    loaded = build("ssd_efficientdet_d1_640x640")
     resizer(loaded).keep_aspect_ratio_resizer.pad_to_max_dimension = False
-    with pytest.raises(ConfigError, match="many sizes"):
-        exportable.input_size(loaded)
+    with pytest.raises(ConfigError, match="different sizes"):
+        exportable.require_input_size(derive_facts(loaded))

@@ -30,9 +30,9 @@ def test_what_is_no_size_is_refused(text: str) -> None:
 
 
 def test_a_share_needs_a_device_that_tells_its_memory() -> None:
-    with pytest.raises(ConfigError, match="does not tell"):
+    with pytest.raises(ConfigError, match="does not report"):
         batch_size_search.parse("80%", 0)
-    assert 10**8 < batch_size_search.host_memory() < 10**14
+    assert 10**8 < batch_size_search.find_host_memory() < 10**14
 
 
 def search(
@@ -78,7 +78,7 @@ def test_a_long_run_on_the_cpu_takes_more_than_is_measured() -> None:
     fitted = search(needs, 1600, device="cpu")[0]
     assert fitted.batch_size == 8
     assert fitted.measured[8] == 840
-    assert "with 5% for what a long run adds" in batch_size_search.explain(fitted)
+    assert "with 5% added for a long run" in batch_size_search.explain(fitted)
 
 
 def test_running_out_of_memory_is_a_measurement() -> None:
@@ -95,5 +95,5 @@ def test_no_batch_is_larger_than_the_images_there_are(most: int, chosen: int) ->
 
 @pytest.mark.parametrize("needs", [line(2000, 1), line(0, 1, ends_at=1)])
 def test_a_model_of_which_not_one_image_fits_is_refused(needs: Callable[[int], int | None]) -> None:
-    with pytest.raises(ConfigError, match=r"a batch of 1 .*, the limit is"):
+    with pytest.raises(ConfigError, match=r"a batch of 1 .*, but the limit is"):
         search(needs, 1000)

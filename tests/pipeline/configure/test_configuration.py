@@ -13,10 +13,11 @@ import pytest
 from odtool import locks
 from odtool.errors import ConfigError, DataError, JobError
 from odtool.pipeline import record_patterns
-from odtool.pipeline.checks import before_training
+from odtool.pipeline.checks.check_list import check_run, refuse_errors
 from odtool.pipeline.configure import configuration
-from odtool.pipeline.configure.configuration import Configured, Request
+from odtool.pipeline.configure.configuration import Configured, ConfigureSettings
 from odtool.pipeline.text import config
+from odtool.pipeline.text.facts import derive_facts
 from odtool.pipeline.zoo import zoo
 from odtool.pipeline.zoo.catalogue import MODELS
 from odtool.workspace import Workspace
@@ -25,7 +26,7 @@ ZOO_NAME = "ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8"
 
 
 def configure(workspace: Workspace, **wishes: Any) -> Configured:
-    return configuration.configure(workspace, Request(**wishes))
+    return configuration.configure(workspace, ConfigureSettings(**wishes))
 
 
 def reasons(configured: Configured) -> dict[str, str]:
@@ -42,14 +43,15 @@ def save_checkpoint(folder: Path, content: bytes = b"model/_feature_extractor") 
 @pytest.mark.parametrize("model", MODELS, ids=[model.name for model in MODELS])
 def test_every_model_of_the_zoo_is_fitted_to_the_data(workspace: Workspace, model: Any) -> None:
     configured = configure(workspace, model=model.name, steps=100)
-    settings = before_training.check_before_training(workspace.run(configured.run.name).pipeline_config)
-    assert settings == configured.settings
+    facts = check_run(workspace.run(configured.run.name).pipeline_config)
+    assert facts == configured.facts
     batch_size = 16 if model.one_device else 8
-    assert (settings.num_classes, settings.batch_size, settings.num_steps) == (2, batch_size, 100)
-    assert settings.train_records == tuple(workspace.data.shards("train"))
-    assert settings.eval_records == tuple(workspace.data.shards("val"))
-    assert settings.metrics == ("coco_detection_metrics",)
+    assert (facts.num_classes, facts.batch_size, facts.num_steps) == (2, batch_size, 100)
+    training, evaluation = facts.readers
+    assert training.files == tuple(workspace.data.shards("train"))
+    assert evaluation.files == tuple(workspace.data.shards("val"))
     message = configured.config.message
+    assert list(message.eval_config.metrics_set) == ["coco_detection_metrics"]
     assert not message.train_config.use_bfloat16
     assert message.eval_config.num_examples == 10
     assert "PATH_TO_BE" not in config.dump(configured.config)
@@ -61,7 +63,7 @@ def test_bare_it_takes_the_default_model_and_names_the_run_after_it(workspace: W
     assert configured.run.path == workspace.train / "ssd_mobilenet_v2_fpnlite_320x320"
     assert configured.config.message.model.ssd.num_classes == 2
     assert "odtool models pull ssd_mobilenet_v2_fpnlite_320x320" in " ".join(configured.notes)
-    assert configured.settings.fine_tune_checkpoint == ""
+    assert configured.config.message.train_config.fine_tune_checkpoint == ""
     assert configure(workspace).run.name == "ssd_mobilenet_v2_fpnlite_320x320_2"
 
 
@@ -111,7 +113,7 @@ def test_a_fine_tuned_model_keeps_its_batch_norm(workspace: Workspace, model: st
 
 def test_epochs_become_steps_of_the_chosen_batch(workspace: Workspace) -> None:
     configured = configure(workspace, batch_size=16, epochs=10)
-    assert configured.settings.num_steps == 25
+    assert configured.facts.num_steps == 25
     assert configured.epochs == 10
 
 
@@ -119,7 +121,7 @@ def test_a_crowded_image_raises_every_limit(prepare: Callable[..., Workspace], f
     workspace = prepare(train=figures(40), val=figures(10, max_objects=450))
     for name in ("ssd_resnet50_v1_fpn_640x640", "faster_rcnn_resnet50_v1_640x640", "centernet_hourglass104_512x512"):
         configured = configure(workspace, model=name)
-        assert any("count the 100 surest" in note for note in configured.notes)
+        assert any("count only the 100 highest-scoring" in note for note in configured.notes)
         message = configured.config.message
         assert message.train_config.max_number_of_boxes == 450
         assert message.train_input_reader.max_number_of_boxes == 450
@@ -154,7 +156,7 @@ def test_without_a_val_split_the_test_split_evaluates(
 ) -> None:
     configured = configure(prepare(train=figures(40), test=figures(7)))
     assert configured.config.message.eval_config.num_examples == 7
-    assert "test-00000" in str(configured.settings.eval_records[0])
+    assert "test-00000" in str(configured.facts.readers[1].files[0])
 
 
 @pytest.mark.parametrize(("name", "message"), [("train", "neither val nor test"), ("val", "no images to train on")])
@@ -175,20 +177,20 @@ def test_before_prepare_it_says_to_prepare(tmp_path: Path) -> None:
 
 def test_mask_and_keypoint_heads_come_off_and_that_is_said(workspace: Workspace) -> None:
     masks = configure(workspace, model="mask_rcnn_inception_resnet_v2_1024x1024")
-    assert masks.settings.architecture == "faster_rcnn"
+    assert masks.facts.architecture == "faster_rcnn"
     assert not masks.config.message.train_input_reader.load_instance_masks
-    assert any("head for masks is taken off" in note for note in masks.notes)
+    assert any("head for masks is removed" in note for note in masks.notes)
     points = configure(workspace, model="centernet_resnet50_v2_512x512_kpts")
     assert not points.config.message.model.center_net.keypoint_estimation_task
     assert not points.config.message.eval_config.keypoint_edge
     assert points.config.message.train_input_reader.num_keypoints == 0
-    assert any("head for key points is taken off" in note for note in points.notes)
+    assert any("head for keypoints is removed" in note for note in points.notes)
 
 
 def test_data_that_was_cut_short_is_not_configured_for(workspace: Workspace) -> None:
     shard = workspace.data.shards("train")[0]
     os.truncate(shard, shard.stat().st_size - 1)
-    with pytest.raises(DataError, match=r"40,000 bytes of train were written \(shards: 2\), and 39,999 are"):
+    with pytest.raises(ConfigError, match=r"40,000 bytes of train were written \(shards: 2\), and 39,999 are"):
         configure(workspace, steps=100)
 
 
@@ -197,12 +199,12 @@ def test_mask_rcnn_learns_the_masks_that_the_records_hold(workspace: Workspace) 
     workspace.data.summary.write_text(json.dumps({**summary, "masks": True}))
     made = configure(workspace, model="mask_rcnn_inception_resnet_v2_1024x1024")
     message = made.config.message
-    assert made.settings.architecture == "mask_rcnn"
+    assert made.facts.architecture == "mask_rcnn"
     for reader in (message.train_input_reader, *message.eval_input_reader):
         assert (reader.load_instance_masks, reader.mask_type) == (True, 2)
     assert set(message.eval_config.metrics_set) == {"coco_mask_metrics", "coco_detection_metrics"}
-    assert not [note for note in made.notes if "taken off" in note]
-    assert any("does not learn" in note for note in configure(workspace, model="demo_ssd").notes)
+    assert not [note for note in made.notes if "is removed" in note]
+    assert any("does not predict" in note for note in configure(workspace, model="demo_ssd").notes)
 
 
 class TestCheckpoint:
@@ -234,7 +236,7 @@ class TestCheckpoint:
     def test_none_starts_from_scratch_even_where_a_checkpoint_lies(self, workspace: Workspace) -> None:
         save_checkpoint(workspace.model_zoo / ZOO_NAME / "checkpoint")
         configured = configure(workspace, checkpoint="none")
-        assert configured.settings.fine_tune_checkpoint == ""
+        assert configured.config.message.train_config.fine_tune_checkpoint == ""
         assert any("from scratch" in note for note in configured.notes)
 
     @pytest.mark.parametrize("missing", ["ckpt-0.index", "ckpt-0.data-00000-of-00001"])
@@ -264,7 +266,7 @@ def test_a_checkpoint_by_set_is_one_by_its_option(workspace: Workspace, tmp_path
 
 def test_a_type_that_restores_nothing_is_refused(workspace: Workspace, tmp_path: Path) -> None:
     wishes = {"checkpoint": str(save_checkpoint(tmp_path / "trained")), "dry_run": True}
-    with pytest.raises(ConfigError, match="fine_tune_checkpoint_type is classification, of which") as caught:
+    with pytest.raises(ConfigError, match="fine_tune_checkpoint_type is classification, but") as caught:
         configure(workspace, assignments=("train_config.fine_tune_checkpoint_type=classification",), **wishes)
     assert "fine_tune_checkpoint_type=detection" in caught.value.hint
 
@@ -274,8 +276,8 @@ def test_steps_by_set_alone_are_seen_by_batch_norm_and_doubted(workspace: Worksp
     assert configured.config.message.model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay == pytest.approx(
         0.94
     )
-    told = "all 500 steps are of the warm-up, which has 1,000. --steps 500 brings"
-    assert any(told in note for note in configured.notes)
+    warning = "all 500 steps are warm-up, which takes 1,000. --steps 500 scales"
+    assert any(warning in note for note in configured.notes)
     assert not [note for note in configured.notes if "the zoo's" in note]
     decay = "model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay"
     set_too = configure(workspace, assignments=("train_config.num_steps=2000", f"{decay}=0.99"), run="other")
@@ -300,7 +302,7 @@ def test_every_evaluation_set_is_looked_at(workspace: Workspace, field: str) -> 
     else:
         second.tf_record_input_reader.input_path[:] = ["/nonexistent/x.tfrecord"]
     with pytest.raises(ConfigError, match=rf"eval_input_reader\[1\]\.{field}"):
-        before_training.check(made, Path("c"))
+        refuse_errors(derive_facts(made, Path("c")))
 
 
 class TestOwnFile:
@@ -315,7 +317,7 @@ class TestOwnFile:
     def test_its_batch_size_and_extensions_are_kept(self, workspace: Workspace, own: Path) -> None:
         configured = configure(workspace, pipeline=own)
         assert configured.run.name == "mine"
-        assert configured.settings.batch_size == 64
+        assert configured.facts.batch_size == 64
         assert "[my.extension] { a : 1 }" in configured.run.pipeline_config.read_text()
 
     @pytest.mark.parametrize(
@@ -345,7 +347,7 @@ class TestOwnFile:
         first, second = configured.config.message.eval_input_reader
         assert "val-?????" in first.tf_record_input_reader.input_path[0]
         assert list(second.tf_record_input_reader.input_path) == [there]
-        assert any("eval_input_reader[1] is taken out" in note for note in configured.notes)
+        assert any("eval_input_reader[1] is removed" in note for note in configured.notes)
 
     def test_the_checkpoint_beside_a_zoo_folders_config_is_found(self, workspace: Workspace, own: Path) -> None:
         folder = workspace.model_zoo / "their_model"
@@ -353,7 +355,7 @@ class TestOwnFile:
         own.rename(folder / "pipeline.config")
         for wishes in ({"pipeline": folder / "pipeline.config"}, {"model": "their_model"}, {}):
             configured = configure(workspace, dry_run=True, **wishes)
-            assert configured.settings.fine_tune_checkpoint == str(prefix)
+            assert configured.config.message.train_config.fine_tune_checkpoint == str(prefix)
             assert configured.run.name == "their_model"
 
     def test_a_misspelt_field_leaves_nothing_behind(self, workspace: Workspace, own: Path) -> None:
@@ -367,7 +369,7 @@ class TestOwnFile:
         loaded.message.model.faster_rcnn.context_config.max_num_context_features = 9
         own.write_text(config.dump(loaded))
         configured = configure(workspace, pipeline=own)
-        assert configured.settings.architecture == "context_rcnn"
+        assert configured.facts.architecture == "context_rcnn"
         assert configured.config.message.model.faster_rcnn.context_config.max_num_context_features == 9
 
 
@@ -375,22 +377,22 @@ class TestSet:
     def test_the_users_word_is_the_last(self, workspace: Workspace) -> None:
         wishes = ("train_config.batch_size=4", "model.ssd.image_resizer.fixed_shape_resizer.height=640")
         configured = configure(workspace, assignments=wishes)
-        assert configured.settings.batch_size == 4
+        assert configured.facts.batch_size == 4
         assert reasons(configured)["model.ssd.image_resizer.fixed_shape_resizer.height"] == "--set"
 
     def test_another_branch_of_a_oneof_is_said(self, workspace: Workspace) -> None:
         wish = "train_config.optimizer.adam_optimizer.learning_rate.constant_learning_rate.learning_rate=0.001"
         configured = configure(workspace, assignments=(wish,))
         gone = "train_config.optimizer.momentum_optimizer.momentum_optimizer_value"
-        assert "adam_optimizer takes its place" in reasons(configured)[gone]
-        assert any("adam_optimizer takes its place" in note for note in configured.notes)
+        assert "replaced by adam_optimizer" in reasons(configured)[gone]
+        assert any("replaced by adam_optimizer" in note for note in configured.notes)
 
     @pytest.mark.parametrize(
         ("wish", "message"),
         [
             ("train_config.batch_size=0", "train_config.batch_size is 0"),
             ("train_config.num_steps=0", "train_config.num_steps is 0"),
-            ("train_config.num_steps=2147483648", "more than the API counts"),
+            ("train_config.num_steps=2147483648", "more than the API can count"),
             ("model.ssd.num_classes=7", "the model has 7 classes"),
             ("train_config.optimizer={}", "names no optimizer"),
             ("train_input_reader.label_map_path=gone", "no such file: gone"),
@@ -415,9 +417,9 @@ class TestSet:
 class TestRun:
     def test_an_existing_config_is_replaced_only_with_force(self, workspace: Workspace) -> None:
         configure(workspace, run="mine", steps=10)
-        with pytest.raises(ConfigError, match="exists already"):
+        with pytest.raises(ConfigError, match="already exists"):
             configure(workspace, run="mine", steps=20)
-        assert configure(workspace, run="mine", steps=20, force=True).settings.num_steps == 20
+        assert configure(workspace, run="mine", steps=20, force=True).facts.num_steps == 20
 
     def test_a_run_with_checkpoints_is_never_reconfigured(self, workspace: Workspace) -> None:
         run = configure(workspace, run="mine", steps=10).run

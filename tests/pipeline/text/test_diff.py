@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from odtool.pipeline.text import config, diff
-from odtool.pipeline.text.diff import Change, Draft
+from odtool.pipeline.text.diff import Change
+from odtool.pipeline.text.draft import ConfigDraft
 
 OLD = """
 model { ssd { num_classes: 90 anchor_generator { ssd_anchor_generator {} } } }
@@ -15,13 +16,13 @@ graph_rewriter { [an.extension]: 1 }
 
 def test_fields_are_shown_with_old_new_and_the_nearest_reason() -> None:
     old = config.parse(OLD, "f")
-    draft = Draft(old.copy())
+    draft = ConfigDraft(old.copy())
     draft.message.train_config.batch_size = 8
     draft.message.train_config.ClearField("fine_tune_checkpoint")
     draft.message.model.ssd.num_classes = 2
     draft.message.eval_config.metrics_set.append("n")
-    draft.because("in general", "train_config")
-    draft.because("asked for", "train_config.batch_size")
+    draft.give_reason("in general", "train_config")
+    draft.give_reason("asked for", "train_config.batch_size")
     assert diff.compare(old, draft.config, draft.reasons) == [
         Change("model.ssd.num_classes", "90", "2", ""),
         Change("train_config.batch_size", "4", "8", "asked for"),
@@ -31,9 +32,9 @@ def test_fields_are_shown_with_old_new_and_the_nearest_reason() -> None:
 
 
 def test_a_later_reason_takes_the_place_of_earlier_ones_below_it() -> None:
-    draft = Draft(config.parse("", "f"))
-    draft.because("scaled", "train_config.optimizer.adam_optimizer.epsilon")
-    draft.because("replaced", "train_config.optimizer")
+    draft = ConfigDraft(config.parse("", "f"))
+    draft.give_reason("scaled", "train_config.optimizer.adam_optimizer.epsilon")
+    draft.give_reason("replaced", "train_config.optimizer")
     assert draft.reasons == {"train_config.optimizer": "replaced"}
 
 
@@ -59,10 +60,10 @@ def test_a_part_that_went_as_a_whole_is_one_line() -> None:
     old = config.parse(
         f"eval_config {{ num_examples: 3 {edges} metrics_set: 'm' }} train_config {{ batch_size: 4 }}", "f"
     )
-    draft = Draft(old.copy())
+    draft = ConfigDraft(old.copy())
     draft.message.eval_config.ClearField("keypoint_edge")
     draft.message.eval_config.ClearField("metrics_set")
-    draft.because("not needed", "eval_config.keypoint_edge")
+    draft.give_reason("not needed", "eval_config.keypoint_edge")
     changes = diff.compare(old, draft.config, draft.reasons)
     assert len(changes) == 11
     assert diff.shorten(changes, draft.config) == [
@@ -75,7 +76,7 @@ def test_what_went_from_a_part_that_stays_is_shown_field_by_field() -> None:
     old = config.parse(
         f"train_config {{ {' '.join(f'update_trainable_variables: {chr(34)}{n}{chr(34)}' for n in range(9))} }}", "f"
     )
-    draft = Draft(old.copy())
+    draft = ConfigDraft(old.copy())
     del draft.message.train_config.update_trainable_variables[1:]
     changes = diff.compare(old, draft.config, draft.reasons)
     assert diff.shorten(changes, draft.config) == changes

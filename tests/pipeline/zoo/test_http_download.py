@@ -16,8 +16,8 @@ CONTENT = random.Random(0).randbytes(1_000_000)
 
 
 @pytest.fixture
-def partial(tmp_path: Path) -> http_download.Partial:
-    return http_download.Partial(tmp_path / "zoo" / ".file.part")
+def partial(tmp_path: Path) -> http_download.PartialDownload:
+    return http_download.PartialDownload(tmp_path / "zoo" / ".file.part")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def reports() -> list[tuple[int, ...]]:
 
 
 @pytest.fixture
-def fetch(server: Any, partial: http_download.Partial, reports: list[tuple[int, ...]]) -> Callable[..., int]:
+def fetch(server: Any, partial: http_download.PartialDownload, reports: list[tuple[int, ...]]) -> Callable[..., int]:
     """Downloads the server's file without waiting between attempts."""
     server.content = CONTENT
 
@@ -40,7 +40,7 @@ def fetch(server: Any, partial: http_download.Partial, reports: list[tuple[int, 
 
 
 def test_a_file_comes_whole_with_reports_on_the_way(
-    fetch: Any, partial: http_download.Partial, reports: list[tuple[int, ...]]
+    fetch: Any, partial: http_download.PartialDownload, reports: list[tuple[int, ...]]
 ) -> None:
     assert fetch() == 0
     assert partial.path.read_bytes() == CONTENT
@@ -48,7 +48,9 @@ def test_a_file_comes_whole_with_reports_on_the_way(
     assert reports[-1] == (1_000_000, 1_000_000)
 
 
-def test_a_broken_download_goes_on_where_it_broke_off(fetch: Any, server: Any, partial: http_download.Partial) -> None:
+def test_a_broken_download_goes_on_where_it_broke_off(
+    fetch: Any, server: Any, partial: http_download.PartialDownload
+) -> None:
     server.breaks_off_after = [300_000, 200_000]
     fetch()
     assert partial.path.read_bytes() == CONTENT
@@ -56,11 +58,11 @@ def test_a_broken_download_goes_on_where_it_broke_off(fetch: Any, server: Any, p
 
 
 def test_a_later_call_goes_on_with_what_an_earlier_one_left(
-    fetch: Any, server: Any, partial: http_download.Partial
+    fetch: Any, server: Any, partial: http_download.PartialDownload
 ) -> None:
     server.breaks_off_after = [300_000, 0, 0, 0, 0]
     with pytest.raises(
-        ConfigError, match="ended after 300,000 of 1,000,000 bytes; the 300,000 bytes that came are kept"
+        ConfigError, match="closed after 300,000 of 1,000,000 bytes; the 300,000 bytes received so far are kept"
     ):
         fetch()
     assert fetch() == 300_000
@@ -68,7 +70,7 @@ def test_a_later_call_goes_on_with_what_an_earlier_one_left(
 
 
 def test_a_server_without_ranges_is_asked_from_the_start(
-    fetch: Any, server: Any, partial: http_download.Partial
+    fetch: Any, server: Any, partial: http_download.PartialDownload
 ) -> None:
     server.knows_ranges = False
     server.breaks_off_after = [300_000]
@@ -78,7 +80,7 @@ def test_a_server_without_ranges_is_asked_from_the_start(
 
 @pytest.mark.parametrize("etag", ['"second"', ""])
 def test_a_file_that_changed_meanwhile_is_taken_anew(
-    fetch: Any, server: Any, partial: http_download.Partial, etag: str
+    fetch: Any, server: Any, partial: http_download.PartialDownload, etag: str
 ) -> None:
     server.etag = server.etag if etag else ""
     server.breaks_off_after = [300_000, 0, 0, 0, 0]
@@ -89,7 +91,7 @@ def test_a_file_that_changed_meanwhile_is_taken_anew(
     assert partial.path.read_bytes() == server.content
 
 
-def test_another_address_starts_anew(fetch: Any, server: Any, partial: http_download.Partial) -> None:
+def test_another_address_starts_anew(fetch: Any, server: Any, partial: http_download.PartialDownload) -> None:
     server.breaks_off_after = [300_000, 0, 0, 0, 0]
     with pytest.raises(ConfigError):
         fetch()
@@ -97,7 +99,7 @@ def test_another_address_starts_anew(fetch: Any, server: Any, partial: http_down
     assert partial.path.read_bytes() == CONTENT
 
 
-def test_a_whole_file_is_not_fetched_twice(fetch: Any, server: Any, partial: http_download.Partial) -> None:
+def test_a_whole_file_is_not_fetched_twice(fetch: Any, server: Any, partial: http_download.PartialDownload) -> None:
     fetch()
     assert fetch() == 1_000_000
     assert partial.path.read_bytes() == CONTENT
@@ -106,12 +108,14 @@ def test_a_whole_file_is_not_fetched_twice(fetch: Any, server: Any, partial: htt
 @pytest.mark.parametrize("knows_ranges", [True, False])
 def test_a_length_that_is_a_lie_is_an_error(fetch: Any, server: Any, knows_ranges: bool) -> None:
     server.announced, server.knows_ranges = 2_000_000, knows_ranges
-    with pytest.raises(ConfigError, match=r"ended after 1,000,000 of 2,000,000 bytes|not the one that the download be"):
+    with pytest.raises(
+        ConfigError, match=r"closed after 1,000,000 of 2,000,000 bytes|has changed since the download be"
+    ):
         fetch()
     assert len(server.requests) <= 6
 
 
-def test_a_server_may_say_no_length(fetch: Any, server: Any, partial: http_download.Partial) -> None:
+def test_a_server_may_say_no_length(fetch: Any, server: Any, partial: http_download.PartialDownload) -> None:
     server.gives_length = False
     fetch()
     assert partial.path.read_bytes() == CONTENT
@@ -125,17 +129,17 @@ def test_more_than_can_be_wanted_is_refused(fetch: Any, server: Any, gives_lengt
 
 
 def test_a_busy_server_is_asked_again_and_a_refusing_one_is_not(
-    fetch: Any, server: Any, partial: http_download.Partial
+    fetch: Any, server: Any, partial: http_download.PartialDownload
 ) -> None:
     server.statuses = [503, 429]
     fetch()
     assert partial.path.read_bytes() == CONTENT
     server.statuses = [404]
-    with pytest.raises(ConfigError, match="/other: the server answers 404 Not Found"):
+    with pytest.raises(ConfigError, match="/other: the server responds 404 Not Found"):
         fetch("/other")
 
 
-def test_no_network_is_said_at_once(partial: http_download.Partial, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network_is_said_at_once(partial: http_download.PartialDownload, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     waits: list[float] = []
     with pytest.raises(ConfigError, match="Connection refused"):
@@ -144,6 +148,6 @@ def test_no_network_is_said_at_once(partial: http_download.Partial, monkeypatch:
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://host/x", "no address"])
-def test_only_the_web_is_asked(partial: http_download.Partial, url: str) -> None:
+def test_only_the_web_is_asked(partial: http_download.PartialDownload, url: str) -> None:
     with pytest.raises(ConfigError, match="not an http or https address"):
         http_download.download(url, partial, report=lambda *_: None, most=1)

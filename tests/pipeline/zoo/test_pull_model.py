@@ -13,7 +13,7 @@ import pytest
 from odtool import locks
 from odtool.errors import ConfigError, DataError, OdtoolError
 from odtool.pipeline.configure import configuration
-from odtool.pipeline.configure.configuration import Request
+from odtool.pipeline.configure.configuration import ConfigureSettings
 from odtool.pipeline.zoo import pull_model, zoo
 from odtool.pipeline.zoo.pull_model import Pulled
 from odtool.workspace import Workspace
@@ -66,7 +66,7 @@ def test_a_pulled_model_is_what_configure_starts_from(
     assert (pulled.how, pulled.bytes) == ("downloaded", len(server.content))
     assert server.requests == [("/20200711/efficientdet_d0_coco17_tpu-32.tar.gz", None)]
     assert here(workspace) == {FOLDER}
-    made = configuration.configure(workspace, Request()).config.message.train_config
+    made = configuration.configure(workspace, ConfigureSettings()).config.message.train_config
     assert (
         made.fine_tune_checkpoint == str(pulled.checkpoint) == str(workspace.model_zoo / FOLDER / "checkpoint/ckpt-0")
     )
@@ -85,15 +85,15 @@ def test_a_broken_download_is_kept_and_gone_on_with(
     server.breaks_off_after = [700, 0, 0, 0, 0]
     with pytest.raises(ConfigError) as caught:
         pull()
-    assert "the 700 bytes that came are kept" in caught.value.message
+    assert "the 700 bytes received so far are kept" in caught.value.message
     assert f"{workspace.model_zoo / FOLDER}.tar.gz by hand" in caught.value.hint
     assert not (workspace.model_zoo / FOLDER).exists()
-    assert configuration.configure(workspace, Request(dry_run=True)).run.name.startswith("ssd_mobilenet")
+    assert configuration.configure(workspace, ConfigureSettings(dry_run=True)).run.name.startswith("ssd_mobilenet")
     assert pull().resumed_from == 700
     assert here(workspace) == {FOLDER}
 
 
-@pytest.mark.parametrize("name", [FOLDER, MODEL.name, zoo.short_name(MODEL.name)])
+@pytest.mark.parametrize("name", [FOLDER, MODEL.name, zoo.shorten_name(MODEL.name)])
 def test_a_tarball_put_there_by_hand_is_unpacked(
     pull: Callable[[], Pulled], workspace: Workspace, server: Any, name: str
 ) -> None:
@@ -107,12 +107,12 @@ def test_a_tarball_put_there_by_hand_is_unpacked(
 @pytest.mark.parametrize(
     ("content", "cause"),
     [
-        (tarball(*FILES)[:-100], "not a whole .tar.gz"),
-        (b"<html>log in first</html>", "not a whole .tar.gz"),
+        (tarball(*FILES)[:-100], "not a complete .tar.gz"),
+        (b"<html>log in first</html>", "not a complete .tar.gz"),
         (tarball(*FILES, top="../../"), "would lie outside its folder"),
         (tarball(*FILES, link="/etc"), "is a link"),
-        (tarball("saved_model/saved_model.pb"), "no model of the zoo: the archive: no checkpoint there"),
-        (tarball(*FILES[:3]), "no model of the zoo: checkpoint/ckpt-0.data-00000-of-00001: missing"),
+        (tarball("saved_model/saved_model.pb"), "not a model of the zoo: the archive: no checkpoint in it"),
+        (tarball(*FILES[:3]), "not a model of the zoo: checkpoint/ckpt-0.data-00000-of-00001: missing"),
     ],
 )
 def test_a_bad_archive_leaves_nothing_and_can_be_tried_again(
@@ -139,7 +139,7 @@ def test_what_a_killed_pull_left_is_cleared(pull: Callable[[], Pulled], workspac
 def test_two_pulls_of_one_model_do_not_meet(pull: Callable[[], Pulled], workspace: Workspace) -> None:
     held = locks.acquire(workspace.model_zoo / f".{FOLDER}.lock")
     assert held is not None
-    with pytest.raises(ConfigError, match="another odtool is pulling it"):
+    with pytest.raises(ConfigError, match="another odtool process is downloading it"):
         pull()
     os.close(held)
     pull()
@@ -148,13 +148,13 @@ def test_two_pulls_of_one_model_do_not_meet(pull: Callable[[], Pulled], workspac
 def test_a_folder_without_a_checkpoint_is_not_overwritten(pull: Callable[[], Pulled], workspace: Workspace) -> None:
     (workspace.model_zoo / FOLDER).mkdir(parents=True)
     (workspace.model_zoo / FOLDER / "notes.txt").touch()
-    with pytest.raises(ConfigError, match="is there, but without a whole checkpoint"):
+    with pytest.raises(ConfigError, match="exists, but without a complete checkpoint"):
         pull()
     assert [path.name for path in (workspace.model_zoo / FOLDER).iterdir()] == ["notes.txt"]
 
 
 def test_a_model_without_a_published_checkpoint_cannot_be_pulled(workspace: Workspace) -> None:
-    with pytest.raises(OdtoolError, match="no checkpoint of demo_ssd was ever published"):
+    with pytest.raises(OdtoolError, match="no checkpoint of demo_ssd has been published"):
         pull_model.pull(zoo.find("demo_ssd"), workspace.model_zoo, url=None, report=lambda *_: None)
 
 
@@ -167,4 +167,4 @@ def test_a_model_without_a_published_checkpoint_cannot_be_pulled(workspace: Work
     ],
 )
 def test_a_mirror_stands_in_for_the_zoo(base: str | None, address: str) -> None:
-    assert zoo.address(MODEL, base) == address
+    assert zoo.find_address(MODEL, base) == address

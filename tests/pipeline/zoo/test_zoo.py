@@ -9,6 +9,7 @@ import pytest
 
 from odtool.errors import ConfigError
 from odtool.pipeline.text import config
+from odtool.pipeline.text.facts import derive_facts
 from odtool.pipeline.zoo import zoo
 from odtool.pipeline.zoo.catalogue import MODELS
 
@@ -36,8 +37,9 @@ def test_every_shipped_config_has_a_model(shared_data: Path) -> None:
 def test_every_model_says_what_its_config_says() -> None:
     for model in MODELS:
         built = zoo.build(model)
-        assert config.architecture(built) == model.architecture
-        resizer = config.model(built).image_resizer
+        facts = derive_facts(built)
+        assert facts.architecture == model.architecture
+        resizer = facts.model.image_resizer
         size = getattr(resizer, resizer.WhichOneof("image_resizer_oneof"))
         sides = (size.height, size.width) if hasattr(size, "height") else (size.min_dimension, size.max_dimension)
         assert sides == (model.height, model.width), model.name
@@ -45,7 +47,7 @@ def test_every_model_says_what_its_config_says() -> None:
 
 def test_every_template_is_used_and_opens_with_what_it_is() -> None:
     used = {part for model in MODELS for part in model.parts}
-    templates = sorted(zoo.templates_folder().glob("*.config"))
+    templates = sorted(zoo.find_templates().glob("*.config"))
     assert {path.name for path in templates} == used
     for path in templates:
         assert path.read_text().startswith("# "), path.name
@@ -67,7 +69,7 @@ def test_a_model_is_found_by_any_of_its_names(name: str) -> None:
 
 def test_no_name_means_two_models() -> None:
     for model in MODELS:
-        for name in (model.name, model.folder, zoo.short_name(model.name)):
+        for name in (model.name, model.folder, zoo.shorten_name(model.name)):
             assert zoo.find(name) is model
 
 

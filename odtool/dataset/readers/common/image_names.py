@@ -10,48 +10,50 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 
-def other_spellings(name: str) -> Iterator[str]:
+def list_other_spellings(name: str) -> Iterator[str]:
     """macOS takes accents apart, which most others leave whole; and names pass through URLs."""
     forms = [] if name.isascii() else [unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)]
     yield from (form for form in dict.fromkeys([*forms, unquote(name)]) if form != name)
 
 
-def without_drive(name: str) -> str:
+def drop_drive(name: str) -> str:
     """A path with slashes, as C:/set/a.jpg, without the letter of Windows."""
     return name[2:] if name[1:3] == ":/" else name
 
 
-def said(name: str) -> tuple[str, ...]:
+def list_declared_folders(name: str) -> tuple[str, ...]:
     """The folders that a path with slashes speaks of, from the outside in."""
     return tuple(part for part in PurePosixPath(name).parts[:-1] if part not in ("/", ".", ".."))
 
 
 @lru_cache(maxsize=64)
-def meant(folders: tuple[Path, ...], parts: tuple[str, ...], root: Path) -> tuple[tuple[Path, ...], bool]:
+def find_declared_folders(
+    folders: tuple[Path, ...], parts: tuple[str, ...], root: Path
+) -> tuple[tuple[Path, ...], bool]:
     """Those of the folders that the parts speak of, and whether all parts are in their paths.
 
     They end with more of the parts than the others, or lie below one that does, below the root. None do where the
     parts are of another machine. Folders that end so themselves come first; equals keep their order.
     """
-    alike = {folder: _alike(folder, parts, root) for folder in folders}
-    most = max((count for count, _ in alike.values()), default=0)
-    if not most:
+    likeness = {folder: _measure_likeness(folder, parts, root) for folder in folders}
+    maximum = max((count for count, _ in likeness.values()), default=0)
+    if not maximum:
         return (), False
-    best = [folder for folder in folders if alike[folder][0] == most]
-    return tuple(sorted(best, key=lambda folder: alike[folder][1])), most == len(parts)
+    best = [folder for folder in folders if likeness[folder][0] == maximum]
+    return tuple(sorted(best, key=lambda folder: likeness[folder][1])), maximum == len(parts)
 
 
-def _alike(folder: Path, parts: tuple[str, ...], root: Path) -> tuple[int, int]:
+def _measure_likeness(folder: Path, parts: tuple[str, ...], root: Path) -> tuple[int, int]:
     """With how many of the parts the folder or one above it, below the root, ends, and how far above that is."""
-    found, path = (0, 0), folder.parts
+    likeness, path = (0, 0), folder.parts
     outermost = len(root.parts) if folder.is_relative_to(root) else len(path) - 1
     for length in range(len(path), outermost, -1):
         count = 0
         while count < min(length, len(parts)) and path[length - 1 - count] == parts[-1 - count]:
             count += 1
-        if count > found[0]:
-            found = (count, len(path) - length)
-    return found
+        if count > likeness[0]:
+            likeness = (count, len(path) - length)
+    return likeness
 
 
 @lru_cache(maxsize=64)

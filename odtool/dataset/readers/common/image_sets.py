@@ -27,11 +27,11 @@ class Names:
 
     def take(self, stem: str) -> str | None:
         """The split of the file with this name, which is thereby met; None where no list names it."""
-        spoken = stem
+        listed_name = stem
         for part in (*reversed(self.inner), ""):
-            if spoken in self.splits:
-                return self.splits.pop(spoken)
-            spoken = f"{part}/{spoken}"
+            if listed_name in self.splits:
+                return self.splits.pop(listed_name)
+            listed_name = f"{part}/{listed_name}"
         return None
 
 
@@ -42,7 +42,7 @@ class ImageSets:
     splits: dict[Path, dict[str, str]]
     """Folder above ImageSets → split by name; names that were met are taken out."""
 
-    def of(self, folder: Path, root: Path) -> list[Names]:
+    def find_lists(self, folder: Path, root: Path) -> list[Names]:
         """The lists that may speak of the annotation files in a folder, the nearest first."""
         above = [base for base in (folder, *folder.parents) if base in self.splits]
         if not above and len(self.splits) == 1:
@@ -52,14 +52,14 @@ class ImageSets:
             for base in above
         ]
 
-    def left(self) -> Iterator[tuple[Path, str, str]]:
+    def find_unmatched(self) -> Iterator[tuple[Path, str, str]]:
         """Folder, name and split of what was not met."""
         for folder, names in self.splits.items():
             for name, split in names.items():
                 yield folder, name, split
 
 
-def found_in(folders: Sequence[Folder], kinds: Sequence[str] = tuple(_LISTS)) -> ImageSets | None:
+def find_image_sets(folders: Sequence[Folder], kinds: Sequence[str] = tuple(_LISTS)) -> ImageSets | None:
     """The lists in ImageSets/Main, else in ImageSets itself; those of single classes beside them are no splits."""
     lists = {kind: split for kind, split in _LISTS.items() if kind in kinds}
     splits: dict[Path, dict[str, str]] = {}
@@ -75,13 +75,13 @@ def found_in(folders: Sequence[Folder], kinds: Sequence[str] = tuple(_LISTS)) ->
         path = folder.path.parent if folder.path.name == "Main" else folder.path
         if path.name != "ImageSets" or path.parent in splits:
             continue
-        files = {file.stem: file for file in folder.ending(".txt")}
+        files = {file.stem: file for file in folder.find_files(".txt")}
         names = {
             name: split
             for kind, split in lists.items()
             if kind in files and not (kind == "trainval" and "train" in files)
-            for line in parsing.lines_of(files[kind])
-            if (name := listed_name(line, known))
+            for line in parsing.read_lines(files[kind])
+            if (name := parse_listed_name(line, known))
         }
         if any(kind in files for kind in lists):
             splits[path.parent] = names
@@ -92,17 +92,17 @@ def _is_annotation(name: str) -> bool:
     return name.lower().endswith((".xml", ".txt"))
 
 
-def listed_name(line: str, known: Callable[[str], bool] = lambda _: False) -> str:
+def parse_listed_name(line: str, has_annotation: Callable[[str], bool] = lambda _: False) -> str:
     """'"a b" 1', 'a -1', 'a.jpg' and 'a' all name an image; a comment names none.
 
     Args:
-        known: whether an annotation file has this name, and so 'a 1' is one, not 'a' with the flag of a class.
+        has_annotation: whether an annotation file has this name, and so 'a 1' is one, not 'a' with the flag of a class.
     """
     if line.startswith("#"):
         return ""
     if line.startswith('"') and '"' in line[1:]:
         line = line[1:].split('"', maxsplit=1)[0]
-    elif re.search(r"\s-?[01]$", line) and not known(re.split(r"[/\\]", line)[-1]):
+    elif re.search(r"\s-?[01]$", line) and not has_annotation(re.split(r"[/\\]", line)[-1]):
         line = line.rsplit(maxsplit=1)[0]
     name = PurePosixPath(line.strip().replace("\\", "/"))
     return str(name.with_suffix("")) if name.suffix.lower() in (*EXTENSIONS, ".xml") else str(name) if line else ""

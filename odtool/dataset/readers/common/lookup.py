@@ -11,7 +11,7 @@ another machine (C:\\Users\\me\\imgs\\0.jpg) goes on being found.
    near (in their own folder, one that goes with it, those of their split), the image lies in one of these or below it,
    or nowhere; where none is near, or less than half of them are, in any folder, the likeliest first.
 4. What was found by the last part alone, and not near, is a namesake. It gives way to an annotation that names the
-   same file better (claims.py), and is counted as image_elsewhere where it is outside the nearest folder, too.
+   same file better (survey/claims.py), and is counted as image_elsewhere where it is outside the nearest folder, too.
 5. An annotation file for one image finds it by its own name as well, as far as rule 3 reaches.
 """
 
@@ -21,13 +21,18 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common.image_names import is_here, meant, other_spellings, said, without_drive
-from odtool.dataset.readers.common.source_folders import split_within
+from odtool.dataset.readers.common.image_names import (
+    drop_drive,
+    find_declared_folders,
+    is_here,
+    list_declared_folders,
+    list_other_spellings,
+)
+from odtool.dataset.readers.common.source_folders import count_shared, find_split
 from odtool.dataset.types import Match, Source
 
 _SPELT = tuple(spelt for extension in EXTENSIONS for spelt in (extension, extension.upper()))
@@ -63,7 +68,7 @@ class Places:
     @cached_property
     def close(self) -> frozenset[Path]:
         """What is near, and what lies below it."""
-        return _below(self.folders, self.near)
+        return _list_below(self.folders, self.near)
 
     @cached_property
     def nearest(self) -> Path | None:
@@ -77,9 +82,9 @@ class Places:
         return not image.is_relative_to(self.nearest) and image.parent.parent != self.nearest.parent
 
 
-def placed(
+def find_places(
     near: Iterable[Path],
-    others: Sequence[Path],
+    folders: Sequence[Path],
     place: Path,
     source: Source,
     *,
@@ -90,7 +95,7 @@ def placed(
 
     Args:
         near: where the format has them, the likeliest first.
-        others: all folders with images, the likeliest first.
+        folders: all folders with images, the likeliest first.
         split: that of the annotations, where the folder does not say it.
         names: some of those of images or annotation files, of which one must be near; without names, any image.
     """
@@ -98,25 +103,24 @@ def placed(
     if source.images is not None and place.is_relative_to(root):
         root, place = source.images, source.images / place.relative_to(root)
         near += [place] if place.is_dir() else []
-    split = split or split_within(place, root)
-    found, closed = _holding(near, names)
-    if not found and split:
-        found, closed = _holding([folder for folder in others if split_within(folder, root) == split], names)
-    if not found:
-        shared = {folder: _shared(folder, place) for folder in others}
-        most = max([len(root.parts), *shared.values()])
-        found, closed = _holding([folder for folder in others if shared[folder] == most > len(root.parts)], names)
-    return Places(tuple(dict.fromkeys([*found, *near, *others])), tuple(found), closed, base, root)
+    split = split or find_split(place, root)
+    near_folders, closed = _select_holding(near, names)
+    if not near_folders and split:
+        near_folders, closed = _select_holding(
+            [folder for folder in folders if find_split(folder, root) == split], names
+        )
+    if not near_folders:
+        shared = {folder: count_shared(folder, place) for folder in folders}
+        maximum = max([len(root.parts), *shared.values()])
+        near_folders, closed = _select_holding(
+            [folder for folder in folders if shared[folder] == maximum > len(root.parts)], names
+        )
+    return Places(tuple(dict.fromkeys([*near_folders, *near, *folders])), tuple(near_folders), closed, base, root)
 
 
-def sample(names: Sequence[str]) -> list[str]:
+def sample_names(names: Sequence[str]) -> list[str]:
     """Names from all parts of a list, enough to tell which folders hold its images."""
     return list(names[:: max(1, len(names) // _PROBES)])
-
-
-def _shared(one: Path, other: Path) -> int:
-    """Folders that both paths begin with."""
-    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one.parts, other.parts, strict=False))))
 
 
 def holds_images(folder: Path) -> bool:
@@ -128,16 +132,16 @@ def holds_images(folder: Path) -> bool:
         return False
 
 
-def _holding(folders: Iterable[Path], names: Sequence[str] | None) -> tuple[list[Path], bool]:
+def _select_holding(folders: Iterable[Path], names: Sequence[str] | None) -> tuple[list[Path], bool]:
     """The folders with images, if these are of the names, and whether they are of at least half of them."""
-    there = list(filter(holds_images, dict.fromkeys(folders)))[:_MOST_FOLDERS]
+    candidates = list(filter(holds_images, dict.fromkeys(folders)))[:_MOST_FOLDERS]
     if names is None:
-        return there, True
-    count = len([name for name in names if _in(_last(name), there)])
-    return there if count else [], 2 * count >= len(names)
+        return candidates, True
+    count = len([name for name in names if _find_in(_get_last_part(name), candidates)])
+    return candidates if count else [], 2 * count >= len(names)
 
 
-class Found(NamedTuple):
+class FoundImage(NamedTuple):
     """Where an image lies. A tuple, as one is made for each image."""
 
     path: Path
@@ -151,97 +155,101 @@ class Found(NamedTuple):
     """How sure it is; of an image that is not there, 'named' where it is known in which folder it should be."""
 
 
-def find_image(name: str, places: Places | Sequence[Path], *, within: Path) -> Found:
+def find_image(name: str, places: Places | Sequence[Path], *, within: Path) -> FoundImage:
     """The image that an annotation names.
 
     A name is untrusted: what leads outside `within` is never opened; its last part is looked for instead.
     Absolute paths, usually of another machine, are used only where they lead inside. The extension may be wrong.
     """
     if not isinstance(places, Places):
-        places = _unplaced(tuple(places))
+        places = _make_places(tuple(places))
     name = name.strip().replace("\\", "/")
-    found = _found(name, places, within)
-    if not found.exists:
-        for other in other_spellings(name):
-            if (again := _found(other, places, within)).exists:
-                return again
-    return found
+    image = _find(name, places, within)
+    if not image.exists:
+        for spelling in list_other_spellings(name):
+            if (other_image := _find(spelling, places, within)).exists:
+                return other_image
+    return image
 
 
-def find_own(name: str, file: Path, places: Places, *, within: Path, by_file: bool = False) -> Found:
+def find_own_image(name: str, file: Path, places: Places, *, within: Path, by_file: bool = False) -> FoundImage:
     """The image of an annotation file that stands for one: the one that it names, else the one with its own name.
 
     Args:
         by_file: whether the file's own name comes first, as in VOC, where names go stale when files are renamed.
     """
-    found = find_image(name or file.stem, places, within=within)
-    if found.exists and found.match != "named" and found.path.parent in places.near:
-        found = found._replace(match="named")
-    if found.exists and found.match == "named" and not (by_file and found.path.stem != file.stem):
-        return found
-    own = find_beside(file, places)
-    if own.exists and (own.match == "named" or (found.match != "named" and (by_file or not found.exists))):
-        other = PurePosixPath(name.replace("\\", "/")).stem != file.stem
-        return own._replace(outside=found.outside, by_file=other or not by_file)
-    return found
+    image = find_image(name or file.stem, places, within=within)
+    if image.exists and image.match != "named" and image.path.parent in places.near:
+        image = image._replace(match="named")
+    if image.exists and image.match == "named" and not (by_file and image.path.stem != file.stem):
+        return image
+    namesake = find_file_image(file, places)
+    if namesake.exists and (namesake.match == "named" or (image.match != "named" and (by_file or not image.exists))):
+        is_other_name = PurePosixPath(name.replace("\\", "/")).stem != file.stem
+        return namesake._replace(outside=image.outside, by_file=is_other_name or not by_file)
+    return image
 
 
-def find_beside(file: Path, places: Places) -> Found:
+def find_file_image(file: Path, places: Places) -> FoundImage:
     """The image that has the name of an annotation file, but for the extension."""
     path, match = _search(places, lambda folders: find_stem(file.stem, folders), "named")
-    expected = (*places.folders, file.parent)[0] / f"{file.stem}.png"
-    return Found(path or expected, path is not None, match=match)
+    expected_path = (*places.folders, file.parent)[0] / f"{file.stem}.png"
+    return FoundImage(path or expected_path, path is not None, match=match)
 
 
 @lru_cache(maxsize=64)
-def _below(folders: tuple[Path, ...], near: tuple[Path, ...]) -> frozenset[Path]:
+def _list_below(folders: tuple[Path, ...], near: tuple[Path, ...]) -> frozenset[Path]:
     tops = set(near)
     return frozenset(folder for folder in folders if not tops.isdisjoint((folder, *folder.parents)))
 
 
 @lru_cache(maxsize=64)
-def _unplaced(folders: tuple[Path, ...]) -> Places:
+def _make_places(folders: tuple[Path, ...]) -> Places:
     return Places(folders)
 
 
-def _found(name: str, places: Places, within: Path) -> Found:
+def _find(name: str, places: Places, within: Path) -> FoundImage:
     if "/" in name:
-        return _by_path(without_drive(name), places, within)
+        return _find_by_path(drop_drive(name), places, within)
     for folder in places.near:  # most images are here, and found before anything else is asked
         if _is_file(f"{folder}/{name}"):
-            return Found(folder / name, True)
-    return _by_last_part(name, places, within)
+            return FoundImage(folder / name, True)
+    return _find_by_last_part(name, places, within)
 
 
-def _by_path(plain: str, places: Places, within: Path) -> Found:
-    last = _last(plain)
-    parts = said(plain)
-    meant_here, whole = meant(places.folders, parts, places.root or within) if parts else ((), False)
-    close = tuple(folder for folder in meant_here if folder in places.close)
-    meant_here = close or meant_here
+def _find_by_path(plain: str, places: Places, within: Path) -> FoundImage:
+    last = _get_last_part(plain)
+    parts = list_declared_folders(plain)
+    folders, all_parts = find_declared_folders(places.folders, parts, places.root or within) if parts else ((), False)
+    close = tuple(folder for folder in folders if folder in places.close)
+    folders = close or folders
     absolute, outside = plain.startswith("/"), False
     bases = ((places.base,) if places.base else ()) + places.folders[:_MOST_FOLDERS]
-    for base, candidate in _as_given(plain, [*bases, *meant_here]):
-        if not _inside(candidate, within, places.folders):
+    for base, candidate in _resolve(plain, [*bases, *folders]):
+        if not _is_inside(candidate, within, places.folders):
             outside = outside or not absolute
         elif _is_file(candidate) and (absolute or not close or base == places.base or Path(candidate).parent in close):
-            return Found(Path(candidate), True)
+            return FoundImage(Path(candidate), True)
     if last in ("", ".", ".."):
-        return Found(within / "(no name)", False, outside)
-    if meant_here:
-        image = _in(last, meant_here)
-        match: Match = "named" if whole and not absolute else "namesake"
-        return Found(image, True, outside, match=match) if image else Found(meant_here[0] / last, False, outside)
+        return FoundImage(within / "(no name)", False, outside)
+    if folders:
+        image = _find_in(last, folders)
+        match: Match = "named" if all_parts and not absolute else "namesake"
+        return FoundImage(image, True, outside, match=match) if image else FoundImage(folders[0] / last, False, outside)
     if parts and not absolute and ".." not in plain.split("/") and is_here(plain.rpartition("/")[0], (within, *bases)):
-        return Found(within / plain, False, outside)
-    return _by_last_part(last, places, within, "namesake" if parts else "named")._replace(outside=outside)
+        return FoundImage(within / plain, False, outside)
+    return _find_by_last_part(last, places, within, "namesake" if parts else "named")._replace(outside=outside)
 
 
-def _by_last_part(last: str, places: Places, within: Path, match: Match = "named") -> Found:
+def _find_by_last_part(last: str, places: Places, within: Path, match: Match = "named") -> FoundImage:
     if last in ("", ".", ".."):
-        return Found(within / "(no name)", False)
-    path, match = _search(places, lambda folders: _in(last, folders), match)
-    return Found(path, True, match=match) if path else Found((*places.folders, within)[0] / last, False, match=match)
+        return FoundImage(within / "(no name)", False)
+    path, match = _search(places, lambda folders: _find_in(last, folders), match)
+    return (
+        FoundImage(path, True, match=match)
+        if path
+        else FoundImage((*places.folders, within)[0] / last, False, match=match)
+    )
 
 
 def _search(places: Places, look: Callable[[Sequence[Path]], Path | None], match: Match) -> tuple[Path | None, Match]:
@@ -253,11 +261,11 @@ def _search(places: Places, look: Callable[[Sequence[Path]], Path | None], match
     return None, "named" if places.near and places.closed else "namesake"
 
 
-def _last(name: str) -> str:
+def _get_last_part(name: str) -> str:
     return name.replace("\\", "/").rsplit("/", 1)[-1]
 
 
-def _in(last: str, folders: Sequence[Path]) -> Path | None:
+def _find_in(last: str, folders: Sequence[Path]) -> Path | None:
     """The image of this name in one of the folders, else one with another extension."""
     for folder in folders:
         if _is_file(f"{folder}/{last}"):
@@ -267,19 +275,19 @@ def _in(last: str, folders: Sequence[Path]) -> Path | None:
 
 def find_stem(stem: str, folders: Sequence[Path]) -> Path | None:
     """The image with this name and any usual extension."""
-    names = [stem] if stem.isascii() else [stem, *other_spellings(stem)]
-    for spelt in names:
+    names = [stem] if stem.isascii() else [stem, *list_other_spellings(stem)]
+    for spelling in names:
         for folder in folders:
             for extension in _SPELT:
-                if _is_file(f"{folder}/{spelt}{extension}"):
-                    return folder / (spelt + extension)
+                if _is_file(f"{folder}/{spelling}{extension}"):
+                    return folder / (spelling + extension)
     return None
 
 
 # Text in place of Path objects from here on: all this is done for each image in several folders.
 
 
-def _as_given(name: str, bases: Sequence[Path]) -> Iterator[tuple[Path | None, str]]:
+def _resolve(name: str, bases: Sequence[Path]) -> Iterator[tuple[Path | None, str]]:
     if name.startswith("/"):
         yield None, os.path.normpath(name)
         return
@@ -287,7 +295,7 @@ def _as_given(name: str, bases: Sequence[Path]) -> Iterator[tuple[Path | None, s
         yield base, os.path.normpath(f"{base}/{name}")
 
 
-def _inside(path: str, within: Path, folders: Sequence[Path]) -> bool:
+def _is_inside(path: str, within: Path, folders: Sequence[Path]) -> bool:
     """Whether the path lies below the source or one of the image folders, by its spelling.
 
     Links within a source are the user's own and are followed.

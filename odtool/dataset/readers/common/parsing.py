@@ -60,7 +60,7 @@ def read_bytes(path: Path) -> bytes:
         raise DataError(f"{path}: no such file", "Check the path, or what names it.") from None
 
 
-def regular(path: str, flags: int) -> int:
+def open_regular(path: str, flags: int) -> int:
     """An opener for `open` that refuses pipes and devices, which would be waited for; raises OSError then."""
     descriptor = os.open(path, flags | os.O_NONBLOCK)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -69,10 +69,10 @@ def regular(path: str, flags: int) -> int:
     raise OSError(f"{path}: not a regular file")
 
 
-def ends(path: Path) -> bytes:
+def read_ends(path: Path) -> bytes:
     """The beginning and the end of a file, which is enough to see what it is."""
     try:
-        with open(path, "rb", opener=regular) as stream:
+        with open(path, "rb", opener=open_regular) as stream:
             head = stream.read(_HEAD)
             size = stream.seek(0, 2)
             stream.seek(max(size - _HEAD, len(head)))
@@ -88,11 +88,11 @@ def _as_utf8(data: bytes) -> bytes:
     return data
 
 
-def contains(path: Path, words: Sequence[bytes]) -> list[bool]:
+def find_words(path: Path, words: Sequence[bytes]) -> list[bool]:
     """Which of the words stand anywhere in a file, of which no more than a page is in memory at a time."""
     try:
         with (
-            open(path, "rb", opener=regular) as stream,
+            open(path, "rb", opener=open_regular) as stream,
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text,
         ):
             return [text.find(word) >= 0 for word in words]
@@ -100,34 +100,42 @@ def contains(path: Path, words: Sequence[bytes]) -> list[bool]:
         return [False] * len(words)  # as with its ends
 
 
-def text_of(data: bytes, path: Path) -> str:
+def decode_text(data: bytes, path: Path) -> str:
     """UTF-8 text, with or without a BOM, or UTF-16 with one."""
     try:
         return _as_utf8(data).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise broken(path, data[: error.start].count(b"\n") + 1, "not UTF-8 text", "Save it as UTF-8.") from None
+        raise line_error(path, data[: error.start].count(b"\n") + 1, "not UTF-8 text", "Save it as UTF-8.") from None
 
 
-def lines_of(path: Path) -> list[str]:
+def read_lines(path: Path) -> list[str]:
     """The lines of a text file, without surrounding blanks; line n stands at n - 1."""
-    return [line.strip() for line in text_of(read_bytes(path), path).split("\n")]
+    return [line.strip() for line in decode_text(read_bytes(path), path).split("\n")]
 
 
-def json_of(data: bytes, path: Path) -> Any:
+def read_class_names(path: Path) -> dict[int, str]:
+    """Class names by the numbers of their lines from 0; empty lines at the end are none."""
+    lines = read_lines(path)
+    while lines and not lines[-1]:
+        lines.pop()
+    return dict(enumerate(lines))
+
+
+def parse_json(data: bytes, path: Path) -> Any:
     """The value of a JSON document."""
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:
-        raise broken(path, error.lineno, f"broken JSON: {error.msg} (column {error.colno})") from None
+        raise line_error(path, error.lineno, f"broken JSON: {error.msg} (column {error.colno})") from None
     except UnicodeDecodeError as error:
-        raise broken(path, data[: error.start].count(b"\n") + 1, "broken JSON: not UTF-8 text") from None
+        raise line_error(path, data[: error.start].count(b"\n") + 1, "broken JSON: not UTF-8 text") from None
     except RecursionError:
-        raise broken(path, 1, "broken JSON: nested too deeply") from None
+        raise line_error(path, 1, "broken JSON: nested too deeply") from None
     except ValueError as error:
-        raise broken(path, 1, f"broken JSON: {error}") from None
+        raise line_error(path, 1, f"broken JSON: {error}") from None
 
 
-def yaml_of(data: bytes, path: Path) -> Any:
+def parse_yaml(data: bytes, path: Path) -> Any:
     """The value of a YAML document. Every scalar is text: a class may be called 'no' or '1e3'.
 
     Raises:
@@ -135,7 +143,7 @@ def yaml_of(data: bytes, path: Path) -> Any:
     """
     import yaml
 
-    text = text_of(data, path)
+    text = decode_text(data, path)
     try:
         loader = yaml.BaseLoader(text)
         node = loader.get_single_node()
@@ -145,11 +153,11 @@ def yaml_of(data: bytes, path: Path) -> Any:
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise broken(path, line, f"broken YAML: {error.problem or error.context or 'cannot be read'}") from None
+        raise line_error(path, line, f"broken YAML: {error.problem or error.context or 'cannot be read'}") from None
     except yaml.YAMLError as error:
-        raise broken(path, 1, f"broken YAML: {' '.join(str(error).split())}") from None
+        raise line_error(path, 1, f"broken YAML: {' '.join(str(error).split())}") from None
     except RecursionError:
-        raise broken(path, 1, "broken YAML: nested too deeply") from None
+        raise line_error(path, 1, "broken YAML: nested too deeply") from None
 
 
 def _refuse_expanding(root: Node, path: Path) -> None:
@@ -161,12 +169,12 @@ def _refuse_expanding(root: Node, path: Path) -> None:
         if id(node) not in sizes:
             sizes[id(node)] = _MOST_ALIASED + 1  # where it stands for itself
             values = node.value if isinstance(node.value, list) else []
-            below = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
+            below = [child for value in values for child in (value if isinstance(value, tuple) else (value,))]
             sizes[id(node)] = 1 + sum(map(size, below))
         return sizes[id(node)]
 
     if size(root) - len(sizes) > _MOST_ALIASED:
-        raise broken(
+        raise line_error(
             path,
             1,
             f"YAML whose aliases stand for more than {_MOST_ALIASED} values is refused",
@@ -174,7 +182,7 @@ def _refuse_expanding(root: Node, path: Path) -> None:
         )
 
 
-def xml_of(data: bytes, path: Path) -> _Element:
+def parse_xml(data: bytes, path: Path) -> _Element:
     """The root of an XML document. Nothing outside it is read, and no entity is expanded.
 
     Raises:
@@ -184,19 +192,19 @@ def xml_of(data: bytes, path: Path) -> _Element:
 
     position = data.find(b"<!DOCTYPE")
     if position >= 0:
-        raise _document_type(path, data[:position].count(b"\n") + 1)
+        raise document_type_error(path, data[:position].count(b"\n") + 1)
     try:
-        root = etree.fromstring(data, _parser())
+        root = etree.fromstring(data, _make_parser())
     except etree.XMLSyntaxError as error:
-        raise broken(path, error.lineno or 1, f"broken XML: {error.msg}") from None
+        raise line_error(path, error.lineno or 1, f"broken XML: {error.msg}") from None
     # In UTF-16 the search above is blind.
     if root.getroottree().docinfo.internalDTD is not None:
-        raise _document_type(path, 1)
+        raise document_type_error(path, 1)
     return root
 
 
 @cache
-def _parser() -> XMLParser:
+def _make_parser() -> XMLParser:
     """One for all documents: making one takes as long as parsing a small file."""
     from lxml import etree
 
@@ -205,8 +213,9 @@ def _parser() -> XMLParser:
     )
 
 
-def _document_type(path: Path, line: int) -> DataError:
-    return broken(
+def document_type_error(path: Path, line: int) -> DataError:
+    """The error for XML with a document type."""
+    return line_error(
         path,
         line,
         "XML with a document type is refused, as its entities could expand without end or read other files",
@@ -214,6 +223,18 @@ def _document_type(path: Path, line: int) -> DataError:
     )
 
 
-def broken(path: Path, line: int, what: str, hint: str = "Mend the file or take it out, then try again.") -> DataError:
+def unexpected_json(tool: str, path: Path, what: str) -> DataError:
+    """The error for a JSON document that is not as a tool writes it."""
+    return DataError(
+        f"{path}: {what}", f"It is JSON, but not as {tool} writes it. Fix it, or choose another reader with --format."
+    )
+
+
+def get_line(element: _Element) -> int:
+    """The line of an XML element; lxml has none for some."""
+    return element.sourceline if isinstance(element.sourceline, int) else 1
+
+
+def line_error(path: Path, line: int, what: str, hint: str = "Fix the file or remove it, then try again.") -> DataError:
     """The error for a file that is not what its format asks for."""
     return DataError(f"{path}:{line}: {' '.join(what.split())}", hint)

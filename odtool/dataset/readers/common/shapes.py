@@ -13,14 +13,14 @@ _SHARE = 0.99
 """Of the boxes, those that must be fractions for all to be: one bad row in a long file is a bad row."""
 
 
-def unit_of(largest: Iterable[float]) -> Unit:
+def guess_unit(largest: Iterable[float]) -> Unit:
     """Whether a file that says nothing of it has fractions or pixels, by the largest number of each of its boxes."""
-    told = [number for number in largest if number > 0]
-    fractions = sum(number <= _MOST_FRACTION for number in told)
-    return "fraction" if told and fractions >= len(told) * _SHARE else "pixel"
+    positive = [number for number in largest if number > 0]
+    fractions = sum(number <= _MOST_FRACTION for number in positive)
+    return "fraction" if positive and fractions >= len(positive) * _SHARE else "pixel"
 
 
-def envelope(points: Iterable[tuple[float, float]]) -> Box:
+def enclose_points(points: Iterable[tuple[float, float]]) -> Box:
     """The smallest upright box around at least one point; not a number where one of them is not."""
     xs, ys = zip(*points, strict=True)
     if any(math.isnan(value) for value in (*xs, *ys)):
@@ -28,41 +28,41 @@ def envelope(points: Iterable[tuple[float, float]]) -> Box:
     return Box(min(xs), min(ys), max(xs), max(ys))
 
 
-def around(boxes: Iterable[Box]) -> Box:
+def enclose_boxes(boxes: Iterable[Box]) -> Box:
     """The smallest box around at least one box."""
-    return envelope(point for box in boxes for point in ((box.xmin, box.ymin), (box.xmax, box.ymax)))
+    return enclose_points(point for box in boxes for point in ((box.xmin, box.ymin), (box.xmax, box.ymax)))
 
 
-def rotated(x: float, y: float, width: float, height: float, degrees: float) -> Box:
+def enclose_rotated(x: float, y: float, width: float, height: float, degrees: float) -> Box:
     """The envelope of a rectangle turned about its top left corner, clockwise as seen (y points down)."""
     if degrees % 360 == 0:
         return Box(x, y, x + width, y + height)
-    sine, cosine = _turn(degrees)
+    sine, cosine = _find_sine_and_cosine(degrees)
     corners = ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height))
-    return envelope((x + a * cosine - b * sine, y + a * sine + b * cosine) for a, b in corners)
+    return enclose_points((x + a * cosine - b * sine, y + a * sine + b * cosine) for a, b in corners)
 
 
-def turned(box: Box, degrees: float) -> Box:
+def enclose_turned(box: Box, degrees: float) -> Box:
     """The envelope of a box that is turned about its centre."""
     if degrees == 0 or not math.isfinite(degrees):
         return box
-    sine, cosine = map(abs, _turn(degrees))
+    sine, cosine = map(abs, _find_sine_and_cosine(degrees))
     x, y = (box.xmin + box.xmax) / 2, (box.ymin + box.ymax) / 2
     width, height = abs(box.xmax - box.xmin), abs(box.ymax - box.ymin)
     half_width, half_height = (width * cosine + height * sine) / 2, (width * sine + height * cosine) / 2
     return Box(x - half_width, y - half_height, x + half_width, y + half_height)
 
 
-def ellipse(centre: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0) -> Box:
+def enclose_ellipse(centre: tuple[float, float], radii: tuple[float, float], degrees: float = 0.0) -> Box:
     """The envelope of an ellipse with these radii (across, down), turned about its centre."""
     (x, y), (across, down) = centre, radii
-    sine, cosine = _turn(degrees)
+    sine, cosine = _find_sine_and_cosine(degrees)
     half_width = math.hypot(across * cosine, down * sine)
     half_height = math.hypot(across * sine, down * cosine)
     return Box(x - half_width, y - half_height, x + half_width, y + half_height)
 
 
-def _turn(degrees: float) -> tuple[float, float]:
+def _find_sine_and_cosine(degrees: float) -> tuple[float, float]:
     """Sine and cosine; not a number for an infinite angle."""
     if not math.isfinite(degrees):
         return math.nan, math.nan

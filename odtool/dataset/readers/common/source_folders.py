@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.splits import split_of_name
+from odtool.dataset.splits import parse_split
 from odtool.dataset.types import Source
 
 _OURS = ({"dataset.json", "label_map.pbtxt"}, {"pipeline.config"}, {"predictions.json", "detections.jsonl"})
@@ -27,11 +28,11 @@ class Folder:
     path: Path
     files: tuple[str, ...]
 
-    def ending(self, *suffixes: str) -> list[Path]:
+    def find_files(self, *suffixes: str) -> list[Path]:
         """Files with one of these endings, in lower case."""
-        return list(self.each_ending(*suffixes))
+        return list(self.iterate_files(*suffixes))
 
-    def each_ending(self, *suffixes: str) -> Iterator[Path]:
+    def iterate_files(self, *suffixes: str) -> Iterator[Path]:
         """The same one by one."""
         return (self.path / name for name in self.files if name.lower().endswith(suffixes))
 
@@ -40,7 +41,7 @@ _remembered: ContextVar[dict[Path, tuple[Folder, ...]] | None] = ContextVar("rem
 
 
 @contextmanager
-def remembered() -> Iterator[None]:
+def remember_listings() -> Iterator[None]:
     """Within the outermost block a tree is listed once, however many walk it: every format's detector does."""
     if _remembered.get() is not None:
         yield
@@ -54,21 +55,26 @@ def remembered() -> Iterator[None]:
 
 def walk(root: Path) -> Iterator[Folder]:
     """The folder and those below it, in a fixed order; hidden ones, records, runs and predictions are passed over."""
-    known = _remembered.get()
-    if known is None:
-        return _listed(root)
-    if root not in known:
-        known[root] = tuple(_listed(root))
-    return iter(known[root])
+    listings = _remembered.get()
+    if listings is None:
+        return _list_folders(root)
+    if root not in listings:
+        listings[root] = tuple(_list_folders(root))
+    return iter(listings[root])
 
 
-def _listed(root: Path) -> Iterator[Folder]:
+def list_files(path: Path, *suffixes: str) -> list[Path]:
+    """The file itself, whatever its ending; of a folder, the files in it and below it with one of these endings."""
+    return [path] if path.is_file() else [file for folder in walk(path) for file in folder.find_files(*suffixes)]
+
+
+def _list_folders(root: Path) -> Iterator[Folder]:
     within = os.path.realpath(root)
     linked: list[str] = []
-    waiting = [str(root)]
-    while waiting:
-        path = waiting.pop()
-        if (entries := _entries(path)) is None:
+    pending = [str(root)]
+    while pending:
+        path = pending.pop()
+        if (entries := _scan(path)) is None:
             continue
         folders, files = entries
         if path != str(root) and _is_ours(path, files):
@@ -76,11 +82,11 @@ def _listed(root: Path) -> Iterator[Folder]:
         # macOS leaves "._name" files beside the real ones in archives.
         yield Folder(Path(path), tuple(sorted([name for name in files if not name.startswith(".")])))
         inner = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        entered = [f"{path}/{name}" for name in inner if _is_entered(f"{path}/{name}", within, linked)]
-        waiting += reversed(entered)
+        subfolders = [f"{path}/{name}" for name in inner if _is_entered(f"{path}/{name}", within, linked)]
+        pending += reversed(subfolders)
 
 
-def _entries(path: str) -> tuple[list[str], list[str]] | None:
+def _scan(path: str) -> tuple[list[str], list[str]] | None:
     """Folders and files in a folder; None where it cannot be looked into, which is passed over.
 
     Pipes, sockets and devices are neither: opening one may wait for ever. Links that lead nowhere are files, as
@@ -102,10 +108,12 @@ def _entries(path: str) -> tuple[list[str], list[str]] | None:
 def _is_ours(path: str, files: Sequence[str]) -> bool:
     names = set(files)
     marks = next((marks for marks in _OURS if marks <= names), None)
-    return marks is not None and ("dataset.json" not in marks or _SIGNED in parsing.ends(Path(path, "dataset.json")))
+    return marks is not None and (
+        "dataset.json" not in marks or _SIGNED in parsing.read_ends(Path(path, "dataset.json"))
+    )
 
 
-def passed_over(root: Path) -> Iterator[Path]:
+def find_skipped_folders(root: Path) -> Iterator[Path]:
     """Folders below the root that `walk` leaves out for what odtool or a training wrote into them."""
     for path, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -124,18 +132,23 @@ def _is_entered(path: str, root: str, linked: list[str]) -> bool:
     target = os.path.realpath(path)
     if f"{root}/".startswith(f"{target}/") or target.startswith(f"{root}/"):
         return False
-    if any(path.startswith(f"{known}/") for known in linked):
+    if any(path.startswith(f"{link}/") for link in linked):
         return False
     linked.append(path)
     return True
 
 
-def image_folders(folders: Sequence[Folder]) -> list[Path]:
+def select_image_folders(folders: Sequence[Folder]) -> list[Path]:
     """Those of the folders that hold images."""
     return [folder.path for folder in folders if any(name.lower().endswith(EXTENSIONS) for name in folder.files)]
 
 
-def nearest_first(folders: Sequence[Path], place: Path, source: Source, split: str | None = None) -> list[Path]:
+def find_image_folders(source: Source) -> list[Path]:
+    """The folders with images below --images, else below the source."""
+    return select_image_folders(list(walk(source.images or source.root)))
+
+
+def sort_nearest_first(folders: Sequence[Path], place: Path, source: Source, split: str | None = None) -> list[Path]:
     """Folders of images, those first that go with a folder of annotations; equals keep their order.
 
     They are of its split, or of the one that is given; share more of its path, where --images stands for the source;
@@ -144,31 +157,33 @@ def nearest_first(folders: Sequence[Path], place: Path, source: Source, split: s
     root = source.root
     if source.images is not None and place.is_relative_to(root):
         root, place = source.images, source.images / place.relative_to(root)
-    split = split or split_within(place, root)
+    split = split or find_split(place, root)
     names = set(place.parts)
 
     def unlike(folder: Path) -> tuple[bool, int, int]:
-        shared = 0
-        for one, other in zip(folder.parts, place.parts, strict=False):
-            if one != other:
-                break
-            shared += 1
-        return split is not None and split_within(folder, root) != split, -shared, -len(names & set(folder.parts))
+        is_other_split = split is not None and find_split(folder, root) != split
+        return is_other_split, -count_shared(folder, place), -len(names & set(folder.parts))
 
     return sorted(folders, key=unlike)
 
 
-def split_within(folder: Path, root: Path) -> str | None:
+def find_split(folder: Path, root: Path) -> str | None:
     """The split of the innermost folder below the root whose name speaks of one."""
     parts = folder.relative_to(root).parts if folder.is_relative_to(root) else ()
-    return next(filter(None, map(split_of_name, reversed(parts))), None)
+    return next(filter(None, map(parse_split, reversed(parts))), None)
 
 
-def steps_between(one: Path, two: Path) -> int:
+def find_file_split(file: Path, source: Source) -> str | None:
+    """By the file's name, else by the innermost folder that speaks of a split."""
+    folders = file.relative_to(source.root).parent.parts
+    return next(filter(None, map(parse_split, (file.name, *reversed(folders)))), None)
+
+
+def count_shared(first: Path, second: Path) -> int:
+    """The number of folders that both paths begin with."""
+    return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(first.parts, second.parts, strict=False))))
+
+
+def count_steps(start: Path, end: Path) -> int:
     """Steps up and down from one folder to the other."""
-    shared = 0
-    for first, second in zip(one.parts, two.parts, strict=False):
-        if first != second:
-            break
-        shared += 1
-    return len(one.parts) + len(two.parts) - 2 * shared
+    return len(start.parts) + len(end.parts) - 2 * count_shared(start, end)

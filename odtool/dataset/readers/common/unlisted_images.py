@@ -1,4 +1,4 @@
-"""Images that no annotation names: nobody may have looked at them, so they are no background, but are told of."""
+"""Images that no annotation names: reported by folder, and not background, as nobody may have looked at them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Sou
 Read = Callable[[Source], Iterator[Finding]]
 
 
-def told(read: Read) -> Read:
+def reporting_unlisted_images(read: Read) -> Read:
     """The reader of a format that lists images, with a problem for each folder that holds others beside these.
 
     Nothing is said where a file is the source, as any images may lie beside it.
@@ -20,23 +20,23 @@ def told(read: Read) -> Read:
 
     @wraps(read)
     def reading(source: Source) -> Iterator[Finding]:
-        named: set[str] = set()
-        listed = source.path.is_dir()
+        paths: set[str] = set()
+        is_complete = source.path.is_dir()
         for item in read(source):
             if isinstance(item, AnnotatedImage) and item.extent is None:
-                named.add(str(item.path))
-            listed = listed and not isinstance(item, Deferred)
+                paths.add(str(item.path))
+            is_complete = is_complete and not isinstance(item, Deferred)
             yield item
-        if listed:
-            yield from _beside(named, source)
+        if is_complete:
+            yield from _report_others(paths, source)
 
     return reading
 
 
-def _beside(named: set[str], source: Source) -> Iterator[Problem]:
+def _report_others(paths: set[str], source: Source) -> Iterator[Problem]:
     for folder in walk(source.images or source.root):
-        others = [name for name in folder.files if name.lower().endswith(EXTENSIONS)]
-        others = [name for name in others if f"{folder.path}/{name}" not in named]
-        if others:
-            detail = f"{len(others)} images that no annotation names, such as {others[0]}"
+        unlisted = [name for name in folder.files if name.lower().endswith(EXTENSIONS)]
+        unlisted = [name for name in unlisted if f"{folder.path}/{name}" not in paths]
+        if unlisted:
+            detail = f"{len(unlisted)} images that no annotation names, such as {unlisted[0]}"
             yield Problem("file_skipped", folder.path, detail)

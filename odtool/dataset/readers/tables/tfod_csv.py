@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.lookup import Places, find_image, placed, sample
-from odtool.dataset.readers.common.shapes import unit_of
-from odtool.dataset.readers.common.source_folders import image_folders, nearest_first, walk
-from odtool.dataset.splits import split_of_name
-from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source, Unit
+from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import find_documents
+from odtool.dataset.readers.common.lookup import find_image, sample_names
+from odtool.dataset.readers.common.shapes import guess_unit
+from odtool.dataset.readers.common.source_folders import list_files
+from odtool.dataset.splits import parse_split
+from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
+from odtool.errors import DataError
 
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
-_NEEDED = ("filename", "class", *_CORNERS)
+_NEEDED = ("filename", "class", *rows.CORNERS)
 _ALSO = {
     "filename": ("file_name", "image", "image_name", "image_path", "img_path", "path", "file", "image_id"),
     "class": ("label", "class_name", "label_name", "category", "category_name", "name"),
@@ -28,7 +29,7 @@ _ALSO = {
     "height": ("image_height", "img_height"),
 }
 """What the columns are called where people write such files themselves."""
-HEADER = ",".join(("filename", "width", "height", "class", *_CORNERS))
+HEADER = ",".join(("filename", "width", "height", "class", *rows.CORNERS))
 """The first line, as the tutorials have it."""
 
 
@@ -44,69 +45,67 @@ class CsvFile:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as the tutorials' CSV, or None."""
-    if path.is_file():
-        return f"{path.name} has columns for {HEADER}" if _looks_like(path) else None
-    files = [file for folder in walk(path) for file in folder.ending(".csv") if _looks_like(file)]
-    return f"{files[0]} has columns for filename, class, xmin, ymin, xmax, ymax" if files else None
+    return find_evidence(path, ".csv", _looks_like, f"has columns for {', '.join(_NEEDED)}", samples=None)
+
+
+def refuse_near_miss(path: Path) -> None:
+    """Raises DataError where there is a CSV about images with other columns."""
+    for file in list_files(path, ".csv"):
+        if file.suffix.lower() == ".csv" and (header := _read_image_header(file)):
+            raise DataError(
+                f"{file}: its columns match no known format: {header}",
+                f"Name them as the TensorFlow tutorials do: {HEADER}",
+            )
+
+
+def _read_image_header(file: Path) -> str:
+    """The first line of a table about images, else ''; other tables often lie beside annotations."""
+    lines = parsing.read_ends(file).decode("utf-8-sig", "replace").splitlines()
+    about_images = any(extension in line.lower() for line in lines[1:2] for extension in EXTENSIONS)
+    return lines[0].strip()[:200] if about_images else ""
 
 
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".csv":
         return False
-    first = parsing.ends(path).split(b"\n")[0].decode("utf-8-sig", "replace")
-    return set(_NEEDED) <= set(_columns(first)[0])
+    first = parsing.read_ends(path).split(b"\n")[0].decode("utf-8-sig", "replace")
+    return set(_NEEDED) <= set(_parse_columns(first)[0])
 
 
-def _columns(line: str) -> tuple[list[str], str]:
+def _parse_columns(line: str) -> tuple[list[str], str]:
     """The tutorials' names of the columns, and the delimiter; spreadsheets of some countries write semicolons."""
     delimiter = max(",;\t", key=line.count)
     cells = [cell.strip().strip("\"'").lower() for cell in line.strip().split(delimiter)]
-    for name, others in _ALSO.items():
-        if name not in cells and (other := next(filter(cells.__contains__, others), None)):
-            cells[cells.index(other)] = name
+    for name, synonyms in _ALSO.items():
+        if name not in cells and (synonym := next(filter(cells.__contains__, synonyms), None)):
+            cells[cells.index(synonym)] = name
     return cells, delimiter
 
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the CSV files. A file for all beside files for splits is left out where it says the same again."""
-    folders = list(walk(source.root))
-    if source.path.is_file():
-        files = [source.path]
-    else:
-        files = [file for folder in folders for file in folder.ending(".csv") if _looks_like(file)]
-    splits = {file: split_of_name(file.stem) or split_of_name(file.parent.name) for file in files}
-    if len(files) == 1:
-        splits = dict.fromkeys(files)
+    documents = find_documents(source, ".csv", _looks_like)
+    splits = {file: parse_split(file.stem) or parse_split(file.parent.name) for file in documents.files}
+    if len(splits) == 1:
+        splits = dict.fromkeys(splits)
     of_splits = "train" in splits.values()
-    with_images = image_folders(folders)
-    met: set[Path] = set()
+    image_paths: set[Path] = set()
     for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
-        parsed = parse(parsing.read_bytes(file), file)
-        places = _places(file, source, with_images, sample(list(parsed.images)))
-        images = {name: find_image(name, places, within=source.root) for name in parsed.images}
+        table = parse(parsing.read_bytes(file), file)
+        places = documents.find_places(file, sample_names(list(table.images)))
+        images = {name: find_image(name, places, within=source.root) for name in table.images}
         if of_splits:
-            paths = {found.path for found in images.values()}
-            if split is None and paths <= met:
+            paths = {image.path for image in images.values()}
+            if split is None and paths <= image_paths:
                 yield Problem("file_skipped", file, "its images are in the files for the splits beside it")
                 continue
-            met |= paths
-        for name, objects in parsed.images.items():
-            found = images[name]
-            if found.outside:
+            image_paths |= paths
+        for name, objects in table.images.items():
+            image = images[name]
+            if image.outside:
                 yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
-            size = parsed.sizes.get(name)
-            yield AnnotatedImage(found.path, file, objects, parsed.unit, split, declared_size=size, match=found.match)
-
-
-def _places(file: Path, source: Source, with_images: list[Path], names: list[str]) -> Places:
-    split = split_of_name(file.stem)
-    if source.images is not None:
-        folders = nearest_first([folder.path for folder in walk(source.images)], file.parent, source, split)
-        return placed([], folders, file.parent, source, split=split, names=names)
-    near = [place for place in (file.parent, file.parent / "images", file.parent.parent / "images") if place.is_dir()]
-    of_split = [folder for folder in with_images if split and split_of_name(folder.name) == split]
-    others = nearest_first(with_images, file.parent, source)
-    return placed([*of_split, *near], others, file.parent, source, split=split, names=names)
+            size = table.sizes.get(name)
+            yield AnnotatedImage(image.path, file, objects, table.unit, split, declared_size=size, match=image.match)
 
 
 def parse(data: bytes, path: Path) -> CsvFile:
@@ -117,58 +116,39 @@ def parse(data: bytes, path: Path) -> CsvFile:
     Raises:
         DataError: a column is missing, a row is short, or a coordinate is no number.
     """
-    text = parsing.text_of(data, path)
-    columns, delimiter = _columns(text.split("\n", 1)[0])
-    missing = [name for name in _NEEDED if name not in columns]
-    if missing:
-        raise parsing.broken(path, 1, f"no column '{missing[0]}'", f"The first line should be {HEADER}")
+    text = parsing.decode_text(data, path)
+    columns, delimiter = _parse_columns(text.split("\n", 1)[0])
+    rows.require_columns(columns, _NEEDED, path, f"The first line should be {HEADER}")
     at = {name: columns.index(name) for name in columns}
     images: dict[str, list[ObjectAnnotation]] = {}
     sizes: dict[str, tuple[int, int]] = {}
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
-    try:
-        next(rows)
-        for row in rows:
-            if not any(row):
-                continue
-            if len(row) < len(columns):
-                raise parsing.broken(path, rows.line_num, f"broken CSV: {len(row)} cells, {len(columns)} columns")
-            name = row[at["filename"]].strip()
-            if not name:
-                raise parsing.broken(path, rows.line_num, "broken CSV: no file name")
-            objects = images.setdefault(name, [])
-            if (size := _size(row, at)) is not None:
-                sizes.setdefault(name, size)
-            label, corners = row[at["class"]].strip(), [row[at[corner]].strip() for corner in _CORNERS]
-            if not label and not any(corners):
-                continue  # a row with a name alone is a background image
-            box = _box([_point(corner, delimiter) for corner in corners], path, rows.line_num)
-            if not label:
-                raise parsing.broken(path, rows.line_num, "broken CSV: a box without class")
-            objects.append(ObjectAnnotation(label, box))
-    except csv.Error as error:
-        raise parsing.broken(path, rows.line_num or 1, f"broken CSV: {error}") from None
+    table = rows.parse_csv(text, path, delimiter=delimiter, extra_cells=True)
+    next(table)
+    for line, row in table:
+        name = row[at["filename"]]
+        if not name:
+            raise parsing.line_error(path, line, "broken CSV: no file name")
+        objects = images.setdefault(name, [])
+        if (size := _parse_size(row, at)) is not None:
+            sizes.setdefault(name, size)
+        label, corners = row[at["class"]], [row[at[corner]] for corner in rows.CORNERS]
+        if not label and not any(corners):
+            continue  # a row with a name alone is a background image
+        box = rows.parse_box([_use_decimal_point(corner, delimiter) for corner in corners], path, line)
+        if not label:
+            raise parsing.line_error(path, line, "broken CSV: a box without class")
+        objects.append(ObjectAnnotation(label, box))
     boxes = (item.box for objects in images.values() for item in objects)
-    unit = unit_of(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
+    unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
     return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit)
 
 
-def _point(number: str, delimiter: str) -> str:
+def _use_decimal_point(number: str, delimiter: str) -> str:
     """Where cells are parted by semicolons, numbers may have a decimal comma."""
     return number if delimiter == "," else number.replace(",", ".")
 
 
-def _box(corners: list[str], path: Path, line: int) -> Box:
-    values = []
-    for name, text in zip(_CORNERS, corners, strict=True):
-        try:
-            values.append(float(text))
-        except ValueError:
-            raise parsing.broken(path, line, f"broken CSV: {name} is '{text}', not a number") from None
-    return Box(*values)
-
-
-def _size(row: list[str], at: dict[str, int]) -> tuple[int, int] | None:
+def _parse_size(row: list[str], at: dict[str, int]) -> tuple[int, int] | None:
     try:
         width, height = int(float(row[at["width"]])), int(float(row[at["height"]]))
     except (KeyError, ValueError, OverflowError):

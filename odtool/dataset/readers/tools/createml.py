@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing, values
-from odtool.dataset.readers.common.image_lists import Entry, Listing, documents_of, first_like, spellings
-from odtool.dataset.readers.common.shapes import unit_of
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
+from odtool.dataset.readers.common.shapes import guess_unit
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
-from odtool.errors import DataError
 
+_TOOL = "Create ML"
 _IMAGE_KEYS = ("image", "imagefilename", "imageFilename", "filename", "imageURL", "imagePath")
 _LIST_KEYS = ("annotations", "annotation")
 _SIDES = ("x", "y", "width", "height")
 _SHARE = 0.2
 """A centre cannot lie nearer to the image's edge than half of the box is long. If more than this share of the
-boxes, and two at least, have it so, the numbers are corners, which Create ML takes too where it is told so."""
+boxes, and two at least, have it so, the numbers are corners, which Create ML also takes where it is set to."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,7 @@ class _Item:
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as CreateML's, or None."""
-    found = first_like(path, ".json", _looks_like)
-    return f"{found} has images with labels and coordinates" if found else None
+    return find_evidence(path, ".json", _looks_like, "has images with labels and coordinates")
 
 
 def _looks_like(path: Path) -> bool:
@@ -42,17 +42,15 @@ def _looks_like(path: Path) -> bool:
     """
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.ends(path)
-    listed = text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"["
-    named = listed or any(f'"{key}"'.encode() in text for key in _IMAGE_KEYS)
-    return named and b'"coordinates"' in text and any(f'"{key}"'.encode() in text for key in _LIST_KEYS)
+    text = parsing.read_ends(path)
+    is_list = text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"["
+    may_be = is_list or any(f'"{key}"'.encode() in text for key in _IMAGE_KEYS)
+    return may_be and b'"coordinates"' in text and any(f'"{key}"'.encode() in text for key in _LIST_KEYS)
 
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the files."""
-    found = documents_of(source, ".json", _looks_like)
-    for file in found.files:
-        yield from found.findings(file, parse(parsing.read_bytes(file), file))
+    yield from read_documents(source, ".json", _looks_like, parse)
 
 
 def parse(data: bytes, path: Path) -> Listing:
@@ -63,20 +61,20 @@ def parse(data: bytes, path: Path) -> Listing:
     Raises:
         DataError: it is not JSON, or not as Create ML has it.
     """
-    document = parsing.json_of(data, path)
+    document = parsing.parse_json(data, path)
     if isinstance(document, dict) and any(key in document for key in _LIST_KEYS):
         document = [document]
     if not isinstance(document, list):
-        raise _wrong(path, "is no list of images")
+        raise parsing.unexpected_json(_TOOL, path, "is not a list of images")
     problems: list[tuple[str, str]] = []
-    images = [_image(item, number, path, problems) for number, item in enumerate(document, start=1)]
+    images = [_parse_image(item, number, path, problems) for number, item in enumerate(document, start=1)]
     sides = [item.sides for _, items in images for item in items]
-    unit = unit_of(map(max, sides))
-    centred = _centred(sides, problems)
+    unit = guess_unit(map(max, sides))
+    centred = _are_centred(sides, problems)
     entries = (
-        Entry(
-            spellings(name) or (name,),
-            tuple(ObjectAnnotation(item.label, _box(item.sides, centred=centred)) for item in items),
+        ImageEntry(
+            list_spellings(name) or (name,),
+            tuple(ObjectAnnotation(item.label, _make_box(item.sides, centred=centred)) for item in items),
             unit=unit,
         )
         for name, items in images
@@ -84,7 +82,7 @@ def parse(data: bytes, path: Path) -> Listing:
     return Listing(tuple(entries), tuple(problems))
 
 
-def _centred(sides: list[tuple[float, ...]], problems: list[tuple[str, str]]) -> bool:
+def _are_centred(sides: list[tuple[float, ...]], problems: list[tuple[str, str]]) -> bool:
     impossible = sum(x < width / 2 * 0.99 or y < height / 2 * 0.99 for x, y, width, height in sides)
     corners = impossible > max(1, len(sides) * _SHARE) and all(x >= 0 and y >= 0 for x, y, _, _ in sides)
     if corners:
@@ -93,31 +91,27 @@ def _centred(sides: list[tuple[float, ...]], problems: list[tuple[str, str]]) ->
     return not corners
 
 
-def _box(sides: tuple[float, ...], *, centred: bool) -> Box:
+def _make_box(sides: tuple[float, ...], *, centred: bool) -> Box:
     x, y, width, height = sides
     left, top = (x - width / 2, y - height / 2) if centred else (x, y)
     return Box(left, top, left + width, top + height)
 
 
-def _image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> tuple[str, list[_Item]]:
+def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> tuple[str, list[_Item]]:
     name = next((item[key] for key in _IMAGE_KEYS if key in item), None) if isinstance(item, dict) else None
     if not isinstance(name, str) or not name.strip():
-        raise _wrong(path, f"image {number} has no name under 'image'")
-    listed = next((item[key] for key in _LIST_KEYS if key in item), None) or []
-    if not isinstance(listed, list) or not all(isinstance(one, dict) for one in listed):
-        raise _wrong(path, f"{name}: annotations is no list of objects")
-    found = []
-    for position, one in enumerate(listed, start=1):
-        label, sides = one.get("label"), values.fields(one.get("coordinates"), *_SIDES)
+        raise parsing.unexpected_json(_TOOL, path, f"image {number} has no name under 'image'")
+    annotations = next((item[key] for key in _LIST_KEYS if key in item), None) or []
+    if not isinstance(annotations, list) or not all(isinstance(annotation, dict) for annotation in annotations):
+        raise parsing.unexpected_json(_TOOL, path, f"{name}: annotations is not a list of objects")
+    items = []
+    for position, annotation in enumerate(annotations, start=1):
+        label, sides = annotation.get("label"), values.parse_fields(annotation.get("coordinates"), *_SIDES)
         where = f"{name}: annotation {position}"
         if sides is None:
             problems.append(("box_missing", f"{where} has no coordinates x, y, width and height"))
         elif not isinstance(label, str | int) or isinstance(label, bool) or not str(label).strip():
             problems.append(("label_missing", f"{where} has no label"))
         else:
-            found.append(_Item(str(label).strip(), sides))
-    return name, found
-
-
-def _wrong(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as Create ML has it. Mend it, or choose with --format.")
+            items.append(_Item(str(label).strip(), sides))
+    return name, items

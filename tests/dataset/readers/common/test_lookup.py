@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from odtool.dataset.readers.common.lookup import Places, find_beside, find_image, find_own, find_stem, placed, sample
+from odtool.dataset.readers.common.lookup import (
+    Places,
+    find_file_image,
+    find_image,
+    find_own_image,
+    find_places,
+    find_stem,
+    sample_names,
+)
 from odtool.dataset.types import Source
 
 
@@ -48,7 +56,7 @@ def test_a_name_may_be_escaped_as_in_urls(tmp_path: Path) -> None:
 def beside(root: Path, *near: str, place: str = "", names: list[str] | None = None) -> Places:
     """Places of annotations in the folder `place` of a set; all folders with images are known."""
     others = sorted({path.parent for path in root.rglob("*.jpg")})
-    return placed([root / each for each in near], others, root / place, Source(root), names=names)
+    return find_places([root / each for each in near], others, root / place, Source(root), names=names)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +108,8 @@ def test_where_few_of_the_images_are_near_the_others_are_looked_for_elsewhere(tm
 def test_a_sample_of_the_names_tells_where_all_are(tmp_path: Path) -> None:
     names = [str(number) for number in range(120)]
     touched(*(tmp_path / "train" / name / f"{name}.jpg" for name in names), tmp_path / "val" / "x.jpg")
-    assert len(sample(names)) < 100
-    places = beside(tmp_path, place="train", names=sample(names))
+    assert len(sample_names(names)) < 100
+    places = beside(tmp_path, place="train", names=sample_names(names))
     assert all(find_image(f"{name}.jpg", places, within=tmp_path).match == "named" for name in names)
     assert not find_image("x.jpg", places, within=tmp_path).exists
 
@@ -155,18 +163,18 @@ def test_an_annotation_file_finds_the_image_of_its_name_whatever_it_says(tmp_pat
     touched(tmp_path / "a" / "0.jpg", tmp_path / "b" / "1.jpg", tmp_path / "b" / "old.jpg")
     places = beside(tmp_path, "b", place="b")
     file = tmp_path / "b" / "1.xml"
-    assert find_own("a/1.jpg", file, places, within=tmp_path).path == tmp_path / "b" / "1.jpg"
-    assert find_own("gone.jpg", file, places, within=tmp_path).by_file
-    assert find_own("old.jpg", file, places, within=tmp_path).path == tmp_path / "b" / "old.jpg"
-    assert find_own("old.jpg", file, places, within=tmp_path, by_file=True).path == tmp_path / "b" / "1.jpg"
-    assert find_own("/old/1.jpg", file, places, within=tmp_path).match == "named"
-    assert not find_own("0.jpg", tmp_path / "b" / "0.xml", places, within=tmp_path).exists
+    assert find_own_image("a/1.jpg", file, places, within=tmp_path).path == tmp_path / "b" / "1.jpg"
+    assert find_own_image("gone.jpg", file, places, within=tmp_path).by_file
+    assert find_own_image("old.jpg", file, places, within=tmp_path).path == tmp_path / "b" / "old.jpg"
+    assert find_own_image("old.jpg", file, places, within=tmp_path, by_file=True).path == tmp_path / "b" / "1.jpg"
+    assert find_own_image("/old/1.jpg", file, places, within=tmp_path).match == "named"
+    assert not find_own_image("0.jpg", tmp_path / "b" / "0.xml", places, within=tmp_path).exists
 
 
 def test_an_image_beside_an_annotation_file_is_not_taken_from_another_folder(tmp_path: Path) -> None:
     touched(tmp_path / "training" / "image_2" / "1.jpg", tmp_path / "testing" / "image_2" / "0.jpg")
     labels = tmp_path / "training" / "label_2"
     places = beside(tmp_path, "training/image_2", place="training/label_2", names=["0", "1"])
-    assert find_beside(labels / "1.txt", places).path == tmp_path / "training" / "image_2" / "1.jpg"
-    missing = find_beside(labels / "0.txt", places)
+    assert find_file_image(labels / "1.txt", places).path == tmp_path / "training" / "image_2" / "1.jpg"
+    missing = find_file_image(labels / "0.txt", places)
     assert (missing.exists, missing.path.parent) == (False, tmp_path / "training" / "image_2")

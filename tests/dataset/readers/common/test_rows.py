@@ -15,7 +15,7 @@ PATH = Path("a.csv")
 
 def grouped(text: str | bytes, *, header: bool = False) -> list[list[rows.Row]]:
     data = text if isinstance(text, bytes) else text.encode()
-    return list(rows.grouped(io.BytesIO(data), PATH, header=header))
+    return list(rows.group_rows(io.BytesIO(data), PATH, header=header))
 
 
 @pytest.mark.parametrize(
@@ -52,9 +52,9 @@ def test_what_cannot_be_read_is_named_with_its_line(text: bytes) -> None:
 
 def test_a_file_that_is_no_text_has_no_opening(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"\xff\xfe\x00")
-    assert rows.opening(tmp_path / "a") == rows.opening(tmp_path / "absent") == []
+    assert rows.read_opening(tmp_path / "a") == rows.read_opening(tmp_path / "absent") == []
 
 
 def test_the_opening_of_a_long_file_ends_with_a_whole_line(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a long line\n" * 10_000)
-    assert set(rows.opening(tmp_path / "a")) == {"a long line"}
+    assert set(rows.read_opening(tmp_path / "a")) == {"a long line"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from odtool.dataset.readers.common.source_folders import nearest_first, remembered, walk
+from odtool.dataset.readers.common.source_folders import remember_listings, sort_nearest_first, walk
 from odtool.dataset.types import Source
 
 
@@ -48,7 +48,7 @@ def test_pipes_are_no_files_and_links_that_lead_nowhere_are(tmp_path: Path) -> N
 
 def test_folders_nearest_to_a_place_come_first(tmp_path: Path) -> None:
     folders = [tmp_path / "a" / "x", tmp_path / "b" / "y", tmp_path / "b" / "c", tmp_path]
-    nearest = nearest_first(folders, tmp_path / "b" / "c" / "d", Source(tmp_path))
+    nearest = sort_nearest_first(folders, tmp_path / "b" / "c" / "d", Source(tmp_path))
     assert nearest == [tmp_path / "b" / "c", tmp_path / "b" / "y", tmp_path / "a" / "x", tmp_path]
 
 
@@ -56,18 +56,18 @@ def test_the_folder_of_images_stands_for_the_source(tmp_path: Path) -> None:
     images = tmp_path / "pictures"
     folders = [images, images / "a" / "train", images / "a" / "valid", images / "b" / "train"]
     source = Source(tmp_path / "labels", images)
-    assert nearest_first(folders, tmp_path / "labels" / "b" / "train", source)[0] == images / "b" / "train"
-    assert nearest_first(folders, tmp_path / "labels" / "valid", source)[0] == images / "a" / "valid"
-    assert nearest_first(folders, tmp_path / "labels", source, "val")[0] == images / "a" / "valid"
-    assert nearest_first(folders, tmp_path / "labels", source)[0] == images
+    assert sort_nearest_first(folders, tmp_path / "labels" / "b" / "train", source)[0] == images / "b" / "train"
+    assert sort_nearest_first(folders, tmp_path / "labels" / "valid", source)[0] == images / "a" / "valid"
+    assert sort_nearest_first(folders, tmp_path / "labels", source, "val")[0] == images / "a" / "valid"
+    assert sort_nearest_first(folders, tmp_path / "labels", source)[0] == images
 
 
 def test_a_tree_is_listed_once_within_the_outermost_block(tmp_path: Path) -> None:
     def seen() -> list[str]:
         return [name for folder in walk(tmp_path) for name in folder.files]
 
-    with remembered():
-        with remembered():
+    with remember_listings():
+        with remember_listings():
             assert seen() == []
         touched(tmp_path / "new.jpg")
         assert seen() == []

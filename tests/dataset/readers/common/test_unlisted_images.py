@@ -28,7 +28,7 @@ def test_others_in_the_folders_of_images_are_counted(tmp_path: Path, apart: bool
         images / "a.jpg", images / "b.PNG", images / "c.jpg", images / "more" / "a.jpg", tmp_path / "set" / "a.json"
     )
     source = Source(tmp_path / "set", images) if apart else Source(images)
-    first, *told = unlisted_images.told(read)(source)
+    first, *told = unlisted_images.reporting_unlisted_images(read)(source)
     assert isinstance(first, AnnotatedImage)
     assert [(item.kind, item.file, item.detail) for item in told if isinstance(item, Problem)] == [
         ("file_skipped", images, "2 images that no annotation names, such as b.PNG"),
@@ -38,7 +38,7 @@ def test_others_in_the_folders_of_images_are_counted(tmp_path: Path, apart: bool
 
 def test_nothing_is_said_of_what_lies_beside_a_file(tmp_path: Path) -> None:
     touched(tmp_path / "a.json", tmp_path / "b.jpg")
-    assert len(list(unlisted_images.told(read)(Source(tmp_path / "a.json")))) == 1
+    assert len(list(unlisted_images.reporting_unlisted_images(read)(Source(tmp_path / "a.json")))) == 1
 
 
 def test_nothing_is_said_where_the_images_are_not_known_yet(tmp_path: Path) -> None:
@@ -47,4 +47,4 @@ def test_nothing_is_said_where_the_images_are_not_known_yet(tmp_path: Path) -> N
     def later(source: Source) -> Iterator[Finding]:
         yield Deferred(read, (source,))
 
-    assert len(list(unlisted_images.told(later)(Source(tmp_path)))) == 1
+    assert len(list(unlisted_images.reporting_unlisted_images(later)(Source(tmp_path)))) == 1

@@ -52,7 +52,7 @@ def test_headers_alone_are_background() -> None:
 
 @pytest.mark.parametrize("line", ["1 2 3 4 plane 0", "1 2 3 4 5 6 7 8", LINE.replace("2408", "x"), "plane"])
 def test_a_broken_line_is_named(line: str) -> None:
-    with pytest.raises(DataError, match=r"P0001\.txt:3: not eight numbers and a class"):
+    with pytest.raises(DataError, match=r"P0001\.txt:3: not a DOTA line"):
         parse(f"{HEADER}{line}\n")
 
 
@@ -108,7 +108,7 @@ def test_equal_names_in_two_folders_with_images_of_their_own_are_two_images(
     }
     (problem,) = problems
     assert (problem.kind, problem.file) == ("file_skipped", tmp_path / "b" / "labelTxt")
-    assert problem.detail == "another file has the image of 1 of these"
+    assert problem.detail == "another file annotates the images of 1 of these"
 
 
 def test_the_version_counts_where_the_folder_below_it_has_none(tmp_path: Path, found: Any) -> None:

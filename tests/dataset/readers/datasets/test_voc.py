@@ -289,7 +289,7 @@ def test_images_without_xml_file_are_counted(tmp_path: Path, write_image: Any) -
     (tmp_path / "Annotations" / "b.xml").write_text("<annotation></annotation>")
     (problem,) = [item for item in voc.read(Source(tmp_path)) if isinstance(item, Problem)]
     assert (problem.kind, problem.file) == ("file_skipped", tmp_path / "JPEGImages")
-    assert problem.detail == "2 images that no XML file has the name of, such as a.jpg"
+    assert problem.detail == "2 images without an XML file of the same name, such as a.jpg"
 
 
 def test_an_xml_file_without_its_image_does_not_hide_images_without_xml_file(tmp_path: Path, write_image: Any) -> None:
@@ -300,7 +300,7 @@ def test_an_xml_file_without_its_image_does_not_hide_images_without_xml_file(tmp
     (tmp_path / "gone.xml").write_text("<annotation><filename>gone.jpg</filename></annotation>")
     (tmp_path / "renamed.xml").write_text("<annotation><filename>C:\\set\\c.jpg</filename></annotation>")
     (problem,) = [item for item in voc.read(Source(tmp_path)) if isinstance(item, Problem)]
-    assert problem.detail == "2 images that no XML file has the name of, such as d.jpg"
+    assert problem.detail == "2 images without an XML file of the same name, such as d.jpg"
 
 
 def test_files_parsed_together_come_each_with_its_own_split_and_in_order(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ TEXT = (
 
 def parse(text: str | bytes) -> list[wider_face.WiderImage]:
     data = text if isinstance(text, bytes) else text.encode()
-    return list(wider_face.parse(rows.numbered(io.BytesIO(data), PATH), PATH))
+    return list(wider_face.parse(rows.number_lines(io.BytesIO(data), PATH), PATH))
 
 
 def test_images_are_followed_by_a_count_and_as_many_faces() -> None:
@@ -62,7 +62,7 @@ def test_no_faces_are_a_row_of_zeros_or_none(rest: str) -> None:
     ("text", "says"),
     [
         ("a.jpg\n2\n1 2 3 4\nb.jpg\n0\n", ":2: 2 faces in a.jpg, but 1 rows follow"),
-        ("a.jpg\n1\n1 2 3 4\n5 6 7 8\n", ":4: not an image's name: '5 6 7 8'"),
+        ("a.jpg\n1\n1 2 3 4\n5 6 7 8\n", ":4: not an image name: '5 6 7 8'"),
         ("a.jpg\nmany\n", ":2: not the number of faces in a.jpg: 'many'"),
         ("a.jpg\n", ":1: not the number of faces in a.jpg: ''"),
         ("a.jpg\n1\n1 2 x 4\n", ":2: 1 faces in a.jpg, but 0 rows follow"),

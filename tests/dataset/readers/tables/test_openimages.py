@@ -23,8 +23,8 @@ ROW = "a,xclick,/m/01,1,0.1,0.5,0.2,0.75,0,0,0,0,0"
 
 
 def parse(data: bytes) -> list[tuple[ObjectAnnotation, ...]]:
-    columns = openimages.columns_of(data.decode("utf-8", "replace").split("\n"), PATH)
-    return [openimages.parse(group, columns, PATH) for group in rows.grouped(io.BytesIO(data), PATH, header=True)]
+    columns = openimages.parse_columns(data.decode("utf-8", "replace").split("\n"), PATH)
+    return [openimages.parse(group, columns, PATH) for group in rows.group_rows(io.BytesIO(data), PATH, header=True)]
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def test_a_broken_row_is_named_with_its_line(text: str, says: str) -> None:
 
 @pytest.mark.parametrize("header", ["", "LabelName,DisplayName\n"])
 def test_names_of_classes_have_a_header_or_none(header: str) -> None:
-    lines = rows.numbered(io.BytesIO(f'{header}/m/01,"Tart, pastry"\n/m/02,Dog\n'.encode()), PATH)
+    lines = rows.number_lines(io.BytesIO(f'{header}/m/01,"Tart, pastry"\n/m/02,Dog\n'.encode()), PATH)
     assert list(openimages.parse_names(lines, PATH)) == [("/m/01", "Tart, pastry"), ("/m/02", "Dog")]
 
 

@@ -22,7 +22,7 @@ TEXT = "a.jpg,1,2,30,40,cat\nb.jpg,,,,,\na.jpg,5,6,7.5,8,dog\n"
 
 
 def parse(data: bytes, classes: set[str] | None = None) -> list[tuple[ObjectAnnotation, ...]]:
-    groups = rows.grouped(io.BytesIO(data), PATH, header=False)
+    groups = rows.group_rows(io.BytesIO(data), PATH, header=False)
     return [retinanet_csv.parse(group, PATH, classes, Path("classes.csv")) for group in groups]
 
 
@@ -66,7 +66,7 @@ def test_files_of_splits_with_a_mapping_of_classes(
     ]
     assert all(image.path.is_file() for image in images)
     assert [(problem.kind, problem.detail) for problem in problems] == [
-        ("class_unused", "'dog' is listed, but no object is of it")
+        ("class_unused", "'dog' is listed, but has no object")
     ]
     assert len(found(retinanet_csv.read, Source(tmp_path / "val.csv"))[0]) == 1
 

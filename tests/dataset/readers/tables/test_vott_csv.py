@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import choose
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tables import vott_csv
 from odtool.dataset.types import AnnotatedImage, Box, Source
 from odtool.errors import DataError

@@ -80,7 +80,7 @@ def test_a_file_with_its_classes_one_folder_up(tmp_path: Path, write_image: Call
 
 def test_without_classes_it_says_what_to_write(tmp_path: Path, found: Any) -> None:
     (tmp_path / "train.txt").write_text(LINE)
-    with pytest.raises(DataError, match="no list of its classes") as error:
+    with pytest.raises(DataError, match="no list of classes") as error:
         found(yolo_keras.read, Source(tmp_path))
     assert "classes.txt" in error.value.hint
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import choose
 from odtool.dataset.readers.common.image_lists import Listing
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools import createml
 from odtool.dataset.types import AnnotatedImage, Box, Source
 from odtool.errors import DataError
@@ -78,9 +78,9 @@ def test_unusable_annotations_are_counted_and_an_image_without_any_is_background
     ("text", "says"),
     [
         ("[\n{", "a.json:2: broken JSON"),
-        ("{}", "is no list of images"),
+        ("{}", "is not a list of images"),
         ("[{}]", "image 1 has no name"),
-        ('[{"image": "a", "annotations": [1]}]', "a: annotations is no list of objects"),
+        ('[{"image": "a", "annotations": [1]}]', "a: annotations is not a list of objects"),
     ],
 )
 def test_what_is_not_create_mls_is_refused(text: str, says: str) -> None:

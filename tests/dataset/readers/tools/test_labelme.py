@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from odtool.dataset.images import masks
 from odtool.dataset.images.image_file import ImageError, read_header
-from odtool.dataset.prepare import Settings, prepare
+from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.readers.tools import labelme
 from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.types import Box, Outline, Source
@@ -75,7 +75,7 @@ def test_polygons_and_masks_have_outlines_where_masks_are_asked_for() -> None:
     polygon, mask, rectangle = labelme.parse(text, PATH, with_outlines=True).objects
     assert polygon.outline == Outline(polygons=((1, 2, 30, 2, 30, 40),))
     assert mask.outline is not None
-    assert masks.envelope(mask.outline) == Box(4, 5, 7, 7)
+    assert masks.enclose_outline(mask.outline) == Box(4, 5, 7, 7)
     assert rectangle.outline is None
     assert [item.outline for item in labelme.parse(text, PATH).objects] == [None] * 3
 
@@ -196,7 +196,7 @@ def test_an_image_that_is_only_inside_the_document_is_read_from_there(
         (tmp_path / folder).mkdir()
         text = document(shape("rectangle", [[1, 2], [30, 20]]), imageData=inside, image="..\\a.jpg")
         (tmp_path / folder / "a.json").write_text(text)
-    prepare(Settings((Source(tmp_path),), tmp_path / "data", val=0, rules=Rules(full=True)))
+    prepare(PrepareSettings((Source(tmp_path),), tmp_path / "data", val=0, rules=Rules(full=True)))
     records = read_records(tmp_path / "data")
     assert sorted(records) == ["one/a.jpg", "two/a.jpg"]
     record = records["one/a.jpg"]

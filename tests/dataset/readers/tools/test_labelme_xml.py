@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.dataset.readers.common.pairs import AnnotationFile
 from odtool.dataset.readers.datasets import voc
 from odtool.dataset.readers.tools import labelme_xml
 from odtool.dataset.types import Box, ObjectAnnotation, Source
@@ -29,7 +30,7 @@ def document(*objects: str) -> str:
     return f"<annotation><filename>\na.jpg\n</filename><folder>x</folder>{''.join(objects)}{size}</annotation>"
 
 
-def parse(*objects: str) -> labelme_xml.LabelmeXml:
+def parse(*objects: str) -> AnnotationFile:
     parsed = labelme_xml.parse(document(*objects).encode(), PATH)
     assert parsed is not None
     return parsed

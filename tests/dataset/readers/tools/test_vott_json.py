@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import choose
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools import vott_json
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Problem, Source
 from odtool.errors import DataError
@@ -78,10 +78,10 @@ def test_an_image_without_regions_that_was_visited_is_background() -> None:
     ("text", "says"),
     [
         ('{"asset": {}\n,', "a.json:2: broken JSON"),
-        ("[]", "a.json: is no object"),
+        ("[]", "a.json: is not an object"),
         ('{"assets": {"0": {"regions": []}}}', "an asset without 'asset'"),
         ('{"asset": {"id": 1}, "regions": []}', "an asset without name and path"),
-        ('{"asset": {"name": "a"}, "regions": [1]}', "region 1 is no object"),
+        ('{"asset": {"name": "a"}, "regions": [1]}', "region 1 is not an object"),
     ],
 )
 def test_what_is_not_votts_is_refused(text: str, says: str) -> None:

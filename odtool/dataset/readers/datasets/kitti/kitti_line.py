@@ -9,7 +9,7 @@ _FIELDS = (14, 15)
 """Numbers after the class; the last of 15 is a detector's score."""
 
 
-def fields_of(line: str) -> tuple[str, list[float]] | None:
+def parse_fields(line: str) -> tuple[str, list[float]] | None:
     """Class, which may have blanks in it, and the numbers after it; None where the line is none of KITTI's."""
     words = line.split()
     for count in _FIELDS:
@@ -23,7 +23,7 @@ def fields_of(line: str) -> tuple[str, list[float]] | None:
     return None
 
 
-def object_of(label: str, values: list[float]) -> ObjectAnnotation | None:
+def make_object(label: str, values: list[float]) -> ObjectAnnotation | None:
     """Truncation is a share from 0 to 1; occlusion 3 is for "unknown". None for regions not to care about."""
     if label.lower() == "dontcare":
         return None

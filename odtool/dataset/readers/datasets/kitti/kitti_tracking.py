@@ -7,39 +7,39 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
-from odtool.dataset.readers.common.source_folders import split_within, walk
-from odtool.dataset.readers.datasets.kitti.kitti_line import fields_of, object_of
+from odtool.dataset.readers.common.source_folders import find_split, walk
+from odtool.dataset.readers.datasets.kitti.kitti_line import make_object, parse_fields
 from odtool.dataset.types import AnnotatedImage, ObjectAnnotation, Problem, Source
 
 
 def is_sequence(path: Path) -> bool:
-    line = next((line for line in rows.opening(path) if line.strip()), "")
+    line = next((line for line in rows.read_opening(path) if line.strip()), "")
     return parse_frame(line) is not None
 
 
-def of_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Problem]:
+def read_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Problem]:
     """The frames of one sequence: image_02/0000/000000.png beside label_02/0000.txt."""
     frames, problems = parse(parsing.read_bytes(path), path)
     for kind, detail in problems:
         yield Problem(kind, path, detail)
     root = source.images or source.root
     beside = path.parent.name.replace("label", "image")
-    folders = [folder for folder in walk(root) if folder.path.name == path.stem and folder.ending(*EXTENSIONS)]
+    folders = [folder for folder in walk(root) if folder.path.name == path.stem and folder.find_files(*EXTENSIONS)]
     folders.sort(key=lambda folder: folder.path.parent.name != beside)
-    stored = folders[0].ending(*EXTENSIONS) if folders else []
+    stored = folders[0].find_files(*EXTENSIONS) if folders else []
     images = {int(image.stem): image for image in stored if image.stem.isdecimal()}
-    expected = path.parent.parent / beside / path.stem
-    split = split_within(path.parent, source.root)
+    expected_folder = path.parent.parent / beside / path.stem
+    split = find_split(path.parent, source.root)
     for frame in sorted(images.keys() | frames.keys()):
-        image = images.get(frame, expected / f"{frame:06d}.png")
+        image = images.get(frame, expected_folder / f"{frame:06d}.png")
         yield AnnotatedImage(image, path, tuple(frames.get(frame, ())), split=split)
 
 
-def without_labels(files: Sequence[Path], source: Source) -> Iterator[Problem]:
+def report_unlabelled(files: Sequence[Path], source: Source) -> Iterator[Problem]:
     """Sequences of images that none of the label files is named for."""
-    named = {file.stem for file in files}
+    sequences = {file.stem for file in files}
     for folder in walk(source.images or source.root):
-        if (images := folder.ending(*EXTENSIONS)) and folder.path.name not in named:
+        if (images := folder.find_files(*EXTENSIONS)) and folder.path.name not in sequences:
             yield Problem("file_skipped", folder.path, f"{len(images)} images, none with an annotation file")
 
 
@@ -53,18 +53,18 @@ def parse(data: bytes, path: Path) -> tuple[dict[int, list[ObjectAnnotation]], l
     """
     frames: dict[int, list[ObjectAnnotation]] = {}
     problems = []
-    for number, line in enumerate(parsing.text_of(data, path).splitlines(), start=1):
+    for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
         if not line.strip():
             continue
-        found = parse_frame(line)
-        if found is None:
-            what = f"not a frame, a track, a class and 14 or 15 numbers, as KITTI has it: '{line[:60]}'"
-            raise parsing.broken(path, number, what)
-        objects = frames.setdefault(found[0], [])
-        if found[1] is None:
+        frame = parse_frame(line)
+        if frame is None:
+            what = f"not a KITTI tracking line (a frame, a track, a class and 14 or 15 numbers): '{line[:60]}'"
+            raise parsing.line_error(path, number, what)
+        objects = frames.setdefault(frame[0], [])
+        if frame[1] is None:
             problems.append(("object_ignored", f"line {number}: DontCare"))
         else:
-            objects.append(found[1])
+            objects.append(frame[1])
     return frames, problems
 
 
@@ -73,5 +73,5 @@ def parse_frame(line: str) -> tuple[int, ObjectAnnotation | None] | None:
     words = line.split(maxsplit=2)
     if len(words) < 3 or not words[0].isdecimal() or not words[1].removeprefix("-").isdecimal() or len(words[0]) > 9:
         return None
-    fields = fields_of(words[2])
-    return (int(words[0]), object_of(*fields)) if fields else None
+    fields = parse_fields(words[2])
+    return (int(words[0]), make_object(*fields)) if fields else None

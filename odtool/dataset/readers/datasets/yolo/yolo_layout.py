@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.source_folders import Folder, steps_between
-from odtool.dataset.splits import split_of_name
+from odtool.dataset.readers.common.source_folders import Folder, count_steps
+from odtool.dataset.splits import parse_split
 from odtool.errors import DataError
 
 YAML = (".yaml", ".yml")
@@ -32,125 +32,120 @@ class Layout:
     base: str = ""
     """Folder that the entries are relative to, as the file spells it."""
     keypoints: int = 0
-    """Numbers that follow each box for its key points."""
+    """Numbers that follow each box for its keypoints."""
 
 
 def looks_like(path: Path) -> bool:
-    starts = [line.replace(b"=", b":").split(b":")[0].strip().strip(b"'\"") for line in parsing.ends(path).splitlines()]
+    starts = [
+        line.replace(b"=", b":").split(b":")[0].strip().strip(b"'\"") for line in parsing.read_ends(path).splitlines()
+    ]
     return b"names" in starts and bool({b"train", b"val", b"test"} & set(starts))
 
 
-def documents_in(folder: Folder) -> list[Path]:
+def find_documents(folder: Folder) -> list[Path]:
     """Files that name classes and splits, the likeliest first: data.yaml, another YAML, obj.data."""
-    yamls = sorted(folder.ending(*YAML), key=lambda file: file.stem.lower() not in ("data", "dataset"))
-    return [file for file in (*yamls, *folder.ending(".data")) if looks_like(file)]
+    yamls = sorted(folder.find_files(*YAML), key=lambda file: file.stem.lower() not in ("data", "dataset"))
+    return [file for file in (*yamls, *folder.find_files(".data")) if looks_like(file)]
 
 
-def lists_in(folder: Folder) -> list[Path]:
+def find_name_lists(folder: Folder) -> list[Path]:
     """Lists of names, the likeliest first."""
-    known = [folder.path / name for name in NAME_LISTS if name in folder.files]
-    return [*known, *(file for file in folder.ending(".names") if file.name not in NAME_LISTS)]
+    usual_lists = [folder.path / name for name in NAME_LISTS if name in folder.files]
+    return [*usual_lists, *(file for file in folder.find_files(".names") if file.name not in NAME_LISTS)]
 
 
-def nearest_list(lists: Iterable[Path], place: Path) -> Path:
+def choose_nearest_list(lists: Iterable[Path], place: Path) -> Path:
     """The list of a folder of labels: the nearest in it or above it, else the nearest of all."""
-    return min(lists, key=lambda file: (not place.is_relative_to(file.parent), steps_between(file.parent, place)))
+    return min(lists, key=lambda file: (not place.is_relative_to(file.parent), count_steps(file.parent, place)))
 
 
 def load(file: Path) -> Layout:
     data = parsing.read_bytes(file)
     if file.suffix.lower() in YAML:
-        return layout_of_yaml(data, file)
+        return parse_yaml_layout(data, file)
     if file.suffix == ".data":
-        return _layout_of_darknet(parsing.text_of(data, file), file)
-    return Layout(file, _listed_names(file), {None: ("",)})
+        return _parse_darknet_layout(parsing.decode_text(data, file), file)
+    return Layout(file, parsing.read_class_names(file), {None: ("",)})
 
 
-def layout_of_yaml(data: bytes, file: Path) -> Layout:
+def parse_yaml_layout(data: bytes, file: Path) -> Layout:
     """Parses a data.yaml's bytes; raises DataError where it is broken or lacks names."""
-    document = parsing.yaml_of(data, file)
+    document = parsing.parse_yaml(data, file)
     if not isinstance(document, dict):
         raise DataError(f"{file}: not a mapping", "A data.yaml has names, train and val.")
     # Every scalar comes as text, these too.
     document = {key: value for key, value in document.items() if value not in _NULLS}
     base = document.get("path", "")
     if not isinstance(base, str):
-        raise DataError(f"{file}: path is not a text", "Write the data set's folder there, or leave it out.")
+        raise DataError(f"{file}: path is not text", "Write the data set's folder there, or leave it out.")
     entries: dict[str | None, tuple[str, ...]] = {}
     for key in ("train", "val", "valid", "test"):
         value = document.get(key)
-        given = value if isinstance(value, list) else [] if value is None else [value]
-        if not all(isinstance(entry, str) for entry in given):
-            raise DataError(f"{file}: {key} is neither a path nor a list of them", "Write folders or list files.")
-        if given:
-            entries[split_of_name(key)] = tuple(given)
+        paths = value if isinstance(value, list) else [] if value is None else [value]
+        if not all(isinstance(entry, str) for entry in paths):
+            raise DataError(f"{file}: {key} is neither a path nor a list of paths", "Write folders or list files.")
+        if paths:
+            entries[parse_split(key)] = tuple(paths)
     if not entries:
-        raise DataError(f"{file}: neither train nor val nor test", "Name the folder of the training images there.")
+        raise DataError(f"{file}: has neither train nor val nor test", "Name the folder of the training images there.")
     names = document.get("names")
-    listed = within(names, file.parent, file.parent) if isinstance(names, str) else None
-    names = _listed_names(listed) if listed and listed.is_file() else _names_of_yaml(names, file)
-    return Layout(file, names, entries, base, _keypoints(document.get("kpt_shape"), file))
+    name_list = resolve_entry(names, file.parent, file.parent) if isinstance(names, str) else None
+    names = parsing.read_class_names(name_list) if name_list and name_list.is_file() else _parse_yaml_names(names, file)
+    return Layout(file, names, entries, base, _count_keypoint_numbers(document.get("kpt_shape"), file))
 
 
-def _keypoints(shape: Any, file: Path) -> int:
+def _count_keypoint_numbers(shape: Any, file: Path) -> int:
     """kpt_shape is how many points there are, and 2 or 3 numbers for each."""
     if shape is None:
         return 0
     if (
         not isinstance(shape, list)
         or len(shape) != 2
-        or not all(isinstance(one, str) and one.isdecimal() for one in shape)
+        or not all(isinstance(length, str) and length.isdecimal() for length in shape)
     ):
-        raise DataError(f"{file}: kpt_shape is not two numbers", "Write as [17, 3], or leave it out.")
+        raise DataError(f"{file}: kpt_shape is not two numbers", "Write it as [17, 3], or leave it out.")
     return int(shape[0][:9]) * int(shape[1][:9])
 
 
-def _names_of_yaml(names: Any, file: Path) -> dict[int, str]:
+def _parse_yaml_names(names: Any, file: Path) -> dict[int, str]:
     pairs = (
         list(enumerate(names)) if isinstance(names, list) else list(names.items()) if isinstance(names, dict) else []
     )
-    made: dict[int, str] = {}
+    results: dict[int, str] = {}
     for key, name in pairs:
         if not isinstance(name, str) or not name.strip() or not str(key).strip().isdecimal():
             what = f"{key}: {name}"[:60] if isinstance(name, str) else f"{str(key)[:60]}: what follows"
             raise DataError(f"{file}: names: {what} is not a number with a name", "Write names: {0: cat, 1: dog}.")
-        made[int(key)] = name.strip()
-    return made
+        results[int(key)] = name.strip()
+    return results
 
 
-def _layout_of_darknet(text: str, file: Path) -> Layout:
+def _parse_darknet_layout(text: str, file: Path) -> Layout:
     pairs = (line.split("#")[0].partition("=") for line in text.splitlines())
     fields = {key.strip(): value.strip() for key, _, value in pairs if value.strip()}
-    entries = {split_of_name(key): (fields[key],) for key in ("train", "valid", "val", "test") if key in fields}
+    entries = {parse_split(key): (fields[key],) for key in ("train", "valid", "val", "test") if key in fields}
     if "names" not in fields:
         raise DataError(f"{file}: has no names", "Write names = obj.names there.")
-    names = within(fields["names"], file.parent, file.parent)
+    names = resolve_entry(fields["names"], file.parent, file.parent)
     if names is None:
         raise DataError(f"{file}: names: '{fields['names']}' is not in {file.parent}", "Put it beside the data file.")
-    return Layout(file, _listed_names(names), dict(entries) or {None: ("",)})
+    return Layout(file, parsing.read_class_names(names), dict(entries) or {None: ("",)})
 
 
-def _listed_names(file: Path) -> dict[int, str]:
-    lines = parsing.lines_of(file)
-    while lines and not lines[-1]:
-        lines.pop()
-    return dict(enumerate(lines))
-
-
-def within(entry: str, base: Path, root: Path, split: str | None = None) -> Path | None:
+def resolve_entry(entry: str, base: Path, root: Path, split: str | None = None) -> Path | None:
     """An existing file or folder that an entry leads to from `base` without leaving `root`.
 
     Leading '..' that lead outside are dropped, as Roboflow writes ../train/images into the data set's own folder;
     so are leading folders that are not there (Darknet's data/train.txt), but none that names the split: without it
     the entries of all splits would lead to one folder. Only where `base` itself is called so it may be left out.
     """
-    spelt = entry.replace("\\", "/")
-    parts = [part for part in spelt.split("/") if part not in ("", ".")]
-    needed = [position for position, part in enumerate(parts) if split and split_of_name(part) == split]
-    starts = range(needed[-1] + 1 if needed else len(parts))
-    called = base.absolute().name
-    after = [position + 1 for position, part in enumerate(parts[:-1]) if part == called]
-    for path in (base / spelt, *(base.joinpath(*parts[start:]) for start in (*starts, *after))):
+    posix_entry = entry.replace("\\", "/")
+    parts = [part for part in posix_entry.split("/") if part not in ("", ".")]
+    split_positions = [position for position, part in enumerate(parts) if split and parse_split(part) == split]
+    starts = range(split_positions[-1] + 1 if split_positions else len(parts))
+    base_name = base.absolute().name
+    later_starts = [position + 1 for position, part in enumerate(parts[:-1]) if part == base_name]
+    for path in (base / posix_entry, *(base.joinpath(*parts[start:]) for start in (*starts, *later_starts))):
         candidate = Path(os.path.normpath(path))
         if candidate.is_relative_to(os.path.normpath(root)) and _exists(candidate):
             return candidate

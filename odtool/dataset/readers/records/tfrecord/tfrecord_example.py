@@ -12,7 +12,7 @@ from typing import TypeVar
 from odtool.dataset.images import masks
 from odtool.dataset.records import record_reader
 from odtool.dataset.records.record_reader import Features
-from odtool.dataset.types import Box, KeyPoint, ObjectAnnotation, Outline
+from odtool.dataset.types import Box, Keypoint, ObjectAnnotation, Outline
 from odtool.errors import DataError
 
 _BOX = tuple(f"image/object/bbox/{name}" for name in ("xmin", "ymin", "xmax", "ymax"))
@@ -69,60 +69,62 @@ def parse(
     """
     where = f"{path}: record {number}"
     try:
-        found = record_reader.features(data)
+        features = record_reader.parse_features(data)
     except ValueError as error:
         raise DataError(f"{where}: not a tf.train.Example: {error}", "Is it a TFRecord of another kind?") from None
-    keys = {*found.texts, *found.floats, *found.ints}
+    keys = {*features.texts, *features.floats, *features.ints}
     if not keys & {"image/encoded", "image/filename"}:
         raise DataError(
             f"{where}: has neither image/encoded nor image/filename, but {', '.join(sorted(keys)[:6]) or 'nothing'}",
             "odtool reads the records of the Object Detection API.",
         )
     problems: list[tuple[str, str]] = []
-    size = (_first(found.ints, "image/width", 0), _first(found.ints, "image/height", 0))
-    outlines = list(_outlines(found, data, size, where)) if with_outlines else []
-    objects = tuple(_objects(found, data, names, where, number, outlines, problems))
-    encoded = _first(found.texts, "image/encoded", (0, 0))
-    unknown = [key for store in (found.texts, found.floats, found.ints) for key, kept in store.items() if kept]
+    size = (_get_first(features.ints, "image/width", 0), _get_first(features.ints, "image/height", 0))
+    outlines = list(_read_outlines(features, data, size, where)) if with_outlines else []
+    objects = tuple(_read_objects(features, data, names, where, number, outlines, problems))
+    image_span = _get_first(features.texts, "image/encoded", (0, 0))
+    unknown = [
+        key for store in (features.texts, features.floats, features.ints) for key, values in store.items() if values
+    ]
     return Example(
-        _decoded(data, _first(found.texts, "image/filename", (0, 0))),
-        _source_id(found, data),
+        _decode(data, _get_first(features.texts, "image/filename", (0, 0))),
+        _read_source_id(features, data),
         size if min(size) > 0 else None,
-        encoded if encoded[1] else None,
+        image_span if image_span[1] else None,
         objects,
         tuple(problems),
         tuple(key for key in unknown if key not in _KNOWN and not (with_outlines and key == _MASK)),
     )
 
 
-def _source_id(found: Features, data: bytes) -> str:
+def _read_source_id(features: Features, data: bytes) -> str:
     """Text as a rule; a whole number in what some converters write."""
-    if numbers := found.ints.get("image/source_id"):
+    if numbers := features.ints.get("image/source_id"):
         return str(numbers[0])
-    return _decoded(data, _first(found.texts, "image/source_id", (0, 0)))
+    return _decode(data, _get_first(features.texts, "image/source_id", (0, 0)))
 
 
-def _outlines(found: Features, data: bytes, size: tuple[int, int], where: str) -> Iterator[Outline | None]:
+def _read_outlines(features: Features, data: bytes, size: tuple[int, int], where: str) -> Iterator[Outline | None]:
     """The mask of each object: PNGs, or numbers, one a pixel of the image (both of input_reader.proto's kinds).
 
     None for one that cannot be read; nothing at all where the record has no masks.
     """
     import numpy as np
 
-    count, (width, height) = len(found.floats.get(_BOX[0], [])), size
-    if numbers := found.floats.get(_MASK):
+    count, (width, height) = len(features.floats.get(_BOX[0], [])), size
+    if numbers := features.floats.get(_MASK):
         if len(numbers) != count * width * height:
             detail = f"{_MASK} has {len(numbers)} values for {count} boxes of {width}x{height} pixels"
-            raise DataError(f"{where}: {detail}", "Write the record anew.")
+            raise DataError(f"{where}: {detail}", "Write the record again.")
         for values in np.asarray(numbers, np.float32).reshape(count, height, width):
-            yield masks.pasted(values > 0, (0, 0), size)
-    for start, length in _listed(found.texts, _MASK, count, where):
-        mask = masks.from_png(data[start : start + length])
-        yield None if mask is None else masks.pasted(mask, (0, 0), (mask.shape[1], mask.shape[0]))
+            yield masks.paste_mask(values > 0, (0, 0), size)
+    for start, length in _get_list(features.texts, _MASK, count, where):
+        mask = masks.decode_png(data[start : start + length])
+        yield None if mask is None else masks.paste_mask(mask, (0, 0), (mask.shape[1], mask.shape[0]))
 
 
-def _objects(
-    found: Features,
+def _read_objects(
+    features: Features,
     data: bytes,
     names: Mapping[int, str],
     where: str,
@@ -130,18 +132,20 @@ def _objects(
     outlines: Sequence[Outline | None],
     problems: list[tuple[str, str]],
 ) -> Iterator[ObjectAnnotation]:
-    sides = [found.floats.get(key, []) for key in _BOX]
+    sides = [features.floats.get(key, []) for key in _BOX]
     count = len(sides[0])
     if any(len(side) != count for side in sides):
         lengths = ", ".join(f"{len(side)} {key.rsplit('/', 1)[1]}" for side, key in zip(sides, _BOX, strict=True))
-        raise DataError(f"{where}: its boxes are not whole: {lengths}", "Write the record anew, with four sides a box.")
-    texts = [_decoded(data, span) for span in _listed(found.texts, _TEXT, count, where)]
-    views = [_decoded(data, span) for span in _listed(found.texts, _VIEW, count, where)]
-    ids = _listed(found.ints, _LABEL, count, where)
-    areas = _listed(found.floats, _AREA, count, where)
-    weights = _listed(found.floats, _WEIGHT, count, where)
-    flags = {name: _listed(found.ints, key, count, where) for name, key in _FLAGS.items()}
-    points = list(_points(found, data, count, where))
+        raise DataError(
+            f"{where}: its boxes are incomplete: {lengths}", "Write the record again, with four sides per box."
+        )
+    texts = [_decode(data, span) for span in _get_list(features.texts, _TEXT, count, where)]
+    views = [_decode(data, span) for span in _get_list(features.texts, _VIEW, count, where)]
+    ids = _get_list(features.ints, _LABEL, count, where)
+    areas = _get_list(features.floats, _AREA, count, where)
+    weights = _get_list(features.floats, _WEIGHT, count, where)
+    flags = {name: _get_list(features.ints, key, count, where) for name, key in _FLAGS.items()}
+    points = list(_read_keypoints(features, data, count, where))
     for position in range(count):
         label = texts[position] if texts else ""
         index = ids[position] if ids else 0
@@ -164,38 +168,38 @@ def _objects(
         )
 
 
-def _points(found: Features, data: bytes, count: int, where: str) -> Iterator[tuple[KeyPoint, ...]]:
-    """The key points of each object, as many for each; nothing at all where the record has none.
+def _read_keypoints(features: Features, data: bytes, count: int, where: str) -> Iterator[tuple[Keypoint, ...]]:
+    """The keypoints of each object, as many for each; nothing at all where the record has none.
 
     Without visibilities, those with a place are labelled, as tf_example_decoder.py has it.
     """
-    xs, ys = found.floats.get(_POINT_X, []), found.floats.get(_POINT_Y, [])
+    xs, ys = features.floats.get(_POINT_X, []), features.floats.get(_POINT_Y, [])
     total = len(xs)
     if len(ys) != total or (total and (not count or total % count)):
-        detail = f"{total} key points across and {len(ys)} down for {count} boxes"
-        raise DataError(f"{where}: {detail}", "Write the record anew, with as many for each box.")
-    seen = _listed(found.ints, _POINT_SEEN, total, where, "key points") or [
+        detail = f"{total} keypoint x values and {len(ys)} y values for {count} boxes"
+        raise DataError(f"{where}: {detail}", "Write the record again, with the same number for each box.")
+    visibilities = _get_list(features.ints, _POINT_SEEN, total, where, "keypoints") or [
         2 * (isfinite(x) and isfinite(y)) for x, y in zip(xs, ys, strict=True)
     ]
-    spans = _listed(found.texts, _POINT_NAME, total, where, "key points")
-    names = [_decoded(data, span) for span in spans] or [""] * total
-    points = list(starmap(KeyPoint, zip(xs, ys, [max(value, 0) for value in seen], names, strict=True)))
-    each = total // count if total else 0
-    for start in range(0, total, max(each, 1)):
-        yield tuple(points[start : start + each])
+    spans = _get_list(features.texts, _POINT_NAME, total, where, "keypoints")
+    names = [_decode(data, span) for span in spans] or [""] * total
+    points = list(starmap(Keypoint, zip(xs, ys, [max(value, 0) for value in visibilities], names, strict=True)))
+    keypoint_count = total // count if total else 0
+    for start in range(0, total, max(keypoint_count, 1)):
+        yield tuple(points[start : start + keypoint_count])
 
 
-def _listed(store: Mapping[str, list[Value]], key: str, count: int, where: str, what: str = "boxes") -> list[Value]:
+def _get_list(store: Mapping[str, list[Value]], key: str, count: int, where: str, what: str = "boxes") -> list[Value]:
     """One value a box, or none at all."""
     values = store.get(key, [])
     if values and len(values) != count:
-        raise DataError(f"{where}: {key} has {len(values)} values for {count} {what}", "Write the record anew.")
+        raise DataError(f"{where}: {key} has {len(values)} values for {count} {what}", "Write the record again.")
     return values
 
 
-def _first(store: Mapping[str, list[Value]], key: str, default: Value) -> Value:
+def _get_first(store: Mapping[str, list[Value]], key: str, default: Value) -> Value:
     return (store.get(key) or [default])[0]
 
 
-def _decoded(data: bytes, span: tuple[int, int]) -> str:
+def _decode(data: bytes, span: tuple[int, int]) -> str:
     return data[span[0] : span[0] + span[1]].decode("utf-8", "backslashreplace").strip()

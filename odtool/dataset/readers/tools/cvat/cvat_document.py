@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.shapes import ellipse, envelope, turned
+from odtool.dataset.readers.common.shapes import enclose_ellipse, enclose_points, enclose_turned
 from odtool.dataset.types import Box, ObjectAnnotation, Outline
 
 if TYPE_CHECKING:
@@ -59,29 +59,29 @@ class Track:
     """For each frame: corners, rotation in degrees, outside, occluded."""
     problems: list[tuple[str, str]] = field(default_factory=list)
 
-    def shown(self) -> Iterator[int]:
+    def find_shown_frames(self) -> Iterator[int]:
         """Frames with a shape of their own that is in the picture."""
         return (frame for frame, shape in zip(self.frames, self.shapes, strict=True) if not shape[5])
 
-    def at(self, frame: int) -> ObjectAnnotation | None:
+    def interpolate(self, frame: int) -> ObjectAnnotation | None:
         """The object in a frame, moved linearly between the frames that have a shape, as CVAT does."""
         position = bisect_right(self.frames, frame) - 1
         if position < 0 or self.shapes[position][5]:
             return None
         before = self.shapes[position]
         if self.frames[position] == frame:
-            return self._object(before[:4], before[4], before)
+            return self._make_object(before[:4], before[4], before)
         if position + 1 == len(self.frames):
             return None
         after = self.shapes[position + 1]
         share = (frame - self.frames[position]) / (self.frames[position + 1] - self.frames[position])
-        corners = array("d", (one + (two - one) * share for one, two in zip(before[:4], after[:4], strict=True)))
+        corners = array("d", (start + (end - start) * share for start, end in zip(before[:4], after[:4], strict=True)))
         # The shorter way round.
         turn = (after[4] - before[4] + 180) % 360 - 180
-        return self._object(corners, before[4] + turn * share, before)
+        return self._make_object(corners, before[4] + turn * share, before)
 
-    def _object(self, corners: array[float], rotation: float, shape: array[float]) -> ObjectAnnotation:
-        return ObjectAnnotation(self.label, turned(Box(*corners), rotation), occluded=bool(shape[6]))
+    def _make_object(self, corners: array[float], rotation: float, shape: array[float]) -> ObjectAnnotation:
+        return ObjectAnnotation(self.label, enclose_turned(Box(*corners), rotation), occluded=bool(shape[6]))
 
 
 def parse(stream: BinaryIO, path: Path, *, with_outlines: bool = False) -> Iterator[Task | CvatImage | Track]:
@@ -92,7 +92,8 @@ def parse(stream: BinaryIO, path: Path, *, with_outlines: bool = False) -> Itera
     """
     from lxml import etree
 
-    _refuse_document_type(b"<!DOCTYPE" in stream.read(_HEAD), path)
+    if b"<!DOCTYPE" in stream.read(_HEAD):
+        raise parsing.document_type_error(path, 1)
     stream.seek(0)
     events = etree.iterparse(
         stream,
@@ -106,23 +107,16 @@ def parse(stream: BinaryIO, path: Path, *, with_outlines: bool = False) -> Itera
             if root is None:
                 root = element
                 # In UTF-16 the search above is blind.
-                _refuse_document_type(root.getroottree().docinfo.internalDTD is not None, path)
+                if root.getroottree().docinfo.internalDTD is not None:
+                    raise parsing.document_type_error(path, 1)
             if event == "end" and element.getparent() is root and root.tag == "annotations":
-                yield from _parsed(element, path, with_outlines)
+                yield from _parse_element(element, path, with_outlines)
                 _forget(element)
     except etree.XMLSyntaxError as error:
-        raise parsing.broken(path, error.lineno or 1, f"broken XML: {error.msg}") from None
+        raise parsing.line_error(path, error.lineno or 1, f"broken XML: {error.msg}") from None
     if root is None or root.tag != "annotations":
-        raise parsing.broken(path, 1, "the root is not <annotations>", "Export as 'CVAT for images' or 'for video'.")
-
-
-def _refuse_document_type(found: bool, path: Path) -> None:
-    if found:
-        raise parsing.broken(
-            path,
-            1,
-            "XML with a document type is refused",
-            "Remove the <!DOCTYPE ...> part; annotations do not need it.",
+        raise parsing.line_error(
+            path, 1, "the root is not <annotations>", "Export as 'CVAT for images' or 'for video'."
         )
 
 
@@ -134,41 +128,45 @@ def _forget(element: _Element) -> None:
         del parent[0]
 
 
-def _parsed(element: _Element, path: Path, with_outlines: bool) -> Iterator[Task | CvatImage | Track]:
+def _parse_element(element: _Element, path: Path, with_outlines: bool) -> Iterator[Task | CvatImage | Track]:
     if element.tag == "image":
-        yield _image(element, path, with_outlines)
+        yield _parse_image(element, path, with_outlines)
     elif element.tag == "track":
-        yield _track(element, path)
+        yield _parse_track(element, path)
     elif element.tag == "meta":
         for task in element.iter("task", "job"):
-            first, last = _text(task, "start_frame"), _text(task, "stop_frame")
-            known = first.isdecimal() and last.isdecimal()
-            frames = (int(first[:10]), int(last[:10])) if known else None
-            yield Task(_text(task, "id"), _text(task, "name"), _text(task, "subset"), frames)
+            first, last = _get_text(task, "start_frame"), _get_text(task, "stop_frame")
+            has_frames = first.isdecimal() and last.isdecimal()
+            frames = (int(first[:10]), int(last[:10])) if has_frames else None
+            yield Task(_get_text(task, "id"), _get_text(task, "name"), _get_text(task, "subset"), frames)
 
 
-def _image(element: _Element, path: Path, with_outlines: bool) -> CvatImage:
+def _parse_image(element: _Element, path: Path, with_outlines: bool) -> CvatImage:
     objects: list[ObjectAnnotation] = []
     problems: list[tuple[str, str]] = []
     for shape in element:
         label = shape.get("label", "").strip()
-        where = f"{shape.tag} at line {_line(shape)} ({label or 'no label'})"
+        where = f"{shape.tag} at line {parsing.get_line(shape)} ({label or 'no label'})"
         if shape.tag not in AREAS:
             problems.append(("shape_skipped", where))
         elif not label:
             problems.append(("label_missing", where))
-        elif (outline := _outline(shape, path)) is None:
+        elif (box_and_turn := _parse_shape(shape, path)) is None:
             problems.append(("box_missing", f"{where} has no points"))
         else:
-            made = _object(shape, label, turned(*outline))
-            objects.append(replace(made, outline=_mask(shape, path, _size(element))) if with_outlines else made)
+            annotation = _parse_object(shape, label, enclose_turned(*box_and_turn))
+            objects.append(
+                replace(annotation, outline=_parse_outline(shape, path, _parse_size(element)))
+                if with_outlines
+                else annotation
+            )
     name, subset = element.get("name", "").strip(), element.get("subset", "").strip()
     if not name:
-        raise parsing.broken(path, _line(element), "an image without name")
-    return CvatImage(name, subset, _size(element), tuple(objects), tuple(problems))
+        raise parsing.line_error(path, parsing.get_line(element), "an image without name")
+    return CvatImage(name, subset, _parse_size(element), tuple(objects), tuple(problems))
 
 
-def _object(shape: _Element, label: str, box: Box) -> ObjectAnnotation:
+def _parse_object(shape: _Element, label: str, box: Box) -> ObjectAnnotation:
     """`difficult` and `truncated` are attributes where a Pascal VOC set had been imported."""
     marked = {
         attribute.get("name", "").lower()
@@ -184,62 +182,66 @@ def _object(shape: _Element, label: str, box: Box) -> ObjectAnnotation:
     )
 
 
-def _track(element: _Element, path: Path) -> Track:
+def _parse_track(element: _Element, path: Path) -> Track:
     label = element.get("label", "").strip()
-    made = Track(label, element.get("task_id", ""), _line(element))
-    where = f"track {element.get('id', '')} at line {made.line} ({label or 'no label'})"
+    track = Track(label, element.get("task_id", ""), parsing.get_line(element))
+    where = f"track {element.get('id', '')} at line {track.line} ({label or 'no label'})"
     if not label:
-        made.problems.append(("label_missing", where))
-        return made
-    found: dict[int, array[float]] = {}
-    skipped = dict[str, int]()
+        track.problems.append(("label_missing", where))
+        return track
+    frame_shapes: dict[int, array[float]] = {}
+    skipped_counts = dict[str, int]()
     for shape in element:
         if shape.tag not in AREAS:
-            skipped[str(shape.tag)] = skipped.get(str(shape.tag), 0) + 1
-        elif (outline := _outline(shape, path)) is None:
-            made.problems.append(("box_missing", f"{where}: {shape.tag} at line {_line(shape)} has no points"))
+            skipped_counts[str(shape.tag)] = skipped_counts.get(str(shape.tag), 0) + 1
+        elif (box_and_turn := _parse_shape(shape, path)) is None:
+            track.problems.append(
+                ("box_missing", f"{where}: {shape.tag} at line {parsing.get_line(shape)} has no points")
+            )
         else:
-            box, rotation = outline
+            box, rotation = box_and_turn
             flags = (shape.get("outside") == "1", shape.get("occluded") == "1")
-            found[_frame(shape, path)] = array("d", (box.xmin, box.ymin, box.xmax, box.ymax, rotation, *flags))
-    made.problems += [("shape_skipped", f"{where}: {count} {kind}") for kind, count in skipped.items()]
-    made.frames.extend(sorted(found))
-    made.shapes.extend(found[frame] for frame in made.frames)
-    return made
+            frame_shapes[_parse_frame(shape, path)] = array(
+                "d", (box.xmin, box.ymin, box.xmax, box.ymax, rotation, *flags)
+            )
+    track.problems += [("shape_skipped", f"{where}: {count} {kind}") for kind, count in skipped_counts.items()]
+    track.frames.extend(sorted(frame_shapes))
+    track.shapes.extend(frame_shapes[frame] for frame in track.frames)
+    return track
 
 
-def _frame(shape: _Element, path: Path) -> int:
+def _parse_frame(shape: _Element, path: Path) -> int:
     text = shape.get("frame", "")
     if not (text.isascii() and text.isdecimal()) or len(text) > 10 or int(text) > _LAST_FRAME:
-        raise parsing.broken(path, _line(shape), f"frame is '{text[:40]}', not a number")
+        raise parsing.line_error(path, parsing.get_line(shape), f"frame is '{text[:40]}', not a number")
     return int(text)
 
 
-def _outline(shape: _Element, path: Path) -> tuple[Box, float] | None:
+def _parse_shape(shape: _Element, path: Path) -> tuple[Box, float] | None:
     """The box and by how many degrees it is turned; None for a polygon without points."""
     if shape.tag == "polygon":
-        points = _points(shape, path)
-        return (envelope(points), 0.0) if points else None
-    rotation = _number(shape, "rotation", path) if shape.get("rotation") else 0.0
+        points = _parse_points(shape, path)
+        return (enclose_points(points), 0.0) if points else None
+    rotation = _parse_number(shape, "rotation", path) if shape.get("rotation") else 0.0
     if shape.tag == "box":
-        return Box(*(_number(shape, name, path) for name in ("xtl", "ytl", "xbr", "ybr"))), rotation
+        return Box(*(_parse_number(shape, name, path) for name in ("xtl", "ytl", "xbr", "ybr"))), rotation
     if shape.tag == "ellipse":
-        x, y, across, down = (_number(shape, name, path) for name in ("cx", "cy", "rx", "ry"))
-        return ellipse((x, y), (across, down), rotation), 0.0
+        x, y, across, down = (_parse_number(shape, name, path) for name in ("cx", "cy", "rx", "ry"))
+        return enclose_ellipse((x, y), (across, down), rotation), 0.0
     if shape.tag == "mask":
         # The run lengths are within this rectangle, which CVAT draws tight around them.
-        left, top, width, height = (_number(shape, name, path) for name in ("left", "top", "width", "height"))
+        left, top, width, height = (_parse_number(shape, name, path) for name in ("left", "top", "width", "height"))
         return Box(left, top, left + width, top + height), 0.0
     corners = [
         (f"x{corner}", f"y{corner}") for side in "12" for corner in (f"tl{side}", f"bl{side}", f"tr{side}", f"br{side}")
     ]
-    return envelope((_number(shape, x, path), _number(shape, y, path)) for x, y in corners), 0.0
+    return enclose_points((_parse_number(shape, x, path), _parse_number(shape, y, path)) for x, y in corners), 0.0
 
 
-def _mask(shape: _Element, path: Path, size: tuple[int, int] | None) -> Outline | None:
+def _parse_outline(shape: _Element, path: Path, size: tuple[int, int] | None) -> Outline | None:
     """The outline of a polygon or a mask, whose run lengths go along the rows of its rectangle, background first."""
     if shape.tag == "polygon":
-        return masks.polygon(_points(shape, path))
+        return masks.make_polygon(_parse_points(shape, path))
     lengths = [word.strip() for word in shape.get("rle", "").split(",")]
     sides = [shape.get(name, "") for name in ("left", "top", "width", "height")]
     if shape.tag != "mask" or size is None or not all(word.isdecimal() and len(word) < 10 for word in lengths + sides):
@@ -251,38 +253,36 @@ def _mask(shape: _Element, path: Path, size: tuple[int, int] | None) -> Outline 
     if runs.sum() != width * height or width * height > masks.MOST_PIXELS:
         return None
     mask = np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(height, width)
-    return masks.pasted(mask, (left, top), size)
+    return masks.paste_mask(mask, (left, top), size)
 
 
-def _points(shape: _Element, path: Path) -> list[tuple[float, float]]:
+def _parse_points(shape: _Element, path: Path) -> list[tuple[float, float]]:
     points = []
     for pair in filter(None, shape.get("points", "").split(";")):
         try:
             x, y = map(float, pair.split(","))
         except ValueError:
-            raise parsing.broken(path, _line(shape), f"a point is '{pair[:40]}', not two numbers") from None
+            raise parsing.line_error(
+                path, parsing.get_line(shape), f"a point is '{pair[:40]}', not two numbers"
+            ) from None
         points.append((x, y))
     return points
 
 
-def _number(element: _Element, name: str, path: Path) -> float:
+def _parse_number(element: _Element, name: str, path: Path) -> float:
     text = element.get(name, "")
     try:
         return float(text)
     except ValueError:
         what = f"{name} is '{text[:40]}', not a number" if text else f"<{element.tag}> without {name}"
-        raise parsing.broken(path, _line(element), what) from None
+        raise parsing.line_error(path, parsing.get_line(element), what) from None
 
 
-def _line(element: _Element) -> int:
-    return element.sourceline if isinstance(element.sourceline, int) else 1
-
-
-def _text(element: _Element, name: str) -> str:
+def _get_text(element: _Element, name: str) -> str:
     return (element.findtext(name) or "").strip()
 
 
-def _size(element: _Element) -> tuple[int, int] | None:
+def _parse_size(element: _Element) -> tuple[int, int] | None:
     width, height = element.get("width", ""), element.get("height", "")
-    known = width.isdecimal() and height.isdecimal() and len(width) < 10 and len(height) < 10
-    return (int(width), int(height)) if known and int(width) and int(height) else None
+    is_size = width.isdecimal() and height.isdecimal() and len(width) < 10 and len(height) < 10
+    return (int(width), int(height)) if is_size and int(width) and int(height) else None

@@ -10,12 +10,12 @@ from typing import Any
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.lookup import Places, find_image, holds_images
-from odtool.dataset.readers.common.source_folders import Folder, split_within, walk
+from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
 from odtool.dataset.readers.tools.supervisely import supervisely_shapes
-from odtool.dataset.splits import split_of_name
+from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
-from odtool.errors import DataError
 
+_TOOL = "Supervisely"
 _WITHOUT_BOX = (
     "point",
     "line",
@@ -48,7 +48,7 @@ def detect(path: Path) -> str | None:
         return f"{path.name} has Supervisely's size and objects" if _looks_like(path) else None
     for folder in walk(path):
         if folder.path.name == _ANNOTATIONS:
-            for file in folder.ending(".json")[:1]:
+            for file in folder.find_files(".json")[:1]:
                 if _looks_like(file):
                     return f"{file} has Supervisely's size and objects"
     return None
@@ -56,7 +56,7 @@ def detect(path: Path) -> str | None:
 
 def _looks_like(path: Path) -> bool:
     """The objects may be none; the size of the image is always there."""
-    text = parsing.ends(path) if path.suffix.lower() == ".json" else b""
+    text = parsing.read_ends(path) if path.suffix.lower() == ".json" else b""
     return b'"objects"' in text and b'"size"' in text and (b'"classTitle"' in text or b'"tags"' in text)
 
 
@@ -64,28 +64,30 @@ def read(source: Source) -> Iterator[Finding]:
     """Every file of the ann/ folders, each to be parsed where there is a core for it."""
     if source.path.is_file():
         place = source.images or source.root.parent / _IMAGES
-        places = _places((place, source.root))
+        places = _make_places((place, source.root))
         yield Deferred(parse_file, (source.path, None, places, source.root, source.masks))
         return
     folders = list(walk(source.path))
     for folder in folders:
         if folder.path.name != _ANNOTATIONS or "meta.json" in folder.files:
             continue  # a project may be called so, too
-        files = folder.ending(".json")
+        files = folder.find_files(".json")
         place = folder.path.parent / _IMAGES
-        places = _places((place, folder.path.parent) if source.images is None else _named(source, folder.path))
-        split = split_within(folder.path.parent, source.root)
+        places = _make_places(
+            (place, folder.path.parent) if source.images is None else _list_image_folders(source, folder.path)
+        )
+        split = find_split(folder.path.parent, source.root)
         for file in files:
             yield Deferred(parse_file, (file, split, places, source.root, source.masks))
-        yield from _without_annotation(place, {file.stem for file in files}, folders)
+        yield from _report_unannotated(place, {file.stem for file in files}, folders)
 
 
-def _places(folders: tuple[Path, ...]) -> Places:
+def _make_places(folders: tuple[Path, ...]) -> Places:
     """The first folder with images is where they all lie."""
     return Places(folders, tuple(folder for folder in folders if holds_images(folder))[:1])
 
 
-def _named(source: Source, folder: Path) -> tuple[Path, ...]:
+def _list_image_folders(source: Source, folder: Path) -> tuple[Path, ...]:
     """--images may be the folder of all images, or have a folder for each data set."""
     images = source.images or source.root
     # The source may be an ann/ itself.
@@ -93,11 +95,11 @@ def _named(source: Source, folder: Path) -> tuple[Path, ...]:
     return (images / inner / _IMAGES, images / inner, images)
 
 
-def _without_annotation(place: Path, annotated: set[str], folders: list[Folder]) -> Iterator[Problem]:
+def _report_unannotated(place: Path, annotated: set[str], folders: list[Folder]) -> Iterator[Problem]:
     """Images that nobody has annotated: they are no background."""
     for folder in folders:
         if folder.path == place:
-            for image in folder.ending(*EXTENSIONS):
+            for image in folder.find_files(*EXTENSIONS):
                 if image.name not in annotated and image.stem not in annotated:
                     yield Problem("annotation_missing", image, "has no file in ann/")
 
@@ -106,12 +108,12 @@ def parse_file(
     path: Path, split: str | None, places: Places, root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One JSON file, its image looked for in `places`: a.jpg.json, or a.json in older projects."""
-    found = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
-    for kind, detail in found.problems:
+    content = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
+    for kind, detail in content.problems:
         yield Problem(kind, path, detail)
     image = find_image(path.stem, places, within=root)
-    split = found.split or split
-    yield AnnotatedImage(image.path, path, found.objects, split=split, declared_size=found.size, match=image.match)
+    split = content.split or split
+    yield AnnotatedImage(image.path, path, content.objects, split=split, declared_size=content.size, match=image.match)
 
 
 def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> SuperviselyFile:
@@ -120,37 +122,37 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> Supervisel
     Raises:
         DataError: it is not JSON, or what is in it contradicts the format.
     """
-    document = parsing.json_of(data, path)
+    document = parsing.parse_json(data, path)
     items = document.get("objects") if isinstance(document, dict) else None
     if not isinstance(items, list):
-        raise _wrong(path, "has no list 'objects'")
+        raise parsing.unexpected_json(_TOOL, path, "has no list 'objects'")
     problems: list[tuple[str, str]] = []
     size, tags = document.get("size"), document.get("tags")
-    declared = values.size(size.get("width"), size.get("height")) if isinstance(size, dict) else None
+    image_size = values.parse_size(size.get("width"), size.get("height")) if isinstance(size, dict) else None
     objects = []
     for number, item in enumerate(items, start=1):
-        made = _object(item, f"object {number}", path, problems)
-        if made is not None and with_outlines and declared:
-            made = replace(made, outline=supervisely_shapes.outline(item, declared))
-        if made is not None:
-            objects.append(made)
+        annotation = _parse_object(item, f"object {number}", path, problems)
+        if annotation is not None and with_outlines and image_size:
+            annotation = replace(annotation, outline=supervisely_shapes.parse_outline(item, image_size))
+        if annotation is not None:
+            objects.append(annotation)
     return SuperviselyFile(
         tuple(objects),
-        declared,
-        next(filter(None, map(_split_of_tag, tags if isinstance(tags, list) else ())), None),
+        image_size,
+        next(filter(None, map(_parse_split, tags if isinstance(tags, list) else ())), None),
         tuple(problems),
     )
 
 
-def _split_of_tag(tag: Any) -> str | None:
+def _parse_split(tag: Any) -> str | None:
     """Older projects have texts, newer ones objects; a tag that merely contains the word is none."""
     name = tag.get("name") if isinstance(tag, dict) else tag
-    return split_of_name(name) if isinstance(name, str) and name.strip().isalpha() else None
+    return parse_split(name) if isinstance(name, str) and name.strip().isalpha() else None
 
 
-def _object(item: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> ObjectAnnotation | None:
+def _parse_object(item: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> ObjectAnnotation | None:
     if not isinstance(item, dict):
-        raise _wrong(path, f"{where} is no object")
+        raise parsing.unexpected_json(_TOOL, path, f"{where} is not an object")
     kind = item.get("geometryType") or item.get("type")
     if kind in _WITHOUT_BOX:
         problems.append(("shape_skipped", f"{where} is a {kind}"))
@@ -159,12 +161,8 @@ def _object(item: Any, where: str, path: Path, problems: list[tuple[str, str]]) 
     if not isinstance(label, str) or not label.strip():
         problems.append(("label_missing", f"{where} has no classTitle"))
         return None
-    box = supervisely_shapes.box_of(item)
+    box = supervisely_shapes.parse_box(item)
     if box is None:
         problems.append(("box_missing", f"{where} ({label}) has no shape with a box"))
         return None
     return ObjectAnnotation(label.strip(), box)
-
-
-def _wrong(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as Supervisely has it. Mend it, or choose with --format.")

@@ -16,39 +16,41 @@ if TYPE_CHECKING:
     from odtool.dataset.images.masks import Mask
 
 
-def box_of(item: dict[str, Any]) -> Box | None:
+def parse_box(item: dict[str, Any]) -> Box | None:
     """The box of a bitmap, or around the points of another shape; None where there is neither."""
     points, bitmap = item.get("points"), item.get("bitmap")
     if isinstance(bitmap, dict):
-        origin, size = values.numbers(bitmap.get("origin"), 2), _bitmap_size(bitmap.get("data"))
+        origin, size = values.parse_numbers(bitmap.get("origin"), 2), _read_bitmap_size(bitmap.get("data"))
         if origin and size:
             return Box(origin[0], origin[1], origin[0] + size[0], origin[1] + size[1])
-    corners = values.points(points.get("exterior")) if isinstance(points, dict) else None
+    corners = values.parse_points(points.get("exterior")) if isinstance(points, dict) else None
     if not corners:
         return None
     # Of oriented boxes these are the corners before they are turned. Older releases of its SDK have degrees.
-    angle = values.number(item.get("angle")) or 0.0
-    return shapes.turned(shapes.envelope(corners), math.degrees(angle) if abs(angle) <= math.tau else angle)
+    angle = values.parse_number(item.get("angle")) or 0.0
+    return shapes.enclose_turned(
+        shapes.enclose_points(corners), math.degrees(angle) if abs(angle) <= math.tau else angle
+    )
 
 
-def outline(item: dict[str, Any], size: tuple[int, int]) -> Outline | None:
+def parse_outline(item: dict[str, Any], size: tuple[int, int]) -> Outline | None:
     """The mask of a bitmap or a polygon, holes left out."""
     points, bitmap = item.get("points"), item.get("bitmap")
     if isinstance(bitmap, dict):
-        origin, mask = values.numbers(bitmap.get("origin"), 2), _bitmap(bitmap.get("data"))
+        origin, mask = values.parse_numbers(bitmap.get("origin"), 2), _decode_bitmap(bitmap.get("data"))
         if origin is None or mask is None or not all(0 <= number < 1e9 for number in origin):
             return None
-        return masks.pasted(mask, (int(origin[0]), int(origin[1])), size)
+        return masks.paste_mask(mask, (int(origin[0]), int(origin[1])), size)
     if item.get("geometryType", item.get("type")) != "polygon" or not isinstance(points, dict):
         return None
-    exterior, holes = values.points(points.get("exterior")) or [], points.get("interior") or []
-    whole = masks.polygon(exterior)
-    inner = [masks.polygon(values.points(hole) or []) for hole in holes] if isinstance(holes, list) else []
-    return masks.without(whole, [hole for hole in inner if hole], size) if whole else None
+    exterior, holes = values.parse_points(points.get("exterior")) or [], points.get("interior") or []
+    outer = masks.make_polygon(exterior)
+    inner = [masks.make_polygon(values.parse_points(hole) or []) for hole in holes] if isinstance(holes, list) else []
+    return masks.cut_holes(outer, [hole for hole in inner if hole], size) if outer else None
 
 
-def _bitmap(data: Any) -> Mask | None:
-    size = _bitmap_size(data)
+def _decode_bitmap(data: Any) -> Mask | None:
+    size = _read_bitmap_size(data)
     if size is None or size[0] * size[1] > masks.MOST_PIXELS:
         return None
     try:
@@ -56,10 +58,10 @@ def _bitmap(data: Any) -> Mask | None:
         unpacked = zlib.decompressobj().decompress(base64.b64decode(data), 8 * size[0] * size[1] + (1 << 16))
     except (ValueError, zlib.error):
         return None
-    return masks.from_png(unpacked)
+    return masks.decode_png(unpacked)
 
 
-def _bitmap_size(data: Any) -> tuple[int, int] | None:
+def _read_bitmap_size(data: Any) -> tuple[int, int] | None:
     """Width and height of a mask, cropped to the object: a PNG in zlib in base64, of which the first bytes do."""
     if not isinstance(data, str):
         return None

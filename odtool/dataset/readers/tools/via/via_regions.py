@@ -10,7 +10,7 @@ from typing import Any
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import shapes, values
-from odtool.dataset.readers.common.image_lists import Entry, Listing, spellings
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings
 from odtool.dataset.types import Box, ObjectAnnotation, Outline
 
 _NAMES = ("class", "label", "classname", "classlabel", "category", "name", "type", "object", "objecttype", "objectname")
@@ -34,94 +34,94 @@ class Region:
 
 
 @dataclass(frozen=True)
-class Image:
+class ViaImage:
     """One image and its regions."""
 
     name: str
     regions: tuple[Region, ...]
 
 
-def box_of(shape: Any) -> tuple[Box | None, str, str]:
+def parse_box(shape: Any) -> tuple[Box | None, str, str]:
     """The box of VIA's shape_attributes; else None, the kind of problem and its detail."""
     name = shape.get("name") if isinstance(shape, dict) else None
     if name == "point":
         return None, "shape_skipped", "is a point"
     box = None
-    if name == "rect" and (rect := values.fields(shape, "x", "y", "width", "height")):
+    if name == "rect" and (rect := values.parse_fields(shape, "x", "y", "width", "height")):
         box = Box(rect[0], rect[1], rect[0] + rect[2], rect[1] + rect[3])
-    elif name == "circle" and (circle := values.fields(shape, "cx", "cy", "r")):
-        box = shapes.ellipse((circle[0], circle[1]), (circle[2], circle[2]))
-    elif name == "ellipse" and (ellipse := values.fields(shape, "cx", "cy", "rx", "ry")):
+    elif name == "circle" and (circle := values.parse_fields(shape, "cx", "cy", "r")):
+        box = shapes.enclose_ellipse((circle[0], circle[1]), (circle[2], circle[2]))
+    elif name == "ellipse" and (ellipse := values.parse_fields(shape, "cx", "cy", "rx", "ry")):
         # Version 2 turns ellipses by theta, in radians.
-        turn = math.degrees(values.number(shape.get("theta")) or 0.0)
-        box = shapes.ellipse((ellipse[0], ellipse[1]), (ellipse[2], ellipse[3]), turn)
+        turn = math.degrees(values.parse_number(shape.get("theta")) or 0.0)
+        box = shapes.enclose_ellipse((ellipse[0], ellipse[1]), (ellipse[2], ellipse[3]), turn)
     elif name in ("polygon", "polyline"):
         xs, ys = shape.get("all_points_x"), shape.get("all_points_y")
         if isinstance(xs, list) and isinstance(ys, list) and len(xs) == len(ys):
-            corners = values.points([list(pair) for pair in zip(xs, ys, strict=True)])
-            box = shapes.envelope(corners) if corners else None
+            corners = values.parse_points([list(pair) for pair in zip(xs, ys, strict=True)])
+            box = shapes.enclose_points(corners) if corners else None
     return box, "box_missing", f"has no shape with a box: {str(shape)[:80]}"
 
 
-def outline_of(shape: Any) -> Outline | None:
+def parse_outline(shape: Any) -> Outline | None:
     """The outline of VIA's shape_attributes where it is a polygon."""
     if not isinstance(shape, dict) or shape.get("name") not in ("polygon", "polyline"):
         return None
     xs, ys = shape.get("all_points_x"), shape.get("all_points_y")
     if not isinstance(xs, list) or not isinstance(ys, list):
         return None
-    corners = values.points([list(pair) for pair in zip(xs, ys, strict=False)])
-    return masks.polygon(corners) if corners else None
+    corners = values.parse_points([list(pair) for pair in zip(xs, ys, strict=False)])
+    return masks.make_polygon(corners) if corners else None
 
 
-def listing_of(images: Sequence[Image], problems: list[tuple[str, str]]) -> Listing:
+def make_listing(images: Sequence[ViaImage], problems: list[tuple[str, str]]) -> Listing:
     """The images with the class of each region under the attribute that evidently holds it."""
     regions = [region for image in images for region in image.regions]
-    chosen = _class_attribute(regions, problems)
+    class_attribute = _choose_class_attribute(regions, problems)
     entries = []
     for image in images:
         objects: list[ObjectAnnotation] = []
         for region in image.regions:
-            labels = _texts(region.attributes.get(chosen)) if chosen else [_ONLY_CLASS]
+            labels = _list_texts(region.attributes.get(class_attribute)) if class_attribute else [_ONLY_CLASS]
             if not labels:
-                problems.append(("label_missing", f"{region.where} has no '{chosen}'"))
+                problems.append(("label_missing", f"{region.where} has no '{class_attribute}'"))
             elif len(labels) > 1:
-                problems.append(("labels_several", f"{region.where} has {', '.join(labels)} as '{chosen}'"))
+                problems.append(("labels_several", f"{region.where} has {', '.join(labels)} as '{class_attribute}'"))
             objects.extend(ObjectAnnotation(label, region.box, outline=region.outline) for label in labels)
-        entries.append(Entry(spellings(image.name) or (image.name,), tuple(objects)))
+        entries.append(ImageEntry(list_spellings(image.name) or (image.name,), tuple(objects)))
     return Listing(tuple(entries), tuple(problems))
 
 
-def _class_attribute(regions: Iterable[Region], problems: list[tuple[str, str]]) -> str | None:
+def _choose_class_attribute(regions: Iterable[Region], problems: list[tuple[str, str]]) -> str | None:
     """The attribute with a telling name if it is used enough, else the most used; of equals that with fewest values."""
-    used: Counter[str] = Counter()
-    distinct: dict[str, set[str]] = {}
+    use_counts: Counter[str] = Counter()
+    values_by_name: dict[str, set[str]] = {}
     count = 0
     for region in regions:
         count += 1
         for name, value in region.attributes.items():
-            if texts := _texts(value):
-                used[name] += 1
-                distinct.setdefault(name, set()).update(texts)
-    if not used:
+            if texts := _list_texts(value):
+                use_counts[name] += 1
+                values_by_name.setdefault(name, set()).update(texts)
+    if not use_counts:
         if count:
             problems.append(("class_absent", f"none of {count} regions names a class"))
         return None
-    most = max(used.values())
-    known = [name for name in used if _plain(name) in _NAMES and used[name] >= most * _SHARE]
-    ranked = sorted(used, key=lambda name: (-used[name], len(distinct[name]), name))
-    chosen = min(known, key=lambda name: (_NAMES.index(_plain(name)), name)) if known else ranked[0]
-    if len(used) > 1:
-        others = ", ".join(f"'{name}'" for name in ranked if name != chosen)
-        problems.append(("class_attribute", f"'{chosen}' holds the class, not {others}"))
-    return chosen
+    maximum = max(use_counts.values())
+    candidates = [name for name in use_counts if _normalise(name) in _NAMES and use_counts[name] >= maximum * _SHARE]
+    ranked = sorted(use_counts, key=lambda name: (-use_counts[name], len(values_by_name[name]), name))
+    choice = min(candidates, key=lambda name: (_NAMES.index(_normalise(name)), name)) if candidates else ranked[0]
+    if len(use_counts) > 1:
+        other_names = ", ".join(f"'{name}'" for name in ranked if name != choice)
+        problems.append(("class_attribute", f"'{choice}' holds the class, not {other_names}"))
+    return choice
 
 
-def _plain(name: str) -> str:
+def _normalise(name: str) -> str:
     return "".join(character for character in name.lower() if character.isalnum())
 
 
-def _texts(value: Any) -> list[str]:
+def _list_texts(value: Any) -> list[str]:
     """The values of an attribute: a text, a number, or the checked ones of a group of check boxes."""
     if isinstance(value, dict):
         return [name.strip() for name, checked in value.items() if checked and name.strip()]

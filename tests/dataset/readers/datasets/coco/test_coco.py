@@ -129,8 +129,8 @@ def test_key_points_that_no_record_holds_are_told_of(shared_data: Path) -> None:
     _, problems = findings(shared_data / "formats" / "coco_dataset" / "coco_person_keypoints")
     told = {problem.file.name: problem.detail for problem in problems if problem.kind == "keypoints_dropped"}
     assert told == {
-        "person_keypoints_train.json": "1 of 1 annotations have key points",
-        "person_keypoints_val.json": "2 of 2 annotations have key points",
+        "person_keypoints_train.json": "1 of 1 annotations have keypoints",
+        "person_keypoints_val.json": "2 of 2 annotations have keypoints",
     }
 
 

@@ -52,7 +52,7 @@ def test_a_class_may_have_blanks_and_an_empty_file_is_background() -> None:
 
 @pytest.mark.parametrize("line", [CAR[:-5], f"{CAR} 1 1", CAR.replace("387.63", "x"), CAR[4:], "Car"])
 def test_a_broken_line_is_named(line: str) -> None:
-    with pytest.raises(DataError, match=r"000001\.txt:2: not a class and 14 or 15 numbers"):
+    with pytest.raises(DataError, match=r"000001\.txt:2: not a KITTI line"):
         parse(f"{CAR}\n{line}\n")
 
 
@@ -124,7 +124,7 @@ def test_tracking_files_are_read_by_sequence_and_frame(
 
 
 def test_a_broken_line_of_a_tracking_file_is_named() -> None:
-    with pytest.raises(DataError, match=r"000001\.txt:2: not a frame, a track, a class"):
+    with pytest.raises(DataError, match=r"000001\.txt:2: not a KITTI tracking line"):
         kitti_tracking.parse(f"0 0 {CAR}\n{CAR}\n".encode(), PATH)
 
 

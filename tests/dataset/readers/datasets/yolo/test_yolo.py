@@ -57,7 +57,7 @@ def test_an_empty_file_is_background() -> None:
     [
         ("0 0.5 0.5 0.5 0.5\n0 0.5 0.5", "a.txt:2: not a YOLO line: 3 numbers"),
         ("cat 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line"),
-        ("1.7 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class is not a whole number from 0"),
+        ("1.7 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class is not a whole number of 0 or more"),
         ("-1 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
         ("-0.5 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
         ("inf 0.5 0.5 0.5 0.5", "a.txt:1: not a YOLO line: its class"),
@@ -105,7 +105,7 @@ def test_labels_are_seen_by_the_class_and_fractions_of_their_first_line(tmp_path
 )
 def test_a_broken_yaml_is_named(text: str, says: str) -> None:
     with pytest.raises(DataError) as error:
-        yolo_layout.layout_of_yaml(text.encode(), YAML)
+        yolo_layout.parse_yaml_layout(text.encode(), YAML)
     assert says in error.value.message
 
 
@@ -113,13 +113,13 @@ def test_a_broken_yaml_is_named(text: str, says: str) -> None:
     "names", ["names: [no, 1e3]", "names: {0: no, 1: '1e3'}", "names:\n- no\n- 1e3", "nc: 2\nnames:\n  0: no\n  1: 1e3"]
 )
 def test_names_stay_the_text_they_are(names: str) -> None:
-    assert yolo_layout.layout_of_yaml(f"{names}\ntrain: x\n".encode(), YAML).names == {0: "no", 1: "1e3"}
+    assert yolo_layout.parse_yaml_layout(f"{names}\ntrain: x\n".encode(), YAML).names == {0: "no", 1: "1e3"}
 
 
 @pytest.mark.parametrize("nothing", ["", "~", "null", "Null"])
 def test_a_null_is_nothing(nothing: str) -> None:
     text = f"path: {nothing}\ntrain: x\nval: {nothing}\ntest: {nothing}\nkpt_shape: {nothing}\nnames: [cat]\n"
-    layout = yolo_layout.layout_of_yaml(text.encode(), YAML)
+    layout = yolo_layout.parse_yaml_layout(text.encode(), YAML)
     assert (layout.base, layout.entries, layout.keypoints) == ("", {"train": ("x",)}, 0)
 
 
@@ -196,7 +196,7 @@ def test_any_text_gives_objects_or_a_data_error(text: str) -> None:
 @given(st.text(alphabet="names: train\n-[]{}'\"&*!|>0a") | st.text())
 def test_any_yaml_gives_a_layout_or_a_data_error(text: str) -> None:
     with suppress(DataError):
-        assert yolo_layout.layout_of_yaml(text.encode("utf-8", "replace"), YAML).entries
+        assert yolo_layout.parse_yaml_layout(text.encode("utf-8", "replace"), YAML).entries
 
 
 @pytest.mark.parametrize("points", ["0.9 0.9 2 0.1 0.1 1", "0.9 0.9 2 0.1 0.1 1 0.87"])
@@ -207,14 +207,14 @@ def test_key_points_are_no_polygon(points: str) -> None:
 
 
 def test_key_points_other_than_said_are_refused() -> None:
-    with pytest.raises(DataError, match="6 numbers for key points"):
+    with pytest.raises(DataError, match="6 keypoint numbers"):
         yolo.parse(b"0 0.5 0.5 0.5 0.25 0.9 0.9 0.1 0.1", LABEL, {0: "cat"}, YAML, 6)
 
 
 @pytest.mark.parametrize(("shape", "count"), [("[17, 3]", 51), ("[4, 2]", 8)])
 def test_the_yaml_says_how_many_key_points_there_are(shape: str, count: int) -> None:
     text = f"train: x\nnames: [cat]\nkpt_shape: {shape}\n"
-    assert yolo_layout.layout_of_yaml(text.encode(), YAML).keypoints == count
+    assert yolo_layout.parse_yaml_layout(text.encode(), YAML).keypoints == count
 
 
 def test_key_points_that_no_record_holds_are_told_of(tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_key_points_that_no_record_holds_are_told_of(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", ["17", "[17]", "[a, b]", "{a: 1}"])
 def test_a_shape_of_key_points_that_is_none_is_refused(shape: str) -> None:
     with pytest.raises(DataError, match="kpt_shape"):
-        yolo_layout.layout_of_yaml(f"train: x\nnames: [cat]\nkpt_shape: {shape}\n".encode(), YAML)
+        yolo_layout.parse_yaml_layout(f"train: x\nnames: [cat]\nkpt_shape: {shape}\n".encode(), YAML)
 
 
 def test_a_yaml_beside_labels_of_dota_is_not_yolo(tmp_path: Path) -> None:
@@ -254,7 +254,7 @@ def test_a_label_without_image_is_told_but_not_that_of_an_image_in_no_split(tmp_
 
 def test_names_may_be_a_list_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "coco.names").write_text("cat\ndog\n")
-    layout = yolo_layout.layout_of_yaml(b"train: x\nnames: coco.names\n", tmp_path / "data.yaml")
+    layout = yolo_layout.parse_yaml_layout(b"train: x\nnames: coco.names\n", tmp_path / "data.yaml")
     assert layout.names == {0: "cat", 1: "dog"}
 
 

@@ -20,7 +20,7 @@ def touch(root: Path, *files: str) -> Path:
 def found(source: Source, *images: str) -> list[str | None]:
     """The images' text files, as paths within the source."""
     labels = Labels(source)
-    files = [labels.file((source.images or source.root) / image) for image in images]
+    files = [labels.find_text((source.images or source.root) / image) for image in images]
     return [str(file.relative_to(source.root)) if file else None for file in files]
 
 

@@ -248,5 +248,5 @@ def test_leading_folders_are_dropped_but_none_that_names_the_split(
     tmp_path: Path, entry: str, split: str, leads_to: str | None
 ) -> None:
     root = write(tmp_path / "train_data", {"images/val/a.jpg": "", "val.txt": ""})
-    found = yolo_layout.within(entry, root, root, split)
+    found = yolo_layout.resolve_entry(entry, root, root, split)
     assert found == (leads_to and root / leads_to)

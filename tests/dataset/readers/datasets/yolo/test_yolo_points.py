@@ -1,4 +1,4 @@
-"""Key points that no kpt_shape announces."""
+"""Keypoints that no kpt_shape announces."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_lines_are_points_where_all_have_as_many_in_their_boxes(tmp_path: Path, 
     files = [tmp_path / f"{number}.txt" for number in range(len(texts))]
     for file, text in zip(files, texts, strict=True):
         file.write_text(text)
-    assert yolo_points.unsaid(files) == count
+    assert yolo_points.count_undeclared_numbers(files) == count
 
 
 @pytest.mark.parametrize(("shape", "kind"), [("", "keypoints_unsaid"), ("kpt_shape: [4, 2]\n", "keypoints_dropped")])

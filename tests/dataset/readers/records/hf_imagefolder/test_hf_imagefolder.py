@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import choose
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.records.hf_imagefolder import hf_card, hf_imagefolder
 from odtool.dataset.types import AnnotatedImage, Box, Problem, Source
 from odtool.errors import DataError
@@ -42,7 +42,7 @@ dataset_info:
 
 
 def parse(row: Any, names: dict[int, str] | None = None) -> Any:
-    return hf_imagefolder.parse(hf_imagefolder.json_row(json.dumps(row).encode(), PATH, 3), PATH, 3, names or {})
+    return hf_imagefolder.parse(hf_imagefolder.parse_json_row(json.dumps(row).encode(), PATH, 3), PATH, 3, names or {})
 
 
 @pytest.mark.parametrize(
@@ -77,10 +77,10 @@ def test_unusable_objects_are_counted() -> None:
     [
         ({"objects": {}}, "metadata.jsonl:3: no file_name"),
         ({"file_name": "a", "objects": {"bbox": [[1, 2, 3, 4]], "categories": []}}, "3: 1 boxes, but 0 categories"),
-        ({"file_name": "a", "objects": {"bbox": 3}}, "3: bbox or categories is no list"),
-        ({"file_name": "a", "objects": [3]}, "3: objects is a list of something else"),
+        ({"file_name": "a", "objects": {"bbox": 3}}, "3: bbox or categories is not a list"),
+        ({"file_name": "a", "objects": [3]}, "3: objects is a list, but not of objects"),
         ({"file_name": "a", "objects": 3}, "3: objects is neither"),
-        ([], "3: the line is no JSON object"),
+        ([], "3: the line is not a JSON object"),
     ],
 )
 def test_broken_rows_name_the_line(row: Any, says: str) -> None:
@@ -89,8 +89,8 @@ def test_broken_rows_name_the_line(row: Any, says: str) -> None:
 
 
 def test_the_card_names_the_classes() -> None:
-    assert hf_card.card_names(CARD.encode(), PATH, ["category"]) == {0: "cat", 1: "no"}
-    assert hf_card.card_names(b"# no head", PATH) == {}
+    assert hf_card.parse_card(CARD.encode(), PATH, ["category"]) == {0: "cat", 1: "no"}
+    assert hf_card.parse_card(b"# no head", PATH) == {}
 
 
 def test_infos_name_the_classes_too() -> None:
@@ -98,7 +98,7 @@ def test_infos_name_the_classes_too() -> None:
     colours = {"names": ["red"], "_type": "ClassLabel"}
     features = {"objects": {"feature": {"colour": colours, "category": labels}, "_type": "Sequence"}}
     text = json.dumps({"default": {"features": features}}).encode()
-    assert hf_card.info_names(text, PATH, ["category"]) == {0: "cat", 1: "dog"}
+    assert hf_card.parse_infos(text, PATH, ["category"]) == {0: "cat", 1: "dog"}
 
 
 @pytest.mark.parametrize("with_card", [True, False])
@@ -167,11 +167,11 @@ TEXT = json.dumps({"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 3, 4]], "ca
 )
 def test_mutated_rows_are_objects_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
-        row = hf_imagefolder.json_row((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH, 1)
+        row = hf_imagefolder.parse_json_row((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH, 1)
         hf_imagefolder.parse(row, PATH, 1, {})
 
 
 @given(st.integers(0, len(CARD)), st.integers(0, 12), st.sampled_from(["", "- ", ": ", "[", "names", "&a ", "*a"]))
 def test_mutated_cards_are_names_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
-        hf_card.card_names((CARD[:at] + put + CARD[at + cut :]).encode(), PATH)
+        hf_card.parse_card((CARD[:at] + put + CARD[at + cut :]).encode(), PATH)

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.images import masks
-from odtool.dataset.prepare import Settings, prepare
-from odtool.dataset.readers import choose
+from odtool.dataset.prepare import PrepareSettings, prepare
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.records.tfrecord import tfrecord, tfrecord_example
 from odtool.dataset.records import record_reader
-from odtool.dataset.records.record_writer import framed
+from odtool.dataset.records.framing import frame
 from odtool.dataset.types import AnnotatedImage, Box, Outline, Problem, Source
 from odtool.errors import DataError
 
@@ -110,7 +110,7 @@ def test_classes_come_as_text_or_id_or_both(
     [
         (
             {**BOX, "image/object/bbox/xmax": [0.5, 0.5]},
-            "a.record: record 7: its boxes are not whole: 1 xmin, 1 ymin, 2 xmax",
+            "a.record: record 7: its boxes are incomplete: 1 xmin, 1 ymin, 2 xmax",
         ),
         (
             {**BOX, "image/object/class/text": [b"a", b"b"]},
@@ -133,7 +133,7 @@ def test_records_of_another_kind_are_refused(example_message: Any) -> None:
 
 
 def test_shards_splits_label_map_and_missing_shards(tmp_path: Path, make_example: MakeExample) -> None:
-    record = framed(make_example({**BOX, "image/object/class/label": [1], "image/object/colour": [b"red"]}))
+    record = frame(make_example({**BOX, "image/object/class/label": [1], "image/object/colour": [b"red"]}))
     (tmp_path / "records").mkdir()
     for name in ("train.record-00000-of-00003", "train.record-00002-of-00003", "coco_eval.tfrecord", "events.out"):
         (tmp_path / "records" / name).write_bytes(record)
@@ -144,12 +144,12 @@ def test_shards_splits_label_map_and_missing_shards(tmp_path: Path, make_example
     assert {item.label for image in images for item in image.objects} == {"cat"}
     assert len({image.source_id for image in images}) == 3
     assert [problem.kind for problem in problems] == ["shard_missing", "key_dropped"]
-    assert "train.record-00001-of-00003 is not there (1 of 3" in problems[0].detail
+    assert "train.record-00001-of-00003 is missing (1 of 3" in problems[0].detail
     assert (tfrecord.detect(tmp_path) or "").startswith("3 TFRecord files")
 
 
 def test_equal_source_ids_are_told_apart_and_counted(tmp_path: Path, make_example: MakeExample) -> None:
-    record = framed(make_example({"image/source_id": [b"0"]}))
+    record = frame(make_example({"image/source_id": [b"0"]}))
     (tmp_path / "a.tfrecord").write_bytes(record * 3)
     images, problems = read(tmp_path / "a.tfrecord")
     assert [image.source_id for image in images] == ["0", "0#2", "0#3"]
@@ -158,7 +158,7 @@ def test_equal_source_ids_are_told_apart_and_counted(tmp_path: Path, make_exampl
 
 def test_a_damaged_file_is_seen_by_its_name_and_refused(tmp_path: Path, make_example: MakeExample) -> None:
     path = tmp_path / "train.tfrecord"
-    path.write_bytes(b"garbage" + framed(make_example(BOX)))
+    path.write_bytes(b"garbage" + frame(make_example(BOX)))
     assert choose(Source(path)).name == "tfrecord"
     with pytest.raises(DataError, match=r"train.tfrecord: record 1 \(at byte 0\) is damaged"):
         read(path)
@@ -168,8 +168,8 @@ def test_what_odtool_wrote_comes_back_the_same_when_sharded_anew(
     tmp_path: Path, voc_set: Callable[..., Path], read_records: Callable[[Path], dict[str, dict[str, list[Any]]]]
 ) -> None:
     once, again = tmp_path / "once", tmp_path / "again"
-    prepare(Settings((Source(voc_set(12)),), once, val=0.25, workers=1))
-    prepare(Settings((Source(once),), again, shards=3, workers=1))
+    prepare(PrepareSettings((Source(voc_set(12)),), once, val=0.25, workers=1))
+    prepare(PrepareSettings((Source(once),), again, shards=3, workers=1))
     assert read_records(again) == read_records(once)
     assert len(list(again.glob("train-*"))) == 3
 
@@ -185,8 +185,8 @@ def test_flags_and_weights_go_through_and_what_does_not_is_named(
     values |= {**BOX, "image/object/class/text": [b"cat"], "image/source_id": [b"17"]}
     encoded = {"image/encoded": [write_image(tmp_path / "a.jpg").read_bytes()]}
     masks = {"image/object/mask": [b"PNG"]}
-    (tmp_path / "a.tfrecord").write_bytes(framed(make_example({**values, **encoded, **masks})))
-    prepared = prepare(Settings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
+    (tmp_path / "a.tfrecord").write_bytes(frame(make_example({**values, **encoded, **masks})))
+    prepared = prepare(PrepareSettings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
     (found,) = read_records(tmp_path / "out").values()
     assert {key: found[key] for key in (*values, *encoded)} == {**values, **encoded}
     assert (prepared.first["key_dropped"].detail, found.get("image/object/mask")) == (
@@ -202,11 +202,11 @@ def outlines_of(data: bytes) -> list[Outline | None]:
 def test_masks_come_as_pngs_or_as_numbers(make_example: MakeExample) -> None:
     mask = np.array([[False, True, True], [False, False, True]])
     named = {**BOX, "image/object/class/text": [b"cat"], "image/height": [2], "image/width": [3]}
-    as_png = outlines_of(make_example({**named, "image/object/mask": [masks.as_png(mask)]}))
+    as_png = outlines_of(make_example({**named, "image/object/mask": [masks.encode_png(mask)]}))
     as_numbers = outlines_of(make_example({**named, "image/object/mask": mask.ravel().astype(float).tolist()}))
     assert as_png == as_numbers
     (outline,) = as_png
-    assert np.array_equal(masks.drawn(outline, Box(0, 0, 0, 0), (3, 2), (0, 0, 3, 2)), mask)
+    assert np.array_equal(masks.draw(outline, Box(0, 0, 0, 0), (3, 2), (0, 0, 3, 2)), mask)
     assert outlines_of(make_example({**named, "image/object/mask": [b"PNG"]})) == [None]
     assert outlines_of(make_example(named)) == [None]
     with pytest.raises(DataError, match="record 1: image/object/mask has 4 values for 1 boxes of 3x2 pixels"):
@@ -243,5 +243,5 @@ def test_mutated_records_are_examples_or_a_data_error(make_example: MakeExample,
 
 
 def test_an_image_is_not_copied_out_of_its_record(make_example: MakeExample) -> None:
-    found = record_reader.features(make_example({"image/encoded": [b"x" * 1000]}))
+    found = record_reader.parse_features(make_example({"image/encoded": [b"x" * 1000]}))
     assert found.texts["image/encoded"][0][1] == 1000

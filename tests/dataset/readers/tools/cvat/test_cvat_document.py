@@ -63,7 +63,7 @@ def track_of(*shapes: str, label: str = "cat") -> Track:
 
 
 def box_at(item: Track, frame: int) -> Box | None:
-    found = item.at(frame)
+    found = item.interpolate(frame)
     return found.box if found else None
 
 
@@ -121,7 +121,7 @@ def test_a_track_is_interpolated_between_its_keyframes_and_not_beyond() -> None:
     assert box_at(item, 25) == Box(5, 10, 15.5, 20.5)
     assert [box_at(item, frame) for frame in (9, 30, 31)] == [None, None, None]
     assert box_at(track_of(key(10, (0, 0, 10, 10))), 11) is None
-    assert list(item.shown()) == [10, 20]
+    assert list(item.find_shown_frames()) == [10, 20]
 
 
 def test_what_is_outside_stays_outside_until_the_next_keyframe() -> None:
@@ -181,7 +181,7 @@ def test_a_long_document_is_not_read_whole_for_its_first_image() -> None:
 
 
 def test_objects_of_a_track_are_ordinary_objects() -> None:
-    assert track_of(key(1, (1, 2, 3, 4))).at(1) == ObjectAnnotation("cat", Box(1, 2, 3, 4))
+    assert track_of(key(1, (1, 2, 3, 4))).interpolate(1) == ObjectAnnotation("cat", Box(1, 2, 3, 4))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_polygons_and_masks_have_outlines_where_masks_are_asked_for(shape: str, 
     outline = item.objects[0].outline
     if isinstance(expected, set):
         assert outline is not None
-        drawn = masks.drawn(outline, Box(0, 0, 1, 1), (64, 48), (0, 0, 64, 48))
+        drawn = masks.draw(outline, Box(0, 0, 1, 1), (64, 48), (0, 0, 64, 48))
         assert {(x, y) for y, x in zip(*drawn.nonzero(), strict=True)} == expected
     else:
         assert outline == expected
@@ -218,4 +218,4 @@ def test_any_document_gives_items_or_a_data_error(mutated: Any, data: st.DataObj
     with suppress(DataError):
         for item in parse(data.draw(mutated(text))):
             if isinstance(item, Track):
-                item.at(2)
+                item.interpolate(2)

@@ -40,7 +40,7 @@ def packed(mask: Any, *, literal: bool = False) -> list[int]:
 @given(MASKS, st.booleans())
 def test_runs_of_both_kinds_give_the_mask(mask: Any, literal: bool) -> None:
     height, width = mask.shape
-    assert np.array_equal(brush.decoded(packed(mask, literal=literal), width, height), mask)
+    assert np.array_equal(brush.decode_stroke(packed(mask, literal=literal), width, height), mask)
 
 
 def test_a_stroke_is_an_object_with_box_and_mask() -> None:
@@ -53,23 +53,23 @@ def test_a_stroke_is_an_object_with_box_and_mask() -> None:
     (item,) = entry.objects
     assert item.box == Box(0.25, 0.2, 0.75, 0.6)
     assert item.outline is not None
-    assert masks.fault(item.outline, 20, 10) == ""
-    assert np.array_equal(masks.drawn(item.outline, item.box, (20, 10), (0, 0, 20, 10)), mask)
+    assert masks.find_fault(item.outline, 20, 10) == ""
+    assert np.array_equal(masks.draw(item.outline, item.box, (20, 10), (0, 0, 20, 10)), mask)
 
 
 @pytest.mark.parametrize(
     ("rle", "size", "says"),
     [
-        ("abc", (2, 2), "no list of bytes"),
+        ("abc", (2, 2), "not a list of bytes"),
         ([0, 1], (2, 2), "cut short"),
         (packed(np.ones((2, 2), bool)), (3, 2), "another size"),
         (packed(np.ones((2, 2), bool))[:-2], (2, 2), "cut short"),
-        ([0] * 99, (10**9, 10**9), "an image of"),
+        ([0] * 99, (10**9, 10**9), "the image is too large"),
     ],
 )
 def test_what_is_no_stroke_of_the_image_is_refused(rle: Any, size: tuple[int, int], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        brush.decoded(rle, *size)
+        brush.decode_stroke(rle, *size)
 
 
 @given(st.integers(0, 40), st.integers(0, 255))
@@ -77,4 +77,4 @@ def test_mutated_strokes_are_masks_or_refused(at: int, put: int) -> None:
     rle = packed(np.eye(5, dtype=bool))
     rle[at % len(rle)] = put
     with suppress(ValueError):
-        assert brush.decoded(rle, 5, 5).shape == (5, 5)
+        assert brush.decode_stroke(rle, 5, 5).shape == (5, 5)

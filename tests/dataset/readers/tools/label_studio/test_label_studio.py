@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import choose
 from odtool.dataset.readers.common.image_lists import Listing
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.label_studio import label_studio
 from odtool.dataset.types import AnnotatedImage, Source
 from odtool.errors import DataError
@@ -182,9 +182,9 @@ def test_an_upload_that_kept_its_prefix_is_found_too(tmp_path: Path, write_image
 @pytest.mark.parametrize(
     ("document", "says"),
     [
-        ([1], "task 1 is no object"),
-        ([{"id": 7, "data": {"image": "a.jpg"}, "annotations": [1]}], "task 7: annotations is no list"),
-        ([task(annotation({**result({**CAT, "rotation": 5}), "original_width": None}))], "says no original_width"),
+        ([1], "task 1 is not an object"),
+        ([{"id": 7, "data": {"image": "a.jpg"}, "annotations": [1]}], "task 7: annotations is not a list"),
+        ([task(annotation({**result({**CAT, "rotation": 5}), "original_width": None}))], "has no original_width"),
     ],
 )
 def test_what_is_not_label_studios_is_refused(document: Any, says: str) -> None:

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.images import masks
-from odtool.dataset.readers import choose
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.supervisely import supervisely
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Problem, Source
 from odtool.errors import DataError
@@ -95,7 +95,7 @@ def test_bitmaps_and_polygons_with_holes_are_masks_where_masks_are_asked_for(mod
     sums = []
     for item in found.objects:
         assert item.outline is not None
-        sums.append(int(masks.drawn(item.outline, item.box, (64, 48), (0, 0, 64, 48)).sum()))
+        sums.append(int(masks.draw(item.outline, item.box, (64, 48), (0, 0, 64, 48)).sum()))
     assert sums == [5, 300]
     assert [item.outline for item in parse(document(*drawn)).objects] == [None, None]
 
@@ -156,7 +156,7 @@ def test_data_sets_are_splits_and_images_are_found_in_both_layouts(tmp_path: Pat
     [
         ("{", "a.jpg.json:1: broken JSON"),
         ("[]", "has no list 'objects'"),
-        ('{"objects": [1]}', "object 1 is no object"),
+        ('{"objects": [1]}', "object 1 is not an object"),
     ],
 )
 def test_what_is_not_superviselys_is_refused(text: str, says: str) -> None:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers import choose
 from odtool.dataset.readers.common.image_lists import Listing
+from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.via import via
 from odtool.dataset.types import AnnotatedImage, Problem, Source
 from odtool.errors import DataError
@@ -151,7 +151,7 @@ def test_csv_has_json_in_its_cells() -> None:
     ("text", "says"),
     [
         (HEADER + "a.jpg,1\n", "a.json:2: broken CSV: 2 cells, 7 columns"),
-        (HEADER + 'a.jpg,1,"{}",1,0,"{x}","{}"\n', "a.json:2: broken CSV: region_shape_attributes is no JSON"),
+        (HEADER + 'a.jpg,1,"{}",1,0,"{x}","{}"\n', "a.json:2: broken CSV: region_shape_attributes is not JSON"),
         (HEADER + ',1,"{}",1,0,"{}","{}"\n', "a.json:2: broken CSV: no filename"),
         ("filename\n", "a.json:1: no column"),
     ],
@@ -168,8 +168,8 @@ def test_broken_csv_names_the_line(text: str, says: str) -> None:
         ("3", "has no images"),
         ('{"a": {"regions": []}}', "image 1 has no filename"),
         ('{"a": {"filename": "a", "regions": 3}}', "a: regions is neither"),
-        ('{"a": {"filename": "a", "regions": [3]}}', "a: region 1 is no object"),
-        ('{"file": {}, "metadata": []}', "'view' is no table|'metadata' is no table"),
+        ('{"a": {"filename": "a", "regions": [3]}}', "a: region 1 is not an object"),
+        ('{"file": {}, "metadata": []}', "'view' is not a table|'metadata' is not a table"),
     ],
 )
 def test_what_is_not_vias_is_refused(text: str, says: str) -> None:

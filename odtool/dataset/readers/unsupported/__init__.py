@@ -1,1 +1,0 @@
-"""What is recognized but not read, to say why and what to do instead."""
