@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from odtool.cli import doctor
+from odtool.api import doctor
 from odtool.pipeline.text import messages
 
 if sys.version_info >= (3, 11):
@@ -77,7 +77,7 @@ def distribution_of(module: str) -> str:
 
 def distributions(modules: set[str]) -> dict[str, str]:
     """Of modules that are neither Python's nor odtool's: distribution, and one module of it."""
-    foreign = {name for name in modules if name.split(".")[0] not in {*sys.stdlib_module_names, "odtool"}}
+    foreign = {name for name in modules if name.split(".")[0] not in {*sys.stdlib_module_names, "_typeshed", "odtool"}}
     return {distribution_of(name): name for name in sorted(foreign)}
 
 

@@ -42,7 +42,7 @@ ssd {
 """The smallest SSD that the API builds: it needs every part that training needs, and takes a few seconds."""
 
 
-_WORK = ("odtool.engine.training", "odtool.engine.evaluation", "odtool.engine.detections")
+_WORK = ("odtool.engine.train.training", "odtool.engine.evaluate.evaluation", "odtool.engine.evaluate.all_detections")
 
 
 def examine() -> dict[str, Any]:
