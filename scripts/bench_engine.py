@@ -247,7 +247,7 @@ def evaluation(work: Path, rounds: int) -> None:
 
     from odtool.engine import model
     from odtool.engine.evaluate.scoring import Scorer
-    from odtool.engine.outcome import StopRequest
+    from odtool.engine.outcome import StopSignal
 
     configs = model.read_configs(work / "train" / "bench" / "pipeline.config")
     reader = configs["eval_input_config"] = configs["eval_input_configs"][0]
@@ -261,7 +261,7 @@ def evaluation(work: Path, rounds: int) -> None:
         model.make_variables(detector, scorer.element)
 
         def score() -> None:
-            found["ours"] = scorer.score(StopRequest()).metrics
+            found["ours"] = scorer.score(StopSignal()).metrics
 
         return timed(score)
 

@@ -29,6 +29,7 @@ from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
 from odtool.errors import DataError
@@ -207,7 +208,7 @@ def _serve_workers(number: int) -> list[_Hand]:
     for _ in range(number):
         pipe, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with theirs, _report_killed_worker():
+        with theirs, _report_killed_worker(), _without_script():
             process.start()
         hands.append(_Hand(process, pipe))
     return hands
@@ -242,14 +243,25 @@ def open_crew(number: int | None) -> Iterator[Crew]:
 
 def _start_server() -> None:
     """Starts the process that workers are forked from. It imports what they need while this one goes on working."""
-    preloaded = list(_PRELOADED)
-    if getattr(sys.modules["__main__"], "__spec__", None) is None:
-        # Workers run the script that was called (bin/odtool) again, which is nothing once this is there.
-        preloaded.append("odtool.__main__")
-    multiprocessing.set_forkserver_preload(preloaded)
+    multiprocessing.set_forkserver_preload(list(_PRELOADED))
     resource_tracker.ensure_running()  # it would undo the blocking, if it were started in there
     with _without_interrupts():
         forkserver.ensure_running()
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Workers that are started in here do not run the script that was called.
+
+    They would, to find functions of its own, which they are never given; and a program that calls prepare at its top
+    level would prepare again in each of them.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextmanager

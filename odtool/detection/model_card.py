@@ -122,8 +122,8 @@ def _write_files(record: Mapping[str, Any]) -> Iterator[str]:
             units.format_bytes(entry["bytes"]),
             f"{agreement['found']:.1%}",
             f"{agreement['confirmed']:.1%}",
-            format_number(entry["mAP"]),
-            format_number(entry["mAP_change"], sign=True),
+            units.format_metric(entry["mAP"]),
+            units.format_metric(entry["mAP_change"], sign=True),
             f"{entry['milliseconds']:.1f}",
         ]
         yield f"| {entry['file']} | {' | '.join(figures)} |"
@@ -134,7 +134,7 @@ def _write_files(record: Mapping[str, Any]) -> Iterator[str]:
         f"the checkpoint. *Found* is the share of the checkpoint's detections (scores from {min_score:.2g}) that the "
         "file finds too, of the same class and with an IoU of at least 0.5; *confirmed* is the share of the file's "
         "detections that the checkpoint has. "
-        f"The checkpoint's own mAP@[.5:.95] on these images is {format_number(on['mAP'])}. "
+        f"The checkpoint's own mAP@[.5:.95] on these images is {units.format_metric(on['mAP'])}. "
         f"Times are medians for single images, with scaling but without decoding, on {record['machine']}."
     )
 
@@ -207,14 +207,6 @@ def _format_code(text: str) -> Iterator[str]:
 def _shorten(values: Sequence[float]) -> str:
     """One number where all channels have the same."""
     return f"{values[0]:g}" if len(set(values)) == 1 else f"[{', '.join(f'{value:g}' for value in values)}]"
-
-
-def format_number(value: float | None, *, sign: bool = False) -> str:
-    """A metric; a dash where there is none."""
-    if value is None:
-        return "-"
-    # Rounded first, as -0.0000001 would be shown as -0.000.
-    return f"{round(value, 3) + 0.0:+.3f}" if sign else f"{value:.3f}"
 
 
 def _escape_cell(text: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from odtool.detection.detector import Detections
 from odtool.errors import DataError
+
+if TYPE_CHECKING:
+    from odtool.detection.detector import Detections
 
 USUAL = 0.5
 
@@ -43,7 +44,7 @@ def parse(values: Sequence[str]) -> Thresholds:
     """Of texts such as '0.4' and 'car=0.3'.
 
     Raises:
-        DataError: one is neither, or no number from 0 to 1.
+        DataError: one is neither, or not from 0 to 1.
     """
     default, by_label = USUAL, {}
     for value in values:
@@ -53,7 +54,7 @@ def parse(values: Sequence[str]) -> Thresholds:
         except ValueError:
             score = -1.0
         if not 0 <= score <= 1:
-            raise DataError(f"--min-score {value}: '{text}' is not a number from 0 to 1", "Write 0.4, or car=0.3.")
+            raise DataError(f"'{value}' is not a score from 0 to 1", "Write 0.4, or car=0.3.")
         if label:
             by_label[label] = score
         else:
@@ -63,6 +64,10 @@ def parse(values: Sequence[str]) -> Thresholds:
 
 def select_surest(detections: Detections, default: float, by_class: Mapping[int, float]) -> Detections:
     """The detections that reach the score of their class."""
+    import numpy as np
+
+    from odtool.detection.detector import Detections
+
     needed = np.full(len(detections), default, np.float32)
     for number, score in by_class.items():
         needed[detections.classes == number] = score

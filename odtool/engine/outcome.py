@@ -43,7 +43,7 @@ class Stopped(BaseException):
     """Work ended where it stood because a signal asked for it: a request, no error, so nothing catches it by chance."""
 
 
-class StopRequest:
+class StopSignal:
     """Whether SIGTERM or SIGINT has asked this process to stop.
 
     Until `defer` is called a signal raises Stopped at once; after it, it only sets `made`, and whoever works looks

@@ -57,6 +57,9 @@ class DeviceChoice:
     """MiB of the smallest chosen GPU, 0 where it is not known; None for the CPU."""
 
 
+CPU = DeviceChoice("cpu", {"CUDA_VISIBLE_DEVICES": HIDDEN})
+
+
 def find_gpus(
     environment: Mapping[str, str] = os.environ, query: Callable[[], tuple[str, str]] | None = None
 ) -> Inventory:
@@ -86,7 +89,7 @@ def choose(inventory: Inventory, numbers: str | None) -> DeviceChoice:
     if numbers is None and not inventory.gpus:
         return DeviceChoice(f"cpu (no GPU: {inventory.absence})", {"CUDA_VISIBLE_DEVICES": HIDDEN})
     if numbers is not None and numbers.strip().lower() == "cpu":
-        return DeviceChoice("cpu", {"CUDA_VISIBLE_DEVICES": HIDDEN})
+        return CPU
     selection = [_find_gpu(inventory, number) for number in _parse_numbers("0" if numbers is None else numbers)]
     environment = {"CUDA_VISIBLE_DEVICES": ",".join(gpu.device for gpu in selection)}
     if not inventory.restricted:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from odtool import locks
 from odtool.jobs import log, process, record
@@ -41,6 +41,24 @@ class JobState:
     """Minus the signal's number where a signal ended the process; None where nobody was left to see it."""
     reason: str = ""
     """Why it is not running any more; empty where it finished."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it ended by no wish of anybody."""
+        return self.state in ("failed", "lost")
+
+    def as_json(self) -> dict[str, Any]:
+        """As every --json gives it."""
+        return {key: value for key, value in asdict(self).items() if key != "ended"}
+
+    def describe(self) -> str:
+        """In one line: 'failed, exit code 1: ...'."""
+        if self.state == "running":
+            return f"running, pid {self.pid}" if self.pid else "running, just starting"
+        if self.reason.startswith(self.state):
+            return self.reason
+        what = f"{self.state}, exit code {self.exit_code}" if self.exit_code else self.state
+        return f"{what}: {self.reason}" if self.reason else what
 
 
 def read(run: Run, task: str, *, sleep: Callable[[float], None] = time.sleep) -> JobState:

@@ -83,7 +83,7 @@ def job_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], object]], None]
 ) -> Iterator[Run]:
     """A configured run in the current folder, whose engine is the script above and whose data pass every check."""
-    from odtool.cli import job
+    from odtool.api.tasks import engine_process
     from odtool.pipeline.checks import check_list, training_length
 
     root = tmp_path / "a b"
@@ -94,7 +94,7 @@ def job_run(
     script.write_text(ENGINE)
     monkeypatch.chdir(root)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(job, "ENGINE", (sys.executable, str(script)))
+    monkeypatch.setattr(engine_process, "ENGINE", (sys.executable, str(script)))
 
     def check_run(path: Path, *, devices: int) -> SimpleNamespace:
         training_length.refuse_batch_size(9, devices)

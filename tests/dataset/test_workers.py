@@ -144,6 +144,25 @@ def test_workers_end_when_the_command_is_killed_and_hold_no_lock_of_its(
     until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
 
 
+PROGRAM = """
+import sys, threading, time
+from odtool.dataset.workers import open_crew
+print("runs", flush=True)
+if sys.argv[1] == "served":
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+with open_crew(2) as workers:
+    print(sum(workers.map(abs, range(-100, 0), tasks_here=0)), flush=True)
+"""
+
+
+def test_a_program_without_a_guard_is_run_once(origin: str, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [sys.executable, str(tmp_path / "program.py"), origin]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=200)
+    assert (ended.stdout, ended.returncode) == ("runs\n5050\n", 0), ended.stderr
+
+
 def test_all_of_this_is_tried_where_there_is_one_thread(origin: str) -> None:
     if origin == "forked" or MAY_FORK():
         return  # this is such a process; pytest-xdist's are not

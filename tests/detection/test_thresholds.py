@@ -22,7 +22,7 @@ def test_one_half_is_usual() -> None:
 
 @pytest.mark.parametrize("text", ["", "car", "car=", "1.1", "-0.1", "car=2", "nan"])
 def test_what_is_no_score_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match="is not a number from 0 to 1"):
+    with pytest.raises(DataError, match="is not a score from 0 to 1"):
         thresholds.parse([text])
 
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from odtool.engine.outcome import Ending, Stopped, StopRequest, explain_failure, write_ending
+from odtool.engine.outcome import Ending, Stopped, StopSignal, explain_failure, write_ending
 from odtool.workspace import Run
 
 
 @pytest.fixture
-def request_() -> Iterator[StopRequest]:
+def request_() -> Iterator[StopSignal]:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    made = StopRequest()
+    made = StopSignal()
     made.listen()
     yield made
     for number, handler in before.items():
@@ -25,12 +25,12 @@ def request_() -> Iterator[StopRequest]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_with_nothing_to_save_a_signal_stops_at_once(request_: StopRequest, number: signal.Signals) -> None:
+def test_with_nothing_to_save_a_signal_stops_at_once(request_: StopSignal, number: signal.Signals) -> None:
     with pytest.raises(Stopped, match=number.name):
         os.kill(os.getpid(), number)
 
 
-def test_with_something_to_save_signals_wait_however_many(request_: StopRequest) -> None:
+def test_with_something_to_save_signals_wait_however_many(request_: StopSignal) -> None:
     request_.defer()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
         os.kill(os.getpid(), number)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 
-from odtool.dataset import label_map
+from odtool.dataset import label_map, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, follow_label_map, refuse_unknown
 from odtool.dataset.inspect import box_statistics
 from odtool.dataset.inspect.box_statistics import Figures
@@ -22,6 +22,7 @@ from odtool.dataset.records import spool
 from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.record_writer import read_checked_image
 from odtool.dataset.records.spool import Index, SpoolReader, hash_id
+from odtool.dataset.statistics import ClassChange
 from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
 from odtool.dataset.survey.first_pass import Survey, survey
 from odtool.dataset.survey.image_checks import Check, Rules
@@ -85,6 +86,10 @@ class Inspection:
     """Those with problems first."""
     changes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Objects by old and new class name ('' where dropped), as --rename, --only and --drop ask."""
+
+    def class_changes(self) -> tuple[ClassChange, ...]:
+        """The same, a row for each class that was changed."""
+        return statistics.class_changes(self.changes)
 
 
 def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspection:

@@ -15,7 +15,7 @@ from object_detection.core.standard_fields import DetectionResultFields, InputDa
 from odtool.engine import model
 from odtool.engine.evaluate.scoring import Scorer
 from odtool.engine.model import Configs
-from odtool.engine.outcome import StopRequest
+from odtool.engine.outcome import StopSignal
 from odtool.workspace import Run
 
 _FLAGS = {
@@ -90,7 +90,7 @@ class _Recorder(Scorer):
     def record(self, stream: IO[str]) -> int:
         """Writes a line for each image; gives their number."""
         self._stream = stream
-        return self.score(StopRequest()).images
+        return self.score(StopSignal()).images
 
     def _batch(self, features: dict[str, Any], labels: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         losses, batch = super()._batch(features, labels)

@@ -15,7 +15,7 @@ from odtool.detection.metric_names import MAP, MAP_50, resolve_name
 from odtool.engine import checkpoint_scores, checkpoints, model
 from odtool.engine.evaluate import best_metric
 from odtool.engine.evaluate.scoring import Score, Scorer
-from odtool.engine.outcome import Ending, StopRequest
+from odtool.engine.outcome import Ending, StopSignal
 from odtool.workspace import Run
 
 POLL = 0.5
@@ -28,7 +28,7 @@ def evaluate(
     *,
     which: str,
     sample: int,
-    stop: StopRequest,
+    stop: StopSignal,
     best: str | None = None,
     latest: bool = False,
     batch_size: int | None = None,
@@ -76,9 +76,7 @@ def _is_trained(prefix: Path) -> bool:
         return False
 
 
-def _score_until_trained(
-    run: Run, scorer: _CheckpointScorer, stop: StopRequest, *, sample: int, latest: bool
-) -> Ending:
+def _score_until_trained(run: Run, scorer: _CheckpointScorer, stop: StopSignal, *, sample: int, latest: bool) -> Ending:
     """Scores in the order of steps until training has ended and nothing is left."""
     scored = skipped = 0
     while not stop.requested:
@@ -111,7 +109,7 @@ def _prune_after_training(run: Run) -> None:
 class _CheckpointScorer:
     """The model and its evaluation sets, built once; writes down what each checkpoint scores."""
 
-    def __init__(self, run: Run, sample: int, stop: StopRequest, best: str | None, batch_size: int | None) -> None:
+    def __init__(self, run: Run, sample: int, stop: StopSignal, best: str | None, batch_size: int | None) -> None:
         configs = model.read_configs(run.pipeline_config)
         if batch_size is not None:
             configs["eval_config"].batch_size = 1  # what was asked for counts, and not the config's own

@@ -20,7 +20,7 @@ from odtool.detection.metric_names import MAP_50_OF_CLASS, MAP_OF_CLASS
 from odtool.engine.evaluate import batched_prediction
 from odtool.engine.input.input_pipelines import build_evaluation_data
 from odtool.engine.model import Configs
-from odtool.engine.outcome import StopRequest
+from odtool.engine.outcome import StopSignal
 from odtool.engine.tracing import TracedFunction
 from odtool.errors import DataError
 from odtool.metrics import score_or_none
@@ -80,7 +80,7 @@ class Scorer:
             lambda spec: tf.TensorSpec([self._at_once, *spec.shape[1:]], spec.dtype), self._data.element_spec
         )
 
-    def score(self, stop: StopRequest) -> Score:
+    def score(self, stop: StopSignal) -> Score:
         """One pass with the model's present variables. An exception in a batch ends it; nothing is left out.
 
         Raises:

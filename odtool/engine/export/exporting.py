@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from odtool import __version__, files, metrics
+from odtool.api.tasks.engine_tasks import ExportTask
 from odtool.detection import model_card
 from odtool.detection.detector import Detector
 from odtool.detection.metric_names import AR_100, MAP, MAP_50
 from odtool.engine import checkpoint_scores
 from odtool.engine.detect.loading import load_detector
 from odtool.engine.export import onnx_file, saved_model, tflite, trained_model, verification
-from odtool.engine.export.export_request import ExportRequest
 from odtool.engine.export.trained_model import TrainedModel
 from odtool.errors import ConfigError, DataError
 from odtool.pipeline.checks import exportable
@@ -47,7 +47,7 @@ class ExportedFile:
     """What it takes, for who calls it without odtool."""
 
 
-def export(request: ExportRequest, tell: Tell, *, load: Load = load_detector) -> dict[str, Any]:
+def export(task: ExportTask, tell: Tell, *, load: Load = load_detector) -> dict[str, Any]:
     """Fills the target folder with what is asked for, and with export.json and a model card that describe it.
 
     Args:
@@ -60,46 +60,46 @@ def export(request: ExportRequest, tell: Tell, *, load: Load = load_detector) ->
     Raises:
         OdtoolError: the model cannot be exported to a format, or config, checkpoint or records cannot be used.
     """
-    exportable.refuse(read_facts(request.run.pipeline_config), request.formats)
-    tell(f"loading {request.checkpoint.name} of run {request.run.name}")
-    exported = trained_model.load(request.run, request.checkpoint)
+    exportable.refuse(read_facts(task.run.pipeline_config), task.formats)
+    tell(f"loading {task.checkpoint.name} of run {task.run.name}")
+    exported = trained_model.load(task.run, task.checkpoint)
     tell("running the checkpoint on images to compare with")
-    reference = verification.detect_reference(exported, request.verify_images)
+    reference = verification.detect_reference(exported, task.verify_images)
     accounts = []
-    for export_file in _write_files(exported, request, tell):
+    for export_file in _write_files(exported, task, tell):
         tell(f"verifying the {export_file.label}")
         result = verification.verify(exported, reference, _load_export(export_file, load))
-        accounts.append(_describe_file(export_file, request, result, reference))
+        accounts.append(_describe_file(export_file, task, result, reference))
     record = {
-        **_describe_export(exported, request, reference),
+        **_describe_export(exported, task, reference),
         "files": accounts,
         "accepted": all(a["accepted"] for a in accounts),
     }
-    _write_texts(exported, request.target, record)
+    _write_texts(exported, task.target, record)
     return record
 
 
-def _write_files(exported: TrainedModel, request: ExportRequest, tell: Tell) -> Iterator[ExportedFile]:
-    target = request.target
-    if "savedmodel" in request.formats:
+def _write_files(exported: TrainedModel, task: ExportTask, tell: Tell) -> Iterator[ExportedFile]:
+    target = task.target
+    if "savedmodel" in task.formats:
         tell("writing the SavedModel")
-        saved_model.write(exported, target, input_type=request.input_type)
-        yield ExportedFile("SavedModel", "savedmodel", "float32", target.saved_model, {"type": request.input_type})
-    if "tflite" in request.formats:
-        yield from _write_tflite_files(exported, request, tell)
-    if "onnx" in request.formats:
+        saved_model.write(exported, target, input_type=task.input_type)
+        yield ExportedFile("SavedModel", "savedmodel", "float32", target.saved_model, {"type": task.input_type})
+    if "tflite" in task.formats:
+        yield from _write_tflite_files(exported, task, tell)
+    if "onnx" in task.formats:
         tell("converting to ONNX")
         onnx_file.write(exported, target.onnx)
         yield ExportedFile("ONNX", "onnx", "float32", target.onnx, {"type": "image_tensor"})
 
 
-def _write_tflite_files(exported: TrainedModel, request: ExportRequest, tell: Tell) -> Iterator[ExportedFile]:
+def _write_tflite_files(exported: TrainedModel, task: ExportTask, tell: Tell) -> Iterator[ExportedFile]:
     tell("writing the TFLite graph")
-    with tflite.write_graph(exported, max_detections=request.max_detections, fast_nms=request.fast_nms) as graph:
-        for precision in request.precisions:
+    with tflite.write_graph(exported, max_detections=task.max_detections, fast_nms=task.fast_nms) as graph:
+        for precision in task.precisions:
             tell(f"converting to TFLite {precision}")
-            path = request.target.tflite(precision)
-            content, takes = tflite.convert(graph, precision, request.representative_images)
+            path = task.target.tflite(precision)
+            content, takes = tflite.convert(graph, precision, task.representative_images)
             path.write_bytes(content)
             yield ExportedFile(f"TFLite {precision}", "tflite", precision, path, takes)
 
@@ -117,7 +117,7 @@ def _load_export(export_file: ExportedFile, load: Load) -> Detector:
 
 def _describe_file(
     export_file: ExportedFile,
-    request: ExportRequest,
+    task: ExportTask,
     result: verification.Verification,
     reference: verification.Reference,
 ) -> dict[str, Any]:
@@ -134,25 +134,23 @@ def _describe_file(
         "mAP_change": result.ap - reference.ap if comparable else None,  # type: ignore[operator]  # `known` says so
         "milliseconds": result.milliseconds,
         # Integers lose something by their nature: what, is shown and left to the user.
-        "accepted": export_file.precision == "int8" or result.agreement.least >= request.min_agreement,
+        "accepted": export_file.precision == "int8" or result.agreement.least >= task.min_agreement,
     }
 
 
-def _describe_export(
-    exported: TrainedModel, request: ExportRequest, reference: verification.Reference
-) -> dict[str, Any]:
+def _describe_export(exported: TrainedModel, task: ExportTask, reference: verification.Reference) -> dict[str, Any]:
     return {
-        "run": request.run.name,
+        "run": task.run.name,
         "checkpoint": exported.checkpoint,
         "step": exported.step,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "architecture": derive_facts(exported.config).architecture,
         "labels": exported.labels,
-        "formats": list(request.formats),
-        "input_type": request.input_type,
+        "formats": list(task.formats),
+        "input_type": task.input_type,
         "metrics": _find_metrics(exported),
         "verified_on": {"images": len(reference.detections), "split": reference.split, "mAP": reference.ap},
-        "min_agreement": request.min_agreement,
+        "min_agreement": task.min_agreement,
         "machine": describe_machine(),
         "versions": {"odtool": __version__, **_find_versions()},
     }

@@ -14,7 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from odtool.cluster import Cluster, named, task_of
-from odtool.engine.outcome import Ending, StopRequest, explain_failure, write_ending
+from odtool.engine.outcome import Ending, StopSignal, explain_failure, write_ending
 from odtool.workspace import Run
 
 AGREE_EVERY = 5
@@ -97,7 +97,7 @@ def choose_local_strategy() -> Any:
     return tf.distribute.MirroredStrategy([device.name for device in devices])
 
 
-def connect(run: Run, cluster: Cluster, stop: StopRequest) -> Team:
+def connect(run: Run, cluster: Cluster, stop: StopSignal) -> Team:
     """Connects with the other processes, which have to be there. Must come before any other use of TensorFlow."""
     os.environ.update(cluster.environment)
     # Where one dies at this very moment, TensorFlow waits for it in a call that lets no Python run: only the kernel can

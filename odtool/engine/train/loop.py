@@ -12,12 +12,12 @@ from object_detection.core.standard_fields import InputDataFields
 from object_detection.inputs import HASH_KEY
 
 from odtool.engine import checkpoints, model
-from odtool.engine.outcome import Ending, StopRequest
+from odtool.engine.outcome import Ending, StopSignal
 from odtool.engine.tracing import TracedFunction
 from odtool.engine.train.distribution import AGREE_EVERY, Team
 from odtool.engine.train.limits import Watch
 from odtool.engine.train.non_finite_loss import BATCH, RecentSteps
-from odtool.engine.train.step_reports import TOTAL_LOSS, Progress
+from odtool.engine.train.step_reports import TOTAL_LOSS, StepReporter
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -48,7 +48,7 @@ class Loop:
         schedule: Schedule,
         trainable: model.Trainable,
         team: Team,
-        stop: StopRequest,
+        stop: StopSignal,
         watch: Watch,
     ) -> None:
         self._run = run
@@ -59,7 +59,7 @@ class Loop:
         self._team = team
         self._stop = stop
         self._batch = int(configs["train_config"].batch_size)
-        self._progress = Progress(run, num_steps=schedule.num_steps, writes=team.is_chief)
+        self._progress = StepReporter(run, num_steps=schedule.num_steps, writes=team.is_chief)
         self._bad_step = tf.Variable(
             0,
             trainable=False,

@@ -20,7 +20,7 @@ TOTAL_LOSS = "Loss/total_loss"
 log = logging.getLogger("odtool.engine")
 
 
-class Progress:
+class StepReporter:
     """The account of one start. Only a chief writes files; the others speak in their logs."""
 
     def __init__(self, run: Run, *, num_steps: int, writes: bool) -> None:

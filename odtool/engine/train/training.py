@@ -12,7 +12,7 @@ from odtool.cluster import Cluster
 from odtool.engine import checkpoints, model
 from odtool.engine.input import input_pipelines
 from odtool.engine.input.record_cache import RecordCache
-from odtool.engine.outcome import Ending, StopRequest
+from odtool.engine.outcome import Ending, StopSignal
 from odtool.engine.train import distribution, rendezvous
 from odtool.engine.train.distribution import Team
 from odtool.engine.train.limits import Limits, Watch
@@ -32,7 +32,7 @@ def train(
     checkpoint_every: int,
     keep_checkpoints: int,
     limits: Limits,
-    stop: StopRequest,
+    stop: StopSignal,
     cache: RecordCache | None = None,
     cpu_devices: int = 1,
     cluster: Cluster | None = None,
@@ -101,7 +101,7 @@ def _agree_on_start(
     return (step, run.path / plan["checkpoint"]) if step else None, Ending(**plan_ending) if plan_ending else None
 
 
-def _connect_team(run: Run, cluster: Cluster | None, cpu_devices: int, stop: StopRequest) -> Team:
+def _connect_team(run: Run, cluster: Cluster | None, cpu_devices: int, stop: StopSignal) -> Team:
     if cluster is not None:
         # From here on a stop is for all: they agree on it at the first step.
         stop.defer()

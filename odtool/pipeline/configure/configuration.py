@@ -13,6 +13,7 @@ from odtool.pipeline import start_checkpoints
 from odtool.pipeline.checks.check_list import refuse_errors
 from odtool.pipeline.configure import batch_and_steps, fine_tuning
 from odtool.pipeline.configure.base_config import BaseConfig, choose_base
+from odtool.pipeline.configure.batch_size_search import Fitted
 from odtool.pipeline.configure.fit_augmentation import follow_input_size
 from odtool.pipeline.configure.fit_dataset import fit_dataset
 from odtool.pipeline.text import config, diff, fields
@@ -65,6 +66,12 @@ class Configured:
     """Images to train on."""
     epochs: float
     written: bool
+    measured: Fitted | None = None
+    """What the batch size was chosen by, where memory was measured for it."""
+
+    def short_changes(self) -> list[Change]:
+        """The changes for people: of a part that went as a whole, one."""
+        return diff.shorten(self.changes, self.config)
 
 
 def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:

@@ -29,7 +29,7 @@ def halve_batch(draft: ConfigDraft, *, steps_done: int, devices: int, reason: st
     if new < 1:
         share = "1 image" if old == devices else f"{old // max(devices, 1)} images"
         raise ConfigError(
-            f"ran out of memory with a batch of {old}, {share} on each device, which cannot be halved",
+            f"ran out of memory with a batch of {old}, {share} on each device: it cannot be halved",
             "Use smaller images or a smaller model, or close other programs that use memory.",
         )
     longer = steps_done + math.ceil(max(steps - steps_done, 0) * old / new)

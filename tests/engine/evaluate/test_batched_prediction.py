@@ -29,7 +29,7 @@ def test_images_scored_together_score_as_each_alone(
     from odtool.engine import model
     from odtool.engine.evaluate import batched_prediction
     from odtool.engine.evaluate.scoring import Scorer
-    from odtool.engine.outcome import StopRequest
+    from odtool.engine.outcome import StopSignal
 
     class Watching(Scorer):
         """Notes what the evaluators are given."""
@@ -50,10 +50,10 @@ def test_images_scored_together_score_as_each_alone(
     detector = model.build_model(configs["model"])
     together = Watching()
     model.make_variables(detector, together.element)
-    scored = together.score(StopRequest())
+    scored = together.score(StopSignal())
     monkeypatch.setattr(batched_prediction, "MOST", 1)
     alone = Watching()
-    expected = alone.score(StopRequest())
+    expected = alone.score(StopSignal())
 
     # The second batch is not full.
     assert [len(batch["key"]) for batch in together.given] == [4, 2]
@@ -107,7 +107,7 @@ def test_a_model_that_mixes_images_is_given_one_at_a_time(configs: dict[str, Any
 def test_every_image_is_scored_though_the_config_drops_what_fills_no_batch(configs: dict[str, Any]) -> None:
     from odtool.engine import model
     from odtool.engine.evaluate.scoring import Scorer
-    from odtool.engine.outcome import StopRequest
+    from odtool.engine.outcome import StopSignal
 
     (reader,) = configs["eval_input_configs"]
     reader.drop_remainder = True
@@ -115,4 +115,4 @@ def test_every_image_is_scored_though_the_config_drops_what_fills_no_batch(confi
     detector = model.build_model(configs["model"])
     scorer = Scorer(configs, reader, detector, sample=1)
     model.make_variables(detector, scorer.element)
-    assert scorer.score(StopRequest()).images == 6
+    assert scorer.score(StopSignal()).images == 6

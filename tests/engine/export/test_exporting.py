@@ -28,7 +28,7 @@ PRECISIONS = ("float32", "float16", "int8")
 def told(learned: Run, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[ExportedModel, list[Any]]:
     """The folder of an export, and what the engine wrote about it, a JSON object a line."""
     folder = tmp_path_factory.mktemp("exported [models]")
-    wishes = ("--folder", folder, "--format", "savedmodel,tflite,onnx", "--tflite", ",".join(PRECISIONS))
+    wishes = ("--folder", folder, "--formats", "savedmodel,tflite,onnx", "--precisions", ",".join(PRECISIONS))
     numbers = ("--representative-images", 6, "--verify-images", 4)
     done = engine("export", learned.path, "--checkpoint", learned.checkpoint(300), *wishes, *numbers)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -189,8 +189,8 @@ def test_a_file_that_is_broken_is_not_accepted(
     api: Any, exported: ExportedModel, learned: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The real file with its weights lost, put in the converter's place."""
+    from odtool.api.tasks.engine_tasks import ExportTask
     from odtool.engine.export import exporting
-    from odtool.engine.export.export_request import ExportRequest
 
     broken = bytearray(exported.tflite("float32").read_bytes())
     model = schema.Model.GetRootAsModel(broken, 0)
@@ -200,10 +200,10 @@ def test_a_file_that_is_broken_is_not_accepted(
     monkeypatch.setattr(exporting.tflite, "write_graph", lambda *_, **__: contextlib.nullcontext())
     monkeypatch.setattr(exporting.tflite, "convert", lambda *_: (bytes(broken), _INPUT))
     target = ExportedModel(tmp_path)
-    request = ExportRequest(
+    request = ExportTask(
         run=learned,
         checkpoint=learned.checkpoint(300),
-        target=target,
+        folder=target.path,
         formats=("tflite",),
         precisions=("float32", "int8"),
         input_type="image_tensor",

@@ -154,7 +154,7 @@ def test_more_steps_than_the_api_counts_are_refused_and_nothing_changed(new_run:
 
     run = new_run(endless)
     before = run.pipeline_config.read_text()
-    with pytest.raises(ConfigError, match="2147483728 steps are more than the API counts"):
+    with pytest.raises(ConfigError, match="2147483728 steps are more than the API can count"):
         recover(run, "why", devices=1)
     assert run.pipeline_config.read_text() == before
     run.checkpoint(2**20).with_suffix(".index").touch()

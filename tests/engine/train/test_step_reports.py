@@ -13,10 +13,10 @@ from odtool.workspace import Run
 
 @pytest.mark.usefixtures("api")
 def test_a_time_left_is_told_until_the_last_step(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    from odtool.engine.train.step_reports import TOTAL_LOSS, Progress
+    from odtool.engine.train.step_reports import TOTAL_LOSS, StepReporter
 
     caplog.set_level(logging.INFO, logger="odtool.engine")
-    progress = Progress(Run(tmp_path), num_steps=4, writes=False)
+    progress = StepReporter(Run(tmp_path), num_steps=4, writes=False)
     progress.begin(0, {})
     for step in (1, 2, 4):
         progress.report(step, {TOTAL_LOSS: 0.5}, 0.1, first=step == 1)
@@ -27,10 +27,10 @@ def test_a_time_left_is_told_until_the_last_step(tmp_path: Path, caplog: pytest.
 
 
 def test_a_training_that_begins_anew_says_so_to_tensorboard(api: Any, tmp_path: Path) -> None:
-    from odtool.engine.train.step_reports import Progress
+    from odtool.engine.train.step_reports import StepReporter
 
     def begin() -> int:
-        progress = Progress(Run(tmp_path), num_steps=4, writes=True)
+        progress = StepReporter(Run(tmp_path), num_steps=4, writes=True)
         progress.begin(0, {})
         with progress.writing_pictures():
             api.summary.scalar("loss", 1.0, step=1)
