@@ -94,7 +94,7 @@ def imports_of_the_api() -> dict[str, str]:
     from odtool.engine import compat
 
     compat.load()
-    for module in ("training", "evaluation", "detections", "exporting.flow"):
+    for module in ("train.training", "evaluate.evaluation", "evaluate.all_detections", "export.exporting"):
         importlib.import_module(f"odtool.engine.{module}")
     loaded = [
         module
