@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
@@ -71,6 +72,16 @@ def test_every_link_between_documents_leads_to_a_file() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_field_of_a_status_is_documented(odtool: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "train" / "some_run").mkdir(parents=True)
+    (tmp_path / "train" / "some_run" / "pipeline.config").touch()
+    shown = json.loads(odtool("status", "--json", cwd=tmp_path).stdout)
+    page = (ROOT / "docs" / "reference" / "json_output.md").read_text()
+    fields = {*shown, *shown["train"], *shown["eval"]}
+    assert len(fields) > 15
+    assert [field for field in sorted(fields) if f"`{field}`" not in page] == []
 
 
 @pytest.mark.parametrize("script", ["write_reference.py", "draw_rooms.py"])
