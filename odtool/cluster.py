@@ -80,7 +80,7 @@ def _from_tf_config(text: str) -> Cluster | None:
         raise JobError(
             f"TF_CONFIG: odtool trains with a chief and workers, and this is {kind} {number}"
             + (" of a cluster with parameter servers" if jobs.get("ps") else ""),
-            "Leave ps and evaluator out; checkpoints are evaluated by odtool train --eval or odtool eval.",
+            "Remove ps and evaluator; checkpoints are evaluated by odtool train --eval or odtool eval.",
         )
     if not 0 <= number < len(of_kind):
         raise JobError(f"TF_CONFIG: there is no {kind} {number} among {of_kind}", "task.index counts from 0.")
@@ -92,7 +92,7 @@ def _checked(addresses: tuple[str, ...]) -> tuple[str, ...]:
     for address in addresses:
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal():
-            raise JobError(f"TF_CONFIG: '{address}' is no host:port", "Give each process as in node1:2222.")
+            raise JobError(f"TF_CONFIG: '{address}' is not host:port", "Give each process as in node1:2222.")
     if len(set(addresses)) != len(addresses):
         raise JobError("TF_CONFIG names an address twice", "Each process needs a port of its own.")
     return addresses
@@ -108,14 +108,14 @@ def _from_slurm(environment: Mapping[str, str]) -> Cluster:
 
     hosts, counts = expand_hosts(of_step("NODELIST")), expand_counts(of_step("TASKS_PER_NODE"))
     if len(hosts) != len(counts):
-        raise JobError(f"Slurm: {len(hosts)} nodes, and tasks for {len(counts)}", "Set TF_CONFIG yourself.")
+        raise JobError(f"Slurm: {len(hosts)} nodes, but task counts for {len(counts)}", "Set TF_CONFIG yourself.")
     order = environment.get("SLURM_DISTRIBUTION", "block")
     if max(counts) > 1 and not order.startswith(("block", "pack")):
         raise JobError(f"Slurm: tasks are distributed by {order}", "Use srun --ntasks-per-node=1, or -m block.")
     job = int(environment.get("SLURM_JOB_ID", "0"))
     first = _FIRST_PORT + job % _JOBS * _PORTS_A_JOB
     if max(counts) > _PORTS_A_JOB:
-        raise JobError(f"Slurm: {max(counts)} tasks on a node, of at most {_PORTS_A_JOB}", "Use --ntasks-per-node=1.")
+        raise JobError(f"Slurm: {max(counts)} tasks on a node; the most is {_PORTS_A_JOB}", "Use --ntasks-per-node=1.")
     pairs = zip(hosts, counts, strict=True)
     addresses = tuple(f"{host}:{first + local}" for host, count in pairs for local in range(count))
     index, total = int(environment["SLURM_PROCID"]), int(environment["SLURM_STEP_NUM_TASKS"])
@@ -134,7 +134,7 @@ def expand_hosts(text: str) -> list[str]:
     for item in _split(text):
         pieces = re.findall(r"\[([^\[\]]*)\]|([^\[\]]+)", item)
         if "".join(f"[{inside}]" if inside else plain for inside, plain in pieces) != item or not item:
-            raise JobError(f"Slurm: '{text}' is no list of nodes", "Set TF_CONFIG yourself.")
+            raise JobError(f"Slurm: '{text}' is not a list of nodes", "Set TF_CONFIG yourself.")
         choices = [list(_range(inside, text)) if inside else [plain] for inside, plain in pieces]
         hosts += ["".join(parts) for parts in itertools.product(*choices)]
     return hosts
@@ -149,7 +149,7 @@ def _range(text: str, whole: str) -> Iterator[str]:
     for part in text.split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if match is None:
-            raise JobError(f"Slurm: '{whole}' is no list of nodes", "Set TF_CONFIG yourself.")
+            raise JobError(f"Slurm: '{whole}' is not a list of nodes", "Set TF_CONFIG yourself.")
         first, last = match[1], match[2] or match[1]
         # Leading zeros belong to the name.
         yield from (str(number).zfill(len(first)) for number in range(int(first), int(last) + 1))
@@ -165,6 +165,6 @@ def expand_counts(text: str) -> list[int]:
     for part in text.split(","):
         match = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part.strip())
         if match is None:
-            raise JobError(f"Slurm: '{text}' are no numbers of tasks", "Set TF_CONFIG yourself.")
+            raise JobError(f"Slurm: '{text}' is not a list of task counts", "Set TF_CONFIG yourself.")
         counts += [int(match[1])] * int(match[2] or 1)
     return counts

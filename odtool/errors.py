@@ -2,7 +2,7 @@
 
 
 class OdtoolError(Exception):
-    """Something the user can mend.
+    """Something the user can fix.
 
     Args:
         message: one line that names the file (and line or field) and what is wrong with it.
@@ -25,3 +25,13 @@ class ConfigError(OdtoolError):
 
 class JobError(OdtoolError):
     """A run or one of its processes that is not in the state the command needs."""
+
+
+class InstallationError(OdtoolError):
+    """A package that is missing or broken in this Python."""
+
+
+def first_line(error: Exception) -> str:
+    """What an error of a library says first, in at most 300 characters; its type where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:300] if lines else type(error).__name__

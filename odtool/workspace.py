@@ -122,8 +122,8 @@ class Run:
 
     def best_checkpoint(self) -> Path | None:
         """Prefix of the checkpoint kept in best/, or None."""
-        found = _checkpoints(self.best)
-        return found[max(found)] if found else None
+        checkpoints = _checkpoints(self.best)
+        return checkpoints[max(checkpoints)] if checkpoints else None
 
 
 @dataclass(frozen=True)
@@ -252,14 +252,14 @@ class Workspace:
             if not runs:
                 raise JobError(f"no run in {self.train}", "Make one with: odtool configure")
             return runs[-1]
-        wanted = self.run(name)
-        if wanted.path not in [run.path for run in runs]:
-            known = ", ".join(run.name for run in runs[-5:]) or "none yet"
+        candidate = self.run(name)
+        if candidate.path not in [run.path for run in runs]:
+            names = ", ".join(run.name for run in runs[-5:]) or "none yet"
             raise JobError(
                 f"no run '{name}' in {self.train}",
-                f"Runs there: {known}. Make one with: odtool configure --run {wanted.argument}",
+                f"Runs there: {names}. Make one with: odtool configure --run {candidate.argument}",
             )
-        return wanted
+        return candidate
 
 
 def _checkpoints(folder: Path) -> dict[int, Path]:

@@ -56,11 +56,12 @@ def take_steps(kind: str, boxes: int, batch: int) -> None:
     import tensorflow as tf
     from object_detection import model_lib_v2
 
-    from odtool.engine import crowds, model
-    from odtool.pipeline import zoo
+    from odtool.engine import model
+    from odtool.engine.match import block_matcher
+    from odtool.pipeline.zoo import zoo
 
     if kind == "stock":
-        crowds.match_in_blocks = lambda _: None
+        block_matcher.match_in_blocks = lambda _: None
     config = zoo.build(zoo.find(ZOO_NAME)).message
     config.train_config.use_bfloat16 = False
     detector = model.build_model(config.model)

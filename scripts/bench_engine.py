@@ -161,7 +161,8 @@ def inputs(work: Path, rounds: int) -> None:
     import tensorflow as tf
     from object_detection import inputs as stock
 
-    from odtool.engine import inputs, model
+    from odtool.engine import model
+    from odtool.engine.input import input_pipelines
 
     configs = model.read_configs(work / "train" / "bench" / "pipeline.config")
     detector = model.build_model(configs["model"])
@@ -170,7 +171,7 @@ def inputs(work: Path, rounds: int) -> None:
         if name.startswith("without"):
             settings.ClearField("data_augmentation_options")
         changed = {**configs, "train_config": settings}
-        ours = inputs.training_data(changed, detector, tf.distribute.get_strategy())
+        ours = input_pipelines.build_training_data(changed, detector, tf.distribute.get_strategy())
         theirs = stock.train_input(settings, configs["train_input_config"], configs["model"], model=detector).repeat()
         contestants = {"ours": reading(ours), "stock": reading(theirs), "pixels": pixels_alone(changed)}
         spent = taking_turns(contestants, rounds * 3)
@@ -184,6 +185,8 @@ def pixels_alone(configs: Any) -> Callable[[], Spent]:
     No annotations at all: what no pipeline of the same operations can be faster than.
     """
     import tensorflow as tf
+
+    from odtool.pipeline.record_patterns import find_files
 
     resizer = configs["model"].ssd.image_resizer.fixed_shape_resizer
     encoded = {"image/encoded": tf.io.FixedLenFeature((), tf.string)}
@@ -211,7 +214,7 @@ def pixels_alone(configs: Any) -> Callable[[], Spent]:
         normal = tf.cast(pixels, tf.float32) * (2 / 255) - 1
         return tf.compat.v1.image.resize_images(normal, [resizer.height, resizer.width])
 
-    files = tf.io.gfile.glob(list(configs["train_input_config"].tf_record_input_reader.input_path))
+    files = [str(file) for file in find_files(configs["train_input_config"])]
     data = tf.data.TFRecordDataset(files, buffer_size=8_000_000).repeat().map(image, tf.data.AUTOTUNE)
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1
@@ -243,8 +246,8 @@ def evaluation(work: Path, rounds: int) -> None:
     from object_detection import model_lib_v2
 
     from odtool.engine import model
-    from odtool.engine.ending import StopRequest
-    from odtool.engine.scoring import Scorer
+    from odtool.engine.evaluate.scoring import Scorer
+    from odtool.engine.outcome import StopSignal
 
     configs = model.read_configs(work / "train" / "bench" / "pipeline.config")
     reader = configs["eval_input_config"] = configs["eval_input_configs"][0]
@@ -258,7 +261,7 @@ def evaluation(work: Path, rounds: int) -> None:
         model.make_variables(detector, scorer.element)
 
         def score() -> None:
-            found["ours"] = scorer.score(StopRequest()).metrics
+            found["ours"] = scorer.score(StopSignal()).metrics
 
         return timed(score)
 

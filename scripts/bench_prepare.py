@@ -49,8 +49,8 @@ AS_TOLD = {"PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python"}
 # The same script with odtool's mend of the messages, which is all that it needs.
 MENDED = """
 import sys, time
-from odtool.pipeline import schema
-schema.install()
+from odtool.pipeline.text import messages
+messages.install()
 from object_detection.dataset_tools import create_pascal_tf_record as script
 script.FLAGS(["script", "--data_dir=" + sys.argv[1], "--year=VOC2007", "--set=train",
               "--output_path=" + sys.argv[2], "--label_map_path=" + sys.argv[3]])
@@ -69,23 +69,23 @@ def main() -> None:
     )
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--folder", type=Path, help="where to work; a temporary folder by default")
-    asked = options.parse_args()
+    arguments = options.parse_args()
     adopt_orphans()
-    with tempfile.TemporaryDirectory(prefix="bench_prepare_", dir=asked.folder) as name:
+    with tempfile.TemporaryDirectory(prefix="bench_prepare_", dir=arguments.folder) as name:
         work = Path(name)
-        make_set(work / "small", asked.images)
-        make_set(work / "tenth", asked.images // 10)
-        make_set(work / "few", asked.images, shrunk=True)
-        make_set(work / "many", asked.images * asked.times, shrunk=True)
-        compare(work, asked.images, asked.images * asked.times, asked.rounds)
+        make_set(work / "small", arguments.images)
+        make_set(work / "tenth", arguments.images // 10)
+        make_set(work / "few", arguments.images, shrunk=True)
+        make_set(work / "many", arguments.images * arguments.times, shrunk=True)
+        compare(work, arguments.images, arguments.images * arguments.times, arguments.rounds)
 
 
-def photographs() -> Iterator[tuple[bytes, str]]:
+def read_photographs() -> Iterator[tuple[bytes, str]]:
     """JPEG bytes and the text of the objects in them."""
     from lxml import etree
 
     if not RACCOONS.is_dir():
-        yield from drawn()
+        yield from draw_images()
         return
     for file in sorted((RACCOONS / "annotations").glob("*.xml")):
         root = etree.parse(str(file)).getroot()
@@ -95,7 +95,7 @@ def photographs() -> Iterator[tuple[bytes, str]]:
             yield image.read_bytes(), objects
 
 
-def smaller(data: bytes) -> bytes:
+def shrink(data: bytes) -> bytes:
     """The same photograph with poor quality, so that its size in pixels stays and boxes fit."""
     import io
 
@@ -106,7 +106,7 @@ def smaller(data: bytes) -> bytes:
     return stream.getvalue()
 
 
-def drawn() -> Iterator[tuple[bytes, str]]:
+def draw_images() -> Iterator[tuple[bytes, str]]:
     """Noisy pictures of a photograph's size, where there are no photographs."""
     import io
 
@@ -131,7 +131,7 @@ def make_set(root: Path, count: int, *, shrunk: bool = False) -> None:
     voc = root / "VOC2007"
     for folder in ("Annotations", "JPEGImages", "ImageSets/Main"):
         (voc / folder).mkdir(parents=True)
-    pictures = [(smaller(data) if shrunk else data, objects) for data, objects in photographs()]
+    pictures = [(shrink(data) if shrunk else data, objects) for data, objects in read_photographs()]
     sizes = [Image.open(io.BytesIO(data)).size for data, _ in pictures]
     for number in range(count):
         data, objects = pictures[number % len(pictures)]
@@ -183,7 +183,7 @@ def compare(work: Path, count: int, larger: int, rounds: int) -> None:
     )
     report("steady state against the loop of the API mended", ours / theirs, "at least 3")
     report("time against cp -r of the images", clock["odtool"] / clock["cp -r"], "at most 3")
-    few, many = (statistics.median(peak(work, name) for _ in range(rounds)) for name in ("few", "many"))
+    few, many = (statistics.median(measure_peak(work, name) for _ in range(rounds)) for name in ("few", "many"))
     report(f"peak memory of {larger:,} images against {count:,}", many / few, "at most 1.2")
     print(f"peak memory {few / 1e6:,.0f} MB and {many / 1e6:,.0f} MB, all processes together")
 
@@ -202,39 +202,39 @@ def one_round(work: Path, costs: dict[str, list[Cost]], loops: list[float]) -> N
     small, out, record = work / "small", work / "out", work / "api.record"
     paths = [str(small), str(record), str(small / "label_map.pbtxt")]
     flags = ["--data_dir", "--output_path", "--label_map_path"]
-    told = [f"{flag}={path}" for flag, path in zip(flags, paths, strict=True)]
+    script_arguments = [f"{flag}={path}" for flag, path in zip(flags, paths, strict=True)]
     contestants = {
         "odtool": (prepare(small, out), {}),
-        "API as told": ([sys.executable, "-m", SCRIPT, "--year=VOC2007", "--set=train", *told], AS_TOLD),
+        "API as told": ([sys.executable, "-m", SCRIPT, "--year=VOC2007", "--set=train", *script_arguments], AS_TOLD),
         "odtool, a tenth": (prepare(work / "tenth", out), {}),
         "API mended": ([sys.executable, "-c", MENDED, *paths], {}),
         "cp -r": (["cp", "-r", str(small / "VOC2007/JPEGImages"), str(work / "copy")], {}),
     }
     for name, (command, environment) in contestants.items():
-        cost, said = timed(command, environment)
+        cost, output = run_timed(command, environment)
         costs.setdefault(name, []).append(cost)
         if name == "API mended":
-            loops.append(float(said.split("loop ")[1]))
+            loops.append(float(output.split("loop ")[1]))
         record.unlink(missing_ok=True)
         for folder in (out, work / "copy"):
             shutil.rmtree(folder, ignore_errors=True)
         os.sync()
 
 
-def timed(command: list[str], environment: dict[str, str]) -> tuple[Cost, str]:
+def run_timed(command: list[str], environment: dict[str, str]) -> tuple[Cost, str]:
     """Runs a command until all that it started has ended: what it took, and what it printed."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
+    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, **environment}, check=False)
     seconds = time.perf_counter() - started
-    if done.returncode:
-        raise SystemExit(f"{command[:4]} failed:\n{done.stderr[-2000:]}")
+    if process.returncode:
+        raise SystemExit(f"{command[:4]} failed:\n{process.stderr[-2000:]}")
     try:
         while True:
             os.wait()  # for orphans, which are ours by adopt_orphans
     except ChildProcessError:
         pass  # none is left
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return Cost(seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime), done.stdout
+    return Cost(seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime), process.stdout
 
 
 def adopt_orphans() -> None:
@@ -244,12 +244,12 @@ def adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-def peak(work: Path, name: str) -> int:
+def measure_peak(work: Path, name: str) -> int:
     """Peak resident bytes of prepare and its descendants over one of the sets."""
     process = subprocess.Popen(prepare(work / name, work / "out"), stdout=subprocess.DEVNULL)
     root, most = psutil.Process(process.pid), 0
     while process.poll() is None:
-        most = max(most, resident(root))
+        most = max(most, measure_resident(root))
         time.sleep(0.02)
     if process.returncode:
         raise SystemExit("odtool prepare failed")
@@ -257,7 +257,7 @@ def peak(work: Path, name: str) -> int:
     return most
 
 
-def resident(root: psutil.Process) -> int:
+def measure_resident(root: psutil.Process) -> int:
     """Resident bytes of a process and its descendants."""
     total = 0
     try:

@@ -105,7 +105,8 @@ def copy_checkpoint(source: Path, step: int, target: Path) -> None:
 
 def write_config(source: Path, folder: Path, asked: argparse.Namespace) -> None:
     """The config as it is, without what would make two runs differ."""
-    from odtool.pipeline import config, fields
+    from odtool.pipeline.text import config, fields
+    from odtool.pipeline.text.facts import derive_facts
 
     made = config.load(source)
     for assignment in asked.set:
@@ -118,7 +119,7 @@ def write_config(source: Path, folder: Path, asked: argparse.Namespace) -> None:
         reader.shuffle = False
         reader.num_readers = 1
     if asked.size:
-        shrink(config.model(made).image_resizer, asked.size)
+        shrink(derive_facts(made).model.image_resizer, asked.size)
     folder.mkdir(parents=True)
     config.save(made, folder / "pipeline.config")
 
@@ -144,13 +145,14 @@ def start(folder: Path, learned: Path | None = None) -> None:
     """Saves the weights of a checkpoint, or random ones, with the optimizer's slots."""
     import tensorflow as tf
 
-    from odtool.engine import checkpoints, inputs, model
+    from odtool.engine import checkpoints, model
+    from odtool.engine.input import input_pipelines
     from odtool.workspace import Run
 
     run = Run(folder)
     configs = model.read_configs(run.pipeline_config)
     detector = model.build_model(configs["model"])
-    data = inputs.training_data(configs, detector, tf.distribute.get_strategy())
+    data = input_pipelines.build_training_data(configs, detector, tf.distribute.get_strategy())
     trainable = model.build_trainable(configs, detector, data.element_spec)
     if learned:
         model.assert_filled(trainable.checkpoint.restore(str(learned)), learned)
@@ -161,7 +163,7 @@ def start(folder: Path, learned: Path | None = None) -> None:
 def train(folder: Path) -> None:
     """Trains as `odtool train` does, with a report of every step instead of one every few seconds."""
     from odtool.engine import __main__ as engine
-    from odtool.engine import loop
+    from odtool.engine.train import loop
 
     loop.REPORT_EVERY = 0.0
     loop.PICTURES_EVERY = 1
@@ -180,16 +182,16 @@ def stock_train(folder: Path) -> None:
 def evaluate(folder: Path, alone: Path) -> None:
     """Scores the last checkpoint as `odtool eval` does, and in another folder image by image."""
     from odtool.engine import __main__ as engine
-    from odtool.engine import batching
+    from odtool.engine.evaluate import batched_prediction
 
     together: list[int] = []
-    count = batching.images_at_once
+    count = batched_prediction.choose_batch_size
 
     def images_at_once(*arguments: Any, **settings: Any) -> int:
         together.append(count(*arguments, **settings))
         return together[-1]
 
-    batching.images_at_once = images_at_once
+    batched_prediction.choose_batch_size = images_at_once
     if code := engine.main(["eval", str(folder), "--checkpoint", "latest"]):
         sys.exit(code)
     if together == [1]:

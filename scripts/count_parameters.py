@@ -1,4 +1,4 @@
-"""Counts the parameters of the zoo's models, for the table in odtool/pipeline/catalogue.py.
+"""Counts the parameters of the zoo's models, for the table in odtool/pipeline/zoo/parameters.py.
 
     python scripts/count_parameters.py [NAME...]
 
@@ -15,35 +15,35 @@ from pathlib import Path
 from typing import Any
 
 from odtool.engine import compat
-from odtool.pipeline import zoo
-from odtool.pipeline.catalogue import MODELS
+from odtool.pipeline.zoo import zoo
+from odtool.pipeline.zoo.catalogue import MODELS
 
 SIDE = 256
 """Of the image that the model is built for, in pixels."""
 
 
-def count(name: str) -> int:
+def count_parameters(name: str) -> int:
     """Numbers in the model's variables."""
     import tensorflow as tf
     from object_detection.core.standard_fields import InputDataFields
 
-    from odtool.engine import examination, model
+    from odtool.engine import model, restore_check
 
     config = zoo.build(zoo.find(name)).message.model
     tf.keras.backend.clear_session()
     with tempfile.TemporaryDirectory() as folder:
         if config.center_net.keypoint_estimation_task:
-            config.center_net.keypoint_label_map_path = str(_key_points(config.center_net, Path(folder)))
+            config.center_net.keypoint_label_map_path = str(_write_keypoint_map(config.center_net, Path(folder)))
         detector = model.build_model(config)
     image = tf.TensorSpec([1, SIDE, SIDE, 3], tf.float32)
     shape = tf.TensorSpec([1, 3], tf.int32)
     model.make_variables(detector, ({InputDataFields.image: image, InputDataFields.true_image_shape: shape}, {}))
 
-    return sum(math.prod(shape) for shape in examination.shapes_of(detector).values())
+    return sum(math.prod(shape) for shape in restore_check.list_shapes(detector).values())
 
 
-def _key_points(config: Any, folder: Path) -> Path:
-    """A label map with the key points that the model's tasks name, as its builder asks for one."""
+def _write_keypoint_map(config: Any, folder: Path) -> Path:
+    """A label map with the keypoints that the model's tasks name, as its builder asks for one."""
     items = []
     for number, task in enumerate(config.keypoint_estimation_task, start=1):
         names = sorted(task.keypoint_label_to_std)
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", default=[model.name for model in MODELS if not model.one_device])
     compat.load()
     for name in parser.parse_args().names:
-        print(f"{name} {count(name)}", flush=True)
+        print(f"{name} {count_parameters(name)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -28,12 +28,11 @@ from typing import Any
 
 import numpy as np
 
-from odtool.dataset import spool
-from odtool.dataset.masks import as_png
-from odtool.dataset.prepare import WITH_MASKS
-from odtool.dataset.readers import READERS
-from odtool.dataset.records import framed
-from odtool.dataset.survey import survey
+from odtool.dataset.images.masks import encode_png
+from odtool.dataset.readers.registry import READERS
+from odtool.dataset.records import spool
+from odtool.dataset.records.framing import frame
+from odtool.dataset.survey.first_pass import survey
 from odtool.dataset.types import Source
 from odtool.dataset.workers import Crew
 from odtool.errors import DataError
@@ -44,7 +43,7 @@ MOST_MEMORY = 4 << 30
 """Bytes. A mutation that makes a reader ask for more is a fault, told as MemoryError."""
 
 
-def bitmap() -> bytes:
+def make_bitmap() -> bytes:
     """A mask of 3 by 2 pixels as a PNG."""
     from PIL import Image
 
@@ -53,7 +52,7 @@ def bitmap() -> bytes:
     return stream.getvalue()
 
 
-def stroke(pixels: int) -> list[int]:
+def make_stroke(pixels: int) -> list[int]:
     """A brush stroke of Label Studio's over a whole image: one run of 255 in its RGBA bytes."""
     count = 4 * pixels
     bits = f"{count:032b}{7:05b}{2:04b}{3:04b}{7:04b}{15:04b}1{3:02b}{count - 1:016b}{255:08b}"
@@ -61,12 +60,12 @@ def stroke(pixels: int) -> list[int]:
     return [int(bits[place : place + 8], 2) for place in range(0, len(bits), 8)]
 
 
-def as_json(value: Any) -> bytes:
+def encode_json(value: Any) -> bytes:
     return json.dumps(value, indent=1).encode()
 
 
-def example(**features: Any) -> bytes:
-    """A tf.train.Example, written without records.py, so that its layout may be mutated."""
+def make_example(**features: Any) -> bytes:
+    """A tf.train.Example, written without odtool's own encoder, so that its layout may be mutated."""
 
     def field(number: int, data: bytes) -> bytes:
         length, size = b"", len(data)
@@ -86,7 +85,7 @@ def example(**features: Any) -> bytes:
     return field(1, entries)
 
 
-def picture() -> bytes:
+def make_picture() -> bytes:
     from PIL import Image
 
     stream = io.BytesIO()
@@ -94,7 +93,7 @@ def picture() -> bytes:
     return stream.getvalue()
 
 
-def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
+def make_samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
     """For each format its annotation files, and the images they name."""
     box = {"xmin": 1.0, "ymin": 2.0, "xmax": 30.0, "ymax": 40.0}
     corners = "".join(f"<{name}>{value}</{name}>" for name, value in box.items())
@@ -120,10 +119,15 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
         {"label": "cat", "points": [[1, 2], [30, 40]], "shape_type": "rectangle", "flags": {}, "group_id": None},
         {"label": "dog", "points": [[1, 2], [30, 2], [3, 40]], "shape_type": "polygon", "flags": {}},
         {"label": "ball", "points": [[20, 20], [25, 25]], "shape_type": "circle"},
-        {"label": "cat", "points": [[2, 3], [4, 4]], "shape_type": "mask", "mask": base64.b64encode(bitmap()).decode()},
+        {
+            "label": "cat",
+            "points": [[2, 3], [4, 4]],
+            "shape_type": "mask",
+            "mask": base64.b64encode(make_bitmap()).decode(),
+        },
     ]
     labelme = {"version": "5.0", "shapes": labelme_shapes, "imagePath": "a.jpg", "imageHeight": 48, "imageWidth": 64}
-    inside = labelme | {"imagePath": "inside.jpg", "imageData": base64.b64encode(picture()).decode()}
+    inside = labelme | {"imagePath": "inside.jpg", "imageData": base64.b64encode(make_picture()).decode()}
     points = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((1, 2), (30, 2), (30, 40)))
     labelme_xml = f"""<annotation><filename>a.jpg</filename><folder>x</folder><source><sourceImage>s</sourceImage>
 <sourceAnnotation>LabelMe Webtool</sourceAnnotation></source><object><name>cat</name><deleted>0</deleted><id>0</id>
@@ -180,7 +184,7 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
                         },
                         {
                             "original_width": 64, "original_height": 48, "type": "brushlabels",
-                            "value": {"format": "rle", "rle": stroke(64 * 48), "brushlabels": ["cat"]},
+                            "value": {"format": "rle", "rle": make_stroke(64 * 48), "brushlabels": ["cat"]},
                         },
                         {
                             "original_width": 64, "original_height": 48, "type": "polygonlabels",
@@ -205,7 +209,7 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             },
             {
                 "classTitle": "dog", "geometryType": "bitmap",
-                "bitmap": {"origin": [3, 4], "data": base64.b64encode(zlib.compress(bitmap())).decode()},
+                "bitmap": {"origin": [3, 4], "data": base64.b64encode(zlib.compress(make_bitmap())).decode()},
             },
         ],
     }  # fmt: skip
@@ -218,9 +222,9 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
     ]
     images_csv = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,"
     images_csv += "IsOccluded,IsTruncated,IsGroupOf,IsDepiction,IsInside\n"
-    record = example(
+    record = make_example(
         **{
-            "image/encoded": [picture()],
+            "image/encoded": [make_picture()],
             "image/filename": [b"a.jpg"],
             "image/source_id": [b"1"],
             "image/width": [64],
@@ -231,15 +235,15 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             "image/object/bbox/ymax": [0.5],
             "image/object/class/text": [b"cat"],
             "image/object/class/label": [1],
-            "image/object/mask": [as_png(np.ones((48, 64), bool))],
+            "image/object/mask": [encode_png(np.ones((48, 64), bool))],
         }
     )
     kitti = "Car 0.00 0 -1.58 1.0 2.0 30.0 40.0 1.65 1.67 3.64 -0.65 1.71 46.70 -1.59\n"
     kitti += "DontCare -1 -1 -10 1 2 3 4 -1 -1 -1 -1000 -1000 -1000 -10\n"
-    one, both = ("a.jpg",), ("a.jpg", "b.jpg")
+    first_image, both_images = ("a.jpg",), ("a.jpg", "b.jpg")
     return {
-        "voc": ({"a.xml": voc.encode(), "ImageSets/Main/train.txt": b"a\n"}, one),
-        "coco": ({"instances_train.json": as_json(coco)}, both),
+        "voc": ({"a.xml": voc.encode(), "ImageSets/Main/train.txt": b"a\n"}, first_image),
+        "coco": ({"instances_train.json": encode_json(coco)}, both_images),
         "yolo": (
             {
                 "data.yaml": b"path: .\ntrain: images/train\nval: images/val\nnames:\n  0: cat\n  1: dog\n",
@@ -248,7 +252,10 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             },
             ("images/train/a.jpg", "images/val/b.jpg"),
         ),
-        "supervisely": ({"meta.json": as_json(meta), "ds/ann/a.jpg.json": as_json(supervisely)}, ("ds/img/a.jpg",)),
+        "supervisely": (
+            {"meta.json": encode_json(meta), "ds/ann/a.jpg.json": encode_json(supervisely)},
+            ("ds/img/a.jpg",),
+        ),
         "openimages": (
             {
                 "train-annotations-bbox.csv": images_csv.encode() + b"a,xclick,/m/01,1,0.1,0.5,0.2,0.6,0,0,1,0,0\n",
@@ -257,17 +264,17 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             ("train/a.jpg",),
         ),
         "cvat": ({"annotations.xml": cvat.encode(), "video/annotations.xml": video.encode()}, ("images/a.jpg",)),
-        "labelme": ({"a.json": as_json(labelme), "inside/inside.json": as_json(inside)}, one),
-        "labelme_xml": ({"a.xml": labelme_xml.encode()}, one),
-        "vott_json": ({"a-asset.json": as_json(vott)}, one),
+        "labelme": ({"a.json": encode_json(labelme), "inside/inside.json": encode_json(inside)}, first_image),
+        "labelme_xml": ({"a.xml": labelme_xml.encode()}, first_image),
+        "vott_json": ({"a-asset.json": encode_json(vott)}, first_image),
         "vott_csv": (
             {"vott-csv-export.csv": b'"image","xmin","ymin","xmax","ymax","label"\n"a.jpg",1.5,2,30,40,"cat"\n'},
-            one,
+            first_image,
         ),
-        "label_studio": ({"project.json": as_json(studio)}, one),
-        "via": ({"via.json": as_json(via)}, one),
-        "createml": ({"_annotations.createml.json": as_json(createml)}, one),
-        "wider_face": ({"wider_face_train_bbx_gt.txt": b"a.jpg\n1\n1 2 30 20 0 0 0 0 0 0\n"}, one),
+        "label_studio": ({"project.json": encode_json(studio)}, first_image),
+        "via": ({"via.json": encode_json(via)}, first_image),
+        "createml": ({"_annotations.createml.json": encode_json(createml)}, first_image),
+        "wider_face": ({"wider_face_train_bbx_gt.txt": b"a.jpg\n1\n1 2 30 20 0 0 0 0 0 0\n"}, first_image),
         "kitti": (
             {
                 "label_2/a.txt": kitti.encode(),
@@ -280,17 +287,20 @@ def samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             {"labelTxt/a.txt": b"imagesource:GoogleEarth\ngsd:0.1\n1 2 30 2 30 40 1 40 plane 0\n"},
             ("images/a.jpg",),
         ),
-        "yolo_keras": ({"train.txt": b"a.jpg 1,2,30,40,0 3,4,20,20,1\n", "classes.txt": b"cat\ndog\n"}, one),
+        "yolo_keras": ({"train.txt": b"a.jpg 1,2,30,40,0 3,4,20,20,1\n", "classes.txt": b"cat\ndog\n"}, first_image),
         "hf_imagefolder": (
             {
                 "metadata.jsonl": b'{"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 20, 20]], "categories": [0]}}\n',
                 "dataset_infos.json": b'{"a": {"features": {"category": {"names": ["cat"], "_type": "ClassLabel"}}}}',
             },
-            one,
+            first_image,
         ),
-        "tfod_csv": ({"a.csv": b"filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,64,48,cat,1,2,30,40\n"}, one),
-        "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both),
-        "tfrecord": ({"train.tfrecord": framed(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
+        "tfod_csv": (
+            {"a.csv": b"filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,64,48,cat,1,2,30,40\n"},
+            first_image,
+        ),
+        "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both_images),
+        "tfrecord": ({"train.tfrecord": frame(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
     }
 
 
@@ -307,16 +317,16 @@ VALUES: tuple[Any, ...] = (
 )
 
 
-def mutated(files: Files, chance: random.Random) -> Files:
+def mutate(files: Files, chance: random.Random) -> Files:
     """The files with one to three changes."""
-    made = dict(files)
+    changed_files = dict(files)
     for _ in range(chance.choice((1, 1, 2, 3))):
-        name = chance.choice(list(made))
-        made[name] = chance.choice(MUTATIONS)(made[name], chance)
-    return made
+        name = chance.choice(list(changed_files))
+        changed_files[name] = chance.choice(MUTATIONS)(changed_files[name], chance)
+    return changed_files
 
 
-def of_bytes(data: bytes, chance: random.Random) -> bytes:
+def mutate_bytes(data: bytes, chance: random.Random) -> bytes:
     """A stretch removed, replaced, doubled or written over."""
     start = chance.randrange(len(data) + 1)
     end = min(start + chance.choice((1, 1, 4, 16, 1000)), len(data))
@@ -332,18 +342,18 @@ def of_bytes(data: bytes, chance: random.Random) -> bytes:
     )
 
 
-def of_tokens(data: bytes, chance: random.Random) -> bytes:
+def mutate_tokens(data: bytes, chance: random.Random) -> bytes:
     """A number or a word replaced by one that is awkward."""
     import re
 
-    found = list(re.finditer(rb"[-\w.]+", data))
-    if not found:
+    tokens = list(re.finditer(rb"[-\w.]+", data))
+    if not tokens:
         return data
-    match = chance.choice(found)
+    match = chance.choice(tokens)
     return data[: match.start()] + chance.choice(WORDS) + data[match.end() :]
 
 
-def of_lines(data: bytes, chance: random.Random) -> bytes:
+def mutate_lines(data: bytes, chance: random.Random) -> bytes:
     """Lines removed, doubled or in another order."""
     lines = data.split(b"\n")
     number = chance.randrange(len(lines))
@@ -357,12 +367,12 @@ def of_lines(data: bytes, chance: random.Random) -> bytes:
     return b"\n".join(lines)
 
 
-def of_json(data: bytes, chance: random.Random) -> bytes:
+def mutate_json(data: bytes, chance: random.Random) -> bytes:
     """A value of a JSON document replaced or removed; other documents get another mutation."""
     try:
         document = json.loads(data)
     except ValueError:
-        return of_tokens(data, chance)
+        return mutate_tokens(data, chance)
     places: list[tuple[Any, Any]] = []
 
     def collect(value: Any) -> None:
@@ -382,28 +392,34 @@ def of_json(data: bytes, chance: random.Random) -> bytes:
     return json.dumps(document).encode()
 
 
-MUTATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (of_bytes, of_tokens, of_lines, of_json, of_json)
+MUTATIONS: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+    mutate_bytes,
+    mutate_tokens,
+    mutate_lines,
+    mutate_json,
+    mutate_json,
+)
 
 
-def written(root: Path, files: Files, images: tuple[str, ...], data: bytes) -> None:
+def write_source(root: Path, files: Files, images: tuple[str, ...], data: bytes) -> None:
     for name, content in (*files.items(), *((name, data) for name in images)):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(content)
 
 
-def outcome(root: Path, name: str, scratch: Path) -> str:
+def read_source(root: Path, name: str, scratch: Path) -> str:
     """What reading gives: 'images', 'problems' or 'error'; anything else is raised."""
     for reader in READERS.values():
         reader.detect(root)
-    with spool.created(scratch) as writer:
+    with spool.create_spool(scratch) as writer:
         try:
-            source = Source(root, masks=name in WITH_MASKS)
-            found = survey([(source, READERS[name].read(source))], writer, Crew(1))
+            source = Source(root, masks=READERS[name].masks)
+            result = survey([(source, READERS[name].read(source))], writer, Crew(1))
         except DataError as error:
             if "\n" in error.message:
                 raise AssertionError(f"an error of several lines: {error.message!r}") from error
             return "error"
-    return "problems" if found.problems or not len(found.index) else "images"
+    return "problems" if result.problems or not len(result.index) else "images"
 
 
 def main() -> None:
@@ -413,31 +429,33 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=0)
     options.add_argument("--format", choices=sorted(READERS), help="only this one")
     options.add_argument("--keep", type=Path, default=Path("fuzz_failures"), help="where failures are kept")
-    asked = options.parse_args()
+    arguments = options.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    available = samples()
+    available = make_samples()
     if missing := set(READERS) - set(available):
         raise SystemExit(f"no sample for {', '.join(sorted(missing))}")
-    formats = [asked.format] if asked.format else list(available)
+    formats = [arguments.format] if arguments.format else list(available)
     counts = {name: Counter[str]() for name in formats}
-    data = picture()
+    data = make_picture()
     with tempfile.TemporaryDirectory(prefix="fuzz_readers_") as folder:
-        for number in range(asked.count + len(formats)):
+        for number in range(arguments.count + len(formats)):
             # The first of each format is left as it is, to see that the sample is one.
-            name, whole = formats[number % len(formats)], number < len(formats)
+            name, is_original = formats[number % len(formats)], number < len(formats)
             files, images = available[name]
             root = Path(folder) / "source"
-            written(root, files if whole else mutated(files, random.Random(f"{asked.seed} {number}")), images, data)
+            write_source(
+                root, files if is_original else mutate(files, random.Random(f"{arguments.seed} {number}")), images, data
+            )
             try:
-                result = outcome(root, name, Path(folder) / "spool")
-                if whole and result == "error":
+                result = read_source(root, name, Path(folder) / "spool")
+                if is_original and result == "error":
                     raise AssertionError("the sample itself is refused")
             except Exception:
                 result = "FAILED"
-                print(f"--- {name}, number {number} of seed {asked.seed}")
+                print(f"--- {name}, number {number} of seed {arguments.seed}")
                 traceback.print_exc(limit=-4, file=sys.stdout)
-                shutil.copytree(root, asked.keep / f"{name}-{asked.seed}-{number}", dirs_exist_ok=True)
-            counts[name][result] += not whole
+                shutil.copytree(root, arguments.keep / f"{name}-{arguments.seed}-{number}", dirs_exist_ok=True)
+            counts[name][result] += not is_original
             shutil.rmtree(root)
     report(counts)
 
@@ -446,9 +464,9 @@ def report(counts: dict[str, Counter[str]]) -> None:
     """Prints a line a format; exits with 1 where anything failed."""
     kinds = ("images", "problems", "error", "FAILED")
     print(f"{'':16}" + "".join(f"{kind:>10}" for kind in kinds))
-    for name, found in counts.items():
-        print(f"{name:16}" + "".join(f"{found[kind]:10,}" for kind in kinds))
-    failed = sum(found["FAILED"] for found in counts.values())
+    for name, outcomes in counts.items():
+        print(f"{name:16}" + "".join(f"{outcomes[kind]:10,}" for kind in kinds))
+    failed = sum(outcomes["FAILED"] for outcomes in counts.values())
     print(f"{sum(map(Counter.total, counts.values())):,} mutations, {failed} failed")
     raise SystemExit(1 if failed else 0)
 

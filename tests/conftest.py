@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
+import os
 import shutil
 import signal
 import subprocess
+import sys
+import sysconfig
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +27,8 @@ settings.load_profile("untimed")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SHARED_DATA = Path(__file__).parent.parent.parent / "shared" / "data"
+ROOT = Path(__file__).parent.parent
+SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
 @pytest.fixture(scope="session")
@@ -35,16 +41,66 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def until() -> Callable[..., Any]:
-    """Asks again and again until the answer is true, and gives it; fails where it stays false for `seconds`."""
+    """Asks again and again until the answer is true, and gives it; the test's own time limit is the only one.
 
-    def wait(ask: Callable[[], Any], *, seconds: float = 240) -> Any:
-        deadline = time.monotonic() + seconds
+    Fails at once where the process that is to bring it about has ended.
+    """
+
+    def wait(ask: Callable[[], Any], *, by: subprocess.Popen[Any] | None = None) -> Any:
         while not (answer := ask()):
-            assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
+            if by is not None and by.poll() is not None and not ask():
+                pytest.fail(f"still {answer!r}, and the process has ended with {by.returncode}: {by.communicate()[0]}")
             time.sleep(0.02)
         return answer
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def load_script() -> Callable[[str], Any]:
+    """load_script("matrix"): scripts/matrix.py as a module."""
+
+    @functools.cache
+    def load(name: str) -> Any:
+        spec = importlib.util.spec_from_file_location(f"scripts_{name}", ROOT / "scripts" / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # where dataclasses look for the module of their annotations
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and the wheel that was made from it, as `make dist` builds them."""
+    folder = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT]
+    subprocess.run(command, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def installed(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of a new environment with the wheel in it; what odtool needs, it finds where these tests do."""
+    environment = tmp_path_factory.mktemp("environment")
+    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    virtualenv = [sys.executable, "-m", "virtualenv", "--no-periodic-update", "--python", sys.executable, environment]
+    subprocess.run(virtualenv, check=True, capture_output=True, env=bare)
+    python = environment / "bin" / "python"
+    (wheel,) = built.glob("*.whl")
+    install = [python, "-m", "pip", "install", "--no-index", "--no-deps", wheel]
+    subprocess.run(install, check=True, capture_output=True, env=bare)
+    ask = [python, "-c", "import odtool; print(odtool.__file__)"]
+    done = subprocess.run(ask, check=True, capture_output=True, text=True, env=bare, cwd=environment)
+    package = Path(done.stdout.strip()).parent
+    assert package.is_relative_to(environment)
+    # A path file adds the folders alone: path files in them, such as that of an editable odtool, are not read.
+    libraries = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+    (package.parent / "libraries.pth").write_text("".join(f"{folder}\n" for folder in libraries))
+    return environment / "bin"
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +122,17 @@ def opened(browser: str, tmp_path: Path) -> Callable[..., subprocess.CompletedPr
             "--disable-dev-shm-usage", "--hide-scrollbars", f"--user-data-dir={tmp_path / 'profile'}",
             "--window-size=1280,1200", "--enable-logging=stderr", "--dump-dom", *options, file.as_uri(),
         ]  # fmt: skip
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, check=True)
 
     return run
+
+
+@pytest.fixture
+def without_opencv(tmp_path: Path) -> dict[str, str]:
+    """An environment whose cv2 fails as the build with windows does where X and GL are not installed."""
+    package = tmp_path / "broken" / "cv2"
+    package.mkdir(parents=True)
+    cause = "libGL.so.1: cannot open shared object file: No such file or directory"
+    (package / "__init__.py").write_text(f"raise ImportError({cause!r})\n")
+    paths = [str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

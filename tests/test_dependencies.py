@@ -15,8 +15,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from odtool.cli import doctor
-from odtool.pipeline import schema
+from odtool.api import doctor
+from odtool.pipeline.text import messages
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -76,7 +76,7 @@ def distribution_of(module: str) -> str:
 
 def distributions(modules: set[str]) -> dict[str, str]:
     """Of modules that are neither Python's nor odtool's: distribution, and one module of it."""
-    foreign = {name for name in modules if name.split(".")[0] not in {*sys.stdlib_module_names, "odtool"}}
+    foreign = {name for name in modules if name.split(".")[0] not in {*sys.stdlib_module_names, "_typeshed", "odtool"}}
     return {distribution_of(name): name for name in sorted(foreign)}
 
 
@@ -93,7 +93,7 @@ def imports_of_the_api() -> dict[str, str]:
     from odtool.engine import compat
 
     compat.load()
-    for module in ("training", "evaluation", "detections", "exporting.flow"):
+    for module in ("train.training", "evaluate.evaluation", "evaluate.all_detections", "export.exporting"):
         importlib.import_module(f"odtool.engine.{module}")
     loaded = [
         module
@@ -122,7 +122,7 @@ def test_optional_dependencies_are_those_that_odtool_imports_and_does_without() 
 
 
 def test_what_the_api_imports_is_declared() -> None:
-    """Its own requirements are not installed on Python 3.13: see schema.INSTALL_API."""
+    """Its own requirements are not installed on Python 3.13: see messages.INSTALL_API."""
     assert {name: module for name, module in imports_of_the_api().items() if name not in REQUIRED} == {}
 
 
@@ -144,12 +144,12 @@ def test_uv_is_told_nothing_that_an_install_from_the_lock_obeys() -> None:
 
 
 def test_the_line_that_installs_the_api_names_the_releases_that_are_declared() -> None:
-    *command, garden, api = schema.INSTALL_API.split()
+    *command, garden, api = messages.INSTALL_API.split()
     assert command == ["pip", "install", "--no-deps"]
     for name, text in zip(API, (garden, api), strict=True):
         declared = [each for each in (*REQUIREMENTS, *DEVELOPMENT) if each.name == name]
         assert [each.specifier for each in declared] == [Requirement(text).specifier] * 2
-    assert schema.INSTALL_API in (ROOT / "README.md").read_text().splitlines()
+    assert messages.INSTALL_API in (ROOT / "README.md").read_text().splitlines()
 
 
 def test_the_pythons_are_the_same_everywhere() -> None:

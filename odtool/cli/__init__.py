@@ -1,4 +1,4 @@
-"""The odtool command: one module a command, each a thin layer over a library call."""
+"""The odtool command: one module a command, each a thin layer over a call of the API."""
 
 from __future__ import annotations
 
@@ -7,25 +7,11 @@ from typing import Annotated
 import typer
 
 from odtool import __version__
-from odtool.cli import (
-    board,
-    check,
-    configure,
-    console,
-    demo,
-    doctor,
-    evaluate,
-    export,
-    inspect,
-    logs,
-    models,
-    predict,
-    prepare,
-    report,
-    status,
-    stop,
-    train,
-)
+from odtool.cli import console, demo, doctor
+from odtool.cli.data import inspect, prepare
+from odtool.cli.model import check, configure, models
+from odtool.cli.result import export, predict, report
+from odtool.cli.run import board, evaluate, logs, status, stop, train
 
 app = typer.Typer(
     help="From annotations to a trained, evaluated detector with the TensorFlow Object Detection API.",
@@ -51,22 +37,24 @@ def options(
     """Options of odtool itself; what it is for stands in the app's help."""
 
 
-app.command("prepare")(prepare.prepare)
-app.command("inspect")(inspect.inspect)
-app.add_typer(models.app, name="models")
-app.command("configure")(configure.configure)
-app.command("check")(check.check)
-app.command("train")(train.train)
-app.command("eval")(evaluate.evaluate)
-app.command("export")(export.export)
-app.command("predict")(predict.predict)
-app.command("report")(report.report)
-app.command("status")(status.status)
-app.command("logs")(logs.logs)
-app.command("board")(board.board)
-app.command("stop")(stop.stop)
-app.command("demo")(demo.demo)
-app.command("doctor")(doctor.doctor)
+_START, _DATA, _MODEL, _RUN, _RESULT = "Start", "Data", "Model", "Run", "Result"
+
+app.command("demo", rich_help_panel=_START)(demo.demo)
+app.command("doctor", rich_help_panel=_START)(doctor.doctor)
+app.command("inspect", rich_help_panel=_DATA)(inspect.inspect)
+app.command("prepare", rich_help_panel=_DATA)(prepare.prepare)
+app.add_typer(models.app, name="models", rich_help_panel=_MODEL)
+app.command("configure", rich_help_panel=_MODEL)(configure.configure)
+app.command("check", rich_help_panel=_MODEL)(check.check)
+app.command("train", rich_help_panel=_RUN)(train.train)
+app.command("eval", rich_help_panel=_RUN)(evaluate.evaluate)
+app.command("status", rich_help_panel=_RUN)(status.status)
+app.command("logs", rich_help_panel=_RUN)(logs.logs)
+app.command("stop", rich_help_panel=_RUN)(stop.stop)
+app.command("board", rich_help_panel=_RUN)(board.board)
+app.command("export", rich_help_panel=_RESULT)(export.export)
+app.command("predict", rich_help_panel=_RESULT)(predict.predict)
+app.command("report", rich_help_panel=_RESULT)(report.report)
 
 
 def main() -> None:

@@ -21,7 +21,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from odtool.api.requests import RequestError, find_workspace
 from odtool.errors import OdtoolError
+from odtool.units import format_duration
 from odtool.workspace import Workspace
 
 _PLAIN_PROGRESS_EVERY = 10.0
@@ -37,9 +39,7 @@ def _set_debug(value: bool) -> bool:
 
 
 def _as_workspace(value: Path) -> Path:
-    if not value.is_dir():
-        raise OdtoolError(f"{value}: no such folder", "Give --workspace a folder that exists.")
-    return value.resolve()
+    return find_workspace(value).root
 
 
 WorkspaceOption = Annotated[
@@ -52,8 +52,23 @@ DebugOption = Annotated[
     typer.Option("--debug", help="Show the traceback of an error.", is_eager=True, callback=_set_debug),
 ]
 
+_OPTIONS = {
+    "sources": "SOURCE",
+    "run": "RUN",
+    "task": "train|eval",
+    "evaluate": "--eval",
+    "assignments": "--set",
+    "formats": "--format",
+    "precisions": "--tflite",
+}
+"""What gives a field whose option is not called like it."""
+
 stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+_shown: list[dict[str, Any]] = []
+"""What went to stdout as JSON: an error that follows it is on stderr alone, as there is one object on stdout."""
 
 
 def say(text: str) -> None:
@@ -69,6 +84,7 @@ def warn(text: str) -> None:
 def show(payload: dict[str, Any], *, as_json: bool, render: Callable[[Console], None]) -> None:
     """Prints a command's result: `payload` as one JSON object, or what `render` prints."""
     if as_json:
+        _shown.append(payload)
         sys.stdout.write(json.dumps(payload, default=str, allow_nan=False) + "\n")
         sys.stdout.flush()
     else:
@@ -148,26 +164,27 @@ def _bar(label: str, total: int | None, started: float) -> Iterator[Report]:
         yield report
 
 
+@contextmanager
+def spinner(first: str = "", *, lines: bool = False) -> Iterator[Callable[[str], None]]:
+    """Shows what is being done: beside a spinner on a terminal; elsewhere a line each, or nothing."""
+    if not stderr.is_terminal:
+        yield say if lines else lambda _text: None
+        return
+    with stderr.status(escape(first)) as status:
+        yield lambda text: status.update(escape(text))  # a run may be named 'night [a]'
+
+
 def _rates(done: int, size: int, total: int | None, seconds: float) -> str:
     seconds = max(seconds, 1e-6)
     speed = done / seconds
     moved = f", {size / seconds / 1e6:,.1f} MB/s" if size else ""
-    left = f", {duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
+    left = f", {format_duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
     return f"{speed:,.0f}/s{moved}{left}"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: '45s', '3m20s', '2h05m'."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m{whole % 60:02d}s"
-    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
 def run(app: typer.Typer) -> None:
     """Runs the app; the one place where errors become messages and exit codes."""
+    _shown.clear()
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -175,6 +192,8 @@ def run(app: typer.Typer) -> None:
     try:
         with _clearing_up():
             app()
+    except RequestError as error:
+        _fail(f"{name_option(error.field)} {error.problem}", error.hint, code=2)
     except OdtoolError as error:
         _fail(error.message, error.hint)
     except KeyboardInterrupt:
@@ -247,15 +266,20 @@ def _leave_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _fail(message: str, hint: str) -> None:
+def name_option(field: str) -> str:
+    """The option that gives a request's field, as it is typed."""
+    return _OPTIONS.get(field) or f"--{field.replace('_', '-')}"
+
+
+def _fail(message: str, hint: str, code: int = 1) -> None:
     if os.environ.get("ODTOOL_DEBUG"):
         traceback.print_exc()
-    if "--json" in sys.argv:
+    if "--json" in sys.argv and not _shown:
         _write_out(json.dumps({"error": message, "hint": hint}) + "\n")
     stderr.print(f"[red]error:[/] {escape(message)}")
     if hint:
         stderr.print(f"[dim]hint:[/] {escape(hint)}")
-    raise SystemExit(1)
+    raise SystemExit(code)
 
 
 def workspace(path: Path) -> Workspace:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import os
-import platform
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 
-from odtool import __version__
+from odtool.api import doctor as api
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.jobs import attached, devices
-
-_PATIENCE = 300
-"""Seconds for the engine's examination: ten times what it takes on a slow machine with a cold disk."""
-
-PYTHONS = ((3, 10), (3, 13))
-"""Oldest and newest Python that TensorFlow and what the Object Detection API requires have releases for."""
 
 
 def doctor(
@@ -34,59 +22,11 @@ def doctor(
 
     Example: `odtool doctor`
     """
-    with console.stderr.status("loading TensorFlow and building a small model …"):
-        report = examine(workspace)
+    with console.spinner("loading TensorFlow and building a small model …"):
+        report = api.examine(workspace)
     console.show(report, as_json=as_json, render=lambda out: _render(out, report))
     if report["errors"]:
         raise typer.Exit(1)
-
-
-def examine(folder: Path, *, engine: tuple[str, ...] = (sys.executable, "-m", "odtool.engine")) -> dict[str, Any]:
-    """Everything that `odtool doctor` tells; `errors` holds a line for each thing that would fail."""
-    import psutil
-
-    report: dict[str, Any] = {
-        "python": platform.python_version(),
-        "executable": sys.executable,
-        "odtool": __version__,
-        "cores": os.cpu_count(),
-        "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
-        "free_disk_gb": round(psutil.disk_usage(str(folder)).free / 1e9, 1),
-        **_engine_report(engine),
-    }
-    if not report.get("gpus") and (present := devices.inventory().gpus):
-        names = ", ".join(gpu.name for gpu in present)
-        report["errors"].append(f"the driver lists {names}, which TensorFlow cannot use; pip install 'odtool[gpu]'")
-    if not PYTHONS[0] <= sys.version_info[:2] <= PYTHONS[1]:
-        oldest, newest = (".".join(map(str, version)) for version in PYTHONS)
-        report["errors"].append(f"Python {report['python']}: TensorFlow needs {oldest} to {newest}")
-    return report
-
-
-def _engine_report(engine: tuple[str, ...]) -> dict[str, Any]:
-    """What the engine's own process tells; whatever kills that process is itself the finding."""
-    try:
-        done = subprocess.run(
-            [*engine, "doctor"],
-            capture_output=True,
-            text=True,
-            timeout=_PATIENCE,
-            check=False,
-            preexec_fn=attached.bound_to(os.getpid()),
-        )
-    except subprocess.TimeoutExpired:
-        return {"errors": [f"loading TensorFlow and building a small model took more than {_PATIENCE} s"]}
-    try:
-        report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError):
-        return {"errors": [_last_words(done)]}
-    return report
-
-
-def _last_words(done: subprocess.CompletedProcess[str]) -> str:
-    ending = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
-    return f"the engine's process ended with {ending}: {lines[-1].strip() if lines else 'it said nothing'}"
 
 
 def _render(out: Console, report: dict[str, Any]) -> None:
@@ -108,5 +48,7 @@ def _render(out: Console, report: dict[str, Any]) -> None:
         out.print(f"{name:<22}{value}", markup=False)
     for error in report["errors"]:
         console.stderr.print(f"would fail: {error}", style="red", markup=False)
+    for warning in report["warnings"]:
+        console.warn(warning)
     if not report["errors"]:
-        console.say("nothing here would fail")
+        console.say(f"nothing {'else ' if report['warnings'] else ''}here would fail")

@@ -36,7 +36,7 @@ ALL_CLASSES = ClassChoice()
 """Nothing renamed, nothing dropped."""
 
 
-def choice(rename: Iterable[str], only: Iterable[str], drop: Iterable[str]) -> ClassChoice:
+def parse_class_options(rename: Iterable[str], only: Iterable[str], drop: Iterable[str]) -> ClassChoice:
     """The choice that options spell: 'old=new' for each renaming, names with commas between them for the others.
 
     Raises:
@@ -49,56 +49,58 @@ def choice(rename: Iterable[str], only: Iterable[str], drop: Iterable[str]) -> C
             raise DataError(f"--rename {text}: not old=new", "Write it like --rename kitty=cat")
         if renamed.setdefault(old, new) != new:
             raise DataError(f"--rename: '{old}' becomes both '{renamed[old]}' and '{new}'", "Name it once.")
-    made = ClassChoice(renamed, _names(only), _names(drop))
-    if both := sorted(made.only & made.drop):
-        raise DataError(f"class '{both[0]}' is in --only and in --drop", "Name it in one of the two.")
-    return made
+    options = ClassChoice(renamed, _split_names(only), _split_names(drop))
+    if contradictory := sorted(options.only & options.drop):
+        raise DataError(f"class '{contradictory[0]}' is in --only and in --drop", "Name it in one of the two.")
+    return options
 
 
-def following(chosen: ClassChoice, items: Iterable[LabelItem]) -> ClassChoice:
+def follow_label_map(choice: ClassChoice, items: Iterable[LabelItem]) -> ClassChoice:
     """The choice for annotations that have a label map's display names in place of its names."""
-    return replace(chosen, names={shown: name for name, shown in display_names(items).items()})
+    return replace(choice, names={display_name: name for name, display_name in display_names(items).items()})
 
 
-def _names(texts: Iterable[str]) -> frozenset[str]:
+def _split_names(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(name.strip() for text in texts for name in text.split(",") if name.strip())
 
 
-def apply(objects: tuple[ObjectAnnotation, ...], chosen: ClassChoice, changes: Changes) -> tuple[ObjectAnnotation, ...]:
+def apply_choice(
+    objects: tuple[ObjectAnnotation, ...], choice: ClassChoice, changes: Changes
+) -> tuple[ObjectAnnotation, ...]:
     """The objects that are kept, under their new names; what was changed is added to `changes`."""
-    if chosen.changes_nothing:
+    if choice.changes_nothing:
         return objects
-    kept = []
+    results = []
     for item in objects:
-        name = chosen.rename.get(item.label, item.label)
-        if name in chosen.drop or (chosen.only and name not in chosen.only):
+        name = choice.rename.get(item.label, item.label)
+        if name in choice.drop or (choice.only and name not in choice.only):
             changes[item.label, ""] += 1
             continue
-        name = chosen.names.get(name, name)
+        name = choice.names.get(name, name)
         if name != item.label:
             changes[item.label, name] += 1
-        kept.append(item if name == item.label else replace(item, label=name))
-    return tuple(kept)
+        results.append(item if name == item.label else replace(item, label=name))
+    return tuple(results)
 
 
-def refuse_unknown(chosen: ClassChoice, changes: Changes, classes: Iterable[str]) -> None:
+def refuse_unknown(choice: ClassChoice, changes: Changes, classes: Iterable[str]) -> None:
     """Raises DataError where a class was named that no annotation has, which is a slip of the pen as a rule.
 
     Args:
         classes: the names that are left.
     """
-    left = set(classes)
-    before = {old for old, _ in changes} | (left - set(chosen.rename.values()))
-    after = left | {chosen.rename.get(old, old) for old, _ in changes}
-    same = {old for old, new in chosen.rename.items() if old == new}
-    named = (
-        ("--rename", set(chosen.rename) - same, before),
-        ("--only", chosen.only, after),
-        ("--drop", chosen.drop, after),
+    remaining = set(classes)
+    before = {old for old, _ in changes} | (remaining - set(choice.rename.values()))
+    after = remaining | {choice.rename.get(old, old) for old, _ in changes}
+    identities = {old for old, new in choice.rename.items() if old == new}
+    options = (
+        ("--rename", set(choice.rename) - identities, before),
+        ("--only", choice.only, after),
+        ("--drop", choice.drop, after),
     )
-    for option, names, known in named:
-        for name in sorted(names - known):
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"Did you mean '{near[0]}'? " if near else ""
-            listed = ", ".join(sorted(known)[:20]) or "none"
-            raise DataError(f"{option} {name}: no annotation is of this class", f"{hint}Classes: {listed}.")
+    for option, names, candidates in options:
+        for name in sorted(names - candidates):
+            suggestions = difflib.get_close_matches(name, candidates, n=1)
+            hint = f"Did you mean '{suggestions[0]}'? " if suggestions else ""
+            candidate_list = ", ".join(sorted(candidates)[:20]) or "none"
+            raise DataError(f"{option} {name}: no annotation has this class", f"{hint}Classes: {candidate_list}.")

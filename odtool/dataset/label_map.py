@@ -69,16 +69,16 @@ def read(path: Path) -> list[LabelItem]:
 
 def parse(text: str, path: Path) -> list[LabelItem]:
     """Parses and checks a label map's text; `path` is only named in errors."""
-    tokens = list(_tokens(text, path))
+    tokens = list(_tokenize(text, path))
     items = []
     position = 0
     while position < len(tokens):
         token = tokens[position]
         if token.text != "item" or token.kind != "word":
-            raise _broken(path, token.line, f"expected 'item {{', found '{token.text}'")
-        fields, position = _message(tokens, _after_colon(tokens, position + 1), path, token.line, depth=0)
-        items.append(_item(fields, path, token.line))
-    _check(items, path)
+            raise _line_error(path, token.line, f"expected 'item {{', found '{token.text}'")
+        fields, position = _parse_message(tokens, _skip_colon(tokens, position + 1), path, token.line, depth=0)
+        items.append(_make_item(fields, path, token.line))
+    _check_items(items, path)
     return sorted(items, key=lambda item: item.id)
 
 
@@ -88,11 +88,11 @@ def display_names(items: Iterable[LabelItem]) -> dict[str, str]:
     What stands for two classes tells them apart no more, and the API takes a text for either.
     """
     items = list(items)
-    used = Counter(text for item in items for text in {item.name, item.display_name})
+    uses = Counter(text for item in items for text in {item.name, item.display_name})
     return {
         item.name: item.display_name
         for item in items
-        if item.display_name not in ("", item.name) and used[item.display_name] == 1
+        if item.display_name not in ("", item.name) and uses[item.display_name] == 1
     }
 
 
@@ -102,70 +102,70 @@ def dump(names: Iterable[str], display: Mapping[str, str] | None = None) -> str:
     Args:
         display: display names by name, of those that have one.
     """
-    return "\n".join(_dumped(number, name, (display or {}).get(name)) for number, name in enumerate(names, start=1))
+    return "\n".join(_dump_item(number, name, (display or {}).get(name)) for number, name in enumerate(names, start=1))
 
 
-def _dumped(number: int, name: str, display: str | None) -> str:
-    shown = "" if display is None else f'  display_name: "{_escaped(display)}"\n'
-    return f'item {{\n  id: {number}\n  name: "{_escaped(name)}"\n{shown}}}\n'
+def _dump_item(number: int, name: str, display: str | None) -> str:
+    display_line = "" if display is None else f'  display_name: "{_escape(display)}"\n'
+    return f'item {{\n  id: {number}\n  name: "{_escape(name)}"\n{display_line}}}\n'
 
 
-def _escaped(name: str) -> str:
+def _escape(name: str) -> str:
     plain = (
         name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
     )
     return re.sub(r"[\x00-\x1f\x7f]", lambda match: f"\\{ord(match[0]):03o}", plain)
 
 
-def _tokens(text: str, path: Path) -> Iterator[_Token]:
+def _tokenize(text: str, path: Path) -> Iterator[_Token]:
     position, line = 0, 1
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            shown = text[position : position + 20].splitlines()[0]
-            raise _broken(path, line, f"cannot read '{shown}'")
+            snippet = text[position : position + 20].splitlines()[0]
+            raise _line_error(path, line, f"cannot read '{snippet}'")
         if match.lastgroup != "space":
             yield _Token(str(match.lastgroup), match[0], line)
         line += match[0].count("\n")
         position = match.end()
 
 
-def _after_colon(tokens: list[_Token], position: int) -> int:
+def _skip_colon(tokens: list[_Token], position: int) -> int:
     return position + 1 if position < len(tokens) and tokens[position].text == ":" else position
 
 
-def _message(
+def _parse_message(
     tokens: list[_Token], position: int, path: Path, line: int, *, depth: int
 ) -> tuple[dict[str, tuple[str, int]], int]:
     """The scalar fields of the message whose brace stands at `position`, and the position after it."""
     if depth > _DEEPEST:
-        raise _broken(path, line, "braces are nested too deeply")
+        raise _line_error(path, line, "braces are nested too deeply")
     if position >= len(tokens) or tokens[position].text not in ("{", "<"):
-        raise _broken(path, line, "'{' is missing")
+        raise _line_error(path, line, "'{' is missing")
     closing = "}" if tokens[position].text == "{" else ">"
     position += 1
     fields: dict[str, tuple[str, int]] = {}
     while position < len(tokens) and tokens[position].text != closing:
         field = tokens[position]
         if field.kind != "word":
-            raise _broken(path, field.line, f"expected a field's name, found '{field.text}'")
-        value, position = _value(tokens, _after_colon(tokens, position + 1), path, field, depth)
+            raise _line_error(path, field.line, f"expected a field's name, found '{field.text}'")
+        value, position = _parse_value(tokens, _skip_colon(tokens, position + 1), path, field, depth)
         if value is not None:
             if field.text in fields and field.text in ("id", "name", "display_name"):
-                raise _broken(path, field.line, f"'{field.text}' is given twice in one item (is a '}}' missing?)")
+                raise _line_error(path, field.line, f"'{field.text}' is given twice in one item (is a '}}' missing?)")
             fields[field.text] = (value, field.line)
     if position >= len(tokens):
-        raise _broken(path, line, f"the '{{' opened here is never closed with '{closing}'")
+        raise _line_error(path, line, f"the '{{' opened here is never closed with '{closing}'")
     return fields, position + 1
 
 
-def _value(tokens: list[_Token], position: int, path: Path, field: _Token, depth: int) -> tuple[str | None, int]:
+def _parse_value(tokens: list[_Token], position: int, path: Path, field: _Token, depth: int) -> tuple[str | None, int]:
     """The scalar at `position`, or None for a message or list, which no label map of ours needs."""
     if position >= len(tokens):
-        raise _broken(path, field.line, f"'{field.text}' has no value")
+        raise _line_error(path, field.line, f"'{field.text}' has no value")
     token = tokens[position]
     if token.text in ("{", "<"):
-        return None, _message(tokens, position, path, field.line, depth=depth + 1)[1]
+        return None, _parse_message(tokens, position, path, field.line, depth=depth + 1)[1]
     if token.text == "[":
         while position < len(tokens) and tokens[position].text != "]":
             position += 1
@@ -173,16 +173,16 @@ def _value(tokens: list[_Token], position: int, path: Path, field: _Token, depth
     if token.kind == "word":
         return token.text, position + 1
     if token.kind != "string":
-        raise _broken(path, token.line, f"'{field.text}' has no value")
+        raise _line_error(path, token.line, f"'{field.text}' has no value")
     text = ""
     # Adjacent strings are one string in protobuf's text format.
     while position < len(tokens) and tokens[position].kind == "string":
-        text += _unescaped(tokens[position].text[1:-1])
+        text += _unescape(tokens[position].text[1:-1])
         position += 1
     return text, position
 
 
-def _unescaped(text: str) -> str:
+def _unescape(text: str) -> str:
     """Undoes escapes; octal and hex ones are bytes of UTF-8."""
     if "\\" not in text:
         return text
@@ -200,7 +200,7 @@ def _unescaped(text: str) -> str:
     return _ESCAPE.sub(character, text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _item(fields: dict[str, tuple[str, int]], path: Path, line: int) -> LabelItem:
+def _make_item(fields: dict[str, tuple[str, int]], path: Path, line: int) -> LabelItem:
     if "name" not in fields or not fields["name"][0]:
         if "display_name" not in fields or not fields["display_name"][0]:
             raise DataError(f"{path}:{line}: this item has no name", "Give each item a name: name: 'cat'")
@@ -211,12 +211,12 @@ def _item(fields: dict[str, tuple[str, int]], path: Path, line: int) -> LabelIte
     try:
         number = int(text, 0)
     except ValueError:
-        raise _broken(path, id_line, f"id is '{text}', not a whole number") from None
+        raise _line_error(path, id_line, f"id is '{text}', not a whole number") from None
     name = fields["name"][0]
     return LabelItem(number, name, fields.get("display_name", (name, line))[0], line)
 
 
-def _check(items: list[LabelItem], path: Path) -> None:
+def _check_items(items: list[LabelItem], path: Path) -> None:
     if not items:
         raise DataError(f"{path}: no item in this label map", "Write one per class: item { id: 1 name: 'cat' }")
     ids: dict[int, LabelItem] = {}
@@ -229,20 +229,21 @@ def _check(items: list[LabelItem], path: Path) -> None:
                 "Number the classes from 1: id 0 is the background in the Object Detection API.",
             )
         if item.id in ids:
-            other = ids[item.id]
+            namesake = ids[item.id]
             raise DataError(
-                f"{where} has id {item.id}, as '{other.name}' in line {other.line} has", "Give each class its own id."
+                f"{where} has id {item.id}, like '{namesake.name}' in line {namesake.line}",
+                "Give each class its own id.",
             )
         if item.name in names:
-            raise DataError(f"{where} is there twice, first in line {names[item.name].line}", "Remove one of the two.")
+            raise DataError(f"{where} appears twice, first in line {names[item.name].line}", "Remove one of the two.")
         ids[item.id] = names[item.name] = item
-    for expected, number in enumerate(sorted(ids), start=1):
-        if number != expected:
+    for wanted_id, number in enumerate(sorted(ids), start=1):
+        if number != wanted_id:
             raise DataError(
-                f"{path}:{ids[number].line}: ids have a gap: {expected} is missing before {number}",
+                f"{path}:{ids[number].line}: ids have a gap: {wanted_id} is missing before {number}",
                 f"Number the classes from 1 to {len(ids)} without gaps.",
             )
 
 
-def _broken(path: Path, line: int, what: str) -> DataError:
+def _line_error(path: Path, line: int, what: str) -> DataError:
     return DataError(f"{path}:{line}: broken label map: {what}", "An item looks like: item { id: 1 name: 'cat' }")

@@ -11,44 +11,31 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from odtool import __version__
-from odtool.dataset import (
-    beam,
-    checks,
-    coverage,
-    duplicates,
-    label_map,
-    readers,
-    refusals,
-    shards,
-    splits,
-    spool,
-    staging,
-    statistics,
-)
-from odtool.dataset.checks import Rules
-from odtool.dataset.classes import ALL_CLASSES, ClassChoice, following, refuse_unknown
-from odtool.dataset.grouping import Grouping
+from odtool.dataset import label_map, splits, statistics
+from odtool.dataset.classes import ALL_CLASSES, ClassChoice, follow_label_map, refuse_unknown
+from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
-from odtool.dataset.readers import Choice, folders, tfrecord
-from odtool.dataset.records import drafted, image_at, whole
-from odtool.dataset.spool import Index
+from odtool.dataset.readers import format_choice
+from odtool.dataset.readers.common import source_folders
+from odtool.dataset.readers.format_choice import FormatChoice
+from odtool.dataset.readers.registry import READERS, Reader
+from odtool.dataset.records import beam, shards, spool, staging
+from odtool.dataset.records.record_writer import keep_draft, keep_whole, read_image
+from odtool.dataset.records.spool import Index
 from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
-from odtool.dataset.survey import Survey, survey
-from odtool.dataset.tiles import Tiling
+from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
+from odtool.dataset.survey.first_pass import Survey, survey
+from odtool.dataset.survey.grouping import Grouping
+from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.types import Problem, Source
-from odtool.dataset.workers import Crew, crew
+from odtool.dataset.workers import Crew, open_crew
 from odtool.errors import DataError
 from odtool.files import write_atomically
 from odtool.workspace import Dataset
 
-WITH_MASKS = ("coco", "cvat", "label_studio", "labelme", "labelme_xml", "supervisely", "tfrecord", "via", "yolo")
-"""Formats whose reader gives outlines."""
-WITH_KEYPOINTS = ("coco", "tfrecord")
-"""Formats whose reader gives key points."""
-
 
 @dataclass(frozen=True)
-class Settings:
+class PrepareSettings:
     """What `odtool prepare` is asked to do."""
 
     sources: tuple[Source, ...]
@@ -58,7 +45,7 @@ class Settings:
     test: float = 0.0
     seed: int = 0
     resplit: bool = False
-    """Split anew, whatever splits the data set has."""
+    """Split again, whatever splits the data set has."""
     grouping: Grouping | None = None
     """Images that stay together when a split is cut."""
     tiling: Tiling | None = None
@@ -66,7 +53,7 @@ class Settings:
     masks: bool = False
     """Write instance masks."""
     keypoints: bool = False
-    """Write key points; those of records are written in any case."""
+    """Write keypoints; those of records are written in any case."""
     shards: int | None = None
     """Shards a split; None lets their size decide."""
     label_map: Path | None = None
@@ -77,7 +64,7 @@ class Settings:
     """Options of an Apache Beam pipeline that writes the shards in place of the workers."""
     strict: bool = False
     """Refuse where any problem of level 'warning' or 'error' was met."""
-    rules: Rules = checks.USUAL
+    rules: Rules = image_checks.USUAL
     """How closely images are looked at."""
     chosen: ClassChoice = ALL_CLASSES
     """Classes that are renamed, kept or dropped."""
@@ -91,7 +78,7 @@ class Prepared:
 
     dataset: Dataset
     summary: DatasetSummary
-    choices: tuple[Choice, ...]
+    choices: tuple[FormatChoice, ...]
     """The format of each source."""
     first: Mapping[str, Problem]
     """The first problem of each kind."""
@@ -101,70 +88,84 @@ def _now() -> datetime:
     return datetime.now(timezone.utc)
 
 
-def prepare(settings: Settings, *, progress: Progress = silent, now: Callable[[], datetime] = _now) -> Prepared:
+def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Callable[[], datetime] = _now) -> Prepared:
     """Writes records, label map, dataset.json and problems.csv into `settings.out`, whole or not at all.
 
     Raises:
         DataError: there is nothing to read, something is broken or missing, or `out` is not ours to replace.
     """
-    given = label_map.read(settings.label_map) if settings.label_map else None
-    if given:
-        settings = replace(settings, chosen=following(settings.chosen, given))
+    label_items = label_map.read(settings.label_map) if settings.label_map else None
+    if label_items:
+        settings = replace(settings, chosen=follow_label_map(settings.chosen, label_items))
     with ExitStack() as stack:
         # Workers come first: what is forked stays as small as the command is before it lists any folder.
-        workers = stack.enter_context(crew(settings.workers))
+        workers = stack.enter_context(open_crew(settings.workers))
         listing = stack.enter_context(ExitStack())
-        listing.enter_context(folders.remembered())
-        choices = _choices(settings)
+        listing.enter_context(source_folders.remember_listings())
+        choices = _choose_formats(settings)
         folder = stack.enter_context(staging.replacing(settings.out))
         stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
         dataset, stored = Dataset(folder), folder / "spool"
-        with _problem_list(dataset.problems) as on_problem:
+        with _open_problem_list(dataset.problems) as on_problem:
             with progress("images read", None) as report:
-                found = _surveyed(settings, choices, stored, workers, on_problem, report)
-            shown = label_map.display_names(given) if given else _display_names(settings, choices, found.classes)
+                result = _survey_sources(settings, choices, stored, workers, on_problem, report)
+            display_names = (
+                label_map.display_names(label_items)
+                if label_items
+                else _find_display_names(settings, choices, result.classes)
+            )
             listing.close()
-            classes = {item.name: item.id for item in given} if given else _numbered(found.classes)
-            _refuse(found, classes, settings)
-            assigned = _assigned(found, stored, settings, workers, on_problem)
+            classes = {item.name: item.id for item in label_items} if label_items else _number_classes(result.classes)
+            _refuse_unusable(result, classes, settings)
+            positions_by_split = _assign_splits(result, stored, settings, workers, on_problem)
         if settings.strict:
-            refusals.any_problem(found)
-        planned = shards.plans(
-            found.index, assigned, stored, dataset, classes, wanted=settings.shards, masks=settings.masks
+            refusals.refuse_any_problem(result)
+        plans = shards.plan_shards(
+            result.index,
+            positions_by_split,
+            stored,
+            dataset,
+            classes,
+            shard_count=settings.shards,
+            masks=settings.masks,
         )
-        with progress("records", len(found.index)) as report:
-            figures = shards.write(planned, sum(found.index.bytes), workers, report, on_beam=settings.beam)
+        with progress("records", len(result.index)) as report:
+            figures = shards.write_shards(plans, sum(result.index.bytes), workers, report, on_beam=settings.beam)
         stored.unlink()
-        summary = _summary(found, classes, figures, choices, settings, now())
-        write_atomically(dataset.label_map, label_map.dump(classes, shown))
+        summary = _summarise(result, classes, figures, choices, settings, now())
+        write_atomically(dataset.label_map, label_map.dump(classes, display_names))
         write_atomically(dataset.summary, statistics.dump(summary))
-    return Prepared(Dataset(settings.out), summary, choices, found.first)
+    return Prepared(Dataset(settings.out), summary, choices, result.first)
 
 
-def _choices(settings: Settings) -> tuple[Choice, ...]:
+def _choose_formats(settings: PrepareSettings) -> tuple[FormatChoice, ...]:
     """The format of each source. Raises DataError for what can be refused before anything is read."""
     splits.check_shares(settings.val, settings.test)
     staging.refuse_foreign(settings.out)
     if settings.beam is not None:
         beam.check(settings.beam)
-    choices = tuple(readers.choose(source, settings.format) for source in settings.sources)
-    _refuse_without(choices, "masks", WITH_MASKS if settings.masks else ())
-    _refuse_without(choices, "key points", WITH_KEYPOINTS if settings.keypoints else ())
+    choices = tuple(format_choice.choose(source, settings.format) for source in settings.sources)
+    if settings.masks:
+        _refuse_formats_without("masks", choices, lambda reader: reader.masks)
+    if settings.keypoints:
+        _refuse_formats_without("keypoints", choices, lambda reader: reader.keypoints)
     return choices
 
 
-def _refuse_without(choices: Iterable[Choice], what: str, formats: Collection[str]) -> None:
-    """Raises DataError where a source has a format that is none of those, unless that is none at all."""
-    if formats and (without := [choice for choice in choices if choice.name not in formats]):
-        raise DataError(
-            f"--{what.replace(' ', '')}: {without[0].reader.title} has no {what} that odtool reads",
-            f"{what.capitalize()} are read from {', '.join(readers.READERS[name].title for name in formats)}.",
-        )
+def _refuse_formats_without(what: str, choices: Iterable[FormatChoice], carries: Callable[[Reader], bool]) -> None:
+    """Raises DataError where a source has a format that does not carry what an option asks for."""
+    titles = [reader.title for reader in READERS.values() if carries(reader)]
+    for choice in choices:
+        if not carries(choice.reader):
+            raise DataError(
+                f"--{what}: {choice.reader.title} has no {what} that odtool reads",
+                f"{what.capitalize()} are read from {', '.join(titles)}.",
+            )
 
 
-def _surveyed(
-    settings: Settings,
-    choices: Iterable[Choice],
+def _survey_sources(
+    settings: PrepareSettings,
+    choices: Iterable[FormatChoice],
     stored: Path,
     workers: Crew,
     on_problem: Callable[[Problem], None],
@@ -172,109 +173,122 @@ def _surveyed(
 ) -> Survey:
     sources = [replace(source, masks=settings.masks, keypoints=settings.keypoints) for source in settings.sources]
     findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
-    with spool.created(stored) as writer:
+    with spool.create_spool(stored) as writer:
         return survey(
             findings,
             writer,
             workers,
             rules=settings.rules,
-            chosen=settings.chosen,
+            class_choice=settings.chosen,
             grouping=settings.grouping,
             tiling=settings.tiling,
-            keep=whole if settings.masks else drafted,
+            keep=keep_whole if settings.masks else keep_draft,
             on_problem=on_problem,
             report=report,
         )
 
 
-def _refuse(found: Survey, classes: Mapping[str, int], settings: Settings) -> None:
+def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
     """Raises DataError where what was found is not what was asked for, or nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
-    refusals.unwritable_classes(found)
-    refuse_unknown(settings.chosen, found.changes, found.classes)
-    refusals.nothing_to_train_on(found, where, skip_missing=settings.skip_missing)
-    refusals.unknown_classes(found, classes, settings.label_map)
+    refusals.refuse_unwritable_classes(result)
+    refuse_unknown(settings.chosen, result.changes, result.classes)
+    refusals.refuse_nothing_to_train_on(result, where, skip_missing=settings.skip_missing)
+    refusals.refuse_unknown_classes(result, classes, settings.label_map)
 
 
 @contextmanager
-def _problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
+def _open_problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
     """problems.csv: every problem with its file."""
     with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
         rows = csv.writer(stream)
         rows.writerow(("kind", "level", "file", "detail", "action"))
 
         def add(problem: Problem) -> None:
-            check = checks.CATALOGUE[problem.kind]
+            check = image_checks.CATALOGUE[problem.kind]
             rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
 
         yield add
 
 
-def _numbered(names: Iterable[str]) -> dict[str, int]:
+def _number_classes(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(names), start=1)}
 
 
-def _display_names(settings: Settings, choices: Iterable[Choice], classes: Collection[str]) -> dict[str, str]:
-    """Display names by name, from the label maps of records."""
-    found: dict[str, str] = {}
+def _find_display_names(
+    settings: PrepareSettings, choices: Iterable[FormatChoice], classes: Collection[str]
+) -> dict[str, str]:
+    """Display names by name, from the sources whose format has any; of several for one class the first."""
+    names: dict[str, str] = {}
     for source, choice in zip(settings.sources, choices, strict=True):
-        if choice.name == "tfrecord":
-            found = tfrecord.display_names(source) | found
-    return {name: shown for name, shown in found.items() if name in classes and shown not in classes}
+        if choice.reader.display_names is not None:
+            names = {**choice.reader.display_names(source), **names}
+    return {
+        name: display_name for name, display_name in names.items() if name in classes and display_name not in classes
+    }
 
 
-def _assigned(
-    found: Survey, stored: Path, settings: Settings, workers: Crew, on_problem: Callable[[Problem], None]
+def _assign_splits(
+    result: Survey, stored: Path, settings: PrepareSettings, workers: Crew, on_problem: Callable[[Problem], None]
 ) -> dict[str, list[int]]:
     """Positions in the index by split. Problems that only the whole set shows are counted on the way."""
-    index = found.index
-    same = duplicates.identical(index.fingerprints, stored, index.extent, workers)
-    declared = [None] * len(index) if settings.resplit else index.declared()
-    if settings.grouping and not splits.to_cut(declared, val=settings.val, test=settings.test):
+    index = result.index
+    duplicate_groups = duplicates.find_identical(index.fingerprints, stored, index.extent, workers)
+    declared = [None] * len(index) if settings.resplit else index.list_declared_splits()
+    if settings.grouping and not splits.find_shares_to_cut(declared, val=settings.val, test=settings.test):
         raise DataError(
             f"--group-by '{settings.grouping.by}': the data set has its own splits, so none is cut",
-            "Add --resplit to split it anew, or leave --group-by out.",
+            "Add --resplit to split it again, or leave --group-by out.",
         )
-    assigned = splits.assign(
+    positions_by_split = splits.assign_splits(
         index.keys,
         declared,
         val=settings.val,
         test=settings.test,
         seed=settings.seed,
-        groups=splits.joined(index.groups, same),
-        labels=index.class_numbers(),
+        groups=splits.join_groups(index.groups, duplicate_groups),
+        labels=index.make_class_lookup(),
     )
     source = settings.sources[0].path
-    told = (*coverage.of_key_points(found.keypoints, source), *coverage.of_declared(declared, source))
-    for problem in (*_of_the_whole(index, same, assigned, stored, source), *told):
-        found.count(problem)
+    set_problems = (
+        *coverage.report_keypoint_counts(result.keypoints, source),
+        *coverage.report_undeclared_splits(declared, source),
+    )
+    for problem in (*_find_set_problems(index, duplicate_groups, positions_by_split, stored, source), *set_problems):
+        result.count(problem)
         on_problem(problem)
-    return assigned
+    return positions_by_split
 
 
-def _of_the_whole(
-    index: Index, same: Iterable[Sequence[int]], assigned: Mapping[str, Sequence[int]], stored: Path, source: Path
+def _find_set_problems(
+    index: Index,
+    duplicate_groups: Iterable[Sequence[int]],
+    positions_by_split: Mapping[str, Sequence[int]],
+    stored: Path,
+    source: Path,
 ) -> Iterator[Problem]:
     """Identical images, and classes that are rare or missing from a split."""
     split_of: list[str | None] = [None] * len(index)
-    names, numbers_of = sorted(index.names), index.class_numbers()
+    names, numbers_of = sorted(index.names), index.make_class_lookup()
     images: dict[str, Counter[str]] = {name: Counter() for name in names}
-    for split, positions in assigned.items():
+    for split, positions in positions_by_split.items():
         for position in positions:
             split_of[position] = split
             for number in numbers_of(position):
                 images[names[number]][split] += 1
-    with spool.opened(stored) as reader:
-        yield from coverage.of_duplicates(same, split_of, lambda position: image_at(reader, index.extent(position)))
-    yield from coverage.of_classes(images, list(assigned), source)
+    with spool.open_spool(stored) as reader:
+        yield from coverage.report_duplicates(
+            duplicate_groups, split_of, lambda position: read_image(reader, index.extent(position))
+        )
+    yield from coverage.report_classes(images, list(positions_by_split), source)
 
 
-def _summary(
-    found: Survey,
+def _summarise(
+    result: Survey,
     classes: dict[str, int],
     figures: Mapping[str, Iterable[ShardFigures]],
-    choices: Iterable[Choice],
-    settings: Settings,
+    choices: Iterable[FormatChoice],
+    settings: PrepareSettings,
     created: datetime,
 ) -> DatasetSummary:
     return DatasetSummary(
@@ -286,10 +300,10 @@ def _summary(
         odtool=__version__,
         created=created.isoformat(timespec="seconds"),
         problems={
-            kind: ProblemSummary(checks.CATALOGUE[kind].level, count, checks.CATALOGUE[kind].action)
-            for kind, count in sorted(found.problems.items())
+            kind: ProblemSummary(image_checks.CATALOGUE[kind].level, count, image_checks.CATALOGUE[kind].action)
+            for kind, count in sorted(result.problems.items())
         },
         masks=settings.masks,
-        keypoints=max(found.keypoints, default=0),
-        class_changes=statistics.class_changes(found.changes),
+        keypoints=max(result.keypoints, default=0),
+        class_changes=statistics.class_changes(result.changes),
     )

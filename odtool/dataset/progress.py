@@ -14,4 +14,4 @@ Progress: TypeAlias = Callable[[str, int | None], AbstractContextManager[Report]
 
 def silent(_label: str, _total: int | None) -> AbstractContextManager[Report]:
     """Progress that is shown nowhere."""
-    return nullcontext(lambda _done, _bytes: None)
+    return nullcontext(lambda _images, _bytes: None)

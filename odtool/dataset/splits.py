@@ -27,7 +27,7 @@ _NAMES = {
 }
 
 
-def split_of_name(name: str) -> str | None:
+def parse_split(name: str) -> str | None:
     """The split that a file's or folder's name speaks of ('instances_val2017', 'Valid'), or None."""
     for word in reversed(re.split(r"[^a-z]+", name.lower())):
         if word in _NAMES:
@@ -38,20 +38,24 @@ def split_of_name(name: str) -> str | None:
 def check_shares(val: float, test: float) -> None:
     """Raises DataError where the shares leave nothing to train on."""
     if not (val >= 0 and test >= 0 and val + test < 1):
-        raise DataError(f"--val {val:g} and --test {test:g} leave nothing to train on", "Let them sum to less than 1.")
+        raise DataError(f"--val {val:g} and --test {test:g} leave nothing to train on", "They must sum to less than 1.")
 
 
-def to_cut(declared: Iterable[str | None], *, val: float, test: float) -> dict[str, float]:
+def find_shares_to_cut(declared_splits: Iterable[str | None], *, val: float, test: float) -> dict[str, float]:
     """Shares of the splits that are to be cut from the training images: those that the data set does not have itself.
 
     The data set's own splits count where it has any training images.
     """
-    own = set(declared)
+    own_splits = set(declared_splits)
     shares = {"val": val, "test": test}
-    return {name: share for name, share in shares.items() if share > 0 and not (name in own and "train" in own)}
+    return {
+        name: share
+        for name, share in shares.items()
+        if share > 0 and not (name in own_splits and "train" in own_splits)
+    }
 
 
-def assign(
+def assign_splits(
     keys: Sequence[int],
     declared: Sequence[str | None],
     *,
@@ -74,29 +78,29 @@ def assign(
         groups: one number an image, equal for images that must stay together; the keys where it is left out.
         labels: the classes of an image, given its position, numbered alike whatever the order of the images.
     """
-    order = sorted(range(len(keys)), key=_ranks(keys, seed).__getitem__)
-    owned = "train" in declared
+    order = sorted(range(len(keys)), key=_rank(keys, seed).__getitem__)
+    has_training = "train" in declared
     splits: dict[str, list[int]] = {name: [] for name in SPLITS}
     for position in order:
-        own = declared[position] if owned else None
-        splits[own or "train"].append(position)
+        own_split = declared[position] if has_training else None
+        splits[own_split or "train"].append(position)
     pool = splits["train"]
     counts: dict[str, int] = {}
-    for name, share in to_cut(declared, val=val, test=test).items():
+    for name, share in find_shares_to_cut(declared, val=val, test=test).items():
         # At least one image, and at least one left to train on.
         counts[name] = min(max(round(len(pool) * share), 1), len(pool) - sum(counts.values()) - 1)
     if any(counts.values()):
-        together = keys if groups is None else groups
-        splits.update(stratification.cut(pool, counts, together, labels, rest="train"))
+        group_keys = keys if groups is None else groups
+        splits.update(stratification.stratify(pool, counts, group_keys, labels, main_part="train"))
     return {name: positions for name, positions in splits.items() if positions}
 
 
-def _ranks(keys: Iterable[int], seed: int) -> list[bytes]:
+def _rank(keys: Iterable[int], seed: int) -> list[bytes]:
     secret = seed.to_bytes(16, "big", signed=True)
     return [blake2b(key.to_bytes(8, "big"), digest_size=8, key=secret).digest() for key in keys]
 
 
-def joined(groups: Sequence[int], same: Iterable[Sequence[int]]) -> Sequence[int]:
+def join_groups(groups: Sequence[int], duplicate_groups: Iterable[Sequence[int]]) -> Sequence[int]:
     """The groups where the images at each of these lists of positions are in one group, too."""
     heads: dict[int, int] = {}
 
@@ -105,8 +109,8 @@ def joined(groups: Sequence[int], same: Iterable[Sequence[int]]) -> Sequence[int
             group = above
         return group
 
-    for positions in same:
-        found = {head(groups[position]) for position in positions}
-        lowest = min(found)
-        heads.update((group, lowest) for group in found)
+    for positions in duplicate_groups:
+        group_heads = {head(groups[position]) for position in positions}
+        lowest = min(group_heads)
+        heads.update((group, lowest) for group in group_heads)
     return array("Q", map(head, groups))

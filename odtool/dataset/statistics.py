@@ -77,7 +77,7 @@ class DatasetSummary:
     masks: bool = False
     """Whether the records hold instance masks, as PNGs (image/object/mask)."""
     keypoints: int = 0
-    """Key points of an object (image/object/keypoint/x and its like); 0 where the records hold none."""
+    """Keypoints of an object (image/object/keypoint/x and its like); 0 where the records hold none."""
     class_changes: tuple[ClassChange, ...] = ()
 
 
@@ -92,35 +92,35 @@ def load(dataset: Dataset) -> DatasetSummary:
     except FileNotFoundError:
         raise DataError(f"{dataset.summary}: no such file", "Make records first: odtool prepare SOURCE") from None
     except ValueError as error:
-        raise DataError(f"{dataset.summary}: not JSON: {error}", "Write it anew: odtool prepare SOURCE") from None
+        raise DataError(f"{dataset.summary}: not JSON: {error}", "Write it again: odtool prepare SOURCE") from None
     try:
         return _from_json(payload)
     except (KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{dataset.summary}: not written by this odtool ({error})", "Write it anew: odtool prepare SOURCE"
+            f"{dataset.summary}: not written by this odtool ({error})", "Write it again: odtool prepare SOURCE"
         ) from None
 
 
-def refuse_cut_short(dataset: Dataset, split: str, written: SplitSummary) -> None:
+def refuse_cut_short(dataset: Dataset, split: str, summary: SplitSummary) -> None:
     """Raises DataError where less of a split is on disk than was written, as after a copy that was broken off."""
     files = dataset.shards(split)
     size = sum(file.stat().st_size for file in files)
-    if len(files) < written.shards or size < written.bytes:
+    if len(files) < summary.shards or size < summary.bytes:
         raise DataError(
-            f"{dataset.path}: {written.bytes:,} bytes of {split} were written (shards: {written.shards}), and "
+            f"{dataset.path}: {summary.bytes:,} bytes of {split} were written (shards: {summary.shards}), and "
             f"{size:,} are there (shards: {len(files)})",
-            "Copy the folder again, or make the records anew: odtool prepare SOURCE",
+            "Copy the folder again, or make the records again: odtool prepare SOURCE",
         )
 
 
 def _from_json(payload: dict[str, Any]) -> DatasetSummary:
     splits = {name: SplitSummary(**_with_tuples(split)) for name, split in payload["splits"].items()}
     problems = {name: ProblemSummary(**problem) for name, problem in payload["problems"].items()}
-    rest = {key: payload[key] for key in ("classes", "format", "seed", "odtool", "created")}
-    rest["masks"] = bool(payload.get("masks", False))
-    rest["keypoints"] = int(payload.get("keypoints", 0))
-    rest["class_changes"] = tuple(ClassChange(**change) for change in payload.get("class_changes", ()))
-    return DatasetSummary(splits=splits, problems=problems, sources=tuple(payload["sources"]), **rest)
+    fields = {key: payload[key] for key in ("classes", "format", "seed", "odtool", "created")}
+    fields["masks"] = bool(payload.get("masks", False))
+    fields["keypoints"] = int(payload.get("keypoints", 0))
+    fields["class_changes"] = tuple(ClassChange(**change) for change in payload.get("class_changes", ()))
+    return DatasetSummary(splits=splits, problems=problems, sources=tuple(payload["sources"]), **fields)
 
 
 def _with_tuples(split: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class ShardFigures:
     heights: array[int]
 
 
-class Collector:
+class ShardCollector:
     """Counts the images of one shard while it is written."""
 
     def __init__(self) -> None:
@@ -164,7 +164,7 @@ class Collector:
         self._background += not labels
         self._most = max(self._most, len(labels))
 
-    def done(self, size: int) -> ShardFigures:
+    def finish(self, size: int) -> ShardFigures:
         """The figures of a shard of `size` bytes."""
         classes = self._classes
         return ShardFigures(

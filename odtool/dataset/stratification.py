@@ -11,13 +11,13 @@ _NO_CLASS = -1
 """Stands for images without objects, which are spread like a class of their own."""
 
 
-def cut(
+def stratify(
     pool: Sequence[int],
     counts: Mapping[str, int],
     groups: Sequence[int],
     labels: Callable[[int], Sequence[int]],
     *,
-    rest: str,
+    main_part: str,
 ) -> dict[str, list[int]]:
     """Iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, 2011).
 
@@ -29,55 +29,55 @@ def cut(
         counts: images wanted by part; met exactly where groups are single images, nearly where they are not.
         groups: by position; images of one group stay together.
         labels: the classes of the image at a position.
-        rest: the part that takes what the others leave; it is never left empty.
+        main_part: the part that takes what the others leave; it is never left empty.
 
     Returns:
         Positions by part, in the order of the pool.
     """
-    units = _units(pool, groups)
-    known: dict[tuple[int, ...], Mapping[int, int]] = {}
-    weights = [_weights(unit, labels, known) for unit in units]
-    part_of = _dealt(units, weights, _Parts(rest, counts, len(pool)))
-    _fill(part_of, units, (rest, *(name for name, count in counts.items() if count)))
-    made: dict[str, list[int]] = {name: [] for name in (rest, *counts)}
-    names = list(made)
+    units = _group_units(pool, groups)
+    class_counts: dict[tuple[int, ...], Mapping[int, int]] = {}
+    weights = [_count_classes(unit, labels, class_counts) for unit in units]
+    part_of = _deal(units, weights, _Quotas(main_part, counts, len(pool)))
+    _fill_empty_parts(part_of, units, (main_part, *(name for name, count in counts.items() if count)))
+    parts: dict[str, list[int]] = {name: [] for name in (main_part, *counts)}
+    names = list(parts)
     part_at = bytearray(len(groups))
     for unit, part in zip(units, part_of, strict=True):
         for position in unit:
             part_at[position] = names.index(part)
     for position in pool:
-        made[names[part_at[position]]].append(position)
-    return made
+        parts[names[part_at[position]]].append(position)
+    return parts
 
 
-def _dealt(units: Sequence[Sequence[int]], weights: Sequence[Mapping[int, int]], parts: _Parts) -> list[str]:
+def _deal(units: Sequence[Sequence[int]], weights: Sequence[Mapping[int, int]], parts: _Quotas) -> list[str]:
     """The part of each unit."""
-    members = _members(weights)
+    members = _index_members(weights)
     for label, numbers in members.items():
         parts.want(label, sum(weights[number][label] for number in numbers))
     part_of = [""] * len(units)
-    for number, part in _first(members, units, weights, parts):
+    for number, part in _deal_rare_classes(members, units, weights, parts):
         part_of[number] = part
-    left = {label: sum(not part_of[number] for number in numbers) for label, numbers in members.items()}
-    queue = [(count, label) for label, count in left.items()]
+    remaining_counts = {label: sum(not part_of[number] for number in numbers) for label, numbers in members.items()}
+    queue = [(count, label) for label, count in remaining_counts.items()]
     heapq.heapify(queue)
     while queue:
         count, label = heapq.heappop(queue)
-        if count != left[label]:
+        if count != remaining_counts[label]:
             continue  # an older count: a newer one is in the queue
         for number in members[label]:
             if part_of[number]:
                 continue
             part_of[number] = parts.lacking_most(label, len(units[number]))
             parts.take(part_of[number], len(units[number]), weights[number])
-            for other in weights[number]:
-                left[other] -= 1
-                if other != label and left[other]:
-                    heapq.heappush(queue, (left[other], other))
+            for other_label in weights[number]:
+                remaining_counts[other_label] -= 1
+                if other_label != label and remaining_counts[other_label]:
+                    heapq.heappush(queue, (remaining_counts[other_label], other_label))
     return part_of
 
 
-def _members(weights: Sequence[Mapping[int, int]]) -> dict[int, list[int]]:
+def _index_members(weights: Sequence[Mapping[int, int]]) -> dict[int, list[int]]:
     """Units by class."""
     members: dict[int, list[int]] = {}
     for number, weight in enumerate(weights):
@@ -86,28 +86,28 @@ def _members(weights: Sequence[Mapping[int, int]]) -> dict[int, list[int]]:
     return members
 
 
-def _first(
+def _deal_rare_classes(
     members: Mapping[int, Sequence[int]],
     units: Sequence[Sequence[int]],
     weights: Sequence[Mapping[int, int]],
-    parts: _Parts,
+    parts: _Quotas,
 ) -> Iterator[tuple[int, str]]:
     """One unit of each class for each of the smaller parts, the rarest classes first, as far as there is room."""
-    taken: set[int] = set()
+    dealt_units: set[int] = set()
     for label in sorted(members, key=lambda label: (len(members[label]), label)):
         if len(members[label]) <= len(parts.smaller):
             continue
         for part in parts.smaller:
             if parts.has(part, label):
                 continue
-            free = (n for n in members[label] if n not in taken and parts.fits(part, len(units[n])))
+            free = (n for n in members[label] if n not in dealt_units and parts.fits(part, len(units[n])))
             if (number := next(free, None)) is not None:
-                taken.add(number)
+                dealt_units.add(number)
                 parts.take(part, len(units[number]), weights[number])
                 yield number, part
 
 
-def _units(pool: Sequence[int], groups: Sequence[int]) -> list[tuple[int, ...]]:
+def _group_units(pool: Sequence[int], groups: Sequence[int]) -> list[tuple[int, ...]]:
     """What is dealt: positions that stay together."""
     units: dict[int, tuple[int, ...]] = {}
     larger: dict[int, list[int]] = {}
@@ -118,23 +118,23 @@ def _units(pool: Sequence[int], groups: Sequence[int]) -> list[tuple[int, ...]]:
     return [tuple(larger.get(group, unit)) for group, unit in units.items()]
 
 
-def _weights(
-    unit: Sequence[int], labels: Callable[[int], Sequence[int]], known: dict[tuple[int, ...], Mapping[int, int]]
+def _count_classes(
+    unit: Sequence[int], labels: Callable[[int], Sequence[int]], class_counts: dict[tuple[int, ...], Mapping[int, int]]
 ) -> Mapping[int, int]:
-    """Images by class; single images with the same classes share what is `known`, which is most of the memory."""
+    """Images by class; single images with the same classes share one of `class_counts`, to save memory."""
     if len(unit) == 1:
-        found = tuple(labels(unit[0])) or (_NO_CLASS,)
-        return known.get(found) or known.setdefault(found, dict.fromkeys(found, 1))
+        classes = tuple(labels(unit[0])) or (_NO_CLASS,)
+        return class_counts.get(classes) or class_counts.setdefault(classes, dict.fromkeys(classes, 1))
     return Counter(label for position in unit for label in labels(position) or (_NO_CLASS,))
 
 
-class _Parts:
+class _Quotas:
     """How much each part still has room for, and how much it lacks of each class."""
 
-    def __init__(self, rest: str, counts: Mapping[str, int], total: int) -> None:
-        self._rest = rest
+    def __init__(self, main_part: str, counts: Mapping[str, int], total: int) -> None:
+        self._rest = main_part
         self._shares = {name: count / total for name, count in counts.items() if count}
-        self._room = {rest: total - sum(counts.values()), **{name: counts[name] for name in self._shares}}
+        self._room = {main_part: total - sum(counts.values()), **{name: counts[name] for name in self._shares}}
         self._lacking: dict[str, dict[int, float]] = {name: {} for name in self._room}
         self._held: dict[str, set[int]] = {name: set() for name in self._room}
 
@@ -158,11 +158,11 @@ class _Parts:
 
     def lacking_most(self, label: int, size: int) -> str:
         """The part with room for a unit that lacks the class most."""
-        chosen, most = self._rest, (-math.inf, 0)
+        part, maximum = self._rest, (-math.inf, 0)
         for name, room in self._room.items():
-            if self.fits(name, size) and (lacking := (self._lacking[name][label], room)) > most:
-                chosen, most = name, lacking
-        return chosen
+            if self.fits(name, size) and (lacking := (self._lacking[name][label], room)) > maximum:
+                part, maximum = name, lacking
+        return part
 
     def take(self, name: str, size: int, weight: Mapping[int, int]) -> None:
         """Puts a unit into a part."""
@@ -172,15 +172,15 @@ class _Parts:
             self._lacking[name][label] -= count
 
 
-def _fill(part_of: list[str], units: Sequence[Sequence[int]], parts: Sequence[str]) -> None:
+def _fill_empty_parts(part_of: list[str], units: Sequence[Sequence[int]], parts: Sequence[str]) -> None:
     """Gives each part at least one unit, the first of `parts` before the others, as long as there are units.
 
     Only large groups leave a part empty: none of them fits.
     """
     for name in parts:
-        held = Counter(part_of)
-        if held[name]:
+        unit_counts = Counter(part_of)
+        if unit_counts[name]:
             continue
-        spare = [number for number, part in enumerate(part_of) if held[part] > 1 or name == parts[0]]
+        spare = [number for number, part in enumerate(part_of) if unit_counts[part] > 1 or name == parts[0]]
         if spare:
             part_of[min(spare, key=lambda number: len(units[number]))] = name

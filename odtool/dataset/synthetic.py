@@ -26,7 +26,7 @@ _STAR = (*_STAR_POINTS, -1.0, -0.25, -0.3, -0.35)
 
 
 @dataclass(frozen=True)
-class _Shape:
+class _DrawnShape:
     label: str
     box: Box
 
@@ -47,22 +47,22 @@ def draw(folder: Path, *, images: int, seed: int = 0) -> Path:
     for number in range(images):
         # A generator for each image, so that an image does not depend on how many are drawn.
         rng = random.Random(f"{seed}/{number}")
-        image, shapes = _scene(rng)
+        image, shapes = _draw_scene(rng)
         name = f"{number:04d}"
         image.save(folder / "images" / f"{name}.jpg", quality=90)
-        (folder / "annotations" / f"{name}.xml").write_text(_voc(f"{name}.jpg", shapes))
+        (folder / "annotations" / f"{name}.xml").write_text(_format_voc(f"{name}.jpg", shapes))
     return folder
 
 
-def _scene(rng: random.Random) -> tuple[Image.Image, list[_Shape]]:
+def _draw_scene(rng: random.Random) -> tuple[Image.Image, list[_DrawnShape]]:
     from PIL import ImageDraw
 
-    image = _background(rng)
+    image = _draw_background(rng)
     pen = ImageDraw.Draw(image)
-    return image, [_draw_shape(pen, rng, box) for box in _places(rng)]
+    return image, [_draw_shape(pen, rng, box) for box in _choose_places(rng)]
 
 
-def _background(rng: random.Random) -> Image.Image:
+def _draw_background(rng: random.Random) -> Image.Image:
     """A soft blotchy ground, so that shapes do not stand out by their brightness alone."""
     from PIL import Image
 
@@ -70,39 +70,39 @@ def _background(rng: random.Random) -> Image.Image:
     return coarse.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
 
 
-def _places(rng: random.Random) -> Iterator[Box]:
+def _choose_places(rng: random.Random) -> Iterator[Box]:
     """Boxes that lie inside the image and do not touch each other."""
-    placed: list[Box] = []
+    boxes: list[Box] = []
     for _ in range(rng.randint(1, _MAX_OBJECTS)):
         radius = rng.randint(*_RADIUS)
         x, y = (rng.randint(radius + 1, SIZE - radius - 2) for _ in range(2))
         box = Box(x - radius, y - radius, x + radius, y + radius)
-        if not any(_touch(box, other) for other in placed):
-            placed.append(box)
+        if not any(_touch(box, earlier_box) for earlier_box in boxes):
+            boxes.append(box)
             yield box
 
 
-def _touch(one: Box, other: Box) -> bool:
-    apart_across = one.xmax < other.xmin or other.xmax < one.xmin
-    apart_down = one.ymax < other.ymin or other.ymax < one.ymin
+def _touch(first: Box, second: Box) -> bool:
+    apart_across = first.xmax < second.xmin or second.xmax < first.xmin
+    apart_down = first.ymax < second.ymin or second.ymax < first.ymin
     return not (apart_across or apart_down)
 
 
-def _draw_shape(pen: ImageDraw.ImageDraw, rng: random.Random, box: Box) -> _Shape:
+def _draw_shape(pen: ImageDraw.ImageDraw, rng: random.Random, box: Box) -> _DrawnShape:
     label = rng.choice(CLASSES)
     colour = tuple(rng.randrange(256) for _ in range(3))
     outline = tuple(255 - value if abs(value - 128) > 48 else 0 for value in colour)
     if label == "disc":
         pen.ellipse((box.xmin, box.ymin, box.xmax, box.ymax), fill=colour, outline=outline, width=2)
-        return _Shape(label, box)
+        return _DrawnShape(label, box)
     radius = (box.xmax - box.xmin) / 2
     x, y = box.xmin + radius, box.ymin + radius
     points = [(x + _STAR[i] * radius, y + _STAR[i + 1] * radius) for i in range(0, len(_STAR), 2)]
     pen.polygon(points, fill=colour, outline=outline, width=2)
-    return _Shape(label, Box(box.xmin, box.ymin, box.xmax, y + 0.95 * radius))
+    return _DrawnShape(label, Box(box.xmin, box.ymin, box.xmax, y + 0.95 * radius))
 
 
-def _voc(filename: str, shapes: list[_Shape]) -> str:
+def _format_voc(filename: str, shapes: list[_DrawnShape]) -> str:
     objects = "".join(
         f"  <object>\n    <name>{escape(shape.label)}</name>\n    <bndbox>\n"
         f"      <xmin>{shape.box.xmin:g}</xmin><ymin>{shape.box.ymin:g}</ymin>\n"

@@ -54,7 +54,7 @@ class Outline:
 
 @by_position
 @dataclass(frozen=True, slots=True)
-class KeyPoint:
+class Keypoint:
     """A point of an object, such as a person's left eye."""
 
     x: float
@@ -85,7 +85,7 @@ class ObjectAnnotation:
     """How much the object counts in training where records say so; else 1."""
     outline: Outline | None = None
     """The object's mask, where the format gives it and it is asked for."""
-    keypoints: tuple[KeyPoint, ...] = ()
+    keypoints: tuple[Keypoint, ...] = ()
     """As many and in the same order for all objects of a data set that has them."""
 
 
@@ -132,14 +132,14 @@ class AnnotatedImage:
 
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         """By position, and paths as text: they would pickle as all their parts, and slowly."""
-        return _annotated_image, (str(self.path), str(self.source), *_REST(self))
+        return _make_annotated_image, (str(self.path), str(self.source), *_REST(self))
 
 
 _REST = attrgetter(*AnnotatedImage.__match_args__[2:])
 
 
-def _annotated_image(path: str, source: str, *rest: Any) -> AnnotatedImage:
-    return AnnotatedImage(Path(path), Path(source), *rest)
+def _make_annotated_image(path: str, source: str, *fields: Any) -> AnnotatedImage:
+    return AnnotatedImage(Path(path), Path(source), *fields)
 
 
 @by_position
@@ -148,7 +148,7 @@ class Problem:
     """Something wrong with the data, and what was done about it."""
 
     kind: str
-    """Name in the catalogue of checks.py, such as 'box_outside'."""
+    """Name in the catalogue of survey/image_checks.py, such as 'box_outside'."""
     file: Path
     """The file to look at."""
     detail: str
@@ -169,7 +169,7 @@ class Source:
     masks: bool = False
     """Whether objects' outlines are asked for."""
     keypoints: bool = False
-    """Whether objects' key points are asked for; those that lie in records are carried over in any case."""
+    """Whether objects' keypoints are asked for; those that lie in records are carried over in any case."""
     root: Path = field(init=False)
     """The folder that the source's own paths may lead to, and nowhere above it. Looked for once: it is used often."""
 

@@ -6,7 +6,7 @@ one is killed while another starts (seen on Python 3.11).
 
 A process of one thread, as the command is, forks its workers at once: they have all that it has imported, and none of
 what it will come to hold. A copy of a process of several could hold a lock that another thread had: there they come
-from a server that imports everything anew, and only when there is much to do.
+from a server that imports everything again, and only when there is much to do.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
 from odtool.errors import DataError
@@ -36,7 +37,7 @@ from odtool.errors import DataError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_PRELOADED = ("odtool.dataset.survey", "odtool.dataset.readers", "lxml.etree", "google_crc32c")
+_PRELOADED = ("odtool.dataset.survey.first_pass", "odtool.dataset.readers.registry", "lxml.etree", "google_crc32c")
 """What workers that are not forked from here would else import one by one."""
 _AHEAD = 2
 """Tasks a worker has: one to do and one to go on with. The others go to whoever is free first."""
@@ -56,36 +57,36 @@ class Crew:
         self._team: Future[_Team] | None = None
         if number > 1 and _may_fork():
             self._team = Future()
-            self._team.set_result(_Team(_forked(number)))
+            self._team.set_result(_Team(_fork_workers(number)))
 
-    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, alone: int) -> Iterator[Result]:
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, tasks_here: int) -> Iterator[Result]:
         """Results in the order of the tasks.
 
-        Where workers are not there yet, the first `alone` tasks are done here before they are started, and further
+        Where workers are not there yet, the first `tasks_here` tasks are done here before they are started, and further
         ones until they are; with 0 it waits for them.
 
         Raises:
             DataError: a worker was killed; else what the function raises.
         """
-        waiting = iter(tasks)
+        pending = iter(tasks)
         if self._team is None:
-            for number, task in enumerate(waiting if self._number < 2 else islice(waiting, alone)):
+            for number, task in enumerate(pending if self._number < 2 else islice(pending, tasks_here)):
                 if number == 1 and self._number > 1:
                     _start_server()
                 yield function(task)
-        handed: deque[int] = deque()
-        for task in waiting:
-            if (team := self._workers(wait=not alone)) is None:
+        numbers: deque[int] = deque()
+        for task in pending:
+            if (team := self._workers(wait=not tasks_here)) is None:
                 yield function(task)
                 continue
-            while team.busy >= _AHEAD * self._number or len(handed) >= _MOST * self._number:
-                if handed and team.has_answered(handed[0]):
-                    yield team.answer(handed.popleft())
+            while team.busy >= _AHEAD * self._number or len(numbers) >= _MOST * self._number:
+                if numbers and team.has_answered(numbers[0]):
+                    yield team.answer(numbers.popleft())
                 else:
                     team.receive()
-            handed.append(team.hand_out(function, task))
-        while handed:
-            yield self._workers(wait=True).answer(handed.popleft())  # type: ignore[union-attr]  # waited for
+            numbers.append(team.hand_out(function, task))
+        while numbers:
+            yield self._workers(wait=True).answer(numbers.popleft())  # type: ignore[union-attr]  # waited for
 
     def _workers(self, *, wait: bool) -> _Team | None:
         """The workers, or None while they start."""
@@ -115,7 +116,7 @@ class _Team:
         number = next(self._numbers)
         hand = min(self._hands.values(), key=lambda hand: hand.tasks)
         hand.tasks += 1
-        with _as_data_error():
+        with _report_killed_worker():
             hand.pipe.send((number, function, task))
         return number
 
@@ -129,7 +130,7 @@ class _Team:
 
     def receive(self) -> None:
         """Waits for an answer, and keeps all that have come."""
-        with _as_data_error():
+        with _report_killed_worker():
             for ready in connection.wait(list(self._hands)):
                 hand = self._hands[ready]  # type: ignore[index]  # it is one of them
                 number, answer = hand.pipe.recv()
@@ -140,9 +141,9 @@ class _Team:
         """What the function gave for the task of that number; raises what the function raised."""
         while number not in self._answers:
             self.receive()
-        result, error, written = self._answers.pop(number)
+        result, error, traceback_text = self._answers.pop(number)
         if error is not None:
-            raise error from RuntimeError(f"in a worker process:\n{written}")
+            raise error from RuntimeError(f"in a worker process:\n{traceback_text}")
         return result
 
     def close(self) -> None:
@@ -169,7 +170,7 @@ def _may_fork() -> bool:
     return threads.is_dir() and sum(1 for _ in threads.iterdir()) == 1
 
 
-def _forked(number: int) -> list[_Hand]:
+def _fork_workers(number: int) -> list[_Hand]:
     """Workers that are copies of this process."""
     context = multiprocessing.get_context("fork")
     hands = []
@@ -199,7 +200,7 @@ def _work_alone(pipe: Connection[Any, Any]) -> None:
     _work(pipe)
 
 
-def _served(number: int) -> list[_Hand]:
+def _serve_workers(number: int) -> list[_Hand]:
     """Workers from a process of its own that has imported what they need."""
     _start_server()
     context = multiprocessing.get_context("forkserver")
@@ -207,49 +208,60 @@ def _served(number: int) -> list[_Hand]:
     for _ in range(number):
         pipe, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with theirs, _as_data_error():
+        with theirs, _report_killed_worker(), _without_script():
             process.start()
         hands.append(_Hand(process, pipe))
     return hands
 
 
 @contextmanager
-def _as_data_error() -> Iterator[None]:
+def _report_killed_worker() -> Iterator[None]:
     try:
         yield
     except (EOFError, ConnectionError):
         raise DataError(
-            "a worker process was killed, most likely for want of memory", "Try again with --workers 1."
+            "a worker process was killed, most likely because memory ran out", "Try again with --workers 1."
         ) from None
 
 
-def _start(number: int, started: Future[_Team]) -> None:
+def _start(number: int, team: Future[_Team]) -> None:
     try:
-        started.set_result(_Team(_served(number)))
+        team.set_result(_Team(_serve_workers(number)))
     except BaseException as error:  # whoever waits for the workers gets it
-        started.set_exception(error)
+        team.set_exception(error)
 
 
 @contextmanager
-def crew(number: int | None) -> Iterator[Crew]:
+def open_crew(number: int | None) -> Iterator[Crew]:
     """A crew of `number` workers, or of one a core that this process may use."""
-    made = Crew(number or len(os.sched_getaffinity(0)))
+    workers = Crew(number or len(os.sched_getaffinity(0)))
     try:
-        yield made
+        yield workers
     finally:
-        made.close()
+        workers.close()
 
 
 def _start_server() -> None:
     """Starts the process that workers are forked from. It imports what they need while this one goes on working."""
-    preloaded = list(_PRELOADED)
-    if getattr(sys.modules["__main__"], "__spec__", None) is None:
-        # Workers run the script that was called (bin/odtool) anew, which is nothing once this is there.
-        preloaded.append("odtool.__main__")
-    multiprocessing.set_forkserver_preload(preloaded)
+    multiprocessing.set_forkserver_preload(list(_PRELOADED))
     resource_tracker.ensure_running()  # it would undo the blocking, if it were started in there
     with _without_interrupts():
         forkserver.ensure_running()
+
+
+@contextmanager
+def _without_script() -> Iterator[None]:
+    """Workers that are started in here do not run the script that was called.
+
+    They would, to find functions of its own, which they are never given; and a program that calls prepare at its top
+    level would prepare again in each of them.
+    """
+    script = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = script
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from odtool.detection.types import Detections
+from odtool.detection.detector import Detections
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
@@ -42,7 +42,7 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class CocoFigures:
-    """COCO's twelve figures, 0 to 1; None where there is no object that could be found (COCO says -1)."""
+    """COCO's twelve figures, 0 to 1; None for a set without such objects (COCO's -1)."""
 
     ap: float | None
     """Mean over the IoU thresholds .5, .55 to .95: what COCO calls mAP@[.5:.95]."""
@@ -81,7 +81,7 @@ class ClassAccuracy:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """What `coco_metrics` finds."""
+    """What `compute_coco_metrics` finds."""
 
     figures: CocoFigures
     """Means over the classes that have objects."""
@@ -89,8 +89,8 @@ class Accuracy:
     """By the ids of the label map."""
 
 
-def coco_metrics(
-    truth: Sequence[GroundTruth], found: Sequence[Detections], classes: Iterable[int] | None = None
+def compute_coco_metrics(
+    truth: Sequence[GroundTruth], detections: Sequence[Detections], classes: Iterable[int] | None = None
 ) -> Accuracy:
     """Compares detections with the truth, image by image, under COCO's rules.
 
@@ -99,46 +99,50 @@ def coco_metrics(
 
     Args:
         truth: of each image.
-        found: in the same images.
+        detections: in the same images.
         classes: the label map's ids; by default those that occur in the truth.
     """
-    if len(truth) != len(found):
-        raise ValueError(f"{len(truth)} images with objects, {len(found)} with detections")
+    if len(truth) != len(detections):
+        raise ValueError(f"{len(truth)} images with objects, {len(detections)} with detections")
     if classes is None:
         classes = {int(number) for image in truth for number in image.classes}
-    by_class = {number: _class(truth, found, number) for number in sorted(classes)}
+    by_class = {number: _compute_class(truth, detections, number) for number in sorted(classes)}
     return Accuracy(_mean([item.figures for item in by_class.values()]), by_class)
 
 
-def _class(truth: Sequence[GroundTruth], found: Sequence[Detections], number: int) -> ClassAccuracy:
+def _compute_class(truth: Sequence[GroundTruth], detections: Sequence[Detections], number: int) -> ClassAccuracy:
     """One class at a time: what pycocotools holds of a box is a dict, and there may be millions of them."""
-    objects = {index: _objects(image, number) for index, image in enumerate(truth) if number in image.classes}
-    detected = {index: _detected(image, number) for index, image in enumerate(found) if number in image.classes}
+    objects = {index: _list_objects(image, number) for index, image in enumerate(truth) if number in image.classes}
+    detected = {
+        index: _list_detections(image, number) for index, image in enumerate(detections) if number in image.classes
+    }
     evaluation = _evaluate(objects, detected, number)
     counts = [sum(not item["iscrowd"] for item in items) for items in objects.values()]
-    scores, correct = _ranking(evaluation)
+    scores, correct = _rank(evaluation)
     precision = evaluation.eval["precision"][:, :, 0, 0, -1]
-    return ClassAccuracy(_figures(evaluation.eval), sum(counts), sum(map(bool, counts)), precision, scores, correct)
+    return ClassAccuracy(
+        _compute_figures(evaluation.eval), sum(counts), sum(map(bool, counts)), precision, scores, correct
+    )
 
 
-def _objects(image: GroundTruth, number: int) -> list[dict[str, Any]]:
-    chosen = np.flatnonzero(image.classes == number)
-    boxes, crowds = image.boxes[chosen], image.crowds[chosen]
+def _list_objects(image: GroundTruth, number: int) -> list[dict[str, Any]]:
+    indices = np.flatnonzero(image.classes == number)
+    boxes, crowds = image.boxes[indices], image.crowds[indices]
     sides = boxes[:, 2:] - boxes[:, :2]
-    areas = sides[:, 0] * sides[:, 1] if image.areas is None else image.areas[chosen]
+    areas = sides[:, 0] * sides[:, 1] if image.areas is None else image.areas[indices]
     return [
         {"bbox": [*box, *side], "area": float(area), "iscrowd": int(crowd), "ignore": int(crowd)}
         for box, side, area, crowd in zip(boxes[:, :2].tolist(), sides.tolist(), areas, crowds, strict=True)
     ]
 
 
-def _detected(image: Detections, number: int) -> list[dict[str, Any]]:
-    chosen = np.flatnonzero(image.classes == number)
-    boxes = image.boxes[chosen]
+def _list_detections(image: Detections, number: int) -> list[dict[str, Any]]:
+    indices = np.flatnonzero(image.classes == number)
+    boxes = image.boxes[indices]
     sides = boxes[:, 2:] - boxes[:, :2]
     return [
         {"bbox": [*box, *side], "area": side[0] * side[1], "score": score}
-        for box, side, score in zip(boxes[:, :2].tolist(), sides.tolist(), image.scores[chosen].tolist(), strict=True)
+        for box, side, score in zip(boxes[:, :2].tolist(), sides.tolist(), image.scores[indices].tolist(), strict=True)
     ]
 
 
@@ -165,21 +169,21 @@ def _evaluate(objects: Mapping[int, list[Any]], detected: Mapping[int, list[Any]
     return evaluation
 
 
-def _ranking(evaluation: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _rank(evaluation: Any) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Scores and right or wrong of the detections that count at IoU .5, for objects of any size."""
     images = [image for image in evaluation.evalImgs[: len(evaluation.params.imgIds)] if image is not None]
-    scores = _joined([image["dtScores"] for image in images])
-    matches = _joined([image["dtMatches"][0] for image in images])
-    counting = _joined([image["dtIgnore"][0] for image in images]) == 0
+    scores = _concatenate([image["dtScores"] for image in images])
+    matches = _concatenate([image["dtMatches"][0] for image in images])
+    counting = _concatenate([image["dtIgnore"][0] for image in images]) == 0
     order = np.argsort(-scores[counting], kind="mergesort")
     return scores[counting][order], (matches[counting] > 0)[order]
 
 
-def _joined(parts: Sequence[Any]) -> NDArray[np.float64]:
+def _concatenate(parts: Sequence[Any]) -> NDArray[np.float64]:
     return np.concatenate([np.zeros(0), *parts])
 
 
-def _figures(arrays: Mapping[str, Any]) -> CocoFigures:
+def _compute_figures(arrays: Mapping[str, Any]) -> CocoFigures:
     """As COCOeval.summarize has them.
 
     Args:
@@ -187,16 +191,16 @@ def _figures(arrays: Mapping[str, Any]) -> CocoFigures:
     """
     precision, recall = arrays["precision"][:, :, 0], arrays["recall"][:, 0]
     return CocoFigures(
-        _present(precision[..., 0, -1]),
-        _present(precision[0, :, 0, -1]),
-        _present(precision[5, :, 0, -1]),
-        *(_present(precision[..., area, -1]) for area in range(1, len(_AREAS))),
-        *(_present(recall[:, 0, limit]) for limit in range(len(_LIMITS))),
-        *(_present(recall[:, area, -1]) for area in range(1, len(_AREAS))),
+        _select_present(precision[..., 0, -1]),
+        _select_present(precision[0, :, 0, -1]),
+        _select_present(precision[5, :, 0, -1]),
+        *(_select_present(precision[..., area, -1]) for area in range(1, len(_AREAS))),
+        *(_select_present(recall[:, 0, limit]) for limit in range(len(_LIMITS))),
+        *(_select_present(recall[:, area, -1]) for area in range(1, len(_AREAS))),
     )
 
 
-def _present(values: NDArray[np.float64]) -> float | None:
+def _select_present(values: NDArray[np.float64]) -> float | None:
     there = values[values > -1]
     return float(there.mean()) if there.size else None
 

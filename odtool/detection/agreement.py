@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from odtool.detection.types import Detections
+from odtool.detection.detector import Detections
 
 MIN_SCORE = 0.3
 """Detections below this are not what anybody looks at."""
 MIN_IOU = 0.5
 _MARGIN = 0.5
-"""A partner may have this share of the least score: one just above it and one just below are no disagreement."""
+"""A partner may have this share of the least score: one just above it and one just below do not disagree."""
 
 
 @dataclass(frozen=True)
@@ -35,44 +35,50 @@ class Agreement:
         return min(self.found, self.confirmed)
 
 
-def compare(reference: Sequence[Detections], other: Sequence[Detections]) -> Agreement:
+def compare(reference: Sequence[Detections], candidate: Sequence[Detections]) -> Agreement:
     """Compares detections image by image.
 
     The least score is MIN_SCORE, or what leaves one detection an image on average, where the reference is less sure.
     """
-    least = _least_score(reference)
-    pairs = list(zip(reference, other, strict=True))
-    found = [_matched(one, two, least) for one, two in pairs]
-    confirmed = [_matched(two, one, least) for one, two in pairs]
-    return Agreement(_share(found), _share(confirmed), sum(map(len, found)), sum(map(len, confirmed)), least)
+    min_score = _find_min_score(reference)
+    pairs = list(zip(reference, candidate, strict=True))
+    recalled = [_match(left, right, min_score) for left, right in pairs]
+    confirmed = [_match(right, left, min_score) for left, right in pairs]
+    return Agreement(
+        _compute_share(recalled),
+        _compute_share(confirmed),
+        sum(map(len, recalled)),
+        sum(map(len, confirmed)),
+        min_score,
+    )
 
 
-def overlaps(one: NDArray[np.float32], two: NDArray[np.float32]) -> NDArray[np.float32]:
+def compute_overlaps(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     """[n, m]: the IoU of each box [xmin, ymin, xmax, ymax] with each; 0 where both are empty."""
-    low = np.maximum(one[:, None, :2], two[None, :, :2])
-    high = np.minimum(one[:, None, 2:], two[None, :, 2:])
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
     shared = np.prod(np.clip(high - low, 0, None), axis=-1)
-    areas = [np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=-1) for boxes in (one, two)]
+    areas = [np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=-1) for boxes in (first, second)]
     union = areas[0][:, None] + areas[1][None] - shared
     return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=union > 0), np.float32)
 
 
-def _least_score(reference: Sequence[Detections]) -> float:
+def _find_min_score(reference: Sequence[Detections]) -> float:
     scores = np.sort(np.concatenate([np.zeros(0, np.float32), *(image.scores for image in reference)]))[::-1]
-    wanted = len(reference)
-    if len(scores) < wanted:
+    count = len(reference)
+    if len(scores) < count:
         return 0.0
-    return min(MIN_SCORE, float(scores[wanted - 1])) if wanted else MIN_SCORE
+    return min(MIN_SCORE, float(scores[count - 1])) if count else MIN_SCORE
 
 
-def _matched(one: Detections, two: Detections, least: float) -> NDArray[np.bool_]:
-    """Whether each detection of `one` from `least` on has a partner of its own in `two`; the best choose first."""
-    mine, partners = one.scores >= least, two.scores >= least * _MARGIN
-    boxes, classes = one.boxes[mine], one.classes[mine]
-    near = overlaps(boxes, two.boxes[partners])
-    near[classes[:, None] != two.classes[partners][None]] = 0
+def _match(first: Detections, second: Detections, min_score: float) -> NDArray[np.bool_]:
+    """Whether each detection of `first` from `min_score` on has a partner of its own in `second`; the best first."""
+    mine, partners = first.scores >= min_score, second.scores >= min_score * _MARGIN
+    boxes, classes = first.boxes[mine], first.classes[mine]
+    near = compute_overlaps(boxes, second.boxes[partners])
+    near[classes[:, None] != second.classes[partners][None]] = 0
     matched = np.zeros(len(boxes), bool)
-    for index in np.argsort(-one.scores[mine], kind="stable"):
+    for index in np.argsort(-first.scores[mine], kind="stable"):
         best = int(np.argmax(near[index])) if near.shape[1] else 0
         if near.shape[1] and near[index, best] >= MIN_IOU:
             matched[index] = True
@@ -80,6 +86,6 @@ def _matched(one: Detections, two: Detections, least: float) -> NDArray[np.bool_
     return matched
 
 
-def _share(matched: Sequence[NDArray[np.bool_]]) -> float:
+def _compute_share(matched: Sequence[NDArray[np.bool_]]) -> float:
     every = np.concatenate([np.zeros(0, bool), *matched])
     return float(every.mean()) if len(every) else 1.0

@@ -27,15 +27,15 @@ SHORT = {
 """What people write for the API's names."""
 
 
-def full_name(name: str) -> str:
+def resolve_name(name: str) -> str:
     """The API's name of a metric that was given by it or by a short one, in whatever case.
 
     Raises:
         OdtoolError: it is neither; what the API gives has a slash in its name.
     """
     by_case = {short.lower(): full for short, full in SHORT.items()}
-    if found := by_case.get(name.lower()):
-        return found
+    if match := by_case.get(name.lower()):
+        return match
     if "/" not in name:
-        raise OdtoolError(f"'{name}' is no metric", f"Name one of {', '.join(SHORT)}, or a full name such as {MAP}.")
+        raise OdtoolError(f"'{name}' is not a metric", f"Name one of {', '.join(SHORT)}, or a full name such as {MAP}.")
     return name

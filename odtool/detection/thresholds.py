@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from odtool.detection.types import Detections
 from odtool.errors import DataError
+
+if TYPE_CHECKING:
+    from odtool.detection.detector import Detections
 
 USUAL = 0.5
 
@@ -34,8 +35,8 @@ class Thresholds:
         ids = {label: number for number, label in labels.items()}
         for label in self.by_label:
             if label not in ids:
-                known = ", ".join(list(ids)[:20]) + (", ..." if len(ids) > 20 else "")
-                raise DataError(f"--min-score {label}: the model has no such class", f"Its classes: {known}")
+                available = ", ".join(list(ids)[:20]) + (", ..." if len(ids) > 20 else "")
+                raise DataError(f"--min-score {label}: the model has no such class", f"Its classes: {available}")
         return {ids[label]: score for label, score in self.by_label.items()}
 
 
@@ -43,7 +44,7 @@ def parse(values: Sequence[str]) -> Thresholds:
     """Of texts such as '0.4' and 'car=0.3'.
 
     Raises:
-        DataError: one is neither, or no number from 0 to 1.
+        DataError: one is neither, or not from 0 to 1.
     """
     default, by_label = USUAL, {}
     for value in values:
@@ -53,7 +54,7 @@ def parse(values: Sequence[str]) -> Thresholds:
         except ValueError:
             score = -1.0
         if not 0 <= score <= 1:
-            raise DataError(f"--min-score {value}: '{text}' is no number from 0 to 1", "Write 0.4, or car=0.3.")
+            raise DataError(f"'{value}' is not a score from 0 to 1", "Write 0.4, or car=0.3.")
         if label:
             by_label[label] = score
         else:
@@ -61,10 +62,16 @@ def parse(values: Sequence[str]) -> Thresholds:
     return Thresholds(default, by_label)
 
 
-def surest(found: Detections, default: float, by_class: Mapping[int, float]) -> Detections:
+def select_surest(detections: Detections, default: float, by_class: Mapping[int, float]) -> Detections:
     """The detections that reach the score of their class."""
-    needed = np.full(len(found), default, np.float32)
+    import numpy as np
+
+    from odtool.detection.detector import Detections
+
+    needed = np.full(len(detections), default, np.float32)
     for number, score in by_class.items():
-        needed[found.classes == number] = score
-    kept = found.scores >= needed
-    return Detections(found.boxes[kept], found.scores[kept], found.classes[kept], found.width, found.height)
+        needed[detections.classes == number] = score
+    mask = detections.scores >= needed
+    return Detections(
+        detections.boxes[mask], detections.scores[mask], detections.classes[mask], detections.width, detections.height
+    )

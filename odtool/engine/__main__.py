@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import atexit
+import contextlib
 import json
 import logging
 import os
@@ -10,13 +12,22 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NoReturn
 
-from odtool.engine.ending import Ending, Stopped, StopRequest, of_failure, write_ending
-from odtool.engine.exporting.request import add_options as exporting_options
-from odtool.engine.exporting.request import from_options as exporting_request
-from odtool.engine.predicting import add_options as predicting_options
+from odtool.api.tasks.arguments import Kind, add_arguments, from_options
+from odtool.api.tasks.engine_tasks import (
+    CheckTask,
+    DetectionsTask,
+    DetectTask,
+    DoctorTask,
+    EvaluateTask,
+    ExportTask,
+    MeasureTask,
+    PredictTask,
+    RecoverTask,
+    TrainTask,
+)
+from odtool.engine.outcome import Ending, Stopped, StopSignal, explain_failure, write_ending
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -29,173 +40,118 @@ def main(arguments: list[str] | None = None) -> int:
     form = "%(asctime)s %(levelname)s%(message)s"
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=form, datefmt="%H:%M:%S")
     logging.getLogger("odtool").setLevel(logging.INFO)
-    code: int = options.task(options)
+    code: int = options.work(options)
     return code
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m odtool.engine", description=__doc__)
     tasks = parser.add_subparsers(required=True, metavar="TASK")
-    train = tasks.add_parser("train", help="train a run up to its number of steps")
-    train.add_argument(
-        "--checkpoint-every", type=_positive, default=1000, metavar="N", help="steps between checkpoints"
-    )
-    train.add_argument("--keep-checkpoints", type=_positive, default=5, metavar="N", help="newest checkpoints to keep")
-    train.add_argument("--early-stop", type=_positive, metavar="N", help="end after N evaluations without improvement")
-    train.add_argument("--deadline", type=float, metavar="TIME", help="Unix time at which to save and end")
-    train.add_argument(
-        "--cache-memory", type=_size, metavar="BYTES|auto", help="keep records in memory, up to this much"
-    )
-    train.add_argument(
-        "--cpu-devices", type=_positive, default=1, metavar="N", help="split the CPU in N, to try several devices out"
-    )
-    train.set_defaults(task=_train)
-    evaluate = tasks.add_parser("eval", help="score checkpoints of a run until there are no more to come")
-    evaluate.add_argument("--checkpoint", default="all", metavar="all|latest|best|PREFIX", help="what to score")
-    evaluate.add_argument("--sample", type=_positive, default=1, metavar="N", help="use 1 of N images")
-    evaluate.add_argument("--best", metavar="METRIC", help="by which the best is chosen: mAP, AR, or a metric's name")
-    evaluate.add_argument("--latest", action="store_true", help="of several that wait, score only the newest")
-    evaluate.add_argument("--batch-size", type=_positive, metavar="N", help="images predicted together, at most")
-    evaluate.set_defaults(task=_evaluate)
-    detect = tasks.add_parser("detect", help="run a trained model over images of the evaluation records")
-    detect.add_argument("--images", type=_positive, default=8, metavar="N", help="images, in order of reading")
-    detect.add_argument("--output", type=Path, required=True, metavar="FILE", help="JSON file; images beside it")
-    detect.set_defaults(task=_detect)
-    detections = tasks.add_parser(
-        "detections", help="all detections of a checkpoint in the evaluation records, as JSON"
-    )
-    detections.add_argument("--checkpoint", type=Path, required=True, metavar="PREFIX", help="its path without .index")
-    detections.add_argument("--output", type=Path, required=True, metavar="FILE", help="a line of JSON for each image")
-    detections.add_argument("--header", type=json.loads, default={}, metavar="JSON", help="for the file's first line")
-    detections.set_defaults(task=_detections)
-    export = tasks.add_parser("export", help="write a run's model in other formats, as JSON lines on stdout")
-    exporting_options(export)
-    export.set_defaults(task=_export)
-    predict = tasks.add_parser("predict", help="what any model finds in images and videos, as files in a folder")
-    predicting_options(predict)
-    predict.set_defaults(task=_predict)
-    doctor = tasks.add_parser("doctor", help="what works here, as JSON on stdout")
-    doctor.set_defaults(task=_doctor)
-    check = tasks.add_parser("check", help="what a run's fine-tune checkpoint gives its model, as JSON on stdout")
-    check.set_defaults(task=_check)
-    measure = tasks.add_parser("measure", help="memory that training takes at a batch size, as JSON on stdout")
-    measure.add_argument("--batch-size", type=_positive, required=True, metavar="N", help="images a step")
-    measure.set_defaults(task=_measure)
-    recover = tasks.add_parser("recover", help="rewrite a run's config for half the batch, after it ran out of memory")
-    recover.add_argument("--devices", type=_positive, default=1, metavar="N", help="devices that share a batch")
-    recover.set_defaults(task=_recover)
-    for task in (train, evaluate, detect, detections, export, check, measure, recover):
-        task.add_argument("run", type=_run, metavar="RUN_DIR", help="train/<run>")
-    recover.add_argument("cause", metavar="CAUSE", help="why: noted in metrics.jsonl")
+
+    def add(kind: type[Kind], work: Callable[[Kind], int]) -> None:
+        name: str = kind.NAME  # type: ignore[attr-defined]  # each of engine_tasks has one
+        task = tasks.add_parser(name, help=kind.__doc__, description=kind.__doc__)
+        add_arguments(task, kind)
+        task.set_defaults(work=lambda options: work(from_options(kind, options)))
+
+    add(TrainTask, _train)
+    add(EvaluateTask, _evaluate)
+    add(DetectTask, _detect)
+    add(DetectionsTask, _detections)
+    add(ExportTask, _export)
+    add(PredictTask, _predict)
+    add(DoctorTask, _doctor)
+    add(CheckTask, _check)
+    add(MeasureTask, _measure)
+    add(RecoverTask, _recover)
     return parser
 
 
-def _run(text: str) -> Run:
-    return Run(Path(text).absolute())
-
-
-def _size(text: str) -> int | Literal["auto"]:
-    return "auto" if text == "auto" else _positive(text)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is not 1 or more")
-    return number
-
-
-def _train(options: argparse.Namespace) -> int:
+def _train(task: TrainTask) -> int:
     from odtool import cluster
 
-    found = cluster.find(os.environ)
+    group = cluster.find(os.environ)
 
-    def work(stop: StopRequest) -> Ending:
-        from odtool.engine.cache import RecordCache
-        from odtool.engine.limits import Limits
-        from odtool.engine.training import train
+    def work(stop: StopSignal) -> Ending:
+        from odtool.engine.input.record_cache import RecordCache
+        from odtool.engine.train.limits import Limits
+        from odtool.engine.train.training import train
 
         return train(
-            options.run,
-            checkpoint_every=options.checkpoint_every,
-            keep_checkpoints=options.keep_checkpoints,
-            limits=Limits(options.early_stop, options.deadline),
+            task.run,
+            checkpoint_every=task.checkpoint_every,
+            keep_checkpoints=task.keep_checkpoints,
+            limits=Limits(task.early_stop, task.deadline),
             stop=stop,
-            cache=RecordCache(options.cache_memory) if options.cache_memory else None,
-            cpu_devices=options.cpu_devices,
-            cluster=found,
+            cache=RecordCache(task.cache_memory) if task.cache_memory else None,
+            cpu_devices=task.cpu_devices or 1,
+            cluster=group,
         )
 
-    code = _supervised(options.run, cluster.task_of(found), work)
-    if found is not None:
+    code = _supervised(task.run, cluster.task_of(group), work)
+    if group is not None:
         # TensorFlow's connections wait for one another at the end of a process, and may do so for ever.
-        logging.shutdown()
-        sys.stderr.flush()
-        os._exit(code)
+        _leave(code)
     return code
 
 
-def _evaluate(options: argparse.Namespace) -> int:
-    def work(stop: StopRequest) -> Ending:
-        from odtool.engine.evaluation import evaluate
+def _evaluate(task: EvaluateTask) -> int:
+    def work(stop: StopSignal) -> Ending:
+        from odtool.engine.evaluate.evaluation import evaluate
 
         return evaluate(
-            options.run,
-            which=options.checkpoint,
-            sample=options.sample,
-            best=options.best,
-            latest=options.latest,
-            batch_size=options.batch_size,
+            task.run,
+            which=task.checkpoint,
+            sample=task.sample,
+            best=task.best,
+            latest=task.latest,
+            batch_size=task.batch_size,
             stop=stop,
         )
 
-    return _supervised(options.run, "eval", work)
+    return _supervised(task.run, "eval", work)
 
 
-def _detect(options: argparse.Namespace) -> int:
-    from odtool.engine import compat
-
-    try:
-        compat.load()
-        from odtool.engine.detector import detect
-
-        detect(options.run, options.images, options.output)
-    except OdtoolError as error:
-        _show(error)
-        return 1
-    return 0
-
-
-def _detections(options: argparse.Namespace) -> int:
+def _detect(task: DetectTask) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.detections import write_detections
+        from odtool.engine.detect.sample_images import detect
+
+        detect(task.run, task.images, task.output)
+        return {"output": str(task.output)}
+
+    return _answered(work)
+
+
+def _detections(task: DetectionsTask) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.evaluate.all_detections import write_detections
 
         return write_detections(
-            options.run, options.checkpoint, options.output, options.header, lambda doing: _tell({"doing": doing})
+            task.run, task.checkpoint, task.output, task.header, lambda doing: _tell({"doing": doing})
         )
 
     return _answered(work)
 
 
-def _export(options: argparse.Namespace) -> int:
+def _export(task: ExportTask) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.exporting.flow import export
+        from odtool.engine.export.exporting import export
 
-        return export(exporting_request(options), lambda doing: _tell({"doing": doing}))
+        return export(task, lambda doing: _tell({"doing": doing}))
 
     return _answered(work)
 
 
-def _predict(options: argparse.Namespace) -> int:
+def _predict(task: PredictTask) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.predicting import predict
+        from odtool.engine.detect.predicting import predict
 
-        return predict(options, lambda doing: _tell({"doing": doing}))
+        return predict(task, lambda doing: _tell({"doing": doing}))
 
     return _answered(work, with_api=False)  # TFLite and ONNX models do without; loading the others loads it
 
 
-def _doctor(_: argparse.Namespace) -> int:
+def _doctor(_: DoctorTask) -> int:
     from odtool.engine.doctor import examine
 
     report = examine()
@@ -203,29 +159,29 @@ def _doctor(_: argparse.Namespace) -> int:
     return 1 if report["errors"] else 0
 
 
-def _check(options: argparse.Namespace) -> int:
+def _check(task: CheckTask) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.examination import examine
+        from odtool.engine.restore_check import check_restore
 
-        return examine(options.run)
+        return check_restore(task.run)
 
     return _answered(work)
 
 
-def _measure(options: argparse.Namespace) -> int:
+def _measure(task: MeasureTask) -> int:
     def work() -> dict[str, Any]:
-        from odtool.engine.measurement import measure
+        from odtool.engine.train.measure_memory import measure
 
-        return measure(options.run, options.batch_size)
+        return measure(task.run, task.batch_size)
 
     return _answered(work)
 
 
-def _recover(options: argparse.Namespace) -> int:
-    from odtool.engine.recovery import recover
+def _recover(task: RecoverTask) -> int:
+    from odtool.engine.train.memory_recovery import recover
 
     try:
-        _say(f"starting again: {recover(options.run, options.cause, devices=options.devices)}")
+        _say(f"starting again: {recover(task.run, task.cause or '', devices=task.devices)}")
     except OdtoolError as error:
         # The hint first: the last line is what the job's state shows.
         _say(f"hint: {error.hint}")
@@ -256,9 +212,9 @@ def _tell(message: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> int:
+def _supervised(run: Run, task: str, work: Callable[[StopSignal], Ending]) -> int:
     """Runs a task of a run and writes how it ended, whatever happens short of kill -9."""
-    stop = StopRequest()
+    stop = StopSignal()
     stop.listen()
     began = time.monotonic()
     try:
@@ -275,8 +231,8 @@ def _supervised(run: Run, task: str, work: Callable[[StopRequest], Ending]) -> i
         ending = Ending("failed", error.message)
     except Exception as error:
         traceback.print_exc()
-        ending = of_failure(error)
-    stop.defer()  # from here on a signal would only keep the outcome from being told
+        ending = explain_failure(error)
+    stop.defer()  # from here on a signal would only keep the outcome from being written
     write_ending(run, task, ending)
     _say(f"{task} {ending.state}: {ending.reason}")
     return 1 if ending.state == "failed" else 0
@@ -293,10 +249,21 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
+def _leave(code: int) -> NoReturn:
+    """Ends the process at once: nothing of it has to be taken apart, which takes seconds and may take minutes."""
+    logging.shutdown()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(BrokenPipeError):  # nobody reads it any more
+            stream.flush()
+    os._exit(code)
+
+
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0][:500] if lines else "no message"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    atexit._run_exitfuncs()  # temporary folders are to go, as at any other end
+    _leave(status)

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from odtool import files, locks
-from odtool.engine import metrics
-from odtool.errors import OdtoolError
+from odtool import files, locks, metrics
+from odtool.engine import checkpoint_scores
+from odtool.errors import OdtoolError, first_line
 from odtool.workspace import Run
 
 _SAVING = ".saving"
@@ -52,7 +52,7 @@ def save(run: Run, checkpoint: Any, step: int) -> Path:
     return prefix
 
 
-def take_part(checkpoint: Any) -> None:
+def write_as_worker(checkpoint: Any) -> None:
     """What a process that is not the chief does while that one saves.
 
     Values that are kept on each device (those of batch norm) are gathered from all of them, so all have to read them.
@@ -62,7 +62,7 @@ def take_part(checkpoint: Any) -> None:
         checkpoint.write(str(Path(folder) / "ckpt"))
 
 
-def newest(run: Run) -> tuple[int, Path] | None:
+def find_newest(run: Run) -> tuple[int, Path] | None:
     """Steps done and prefix of the newest checkpoint that can be read; sets damaged ones aside.
 
     The one that the stock loop saves before its first step is passed over: its model has no variables yet.
@@ -72,9 +72,9 @@ def newest(run: Run) -> tuple[int, Path] | None:
     clean(run)
     for prefix in reversed(run.checkpoints().values()):
         with prefix.with_name(f"{prefix.name}.index").open("rb"):
-            pass  # what the system refuses to read is no damage, and its error says so better than TensorFlow's
+            pass  # what the system refuses to read is not damage, and its error says so better than TensorFlow's
         try:
-            steps = steps_done(prefix)
+            steps = read_steps_done(prefix)
         except (DamagedError, tf.errors.OpError) as error:
             _set_aside(prefix, error)
         else:
@@ -82,17 +82,17 @@ def newest(run: Run) -> tuple[int, Path] | None:
     return None
 
 
-def readable(prefix: Path) -> str:
+def to_readable_prefix(prefix: Path) -> str:
     """The prefix under a name that TensorFlow can read it by.
 
     It takes a prefix for a pattern when it looks for the files, and an escaped one for another name: below a folder
     "runs [old]" it finds nothing. There a link from a temporary folder stands in.
     """
-    return str(_plain_folder(prefix.parent.absolute()) / prefix.name)
+    return str(_link_plain_folder(prefix.parent.absolute()) / prefix.name)
 
 
 @functools.cache
-def _plain_folder(folder: Path) -> Path:
+def _link_plain_folder(folder: Path) -> Path:
     if not _GLOB_CHARACTERS & set(str(folder)):
         return folder
     link = Path(tempfile.mkdtemp(prefix="odtool-")) / "checkpoints"
@@ -101,7 +101,7 @@ def _plain_folder(folder: Path) -> Path:
     return link
 
 
-def steps_done(prefix: Path) -> int:
+def read_steps_done(prefix: Path) -> int:
     """Read from the checkpoint itself, as the stock loop numbers its files by saves and not by steps.
 
     Raises:
@@ -110,16 +110,16 @@ def steps_done(prefix: Path) -> int:
     """
     import tensorflow as tf
 
-    with _damage_told(prefix):
-        reader = tf.train.load_checkpoint(readable(prefix))
+    with _reporting_damage(prefix):
+        reader = tf.train.load_checkpoint(to_readable_prefix(prefix))
         types, shapes = reader.get_variable_to_dtype_map(), reader.get_variable_to_shape_map()
-        least = sum(
+        expected = sum(
             len(reader.get_tensor(name)) if types[name] == tf.string else math.prod(shapes[name]) * types[name].size
             for name in types
         )
         have = sum(path.stat().st_size for path in prefix.parent.glob(f"{prefix.name}.data-*"))
-        if have < least:
-            raise IndexError(f"{have:,} bytes where its index tells of {least:,}")
+        if have < expected:
+            raise IndexError(f"{have:,} bytes where its index promises {expected:,}")
         return int(reader.get_tensor("step/.ATTRIBUTES/VARIABLE_VALUE"))
 
 
@@ -129,21 +129,20 @@ def read_into(checkpoint: Any, prefix: Path) -> Any:
     Raises:
         DamagedError: the checkpoint's files are not what its index says.
     """
-    with _damage_told(prefix):
-        return checkpoint.restore(readable(prefix))
+    with _reporting_damage(prefix):
+        return checkpoint.restore(to_readable_prefix(prefix))
 
 
 @contextmanager
-def _damage_told(prefix: Path) -> Iterator[None]:
+def _reporting_damage(prefix: Path) -> Iterator[None]:
     import tensorflow as tf
 
     try:
         yield
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError, IndexError) as error:
         # IndexError is how TensorFlow's reader says that a file is shorter than its index.
-        cause = str(error).strip().splitlines()[0][:200]
         raise DamagedError(
-            f"{prefix} is damaged: {cause}", "Copy or download it again, or use another checkpoint."
+            f"{prefix} is damaged: {first_line(error)}", "Copy or download it again, or use another checkpoint."
         ) from None
 
 
@@ -156,10 +155,10 @@ def restore_newest(run: Run, checkpoint: Any) -> int | None:
     Raises:
         OdtoolError: it is of another model.
     """
-    while found := newest(run):
-        step, prefix = found
+    while candidate := find_newest(run):
+        step, prefix = candidate
         try:
-            _fill(run, checkpoint, prefix)
+            _restore_into(run, checkpoint, prefix)
         except DamagedError as error:
             _set_aside(prefix, error)
         else:
@@ -174,29 +173,29 @@ def restore(run: Run, checkpoint: Any, step: int, prefix: Path, *, is_chief: boo
         OdtoolError: it is damaged, or of another model.
     """
     try:
-        _fill(run, checkpoint, prefix)
+        _restore_into(run, checkpoint, prefix)
     except DamagedError as error:
         if is_chief:
             _set_aside(prefix, error)
-        raise OdtoolError(f"{prefix} is damaged", "Start again: training goes on from the one before.") from None
+        raise OdtoolError(f"{prefix} is damaged", "Start again: training continues from the one before.") from None
     return step
 
 
-def _fill(run: Run, checkpoint: Any, prefix: Path) -> None:
+def _restore_into(run: Run, checkpoint: Any, prefix: Path) -> None:
     import tensorflow as tf
 
     try:
         read_into(checkpoint, prefix).assert_existing_objects_matched()
     except (AssertionError, ValueError, tf.errors.InvalidArgumentError) as error:
         raise OdtoolError(
-            f"{prefix} does not fit the model of {run.pipeline_config}: {str(error).splitlines()[0][:200]}",
+            f"{prefix} does not fit the model of {run.pipeline_config}: {first_line(error)}",
             "The pipeline.config was changed after training began: configure another run for the new model.",
         ) from None
 
 
 def _set_aside(prefix: Path, error: Exception) -> None:
     """Renames a damaged checkpoint's files, so that it no longer counts as one; nothing is deleted."""
-    cause = str(error).strip().splitlines()[0].removeprefix(f"{prefix} is damaged: ")
+    cause = first_line(error).removeprefix(f"{prefix} is damaged: ")
     log.warning("%s is damaged and is renamed to .damaged: %s", prefix.name, cause[:200])
     for path in sorted(prefix.parent.glob(f"{prefix.name}.*"), key=lambda path: path.suffix != ".index"):
         path.replace(path.with_name(f"{path.name}.damaged"))
@@ -223,8 +222,8 @@ def prune(run: Run, keep: int) -> None:
     surplus = list(present)[: max(len(present) - keep, 0)]
     if surplus and locks.is_held(run.job_lock("eval")):
         entries = metrics.read(run.metrics)
-        done = metrics.scored_checkpoints(entries) | metrics.skipped_checkpoints(entries)
-        surplus = [step for step in surplus if present[step].name in done]
+        scored = checkpoint_scores.find_scored(entries) | checkpoint_scores.find_skipped(entries)
+        surplus = [step for step in surplus if present[step].name in scored]
     for step in surplus:
         delete(present[step])
     if surplus:

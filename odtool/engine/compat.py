@@ -81,9 +81,9 @@ def _quiet() -> None:
 
 def _mend_protobuf() -> None:
     """The API's compiled messages are of a style that protobuf 4 and later refuse."""
-    from odtool.pipeline import schema
+    from odtool.pipeline.text import messages
 
-    schema.install()
+    messages.install()
 
 
 def _mend_estimator() -> None:
@@ -190,6 +190,9 @@ def _import_stand_ins() -> dict[str, ModuleType]:
     return {
         # Only DeepMAC's colour loss uses tensorflow_io, whose binary misses symbols of this TensorFlow.
         "tensorflow_io": _module("tensorflow_io", __getattr__=_no_tensorflow_io),
+        # Only lvis's drawing uses OpenCV, which nothing here calls. lvis asks for the build with windows, which is put
+        # into the same folder as the one without and cannot be imported where X and GL are not installed.
+        "cv2": _module("cv2", __getattr__=_no_opencv),
         # keras_models/resnet_v1.py takes `ResNet` of `keras.applications.resnet`, which is Keras 3 today and cannot
         # hold Keras 2 layers (ResNet-18 and -34 of CenterNet); importing it would also cost half a second. Keras 2 has
         # it in the module behind its public one.
@@ -204,6 +207,12 @@ def _no_tensorflow_io(name: str) -> Any:
         f"tensorflow_io.{name}: DeepMAC's colour-consistency loss needs tensorflow-io, which has no release for "
         "this TensorFlow; set its loss weight to 0"
     )
+
+
+def _no_opencv(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise NotImplementedError(f"cv2.{name}: lvis is loaded without OpenCV, which only its drawing uses")
 
 
 def _module(name: str, **content: Any) -> ModuleType:

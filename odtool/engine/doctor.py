@@ -10,7 +10,7 @@ import traceback
 from typing import Any
 
 from odtool.errors import OdtoolError
-from odtool.pipeline import schema
+from odtool.pipeline.text import messages
 
 API = "tf-models-research-object-detection"
 
@@ -42,7 +42,7 @@ ssd {
 """The smallest SSD that the API builds: it needs every part that training needs, and takes a few seconds."""
 
 
-_WORK = ("odtool.engine.training", "odtool.engine.evaluation", "odtool.engine.detections")
+_WORK = ("odtool.engine.train.training", "odtool.engine.evaluate.evaluation", "odtool.engine.evaluate.all_detections")
 
 
 def examine() -> dict[str, Any]:
@@ -50,7 +50,8 @@ def examine() -> dict[str, Any]:
 
     Returns:
         tensorflow, tf_keras, object_detection and protobuf (versions or None), object_detection_path, gpus (names),
-        model_seconds (None where none was built), and errors: one line for each thing that does not work.
+        model_seconds (None where none was built), errors: one line for each thing that does not work, and warnings: one
+        for each that only some work needs.
     """
     report: dict[str, Any] = {
         "tensorflow": _version("tensorflow"),
@@ -61,6 +62,7 @@ def examine() -> dict[str, Any]:
         "gpus": [],
         "model_seconds": None,
         "errors": [],
+        "warnings": [],
     }
     for check in (_api_path, _gpus, _model_seconds, _work):
         try:
@@ -71,6 +73,8 @@ def examine() -> dict[str, Any]:
         except Exception as error:  # whatever is broken here is what is to be reported
             report["errors"].append(f"{type(error).__name__}: {_cause(error)}")
             break
+    else:
+        report["warnings"] += _without_videos()
     return report
 
 
@@ -82,7 +86,7 @@ def _version(distribution: str) -> str | None:
 
 
 def _api_path() -> dict[str, Any]:
-    schema.install()
+    messages.install()
     found = importlib.util.find_spec("object_detection")
     folders = found.submodule_search_locations if found else None
     return {"object_detection_path": next(iter(folders or []), None)}
@@ -114,6 +118,18 @@ def _model_seconds() -> dict[str, Any]:
     if not bool(tf.reduce_all(tf.math.is_finite(detections["detection_boxes"]))):
         raise ArithmeticError("a minimal model gives boxes that are not finite numbers")
     return {"model_seconds": round(time.monotonic() - began, 1)}
+
+
+def _without_videos() -> list[str]:
+    """A warning where videos cannot be read or written; all else does without OpenCV."""
+    from odtool.detection.predict import video
+    from odtool.errors import InstallationError
+
+    try:
+        video.require_opencv()
+    except InstallationError as error:
+        return [f"{error.message}. {error.hint}"]
+    return []
 
 
 def _work() -> dict[str, Any]:

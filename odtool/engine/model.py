@@ -14,10 +14,12 @@ from object_detection.core.standard_fields import InputDataFields
 from object_detection.protos import train_pb2
 from object_detection.utils import config_util, variables_helper
 
-from odtool.engine import checkpoints, crowds
-from odtool.engine.tracing import Graph
-from odtool.errors import ConfigError
-from odtool.pipeline import config
+from odtool.engine import checkpoints
+from odtool.engine.match import block_matcher
+from odtool.engine.tracing import TracedFunction
+from odtool.errors import ConfigError, first_line
+from odtool.pipeline.text import config
+from odtool.workspace import Run
 
 Configs = dict[str, Any]
 """The parts of a pipeline.config under the API's own names: model, train_config, train_input_config, eval_config, …"""
@@ -50,8 +52,17 @@ def read_configs(path: Path) -> Configs:
     return dict(config_util.create_configs_from_pipeline_proto(config.load(path).message))
 
 
-def element_of(configs: Configs, *, batch: int) -> Element:
-    """What a data set would yield, told from the config alone, so that no records are needed."""
+def require_evaluation_set(configs: Configs, run: Run) -> None:
+    """Raises ConfigError where the run's config names none."""
+    if not configs["eval_input_configs"]:
+        raise ConfigError(
+            f"{run.pipeline_config} names no evaluation set (eval_input_reader)",
+            "Prepare one and write the config again: odtool prepare --val 0.1, odtool configure",
+        )
+
+
+def read_element_spec(configs: Configs, *, batch: int) -> Element:
+    """What a data set would yield, by the config alone, so that no records are needed."""
     height, width = config_util.get_spatial_image_size(config_util.get_image_resizer_config(configs["model"]))
     sides = [None if side == -1 else side for side in (height, width)]
     features = {
@@ -65,7 +76,7 @@ def build_model(model_config: Any, *, is_training: bool = True) -> Any:
     """The detection model, its variables not yet made. Evaluation, too, builds it as for training, as the API does."""
     build = model_lib_v2.MODEL_BUILD_UTIL_MAP["detection_model_fn_base"]
     detector = build(model_config=model_config, is_training=is_training, add_summaries=False)
-    crowds.match_in_blocks(detector)
+    block_matcher.match_in_blocks(detector)
     return detector
 
 
@@ -135,7 +146,7 @@ def assert_filled(status: Any, prefix: Path) -> None:
         status.expect_partial().assert_existing_objects_matched()
     except (AssertionError, ValueError) as error:
         raise ConfigError(
-            f"{prefix} does not fit the run's pipeline.config: {str(error).strip().splitlines()[0][:200]}",
+            f"{prefix} does not fit the run's pipeline.config: {first_line(error)}",
             "Use it with the config it was trained with.",
         ) from None
 
@@ -160,7 +171,7 @@ def make_variables(model: Any, element: Element) -> None:
     model._is_training = False
     tf.keras.backend.set_learning_phase(False)
     image, shape = features[InputDataFields.image], features[InputDataFields.true_image_shape]
-    Graph(predict).trace(image, shape)
+    TracedFunction(predict).trace(image, shape)
 
 
 def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder: Path) -> str | None:
@@ -183,7 +194,7 @@ def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder
         )
     config_util.update_fine_tune_checkpoint_type(settings)
     kind = settings.fine_tune_checkpoint_type
-    source = checkpoints.readable(Path(path)) if Path(path).is_absolute() else path
+    source = checkpoints.to_readable_prefix(Path(path)) if Path(path).is_absolute() else path
     try:
         variables_helper.ensure_checkpoint_supported(source, kind, str(run_folder))
         model_lib_v2.load_fine_tune_checkpoint(
@@ -198,7 +209,7 @@ def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder
         )
     except (tf.errors.DataLossError, tf.errors.OutOfRangeError, IndexError) as error:
         raise ConfigError(
-            f"fine_tune_checkpoint {path} is damaged: {_first_line(error)}", "Copy or download the checkpoint again."
+            f"fine_tune_checkpoint {path} is damaged: {first_line(error)}", "Copy or download the checkpoint again."
         ) from error
     except (
         OSError,
@@ -210,12 +221,8 @@ def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder
         tf.errors.OpError,
     ) as error:
         raise ConfigError(
-            f"fine_tune_checkpoint {path} ({kind}): {_first_line(error)}",
+            f"fine_tune_checkpoint {path} ({kind}): {first_line(error)}",
             "Use the checkpoint of the model that the config describes, with type detection; or a classification "
             "checkpoint of its backbone with type classification.",
         ) from error
     return str(path)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]

@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from odtool.errors import first_line
+
 log = logging.getLogger("odtool.engine")
 T = TypeVar("T")
 
 
-def without_autograph(build: Callable[[], T]) -> T:
+def trace_without_autograph(build: Callable[[], T]) -> T:
     """Calls `build`, where what it traces is not rewritten by AutoGraph unless it has to be.
 
     The API was written for graphs and uses tf.cond and tf.map_fn; AutoGraph rewrites the source of 130 of its
@@ -22,11 +24,11 @@ def without_autograph(build: Callable[[], T]) -> T:
     try:
         return tf.autograph.experimental.do_not_convert(build)()  # type: ignore[no-any-return]  # TensorFlow is untyped
     except tf.errors.OperatorNotAllowedInGraphError as error:
-        log.info("tracing with AutoGraph: %s", str(error).splitlines()[0])
+        log.info("tracing with AutoGraph: %s", first_line(error))
         return build()
 
 
-class Graph:
+class TracedFunction:
     """A tf.function that is traced without AutoGraph, or, where that is refused, with it."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -49,7 +51,7 @@ class Graph:
         try:
             result = action()
         except tf.errors.OperatorNotAllowedInGraphError as error:
-            log.info("tracing with AutoGraph: %s", str(error).splitlines()[0])
+            log.info("tracing with AutoGraph: %s", first_line(error))
             self.autograph = True
             self._traced = tf.function(self._function)
             result = action()

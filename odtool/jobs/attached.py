@@ -18,7 +18,7 @@ _GRACE = 10.0
 
 
 @contextmanager
-def attached(
+def start_attached(
     command: Sequence[str], *, environment: Mapping[str, str], output: IO[bytes]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Starts a process and ends it on leaving.
@@ -36,15 +36,15 @@ def attached(
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=bound_to(os.getpid()),  # noqa: PLW1509 - it makes two system calls, and takes no lock
+        preexec_fn=bind_to_parent(os.getpid()),  # noqa: PLW1509 - it makes two system calls, and takes no lock
     )
     try:
         yield process
     finally:
-        _end(process)
+        _terminate(process)
 
 
-def bound_to(parent: int) -> Callable[[], None] | None:
+def bind_to_parent(parent: int) -> Callable[[], None] | None:
     """What a new process calls (preexec_fn) so that the kernel ends it when `parent` has died; None but on Linux."""
     if not sys.platform.startswith("linux"):
         return None
@@ -58,7 +58,7 @@ def bound_to(parent: int) -> Callable[[], None] | None:
     return bind
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _terminate(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(_GRACE)

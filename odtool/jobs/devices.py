@@ -7,17 +7,16 @@ and --gpu counts from 0 within it, as CUDA itself would.
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from odtool.errors import JobError
+from odtool.jobs import nvidia_smi
 
 HIDDEN = "-1"
 """CUDA_VISIBLE_DEVICES for no GPU. '' hides all as well, but reads like a forgotten value in a process list."""
 
-_QUERY = ["--query-gpu=index,name,memory.total,uuid", "--format=csv,noheader,nounits"]
+_FIELDS = "index,name,memory.total,uuid"
 _SMI_TIMEOUT = 20.0
 """Seconds. A driver that nothing keeps loaded takes a few to answer on a machine with many GPUs."""
 
@@ -46,7 +45,7 @@ class Inventory:
 
 
 @dataclass(frozen=True)
-class Choice:
+class DeviceChoice:
     """What a process is to run on."""
 
     label: str
@@ -58,7 +57,10 @@ class Choice:
     """MiB of the smallest chosen GPU, 0 where it is not known; None for the CPU."""
 
 
-def inventory(
+CPU = DeviceChoice("cpu", {"CUDA_VISIBLE_DEVICES": HIDDEN})
+
+
+def find_gpus(
     environment: Mapping[str, str] = os.environ, query: Callable[[], tuple[str, str]] | None = None
 ) -> Inventory:
     """Asks the driver which GPUs there are and leaves out those that CUDA_VISIBLE_DEVICES hides.
@@ -66,35 +68,35 @@ def inventory(
     Args:
         query: gives nvidia-smi's output and, where there is none, the reason.
     """
-    output, absence = (query or _ask_driver)()
+    output, absence = query() if query else nvidia_smi.query(_FIELDS, timeout=_SMI_TIMEOUT)
     gpus = parse(output)
     if not gpus:
-        return Inventory((), absence or "nvidia-smi lists none")
+        return Inventory((), absence or "nvidia-smi lists no GPU")
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return Inventory(gpus)
-    kept = restrict(gpus, visible)
-    absence = "" if kept else f"CUDA_VISIBLE_DEVICES='{visible}' hides all {len(gpus)}"
-    return Inventory(kept, absence, restricted=True)
+    remaining = restrict(gpus, visible)
+    absence = "" if remaining else f"CUDA_VISIBLE_DEVICES='{visible}' hides all {len(gpus)}"
+    return Inventory(remaining, absence, restricted=True)
 
 
-def choose(found: Inventory, wanted: str | None) -> Choice:
+def choose(inventory: Inventory, numbers: str | None) -> DeviceChoice:
     """What --gpu means here: 'cpu', '0' or '0,1'; None is the first GPU, or the CPU where there is none.
 
     Raises:
-        JobError: there is no such GPU, or `wanted` is no list of numbers.
+        JobError: there is no such GPU, or `numbers` is not a list of numbers.
     """
-    if wanted is None and not found.gpus:
-        return Choice(f"cpu (no GPU: {found.absence})", {"CUDA_VISIBLE_DEVICES": HIDDEN})
-    if wanted is not None and wanted.strip().lower() == "cpu":
-        return Choice("cpu", {"CUDA_VISIBLE_DEVICES": HIDDEN})
-    chosen = [_gpu(found, number) for number in _numbers("0" if wanted is None else wanted)]
-    environment = {"CUDA_VISIBLE_DEVICES": ",".join(gpu.device for gpu in chosen)}
-    if not found.restricted:
+    if numbers is None and not inventory.gpus:
+        return DeviceChoice(f"cpu (no GPU: {inventory.absence})", {"CUDA_VISIBLE_DEVICES": HIDDEN})
+    if numbers is not None and numbers.strip().lower() == "cpu":
+        return CPU
+    selection = [_find_gpu(inventory, number) for number in _parse_numbers("0" if numbers is None else numbers)]
+    environment = {"CUDA_VISIBLE_DEVICES": ",".join(gpu.device for gpu in selection)}
+    if not inventory.restricted:
         # CUDA counts the fastest first unless told otherwise; nvidia-smi counts by PCI bus.
         environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
-    label = ", ".join(f"GPU {gpu.number} ({gpu.name})" for gpu in chosen)
-    return Choice(label, environment, len(chosen), min(gpu.memory for gpu in chosen))
+    label = ", ".join(f"GPU {gpu.number} ({gpu.name})" for gpu in selection)
+    return DeviceChoice(label, environment, len(selection), min(gpu.memory for gpu in selection))
 
 
 def parse(output: str) -> tuple[Gpu, ...]:
@@ -114,48 +116,32 @@ def restrict(gpus: Sequence[Gpu], visible: str) -> tuple[Gpu, ...]:
     As CUDA does, entries are indices, UUIDs or beginnings of UUIDs, and what follows an unknown one is hidden too
     (CUDA C++ Programming Guide, "CUDA Environment Variables").
     """
-    kept: list[Gpu] = []
+    remaining: list[Gpu] = []
     for word in (entry.strip() for entry in visible.split(",")):
         if word.startswith("MIG-"):  # a slice of a GPU, which the query does not list
-            kept.append(Gpu(len(kept), "MIG slice", 0, word, word))
+            remaining.append(Gpu(len(remaining), "MIG slice", 0, word, word))
             continue
         matches = [gpu for gpu in gpus if word == gpu.device or (word.startswith("GPU-") and gpu.uuid.startswith(word))]
         if len(matches) != 1:
             break
-        kept.append(replace(matches[0], number=len(kept), device=word))
-    return tuple(kept)
+        remaining.append(replace(matches[0], number=len(remaining), device=word))
+    return tuple(remaining)
 
 
-def _numbers(wanted: str) -> list[int]:
-    words = [word.strip() for word in wanted.split(",")]
+def _parse_numbers(option: str) -> list[int]:
+    words = [word.strip() for word in option.split(",")]
     if not all(word.isdecimal() for word in words):
-        raise JobError(f"--gpu {wanted}: not a GPU number", "Give numbers as in --gpu 0 or --gpu 0,1, or --gpu cpu.")
+        raise JobError(f"--gpu {option}: not a GPU number", "Give numbers as in --gpu 0 or --gpu 0,1, or --gpu cpu.")
     if len(set(words)) != len(words):
-        raise JobError(f"--gpu {wanted}: a GPU is named twice", "Name each GPU once.")
+        raise JobError(f"--gpu {option}: a GPU is named twice", "Name each GPU once.")
     return [int(word) for word in words]
 
 
-def _gpu(found: Inventory, number: int) -> Gpu:
-    for gpu in found.gpus:
+def _find_gpu(inventory: Inventory, number: int) -> Gpu:
+    for gpu in inventory.gpus:
         if gpu.number == number:
             return gpu
-    if not found.gpus:
-        raise JobError(f"there is no GPU {number} here: {found.absence}", "Use the processor instead: --gpu cpu")
-    known = ", ".join(f"{gpu.number} ({gpu.name})" for gpu in found.gpus)
-    raise JobError(f"there is no GPU {number} here; there is: {known}", "Name one of these, or use --gpu cpu")
-
-
-def _ask_driver() -> tuple[str, str]:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return "", "no NVIDIA driver, as there is no nvidia-smi"
-    try:
-        done = subprocess.run(
-            [program, *_QUERY], capture_output=True, text=True, errors="replace", timeout=_SMI_TIMEOUT, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return "", f"{program}: {error}"
-    if done.returncode != 0:
-        said = (done.stdout + done.stderr).strip().splitlines() or [f"exit code {done.returncode}"]
-        return "", f"{program}: {said[0]}"
-    return done.stdout, ""
+    if not inventory.gpus:
+        raise JobError(f"there is no GPU {number} here: {inventory.absence}", "Use the processor instead: --gpu cpu")
+    available = ", ".join(f"{gpu.number} ({gpu.name})" for gpu in inventory.gpus)
+    raise JobError(f"there is no GPU {number} here; there is: {available}", "Name one of these, or use --gpu cpu")

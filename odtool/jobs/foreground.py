@@ -1,6 +1,6 @@
 """Standing by a job in the terminal: its log as it is written, and the terminal's signals passed on to it.
 
-The job itself is the same as one in the background: it goes on should this process be killed.
+The job itself is the same as one in the background: it continues even if this process is killed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Say = Callable[[str], None]
 
 
 @contextmanager
-def signals_caught() -> Iterator[list[int]]:
+def catching_signals() -> Iterator[list[int]]:
     """Collects SIGINT, SIGTERM and SIGHUP in the yielded list, for `attend` to pass on, instead of ending here."""
     received: list[int] = []
 
@@ -55,11 +55,11 @@ def attend(
         OSError: the output cannot be written any more; the processes have been asked to end.
     """
     jobs = {task: job for task in tasks if (job := record.load(run, task)) is not None}
-    readers = {task: _lines(run, task, job, labelled=len(jobs) > 1) for task, job in jobs.items()}
+    readers = {task: _read_lines(run, task, job, labelled=len(jobs) > 1) for task, job in jobs.items()}
     interrupts = 0
     try:
         while readers:
-            for number in _taken(received):
+            for number in _take_signals(received):
                 interrupts += number == signal.SIGINT
                 _pass_on(run, jobs, number, interrupts, say)
             blocks = {task: next(reader, None) for task, reader in readers.items()}
@@ -71,19 +71,19 @@ def attend(
             if not any(blocks.values()):
                 sleep(_POLL)
     except OSError:
-        _send(_present(run, jobs), signal.SIGTERM)
+        _send(_reload_jobs(run, jobs), signal.SIGTERM)
         raise
-    return {task: state.of(run, task) for task in jobs}
+    return {task: state.read(run, task) for task in jobs}
 
 
-def _lines(run: Run, task: str, job: record.JobRecord, *, labelled: bool) -> Iterator[bytes]:
+def _read_lines(run: Run, task: str, job: record.JobRecord, *, labelled: bool) -> Iterator[bytes]:
     """One block of output at each turn, b'' where nothing was added; ends with the job.
 
-    Two logs in one terminal are told apart by a label, and take turns only at whole lines.
+    Two logs in one terminal are distinguished by a label, and take turns only at whole lines.
     """
     label = f"{task:5} | ".encode()
     rest = b""
-    added = log.follow(run.log(task), job.log_offset, ended=lambda: state.of(run, task).state != "running")
+    added = log.follow(run.log(task), job.log_offset, ended=lambda: state.read(run, task).state != "running")
     for block in added:
         if not labelled:
             yield block
@@ -94,26 +94,26 @@ def _lines(run: Run, task: str, job: record.JobRecord, *, labelled: bool) -> Ite
         yield label + rest + b"\n"
 
 
-def _taken(received: list[int]) -> list[int]:
-    taken = received[:]
-    del received[: len(taken)]  # a signal that arrives meanwhile stays for the next turn
-    return taken
+def _take_signals(received: list[int]) -> list[int]:
+    signals = received[:]
+    del received[: len(signals)]  # a signal that arrives meanwhile stays for the next turn
+    return signals
 
 
 def _pass_on(run: Run, jobs: dict[str, record.JobRecord], number: int, interrupts: int, say: Say) -> None:
     if number != signal.SIGINT or interrupts == 1:
-        say("asked to save and end; Ctrl-C three times kills it")
+        say("asked to save and stop; press Ctrl-C twice more to kill it")
         # SIGHUP is ignored by jobs, which outlive terminals; in the foreground the terminal's end is theirs.
-        _send(_present(run, jobs), signal.SIGTERM if number == signal.SIGHUP else number)
+        _send(_reload_jobs(run, jobs), signal.SIGTERM if number == signal.SIGHUP else number)
     elif interrupts == 2:
-        say("it is saving; once more kills it, and what came after the last checkpoint is lost")
+        say("still saving; press Ctrl-C once more to kill it and lose what came after the last checkpoint")
     else:
-        say("killing it")
-        for task, job in _present(run, jobs).items():
-            shutdown.kill_now(run, task, job, "killed by Ctrl-C; what came after the last checkpoint is lost")
+        say("killing")
+        for task, job in _reload_jobs(run, jobs).items():
+            shutdown.kill_now(run, task, job, "killed by Ctrl-C; progress since the last checkpoint is lost")
 
 
-def _present(run: Run, jobs: dict[str, record.JobRecord]) -> dict[str, record.JobRecord]:
+def _reload_jobs(run: Run, jobs: dict[str, record.JobRecord]) -> dict[str, record.JobRecord]:
     """The jobs as they are now: one that was started again has another process."""
     return {task: record.load(run, task) or job for task, job in jobs.items()}
 

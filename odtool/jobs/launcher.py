@@ -44,14 +44,14 @@ def start(
     """
     lock = locks.acquire(run.job_lock(task))
     if lock is None:
-        raise _already_running(run, task)
+        raise _refuse_running(run, task)
     try:
         job = record.JobRecord(
             argv=tuple(argv),
             directory=str(directory),
             started=time.time(),
             log_offset=run.log(task).stat().st_size if run.log(task).exists() else 0,
-            machine=process.machine(),
+            machine=process.identify_machine(),
             environment=dict(environment),
             nice=nice,
             recover=tuple(recover),
@@ -66,13 +66,14 @@ def _start_locked(run: Run, task: str, job: record.JobRecord, lock: int) -> reco
     run.outcome(task).unlink(missing_ok=True)
     with run.log(task).open("ab") as output:
         record.save(run, task, job)
-        told = _launch_supervisor(run, task, lock, output.fileno())
-    # Not read from the record, which may tell of the command's end by now, or of its next start.
-    pid, _, pid_start = told.partition(" ")
+        reply = _launch_supervisor(run, task, lock, output.fileno())
+    # Not read from the record, which may be of the command's end by now, or of its next start.
+    pid, _, pid_start = reply.partition(" ")
     if not pid:
         raise JobError(
-            f"{run.name}: {task} could not be started: {log.last_error(run.log(task), job.log_offset) or 'no reason'}",
-            f"The whole story is in {run.log(task)}",
+            f"{run.name}: {task} could not be started: "
+            f"{log.find_last_error(run.log(task), job.log_offset) or 'its log does not say why'}",
+            f"See the full log: {run.log(task)}",
         )
     return replace(job, pid=int(pid), pid_start=pid_start or None)
 
@@ -94,19 +95,19 @@ def _launch_supervisor(run: Run, task: str, lock: int, output: int) -> str:
             cwd=_PACKAGE_PARENT,
             start_new_session=True,
             pass_fds=(lock, ready_for_child),
-            check=False,  # whether it worked is told by the record
+            check=False,  # the record shows whether it worked
         )
     finally:
         os.close(ready_for_child)
         with os.fdopen(ready, "rb") as end:
-            told = end.read()
-    return "" if told.endswith(supervisor.FAILED) else told.decode().strip()
+            reply = end.read()
+    return "" if reply.endswith(supervisor.FAILED) else reply.decode().strip()
 
 
-def _already_running(run: Run, task: str) -> JobError:
+def _refuse_running(run: Run, task: str) -> JobError:
     job = record.load(run, task)
     pid = f" (pid {job.pid})" if job and job.pid and job.ended is None else ""
     return JobError(
         f"{task} of run '{run.name}' is already running{pid}",
-        f"Watch it with: odtool status {run.argument}; end it with: odtool stop {run.argument} {task}",
+        f"Watch it with: odtool status {run.argument}; stop it with: odtool stop {run.argument} {task}",
     )

@@ -28,11 +28,11 @@ def find_error(text: str) -> str:
     """The last error in a log's text, else its last line with anything in it, else ''."""
     lines = [line.rstrip() for line in re.split(r"[\r\n]+", text) if line.strip()]
     errors = [line for line in lines if _ERROR.match(line)]
-    found = (errors or lines or [""])[-1].strip()
-    return found if len(found) <= _LONGEST_ERROR else found[: _LONGEST_ERROR - 1] + "…"
+    line = (errors or lines or [""])[-1].strip()
+    return line if len(line) <= _LONGEST_ERROR else line[: _LONGEST_ERROR - 1] + "…"
 
 
-def last_error(path: Path, offset: int) -> str:
+def find_last_error(path: Path, offset: int) -> str:
     """The last error in the final 64 KiB that were written to the log after `offset` bytes; '' where there is none."""
     try:
         with path.open("rb") as stream:
@@ -43,7 +43,7 @@ def last_error(path: Path, offset: int) -> str:
         return ""
 
 
-def last_warning(path: Path, offset: int) -> str:
+def find_last_warning(path: Path, offset: int) -> str:
     """The last warning in the final 64 KiB that were written after `offset` bytes; '' where there is none."""
     try:
         with path.open("rb") as stream:
@@ -52,11 +52,11 @@ def last_warning(path: Path, offset: int) -> str:
             lines = re.split(r"[\r\n]+", stream.read().decode(errors="replace"))
     except FileNotFoundError:
         return ""
-    found = next((line.strip() for line in reversed(lines) if _WARNING.match(line)), "")
-    return found if len(found) <= _LONGEST_ERROR else found[: _LONGEST_ERROR - 1] + "…"
+    warning = next((line.strip() for line in reversed(lines) if _WARNING.match(line)), "")
+    return warning if len(warning) <= _LONGEST_ERROR else warning[: _LONGEST_ERROR - 1] + "…"
 
 
-def tail_offset(path: Path, lines: int) -> int:
+def find_tail_offset(path: Path, lines: int) -> int:
     """Where the last `lines` lines begin, in bytes; reads backwards, so a huge log costs no more than a small one."""
     with path.open("rb") as stream:
         end = stream.seek(0, 2)
@@ -69,14 +69,14 @@ def tail_offset(path: Path, lines: int) -> int:
             begin = max(0, end - _BLOCK)
             stream.seek(begin)
             block = stream.read(end - begin)
-            if (found := block.count(b"\n")) >= lines:
-                return begin + _nth_newline_from_end(block, lines) + 1
-            lines -= found
+            if (newlines := block.count(b"\n")) >= lines:
+                return begin + _find_newline_from_end(block, lines) + 1
+            lines -= newlines
             end = begin
     return 0
 
 
-def _nth_newline_from_end(block: bytes, count: int) -> int:
+def _find_newline_from_end(block: bytes, count: int) -> int:
     position = len(block)
     for _ in range(count):
         position = block.rfind(b"\n", 0, position)
@@ -90,7 +90,7 @@ def follow(path: Path, offset: int, *, ended: Callable[[], bool]) -> Iterator[by
     """
     while True:
         over = ended()  # asked before reading: what was written up to the end is still read below
-        for block in _blocks(path, offset):
+        for block in _read_backwards(path, offset):
             offset += len(block)
             yield block
         if over:
@@ -98,7 +98,7 @@ def follow(path: Path, offset: int, *, ended: Callable[[], bool]) -> Iterator[by
         yield b""
 
 
-def _blocks(path: Path, offset: int) -> Iterator[bytes]:
+def _read_backwards(path: Path, offset: int) -> Iterator[bytes]:
     try:
         with path.open("rb") as stream:
             stream.seek(offset)

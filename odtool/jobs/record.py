@@ -1,4 +1,4 @@
-"""The account of a job on disk: what was started, as which process, how it ended, and what it said itself."""
+"""The record of a job on disk: what was started, as which process, how it ended, and its own outcome."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class JobRecord:
     """What is set for the process on top of the launcher's own environment."""
     nice: int = 0
     recover: tuple[str, ...] = ()
-    """Command that makes the task smaller after it lacked memory, run with the evidence of that as its last argument;
+    """Command that reduces the task after it ran out of memory, run with the evidence of that as its last argument;
     when it exits with 0 the task is started again. Empty where that is not wanted."""
     recoveries: int = 0
     """Times that was done."""
@@ -67,7 +67,7 @@ class Outcome:
 
 def load(run: Run, task: str) -> JobRecord | None:
     """The record of the task's last start; None where there is none that can be read."""
-    payload = _object_in(run.job_record(task))
+    payload = _read_object(run.job_record(task))
     if payload is None:
         return None
     try:
@@ -76,20 +76,20 @@ def load(run: Run, task: str) -> JobRecord | None:
         # Of another version of odtool: nothing in it can be relied on.
         return None
     hints = get_type_hints(JobRecord)
-    return job if all(_is_of(getattr(job, name), hint) for name, hint in hints.items()) else None
+    return job if all(_has_type(getattr(job, name), hint) for name, hint in hints.items()) else None
 
 
-def _is_of(value: object, hint: Any) -> bool:
+def _has_type(value: object, hint: Any) -> bool:
     """Whether what was read from JSON, where 5.0 may be a 5, is of a field's type."""
     kind, parts = get_origin(hint) or hint, get_args(hint)
     if kind is UnionType:
-        return any(_is_of(value, each) for each in parts)
+        return any(_has_type(value, part) for part in parts)
     if kind is float:
         return isinstance(value, (int, float)) and math.isfinite(value)
     if kind is dict and isinstance(value, dict):
-        return all(isinstance(each, str) for each in value.values())
+        return all(isinstance(part, str) for part in value.values())
     if kind is tuple and isinstance(value, tuple):
-        return all(isinstance(each, str) for each in value)
+        return all(isinstance(part, str) for part in value)
     return isinstance(value, kind)
 
 
@@ -100,7 +100,7 @@ def save(run: Run, task: str, record: JobRecord) -> None:
 
 def load_outcome(run: Run, task: str, pid: int) -> Outcome | None:
     """What process `pid` said of its end; None where it said nothing, or an earlier process spoke."""
-    payload = _object_in(run.outcome(task))
+    payload = _read_object(run.outcome(task))
     if payload is None or payload.get("pid") != pid or payload.get("state") not in _OUTCOME_STATES:
         return None
     time = payload.get("time")
@@ -119,7 +119,7 @@ def save_outcome(run: Run, task: str, outcome: Outcome) -> None:
     files.write_atomically(run.outcome(task), json.dumps(asdict(outcome)) + "\n")
 
 
-def _object_in(path: Path) -> dict[str, Any] | None:
+def _read_object(path: Path) -> dict[str, Any] | None:
     try:
         payload = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):

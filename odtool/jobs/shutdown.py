@@ -34,12 +34,10 @@ def stop(
     Raises:
         JobError: none of the tasks is running.
     """
-    jobs = {task: job for task in tasks if (job := _running(run, task)) is not None}
+    jobs = {task: job for task in tasks if (job := _find_running(run, task)) is not None}
     if not jobs:
-        what = " and ".join(tasks)
-        raise JobError(
-            f"{what} of run '{run.name}': not running", f"See what became of it: odtool status {run.argument}"
-        )
+        names = " and ".join(tasks)
+        raise JobError(f"{names} of run '{run.name}': not running", f"See its state: odtool status {run.argument}")
     for job in jobs.values():
         send(job, signal.SIGTERM)
     deadline = clock() + timeout
@@ -47,10 +45,10 @@ def stop(
         sleep(_POLL)
     for task, job in jobs.items():
         if kill:
-            kill_now(run, task, job, "killed by odtool stop --kill; what came after the last checkpoint is lost")
-        if state.of(run, task).state == "lost":  # its supervisor was dead, and it could not say itself why it ends
-            _account_for(run, task, job, "stopped by odtool stop before it could save")
-    return {task: state.of(run, task) for task in jobs}
+            kill_now(run, task, job, "killed by odtool stop --kill; progress since the last checkpoint is lost")
+        if state.read(run, task).state == "lost":  # its supervisor was dead, and it could not say itself why it ends
+            _record_stop(run, task, job, "stopped by odtool stop before it could save")
+    return {task: state.read(run, task) for task in jobs}
 
 
 def send(job: record.JobRecord, number: int) -> bool:
@@ -64,13 +62,13 @@ def send(job: record.JobRecord, number: int) -> bool:
     return True
 
 
-def _running(run: Run, task: str) -> record.JobRecord | None:
-    if state.of(run, task).state != "running":
+def _find_running(run: Run, task: str) -> record.JobRecord | None:
+    if state.read(run, task).state != "running":
         return None
     job = record.load(run, task)
     if job is None or job.pid is None:
-        raise JobError(f"{task} of run '{run.name}' is just being started", "Stop it again in a second.")
-    if job.machine != process.machine():
+        raise JobError(f"{task} of run '{run.name}' is still starting", "Try again in a second.")
+    if job.machine != process.identify_machine():
         raise JobError(
             f"{task} of run '{run.name}' runs on another machine or in another container",
             f"Stop it from there (pid {job.pid}).",
@@ -83,12 +81,12 @@ def kill_now(run: Run, task: str, job: record.JobRecord, reason: str) -> None:
     if not state.is_alive(job):
         return
     # Before it is killed: its supervisor would take it for one that the system killed, and start it again.
-    _account_for(run, task, job, reason)
+    _record_stop(run, task, job, reason)
     send(job, signal.SIGKILL)
     while state.is_alive(job):
         time.sleep(_POLL)
 
 
-def _account_for(run: Run, task: str, job: record.JobRecord, reason: str) -> None:
+def _record_stop(run: Run, task: str, job: record.JobRecord, reason: str) -> None:
     if job.pid is not None and record.load_outcome(run, task, job.pid) is None:
         record.save_outcome(run, task, record.Outcome("stopped", reason, time.time(), job.pid))

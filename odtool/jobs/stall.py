@@ -1,4 +1,4 @@
-"""Whether training stands still: no word of a step for far longer than usual."""
+"""Whether training stands still: no line of a step for far longer than usual."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from itertools import islice, pairwise, takewhile
 from pathlib import Path
 from statistics import median
 
-from odtool.jobs import metrics
+from odtool import metrics
 
 _TIMES = 10
-"""A word that is this many times later than they usually are does not come."""
+"""A line that is this many times later than usual is not coming."""
 _LEAST = 60.0
 """Seconds. Saving to a slow disk may take that long."""
 _BEFORE_THE_FIRST = 900.0
@@ -18,8 +18,8 @@ _BEFORE_THE_FIRST = 900.0
 _LOOKED_AT = 30
 
 
-def seconds(path: Path, started: float, now: float) -> float | None:
-    """Seconds since the last word of a running training, where these are too many; else None.
+def measure_stall(path: Path, started: float, now: float) -> float | None:
+    """Seconds since the last line of a running training, where these are too many; else None.
 
     Args:
         path: its metrics.jsonl.
@@ -27,21 +27,21 @@ def seconds(path: Path, started: float, now: float) -> float | None:
     """
     lines = takewhile(lambda metric: metric.time >= started, metrics.read_backwards(path))
     own = (metric for metric in lines if metric.kind in ("start", "train", "checkpoint", "recover"))
-    # A later start within the same job, after a lack of memory, has to compile anew.
-    recent = list(islice(_since_start(own), _LOOKED_AT))
+    # A later start within the same job, after running out of memory, has to compile again.
+    recent = list(islice(_take_since_start(own), _LOOKED_AT))
     silent = now - max([started, *(metric.time for metric in recent)])
     steps = [metric.time for metric in recent if metric.kind == "train"]
     usual = [later - earlier for later, earlier in pairwise(steps)]
     if not steps:
         limit = _BEFORE_THE_FIRST
     elif not usual:
-        limit = _BEFORE_THE_FIRST / 3  # the second word waits for several steps of unknown length
+        limit = _BEFORE_THE_FIRST / 3  # the second line waits for several steps of unknown length
     else:
         limit = max(_LEAST, _TIMES * median(usual))
     return silent if silent > limit else None
 
 
-def _since_start(newest_first: Iterator[metrics.Metric]) -> Iterator[metrics.Metric]:
+def _take_since_start(newest_first: Iterator[metrics.Metric]) -> Iterator[metrics.Metric]:
     for metric in newest_first:
         yield metric
         if metric.kind in ("start", "recover"):

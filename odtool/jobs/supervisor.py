@@ -1,7 +1,7 @@
 """`python -m odtool.jobs.supervisor`: the small process that starts a job, waits for it and records how it ended.
 
 It has no part in the job's output, which goes straight to the log, so a job outlives the death of its supervisor.
-A job that lacked memory is started again, once the command that its record names for this has made it smaller; one
+A job that ran out of memory is started again, once the command that its record names for this has reduced it; one
 that failed by no fault of its own, and says so, as it is.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from odtool.jobs import log, memory, process, record
+from odtool.jobs import log, out_of_memory, process, record
 from odtool.workspace import Run
 
 MOST_RECOVERIES = 3
@@ -45,7 +45,7 @@ def supervise(run: Run, task: str, ready: int) -> None:
     child.take_signals()
     starting: int | None = ready
     while True:
-        offset, kills = run.log(task).stat().st_size, memory.kernel_kills()
+        offset, kills = run.log(task).stat().st_size, out_of_memory.count_kernel_kills()
         # A signal waits until the command is known here and there takes signals as its own.
         signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
         pid = os.fork()
@@ -56,10 +56,10 @@ def supervise(run: Run, task: str, ready: int) -> None:
         if starting is not None:
             os.close(starting)
             starting = None
-        appetite = memory.Appetite(pid)
-        exit_code = child.wait(appetite)
+        memory = out_of_memory.MemoryWatch(pid)
+        exit_code = child.wait(memory)
         again = not child.was_asked_to_end and (
-            _retry(run, task, pid) or _recover(run, task, pid, exit_code, offset, kills, appetite.near())
+            _retry(run, task, pid) or _recover(run, task, pid, exit_code, offset, kills, memory.find_near_limit())
         )
         if not again or child.was_asked_to_end:  # by now
             _record_end(run, task, pid, exit_code)
@@ -83,12 +83,12 @@ class _Child:
         if self.was_asked_to_end:
             os.kill(pid, signal.SIGTERM)
 
-    def wait(self, appetite: memory.Appetite) -> int:
+    def wait(self, memory: out_of_memory.MemoryWatch) -> int:
         assert self.pid is not None
         pid = self.pid
-        watch = os.WNOHANG if appetite.is_limited else 0
+        watch = os.WNOHANG if memory.is_limited else 0
         while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT | watch) is None:
-            appetite.look()
+            memory.look()
             time.sleep(_LOOK_EVERY)
         self.pid = None  # while the pid is still taken, so that no signal meets another process under it
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
@@ -106,30 +106,30 @@ def _become_command(run: Run, task: str, ready: int | None) -> NoReturn:
         for number in (*_PASSED_ON, signal.SIGQUIT):
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
-        job = _record_of(run, task)
+        job = _build_record(run, task)
         os.nice(job.nice)
         os.chdir(job.directory)
-        job = replace(job, pid=os.getpid(), pid_start=process.start_of(os.getpid()))
+        job = replace(job, pid=os.getpid(), pid_start=process.find_start_time(os.getpid()))
         record.save(run, task, job)
-        _tell(ready, f"{job.pid} {job.pid_start or ''}\n".encode())
+        _notify_launcher(ready, f"{job.pid} {job.pid_start or ''}\n".encode())
         os.execvpe(job.argv[0], job.argv, {**os.environ, **job.environment})
     except BaseException:  # a forked child must never return into the supervisor's code
         traceback.print_exc()
         sys.stderr.flush()
-        _tell(ready, FAILED)
+        _notify_launcher(ready, FAILED)
         os._exit(127)
 
 
-def _tell(ready: int | None, what: bytes) -> None:
+def _notify_launcher(ready: int | None, message: bytes) -> None:
     """Answers the launcher, as long as there is one: a terminal may close while a job is starting."""
     if ready is not None:
         with contextlib.suppress(BrokenPipeError):
-            os.write(ready, what)
+            os.write(ready, message)
 
 
 def _retry(run: Run, task: str, pid: int) -> bool:
     """Whether the command is to be started again as it is, because it asks for that."""
-    job, outcome = _record_of(run, task), record.load_outcome(run, task, pid)
+    job, outcome = _build_record(run, task), record.load_outcome(run, task, pid)
     if outcome is None or not outcome.retry or job.retried >= job.retries:
         return False
     record.save(run, task, replace(job, pid=None, pid_start=None, retried=job.retried + 1))
@@ -137,32 +137,32 @@ def _retry(run: Run, task: str, pid: int) -> bool:
 
 
 def _recover(run: Run, task: str, pid: int, exit_code: int, offset: int, kills: int, near_limit: str) -> bool:
-    """Whether the command is to be started again: it lacked memory, and has been made smaller."""
-    job = _record_of(run, task)
-    cause = memory.lack(
+    """Whether the command is to be started again: it ran out of memory, and has been reduced."""
+    job = _build_record(run, task)
+    cause = out_of_memory.explain_exit(
         exit_code,
         record.load_outcome(run, task, pid),
-        _last_words(run, task, offset),
-        kernel_killed=memory.kernel_kills() > kills,
+        _find_error_line(run, task, offset),
+        kernel_killed=out_of_memory.count_kernel_kills() > kills,
         near_limit=near_limit,
     )
     if not cause or not job.recover:
         return False
     if job.recoveries >= MOST_RECOVERIES:
-        _give_up(run, task, pid, f"{cause}; made smaller {job.recoveries} times already")
+        _give_up(run, task, pid, f"{cause}; the batch was halved {job.recoveries} times already")
         return False
-    said = run.log(task).stat().st_size
+    log_size = run.log(task).stat().st_size
     # Without a pid it counts as being started, which it is.
     record.save(run, task, replace(job, pid=None, pid_start=None, recoveries=job.recoveries + 1))
     if _make_smaller(job, cause):
         return True
-    _give_up(run, task, pid, f"{cause}; {log.last_error(run.log(task), said)}")
+    _give_up(run, task, pid, f"{cause}; {log.find_last_error(run.log(task), log_size)}")
     return False
 
 
 def _make_smaller(job: record.JobRecord, cause: str) -> bool:
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             [*job.recover, cause],
             cwd=job.directory,
             env={**os.environ, **job.environment},
@@ -172,10 +172,10 @@ def _make_smaller(job: record.JobRecord, cause: str) -> bool:
     except OSError:
         traceback.print_exc()
         return False
-    return done.returncode == 0
+    return result.returncode == 0
 
 
-def _last_words(run: Run, task: str, offset: int) -> str:
+def _find_error_line(run: Run, task: str, offset: int) -> str:
     with run.log(task).open("rb") as stream:
         size = stream.seek(0, os.SEEK_END)
         stream.seek(max(offset, size - _LAST_WORDS))
@@ -188,11 +188,11 @@ def _give_up(run: Run, task: str, pid: int, reason: str) -> None:
 
 def _record_end(run: Run, task: str, pid: int, exit_code: int) -> None:
     # The command may have died before it wrote its pid.
-    ended = replace(_record_of(run, task), pid=pid, ended=time.time(), exit_code=exit_code)
+    ended = replace(_build_record(run, task), pid=pid, ended=time.time(), exit_code=exit_code)
     record.save(run, task, ended)
 
 
-def _record_of(run: Run, task: str) -> record.JobRecord:
+def _build_record(run: Run, task: str) -> record.JobRecord:
     job = record.load(run, task)
     if job is None:
         raise FileNotFoundError(run.job_record(task))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_QUERY = ["--query-gpu=index,name,utilization.gpu,memory.used,memory.total", "--format=csv,noheader,nounits"]
+from odtool.jobs import nvidia_smi
+
+_FIELDS = "index,name,utilization.gpu,memory.used,memory.total"
 _PATIENCE = 5.0
-"""Seconds for nvidia-smi; what it says later is not now any more."""
+"""Seconds for nvidia-smi; what it says later is out of date."""
 
 
 @dataclass(frozen=True)
@@ -35,23 +35,23 @@ class MachineUse:
     """Of all processors' time since it was asked last."""
 
 
-def gpus(query: Callable[[], str] | None = None) -> tuple[GpuUse, ...]:
+def measure_gpus(query: Callable[[], str] | None = None) -> tuple[GpuUse, ...]:
     """Every GPU; none where there is no driver, or it does not answer."""
-    return parse((query or _ask_driver)())
+    return parse(query() if query else nvidia_smi.query(_FIELDS, timeout=_PATIENCE)[0])
 
 
 def parse(output: str) -> tuple[GpuUse, ...]:
     """Reads nvidia-smi's lines; figures that it does not have ('[N/A]') are None."""
-    found = []
+    devices = []
     for line in output.splitlines():
         fields = [field.strip() for field in line.split(",")]
         if len(fields) == 5 and fields[0].isdecimal():
             percent, used, total = (int(field) if field.isdecimal() else None for field in fields[2:])
-            found.append(GpuUse(int(fields[0]), fields[1], percent, used, total))
-    return tuple(found)
+            devices.append(GpuUse(int(fields[0]), fields[1], percent, used, total))
+    return tuple(devices)
 
 
-def machine() -> MachineUse:
+def measure_machine() -> MachineUse:
     """The machine's memory and processors."""
     import psutil
 
@@ -59,19 +59,19 @@ def machine() -> MachineUse:
     return MachineUse(memory.total - memory.available, memory.total, psutil.cpu_percent())
 
 
-def memory_of(pid: int) -> int | None:
+def measure_process_memory(pid: int) -> int | None:
     """Bytes of memory that a process and its children hold; None where it is gone or another user's."""
     import psutil
 
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
-        return sum(_resident(member) for member in family)
+        return sum(_measure_resident(member) for member in family)
     except psutil.Error:
         return None
 
 
-def _resident(process: object) -> int:
+def _measure_resident(process: object) -> int:
     import psutil
 
     assert isinstance(process, psutil.Process)
@@ -79,16 +79,3 @@ def _resident(process: object) -> int:
         return int(process.memory_info().rss)
     except psutil.NoSuchProcess:
         return 0
-
-
-def _ask_driver() -> str:
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return ""
-    try:
-        done = subprocess.run(
-            [program, *_QUERY], capture_output=True, text=True, errors="replace", timeout=_PATIENCE, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""  # a driver that hangs must not stop the watching; the line of GPUs is missing then
-    return done.stdout if done.returncode == 0 else ""

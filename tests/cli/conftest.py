@@ -83,8 +83,8 @@ def job_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Callable[[Callable[[], object]], None]
 ) -> Iterator[Run]:
     """A configured run in the current folder, whose engine is the script above and whose data pass every check."""
-    from odtool.cli import job
-    from odtool.pipeline import checks
+    from odtool.api.tasks import engine_process
+    from odtool.pipeline.checks import check_list, training_length
 
     root = tmp_path / "a b"
     run = Run(root / "train" / "first")
@@ -94,8 +94,13 @@ def job_run(
     script.write_text(ENGINE)
     monkeypatch.chdir(root)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    monkeypatch.setattr(job, "ENGINE", (sys.executable, str(script)))
-    monkeypatch.setattr(checks, "check_before_training", lambda _: SimpleNamespace(num_steps=300, batch_size=9))
+    monkeypatch.setattr(engine_process, "ENGINE", (sys.executable, str(script)))
+
+    def check_run(path: Path, *, devices: int) -> SimpleNamespace:
+        training_length.refuse_batch_size(9, devices)
+        return SimpleNamespace(num_steps=300)
+
+    monkeypatch.setattr(check_list, "check_run", check_run)
     yield run
     for task in TASKS:
         left = record.load(run, task)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from odtool.api.demo import DemoResult, fresh_workspace
+from odtool.api.status import read_status
 from odtool.cli import console, demo
 from odtool.errors import DataError, JobError
 from odtool.workspace import Run, Workspace
@@ -38,39 +40,36 @@ def test_the_line_says_how_far_both_are(tmp_path: Path, lines: list[str], said: 
     run = Run(tmp_path / "demo")
     run.path.mkdir()
     run.metrics.write_text(START + "".join(lines))
-    assert demo._progress_line(run) == said
+    assert demo._describe_progress(read_status(run)) == said
 
 
 def test_paths_are_told_in_full_whatever_the_width(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     space = Workspace(tmp_path / ("long " * 30))
     run = space.run("demo")
-    best = {"value": 0.5, "step": 300, "checkpoint": "best/ckpt-300"}
-    payload = {
-        "train": {"step": 300, "num_steps": 300, "loss": 0.25},
-        "eval": {"best": best},
-        "ap50_by_class": {"disc": 0.9},
-        "seconds": {"configure": 0.1},
-        "picture": str(space.root / "detections.png"),
-    }
-    demo._render(console.stdout, space, run, payload)
+    run.path.mkdir(parents=True)
+    best = entry("best", 300, value=0.5).replace("0.5", '0.5, "checkpoint": "best/ckpt-300"')
+    run.metrics.write_text(START + entry("train", 300, loss=0.25) + best)
+    picture = space.root / "detections.png"
+    result = DemoResult(space, read_status(run), {"disc": 0.9}, {"configure": 0.1}, picture)
+    demo._render(console.stdout, result)
     said = capsys.readouterr().out
     assert str(run.path / "best/ckpt-300") in said
     assert f"{space.root / 'detections.png'}" in said
 
 
 def test_only_what_a_demo_made_gives_way_to_another(tmp_path: Path) -> None:
-    with demo._fresh(tmp_path / "here") as space:
+    with fresh_workspace(tmp_path / "here") as space:
         (space.root / "drawings").mkdir()
         (space.root / "detections.png").touch()
         (space.train / "demo").mkdir(parents=True)
-        with pytest.raises(JobError, match="a demo is running there"), demo._fresh(space.root):
+        with pytest.raises(JobError, match="a demo is running there"), fresh_workspace(space.root):
             pass
-    with demo._fresh(space.root):
+    with fresh_workspace(space.root):
         assert [path.name for path in space.root.iterdir()] == [".odtool-demo"]
     for own in (space.train / "mine", space.root / "notes"):
         own.mkdir(parents=True)
-        with pytest.raises(DataError, match=f"holds .*{own.name}, which is not a demo's"), demo._fresh(space.root):
+        with pytest.raises(DataError, match=f"holds .*{own.name}, which is not a demo's"), fresh_workspace(space.root):
             pass
         own.rmdir()
-    with pytest.raises(DataError, match="not empty"), demo._fresh(tmp_path):
+    with pytest.raises(DataError, match="not empty"), fresh_workspace(tmp_path):
         pass

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import typer
 
+from odtool.api import doctor as api
 from odtool.cli import doctor
 
 SOUND: dict[str, Any] = {
@@ -21,6 +22,7 @@ SOUND: dict[str, Any] = {
     "gpus": [],
     "model_seconds": 1.5,
     "errors": [],
+    "warnings": [],
 }
 
 
@@ -35,11 +37,11 @@ def saying(report: dict[str, Any]) -> tuple[str, ...]:
 
 @pytest.fixture(autouse=True)
 def _no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor.devices, "inventory", lambda: doctor.devices.Inventory(()))
+    monkeypatch.setattr(api.devices, "find_gpus", lambda: api.devices.Inventory(()))
 
 
 def test_a_sound_installation_is_reported_without_errors(tmp_path: Path) -> None:
-    report = doctor.examine(tmp_path, engine=saying(SOUND))
+    report = api.examine(tmp_path, engine=saying(SOUND))
     assert report["errors"] == []
     assert report["tensorflow"] == "2.20.0"
     assert report["python"] == ".".join(map(str, sys.version_info[:3]))
@@ -56,22 +58,22 @@ def test_a_sound_installation_is_reported_without_errors(tmp_path: Path) -> None
     ],
 )
 def test_an_engine_that_dies_is_itself_the_finding(tmp_path: Path, code: str, ending: str) -> None:
-    report = doctor.examine(tmp_path, engine=engine(code))
+    report = api.examine(tmp_path, engine=engine(code))
     assert report["errors"] == [f"the engine's process ended with {ending}"]
 
 
 def test_a_gpu_that_tensorflow_cannot_use_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gpus = doctor.devices.parse("0, NVIDIA T4, 15360, GPU-1")
-    monkeypatch.setattr(doctor.devices, "inventory", lambda: doctor.devices.Inventory(gpus))
-    report = doctor.examine(tmp_path, engine=saying(SOUND))
+    gpus = api.devices.parse("0, NVIDIA T4, 15360, GPU-1")
+    monkeypatch.setattr(api.devices, "find_gpus", lambda: api.devices.Inventory(gpus))
+    report = api.examine(tmp_path, engine=saying(SOUND))
     assert report["errors"] == [
         "the driver lists NVIDIA T4, which TensorFlow cannot use; pip install 'odtool[gpu]'",
     ]
 
 
 def test_a_python_without_tensorflow_releases_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "PYTHONS", ((3, 6), (3, 7)))
-    (error,) = doctor.examine(tmp_path, engine=saying(SOUND))["errors"]
+    monkeypatch.setattr(api, "PYTHONS", ((3, 6), (3, 7)))
+    (error,) = api.examine(tmp_path, engine=saying(SOUND))["errors"]
     assert error.endswith("TensorFlow needs 3.6 to 3.7")
 
 
@@ -79,8 +81,8 @@ def test_a_python_without_tensorflow_releases_is_an_error(tmp_path: Path, monkey
 def test_the_command_shows_the_report_and_exits_1_when_something_would_fail(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], errors: list[str]
 ) -> None:
-    found = {**doctor.examine(tmp_path, engine=saying({**SOUND, "errors": errors}))}
-    monkeypatch.setattr(doctor, "examine", lambda _: found)
+    found = {**api.examine(tmp_path, engine=saying({**SOUND, "errors": errors}))}
+    monkeypatch.setattr(api, "examine", lambda _: found)
     for as_json in (True, False):
         if errors:
             with pytest.raises(typer.Exit) as ended:
@@ -92,3 +94,14 @@ def test_the_command_shows_the_report_and_exits_1_when_something_would_fail(
         assert "2.20.0" in shown
         if as_json:
             assert json.loads(shown) == found
+
+
+def test_a_warning_is_shown_and_leaves_the_exit_code_0(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = api.examine(tmp_path, engine=saying({**SOUND, "warnings": ["videos need OpenCV"]}))
+    monkeypatch.setattr(api, "examine", lambda _: found)
+    doctor.doctor(tmp_path)
+    shown = capsys.readouterr().err
+    assert "warning: videos need OpenCV" in shown
+    assert "nothing else here would fail" in shown

@@ -90,7 +90,7 @@ def read_records(example_message: Any) -> Callable[[Path], dict[str, dict[str, l
     """read_records(folder): for each source id its features as lists, from all shards; CRCs are checked."""
     import struct
 
-    from odtool.dataset.records import framed
+    from odtool.dataset.records.framing import frame
 
     def records(path: Path) -> Iterator[bytes]:
         data = path.read_bytes()
@@ -98,7 +98,7 @@ def read_records(example_message: Any) -> Callable[[Path], dict[str, dict[str, l
         while position < len(data):
             (length,) = struct.unpack_from("<Q", data, position)
             record = data[position + 12 : position + 12 + length]
-            assert data[position : position + 16 + length] == framed(record)
+            assert data[position : position + 16 + length] == frame(record)
             yield record
             position += 16 + length
 

@@ -10,7 +10,7 @@ import pytest
 
 from odtool.dataset import classes, statistics
 from odtool.dataset.classes import Changes, ClassChoice
-from odtool.dataset.prepare import Settings, prepare
+from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.statistics import ClassChange
 from odtool.dataset.types import Box, ObjectAnnotation, Source
 from odtool.errors import DataError
@@ -22,28 +22,28 @@ OBJECTS = tuple(ObjectAnnotation(label, BOX) for label in ("cat", "kitty", "dog"
 
 def applied(chosen: ClassChoice) -> tuple[list[str], Changes]:
     changes: Changes = Counter()
-    return [item.label for item in classes.apply(OBJECTS, chosen, changes)], changes
+    return [item.label for item in classes.apply_choice(OBJECTS, chosen, changes)], changes
 
 
 def test_nothing_is_changed_without_a_choice() -> None:
     changes: Changes = Counter()
-    assert classes.apply(OBJECTS, ClassChoice(), changes) is OBJECTS
+    assert classes.apply_choice(OBJECTS, ClassChoice(), changes) is OBJECTS
     assert not changes
 
 
 @pytest.mark.parametrize(
     ("chosen", "labels", "expected"),
     [
-        (classes.choice(["kitty=cat"], [], []), ["cat", "cat", "dog", "cow"], {("kitty", "cat"): 1}),
-        (classes.choice([], ["cat, dog"], []), ["cat", "dog"], {("kitty", ""): 1, ("cow", ""): 1}),
-        (classes.choice([], [], ["cat", "cow"]), ["kitty", "dog"], {("cat", ""): 1, ("cow", ""): 1}),
+        (classes.parse_class_options(["kitty=cat"], [], []), ["cat", "cat", "dog", "cow"], {("kitty", "cat"): 1}),
+        (classes.parse_class_options([], ["cat, dog"], []), ["cat", "dog"], {("kitty", ""): 1, ("cow", ""): 1}),
+        (classes.parse_class_options([], [], ["cat", "cow"]), ["kitty", "dog"], {("cat", ""): 1, ("cow", ""): 1}),
         (
-            classes.choice(["kitty=cat"], ["cat"], []),
+            classes.parse_class_options(["kitty=cat"], ["cat"], []),
             ["cat", "cat"],
             {("kitty", "cat"): 1, ("dog", ""): 1, ("cow", ""): 1},
         ),
         (
-            classes.choice(["dog=cat", "cat=dog"], [], []),
+            classes.parse_class_options(["dog=cat", "cat=dog"], [], []),
             ["dog", "kitty", "cat", "cow"],
             {("dog", "cat"): 1, ("cat", "dog"): 1},
         ),
@@ -69,16 +69,16 @@ def test_a_choice_that_contradicts_itself_is_refused(
     rename: list[str], only: list[str], drop: list[str], says: str
 ) -> None:
     with pytest.raises(DataError, match=says):
-        classes.choice(rename, only, drop)
+        classes.parse_class_options(rename, only, drop)
 
 
 @pytest.mark.parametrize(
     ("chosen", "says"),
     [
-        (classes.choice(["kity=cat"], [], []), "--rename kity: no annotation is of this class"),
-        (classes.choice([], ["cat", "dgo"], []), "--only dgo"),
-        (classes.choice([], [], ["horse"]), "--drop horse"),
-        (classes.choice(["kitty=cat"], [], ["kitty"]), "--drop kitty"),
+        (classes.parse_class_options(["kity=cat"], [], []), "--rename kity: no annotation has this class"),
+        (classes.parse_class_options([], ["cat", "dgo"], []), "--only dgo"),
+        (classes.parse_class_options([], [], ["horse"]), "--drop horse"),
+        (classes.parse_class_options(["kitty=cat"], [], ["kitty"]), "--drop kitty"),
     ],
 )
 def test_a_class_that_nothing_is_of_is_refused(chosen: ClassChoice, says: str) -> None:
@@ -91,9 +91,9 @@ def test_a_class_that_nothing_is_of_is_refused(chosen: ClassChoice, says: str) -
     "chosen",
     [
         ClassChoice(),
-        classes.choice(["kitty=cat", "cow=cow"], ["cat", "dog"], []),
-        classes.choice(["kitty=cat"], [], ["cat"]),
-        classes.choice(["dog=cat", "cat=dog"], [], ["cow"]),
+        classes.parse_class_options(["kitty=cat", "cow=cow"], ["cat", "dog"], []),
+        classes.parse_class_options(["kitty=cat"], [], ["cat"]),
+        classes.parse_class_options(["dog=cat", "cat=dog"], [], ["cow"]),
     ],
 )
 def test_classes_that_are_there_are_known(chosen: ClassChoice) -> None:
@@ -102,8 +102,11 @@ def test_classes_that_are_there_are_known(chosen: ClassChoice) -> None:
 
 
 def test_prepare_counts_what_was_renamed_and_dropped(tmp_path: Path, voc_set: Callable[..., Path]) -> None:
-    settings = Settings(
-        (Source(voc_set(10)),), tmp_path / "out", workers=1, chosen=classes.choice(["cat=pet"], ["pet"], [])
+    settings = PrepareSettings(
+        (Source(voc_set(10)),),
+        tmp_path / "out",
+        workers=1,
+        chosen=classes.parse_class_options(["cat=pet"], ["pet"], []),
     )
     summary = prepare(settings).summary
     assert summary.classes == {"pet": 1}
@@ -114,8 +117,10 @@ def test_prepare_counts_what_was_renamed_and_dropped(tmp_path: Path, voc_set: Ca
 
 
 def test_prepare_refuses_a_class_that_is_not_there(tmp_path: Path, voc_set: Callable[..., Path]) -> None:
-    settings = Settings((Source(voc_set(4)),), tmp_path / "out", workers=1, chosen=classes.choice([], ["cta"], []))
-    with pytest.raises(DataError, match="--only cta: no annotation is of this class") as caught:
+    settings = PrepareSettings(
+        (Source(voc_set(4)),), tmp_path / "out", workers=1, chosen=classes.parse_class_options([], ["cta"], [])
+    )
+    with pytest.raises(DataError, match="--only cta: no annotation has this class") as caught:
         prepare(settings)
     assert caught.value.hint == "Did you mean 'cat'? Classes: cat, dog."
 
@@ -123,8 +128,12 @@ def test_prepare_refuses_a_class_that_is_not_there(tmp_path: Path, voc_set: Call
 def test_two_sources_are_merged_on_one_label_map(tmp_path: Path, voc_set: Callable[..., Path]) -> None:
     one, other = voc_set(4, "one"), voc_set(6, "other")
     records = tmp_path / "records"
-    prepare(Settings((Source(other),), records, workers=1, chosen=classes.choice(["dog=wolf"], [], [])))
-    merged = Settings((Source(one, prefix="1-one/"), Source(records, prefix="2-records/")), tmp_path / "out", workers=1)
+    prepare(
+        PrepareSettings((Source(other),), records, workers=1, chosen=classes.parse_class_options(["dog=wolf"], [], []))
+    )
+    merged = PrepareSettings(
+        (Source(one, prefix="1-one/"), Source(records, prefix="2-records/")), tmp_path / "out", workers=1
+    )
     summary = prepare(merged).summary
     assert summary.format == "voc+tfrecord"
     assert summary.classes == {"cat": 1, "dog": 2, "wolf": 3}

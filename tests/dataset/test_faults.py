@@ -51,18 +51,16 @@ def start(*words: str | Path) -> subprocess.Popen[str]:
 def outcome(process: subprocess.Popen[str]) -> tuple[int, str]:
     """Exit code and what it said."""
     try:
-        said, _ = process.communicate(timeout=120)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # it has a session of its own, and its workers are in it
         said, _ = process.communicate()
-        pytest.fail(f"prepare did not end within two minutes: {said}")
+    except BaseException:  # the test's time limit
+        os.killpg(process.pid, signal.SIGKILL)  # it has a session of its own, and its workers are in it
+        raise
     return process.returncode, said
 
 
 def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
     """The two processes that do the work, copies of the command's own."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
+    while process.poll() is None:
         with suppress(psutil.NoSuchProcess):  # it has ended since it was asked
             if len(found := psutil.Process(process.pid).children()) == 2:
                 return found
@@ -71,8 +69,8 @@ def workers(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def wait_until_gone(processes: list[psutil.Process]) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=60)
-    assert not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
+    while any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes):
+        time.sleep(0.01)
 
 
 @pytest.mark.slow
@@ -115,7 +113,7 @@ def test_a_worker_that_the_system_kills_is_one_clear_error(large_set: Path, tmp_
     workers(process)[0].kill()
     status, said = outcome(process)
     assert status == 1
-    assert "a worker process was killed, most likely for want of memory" in said
+    assert "a worker process was killed, most likely because memory ran out" in said
     assert len(said.splitlines()) == 2
     assert sorted(entry.name for entry in tmp_path.iterdir()) == []
 

@@ -67,8 +67,8 @@ def test_display_names_are_kept_beside_names() -> None:
     [
         ("item { id: 0 name: 'cat' }", "map.pbtxt:1: item 'cat' has id 0"),
         ("item { id: 1 name: 'a' }\nitem { id: 3 name: 'b' }", "map.pbtxt:2: ids have a gap: 2 is missing"),
-        ("item { id: 1 name: 'a' }\n\nitem { id: 1 name: 'b' }", "map.pbtxt:3: item 'b' has id 1, as 'a' in line 1"),
-        ("item { id: 1 name: 'a' }\nitem { id: 2 name: 'a' }", "map.pbtxt:2: item 'a' is there twice"),
+        ("item { id: 1 name: 'a' }\n\nitem { id: 1 name: 'b' }", "map.pbtxt:3: item 'b' has id 1, like 'a' in line 1"),
+        ("item { id: 1 name: 'a' }\nitem { id: 2 name: 'a' }", "map.pbtxt:2: item 'a' appears twice"),
         ("item { name: 'a' }", "map.pbtxt:1: item 'a' has no id"),
         ("item { id: 1 }", "map.pbtxt:1: this item has no name"),
         ("item { id: one name: 'a' }", "id is 'one'"),

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 from odtool.dataset import label_map, statistics
-from odtool.dataset.checks import Rules
-from odtool.dataset.classes import choice
-from odtool.dataset.prepare import Prepared, Settings, prepare
+from odtool.dataset.classes import parse_class_options
+from odtool.dataset.prepare import Prepared, PrepareSettings, prepare
+from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.types import Source
 from odtool.errors import DataError
 from odtool.workspace import Dataset
@@ -32,7 +32,7 @@ VocSet = Callable[..., Path]
 
 
 def run(source: Path, out: Path, **options: Any) -> Prepared:
-    return prepare(Settings((Source(source),), out, **options))
+    return prepare(PrepareSettings((Source(source),), out, **options))
 
 
 def names(folder: Path) -> list[str]:
@@ -98,7 +98,7 @@ def test_the_result_depends_neither_on_workers_nor_on_the_order_of_files(voc_set
 
 def test_several_sources_share_one_label_map(voc_set: VocSet, tmp_path: Path, read_records: ReadRecords) -> None:
     one, two = voc_set(4, "one"), voc_set(3, "two")
-    prepare(Settings((Source(one, prefix="1-one/"), Source(two, prefix="2-two/")), tmp_path / "data"))
+    prepare(PrepareSettings((Source(one, prefix="1-one/"), Source(two, prefix="2-two/")), tmp_path / "data"))
     found = read_records(tmp_path / "data")
     assert len(found) == 7
     assert {record["image/object/class/label"][0] for record in found.values()} == {1, 2}
@@ -166,7 +166,7 @@ def test_sets_as_a_whole_are_checked_once_they_are_split(
         "image_straddles": 1,
     }
     listed = (tmp_path / "data" / "problems.csv").read_text()
-    assert "'dog' is in no image to train on" in listed
+    assert "'dog' is in no training image" in listed
     assert "that one is in train" in listed
     with pytest.raises(DataError, match="refused by --strict: 1 image_straddles, 1 class_untrained"):
         run(root, tmp_path / "other", strict=True)
@@ -262,7 +262,7 @@ def test_annotations_may_have_a_label_maps_names_or_display_names(
 ) -> None:
     path = tmp_path / "map.pbtxt"
     path.write_text("item { name: '/m/01yrx' id: 1 display_name: 'cat' } item { name: 'dog' id: 2 }")
-    renamed = choice([f"cat={given}"] if given != "cat" else [], [], [])
+    renamed = parse_class_options([f"cat={given}"] if given != "cat" else [], [], [])
     made = run(voc_set(4), tmp_path / "data", val=0, label_map=path, chosen=renamed)
     assert made.summary.splits["train"].classes == {"/m/01yrx": 2, "dog": 2}
     assert [(change.old, change.new) for change in made.summary.class_changes] == [("cat", "/m/01yrx")]
@@ -285,13 +285,13 @@ def test_an_image_annotated_twice_is_kept_once(voc_set: VocSet, tmp_path: Path, 
 def test_a_set_without_objects_is_refused(voc_set: VocSet, tmp_path: Path, voc_xml: Callable[..., str]) -> None:
     root = voc_set(1)
     (root / "annotations" / "00000.xml").write_text(voc_xml("00000.jpg", []))
-    with pytest.raises(DataError, match="no annotated object in 1 images"):
+    with pytest.raises(DataError, match="no annotated objects in 1 images"):
         run(root, tmp_path / "data")
 
 
 def test_where_all_classes_are_left_out_the_options_are_named(voc_set: VocSet, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"in 3 images: --only or --drop left out 2 cat, 1 dog") as error:
-        run(voc_set(3), tmp_path / "data", chosen=choice([], [], ["cat,dog"]))
+        run(voc_set(3), tmp_path / "data", chosen=parse_class_options([], [], ["cat,dog"]))
     assert "--rename" in (error.value.hint or "")
 
 
@@ -303,7 +303,7 @@ def test_half_a_character_in_a_class_is_named_with_its_file(tmp_path: Path, writ
         "categories": [{"id": 1, "name": "a\ud800b"}],
     }
     (tmp_path / "set" / "a.json").write_text(json.dumps(document))
-    with pytest.raises(DataError, match=r"a\.json: class 'a\\ud800b' has half of a character"):
+    with pytest.raises(DataError, match=r"a\.json: class 'a\\ud800b' has an incomplete character"):
         run(tmp_path / "set", tmp_path / "data", val=0)
     assert names(tmp_path) == ["set"]
 
@@ -370,7 +370,7 @@ def test_of_two_at_once_one_wins_and_the_other_says_so(voc_set: VocSet, tmp_path
         refused.append(json.loads(done.stdout))
         yield lambda _done, _bytes: None
 
-    prepare(Settings((Source(root),), tmp_path / "data"), progress=progress)
+    prepare(PrepareSettings((Source(root),), tmp_path / "data"), progress=progress)
     assert ["another odtool prepare" in refusal["error"] for refusal in refused] == [True, True]
     assert sum(split.images for split in statistics.load(Dataset(tmp_path / "data")).splits.values()) == 4
     assert names(tmp_path) == ["data", "set"]
@@ -384,7 +384,7 @@ def test_progress_counts_every_image_in_both_passes(voc_set: VocSet, tmp_path: P
     def progress(label: str, total: int | None) -> Iterator[Callable[[int, int], None]]:
         yield lambda done, size: reported.update({(label, total): (done, size)})
 
-    settings = Settings((Source(voc_set(10)),), tmp_path / "data")
+    settings = PrepareSettings((Source(voc_set(10)),), tmp_path / "data")
     prepared = prepare(replace(settings, shards=2), progress=progress)
     written = sum(split.bytes for split in prepared.summary.splits.values())
     assert reported == {("images read", None): (10, 0), ("records", 10): (10, written)}
@@ -412,8 +412,8 @@ def test_an_image_is_of_the_annotation_that_names_it(
     names = [f"{folder}/{number}.jpg" for folder in rows for number in range(70) if folder == "x" or number < 2]
     lines = [f"{name},{name[0]},1,2,{20 + len(name)},30" for name in names]
     (tmp_path / "set" / "labels.csv").write_text("\n".join(["filename,class,xmin,ymin,xmax,ymax", *lines]))
-    settings = Settings((Source(tmp_path / "set"),), tmp_path / "out", val=0)
-    with pytest.raises(DataError, match="another annotation's"):
+    settings = PrepareSettings((Source(tmp_path / "set"),), tmp_path / "out", val=0)
+    with pytest.raises(DataError, match="belongs to another annotation"):
         prepare(settings)
     prepared = prepare(replace(settings, skip_missing=True))
     assert prepared.summary.problems["image_missing"].count == 2
@@ -429,7 +429,7 @@ def test_an_image_of_a_format_with_ids_is_of_the_annotation_that_names_it(
     boxes = [{"id": n, "image_id": n, "category_id": 1, "bbox": [n, 2, 20, 20]} for n in (1, 2)]
     document = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "cat"}]}
     (tmp_path / "set" / "a.json").write_text(json.dumps(document))
-    prepared = prepare(Settings((Source(tmp_path / "set"),), tmp_path / "out", val=0, skip_missing=True))
+    prepared = prepare(PrepareSettings((Source(tmp_path / "set"),), tmp_path / "out", val=0, skip_missing=True))
     assert prepared.summary.problems["image_missing"].count == 1
     assert list(read_records(tmp_path / "out")) == ["2"]
 
@@ -439,6 +439,6 @@ def test_an_image_that_is_found_elsewhere_is_counted(tmp_path: Path, write_image
     write_image(tmp_path / "set" / "rest" / "1.jpg", comment="1")
     rows = [f"{number}.jpg,cat,1,2,20,30" for number in range(2)]
     (tmp_path / "set" / "labels.csv").write_text("\n".join(["filename,class,xmin,ymin,xmax,ymax", *rows]))
-    prepared = prepare(Settings((Source(tmp_path / "set"),), tmp_path / "out", val=0))
+    prepared = prepare(PrepareSettings((Source(tmp_path / "set"),), tmp_path / "out", val=0))
     assert prepared.summary.problems["image_elsewhere"].count == 1
     assert prepared.first["image_elsewhere"].file.name == "1.jpg"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.splits import assign, check_shares, joined, split_of_name
+from odtool.dataset.splits import assign_splits, check_shares, join_groups, parse_split
 from odtool.errors import DataError
 
 
@@ -28,7 +28,7 @@ from odtool.errors import DataError
     ],
 )
 def test_names_speak_of_splits_word_by_word(name: str, split: str | None) -> None:
-    assert split_of_name(name) == split
+    assert parse_split(name) == split
 
 
 KEYS = st.lists(st.integers(0, 2**64 - 1), unique=True, min_size=2, max_size=200)
@@ -37,8 +37,8 @@ KEYS = st.lists(st.integers(0, 2**64 - 1), unique=True, min_size=2, max_size=200
 @given(KEYS, st.floats(0, 0.5), st.floats(0, 0.4), st.integers(0, 2**63 - 1), st.randoms())
 def test_a_random_cut_is_exact_and_does_not_depend_on_the_order(keys, val, test, seed, random) -> None:  # type: ignore[no-untyped-def]
     shuffled = random.sample(keys, len(keys))
-    one = assign(keys, [None] * len(keys), val=val, test=test, seed=seed)
-    other = assign(shuffled, [None] * len(keys), val=val, test=test, seed=seed)
+    one = assign_splits(keys, [None] * len(keys), val=val, test=test, seed=seed)
+    other = assign_splits(shuffled, [None] * len(keys), val=val, test=test, seed=seed)
     named = {name: [keys[position] for position in found] for name, found in one.items()}
     assert named == {name: [shuffled[position] for position in found] for name, found in other.items()}
     assert sorted(chain.from_iterable(named.values())) == sorted(keys)
@@ -49,24 +49,24 @@ def test_a_random_cut_is_exact_and_does_not_depend_on_the_order(keys, val, test,
 
 def test_another_seed_cuts_otherwise() -> None:
     keys = list(range(100))
-    cuts = {tuple(assign(keys, [None] * 100, val=0.1, test=0, seed=seed)["val"]) for seed in range(5)}
+    cuts = {tuple(assign_splits(keys, [None] * 100, val=0.1, test=0, seed=seed)["val"]) for seed in range(5)}
     assert len(cuts) == 5
 
 
 def test_the_own_splits_hold_and_only_what_is_lacking_is_cut() -> None:
     declared = ["train"] * 10 + ["test"] * 4 + [None]
-    splits = assign(range(15), declared, val=0.2, test=0.5, seed=1)
+    splits = assign_splits(range(15), declared, val=0.2, test=0.5, seed=1)
     assert sorted(splits["test"]) == [10, 11, 12, 13]
     assert {name: len(found) for name, found in splits.items()} == {"train": 9, "val": 2, "test": 4}
 
 
 def test_a_set_that_calls_all_of_itself_val_is_split_anew() -> None:
-    splits = assign(range(10), ["val"] * 10, val=0.1, test=0, seed=1)
+    splits = assign_splits(range(10), ["val"] * 10, val=0.1, test=0, seed=1)
     assert {name: len(found) for name, found in splits.items()} == {"train": 9, "val": 1}
 
 
 def test_equal_keys_stay_together() -> None:
-    splits = assign([1, 1, 2, 2, 3, 3, 4, 4], [None] * 8, val=0.35, test=0, seed=3)
+    splits = assign_splits([1, 1, 2, 2, 3, 3, 4, 4], [None] * 8, val=0.35, test=0, seed=3)
     sides = [{[1, 1, 2, 2, 3, 3, 4, 4][position] for position in found} for found in splits.values()]
     assert not set.intersection(*sides)
 
@@ -81,14 +81,14 @@ def test_a_rare_class_reaches_every_split() -> None:
     # One class of 1000 images, one of 5; by chance the five would often miss the 60 images held back.
     classes = [[0]] * 1000 + [[1]] * 5
     for seed in range(20):
-        splits = assign(range(1005), [None] * 1005, val=0.03, test=0.03, seed=seed, labels=classes.__getitem__)
+        splits = assign_splits(range(1005), [None] * 1005, val=0.03, test=0.03, seed=seed, labels=classes.__getitem__)
         assert {name: len(found) for name, found in splits.items()} == {"train": 945, "val": 30, "test": 30}
         rare = {name: sum(position >= 1000 for position in found) for name, found in splits.items()}
         assert rare == {"train": 3, "val": 1, "test": 1}
 
 
 def test_images_without_objects_are_spread_like_a_class() -> None:
-    splits = assign(range(100), [None] * 100, val=0.2, test=0, seed=1, labels=lambda p: [0] if p < 50 else [])
+    splits = assign_splits(range(100), [None] * 100, val=0.2, test=0, seed=1, labels=lambda p: [0] if p < 50 else [])
     assert sum(position < 50 for position in splits["val"]) == 10
 
 
@@ -100,7 +100,7 @@ LABELS = st.lists(st.lists(st.integers(0, 6), max_size=4, unique=True), min_size
 )
 def test_groups_stay_together_whatever_the_order(labels, groups, val, test, random) -> None:  # type: ignore[no-untyped-def]
     def cut(order):  # type: ignore[no-untyped-def]
-        found = assign(
+        found = assign_splits(
             order,
             [None] * len(order),
             val=val,
@@ -123,7 +123,9 @@ def test_groups_stay_together_whatever_the_order(labels, groups, val, test, rand
 @given(LABELS, st.floats(0.05, 0.4), st.integers(0, 100))
 def test_each_class_is_held_back_in_proportion(labels, val, seed) -> None:  # type: ignore[no-untyped-def]
     single = [found[:1] for found in labels]
-    splits = assign(range(len(labels)), [None] * len(labels), val=val, test=0, seed=seed, labels=single.__getitem__)
+    splits = assign_splits(
+        range(len(labels)), [None] * len(labels), val=val, test=0, seed=seed, labels=single.__getitem__
+    )
     held = [single[position] for position in splits.get("val", [])]
     assert len(held) == min(max(round(len(labels) * val), 1), len(labels) - 1)
     kinds = [found for found in ([], *([number] for number in range(7))) if single.count(found)]
@@ -136,21 +138,21 @@ def test_each_class_is_held_back_in_proportion(labels, val, seed) -> None:  # ty
 
 
 def test_a_group_too_large_for_a_split_is_given_to_it_rather_than_nothing() -> None:
-    splits = assign(
+    splits = assign_splits(
         range(40), [None] * 40, val=0.05, test=0.05, seed=1, groups=[position // 10 for position in range(40)]
     )
     assert {name: len(found) for name, found in splits.items()} == {"train": 20, "val": 10, "test": 10}
 
 
 def test_one_group_is_trained_on() -> None:
-    assert list(assign(range(5), [None] * 5, val=0.5, test=0.4, seed=1, groups=[7] * 5)) == ["train"]
+    assert list(assign_splits(range(5), [None] * 5, val=0.5, test=0.4, seed=1, groups=[7] * 5)) == ["train"]
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=30), st.data())
 def test_joined_groups_hold_what_is_alike_together(groups, data) -> None:  # type: ignore[no-untyped-def]
     places = st.lists(st.integers(0, len(groups) - 1), min_size=2, max_size=4)
     same = data.draw(st.lists(places, max_size=5))
-    made = joined(groups, same)
+    made = join_groups(groups, same)
     for positions in same:
         assert len({made[position] for position in positions}) == 1
     for number in range(len(groups)):

@@ -16,7 +16,7 @@ import pytest
 
 from odtool import locks
 from odtool.dataset import workers as module
-from odtool.dataset.workers import crew
+from odtool.dataset.workers import open_crew
 from odtool.errors import DataError
 
 MAY_FORK = module._may_fork
@@ -34,25 +34,25 @@ def origin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 def test_little_work_starts_no_process_where_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_may_fork", lambda: False)
-    with crew(4) as workers:
-        assert set(workers.map(lambda _: os.getpid(), range(5), alone=5)) == {os.getpid()}
+    with open_crew(4) as workers:
+        assert set(workers.map(lambda _: os.getpid(), range(5), tasks_here=5)) == {os.getpid()}
 
 
 def test_one_worker_is_this_process() -> None:
-    with crew(1) as workers:
-        assert set(workers.map(lambda _: os.getpid(), range(5), alone=0)) == {os.getpid()}
+    with open_crew(1) as workers:
+        assert set(workers.map(lambda _: os.getpid(), range(5), tasks_here=0)) == {os.getpid()}
 
 
 def test_much_work_is_done_elsewhere_in_order() -> None:
-    with crew(2) as workers:
-        assert list(workers.map(abs, range(-50, 0), alone=3)) == list(range(50, 0, -1))
+    with open_crew(2) as workers:
+        assert list(workers.map(abs, range(-50, 0), tasks_here=3)) == list(range(50, 0, -1))
         # Once they run they do everything.
-        assert list(workers.map(abs, [-1], alone=3)) == [1]
+        assert list(workers.map(abs, [-1], tasks_here=3)) == [1]
 
 
 def test_a_worker_that_is_killed_is_an_error_a_person_understands() -> None:
-    with crew(2) as workers, pytest.raises(DataError, match="killed"):
-        list(workers.map(os._exit, [1, 1], alone=0))
+    with open_crew(2) as workers, pytest.raises(DataError, match="killed"):
+        list(workers.map(os._exit, [1, 1], tasks_here=0))
 
 
 def _weigh(number: int) -> bytes:
@@ -62,8 +62,8 @@ def _weigh(number: int) -> bytes:
 
 
 def test_answers_and_tasks_larger_than_a_pipe_hold_nobody_up() -> None:
-    with crew(2) as workers:
-        assert sum(map(len, workers.map(_same, [bytes(1_000_000)] * 20, alone=0))) == 20_000_000
+    with open_crew(2) as workers:
+        assert sum(map(len, workers.map(_same, [bytes(1_000_000)] * 20, tasks_here=0))) == 20_000_000
 
 
 def _same(value: bytes) -> bytes:
@@ -71,8 +71,8 @@ def _same(value: bytes) -> bytes:
 
 
 def test_a_task_that_takes_long_holds_up_neither_the_others_nor_their_order() -> None:
-    with crew(2) as workers:
-        answers = list(workers.map(_sleep_and_say, [1.0, *[0.0] * 10], alone=0))
+    with open_crew(2) as workers:
+        answers = list(workers.map(_sleep_and_say, [1.0, *[0.0] * 10], tasks_here=0))
     assert [seconds for seconds, _ in answers] == [1.0, *[0.0] * 10]
     slow = answers[0][1]
     # The worker that sleeps had one more task in hand at the most.
@@ -85,17 +85,17 @@ def _sleep_and_say(seconds: float) -> tuple[float, int]:
 
 
 def test_what_a_worker_raises_comes_in_its_turn_and_leaves_the_crew_usable() -> None:
-    with crew(2) as workers:
-        answers = workers.map(_weigh, range(8), alone=0)
+    with open_crew(2) as workers:
+        answers = workers.map(_weigh, range(8), tasks_here=0)
         assert [len(next(answers)) for _ in range(3)] == [1_000_000] * 3
         with pytest.raises(ValueError, match="three is too many") as raised:
             next(answers)
         assert "in _weigh" in str(raised.value.__cause__)
-        assert list(workers.map(abs, [-5, -6], alone=0)) == [5, 6]
+        assert list(workers.map(abs, [-5, -6], tasks_here=0)) == [5, 6]
 
 
 def test_only_while_workers_are_there_is_what_they_were_forked_with_kept_from_collections(origin: str) -> None:
-    with crew(2):
+    with open_crew(2):
         assert (gc.get_freeze_count() > 0) == (origin == "forked")
     assert gc.get_freeze_count() == 0
 
@@ -104,13 +104,13 @@ PARENT = """
 import os, sys, threading, time
 from pathlib import Path
 from odtool import locks
-from odtool.dataset.workers import crew
+from odtool.dataset.workers import open_crew
 if __name__ == "__main__":
     if sys.argv[1] == "served":
         threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
     held = locks.acquire(Path(sys.argv[2]))
-    with crew(2) as workers:
-        list(workers.map(abs, range(10), alone=0))
+    with open_crew(2) as workers:
+        list(workers.map(abs, range(10), tasks_here=0))
         print("ready", flush=True)
         time.sleep(60)
 """
@@ -141,6 +141,25 @@ def test_workers_end_when_the_command_is_killed_and_hold_no_lock_of_its(origin: 
     while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children):
         assert time.monotonic() < deadline, "workers outlive the command"
         time.sleep(0.05)
+
+
+PROGRAM = """
+import sys, threading, time
+from odtool.dataset.workers import open_crew
+print("runs", flush=True)
+if sys.argv[1] == "served":
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+with open_crew(2) as workers:
+    print(sum(workers.map(abs, range(-100, 0), tasks_here=0)), flush=True)
+"""
+
+
+def test_a_program_without_a_guard_is_run_once(origin: str, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    command = [sys.executable, str(tmp_path / "program.py"), origin]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=200)
+    assert (ended.stdout, ended.returncode) == ("runs\n5050\n", 0), ended.stderr
 
 
 def test_all_of_this_is_tried_where_there_is_one_thread(origin: str) -> None:

@@ -12,8 +12,8 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from odtool.detection.accuracy import Accuracy, CocoFigures, GroundTruth, coco_metrics
-from odtool.detection.types import Detections
+from odtool.detection.accuracy import Accuracy, CocoFigures, GroundTruth, compute_coco_metrics
+from odtool.detection.detector import Detections
 
 Pair = tuple[GroundTruth, Detections]
 
@@ -35,7 +35,7 @@ def _classes(items: list[Any]) -> Any:
 
 
 def measured(*pairs: Pair, classes: Any = None) -> Accuracy:
-    return coco_metrics([truth for truth, _ in pairs], [found for _, found in pairs], classes)
+    return compute_coco_metrics([truth for truth, _ in pairs], [found for _, found in pairs], classes)
 
 
 def drawn(seed: int, images: int = 40, classes: int = 4) -> list[Pair]:
@@ -159,4 +159,4 @@ def test_given_areas_tell_small_from_large() -> None:
 
 def test_lists_of_different_length_are_refused() -> None:
     with pytest.raises(ValueError, match="1 images with objects, 0 with detections"):
-        coco_metrics([image([], [])[0]], [])
+        compute_coco_metrics([image([], [])[0]], [])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.detection import agreement
-from odtool.detection.types import Detections
+from odtool.detection.detector import Detections
 
 Found = tuple[tuple[float, float, float, float], int, float]
 

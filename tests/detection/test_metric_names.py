@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from odtool.detection.metric_names import full_name
+from odtool.detection.metric_names import resolve_name
 from odtool.errors import OdtoolError
 
 
@@ -19,10 +19,10 @@ from odtool.errors import OdtoolError
     ],
 )
 def test_a_metric_goes_by_its_own_or_a_short_name(name: str, full: str) -> None:
-    assert full_name(name) == full
+    assert resolve_name(name) == full
 
 
 @pytest.mark.parametrize("name", ["", "mAP5", "accuracy"])
 def test_a_name_that_no_metric_has_is_refused(name: str) -> None:
-    with pytest.raises(OdtoolError, match=f"'{name}' is no metric"):
-        full_name(name)
+    with pytest.raises(OdtoolError, match=f"'{name}' is not a metric"):
+        resolve_name(name)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from odtool.detection import thresholds
+from odtool.detection.detector import Detections
 from odtool.detection.thresholds import Thresholds
-from odtool.detection.types import Detections
 from odtool.errors import DataError
 
 
@@ -22,7 +22,7 @@ def test_one_half_is_usual() -> None:
 
 @pytest.mark.parametrize("text", ["", "car", "car=", "1.1", "-0.1", "car=2", "nan"])
 def test_what_is_no_score_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match="is no number from 0 to 1"):
+    with pytest.raises(DataError, match="is not a score from 0 to 1"):
         thresholds.parse([text])
 
 
@@ -35,6 +35,6 @@ def test_a_class_that_the_model_does_not_have_is_refused_with_those_it_has() -> 
 def test_detections_below_the_score_of_their_class_are_left_out() -> None:
     boxes = np.arange(16, dtype=np.float32).reshape(4, 4)
     found = Detections(boxes, np.array([0.9, 0.5, 0.45, 0.31], np.float32), np.array([1, 1, 1, 2]), 9, 9)
-    sure = thresholds.surest(found, 0.5, {2: 0.3})
+    sure = thresholds.select_surest(found, 0.5, {2: 0.3})
     assert sure.classes.tolist() == [1, 1, 2]
     assert sure.boxes.tolist() == boxes[[0, 1, 3]].tolist()

@@ -7,7 +7,6 @@ import random
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw
 
-from odtool.pipeline import config
+from odtool.pipeline.text import config
 from odtool.workspace import Run
 
 Engine = Callable[..., subprocess.CompletedProcess[str]]
@@ -148,7 +147,7 @@ def new_run(data: Path, tmp_path: Path) -> Callable[..., Run]:
 
 def _run_engine(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "odtool.engine", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture(scope="session")
@@ -211,16 +210,3 @@ def learned(data: Path, engine: Engine, tmp_path_factory: pytest.TempPathFactory
     done = engine("train", run.path, "--checkpoint-every", 300)
     assert done.returncode == 0, done.stderr
     return run
-
-
-@pytest.fixture(scope="session")
-def wait_for() -> Callable[[Callable[[], object]], None]:
-    """Waits until something holds; fails the test where it does not within two minutes."""
-
-    def wait(holds: Callable[[], object]) -> None:
-        end = time.monotonic() + 120
-        while not holds():
-            assert time.monotonic() < end, "waited in vain"
-            time.sleep(0.05)
-
-    return wait

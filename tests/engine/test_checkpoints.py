@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from odtool import locks
-from odtool.engine import checkpoints, metrics
+from odtool import locks, metrics
+from odtool.engine import checkpoints
 from odtool.workspace import Run
 
 DATA = "data-00000-of-00001"
@@ -98,8 +98,8 @@ def test_a_checkpoint_cut_short_is_set_aside_for_the_one_before(trained: Run, le
     size = data.stat().st_size
     os.truncate(data, int(size * left))
     with pytest.raises(checkpoints.DamagedError, match=r"ckpt-4 is damaged: "):
-        checkpoints.steps_done(trained.checkpoint(4))
-    assert checkpoints.newest(trained) == (2, trained.checkpoint(2))
+        checkpoints.read_steps_done(trained.checkpoint(4))
+    assert checkpoints.find_newest(trained) == (2, trained.checkpoint(2))
     assert (trained.path / f"ckpt-4.{DATA}.damaged").stat().st_size == int(size * left)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import subprocess
 import sys
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_an_estimator_that_is_there_is_left_alone(api: Any, monkeypatch: pytest.
 
 
 def test_stand_ins_are_gone_after_loading() -> None:
-    for name in ("tensorflow_io", "keras.applications", *compat.NOT_NEEDED):
+    for name in ("tensorflow_io", "cv2", "keras.applications", *compat.NOT_NEEDED):
         assert name not in sys.modules or isinstance(sys.modules[name].__file__, str)
 
 
@@ -62,6 +63,20 @@ def test_deepmac_says_what_it_cannot_do() -> None:
 
     with pytest.raises(NotImplementedError, match="DeepMAC"):
         deepmac_meta_arch.tfio.experimental  # noqa: B018 - reading the attribute is what is tested
+
+
+def test_lvis_says_what_it_does_without() -> None:
+    from lvis import vis
+
+    with pytest.raises(NotImplementedError, match=r"cv2\.imread: lvis is loaded without OpenCV"):
+        vis.cv2.imread  # noqa: B018 - reading the attribute is what is tested
+
+
+@pytest.mark.slow
+def test_the_api_is_loaded_where_opencv_is_broken(without_opencv: dict[str, str]) -> None:
+    code = "import sys; from odtool.engine import compat; compat.load(); sys.exit('cv2' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], env=without_opencv, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_small_resnets_are_built_from_keras_2() -> None:

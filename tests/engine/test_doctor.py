@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from odtool.engine import doctor
-from odtool.pipeline import schema
+from odtool.pipeline.text import messages
 from odtool.workspace import Run
 
 OWN = {*sys.stdlib_module_names, "odtool", "tensorflow"}
@@ -25,10 +25,23 @@ def test_a_sound_installation_builds_a_minimal_model(engine: Callable[..., subpr
     done = engine("doctor")
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
-    assert report["errors"] == []
+    assert (report["errors"], report["warnings"]) == ([], [])
     assert report["tensorflow"].startswith("2.")
     assert report["object_detection_path"].endswith("object_detection")
     assert report["model_seconds"] > 0
+
+
+@pytest.mark.slow
+def test_an_opencv_that_is_broken_is_a_warning_of_videos_alone(without_opencv: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "odtool", "doctor"]
+    done = subprocess.run(command, env=without_opencv, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "builds and runs" in done.stdout
+    warning, verdict = done.stderr.splitlines()[-2:]
+    assert warning.startswith("warning: videos need OpenCV")
+    assert "libGL.so.1" in warning
+    assert "opencv-python-headless" in warning
+    assert verdict == "nothing else here would fail"
 
 
 def test_what_is_broken_is_reported_with_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +74,7 @@ def test_a_missing_api_is_reported_with_the_line_that_installs_it(package: str) 
     assert done.returncode == 1
     (error,) = json.loads(done.stdout)["errors"]
     assert error == (
-        f"the Object Detection API is not installed: no package '{package}'. Install it with: {schema.INSTALL_API}"
+        f"the Object Detection API is not installed: no package '{package}'. Install it with: {messages.INSTALL_API}"
     )
 
 
@@ -80,7 +93,7 @@ def test_a_missing_api_is_reported_with_the_line_that_installs_it(package: str) 
 def test_every_task_that_lacks_the_api_tells_the_line_that_installs_it(task: tuple[str, ...], tmp_path: Path) -> None:
     done = without("object_detection", *task, tmp_path)
     assert done.returncode == 1
-    assert f"Install it with: {schema.INSTALL_API}" in done.stdout + done.stderr
+    assert f"Install it with: {messages.INSTALL_API}" in done.stdout + done.stderr
 
 
 @pytest.mark.slow

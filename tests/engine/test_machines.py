@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from odtool.engine import metrics
+from odtool import metrics
 from odtool.jobs import record
-from odtool.pipeline import config
+from odtool.pipeline.text import config
 from odtool.workspace import Run
 
 pytestmark = pytest.mark.slow
@@ -84,7 +84,7 @@ def start(run: Run, tmp_path: Path) -> Iterator[Start]:
         process.stdout.close()
 
 
-def entries(run: Run, kind: str) -> list[metrics.Entry]:
+def entries(run: Run, kind: str) -> list[metrics.Metric]:
     return [entry for entry in metrics.read(run.metrics) if entry.kind == kind]
 
 
@@ -97,20 +97,20 @@ def test_a_killed_worker_comes_back_and_all_go_on_to_the_last_step(
 ) -> None:
     alone = Run(Path(shutil.copytree(run.path, run.path.parent.parent / "alone")))
     chief, worker = start(0), start(1)
-    until(lambda: 14 in run.checkpoints())
+    until(lambda: 14 in run.checkpoints(), by=chief)
     job = record.load(run, "train-worker1")
     assert job is not None
     assert job.pid is not None
     os.kill(job.pid, signal.SIGKILL)
-    said, _ = worker.communicate(timeout=120)
+    said, _ = worker.communicate()
     assert worker.returncode == 1
     assert "killed by SIGKILL" in said
     again = start(1)  # as a scheduler would
-    said, _ = chief.communicate(timeout=400)
+    said, _ = chief.communicate()
     assert chief.returncode == 0, said
     assert "worker 1 at 127.0.0.1:" in said
     assert " is gone (" in said
-    worker_said, _ = again.communicate(timeout=120)
+    worker_said, _ = again.communicate()
     assert again.returncode == 0, worker_said
     assert max(run.checkpoints()) == 44
     assert [outcome(run, task)["state"] for task in ("train", "train-worker1")] == ["finished", "finished"]
@@ -137,10 +137,10 @@ def test_a_stop_of_one_process_stops_all_after_the_same_step(run: Run, start: St
     changed.message.train_config.num_steps = 100_000
     run.pipeline_config.write_text(config.dump(changed))
     chief, worker = start(0), start(1)
-    until(lambda: entries(run, "train"))
+    until(lambda: entries(run, "train"), by=chief)
     worker.send_signal(signal.SIGTERM)
     for process in (chief, worker):
-        said, _ = process.communicate(timeout=120)
+        said, _ = process.communicate()
         assert process.returncode == 0, said
     step = max(run.checkpoints())
     assert f"after step {step} of 100000" in outcome(run, "train")["reason"]

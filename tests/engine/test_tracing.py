@@ -8,7 +8,7 @@ import pytest
 
 
 def test_code_without_python_control_flow_is_traced_once_and_not_rewritten(api: Any) -> None:
-    from odtool.engine.tracing import Graph
+    from odtool.engine.tracing import TracedFunction
 
     traces = []
 
@@ -16,30 +16,30 @@ def test_code_without_python_control_flow_is_traced_once_and_not_rewritten(api: 
         traces.append(double.__code__)
         return 2 * x
 
-    graph = Graph(double)
+    graph = TracedFunction(double)
     assert [float(graph(api.constant(x))) for x in (1.0, 2.0)] == [2.0, 4.0]
     assert len(traces) == 1
 
 
 def test_code_that_branches_on_a_tensor_is_traced_with_autograph(api: Any) -> None:
-    from odtool.engine.tracing import Graph, without_autograph
+    from odtool.engine.tracing import TracedFunction, trace_without_autograph
 
     def absolute(x: Any) -> Any:
         if x < 0:
             return -x
         return x
 
-    graph = Graph(absolute)
+    graph = TracedFunction(absolute)
     assert [float(graph(api.constant(x))) for x in (-1.0, 2.0)] == [1.0, 2.0]
-    data = without_autograph(lambda: api.data.Dataset.from_tensor_slices([-3.0, 4.0]).map(absolute))
+    data = trace_without_autograph(lambda: api.data.Dataset.from_tensor_slices([-3.0, 4.0]).map(absolute))
     assert [float(x) for x in data] == [3.0, 4.0]
 
 
 def test_any_other_error_is_passed_on(api: Any) -> None:
-    from odtool.engine.tracing import Graph
+    from odtool.engine.tracing import TracedFunction
 
     def broken(x: Any) -> Any:
         raise KeyError("no such thing")
 
     with pytest.raises(KeyError):
-        Graph(broken)(api.constant(1.0))
+        TracedFunction(broken)(api.constant(1.0))

@@ -1,4 +1,4 @@
-"""The demo, whole: the one test in which a detector has to learn."""
+"""The demo, whole, from the installed wheel: the one test in which a detector has to learn."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from PIL import Image
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_the_demo_learns_and_shows_where_everything_lies(odtool: Callable[..., object], tmp_path: Path) -> None:
-    done = odtool("demo", "a demo", "--json", cwd=tmp_path, timeout=880)
+def test_the_demo_learns_and_shows_where_everything_lies(
+    installed_odtool: Callable[..., object], tmp_path: Path
+) -> None:
+    done = installed_odtool("demo", "a demo", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
     assert answer["eval"]["best"]["value"] >= 0.4
@@ -24,7 +25,7 @@ def test_the_demo_learns_and_shows_where_everything_lies(odtool: Callable[..., o
     assert set(answer["seconds"]) == {"draw and prepare", "configure", "train and evaluate", "draw the picture"}
     with Image.open(answer["picture"]) as picture:
         assert picture.width > 1000
-    assert_the_report_agrees(odtool, tmp_path / "a demo", answer["eval"])
+    assert_the_report_agrees(installed_odtool, tmp_path / "a demo", answer["eval"])
 
 
 def assert_the_report_agrees(odtool: Callable[..., Any], workspace: Path, scored: dict[str, Any]) -> None:

@@ -22,7 +22,7 @@ from odtool.engine import compat
 compat.load()
 import tensorflow as tf
 from odtool.engine import model
-from odtool.pipeline import zoo
+from odtool.pipeline.zoo import zoo
 detector = model.build_model(zoo.build(zoo.find("{ZOO}")).message.model)
 images = {{"image": tf.TensorSpec([1, 320, 320, 3]), "true_image_shape": tf.TensorSpec([1, 3], tf.int32)}}
 model.make_variables(detector, (images, {{}}))

@@ -20,7 +20,7 @@ PARENT = """
 import os, sys, tempfile, time
 from odtool.jobs import attached
 with tempfile.TemporaryFile() as output:
-    with attached.attached({command!r}, environment=os.environ, output=output) as child:
+    with attached.start_attached({command!r}, environment=os.environ, output=output) as child:
         print(child.pid, flush=True)
         time.sleep(600)
 """
@@ -28,7 +28,7 @@ with tempfile.TemporaryFile() as output:
 
 def test_it_ends_on_leaving() -> None:
     with tempfile.TemporaryFile() as output:
-        with attached.attached(SLEEP, environment=os.environ, output=output) as child:
+        with attached.start_attached(SLEEP, environment=os.environ, output=output) as child:
             assert child.poll() is None
         assert child.returncode == -signal.SIGTERM
 
@@ -36,7 +36,7 @@ def test_it_ends_on_leaving() -> None:
 def test_what_does_not_heed_is_killed(monkeypatch: pytest.MonkeyPatch, until: Callable[..., Any]) -> None:
     monkeypatch.setattr(attached, "_GRACE", 0.1)
     with tempfile.TemporaryFile() as output:
-        with attached.attached(DEAF, environment=os.environ, output=output) as child:
+        with attached.start_attached(DEAF, environment=os.environ, output=output) as child:
             until(lambda: os.pread(output.fileno(), 4, 0) == b"deaf")
         assert child.returncode == -signal.SIGKILL
 
@@ -47,6 +47,6 @@ def test_it_ends_with_a_parent_that_is_killed(until: Callable[..., Any]) -> None
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        assert process.start_of(child) is not None
+        assert process.find_start_time(child) is not None
         parent.kill()
-    until(lambda: process.start_of(child) is None)
+    until(lambda: process.find_start_time(child) is None)

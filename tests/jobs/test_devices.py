@@ -16,7 +16,7 @@ TWO = """\
 
 
 def inventory(text: str = TWO, absence: str = "", **environment: str) -> devices.Inventory:
-    return devices.inventory(environment, lambda: (text, absence))
+    return devices.find_gpus(environment, lambda: (text, absence))
 
 
 def test_gpus_are_read_with_name_and_memory() -> None:
@@ -115,11 +115,11 @@ def test_a_driver_that_does_not_answer_is_the_reason(
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    found = devices.inventory({})
+    found = devices.find_gpus({})
     assert found.gpus == ()
     assert absence in found.absence
 
 
 def test_a_machine_without_a_driver_has_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert devices.inventory({}) == devices.Inventory((), "no NVIDIA driver, as there is no nvidia-smi")
+    assert devices.find_gpus({}) == devices.Inventory((), "no NVIDIA driver: nvidia-smi is not installed")

@@ -42,7 +42,7 @@ class Terminal:
 
 
 def attend(run: Run, tasks: list[str], terminal: Terminal) -> dict[str, state.JobState]:
-    with foreground.signals_caught() as received:
+    with foreground.catching_signals() as received:
         return foreground.attend(run, tasks, received, write=terminal.write, say=terminal.say, sleep=terminal.sleep)
 
 
@@ -84,7 +84,7 @@ def test_a_second_ctrl_c_does_not_disturb_the_saving(run: Run, start: Callable) 
     terminal.reactions = [
         (b"ready", interrupt()),
         (b"got SIGINT", interrupt()),
-        (b"once more kills it", (run.path / "end").touch),
+        (b"once more to kill it", (run.path / "end").touch),
     ]
     assert attend(run, ["train"], terminal)["train"].state == "finished"
     assert terminal.output.count(b"got") == 1
@@ -96,7 +96,7 @@ def test_a_third_ctrl_c_kills(run: Run, start: Callable) -> None:
     terminal.reactions = [(b"ready", interrupt()), (b"got SIGINT", interrupt()), (b"once more", interrupt())]
     found = attend(run, ["train"], terminal)["train"]
     assert (found.state, found.reason[:17]) == ("stopped", "killed by Ctrl-C;")
-    assert process.start_of(job.pid) is None
+    assert process.find_start_time(job.pid) is None
 
 
 def test_a_job_whose_output_cannot_be_shown_is_asked_to_end(run: Run, start: Callable, until: Callable) -> None:
@@ -110,13 +110,13 @@ def test_a_job_whose_output_cannot_be_shown_is_asked_to_end(run: Run, start: Cal
     terminal.write = broken  # type: ignore[method-assign]  # a terminal whose other end is gone
     with pytest.raises(BrokenPipeError):
         attend(run, ["train"], terminal)
-    until(lambda: state.of(run, "train").state == "finished")
+    until(lambda: state.read(run, "train").state == "finished")
     assert "got SIGTERM" in run.log("train").read_text()
 
 
 def test_handlers_are_as_before_afterwards() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
-    with foreground.signals_caught() as received:
+    with foreground.catching_signals() as received:
         os.kill(os.getpid(), signal.SIGHUP)
     assert received == [signal.SIGHUP]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before

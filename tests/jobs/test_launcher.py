@@ -18,20 +18,20 @@ from odtool.errors import JobError
 from odtool.jobs import launcher, record, state
 from odtool.workspace import Run
 
-WAIT = "import time; time.sleep(60)"
+WAIT = "import time; time.sleep(3000)"
 
 
 def test_output_of_the_command_is_appended_to_the_log(run: Run, start: Callable, until: Callable) -> None:
     run.log("train").write_text("before\n")
     job = start("import sys; print('out', flush=True); print('err', file=sys.stderr)")
-    until(lambda: state.of(run, "train").state == "finished")
+    until(lambda: state.read(run, "train").state == "finished")
     assert run.log("train").read_text() == "before\nout\nerr\n"
     assert job.log_offset == len("before\n")
 
 
 def test_a_started_job_is_recorded_with_its_pid_before_start_returns(run: Run, start: Callable) -> None:
     job = start(WAIT)
-    assert state.of(run, "train") == state.JobState("running", job.pid, job.started)
+    assert state.read(run, "train") == state.JobState("running", job.pid, job.started)
     assert psutil.Process(job.pid).cmdline() == list(job.argv)
 
 
@@ -40,7 +40,7 @@ def test_the_command_runs_in_its_folder_with_its_environment_and_priority(
 ) -> None:
     code = "import os; print(os.getcwd(), os.environ['CUDA_VISIBLE_DEVICES'], os.nice(0), os.getsid(0) == os.getpid())"
     start(code, directory=tmp_path, environment={"CUDA_VISIBLE_DEVICES": "-1"}, nice=7)
-    until(lambda: state.of(run, "train").state == "finished")
+    until(lambda: state.read(run, "train").state == "finished")
     assert run.log("train").read_text() == f"{tmp_path} -1 {os.nice(0) + 7} True\n"
 
 
@@ -54,7 +54,7 @@ def test_starting_what_already_runs_is_refused_and_names_the_pid(run: Run, start
 def test_two_tasks_of_a_run_go_on_at_once(run: Run, start: Callable) -> None:
     start(WAIT, "train")
     start(WAIT, "eval")
-    assert [state.of(run, task).state for task in ("train", "eval")] == ["running", "running"]
+    assert [state.read(run, task).state for task in ("train", "eval")] == ["running", "running"]
 
 
 def test_of_many_starts_at_once_one_wins(run: Run, start: Callable) -> None:
@@ -74,7 +74,7 @@ def test_of_many_starts_at_once_one_wins(run: Run, start: Callable) -> None:
     for thread in threads:
         thread.join()
     assert (len(won), len(refused)) == (1, 3)
-    assert state.of(run, "train").pid == won[0].pid
+    assert state.read(run, "train").pid == won[0].pid
 
 
 def test_a_task_can_be_started_again_after_kill_9(
@@ -85,7 +85,7 @@ def test_a_task_can_be_started_again_after_kill_9(
     os.kill(first.pid, signal.SIGKILL)
     until(lambda: not locks.is_held(run.job_lock("train")))
     second = start(WAIT)
-    assert state.of(run, "train").pid == second.pid != first.pid
+    assert state.read(run, "train").pid == second.pid != first.pid
 
 
 def test_the_lock_is_held_by_the_command_after_its_supervisor_was_killed(
@@ -113,14 +113,16 @@ def test_output_goes_on_after_the_supervisor_was_killed(
 def test_a_command_that_does_not_exist_fails_with_the_reason(run: Run, until: Callable) -> None:
     with pytest.raises(JobError, match=r"could not be started: FileNotFoundError.*'/no/such/program'"):
         launcher.start(run, "train", ["/no/such/program"], directory=run.path, environment={})
-    until(lambda: state.of(run, "train").state == "failed")
-    assert "FileNotFoundError: [Errno 2] No such file or directory: '/no/such/program'" in state.of(run, "train").reason
+    until(lambda: state.read(run, "train").state == "failed")
+    assert (
+        "FileNotFoundError: [Errno 2] No such file or directory: '/no/such/program'" in state.read(run, "train").reason
+    )
 
 
 def test_a_folder_that_does_not_exist_is_no_started_job(run: Run, until: Callable) -> None:
     with pytest.raises(JobError, match=r"could not be started: FileNotFoundError.*'/no/such/folder'"):
         launcher.start(run, "train", ["true"], directory=Path("/no/such/folder"), environment={})
-    until(lambda: state.of(run, "train").state == "failed")
+    until(lambda: state.read(run, "train").state == "failed")
 
 
 def test_a_job_whose_launcher_is_gone_runs_all_the_same(run: Run, until: Callable) -> None:
@@ -144,7 +146,7 @@ def test_a_job_whose_launcher_is_gone_runs_all_the_same(run: Run, until: Callabl
     os.close(ready)
     until(lambda: not locks.is_held(run.job_lock("train")))
     assert run.log("train").read_text() == "ran\n"
-    assert state.of(run, "train").state == "finished"
+    assert state.read(run, "train").state == "finished"
 
 
 def test_a_job_outlives_the_terminal_it_was_started_from(run: Run, until: Callable) -> None:
@@ -153,7 +155,7 @@ def test_a_job_outlives_the_terminal_it_was_started_from(run: Run, until: Callab
     code = (
         "import sys; from pathlib import Path; from odtool.jobs import launcher; from odtool.workspace import Run\n"
         f"folder = Path({str(run.path)!r})\n"
-        "argv = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
+        "argv = [sys.executable, '-c', 'import time; time.sleep(3000)']\n"
         "launcher.start(Run(folder), 'train', argv, directory=folder, environment={})\n"
         "print('started', flush=True); input()"
     )
@@ -170,15 +172,15 @@ def test_a_job_outlives_the_terminal_it_was_started_from(run: Run, until: Callab
     while b"started" not in said:
         said += os.read(terminal, 1024)
     os.close(terminal)
-    assert shell.wait(timeout=60) in (-signal.SIGHUP, 1)
+    assert shell.wait() in (-signal.SIGHUP, 1)
     job = record.load(run, "train")
     assert job is not None
-    assert state.of(run, "train").state == "running"
+    assert state.read(run, "train").state == "running"
     os.kill(job.pid or 0, signal.SIGHUP)
     os.kill(psutil.Process(job.pid).ppid(), signal.SIGHUP)
-    assert state.of(run, "train").state == "running"
+    assert state.read(run, "train").state == "running"
     os.kill(job.pid or 0, signal.SIGKILL)
-    until(lambda: state.of(run, "train").state == "failed")
+    until(lambda: state.read(run, "train").state == "failed")
 
 
 def test_a_signal_to_the_supervisor_reaches_the_command(
@@ -187,7 +189,7 @@ def test_a_signal_to_the_supervisor_reaches_the_command(
     job = start(WAIT)
     until(lambda: "time.sleep" in " ".join(psutil.Process(job.pid).cmdline()))
     supervisor_of(job).terminate()
-    until(lambda: state.of(run, "train").state == "stopped")
+    until(lambda: state.read(run, "train").state == "stopped")
 
 
 def test_the_supervisor_is_light() -> None:

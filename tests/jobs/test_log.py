@@ -48,18 +48,18 @@ def test_errors_before_the_offset_are_not_of_this_start(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_text(TRACEBACK)
     offset = path.stat().st_size
-    assert log.last_error(path, 0) == "ValueError: no"
-    assert log.last_error(path, offset) == ""
+    assert log.find_last_error(path, 0) == "ValueError: no"
+    assert log.find_last_error(path, offset) == ""
 
 
 def test_a_missing_log_has_no_error(tmp_path: Path) -> None:
-    assert log.last_error(tmp_path / "log", 0) == ""
+    assert log.find_last_error(tmp_path / "log", 0) == ""
 
 
 def test_bytes_that_are_no_text_do_not_hide_an_error(tmp_path: Path) -> None:
     path = tmp_path / "log"
     path.write_bytes(b"\xff\xfe\x00\nValueError: caf\xe9\n")
-    assert log.last_error(path, 0) == "ValueError: caf\ufffd"
+    assert log.find_last_error(path, 0) == "ValueError: caf\ufffd"
 
 
 @given(
@@ -72,7 +72,7 @@ def test_tail_is_the_last_lines(tmp_path_factory: pytest.TempPathFactory, text: 
     path.write_bytes(text)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(log, "_BLOCK", size)
-        offset = log.tail_offset(path, lines)
+        offset = log.find_tail_offset(path, lines)
     assert text[offset:] == b"".join(_split(text)[-lines:] if lines else [])
 
 
@@ -106,16 +106,16 @@ def test_the_tail_of_a_huge_log_is_read_from_its_end(tmp_path: Path) -> None:
     with path.open("wb") as stream:
         stream.seek(1 << 40)  # a hole of a tebibyte: a reader that begins at the front does not come back
         stream.write(b"\nlast\n")
-    assert log.tail_offset(path, 1) == (1 << 40) + 1
+    assert log.find_tail_offset(path, 1) == (1 << 40) + 1
 
 
 def test_the_last_warning_is_found_in_what_a_job_wrote(tmp_path: Path) -> None:
     path = tmp_path / "train.log"
     before = "12:00:00 warning: of an earlier job\n"
     path.write_text(before)
-    assert log.last_warning(path, 0) == "12:00:00 warning: of an earlier job"
-    assert log.last_warning(path, len(before)) == ""
+    assert log.find_last_warning(path, 0) == "12:00:00 warning: of an earlier job"
+    assert log.find_last_warning(path, len(before)) == ""
     with path.open("a") as stream:
         stream.write("a/b.py:12: UserWarning: odd\n12:00:02 the word warning: in passing\n")
-    assert log.last_warning(path, len(before)) == "a/b.py:12: UserWarning: odd"
-    assert log.last_warning(tmp_path / "none.log", 0) == ""
+    assert log.find_last_warning(path, len(before)) == "a/b.py:12: UserWarning: odd"
+    assert log.find_last_warning(tmp_path / "none.log", 0) == ""

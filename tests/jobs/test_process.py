@@ -15,7 +15,7 @@ from odtool.jobs import process
 @pytest.fixture(params=["by /proc", "by psutil"])
 def start_of(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], str | None]:
     """Both ways to tell a process's start: Linux's own, and that of other systems."""
-    return process.start_of if request.param == "by /proc" else process._start_by_psutil
+    return process.find_start_time if request.param == "by /proc" else process._read_start_by_psutil
 
 
 def test_a_live_process_has_one_start(start_of: Callable) -> None:
@@ -39,5 +39,5 @@ def test_a_pid_that_cannot_be_is_dead(start_of: Callable) -> None:
 
 def test_a_command_name_with_parentheses_and_spaces_is_read() -> None:
     rest = " ".join(str(number) for number in range(4, 53))
-    assert process._start_in_stat(f"12 (a) Z (b c) S {rest}") == "22"
-    assert process._start_in_stat(f"12 (a) S (b c) Z {rest}") is None
+    assert process._read_start_in_stat(f"12 (a) Z (b c) S {rest}") == "22"
+    assert process._read_start_in_stat(f"12 (a) S (b c) Z {rest}") is None

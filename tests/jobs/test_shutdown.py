@@ -21,9 +21,11 @@ SAVES = (
     "    sys.exit(0)\n"
     "signal.signal(signal.SIGTERM, save)\n"
     "print('ready', flush=True)\n"
-    "time.sleep(60)"
+    "time.sleep(3000)"
 )
-DEAF = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(60)"
+DEAF = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(3000)"
+)
 
 
 def ready(run: Run, task: str = "train") -> Callable[[], bool]:
@@ -33,26 +35,26 @@ def ready(run: Run, task: str = "train") -> Callable[[], bool]:
 def test_a_job_that_saves_and_ends_is_stopped(run: Run, start: Callable, until: Callable) -> None:
     start(SAVES)
     until(ready(run))
-    found = shutdown.stop(run, ["train", "eval"], timeout=60, kill=False)
+    found = shutdown.stop(run, ["train", "eval"], timeout=3000, kill=False)
     assert list(found) == ["train"]
     assert (found["train"].state, found["train"].exit_code, found["train"].reason) == ("stopped", 0, "saved")
 
 
 def test_both_tasks_are_stopped_together(run: Run, start: Callable, until: Callable) -> None:
     start(SAVES)
-    start("import time; time.sleep(60)", "eval")
+    start("import time; time.sleep(3000)", "eval")
     until(ready(run))
-    found = shutdown.stop(run, ["train", "eval"], timeout=60, kill=False)
+    found = shutdown.stop(run, ["train", "eval"], timeout=3000, kill=False)
     assert [job.state for job in found.values()] == ["stopped", "stopped"]
 
 
-@pytest.mark.parametrize("code", [SAVES, "import time; print('ready', flush=True); time.sleep(60)"])
+@pytest.mark.parametrize("code", [SAVES, "import time; print('ready', flush=True); time.sleep(3000)"])
 def test_stopping_works_without_the_supervisor(
     run: Run, start: Callable, supervisor_of: Callable, until: Callable, code: str
 ) -> None:
     supervisor_of(start(code)).kill()
     until(ready(run))
-    assert shutdown.stop(run, ["train"], timeout=60, kill=False)["train"].state == "stopped"
+    assert shutdown.stop(run, ["train"], timeout=3000, kill=False)["train"].state == "stopped"
 
 
 def test_a_deaf_job_is_left_running_unless_it_may_be_killed(run: Run, start: Callable, until: Callable) -> None:
@@ -62,28 +64,28 @@ def test_a_deaf_job_is_left_running_unless_it_may_be_killed(run: Run, start: Cal
     found = shutdown.stop(run, ["train"], timeout=0.2, kill=True)["train"]
     assert found.state == "stopped"
     assert found.reason.startswith("killed by odtool stop --kill")
-    assert process.start_of(job.pid) is None
+    assert process.find_start_time(job.pid) is None
 
 
 def test_a_job_that_ends_in_time_is_not_killed(run: Run, start: Callable, until: Callable) -> None:
     start(SAVES)
     until(ready(run))
     shutdown.stop(run, ["train"], timeout=1, kill=True, clock=lambda: 0.0)
-    assert state.of(run, "train").reason == "saved"
+    assert state.read(run, "train").reason == "saved"
 
 
 def test_nothing_to_stop_is_an_error(run: Run, start: Callable, until: Callable) -> None:
     with pytest.raises(JobError, match="train and eval of run 'run one': not running"):
         shutdown.stop(run, ["train", "eval"], timeout=1, kill=True)
     start("")
-    until(lambda: state.of(run, "train").state == "finished")
+    until(lambda: state.read(run, "train").state == "finished")
     with pytest.raises(JobError, match="not running"):
         shutdown.stop(run, ["train"], timeout=1, kill=True)
 
 
 def test_a_reused_pid_gets_no_signal(run: Run) -> None:
     stranger = psutil.Popen(["sleep", "60"])
-    job = record.JobRecord(("x",), "/", 1.0, 0, process.machine(), pid=stranger.pid, pid_start="1")
+    job = record.JobRecord(("x",), "/", 1.0, 0, process.identify_machine(), pid=stranger.pid, pid_start="1")
     record.save(run, "train", job)
     with pytest.raises(JobError, match="not running"):
         shutdown.stop(run, ["train"], timeout=1, kill=True)

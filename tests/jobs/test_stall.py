@@ -39,8 +39,8 @@ STEPS = [("start", 100.0), *(("train", 110.0 + 3 * count) for count in range(5))
 def test_a_word_that_is_ten_times_late_is_a_stall(
     tmp_path: Path, lines: list[tuple[str, float]], now: float, found: float | None
 ) -> None:
-    assert stall.seconds(write(tmp_path / "metrics.jsonl", *lines), 90, now) == found
+    assert stall.measure_stall(write(tmp_path / "metrics.jsonl", *lines), 90, now) == found
 
 
 def test_what_an_earlier_start_said_does_not_count(tmp_path: Path) -> None:
-    assert stall.seconds(write(tmp_path / "metrics.jsonl", *STEPS), 150, 300) is None
+    assert stall.measure_stall(write(tmp_path / "metrics.jsonl", *STEPS), 150, 300) is None

@@ -17,7 +17,7 @@ from odtool import locks
 from odtool.jobs import process, record, state
 from odtool.workspace import Run
 
-WAIT = "import time; time.sleep(60)"
+WAIT = "import time; time.sleep(3000)"
 OUTCOME = (
     "import json, os, pathlib, sys, time\n"
     "def outcome(state, reason):\n"
@@ -27,12 +27,12 @@ OUTCOME = (
 
 
 def ended(run: Run, until: Callable) -> state.JobState:
-    until(lambda: state.of(run, "train").state != "running")
-    return state.of(run, "train")
+    until(lambda: state.read(run, "train").state != "running")
+    return state.read(run, "train")
 
 
 def test_a_run_without_jobs_has_none(run: Run) -> None:
-    assert state.of(run, "train") == state.JobState("none")
+    assert state.read(run, "train") == state.JobState("none")
 
 
 def test_exit_code_zero_is_finished(run: Run, start: Callable, until: Callable) -> None:
@@ -51,7 +51,7 @@ def test_a_failure_shows_the_exit_code_and_the_last_error_of_this_starts_log(
     start("print('at work'); raise ValueError('bad shape')")
     found = ended(run, until)
     assert (found.state, found.exit_code) == ("failed", 1)
-    assert found.reason == "exit code 1; the log's last word: ValueError: bad shape"
+    assert found.reason == "exit code 1; the last error in the log: ValueError: bad shape"
 
 
 def test_the_process_own_reason_is_preferred_to_the_log(run: Run, start: Callable, until: Callable) -> None:
@@ -74,8 +74,8 @@ def test_an_outcome_of_another_process_is_not_believed(run: Run, start: Callable
 def test_kill_9_of_the_command_is_a_failure_that_names_the_signal(run: Run, start: Callable, until: Callable) -> None:
     job = start(WAIT)
     os.kill(job.pid, signal.SIGKILL)
-    until(lambda: process.start_of(job.pid) is None)
-    assert state.of(run, "train").state == "failed"
+    until(lambda: process.find_start_time(job.pid) is None)
+    assert state.read(run, "train").state == "failed"
     found = ended(run, until)
     assert found.exit_code == -signal.SIGKILL
     assert found.reason == "killed by SIGKILL (often: out of memory)"
@@ -89,7 +89,7 @@ def test_kill_9_of_the_supervisor_leaves_the_job_running(
     )
     supervisor_of(job).kill()
     time.sleep(0.1)
-    assert state.of(run, "train") == state.JobState("running", job.pid, job.started)
+    assert state.read(run, "train") == state.JobState("running", job.pid, job.started)
     (run.path / "go").touch()
     found = ended(run, until)
     assert (found.state, found.pid, found.exit_code) == ("finished", job.pid, None)
@@ -115,7 +115,7 @@ def test_kill_9_of_both_is_lost_with_the_last_log_line(
     os.kill(job.pid, signal.SIGKILL)
     found = ended(run, until)
     assert (found.state, found.exit_code) == ("lost", None)
-    assert found.reason == "killed with its supervisor; the log's last word: step 41 loss 0.3"
+    assert found.reason == "killed together with its supervisor; the last error in the log: step 41 loss 0.3"
 
 
 def test_killing_at_odd_moments_never_shows_a_dead_job_as_running(
@@ -127,8 +127,8 @@ def test_killing_at_odd_moments_never_shows_a_dead_job_as_running(
         time.sleep(delay)
         supervisor.kill()
         os.kill(job.pid, signal.SIGKILL)
-        until(lambda pid=job.pid: process.start_of(pid) is None)
-        assert state.of(run, "train").state in ("lost", "failed")
+        until(lambda pid=job.pid: process.find_start_time(pid) is None)
+        assert state.read(run, "train").state in ("lost", "failed")
         until(lambda: not locks.is_held(run.job_lock("train")))
 
 
@@ -140,9 +140,9 @@ def test_a_stopped_supervisor_cannot_make_a_dead_job_look_alive(
     supervisor.suspend()
     os.kill(job.pid, signal.SIGKILL)
     until(lambda: psutil.Process(job.pid).status() == psutil.STATUS_ZOMBIE)
-    assert state.of(run, "train").state == "lost"
+    assert state.read(run, "train").state == "lost"
     supervisor.resume()
-    until(lambda: state.of(run, "train").state == "failed")
+    until(lambda: state.read(run, "train").state == "failed")
 
 
 def test_a_pid_that_was_used_again_is_not_the_job(run: Run) -> None:
@@ -150,9 +150,9 @@ def test_a_pid_that_was_used_again_is_not_the_job(run: Run) -> None:
     lock = locks.acquire(run.job_lock("train"))
     assert lock is not None
     save(run, pid=pid, pid_start="1")
-    assert state.of(run, "train").state == "lost"
-    save(run, pid=pid, pid_start=process.start_of(pid))
-    assert state.of(run, "train").state == "running"
+    assert state.read(run, "train").state == "lost"
+    save(run, pid=pid, pid_start=process.find_start_time(pid))
+    assert state.read(run, "train").state == "running"
     os.close(lock)
 
 
@@ -160,35 +160,35 @@ def test_a_copy_of_a_running_run_is_not_running(run: Run, start: Callable) -> No
     start(WAIT)
     copy = Run(run.path.parent / "copy")
     shutil.copytree(run.path, copy.path)
-    assert state.of(copy, "train").state == "lost"
-    assert state.of(run, "train").state == "running"
+    assert state.read(copy, "train").state == "lost"
+    assert state.read(run, "train").state == "running"
 
 
 def test_a_record_from_before_a_reboot_is_lost(run: Run) -> None:
     pid = os.getpid()
-    save(run, pid=pid, pid_start=process.start_of(pid), machine="another boot")
-    found = state.of(run, "train")
+    save(run, pid=pid, pid_start=process.find_start_time(pid), machine="another boot")
+    found = state.read(run, "train")
     assert found.state == "lost"
-    assert found.reason == "the machine was restarted while it ran, or is another one"
+    assert found.reason == "the machine was restarted while it ran, or this is another machine"
 
 
 def test_a_job_out_of_sight_whose_lock_is_held_is_running(run: Run) -> None:
     save(run, pid=4, pid_start="5", machine="another container")
     lock = locks.acquire(run.job_lock("train"))
     assert lock is not None
-    assert state.of(run, "train").state == "running"
+    assert state.read(run, "train").state == "running"
     os.close(lock)
-    assert state.of(run, "train").state == "lost"
+    assert state.read(run, "train").state == "lost"
 
 
 def test_a_job_that_is_being_started_is_running_without_a_pid(run: Run) -> None:
     lock = locks.acquire(run.job_lock("train"))
     assert lock is not None
-    assert state.of(run, "train") == state.JobState("running")
+    assert state.read(run, "train") == state.JobState("running")
     save(run)
-    assert state.of(run, "train").state == "running"
+    assert state.read(run, "train").state == "running"
     os.close(lock)
-    assert state.of(run, "train").state == "lost"
+    assert state.read(run, "train").state == "lost"
 
 
 def test_an_end_recorded_while_we_wait_is_seen(run: Run) -> None:
@@ -199,7 +199,7 @@ def test_an_end_recorded_while_we_wait_is_seen(run: Run) -> None:
     def record_end(_seconds: float) -> None:
         save(run, pid=os.getpid(), pid_start="1", ended=2.0, exit_code=0)
 
-    assert state.of(run, "train", sleep=record_end).state == "finished"
+    assert state.read(run, "train", sleep=record_end).state == "finished"
     os.close(lock)
 
 
@@ -207,10 +207,10 @@ def test_an_end_recorded_while_we_wait_is_seen(run: Run) -> None:
 def test_an_unreadable_record_is_no_job(run: Run, content: str) -> None:
     run.jobs.mkdir()
     run.job_record("train").write_text(content)
-    assert state.of(run, "train").state == "none"
+    assert state.read(run, "train").state == "none"
 
 
 def save(run: Run, **changes: object) -> None:
-    job = record.JobRecord(("x",), "/", 1.0, 0, process.machine())
+    job = record.JobRecord(("x",), "/", 1.0, 0, process.identify_machine())
     record.save(run, "train", replace(job, **changes))  # type: ignore[arg-type]  # fields by name
     assert json.loads(run.job_record("train").read_text())["argv"] == ["x"]

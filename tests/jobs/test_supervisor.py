@@ -33,8 +33,8 @@ SMALLER = [
 
 
 def ended(run: Run, until: Callable) -> state.JobState:
-    until(lambda: state.of(run, "train").state != "running")
-    return state.of(run, "train")
+    until(lambda: state.read(run, "train").state != "running")
+    return state.read(run, "train")
 
 
 def test_a_job_without_memory_is_made_smaller_and_started_again(run: Run, start: Callable, until: Callable) -> None:
@@ -56,7 +56,7 @@ def test_after_three_times_it_has_failed(run: Run, start: Callable, until: Calla
     start(HUNGRY, recover=SMALLER)
     found = ended(run, until)
     assert (found.state, found.exit_code) == ("failed", -signal.SIGABRT)
-    assert found.reason.endswith("made smaller 3 times already")
+    assert found.reason.endswith("the batch was halved 3 times already")
     assert run.log("train").read_text().count("at work") == 4
 
 
@@ -85,7 +85,7 @@ def test_other_failures_are_left_as_they_are(run: Run, start: Callable, until: C
 
 def test_one_that_somebody_killed_is_not_started_again(run: Run, start: Callable, until: Callable) -> None:
     (run.path / "size").write_text("8")
-    job = start("import time; time.sleep(60)", recover=SMALLER)
+    job = start("import time; time.sleep(3000)", recover=SMALLER)
     os.kill(job.pid, signal.SIGKILL)
     found = ended(run, until)
     assert (found.state, found.exit_code) == ("failed", -signal.SIGKILL)
@@ -94,7 +94,7 @@ def test_one_that_somebody_killed_is_not_started_again(run: Run, start: Callable
 
 def test_one_that_was_killed_by_request_is_not_started_again(run: Run, start: Callable, until: Callable) -> None:
     (run.path / "size").write_text("8")
-    job = start("import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
+    job = start("import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(3000)",
                 recover=SMALLER)  # fmt: skip
     until(lambda: "deaf" in run.log("train").read_text())
     found = shutdown.stop(run, ["train"], timeout=0.1, kill=True)["train"]
@@ -106,7 +106,7 @@ def test_one_whose_supervisor_was_asked_to_end_is_not_started_again(
     run: Run, start: Callable, until: Callable, supervisor_of: Callable
 ) -> None:
     (run.path / "size").write_text("8")
-    job = start("import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)",
+    job = start("import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf', flush=True); time.sleep(3000)",
                 recover=SMALLER)  # fmt: skip
     until(lambda: "deaf" in run.log("train").read_text())
     supervisor_of(job).terminate()
@@ -157,7 +157,7 @@ def test_a_crash_near_the_limit_of_memory_counts_as_lack_of_it(
     # In a process of its own, from which the limit is inherited.
     subprocess.run([sys.executable, "-c", begin, str(run.path), CRASHING, *SMALLER], check=True)
     assert ended(run, until).exit_code == -signal.SIGSEGV
-    assert ("GB that RLIMIT_DATA allows in use" in run.log("train").read_text()) is made_smaller
+    assert ("GB that RLIMIT_DATA allows were in use" in run.log("train").read_text()) is made_smaller
     assert (run.path / "size").read_text() == ("4" if made_smaller else "1")
 
 
@@ -186,7 +186,7 @@ def test_who_stands_by_sees_it_through(run: Run, start: Callable) -> None:
     (run.path / "size").write_text("8")
     start(HUNGRY, recover=SMALLER)
     output = []
-    with foreground.signals_caught() as received:
+    with foreground.catching_signals() as received:
         found = foreground.attend(run, ["train"], received, write=output.append, say=lambda _: None)
     assert found["train"].state == "finished"
     assert b"".join(output).count(b"at work") == 3

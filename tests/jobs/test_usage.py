@@ -28,17 +28,17 @@ def test_a_driver_that_does_not_answer_has_no_gpus(
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    assert usage.gpus() == ()
+    assert usage.measure_gpus() == ()
 
 
 def test_children_count_and_the_dead_do_not() -> None:
-    alone = usage.memory_of(os.getpid())
+    alone = usage.measure_process_memory(os.getpid())
     with subprocess.Popen([sys.executable, "-c", "x = b'x' * 10**8; input()"], stdin=subprocess.PIPE) as child:
         assert alone is not None
-        while (used := usage.memory_of(child.pid) or 0) < 10**8 and child.poll() is None:
+        while (used := usage.measure_process_memory(child.pid) or 0) < 10**8 and child.poll() is None:
             pass
         assert used >= 10**8
-        assert (usage.memory_of(os.getpid()) or 0) > alone + 10**8 * 0.9
+        assert (usage.measure_process_memory(os.getpid()) or 0) > alone + 10**8 * 0.9
         child.communicate(b"\n")
-    assert usage.memory_of(child.pid) is None
-    assert 0 < usage.machine().used < usage.machine().total
+    assert usage.measure_process_memory(child.pid) is None
+    assert 0 < usage.measure_machine().used < usage.measure_machine().total

@@ -11,11 +11,11 @@ from itertools import count
 from pathlib import Path
 from typing import IO, Any
 
-from odtool.dataset.writers.types import Add, LabelledBox, Labels, WrittenImage, rounded
+from odtool.dataset.writers.annotation_writer import Add, LabelledBox, Labels, WrittenImage, round_corners
 
 
 @contextmanager
-def opened(folder: Path, labels: Labels) -> Iterator[Add]:
+def open_writer(folder: Path, labels: Labels) -> Iterator[Add]:
     """Writes `annotations.json`; ids of categories are those of the label map, scores stand beside the boxes."""
     image_ids, box_ids = count(1), count(1)
     # The two lists grow side by side; the second waits in a file of its own until the first is whole.
@@ -28,7 +28,7 @@ def opened(folder: Path, labels: Labels) -> Iterator[Add]:
             _append(file, entry, first=number == 1)
             for box in image.boxes:
                 box_number = next(box_ids)
-                _append(boxes, _annotation(box, box_number, number), first=box_number == 1)
+                _append(boxes, _make_annotation(box, box_number, number), first=box_number == 1)
 
         yield add
         file.write('\n],\n"annotations": [')
@@ -42,8 +42,8 @@ def _append(file: IO[str], entry: dict[str, Any], *, first: bool) -> None:
     file.write(("\n" if first else ",\n") + json.dumps(entry))
 
 
-def _annotation(box: LabelledBox, number: int, image: int) -> dict[str, Any]:
-    xmin, ymin, xmax, ymax = rounded(box.box)
+def _make_annotation(box: LabelledBox, number: int, image: int) -> dict[str, Any]:
+    xmin, ymin, xmax, ymax = round_corners(box.box)
     width, height = round(xmax - xmin, 2), round(ymax - ymin, 2)
     entry = {
         "id": number,

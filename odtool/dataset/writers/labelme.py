@@ -8,21 +8,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.writers.types import Add, LabelledBox, Labels, WrittenImage, rounded
+from odtool.dataset.writers.annotation_writer import Add, LabelledBox, Labels, WrittenImage, round_corners
 
 _VERSION = "5.5.0"
 """Of the labelme whose fields these are."""
 
 
 @contextmanager
-def opened(folder: Path, _: Labels) -> Iterator[Add]:
+def open_writer(folder: Path, _: Labels) -> Iterator[Add]:
     """Writes `<stem>.json` beside each image."""
 
     def add(image: WrittenImage) -> None:
         document: dict[str, Any] = {
             "version": _VERSION,
             "flags": {},
-            "shapes": [_shape(box) for box in image.boxes],
+            "shapes": [_make_shape(box) for box in image.boxes],
             "imagePath": image.name,
             "imageData": None,
             "imageHeight": image.height,
@@ -33,13 +33,13 @@ def opened(folder: Path, _: Labels) -> Iterator[Add]:
     yield add
 
 
-def _shape(each: LabelledBox) -> dict[str, Any]:
-    xmin, ymin, xmax, ymax = rounded(each.box)
+def _make_shape(box: LabelledBox) -> dict[str, Any]:
+    xmin, ymin, xmax, ymax = round_corners(box.box)
     return {
-        "label": each.label,
+        "label": box.label,
         "points": [[xmin, ymin], [xmax, ymax]],
         "group_id": None,
-        "description": "" if each.score is None else f"score {each.score:.4f}",
+        "description": "" if box.score is None else f"score {box.score:.4f}",
         "shape_type": "rectangle",
         "flags": {},
     }

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from odtool.dataset.writers.types import Add, Labels, WrittenImage, rounded
+from odtool.dataset.writers.annotation_writer import Add, Labels, WrittenImage, round_corners
 
 _COLUMNS = ("filename", "width", "height", "class", "xmin", "ymin", "xmax", "ymax", "score")
 
 
 @contextmanager
-def opened(folder: Path, _: Labels) -> Iterator[Add]:
+def open_writer(folder: Path, _: Labels) -> Iterator[Add]:
     """Writes `annotations.csv`; an image without objects has a row without box."""
     with (folder / "annotations.csv").open("w", newline="") as file:
         rows = csv.writer(file)
@@ -23,8 +23,8 @@ def opened(folder: Path, _: Labels) -> Iterator[Add]:
             about = (image.name, image.width, image.height)
             if not image.boxes:
                 rows.writerow((*about, *[""] * (len(_COLUMNS) - len(about))))
-            for each in image.boxes:
-                score = "" if each.score is None else f"{each.score:.4f}"
-                rows.writerow((*about, each.label, *rounded(each.box), score))
+            for box in image.boxes:
+                score = "" if box.score is None else f"{box.score:.4f}"
+                rows.writerow((*about, box.label, *round_corners(box.box), score))
 
         yield add

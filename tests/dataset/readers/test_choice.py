@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from odtool.dataset import readers
+from odtool.dataset.readers import format_choice
+from odtool.dataset.readers.registry import READERS
 from odtool.dataset.types import Deferred, Source
 from odtool.errors import DataError
 
@@ -27,7 +28,7 @@ from odtool.errors import DataError
     ],
 )
 def test_real_sets_are_told_apart_by_looking(shared_data: Path, folder: str, name: str) -> None:
-    choice = readers.choose(Source(shared_data / folder))
+    choice = format_choice.choose(Source(shared_data / folder))
     assert choice.name == name
     assert choice.evidence
 
@@ -45,11 +46,11 @@ def test_real_sets_are_told_apart_by_looking(shared_data: Path, folder: str, nam
 )
 def test_other_formats_are_not_taken_for_these(shared_data: Path, folder: str) -> None:
     for name in ("coco", "yolo", "voc", "tfod_csv"):
-        assert readers.READERS[name].detect(shared_data / "formats" / folder) is None
+        assert READERS[name].detect(shared_data / "formats" / folder) is None
 
 
 def test_other_formats_that_fit_are_named(shared_data: Path) -> None:
-    assert "tfod_csv" in readers.choose(Source(shared_data / "raccoon")).others
+    assert "tfod_csv" in format_choice.choose(Source(shared_data / "raccoon")).others
 
 
 @pytest.mark.parametrize(("folder", "named", "says"), [("raccoon", "kitti", "KITTI"), ("raccoon", "coco", "COCO JSON")])
@@ -57,19 +58,19 @@ def test_a_format_named_of_which_there_is_nothing_is_refused_with_what_there_is(
     shared_data: Path, folder: str, named: str, says: str
 ) -> None:
     with pytest.raises(DataError, match=f"nothing there looks like {says}") as error:
-        readers.choose(Source(shared_data / folder), named)
+        format_choice.choose(Source(shared_data / folder), named)
     assert error.value.hint.startswith("It looks like Pascal VOC XML: ")
 
 
 def test_a_format_named_is_the_format(shared_data: Path) -> None:
-    assert readers.choose(Source(shared_data / "raccoon"), "tfod_csv").name == "tfod_csv"
+    assert format_choice.choose(Source(shared_data / "raccoon"), "tfod_csv").name == "tfod_csv"
     with pytest.raises(DataError, match="'vok' is not a format"):
-        readers.choose(Source(shared_data / "raccoon"), "vok")
+        format_choice.choose(Source(shared_data / "raccoon"), "vok")
 
 
 def test_a_missing_source_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such file or folder"):
-        readers.choose(Source(tmp_path / "absent"))
+        format_choice.choose(Source(tmp_path / "absent"))
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_where_nothing_is_known_a_broken_document_is_the_reason(
     (tmp_path / name).write_text(content)
     for path in (tmp_path, tmp_path / name):
         with pytest.raises(DataError) as error:
-            readers.choose(Source(path))
+            format_choice.choose(Source(path))
         assert says in error.value.message
 
 
@@ -96,7 +97,7 @@ def test_records_and_runs_in_a_workspace_are_passed_over(voc_set: Callable[..., 
         (root / folder).mkdir(parents=True, exist_ok=True)
         (root / folder / name).write_text('{"odtool": "0.1.0"}')
     (root / "data" / "extra.xml").write_text("<annotation></annotation>")
-    found = readers.READERS["voc"].read(Source(root))
+    found = READERS["voc"].read(Source(root))
     assert sum(item.files for item in found if isinstance(item, Deferred)) == 2
 
 
@@ -104,7 +105,7 @@ def test_what_was_passed_over_is_named_where_nothing_else_is_found(tmp_path: Pat
     (tmp_path / "runs" / "a").mkdir(parents=True)
     (tmp_path / "runs" / "a" / "pipeline.config").touch()
     with pytest.raises(DataError, match=r"no annotations found; runs/a, which odtool or a training wrote"):
-        readers.choose(Source(tmp_path))
+        format_choice.choose(Source(tmp_path))
 
 
 def test_annotations_with_the_names_of_our_files_are_read(tmp_path: Path, write_image: Callable[..., Path]) -> None:
@@ -112,11 +113,11 @@ def test_annotations_with_the_names_of_our_files_are_read(tmp_path: Path, write_
     document = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "categories": [{"id": 1, "name": "a"}]}
     (tmp_path / "set" / "dataset.json").write_text(json.dumps(document))
     (tmp_path / "set" / "label_map.pbtxt").write_text("item { id: 1 name: 'a' }")
-    assert readers.choose(Source(tmp_path)).name == "coco"
+    assert format_choice.choose(Source(tmp_path)).name == "coco"
 
 
 def test_images_alone_are_no_detection_set(tmp_path: Path, write_image: Callable[..., Path]) -> None:
     for name in ("images", "train"):
         write_image(tmp_path / name / "a.jpg")
     with pytest.raises(DataError, match="images in 2 folders, but no annotations found"):
-        readers.choose(Source(tmp_path))
+        format_choice.choose(Source(tmp_path))

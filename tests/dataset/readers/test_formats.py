@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from odtool.dataset import readers
+from odtool.dataset.readers import format_choice
 from odtool.dataset.types import Source
 from odtool.errors import DataError
 
@@ -76,7 +76,7 @@ MADE = {
 def test_a_layout_is_read_as_its_format_and_whole(shared_data: Path, found: Any, layout: str) -> None:
     name, images, objects = LAYOUTS[layout]
     source = Source(shared_data / "formats" / layout)
-    choice = readers.choose(source)
+    choice = format_choice.choose(source)
     assert (choice.name, choice.others) == (name, ())
     read, _ = found(choice.reader.read, source)
     assert (len(read), sum(len(image.objects) for image in read)) == (images, objects)
@@ -85,7 +85,7 @@ def test_a_layout_is_read_as_its_format_and_whole(shared_data: Path, found: Any,
 @pytest.mark.parametrize("layout", WITHOUT_BOXES)
 def test_a_layout_without_boxes_says_so(shared_data: Path, found: Any, layout: str) -> None:
     source = Source(shared_data / "formats" / layout)
-    choice = readers.choose(source)
+    choice = format_choice.choose(source)
     assert (choice.name, choice.others) == (WITHOUT_BOXES[layout], ())
     with pytest.raises(DataError, match="boxes") as error:
         found(choice.reader.read, source)
@@ -106,7 +106,7 @@ def test_a_usual_layout_is_seen_as_its_format_and_no_other(
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(text)
     write_image(tmp_path / "images/0--P/a.jpg" if name == "wider_face" else tmp_path / "images/a.jpg")
-    choice = readers.choose(Source(tmp_path))
+    choice = format_choice.choose(Source(tmp_path))
     assert (choice.name, choice.others) == (name, ())
     images, problems = found(choice.reader.read, Source(tmp_path))
     assert [len(image.objects) for image in images if image.path.exists()] == [1]

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from odtool.dataset.readers import hf_imagefolder, labelme, supervisely_shapes, voc, yolo
+from odtool.dataset.readers.datasets import voc
+from odtool.dataset.readers.datasets.yolo import yolo
+from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
+from odtool.dataset.readers.tools import labelme
+from odtool.dataset.readers.tools.supervisely import supervisely_shapes
 from odtool.dataset.types import Source
 from odtool.errors import DataError
 
@@ -51,7 +55,7 @@ def test_categories_that_are_a_number_are_refused(tmp_path: Path) -> None:
     (tmp_path / "metadata.jsonl").write_text(
         '{"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 3, 4]], "categories": 0}}'
     )
-    with pytest.raises(DataError, match="no list"):
+    with pytest.raises(DataError, match="not a list"):
         list(hf_imagefolder.read(Source(tmp_path)))
 
 
@@ -62,7 +66,7 @@ def test_a_bitmap_that_begins_nowhere_has_no_mask() -> None:
     Image.new("1", (3, 2), 1).save(stream, "PNG")
     data = base64.b64encode(zlib.compress(stream.getvalue())).decode()
     found = [
-        supervisely_shapes.outline({"bitmap": {"data": data, "origin": [left, 0]}}, (9, 9))
+        supervisely_shapes.parse_outline({"bitmap": {"data": data, "origin": [left, 0]}}, (9, 9))
         for left in (0, float("inf"), float("nan"), -1)
     ]
     assert [outline is not None for outline in found] == [True, False, False, False]

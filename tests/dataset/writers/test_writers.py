@@ -10,11 +10,12 @@ from pathlib import Path, PurePath
 import pytest
 from PIL import Image
 
-from odtool.dataset import prepare, readers
-from odtool.dataset.readers import READERS
+from odtool.dataset import prepare
+from odtool.dataset.readers import format_choice
+from odtool.dataset.readers.registry import READERS
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Source
-from odtool.dataset.writers import WRITERS, images
-from odtool.dataset.writers.types import LabelledBox, WrittenImage
+from odtool.dataset.writers import WRITERS, image_copies
+from odtool.dataset.writers.annotation_writer import LabelledBox, WrittenImage
 
 LABELS = {1: "cat & co", 2: "yes", 4: "Ünï \N{RACCOON}"}
 BOXES = (
@@ -48,7 +49,7 @@ def write(folder: Path, format_name: str) -> None:
                 ("empty.jpg", jpeg(shade=4)),
             )
         ):
-            stored = images.place(data, PurePath(name), [folder / writer.images])
+            stored = image_copies.copy_image(data, PurePath(name), [folder / writer.images])
             add(WrittenImage(stored, 100, 80, BOXES[number:] if "empty" not in name else ()))
 
 
@@ -75,8 +76,8 @@ def read_back(data: Path) -> Iterator[tuple[str, list[tuple[str, list[float]]]]]
 def test_what_is_written_is_prepared_with_the_same_boxes(format_name: str, tmp_path: Path) -> None:
     source = tmp_path / "written"
     write(source, format_name)
-    assert readers.choose(Source(source)).name == {"csv": "tfod_csv"}.get(format_name, format_name)
-    settings = prepare.Settings((Source(source),), tmp_path / "data", val=0, workers=1)
+    assert format_choice.choose(Source(source)).name == {"csv": "tfod_csv"}.get(format_name, format_name)
+    settings = prepare.PrepareSettings((Source(source),), tmp_path / "data", val=0, workers=1)
     summary = prepare.prepare(settings).summary
     assert {name: problem for name, problem in summary.problems.items() if problem.level != "info"} == {}
     found = dict(read_back(tmp_path / "data"))
@@ -94,7 +95,7 @@ def test_an_image_that_viewers_turn_is_written_as_they_show_it(tmp_path: Path) -
     source.write_bytes(jpeg(6, (80, 100)))
     (tmp_path / "out").mkdir()
     (tmp_path / "other").mkdir()
-    name = images.place(source, PurePath("turned.jpg"), [tmp_path / "out", tmp_path / "other"])
+    name = image_copies.copy_image(source, PurePath("turned.jpg"), [tmp_path / "out", tmp_path / "other"])
     with Image.open(tmp_path / "out" / name) as image:
         assert image.size == (100, 80)
         assert image.getexif().get(0x0112, 1) == 1
@@ -103,26 +104,26 @@ def test_an_image_that_viewers_turn_is_written_as_they_show_it(tmp_path: Path) -
 
 def test_an_image_that_is_not_turned_keeps_its_bytes(tmp_path: Path) -> None:
     data = jpeg()
-    name = images.place(data, PurePath("a", "b", "c.JPG"), [tmp_path])
+    name = image_copies.copy_image(data, PurePath("a", "b", "c.JPG"), [tmp_path])
     assert name == "a_b_c.JPG"
     assert (tmp_path / name).read_bytes() == data
 
 
 def test_stems_are_distinct_whatever_the_endings_and_folders(tmp_path: Path) -> None:
     names = [PurePath("a", "x.jpg"), PurePath("a_x.jpg"), PurePath("a", "x.jpeg"), PurePath("a", "x.PNG")]
-    stored = [images.place(jpeg(), name, [tmp_path]) for name in names]
+    stored = [image_copies.copy_image(jpeg(), name, [tmp_path]) for name in names]
     assert len({Path(name).stem for name in stored}) == len(names)
 
 
 @pytest.mark.parametrize("letter", ["a", "\N{CJK UNIFIED IDEOGRAPH-753B}"])
 def test_a_name_longer_than_file_systems_take_is_cut(letter: str, tmp_path: Path) -> None:
-    names = [images.place(jpeg(), PurePath(*[letter * 60] * 10, "x.jpg"), [tmp_path]) for _ in range(2)]
+    names = [image_copies.copy_image(jpeg(), PurePath(*[letter * 60] * 10, "x.jpg"), [tmp_path]) for _ in range(2)]
     assert [name.rpartition("_")[2] for name in names] == ["x.jpg", "x-2.jpg"]
 
 
 def test_names_are_such_that_readers_find_the_images(tmp_path: Path) -> None:
     given = ("scan", "scan.v1.5", "a\\b.jpg", "..a /.b.jpg", "...jpg", "caf\udce9.jpg")
-    assert [images.place(jpeg(), PurePath(name), [tmp_path]) for name in given] == [
+    assert [image_copies.copy_image(jpeg(), PurePath(name), [tmp_path]) for name in given] == [
         "scan.jpeg",
         "scan.v1.5.jpeg",
         "a_b.jpg",
@@ -137,4 +138,4 @@ def test_a_file_per_format_can_be_open_at_once(tmp_path: Path) -> None:
         for name, writer in WRITERS.items():
             (tmp_path / name).mkdir()
             stack.enter_context(writer.opened(tmp_path / name, LABELS))
-    assert readers.choose(Source(tmp_path / "coco" / "annotations.json"))
+    assert format_choice.choose(Source(tmp_path / "coco" / "annotations.json"))

@@ -1,0 +1,137 @@
+"""Everything that can be known to go wrong with a run, before an hour is spent on it."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odtool.api.requests import (
+    Notify,
+    RunName,
+    StrPath,
+    choose_device,
+    find_run,
+    ignore,
+    refuse_below,
+    takes,
+)
+from odtool.api.tasks import engine_process
+from odtool.api.tasks.engine_tasks import CheckTask
+from odtool.errors import OdtoolError
+from odtool.jobs import devices
+from odtool.workspace import Run
+
+if TYPE_CHECKING:
+    from odtool.dataset.records.record_check import RecordReport
+    from odtool.pipeline.checks.finding import Finding
+    from odtool.pipeline.text.facts import ConfigFacts
+
+__all__ = ["CheckRequest", "CheckedRun", "Finding", "check"]
+
+LEVELS = ("ok", "warning", "error")
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """What `odtool check` is asked for."""
+
+    run: RunName | None = None
+    """The newest by default."""
+    _: KW_ONLY
+    sample: int | None = 300
+    """Records of each set to decode and look at closely; None for all."""
+    gpu: str | int | None = None
+    """GPUs that are to share a batch, as for `train`; the first by default."""
+    workspace: StrPath = "."
+    notify: Notify = field(default=ignore, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        refuse_below("sample", self.sample, 1)
+
+
+@dataclass(frozen=True)
+class CheckedRun:
+    """A run, and all that was looked at."""
+
+    run: Run
+    findings: tuple[Finding, ...]
+
+    def count(self, level: str) -> int:
+        """Findings of a level: "ok", "warning" or "error"."""
+        return sum(finding.level == level for finding in self.findings)
+
+
+@takes(CheckRequest)
+def check(request: CheckRequest) -> CheckedRun:
+    """Looks at a run's config, records, label map, classes, checkpoint and model; training would fail on an error.
+
+    Raises:
+        OdtoolError: there is no such run or GPU, or its config cannot be read.
+    """
+    from odtool.pipeline.checks.check_list import list_findings
+    from odtool.pipeline.text.facts import read_facts
+
+    run = find_run(request.workspace, request.run).run
+    facts = read_facts(run.pipeline_config, devices=choose_device(request.gpu).count)
+    results = list_findings(facts)
+    request.notify("reading records …")
+    results += _check_records(facts, request.sample)
+    request.notify("loading TensorFlow and building the model …")
+    results.append(_check_model(run))
+    return CheckedRun(run, tuple(results))
+
+
+def _check_records(facts: ConfigFacts, sample: int | None) -> list[Finding]:
+    from odtool.dataset import label_map
+    from odtool.dataset.records import record_check
+    from odtool.pipeline.checks import annotations
+    from odtool.pipeline.checks.classes import check_evaluation_classes
+
+    try:
+        classes = label_map.read(facts.readers[0].label_map or Path())
+    except OdtoolError:  # the checks of the config have reported it
+        return []
+    results: list[Finding] = []
+    reports: list[RecordReport] = []
+    for number, reader in enumerate(facts.readers):
+        name = "train" if number == 0 else "eval" if number == 1 else f"eval {number}"
+        if reader.files:
+            reports.append(record_check.check_records(reader.files, classes, sample=sample))
+            results += _describe_set(name, reports[-1])
+            results += annotations.check_read_annotations(facts, name, reports[-1].held)
+            if number == 1:
+                names = [item.name for item in classes]
+                seen = reports[-1].classes
+                results.append(check_evaluation_classes(names, seen, complete=reports[-1].complete))
+    if reports:
+        results.append(annotations.check_crowding(facts, max(report.most_objects for report in reports)))
+    return results
+
+
+def _describe_set(name: str, report: RecordReport) -> list[Finding]:
+    from odtool.pipeline.checks.finding import Finding
+
+    subject = f"{name} data"
+    examined = "all" if report.complete else f"{report.examined:,}"
+    files = "1 file" if report.files == 1 else f"{report.files:,} files"
+    summary = f"{report.records:,} records in {files}; {examined} looked at: {report.objects:,} objects"
+    problems = []
+    for kind, fault in sorted(report.faults.items()):
+        times = f"{kind}, {fault.count:,} of them, the first: " if fault.count > 1 else f"{kind}: "
+        hint = "Prepare the data anew with odtool prepare, which repairs or leaves out such things and says so."
+        problems.append(Finding("error" if fault.level == "error" else "warning", subject, times + fault.first, hint))
+    if not report.records:
+        return [*problems, Finding("error", subject, "there are no records", "Make them: odtool prepare SOURCE")]
+    return [Finding("ok", subject, summary), *problems]
+
+
+def _check_model(run: Run) -> Finding:
+    from odtool.pipeline.checks.finding import Finding
+    from odtool.pipeline.checks.restored_weights import check_restored_weights
+
+    try:  # on the CPU: a GPU that another run fills is not needed for this
+        report = engine_process.ask(CheckTask(run=run), environment=devices.CPU.environment)
+    except OdtoolError as error:
+        return Finding("error", "model", error.message, error.hint)
+    return check_restored_weights(report, max(run.checkpoints(), default=None))

@@ -1,0 +1,68 @@
+"""Starting the evaluation of a run's checkpoints in the background."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+
+from odtool import checkpoint_choice
+from odtool.api.requests import (
+    RequestError,
+    RunName,
+    StrPath,
+    choose_device,
+    find_run,
+    refuse_below,
+    refuse_unknown_metric,
+    takes,
+)
+from odtool.api.tasks import run_tasks
+from odtool.api.tasks.engine_tasks import EvaluateTask
+from odtool.api.tasks.run_tasks import StartedRun
+
+
+@dataclass(frozen=True)
+class EvaluateRequest:
+    """What `odtool eval` is asked for."""
+
+    run: RunName | None = None
+    """The newest by default."""
+    _: KW_ONLY
+    gpu: str | int | None = "cpu"
+    """"cpu", or the number of a GPU that training does not use."""
+    checkpoint: str = "all"
+    """"all" (each one, and those to come while training runs), "latest", "best", or a checkpoint's path."""
+    sample: int = 1
+    """Use 1 of this many images."""
+    best: str | None = None
+    """The metric that the best checkpoint is chosen by; mAP by default."""
+    latest: bool = False
+    """Where several checkpoints wait, score only the newest of them."""
+    batch_size: int | None = None
+    """Images that the model gets at once, at most; by default 8 where it can tell them apart."""
+    workspace: StrPath = "."
+
+    def __post_init__(self) -> None:
+        if self.latest and self.checkpoint != "all":
+            raise RequestError("latest", "is for --checkpoint all; a single one is named by --checkpoint")
+        refuse_below("sample", self.sample, 1)
+        refuse_below("batch_size", self.batch_size, 1)
+        refuse_unknown_metric("best", self.best)
+
+
+@takes(EvaluateRequest)
+def evaluate(request: EvaluateRequest) -> StartedRun:
+    """Starts scoring checkpoints with the COCO metrics, until training has ended and the last is scored.
+
+    Raises:
+        OdtoolError: there is no such run, checkpoint or GPU, or an evaluation of the run is running.
+    """
+    chosen = find_run(request.workspace, request.run)
+    task = EvaluateTask(
+        run=chosen.run,
+        checkpoint=checkpoint_choice.resolve(chosen.run, request.checkpoint),
+        sample=request.sample,
+        best=request.best,
+        latest=request.latest,
+        batch_size=request.batch_size,
+    )
+    return StartedRun(chosen.run, {"eval": run_tasks.start(chosen, task, choose_device(request.gpu))})

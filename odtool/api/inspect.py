@@ -1,0 +1,89 @@
+"""What prepare would read, with figures and problems, and nothing written but a page where one is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odtool.api.requests import StrPath, find_workspace, refuse_below, refuse_unknown, takes
+from odtool.api.sources import VERIFY, Names, Renaming, Sources, choose_classes, choose_rules, find_sources
+from odtool.dataset.progress import Progress, silent
+from odtool.errors import DataError
+from odtool.files import write_atomically
+
+if TYPE_CHECKING:
+    from odtool.dataset.inspect.box_statistics import Figures
+    from odtool.dataset.inspect.inspection import Inspection
+
+__all__ = ["Figures", "InspectRequest", "Inspection", "inspect"]
+
+
+@dataclass(frozen=True)
+class InspectRequest:
+    """What `odtool inspect` is asked for."""
+
+    sources: Sources = ()
+    """Folders or files with annotations; without any, the workspace is searched."""
+    _: KW_ONLY
+    format: str = "auto"
+    """Format of the annotations; "auto" looks."""
+    images: StrPath | None = None
+    """Folder of the images, where it is not found by itself."""
+    label_map: StrPath | None = None
+    """A label_map.pbtxt to follow."""
+    rename: Renaming = ()
+    """Other names for classes."""
+    only: Names = ()
+    """Classes to keep, by their new names; the images of the others stay."""
+    drop: Names = ()
+    """Classes to leave out, by their new names; their images stay."""
+    verify: str = "header"
+    """Look at images' headers and ends ("header"), or decode every image ("full")."""
+    fix_images: bool = False
+    """Turn, flatten and convert images to upright 8-bit RGB; boxes follow."""
+    min_box: float = 0.0
+    """Leave out boxes with a side shorter than this, in pixels; 0 keeps all that have an area."""
+    workers: int | None = None
+    """Worker processes; by default one a core."""
+    html: StrPath | None = None
+    """A file for one page with plots and sample images."""
+    samples: int = 24
+    """Images on the page, those with problems first."""
+    seed: int = 0
+    """Decides which images without problems."""
+    workspace: StrPath = "."
+    progress: Progress = field(default=silent, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, least in (("samples", 0), ("seed", 0), ("min_box", 0), ("workers", 1)):
+            refuse_below(name, getattr(self, name), least)
+        refuse_unknown("verify", (self.verify,), VERIFY)
+
+
+@takes(InspectRequest)
+def inspect(request: InspectRequest) -> Inspection:
+    """Reads and checks annotations as prepare would, and counts what they hold; prepared records can be read as well.
+
+    Raises:
+        DataError: there is nothing to read, something is broken, or the page cannot be written.
+    """
+    from odtool.dataset.inspect import inspect_page, inspection
+
+    page = Path(request.html) if request.html else None
+    if page is not None and page.is_dir():
+        raise DataError(f"{page}: is a folder", "Give --html a file, such as report.html.")
+    settings = inspection.InspectSettings(
+        sources=find_sources(request.sources, request.images, find_workspace(request.workspace).root),
+        format=request.format,
+        label_map=Path(request.label_map) if request.label_map else None,
+        workers=request.workers,
+        rules=choose_rules(request.verify, fix_images=request.fix_images, min_box=request.min_box),
+        chosen=choose_classes(request.rename, request.only, request.drop),
+        samples=request.samples,
+        seed=request.seed,
+    )
+    inspected = inspection.inspect(settings, progress=request.progress)
+    if page is not None:
+        write_atomically(page, inspect_page.render(inspected))
+    return inspected

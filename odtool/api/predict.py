@@ -1,0 +1,206 @@
+"""A trained model at work on images and videos."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from odtool import output_folder
+from odtool.api.requests import (
+    Notify,
+    RequestError,
+    StrPath,
+    choose_device,
+    find_workspace,
+    ignore,
+    refuse_below,
+    refuse_unknown,
+    split_names,
+    takes,
+)
+from odtool.api.tasks import engine_process
+from odtool.api.tasks.engine_tasks import PredictTask
+from odtool.dataset.progress import Progress, silent
+from odtool.errors import DataError, JobError, OdtoolError
+from odtool.workspace import Predictions, Run, Workspace
+
+FORMATS = ("coco", "voc", "yolo", "csv", "labelme")
+
+Scores: TypeAlias = float | Mapping[str, float] | Sequence[str]
+"""The lowest score of all classes, of single ones, or texts such as "0.4" and "car=0.3"."""
+
+
+@dataclass(frozen=True)
+class PredictRequest:
+    """What `odtool predict` is asked for."""
+
+    sources: StrPath | Sequence[StrPath]
+    """Images, videos, folders of them, or patterns."""
+    _: KW_ONLY
+    model: StrPath | Run | None = None
+    """A run, an exported or saved model, a .tflite or .onnx file; the newest run by default."""
+    label_map: StrPath | None = None
+    """Names of the classes, for a model that does not carry them."""
+    out: StrPath = "predictions"
+    """Folder to write; predictions of before give way where nobody has changed them."""
+    min_score: Scores = ()
+    """Lowest score, 0.5 by default."""
+    save_as: str | Sequence[str] = ()
+    """Annotations to correct: any of coco, voc, yolo, csv, labelme."""
+    count: bool = False
+    """Count objects by class and image, in counts.csv."""
+    pictures: bool = True
+    """Draw the boxes on copies of images and videos."""
+    tile: int | None = None
+    """Look at larger images in tiles of this side, in pixels."""
+    overlap: int | None = None
+    """Pixels that tiles share; by default a fifth of `tile`."""
+    every: int = 1
+    """Look at one of this many frames of a video."""
+    batch_size: int = 8
+    """Images, frames or tiles that the model gets at once."""
+    gpu: str | int | None = "cpu"
+    """"cpu", or the number of a GPU that training does not use."""
+    workspace: StrPath = "."
+    progress: Progress = field(default=silent, compare=False, repr=False)
+    notify: Notify = field(default=ignore, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.overlap is not None and self.tile is None:
+            raise RequestError("overlap", "means nothing without --tile")
+        for name, least in (("tile", 32), ("overlap", 0), ("every", 1), ("batch_size", 1)):
+            refuse_below(name, getattr(self, name), least)
+        if self.save_as != ():
+            refuse_unknown("save_as", split_names(self.save_as), FORMATS)
+        self._check_scores()
+
+    def _check_scores(self) -> None:
+        """Before seconds of loading."""
+        from odtool.detection import thresholds
+
+        try:
+            thresholds.parse(self.score_texts())
+        except DataError as error:
+            raise RequestError("min_score", error.message, error.hint) from None
+
+    def score_texts(self) -> tuple[str, ...]:
+        """Each as the command line has it."""
+        if isinstance(self.min_score, Mapping):
+            return tuple(f"{label}={score}" for label, score in self.min_score.items())
+        return (str(self.min_score),) if isinstance(self.min_score, (int, float)) else tuple(self.min_score)
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What was written."""
+
+    out: Predictions
+    model: Path
+    device: str
+    """For people: 'cpu', 'GPU 0 (NVIDIA H100)'."""
+    summary: Mapping[str, Any]
+    """Of what was looked at: images, videos, frames, objects by class, problems, and the speed."""
+    other_outputs: str
+    """What the model finds beside boxes, which are all that is written; empty where there is nothing to tell."""
+
+
+@takes(PredictRequest)
+def predict(request: PredictRequest) -> Predicted:
+    """Detects objects in images and videos; writes pictures, detections.jsonl, counts and annotations.
+
+    What cannot be read is named, counted and left out.
+
+    Raises:
+        OdtoolError: there is no such model, nothing can be read, or the folder is not ours to replace.
+    """
+    model = _find_model(find_workspace(request.workspace), request.model)
+    choice = choose_device(request.gpu)
+    out = Predictions(Path(request.out).absolute())
+    named = request.sources
+    sources = [named] if isinstance(named, (str, os.PathLike)) else named
+    with output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder:
+        task = PredictTask(
+            folder=folder,
+            model=model,
+            batch_size=request.batch_size,
+            every=request.every,
+            label_map=Path(request.label_map) if request.label_map else None,
+            min_score=request.score_texts(),
+            tile=request.tile,
+            overlap=_overlap(request),
+            save_as=split_names(request.save_as),
+            count=request.count,
+            pictures=request.pictures,
+            sources=tuple(str(source) for source in sources),
+        )
+        summary = engine_process.ask_with_progress(
+            task,
+            environment=choice.environment,
+            label="pictures",
+            progress=request.progress,
+            notify=request.notify,
+        )
+    return Predicted(out, model, choice.label, summary, _name_other_outputs(model))
+
+
+def _overlap(request: PredictRequest) -> int | None:
+    if request.tile is None:
+        return None
+    return request.tile // 5 if request.overlap is None else request.overlap
+
+
+def _find_model(space: Workspace, wanted: StrPath | Run | None) -> Path:
+    """The path of what is named: a run first, else what lies there.
+
+    Raises:
+        JobError: there is neither.
+    """
+    if wanted is None:
+        return space.find_run(None).path
+    if isinstance(wanted, Run):
+        return wanted.path
+    runs = {run.name: run.path for run in space.runs()}
+    if str(wanted) in runs:
+        return runs[str(wanted)]
+    path = Path(wanted)
+    if path.exists() or path.with_name(f"{path.name}.index").is_file():
+        return path.absolute()
+    known = ", ".join(list(runs)[-5:]) or "none yet"
+    raise JobError(
+        f"--model {wanted}: no run in {space.train} and no file or folder has this name",
+        f"Runs there: {known}. Or give the path of an exported model.",
+    )
+
+
+def _name_other_outputs(model: Path) -> str:
+    """What a model finds beside boxes, by the pipeline.config of its folder; empty where there is none to tell."""
+    from odtool.pipeline.text import heads
+    from odtool.pipeline.text.facts import read_facts
+
+    place = Run(model if model.is_dir() else model.parent).pipeline_config
+    try:
+        return " and ".join(heads.find_learned(read_facts(place))) if place.is_file() else ""
+    except OdtoolError:  # the engine says so, where it matters
+        return ""
+
+
+def _refuse_foreign(out: Path) -> None:
+    earlier = Predictions(out)
+    output_folder.refuse_foreign(out, earlier.summary.name)
+    if changed := _changed_since(earlier):
+        raise DataError(
+            f"{changed}: was added or changed after odtool predicted into {out}, and would be lost",
+            "Write elsewhere with --out, or move the folder away.",
+        )
+
+
+def _changed_since(earlier: Predictions) -> Path | None:
+    """A file that is newer than the summary, which odtool writes last: such as an annotation corrected by hand."""
+    if not earlier.summary.is_file():
+        return None
+    written = earlier.summary.stat().st_mtime_ns
+    paths = (Path(folder) / name for folder, _, names in os.walk(earlier.path) for name in names)
+    return next((path for path in paths if path.lstat().st_mtime_ns > written), None)

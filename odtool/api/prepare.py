@@ -1,0 +1,139 @@
+"""From annotations to a folder of records."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odtool.api.requests import RequestError, StrPath, find_workspace, refuse_below, refuse_unknown, takes
+from odtool.api.sources import VERIFY, Names, Renaming, Sources, choose_classes, choose_rules, find_sources
+from odtool.dataset.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from odtool.dataset.images.tiles import Tiling
+    from odtool.dataset.prepare import Prepared
+
+__all__ = ["PrepareRequest", "Prepared", "prepare"]
+
+_OF_TILES = ("overlap", "min_visible", "empty_tiles")
+
+
+@dataclass(frozen=True)
+class PrepareRequest:
+    """What `odtool prepare` is asked for."""
+
+    sources: Sources = ()
+    """Folders or files with annotations; without any, the workspace is searched."""
+    _: KW_ONLY
+    format: str = "auto"
+    """Format of the annotations; "auto" looks."""
+    images: StrPath | None = None
+    """Folder of the images, where it is not found by itself."""
+    out: StrPath | None = None
+    """Folder to write; data/ in the workspace by default."""
+    val: float = 0.1
+    """Share to validate on, where the data set has no such split."""
+    test: float = 0.0
+    """Share to test on, where the data set has no such split."""
+    seed: int = 0
+    """Decides the random split and order."""
+    resplit: bool = False
+    """Split anew, whatever splits the data set has."""
+    group_by: str | None = None
+    """Keep images of one folder ("folder"), or with one match of a regular expression, in one split."""
+    tile: int | None = None
+    """Cut larger images into tiles of this side, in pixels."""
+    overlap: int | None = None
+    """Pixels that tiles share; by default a fifth of `tile`."""
+    min_visible: float | None = None
+    """Share of a box that a tile must show to keep it; 0.3 by default."""
+    empty_tiles: float | None = None
+    """Share of the tiles without objects that is kept; 0.1 by default."""
+    masks: bool = False
+    """Write instance masks, for Mask R-CNN."""
+    keypoints: bool = False
+    """Write keypoints, from COCO or records."""
+    shards: int | None = None
+    """Shards a split; by default so many that each has about 32 MB."""
+    label_map: StrPath | None = None
+    """A label_map.pbtxt to follow."""
+    rename: Renaming = ()
+    """Other names for classes."""
+    only: Names = ()
+    """Classes to keep, by their new names; the images of the others stay."""
+    drop: Names = ()
+    """Classes to leave out, by their new names; their images stay."""
+    verify: str = "header"
+    """Look at images' headers and ends ("header"), or decode every image ("full")."""
+    fix_images: bool = False
+    """Turn, flatten and convert images to upright 8-bit RGB; boxes follow."""
+    min_box: float = 0.0
+    """Leave out boxes with a side shorter than this, in pixels; 0 keeps all that have an area."""
+    workers: int | None = None
+    """Worker processes; by default one a core."""
+    beam: str | None = None
+    """Options of an Apache Beam pipeline that writes the records, such as "--runner=DirectRunner"."""
+    strict: bool = False
+    """Refuse where any box or image has a problem."""
+    skip_missing: bool = False
+    """Leave out annotations without image."""
+    workspace: StrPath = "."
+    progress: Progress = field(default=silent, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for name in _OF_TILES:
+            if self.tile is None and getattr(self, name) is not None:
+                raise RequestError(name, "means nothing without --tile")
+        for name, least in (("tile", 32), ("overlap", 0), ("seed", 0), ("min_box", 0), ("shards", 1), ("workers", 1)):
+            refuse_below(name, getattr(self, name), least)
+        refuse_unknown("verify", (self.verify,), VERIFY)
+
+
+@takes(PrepareRequest)
+def prepare(request: PrepareRequest) -> Prepared:
+    """Turns annotations into sharded TFRecords, a label map and dataset.json; the folder appears whole or not at all.
+
+    Raises:
+        DataError: there is nothing to read, something is broken or missing, or the folder is not ours to replace.
+    """
+    from odtool.dataset import prepare as flow
+    from odtool.dataset.survey.grouping import Grouping
+
+    space = find_workspace(request.workspace)
+    settings = flow.PrepareSettings(
+        sources=find_sources(request.sources, request.images, space.root),
+        out=Path(request.out) if request.out else space.data.path,
+        format=request.format,
+        val=request.val,
+        test=request.test,
+        seed=request.seed,
+        resplit=request.resplit,
+        grouping=Grouping(request.group_by) if request.group_by else None,
+        tiling=_tiling(request),
+        masks=request.masks,
+        keypoints=request.keypoints,
+        shards=request.shards,
+        label_map=Path(request.label_map) if request.label_map else None,
+        chosen=choose_classes(request.rename, request.only, request.drop),
+        workers=request.workers,
+        beam=request.beam,
+        strict=request.strict,
+        rules=choose_rules(request.verify, fix_images=request.fix_images, min_box=request.min_box),
+        skip_missing=request.skip_missing,
+    )
+    return flow.prepare(settings, progress=request.progress)
+
+
+def _tiling(request: PrepareRequest) -> Tiling | None:
+    from odtool.dataset.images.tiles import Tiling
+
+    if request.tile is None:
+        return None
+    return Tiling(
+        request.tile,
+        request.tile // 5 if request.overlap is None else request.overlap,
+        0.3 if request.min_visible is None else request.min_visible,
+        0.1 if request.empty_tiles is None else request.empty_tiles,
+        request.seed,
+    )

@@ -1,0 +1,141 @@
+"""What all requests share: a call with a request's fields, the run that is meant, and refusals that name the field."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
+
+from odtool.errors import OdtoolError
+from odtool.workspace import Run, Workspace
+
+if TYPE_CHECKING:
+    from odtool.jobs.devices import DeviceChoice
+
+P = ParamSpec("P")
+RequestT = TypeVar("RequestT")
+ResultT = TypeVar("ResultT")
+
+StrPath: TypeAlias = str | os.PathLike[str]
+RunName: TypeAlias = str | Run
+"""A run by its name, or as an earlier call gave it."""
+Notify: TypeAlias = Callable[[str], None]
+"""Called with what is being done, a line each."""
+
+
+class RequestError(OdtoolError):
+    """A field of a request that cannot mean anything.
+
+    Args:
+        field: the field's name; the command line shows its option.
+        problem: what is wrong with its value.
+    """
+
+    def __init__(self, field: str, problem: str, hint: str = "") -> None:
+        super().__init__(f"{field}: {problem}", hint)
+        self.field = field
+        self.problem = problem
+
+
+def takes(request: Callable[P, RequestT]) -> Callable[[Callable[[RequestT], ResultT]], Callable[P, ResultT]]:
+    """Turns a function of one request into one that is called with the request's fields.
+
+    Fields, defaults and their documents so stand once, in the request; the function has its signature.
+    """
+
+    def decorate(function: Callable[[RequestT], ResultT]) -> Callable[P, ResultT]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> ResultT:
+            return function(request(*args, **kwargs))
+
+        result = inspect.signature(function).return_annotation
+        # What inspect, help() and notebooks show.
+        call.__signature__ = inspect.signature(request).replace(return_annotation=result)  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+def ignore(_text: str) -> None:
+    """Notes that nobody reads."""
+
+
+def find_workspace(path: StrPath) -> Workspace:
+    """The workspace in a folder.
+
+    Raises:
+        OdtoolError: there is no such folder.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise OdtoolError(f"{path}: no such folder", "Give --workspace a folder that exists.")
+    return Workspace(folder.resolve())
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The run that a request means, and the workspace that it is in."""
+
+    space: Workspace
+    run: Run
+
+
+def find_run(workspace: StrPath, run: RunName | None) -> Chosen:
+    """The run named, or the newest of the workspace where none is; a Run is in a workspace of its own.
+
+    Raises:
+        OdtoolError: there is no such folder or run.
+    """
+    if isinstance(run, Run):
+        space = Workspace(run.path.parent.parent)
+        return Chosen(space, space.find_run(run.name))
+    space = find_workspace(workspace)
+    return Chosen(space, space.find_run(run))
+
+
+def choose_device(gpu: str | int | None) -> DeviceChoice:
+    """What `gpu` means on this machine.
+
+    Raises:
+        JobError: there is no such GPU.
+    """
+    from odtool.jobs import devices
+
+    return devices.choose(devices.find_gpus(), None if gpu is None else str(gpu))
+
+
+def refuse_unknown_metric(field: str, name: str | None) -> None:
+    """Raises RequestError where no evaluation gives a metric of this name."""
+    from odtool.detection import metric_names
+
+    if name is not None:
+        try:
+            metric_names.resolve_name(name)
+        except OdtoolError as error:
+            raise RequestError(field, error.message, error.hint) from None
+
+
+def split_names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names, each once, of a text with commas between them or of a list."""
+    words = names.split(",") if isinstance(names, str) else names
+    return tuple(dict.fromkeys(word.strip() for word in words if word.strip()))
+
+
+def refuse_below(field: str, value: float | None, least: float) -> None:
+    """Raises RequestError where a number is given and is too small."""
+    if value is not None and not value >= least:
+        raise RequestError(field, f"{value} is not {least} or more")
+
+
+def refuse_unknown(field: str, values: Collection[str], known: Collection[str]) -> None:
+    """Raises RequestError where nothing is named, or what is not known."""
+    names = ", ".join(known)
+    for value in values:
+        if value not in known:
+            raise RequestError(field, f"'{value}' is not one of {names}")
+    if not values:
+        raise RequestError(field, f"names none of {names}")

@@ -1,0 +1,66 @@
+"""The batch size for `configure(batch_size="auto")`, measured by the engine in processes of their own."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odtool.api.requests import Notify, choose_device
+from odtool.api.tasks import engine_process
+from odtool.api.tasks.engine_process import OutOfMemoryError
+from odtool.api.tasks.engine_tasks import MeasureTask
+from odtool.workspace import Run
+
+if TYPE_CHECKING:
+    from odtool.pipeline.configure.batch_size_search import Fitted
+    from odtool.pipeline.text.config import PipelineConfig
+
+_LARGEST = 1024
+"""Images a replica, a bound for the search only: the zoo's largest batch, 512, was shared by several devices."""
+
+
+def fit_batch_size(
+    config: PipelineConfig, images: int, *, memory: str | None, gpu: str | int | None, notify: Notify
+) -> Fitted:
+    """The largest batch with which this config trains within the memory given.
+
+    Args:
+        images: in the training set; a batch larger than that would show some of them twice a step.
+
+    Raises:
+        OdtoolError: there is no such device, the model cannot be trained, or not one image fits.
+    """
+    from odtool.pipeline.configure import batch_size_search as search
+    from odtool.pipeline.text import config as configs
+
+    choice = choose_device(gpu)
+    total = search.find_host_memory() if choice.memory is None else choice.memory * 2**20
+    limit = search.parse(memory or f"{search.DEFAULT_SHARE:%}", total)
+    device = "cpu" if choice.memory is None else "gpu"
+    with tempfile.TemporaryDirectory(prefix="odtool-") as folder:
+        run = Run(Path(folder))
+        configs.save(config, run.pipeline_config)
+
+        def measure(batch: int) -> int | None:
+            notify(f"measuring some training steps with a batch of {batch} on {choice.label} …")
+            try:
+                answer = engine_process.ask(MeasureTask(run=run, batch_size=batch), environment=choice.environment)
+            except OutOfMemoryError:
+                return None
+            return None if answer["out_of_memory"] else int(answer["peak_bytes"])
+
+        most = min(max(images, choice.count), _LARGEST * choice.count)
+        fitted = search.fit(measure, limit, device=device, total=total, replicas=choice.count, most=most)
+    notify(search.explain(fitted))
+    return fitted
+
+
+def give_reason(fitted: Fitted, images: int) -> str:
+    """Why this batch size, for the field that it goes into."""
+    from odtool.pipeline.configure import batch_size_search
+
+    limit = batch_size_search.format_gigabytes(fitted.limit)
+    if fitted.batch_size * 2 > images:
+        return f"--batch-size auto: fits {limit}, and twice as much is more than {images} images"
+    return f"--batch-size auto: the largest that fits {limit}"

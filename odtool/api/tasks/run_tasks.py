@@ -1,0 +1,110 @@
+"""The two tasks of a run, training and evaluation: starting them in the background, and standing by until they end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from odtool import cluster, locks
+from odtool.api.requests import Chosen
+from odtool.api.tasks import engine_process
+from odtool.api.tasks.engine_tasks import EvaluateTask, RecoverTask, TrainTask
+from odtool.cluster import Cluster
+from odtool.errors import JobError
+from odtool.jobs import foreground, launcher, state
+from odtool.jobs.devices import DeviceChoice
+from odtool.jobs.record import JobRecord
+from odtool.jobs.state import JobState
+from odtool.workspace import Run
+
+_NICE_BESIDE_TRAINING = 10
+"""Added to the niceness of an evaluation beside training: it takes what training leaves of the processor."""
+_MOST_RETRIES = 10
+"""Times that a process is started again because another one of the same training failed."""
+_POLL = 0.2
+
+
+@dataclass(frozen=True)
+class StartedTask:
+    """One process in the background."""
+
+    job: JobRecord
+    device: str
+    """For people: 'cpu', 'GPU 0 (NVIDIA H100)'."""
+
+
+@dataclass(frozen=True)
+class StartedRun:
+    """What was started of a run. It goes on when this process ends."""
+
+    run: Run
+    tasks: Mapping[str, StartedTask]
+    """By name: train, eval, and train-worker1 and so on of processes that train together."""
+
+    def wait(self, *, sleep: Callable[[float], None] = time.sleep) -> dict[str, JobState]:
+        """Returns when all tasks have ended; an interruption leaves them running.
+
+        Raises:
+            JobError: one failed.
+        """
+        while any(state.read(self.run, task).state == "running" for task in self.tasks):
+            sleep(_POLL)
+        states = {task: state.read(self.run, task) for task in self.tasks}
+        for task, ended in states.items():
+            if ended.is_failure:
+                raise JobError(f"{task} {ended.describe()}", f"The whole log is in {self.run.log(task)}")
+        return states
+
+
+@dataclass(frozen=True)
+class EndedRun:
+    """How the tasks of a run ended."""
+
+    run: Run
+    states: Mapping[str, JobState] = field(default_factory=dict)
+
+
+def start(
+    chosen: Chosen,
+    task: TrainTask | EvaluateTask,
+    choice: DeviceChoice,
+    *,
+    recover: bool = False,
+    group: Cluster | None = None,
+) -> StartedTask:
+    """Starts the engine on a task in the background.
+
+    Args:
+        recover: start it again with half the batch where it runs out of memory; of several processes, each as it is
+            where another one has failed, as they cannot change the config that they share.
+        group: the processes that do the task together.
+    """
+    run, beside_training = chosen.run, locks.is_held(chosen.run.job_lock("train"))
+    smaller = RecoverTask(run=run, devices=choice.count)
+    job = launcher.start(
+        run,
+        task.NAME if group is None else cluster.task_of(group),
+        engine_process.command(task),
+        directory=chosen.space.root,
+        environment={**engine_process.ENVIRONMENT, **choice.environment, **(group.environment if group else {})},
+        nice=_NICE_BESIDE_TRAINING if isinstance(task, EvaluateTask) and beside_training else 0,
+        recover=engine_process.command(smaller) if recover and group is None else (),
+        retries=_MOST_RETRIES if recover and group is not None else 0,
+    )
+    return StartedTask(job, choice.label)
+
+
+def attend(
+    begin: Callable[[], StartedRun], *, write: Callable[[bytes], None], notify: Callable[[str], None]
+) -> EndedRun:
+    """Starts tasks and shows their logs until they have ended; SIGINT, SIGTERM and SIGHUP are passed on to them.
+
+    Args:
+        begin: starts them, once signals are caught.
+        write: called with what is added to their logs.
+    """
+    with foreground.catching_signals() as received:
+        started = begin()
+        states = foreground.attend(started.run, list(started.tasks), received, write=write, say=notify)
+    return EndedRun(started.run, states)

@@ -1,0 +1,1 @@
+"""Commands on data: look at annotations, and make records of them."""

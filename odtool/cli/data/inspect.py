@@ -1,0 +1,164 @@
+"""odtool inspect: what prepare would read, with figures and problems, and nothing written."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from odtool.api import inspect as api
+from odtool.cli import console
+from odtool.cli.data import source_options
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from odtool.api.inspect import Figures, Inspection
+
+_MOST_CLASSES = 40
+"""Rows of the table of classes; --json and --html have them all."""
+_MOST_SIZES = 5
+
+
+def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
+    source: source_options.SourceArgument = None,
+    format_name: source_options.FormatOption = "auto",
+    images: source_options.ImagesOption = None,
+    label_map: source_options.LabelMapOption = None,
+    rename: source_options.RenameOption = None,
+    only: source_options.OnlyOption = None,
+    drop: source_options.DropOption = None,
+    verify: source_options.VerifyOption = source_options.Verify.header,
+    fix_images: source_options.FixImagesOption = False,
+    min_box: source_options.MinBoxOption = 0.0,
+    workers: source_options.WorkersOption = "auto",
+    html: Annotated[Path | None, typer.Option(help="Write one page with plots and sample images to this file.")] = None,
+    samples: Annotated[int, typer.Option(min=0, max=500, help="Images on the page, those with problems first.")] = 24,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides which images without problems.")] = 0,
+    workspace: console.WorkspaceOption = Path(),
+    as_json: console.JsonOption = False,
+    debug: console.DebugOption = False,
+) -> None:
+    """Show what annotations hold and what is wrong with them, without writing records.
+
+    Reads and checks what prepare would; prepared records can be looked at as well.
+
+    Example: `odtool inspect my_images --html report.html`
+    """
+    inspected = api.inspect(
+        source or (),
+        format=format_name,
+        images=images,
+        label_map=label_map,
+        rename=rename or (),
+        only=only or (),
+        drop=drop or (),
+        verify=verify.value,
+        fix_images=fix_images,
+        min_box=min_box,
+        workers=source_options.read_number(workers, "--workers"),
+        html=html,
+        samples=samples,
+        seed=seed,
+        workspace=workspace,
+        progress=console.progress,
+    )
+    console.show(_payload(inspected, html), as_json=as_json, render=lambda screen: _render(inspected, html, screen))
+
+
+def _payload(inspected: Inspection, html: Path | None) -> dict[str, Any]:
+    figures = asdict(inspected.figures)
+    figures["image_sizes"] = [
+        {"width": width, "height": height, "images": count}
+        for (width, height), count in inspected.figures.image_sizes.items()
+    ]
+    for name in ("box_sides", "box_shares", "aspect_ratios", "objects_per_image"):
+        figures[name] = figures[name]["bins"]
+    problems = {
+        item.kind: {
+            "level": item.check.level,
+            "count": item.count,
+            "action": item.check.action,
+            "first": [{"file": str(problem.file), "detail": problem.detail} for problem in item.examples],
+        }
+        for item in inspected.problems
+    }
+    return {
+        "sources": [str(source.path) for source in inspected.sources],
+        "evidence": [f"{choice.name}: {choice.evidence}" for choice in inspected.choices],
+        **figures,
+        "class_changes": [asdict(change) for change in inspected.class_changes()],
+        "problems": problems,
+        "html": None if html is None else str(html.absolute()),
+    }
+
+
+def _render(inspected: Inspection, html: Path | None, screen: Console) -> None:
+    figures = inspected.figures
+    for source, choice in zip(inspected.sources, inspected.choices, strict=True):
+        screen.print(source_options.describe_choice(source.path, choice), markup=False)
+    screen.print()
+    for title, columns, rows in (_classes(figures), _images(figures), _boxes(figures)):
+        screen.print(console.table(title, columns, rows))
+        screen.print()
+    for change in inspected.class_changes():
+        screen.print(source_options.describe_change(change), markup=False)
+    for item in inspected.problems:
+        first = item.examples[0]
+        screen.print(
+            f"{item.check.level}: {item.count:,} {item.kind}, {item.check.action}; first: {first.file}: {first.detail}",
+            markup=False,
+        )
+    if not inspected.problems:
+        screen.print("No problems were found.")
+    screen.print("Nothing was written." if html is None else f"Page in {html}", markup=False)
+
+
+_Table = tuple[str, list[str], list[list[Any]]]
+
+
+def _classes(figures: Figures) -> _Table:
+    splits = list(figures.splits)
+    rows: list[list[Any]] = [
+        [item.name, item.objects, f"{item.share:.1%}", item.images, *(item.splits.get(split, 0) for split in splits)]
+        for item in figures.classes[:_MOST_CLASSES]
+    ]
+    title = "Classes"
+    if len(figures.classes) > _MOST_CLASSES:
+        title = f"Classes: the {_MOST_CLASSES} most frequent of {len(figures.classes):,}"
+    return title, ["class", "objects", "share", "images", *(f"in {split}" for split in splits)], rows
+
+
+def _images(figures: Figures) -> _Table:
+    sizes = [f"{width}x{height} ({count:,})" for (width, height), count in figures.image_sizes.items()]
+    more = f", and {len(sizes) - _MOST_SIZES:,} sizes more" if len(sizes) > _MOST_SIZES else ""
+    splits = ", ".join(f"{name} {count:,}" for name, count in figures.splits.items())
+    per_image = figures.objects / max(figures.images, 1)
+    rows = [
+        ["images", f"{figures.images:,}"],
+        ["own splits", splits or "none"],
+        ["without objects", f"{figures.without_objects:,}"],
+        ["file formats", ", ".join(f"{name} {count:,}" for name, count in figures.formats.items())],
+        ["megabytes", f"{figures.bytes / 1e6:,.1f}"],
+        ["sizes", ", ".join(sizes[:_MOST_SIZES]) + more],
+        ["objects an image", f"{per_image:.2f}, at most {figures.most_objects:,}"],
+        ["", _in_a_line(figures.objects_per_image.bins)],
+    ]
+    return "Images", ["", ""], rows
+
+
+def _boxes(figures: Figures) -> _Table:
+    rows = [
+        ["boxes", f"{figures.objects:,}"],
+        ["side in pixels, from", _in_a_line(figures.box_sides.bins)],
+        ["share of the image's side, from", _in_a_line(figures.box_shares.bins)],
+        ["width to height", _in_a_line(figures.aspect_ratios.bins)],
+    ]
+    return "Boxes", ["", ""], rows
+
+
+def _in_a_line(bins: dict[str, int]) -> str:
+    """The bins that hold something."""
+    return "  ".join(f"{name} ({count:,})" for name, count in bins.items() if count) or "none"

@@ -1,0 +1,74 @@
+"""The options that prepare and inspect share: what is read, as which format, and how closely."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from odtool.api.sources import ClassChange, FormatChoice
+
+
+class Verify(str, Enum):
+    """How much of each image is read before anything is written."""
+
+    header = "header"
+    full = "full"
+
+
+SourceArgument = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Folders or files with annotations; without any, the workspace is searched."),
+]
+FormatOption = Annotated[str, typer.Option("--format", help="Format of the annotations; auto looks.")]
+ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the images, where it is not found by itself.")]
+LabelMapOption = Annotated[Path | None, typer.Option(help="A label_map.pbtxt to follow.")]
+VerifyOption = Annotated[Verify, typer.Option(help="Look at images' headers and ends, or decode every image in full.")]
+FixImagesOption = Annotated[
+    bool,
+    typer.Option("--fix-images", help="Turn, flatten and convert images to upright 8-bit RGB; boxes follow."),
+]
+MinBoxOption = Annotated[
+    float,
+    typer.Option(
+        min=0, help="Leave out boxes with a side shorter than this, in pixels; 0 keeps all that have an area."
+    ),
+]
+RenameOption = Annotated[
+    list[str] | None,
+    typer.Option("--rename", metavar="OLD=NEW", help="Give a class another name; again for each further one."),
+]
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="A,B", help="Keep these classes, by their new names; the others' images stay."),
+]
+DropOption = Annotated[
+    list[str] | None,
+    typer.Option("--drop", metavar="A,B", help="Leave these classes out, by their new names; their images stay."),
+]
+WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one a core.")]
+
+
+def read_number(text: str, option: str) -> int | None:
+    """A number from 1, or None for auto."""
+    if text == "auto":
+        return None
+    if not text.isdecimal() or not 0 < int(text) < 100_000:
+        raise typer.BadParameter(f"'{text}' is neither auto nor a number from 1.", param_hint=option)
+    return int(text)
+
+
+def describe_change(change: ClassChange) -> str:
+    """A line that says what --rename, --only or --drop did to a class."""
+    return f"{change.objects:,} objects of class {change.old} " + (
+        f"became {change.new}" if change.new else "were left out"
+    )
+
+
+def describe_choice(path: Path | str, choice: FormatChoice) -> str:
+    """A line that says which format was chosen for a source, and why."""
+    others = f" (looks like {', '.join(choice.others)} too: --format chooses)" if choice.others else ""
+    return f"{path}: {choice.reader.title}, as {choice.evidence}{others}"

@@ -1,0 +1,1 @@
+"""Commands on models: the zoo, and a run's pipeline.config."""

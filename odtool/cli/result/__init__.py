@@ -1,0 +1,1 @@
+"""Commands on what was trained: other formats, predictions and reports."""

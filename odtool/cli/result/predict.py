@@ -1,0 +1,144 @@
+"""odtool predict: a trained model at work on images and videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from odtool.api import predict as api
+from odtool.cli import console
+from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.workspace import Predictions
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from odtool.api.predict import Predicted
+
+_SHOWN = 20
+"""Pictures whose counts are shown; counts.csv has all."""
+
+
+def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
+    source: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Images, videos, folders of them, or patterns.")
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN|PATH",
+            help="A run, an exported or saved model, a .tflite or .onnx file; the newest run by default.",
+        ),
+    ] = None,
+    label_map: Annotated[
+        Path | None, typer.Option(help="Names of the classes, for a model that does not carry them.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder to write; predictions of before give way where nobody has changed them.")
+    ] = Path("predictions"),
+    min_score: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SCORE|CLASS=SCORE", help="Lowest score, of all (0.5 by default) or of one class."),
+    ] = None,
+    save_as: Annotated[
+        str | None, typer.Option(metavar="FORMATS", help="Annotations to correct: coco, voc, yolo, csv, labelme.")
+    ] = None,
+    count: Annotated[bool, typer.Option("--count", help="Count objects by class and image, in counts.csv.")] = False,
+    pictures: Annotated[
+        bool, typer.Option("--pictures/--no-pictures", help="Draw the boxes on copies of images and videos.")
+    ] = True,
+    tile: Annotated[
+        int | None, typer.Option(min=32, help="Look at larger images in tiles of this side, in pixels.")
+    ] = None,
+    overlap: Annotated[
+        int | None, typer.Option(min=0, help="Pixels that tiles share; by default a fifth of --tile.")
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Look at one of this many frames of a video.")] = 1,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images, frames or tiles that the model gets at once.")] = 8,
+    gpu: Annotated[str, typer.Option("--gpu", help="cpu, or a GPU's number that training does not use.")] = "cpu",
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Find objects in images and videos, and write pictures, detections.jsonl, counts and annotations.
+
+    What cannot be read is named, counted and passed over; exits with 1 where nothing at all could be read.
+
+    Example: `odtool predict photos --model my_run --save-as coco`
+    """
+    predicted = api.predict(
+        source,
+        model=model,
+        label_map=label_map,
+        out=out,
+        min_score=min_score or (),
+        save_as=() if save_as is None else save_as,
+        count=count,
+        pictures=pictures,
+        tile=tile,
+        overlap=overlap,
+        every=every,
+        batch_size=batch_size,
+        gpu=gpu,
+        workspace=workspace,
+        progress=console.progress,
+        notify=console.say,
+    )
+    if predicted.other_outputs:
+        console.warn(f"{predicted.model.name} finds {predicted.other_outputs}, too; only its boxes are written")
+    payload = {
+        **predicted.summary,
+        "path": str(predicted.out.path),
+        "model": str(predicted.model),
+        "device": predicted.device,
+    }
+    console.show(payload, as_json=as_json, render=lambda screen: _render(screen, predicted, counted=count))
+
+
+def _render(screen: Console, predicted: Predicted, *, counted: bool) -> None:
+    out, summary = predicted.out, predicted.summary
+    if counted:
+        screen.print(_counts(out, summary))
+    else:
+        rows = [[label, number] for label, number in summary["objects"].items()]
+        screen.print(console.table("", ["class", "objects"], rows))
+    seen = {kind: summary[kind] for kind in ("images", "videos", "frames") if summary[kind]}
+    looked = [f"{number:,} {kind if number > 1 else kind[:-1]}" for kind, number in seen.items()]
+    screen.print(
+        f"{', '.join(looked)}, {summary['without_objects']:,} without objects, {summary['per_second']:g}/s",
+        markup=False,
+    )
+    for problem in summary["named"]:
+        console.warn(f"{problem['file']}: {problem['detail']}")
+    if (left := sum(summary["problems"].values()) - len(summary["named"])) > 0:
+        console.warn(f"and {left:,} more, all in {out.problems}")
+    if summary["unnamed_classes"]:
+        count = sum(summary["objects"][label] for label in summary["unnamed_classes"])
+        console.warn(
+            f"the label map does not name the classes of {count:,} objects: "
+            f"{', '.join(summary['unnamed_classes'][:10])}. Give one that does: --label-map FILE"
+        )
+    screen.print(f"Written to {out.path}", markup=False)
+
+
+def _counts(out: Predictions, summary: Mapping[str, Any]) -> Any:
+    """Counts of the first pictures, and the sums of all."""
+    import csv
+    from itertools import islice
+
+    with out.counts.open(newline="", errors="surrogateescape") as file:
+        rows = csv.reader(file)
+        columns = next(rows)
+        shown = [[_picture(row), *map(int, row[2:])] for row in islice(rows, _SHOWN)]
+        left = sum(1 for _ in rows)
+    if left:
+        shown.append([f"{left:,} more in {out.counts.name}", *[""] * (len(columns) - 2)])
+    sums = [summary["objects"][label] for label in columns[2:-1]]
+    return console.table("", ["image", *columns[2:]], [*shown, ["all", *sums, sum(sums)]])
+
+
+def _picture(row: list[str]) -> str:
+    return f"{row[0]}, frame {row[1]}" if row[1] else row[0]

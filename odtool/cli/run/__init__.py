@@ -1,0 +1,1 @@
+"""Commands on a run: start, watch and stop training and evaluation."""

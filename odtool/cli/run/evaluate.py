@@ -1,0 +1,60 @@
+"""odtool eval: starts the evaluation of a run's checkpoints in the background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from odtool.api import evaluate as api
+from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.run import run_options, task_output
+
+
+def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
+    run: run_options.RunArgument = None,
+    gpu: Annotated[str, typer.Option("--gpu", help="cpu, or a GPU's number that training does not use.")] = "cpu",
+    checkpoint: Annotated[
+        str,
+        typer.Option(
+            help="all (each one, and those to come while training runs), latest, best, or a checkpoint's path."
+        ),
+    ] = "all",
+    sample: Annotated[int, typer.Option(min=1, help="Evaluate 1 of this many images.")] = 1,
+    best: run_options.BestOption = None,
+    latest: Annotated[
+        bool, typer.Option("--latest", help="Where several checkpoints wait, score only the newest of them.")
+    ] = False,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Images that the model gets at once, at most; by default 8 where it can tell them apart. With 1 the "
+            "figures are the API's to the last bit; else nearly equal scores may change places.",
+        ),
+    ] = None,
+    foreground: run_options.ForegroundOption = False,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Score a run's checkpoints with the COCO metrics, until training has ended and the last is scored.
+
+    Example: `odtool eval --checkpoint latest --sample 4`
+    """
+    task_output.start(
+        lambda: api.evaluate(
+            run,
+            gpu=gpu,
+            checkpoint=checkpoint,
+            sample=sample,
+            best=best,
+            latest=latest,
+            batch_size=batch_size,
+            workspace=workspace,
+        ),
+        workspace,
+        foreground=foreground,
+        as_json=as_json,
+    )

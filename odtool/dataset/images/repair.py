@@ -1,0 +1,213 @@
+"""Pixels made fit for TensorFlow: decoded, turned upright, flattened, brought to 8 bits, and encoded again."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odtool.dataset.images import image_file
+from odtool.dataset.images.image_file import ImageError, ImageHeader
+from odtool.dataset.images.pillow import open_image
+from odtool.dataset.types import Box, Extent
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_JPEG_QUALITY = 95
+"""For JPEGs that must be encoded again, without chroma subsampling. As PNG they would be some six times larger."""
+_STEP = 1 << 20
+"""Bytes of pixels unpacked at a time where they are only counted."""
+_UNDONE_BY = {6: 8, 8: 6}
+"""EXIF orientations that are not their own inverse."""
+
+
+def list_repairs(header: ImageHeader) -> tuple[str, ...]:
+    """The repairs that --fix-images makes on an image with this header, as kinds of the catalogue of checks."""
+    repairs = []
+    if header.orientation != 1:
+        repairs.append("fixed_rotation")
+    if header.format == "jpeg" and header.channels == 4:
+        repairs.append("fixed_cmyk")
+    elif header.channels in (2, 4):
+        repairs.append("fixed_alpha")
+    if header.bits > 8:
+        repairs.append("fixed_16bit")
+    return tuple(repairs)
+
+
+def find_upright_size(header: ImageHeader) -> tuple[int, int]:
+    """Width and height as shown by viewers that obey the EXIF orientation."""
+    if header.orientation >= 5:
+        return header.height, header.width
+    return header.width, header.height
+
+
+def turn_box(box: Box, orientation: int, width: float, height: float) -> Box:
+    """A box of the stored image as it lies in the upright one.
+
+    Args:
+        orientation: the EXIF tag 0x0112 (CIPA DC-008, 4.6.4.A), 1 to 8.
+        width, height: of the stored image, in the box's unit.
+    """
+    left, top, right, bottom = box.xmin, box.ymin, box.xmax, box.ymax
+    if orientation in (2, 3):
+        left, right = width - right, width - left
+    if orientation in (3, 4):
+        top, bottom = height - bottom, height - top
+    if orientation in (6, 7):
+        top, bottom = height - bottom, height - top
+    if orientation in (7, 8):
+        left, right = width - right, width - left
+    if orientation >= 5:
+        left, top, right, bottom = top, left, bottom, right
+    return Box(left, top, right, bottom)
+
+
+def turn_box_back(box: Box, orientation: int, width: float, height: float) -> Box:
+    """A box of the upright image, which is `width` by `height`, as it lies in the stored one."""
+    return turn_box(box, invert_orientation(orientation), width, height)
+
+
+def invert_orientation(orientation: int) -> int:
+    """The orientation that turns back what this one turned."""
+    return _UNDONE_BY.get(orientation, orientation)
+
+
+def check_pixels(path: Path, extent: Extent | None = None) -> None:
+    """Decodes an image to its last pixel.
+
+    A JPEG whose data are cut but which has its end mark passes: decoders, TensorFlow's included, fill it up with gray.
+
+    Raises:
+        ImageError: TensorFlow could not decode it (measured on 2.20).
+    """
+    data = image_file.read_bytes(path, extent)
+    if data.startswith(b"\x89PNG"):
+        _check_png(data)
+        return
+    with _open(data) as image:
+        image.load()
+
+
+def _check_png(data: bytes) -> None:
+    """Every row is there and every checksum right. TensorFlow insists on both, where Pillow does on neither."""
+    rows = 0
+    stream = zlib.decompressobj()
+    width, height, depth, colour, interlaced = struct.unpack(">IIBB2xB", data[16:29])
+    bits = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}.get(colour, 0) * depth
+    try:
+        for kind, chunk, checksum in _find_png_chunks(data):
+            # The first letter of a chunk that a decoder may pass over is in lower case (PNG, 5.4).
+            if kind[:1].isupper() and zlib.crc32(chunk, zlib.crc32(kind)) != checksum:
+                raise ImageError("image_unreadable", f"broken PNG: the checksum of a {kind.decode('latin-1')} is wrong")
+            body = chunk if kind == b"IDAT" else b""
+            while body and not stream.eof:
+                rows += len(stream.decompress(body, _STEP))
+                body = stream.unconsumed_tail
+    except (zlib.error, struct.error) as error:
+        raise ImageError("image_unreadable", f"broken PNG: {error}") from None
+    # Interlaced rows are cut into seven passes, each with some bytes of its own; the stream's end must do there.
+    expected_bytes = 0 if interlaced else height * (1 + (width * bits + 7) // 8)
+    if not stream.eof or rows < expected_bytes:
+        raise ImageError("image_truncated", f"the PNG's pixels end after {rows} of {expected_bytes or 'their'} bytes")
+
+
+def _find_png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+    """Name, body and checksum of each chunk; a struct.error where one is cut."""
+    position = 8
+    while position < len(data):
+        length, kind = struct.unpack_from(">I4s", data, position)
+        (checksum,) = struct.unpack_from(">I", data, position + 8 + length)
+        yield kind, data[position + 8 : position + 8 + length], checksum
+        if kind == b"IEND":
+            return
+        position += 12 + length
+
+
+def decode_pixels(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Image:
+    """The first frame, 8 bits, gray ('L') or RGB: as TensorFlow decodes it, or upright and flattened where `fixed`.
+
+    Raises:
+        ImageError: it cannot be decoded.
+    """
+    from PIL import Image
+
+    with _open(data) as image:
+        image.load()
+        upright = _turn_upright(image, header.orientation) if fixed else image
+        if upright.mode.startswith(("I", "F")):
+            return _reduce_to_eight_bits(upright)
+        if fixed and upright.has_transparency_data:
+            # White is what viewers show behind it, and so what was annotated; TensorFlow shows the hidden colours.
+            layer = upright.convert("RGBA")
+            return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+        if upright.mode in ("1", "L", "LA"):
+            return upright.convert("L")
+        return upright.convert("RGB")
+
+
+def encode_image(data: bytes, header: ImageHeader, *, fixed: bool) -> bytes:
+    """An image's pixels as a JPEG where it was one, else as a PNG; raises as `pixels` does."""
+    image = decode_pixels(data, header, fixed=fixed)
+    image.info.clear()  # or its old EXIF and ICC data would go into the new file
+    return compress(image, header.format)
+
+
+def compress(image: Image.Image, format_name: str) -> bytes:
+    """A JPEG for what comes from one, a PNG for all else, which is without loss."""
+    stream = io.BytesIO()
+    if format_name == "jpeg":
+        image.save(stream, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+    else:
+        image.save(stream, "PNG", compress_level=3)
+    return stream.getvalue()
+
+
+@contextmanager
+def _open(data: bytes) -> Iterator[Image.Image]:
+    """The image, with whatever Pillow raises in here turned into an ImageError."""
+    try:
+        with open_image(data) as image:
+            yield image
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
+        kind = "image_truncated" if "truncated" in str(error) else "image_unreadable"
+        raise ImageError(kind, f"{type(error).__name__}: {error}") from None
+
+
+def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    from PIL.Image import Transpose
+
+    turn = {
+        2: Transpose.FLIP_LEFT_RIGHT,
+        3: Transpose.ROTATE_180,
+        4: Transpose.FLIP_TOP_BOTTOM,
+        5: Transpose.TRANSPOSE,
+        6: Transpose.ROTATE_270,
+        7: Transpose.TRANSVERSE,
+        8: Transpose.ROTATE_90,
+    }.get(orientation)
+    return image if turn is None else image.transpose(turn)
+
+
+def _reduce_to_eight_bits(image: Image.Image) -> Image.Image:
+    """16 bits lose their low byte, as in TensorFlow; Pillow's own conversion would clip them to white.
+
+    Floats have no agreed range: theirs goes from black to white.
+    """
+    import numpy as np
+    from PIL import Image
+
+    values = np.asarray(image)
+    if image.mode.startswith("F"):
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
+        values = np.nan_to_num((values - low) / (high - low or 1.0)) * 255
+    else:
+        values = np.clip(values, 0, 0xFFFF) // 256
+    return Image.fromarray(values.astype(np.uint8))

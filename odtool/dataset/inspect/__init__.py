@@ -1,0 +1,1 @@
+"""What `odtool inspect` shows: the figures of a source and its page."""

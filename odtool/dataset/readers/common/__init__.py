@@ -1,0 +1,1 @@
+"""What the formats share: folders, lookup of images, parsing, rows, shapes and values."""

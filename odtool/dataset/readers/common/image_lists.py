@@ -1,0 +1,123 @@
+"""Documents that list many images: what one says, which ones there are, and where their images lie."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import unquote
+
+from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common.annotation_files import LooksLike, find_annotation_files
+from odtool.dataset.readers.common.lookup import FoundImage, Places, find_image, find_places, sample_names
+from odtool.dataset.readers.common.source_folders import find_file_split, find_image_folders, sort_nearest_first, walk
+from odtool.dataset.splits import parse_split
+from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
+
+
+@dataclass(frozen=True)
+class ImageEntry:
+    """One image of a document."""
+
+    names: tuple[str, ...]
+    """What its file may be called, the likeliest first; paths and URLs as the document spells them."""
+    objects: tuple[ObjectAnnotation, ...] = ()
+    size: tuple[int, int] | None = None
+    unit: Unit = "pixel"
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one document says."""
+
+    entries: tuple[ImageEntry, ...]
+    problems: tuple[tuple[str, str], ...] = ()
+    """Kind and detail of each."""
+
+
+@dataclass(frozen=True)
+class Documents:
+    """The documents of a source, and the folders of its images."""
+
+    source: Source
+    files: tuple[Path, ...]
+    images: tuple[Path, ...]
+
+    def read_listing(self, file: Path, listing: Listing) -> Iterator[AnnotatedImage | Problem]:
+        """The problems and images of one of the documents, each image looked for on disk."""
+        places = self.find_places(file, sample_names([entry.names[0] for entry in listing.entries if entry.names]))
+        return describe_listing(listing, file, places, find_file_split(file, self.source), self.source)
+
+    def find_places(self, file: Path, names: Sequence[str] | None = None) -> Places:
+        """Where the images of a document may lie: beside it, in images/ beside it, then anywhere, the nearest first.
+
+        `names` are some of those that it gives.
+        """
+        split = parse_split(file.stem)
+        nearest = sort_nearest_first(self.images, file.parent, self.source, split)
+        if self.source.images is not None:
+            return find_places([], nearest, file.parent, self.source, split=split, names=names)
+        of_split = [folder for folder in self.images if split and parse_split(folder.name) == split]
+        beside = [file.parent / "images", file.parent.parent / "images"]
+        near = [file.parent, *(folder for folder in beside if folder.is_dir())]
+        return find_places([*of_split, *near], nearest, file.parent, self.source, split=split, names=names)
+
+
+def find_documents(source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike) -> Documents:
+    """The file that the source is, or those in it with one of the endings (in lower case) that look right."""
+    files = find_annotation_files(source, suffixes, looks_like)
+    folders = [folder.path for folder in walk(source.images)] if source.images else find_image_folders(source)
+    return Documents(source, tuple(files), tuple(folders))
+
+
+def read_documents(
+    source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike, parse: Callable[[bytes, Path], Listing]
+) -> Iterator[Finding]:
+    """Every image of the documents, for formats in which each document is read by itself."""
+    documents = find_documents(source, suffixes, looks_like)
+    for file in documents.files:
+        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
+
+
+def describe_listing(
+    listing: Listing, file: Path, places: Places, split: str | None, source: Source
+) -> Iterator[AnnotatedImage | Problem]:
+    """The problems and images of one document, each image looked for in `places`; an entry's own split comes first."""
+    for kind, detail in listing.problems:
+        yield Problem(kind, file, detail)
+    for entry in listing.entries:
+        image = locate(entry.names, places, within=source.root)
+        if image.outside:
+            yield Problem("path_outside", file, f"'{entry.names[0]}' leads outside {source.root}")
+        objects = entry.objects
+        if not source.masks:
+            objects = tuple(item if item.outline is None else replace(item, outline=None) for item in objects)
+        yield AnnotatedImage(
+            image.path, file, objects, entry.unit, entry.split or split, declared_size=entry.size, match=image.match
+        )
+
+
+def locate(names: Sequence[str], places: Places, *, within: Path) -> FoundImage:
+    """What the first of the names leads to that leads surely to an image; else the first image; else the first."""
+    candidates = []
+    for name in names:
+        image = find_image(name, places, within=within)
+        if image.exists and image.match == "named":
+            return image
+        candidates.append(image)
+    existing = (image for image in candidates if image.exists)
+    return next(existing, None) or next(iter(candidates), None) or find_image("", places, within=within)
+
+
+def list_spellings(reference: str) -> tuple[str, ...]:
+    """What the file behind a path or URL may be called: as written, without scheme and query, and unescaped."""
+    plain = reference.strip()
+    scheme, separator, path = plain.partition("://")
+    if separator and scheme.isalnum() | ("-" in scheme):
+        # s3://bucket/key, https://host/path, file:///path: the host or bucket is no folder here.
+        plain = path.partition("/")[2] if scheme != "file" else path
+        plain = plain.partition("?")[0]
+    elif plain.startswith("file:"):
+        plain = plain.removeprefix("file:")
+    return tuple(dict.fromkeys(name for name in (plain, unquote(plain)) if name))

@@ -1,0 +1,240 @@
+"""Annotation documents as data: JSON, YAML, XML and text, with errors that name the file and the line."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import json
+import mmap
+import os
+import stat
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odtool.errors import DataError
+
+if TYPE_CHECKING:
+    from lxml.etree import XMLParser, _Element
+    from yaml.nodes import Node
+
+_HEAD = 1 << 16
+_PIECE = 1 << 16
+"""Bytes read at once; most annotation files of one image have fewer."""
+_MOST_ALIASED = 100_000
+"""Values that aliases (*name) may add to a YAML document. PyYAML writes some where a list stands twice."""
+
+# Outlines are written into cells, which Python takes for broken beyond 128 KB. Every file that csv parses is in
+# memory by then. What a C long holds everywhere.
+csv.field_size_limit(2**31 - 1)
+
+UNTRUSTED: dict[str, Any] = {
+    "resolve_entities": False,
+    "no_network": True,
+    "load_dtd": False,
+    "huge_tree": False,
+    "remove_comments": True,
+    "remove_pis": True,
+}
+"""How lxml parses what somebody else wrote: nothing outside the file is read, no entity is expanded."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """A whole annotation file.
+
+    Raises:
+        DataError: it is not there.
+    """
+    try:
+        # Without Python's file objects, which for a small file took longer than reading it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            pieces = []
+            while piece := os.read(descriptor, _PIECE):
+                pieces.append(piece)
+        finally:
+            os.close(descriptor)
+        return b"".join(pieces)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        raise DataError(f"{path}: no such file", "Check the path, or what names it.") from None
+
+
+def open_regular(path: str, flags: int) -> int:
+    """An opener for `open` that refuses pipes and devices, which would be waited for; raises OSError then."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(f"{path}: not a regular file")
+
+
+def read_ends(path: Path) -> bytes:
+    """The beginning and the end of a file, which is enough to see what it is."""
+    try:
+        with open(path, "rb", opener=open_regular) as stream:
+            head = stream.read(_HEAD)
+            size = stream.seek(0, 2)
+            stream.seek(max(size - _HEAD, len(head)))
+            return _as_utf8(head + stream.read())
+    except OSError:
+        return b""  # a detector only asks what a file looks like; whoever reads it will say why it cannot be
+
+
+def _as_utf8(data: bytes) -> bytes:
+    """Windows' own tools write UTF-16, which its BOM tells."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace").encode("utf-8", "replace")
+    return data
+
+
+def find_words(path: Path, words: Sequence[bytes]) -> list[bool]:
+    """Which of the words stand anywhere in a file, of which no more than a page is in memory at a time."""
+    try:
+        with (
+            open(path, "rb", opener=open_regular) as stream,
+            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text,
+        ):
+            return [text.find(word) >= 0 for word in words]
+    except (OSError, ValueError):
+        return [False] * len(words)  # as with its ends
+
+
+def decode_text(data: bytes, path: Path) -> str:
+    """UTF-8 text, with or without a BOM, or UTF-16 with one."""
+    try:
+        return _as_utf8(data).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise line_error(path, data[: error.start].count(b"\n") + 1, "not UTF-8 text", "Save it as UTF-8.") from None
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a text file, without surrounding blanks; line n stands at n - 1."""
+    return [line.strip() for line in decode_text(read_bytes(path), path).split("\n")]
+
+
+def read_class_names(path: Path) -> dict[int, str]:
+    """Class names by the numbers of their lines from 0; empty lines at the end are none."""
+    lines = read_lines(path)
+    while lines and not lines[-1]:
+        lines.pop()
+    return dict(enumerate(lines))
+
+
+def parse_json(data: bytes, path: Path) -> Any:
+    """The value of a JSON document."""
+    try:
+        return json.loads(data)
+    except json.JSONDecodeError as error:
+        raise line_error(path, error.lineno, f"broken JSON: {error.msg} (column {error.colno})") from None
+    except UnicodeDecodeError as error:
+        raise line_error(path, data[: error.start].count(b"\n") + 1, "broken JSON: not UTF-8 text") from None
+    except RecursionError:
+        raise line_error(path, 1, "broken JSON: nested too deeply") from None
+    except ValueError as error:
+        raise line_error(path, 1, f"broken JSON: {error}") from None
+
+
+def parse_yaml(data: bytes, path: Path) -> Any:
+    """The value of a YAML document. Every scalar is text: a class may be called 'no' or '1e3'.
+
+    Raises:
+        DataError: it is broken, or has aliases that expand to a multiple of it.
+    """
+    import yaml
+
+    text = decode_text(data, path)
+    try:
+        loader = yaml.BaseLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _refuse_expanding(node, path)
+        return loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise line_error(path, line, f"broken YAML: {error.problem or error.context or 'cannot be read'}") from None
+    except yaml.YAMLError as error:
+        raise line_error(path, 1, f"broken YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise line_error(path, 1, "broken YAML: nested too deeply") from None
+
+
+def _refuse_expanding(root: Node, path: Path) -> None:
+    """A few nested aliases stand for more than memory holds, as soon as anything walks or prints them."""
+    sizes: dict[int, int] = {}
+
+    def size(node: Node) -> int:
+        """Nodes below and with this one, where each alias is a copy of what it stands for."""
+        if id(node) not in sizes:
+            sizes[id(node)] = _MOST_ALIASED + 1  # where it stands for itself
+            values = node.value if isinstance(node.value, list) else []
+            below = [child for value in values for child in (value if isinstance(value, tuple) else (value,))]
+            sizes[id(node)] = 1 + sum(map(size, below))
+        return sizes[id(node)]
+
+    if size(root) - len(sizes) > _MOST_ALIASED:
+        raise line_error(
+            path,
+            1,
+            f"YAML whose aliases stand for more than {_MOST_ALIASED} values is refused",
+            "Write the values out.",
+        )
+
+
+def parse_xml(data: bytes, path: Path) -> _Element:
+    """The root of an XML document. Nothing outside it is read, and no entity is expanded.
+
+    Raises:
+        DataError: it is broken, or has a document type, which could define entities that expand without end.
+    """
+    from lxml import etree
+
+    position = data.find(b"<!DOCTYPE")
+    if position >= 0:
+        raise document_type_error(path, data[:position].count(b"\n") + 1)
+    try:
+        root = etree.fromstring(data, _make_parser())
+    except etree.XMLSyntaxError as error:
+        raise line_error(path, error.lineno or 1, f"broken XML: {error.msg}") from None
+    # In UTF-16 the search above is blind.
+    if root.getroottree().docinfo.internalDTD is not None:
+        raise document_type_error(path, 1)
+    return root
+
+
+@cache
+def _make_parser() -> XMLParser:
+    """One for all documents: making one takes as long as parsing a small file."""
+    from lxml import etree
+
+    return etree.XMLParser(
+        **UNTRUSTED,
+    )
+
+
+def document_type_error(path: Path, line: int) -> DataError:
+    """The error for XML with a document type."""
+    return line_error(
+        path,
+        line,
+        "XML with a document type is refused, as its entities could expand without end or read other files",
+        "Remove the <!DOCTYPE ...> part; annotations do not need it.",
+    )
+
+
+def unexpected_json(tool: str, path: Path, what: str) -> DataError:
+    """The error for a JSON document that is not as a tool writes it."""
+    return DataError(
+        f"{path}: {what}", f"It is JSON, but not as {tool} writes it. Fix it, or choose another reader with --format."
+    )
+
+
+def get_line(element: _Element) -> int:
+    """The line of an XML element; lxml has none for some."""
+    return element.sourceline if isinstance(element.sourceline, int) else 1
+
+
+def line_error(path: Path, line: int, what: str, hint: str = "Fix the file or remove it, then try again.") -> DataError:
+    """The error for a file that is not what its format asks for."""
+    return DataError(f"{path}:{line}: {' '.join(what.split())}", hint)

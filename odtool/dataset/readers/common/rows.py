@@ -1,0 +1,192 @@
+"""Rows of text files: numbered lines, CSV in memory, and CSV of any length brought together by the first cell."""
+
+from __future__ import annotations
+
+import csv
+import io
+from array import array
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+from odtool.dataset.readers.common import parsing
+from odtool.dataset.types import Box
+
+Row = tuple[int, list[str]]
+"""A line's number and its cells, stripped."""
+_HEAD = 1 << 14
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+"""The columns of a box, in the order of Box."""
+
+
+def read_opening(path: Path) -> list[str]:
+    """The first lines of a file, for detectors; none where it cannot be read or is no text."""
+    try:
+        with open(path, "rb", opener=parsing.open_regular) as stream:
+            head = stream.read(_HEAD)
+    except OSError:
+        return []  # a detector only asks what a file looks like; whoever reads it will say why it cannot be
+    lines = head if len(head) < _HEAD else head.rpartition(b"\n")[0]
+    try:
+        return lines.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        return []
+
+
+def number_lines(stream: Iterable[bytes], path: Path) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, with their numbers from 1 and without what surrounds them.
+
+    Raises:
+        DataError: a line is not UTF-8.
+    """
+    for number, line in enumerate(stream, start=1):
+        if text := _decode(line, path, number).strip():
+            yield number, text
+
+
+def is_number(word: str) -> bool:
+    """Whether a word is a number; detectors tell formats apart by where the class stands."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def parse_cells(text: str, path: Path, number: int) -> list[str]:
+    """The cells of one CSV line."""
+    if '"' not in text:
+        return [cell.strip() for cell in text.split(",")]
+    try:
+        return [cell.strip() for cell in next(csv.reader([text], strict=True, skipinitialspace=True))]
+    except (csv.Error, StopIteration) as error:
+        raise parsing.line_error(path, number, f"broken CSV: {error}") from None
+
+
+def parse_csv(
+    text: str, path: Path, *, delimiter: str = ",", extra_cells: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and stripped cells of a CSV text's rows, the header included; rows without content are left out.
+
+    Args:
+        extra_cells: allow rows with more cells than the header, as spreadsheets leave them.
+
+    Raises:
+        DataError: the text is not CSV, or the number of a row's cells is not the header's.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
+    columns = 0
+    try:
+        for row in rows:
+            cells = [cell.strip() for cell in row]
+            if not any(cells):
+                continue
+            columns = columns or len(cells)
+            if len(cells) < columns or (len(cells) > columns and not extra_cells):
+                raise parsing.line_error(path, rows.line_num, f"broken CSV: {len(cells)} cells, {columns} columns")
+            yield rows.line_num, cells
+    except csv.Error as error:
+        raise parsing.line_error(path, rows.line_num or 1, f"broken CSV: {error}") from None
+
+
+def require_columns(columns: Sequence[str], needed: Sequence[str], path: Path, hint: str) -> None:
+    """Raises DataError where a table lacks a column."""
+    for name in needed:
+        if name not in columns:
+            raise parsing.line_error(path, 1, f"no column '{name}'", hint)
+
+
+def parse_box(corners: Sequence[str], path: Path, line: int) -> Box:
+    """The box of four cells: xmin, ymin, xmax and ymax. Raises DataError where one is not a number."""
+    values = []
+    for name, text in zip(CORNERS, corners, strict=True):
+        try:
+            values.append(float(text))
+        except ValueError:
+            raise parsing.line_error(path, line, f"broken CSV: {name} is '{text}', not a number") from None
+    return Box(*values)
+
+
+def group_rows(stream: BinaryIO, path: Path, *, header: bool) -> Iterator[list[Row]]:
+    """The rows of a CSV file, those with the same first cell together, in the order of their first mention.
+
+    The file is read twice. Where equal keys stand side by side, one group is in memory at a time; where they do not,
+    so are the places of all rows, 16 bytes each, but never the rows.
+    """
+    first = 2 if header else 1
+    if header:
+        stream.readline()
+    elif stream.read(len(BOM_UTF8)) != BOM_UTF8:
+        stream.seek(0)
+    start = stream.tell()
+    is_scattered = _is_scattered(stream, start)
+    stream.seek(start)
+    yield from _gather(stream, path, first) if is_scattered else _group_neighbours(stream, path, first)
+
+
+def _group_neighbours(stream: BinaryIO, path: Path, first: int) -> Iterator[list[Row]]:
+    last, group = b"", list[Row]()
+    for number, line in enumerate(stream, start=first):
+        if not line.strip():
+            continue
+        key = _parse_key(line)
+        if group and key != last:
+            yield group
+            group = []
+        last = key
+        group.append((number, parse_cells(_decode(line, path, number).strip(), path, number)))
+    if group:
+        yield group
+
+
+def _gather(stream: BinaryIO, path: Path, first: int) -> Iterator[list[Row]]:
+    places: dict[bytes, array[int]] = {}
+    offset = stream.tell()
+    for number, line in enumerate(stream, start=first):
+        if line.strip():
+            places.setdefault(_parse_key(line), array("Q")).extend((number, offset))
+        offset += len(line)
+    for numbers_and_offsets in places.values():
+        group = []
+        for number, offset in zip(numbers_and_offsets[::2], numbers_and_offsets[1::2], strict=True):
+            stream.seek(offset)
+            text = _decode(stream.readline(), path, number).strip()
+            group.append((number, parse_cells(text, path, number)))
+        yield group
+
+
+def _is_scattered(stream: BinaryIO, start: int) -> bool:
+    """Whether a key comes back after another one. That a file is sorted can be seen without remembering keys."""
+    last = b""
+    for line in stream:
+        key = _parse_key(line)
+        if key < last:
+            break
+        last = key
+    else:
+        return False
+    stream.seek(start)
+    last, key_hashes = b"", set[int]()
+    for line in stream:
+        key = _parse_key(line)
+        if key != last and key:
+            if hash(key) in key_hashes:
+                return True
+            key_hashes.add(hash(key))
+            last = key
+    return False
+
+
+def _parse_key(line: bytes) -> bytes:
+    """The first cell, as it is spelt."""
+    if line[:1] == b'"':
+        return line[1 : line.find(b'"', 1)].strip()
+    return line.partition(b",")[0].strip()
+
+
+def _decode(line: bytes, path: Path, number: int) -> str:
+    try:
+        return line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError:
+        raise parsing.line_error(path, number, "not UTF-8 text", "Save it as UTF-8.") from None

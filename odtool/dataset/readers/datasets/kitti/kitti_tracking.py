@@ -1,0 +1,77 @@
+"""KITTI's tracking benchmark: one text file a sequence, with a frame and a track before the fields of detection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.source_folders import find_split, walk
+from odtool.dataset.readers.datasets.kitti.kitti_line import make_object, parse_fields
+from odtool.dataset.types import AnnotatedImage, ObjectAnnotation, Problem, Source
+
+
+def is_sequence(path: Path) -> bool:
+    line = next((line for line in rows.read_opening(path) if line.strip()), "")
+    return parse_frame(line) is not None
+
+
+def read_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Problem]:
+    """The frames of one sequence: image_02/0000/000000.png beside label_02/0000.txt."""
+    frames, problems = parse(parsing.read_bytes(path), path)
+    for kind, detail in problems:
+        yield Problem(kind, path, detail)
+    root = source.images or source.root
+    beside = path.parent.name.replace("label", "image")
+    folders = [folder for folder in walk(root) if folder.path.name == path.stem and folder.find_files(*EXTENSIONS)]
+    folders.sort(key=lambda folder: folder.path.parent.name != beside)
+    stored = folders[0].find_files(*EXTENSIONS) if folders else []
+    images = {int(image.stem): image for image in stored if image.stem.isdecimal()}
+    expected_folder = path.parent.parent / beside / path.stem
+    split = find_split(path.parent, source.root)
+    for frame in sorted(images.keys() | frames.keys()):
+        image = images.get(frame, expected_folder / f"{frame:06d}.png")
+        yield AnnotatedImage(image, path, tuple(frames.get(frame, ())), split=split)
+
+
+def report_unlabelled(files: Sequence[Path], source: Source) -> Iterator[Problem]:
+    """Sequences of images that none of the label files is named for."""
+    sequences = {file.stem for file in files}
+    for folder in walk(source.images or source.root):
+        if (images := folder.find_files(*EXTENSIONS)) and folder.path.name not in sequences:
+            yield Problem("file_skipped", folder.path, f"{len(images)} images, none with an annotation file")
+
+
+def parse(data: bytes, path: Path) -> tuple[dict[int, list[ObjectAnnotation]], list[tuple[str, str]]]:
+    """The objects of each frame of a tracking file, and the problems (kind and detail).
+
+    The fields are those of readme.txt in KITTI's tracking development kit.
+
+    Raises:
+        DataError: a line has not a frame, a track, a class and 14 or 15 numbers.
+    """
+    frames: dict[int, list[ObjectAnnotation]] = {}
+    problems = []
+    for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
+        if not line.strip():
+            continue
+        frame = parse_frame(line)
+        if frame is None:
+            what = f"not a KITTI tracking line (a frame, a track, a class and 14 or 15 numbers): '{line[:60]}'"
+            raise parsing.line_error(path, number, what)
+        objects = frames.setdefault(frame[0], [])
+        if frame[1] is None:
+            problems.append(("object_ignored", f"line {number}: DontCare"))
+        else:
+            objects.append(frame[1])
+    return frames, problems
+
+
+def parse_frame(line: str) -> tuple[int, ObjectAnnotation | None] | None:
+    """The frame of a line of a tracking file and its object, None for DontCare; None where it is no such line."""
+    words = line.split(maxsplit=2)
+    if len(words) < 3 or not words[0].isdecimal() or not words[1].removeprefix("-").isdecimal() or len(words[0]) > 9:
+        return None
+    fields = parse_fields(words[2])
+    return (int(words[0]), make_object(*fields)) if fields else None

@@ -1,0 +1,1 @@
+"""YOLO text in the layouts of Ultralytics and Darknet."""

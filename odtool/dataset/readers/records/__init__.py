@@ -1,0 +1,1 @@
+"""Data sets that are made for training: TFRecords and Hugging Face image folders."""

@@ -1,0 +1,172 @@
+"""Hugging Face image folders: metadata.jsonl (or .csv) beside the images, with `objects` in every row."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import find_documents, locate
+from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.readers.records.hf_imagefolder import hf_card
+from odtool.dataset.splits import parse_split
+from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
+
+_FILES = ("metadata.jsonl", "metadata.csv")
+_NAME_KEYS = ("file_name", "image")
+_BOX_KEYS = ("bbox", "bboxes", "boxes", "box")
+_CLASS_KEYS = ("categories", "category", "category_id", "labels", "label", "class", "classes", "class_label", "name")
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as a Hugging Face image folder, or None."""
+    return find_evidence(path, _FILES, _looks_like, "has rows with a file_name and objects")
+
+
+def _looks_like(path: Path) -> bool:
+    """Metadata without boxes (captions, classes) is no detection set."""
+    if not path.name.lower().endswith((".jsonl", ".csv")):
+        return False
+    head = parsing.read_ends(path)
+    if path.suffix.lower() == ".csv":
+        head = head.split(b"\n")[0]
+        return b"file_name" in head and b"objects" in head
+    return b'"file_name"' in head and any(f'"{key}"'.encode() in head for key in ("objects", *_BOX_KEYS))
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every row, one at a time."""
+    documents = find_documents(source, _FILES, _looks_like)
+    unnamed_classes: set[int] = set()
+    for file in documents.files:
+        file_split, places = find_file_split(file, source), documents.find_places(file)
+        names = hf_card.find_class_names(file, source, _CLASS_KEYS)
+        for number, row in _read_rows(file):
+            name, objects, problems = parse(row, file, number, names)
+            for kind, detail in problems:
+                yield Problem(kind, file, f"line {number}: {detail}")
+            for index in sorted(
+                {int(item.label) for item in objects if item.label.isdecimal()} - unnamed_classes - set(names)
+            ):
+                if not _is_text(row):
+                    unnamed_classes.add(index)
+                    yield Problem(
+                        "class_unnamed", file, f"line {number}: no README.md or dataset_infos.json names class {index}"
+                    )
+            image = locate([name], places, within=source.root)
+            if image.outside:
+                yield Problem("path_outside", file, f"line {number}: '{name}' leads outside {source.root}")
+            split = file_split or next(filter(None, map(parse_split, reversed(name.split("/")[:-1]))), None)
+            yield AnnotatedImage(
+                image.path, file, objects, split=split, declared_size=_parse_size(row), match=image.match
+            )
+
+
+def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Line numbers and rows; the lines of a JSONL file, of which there may be many, one at a time."""
+    with open(path, "rb") as stream:
+        if path.suffix.lower() == ".csv":
+            yield from _parse_csv_rows(parsing.decode_text(stream.read(), path), path)
+            return
+        for number, line in enumerate(stream, start=1):
+            if line.strip():
+                yield number, parse_json_row(line, path, number)
+
+
+def parse_json_row(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    """The object of one line; raises DataError with its number where it is none."""
+    try:
+        row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
+    except (ValueError, RecursionError) as error:
+        what = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
+        raise parsing.line_error(path, number, f"broken JSON: {what}") from None
+    if not isinstance(row, dict):
+        raise parsing.line_error(path, number, "the line is not a JSON object")
+    return row
+
+
+def _parse_csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The column `objects` holds JSON."""
+    rows = csv.DictReader(text.splitlines(keepends=True), strict=True)
+    try:
+        for row in rows:
+            number = rows.line_num
+            content: dict[str, Any] = {key: value for key, value in row.items() if isinstance(key, str)}
+            objects = content.get("objects") or "{}"
+            try:
+                content["objects"] = json.loads(objects)
+            except (ValueError, RecursionError):
+                raise parsing.line_error(path, number, f"objects is not JSON: {objects[:60]}") from None
+            yield number, content
+    except csv.Error as error:
+        raise parsing.line_error(path, rows.line_num or 1, f"broken CSV: {error}") from None
+
+
+def parse(
+    row: dict[str, Any], path: Path, number: int, names: dict[int, str]
+) -> tuple[str, tuple[ObjectAnnotation, ...], list[tuple[str, str]]]:
+    """The file name, objects and problems (kind and detail) of one row; boxes are x, y, width, height in pixels.
+
+    Raises:
+        DataError: the row names no file, or its lists are not of one length.
+    """
+    name = next((row[key] for key in _NAME_KEYS if isinstance(row.get(key), str) and row[key].strip()), None)
+    if name is None:
+        raise parsing.line_error(path, number, "no file_name")
+    problems: list[tuple[str, str]] = []
+    objects = []
+    for position, (box, category) in enumerate(_pair_boxes(row, path, number), start=1):
+        four, label = values.parse_numbers(box, 4), _make_label(category, names)
+        if four is None:
+            problems.append(("box_missing", f"object {position} has no bbox of four numbers: {str(box)[:60]}"))
+        elif not label:
+            problems.append(("label_missing", f"object {position} has no category"))
+        else:
+            objects.append(ObjectAnnotation(label, Box(four[0], four[1], four[0] + four[2], four[1] + four[3])))
+    return name.strip(), tuple(objects), problems
+
+
+def _pair_boxes(row: dict[str, Any], path: Path, number: int) -> list[tuple[Any, Any]]:
+    """Boxes and categories: two lists side by side, or a list of objects with one each."""
+    objects = row.get("objects", row)
+    if objects is None:
+        return []
+    if isinstance(objects, list):
+        if not all(isinstance(item, dict) for item in objects):
+            raise parsing.line_error(path, number, "objects is a list, but not of objects")
+        return [(_get_first(item, _BOX_KEYS), _get_first(item, _CLASS_KEYS)) for item in objects]
+    if not isinstance(objects, dict):
+        raise parsing.line_error(path, number, "objects is neither a list nor an object with lists")
+    boxes, categories = _get_first(objects, _BOX_KEYS) or [], _get_first(objects, _CLASS_KEYS)
+    if not isinstance(boxes, list) or not isinstance(categories, list | None):
+        raise parsing.line_error(path, number, "bbox or categories is not a list")
+    if categories is None:
+        categories = [None] * len(boxes)
+    if len(boxes) != len(categories):
+        raise parsing.line_error(path, number, f"{len(boxes)} boxes, but {len(categories)} categories")
+    return list(zip(boxes, categories, strict=True))
+
+
+def _get_first(item: dict[str, Any], keys: tuple[str, ...]) -> Any:
+    return next((item[key] for key in keys if item.get(key) is not None), None)
+
+
+def _make_label(category: Any, names: dict[int, str]) -> str:
+    if isinstance(category, int) and not isinstance(category, bool):
+        return names.get(category, str(category))
+    return category.strip() if isinstance(category, str) else ""
+
+
+def _is_text(row: dict[str, Any]) -> bool:
+    """Whether the row has categories as text, so that '3' is a name."""
+    objects = row.get("objects", row)
+    categories = _get_first(objects, _CLASS_KEYS) if isinstance(objects, dict) else objects
+    return isinstance(categories, list) and any(isinstance(item, str) for item in categories)
+
+
+def _parse_size(row: dict[str, Any]) -> tuple[int, int] | None:
+    return values.parse_size(row.get("width"), row.get("height"))

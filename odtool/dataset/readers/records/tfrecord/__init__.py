@@ -1,0 +1,1 @@
+"""Records of the Object Detection API, read back."""

@@ -1,0 +1,84 @@
+"""The registry of annotation formats: one row a format, with its reader and what it carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.dataset.readers.common.unlisted_images import reporting_unlisted_images
+from odtool.dataset.readers.datasets import dota, voc, wider_face
+from odtool.dataset.readers.datasets.coco import coco
+from odtool.dataset.readers.datasets.kitti import kitti
+from odtool.dataset.readers.datasets.yolo import yolo, yolo_near_misses
+from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
+from odtool.dataset.readers.records.tfrecord import tfrecord
+from odtool.dataset.readers.tables import openimages, retinanet_csv, tfod_csv, vott_csv, yolo_keras
+from odtool.dataset.readers.tools import createml, labelme, labelme_xml, vott_json
+from odtool.dataset.readers.tools.cvat import cvat
+from odtool.dataset.readers.tools.label_studio import label_studio
+from odtool.dataset.readers.tools.supervisely import supervisely
+from odtool.dataset.readers.tools.via import via
+from odtool.dataset.types import Finding, Source
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A format: how to see it, how to read it, and what it carries beside boxes."""
+
+    title: str
+    detect: Callable[[Path], str | None]
+    """A sentence that says why a file or folder is of this format, or None. Looks, and reads no more than it must."""
+    read: Callable[[Source], Iterator[Finding]]
+    """Yields images and problems; never opens an image."""
+    masks: bool = False
+    """Whether it gives objects' outlines."""
+    keypoints: bool = False
+    """Whether it gives objects' keypoints."""
+    display_names: Callable[[Source], Mapping[str, str]] | None = None
+    """Display names by class name, where the format has names for people beside those of its classes."""
+    refuse_near_miss: Callable[[Path], None] | None = None
+    """Raises DataError where a file or folder is nearly of this format, and says what it lacks."""
+
+
+READERS: dict[str, Reader] = {
+    "coco": Reader("COCO JSON", coco.detect, reporting_unlisted_images(coco.read), masks=True, keypoints=True),
+    "yolo": Reader("YOLO", yolo.detect, yolo.read, masks=True, refuse_near_miss=yolo_near_misses.refuse),
+    "supervisely": Reader("Supervisely", supervisely.detect, supervisely.read, masks=True),
+    "openimages": Reader("Open Images CSV", openimages.detect, openimages.read),
+    "cvat": Reader("CVAT XML", cvat.detect, reporting_unlisted_images(cvat.read), masks=True),
+    "labelme": Reader("LabelMe JSON", labelme.detect, labelme.read, masks=True),
+    "labelme_xml": Reader("LabelMe XML", labelme_xml.detect, labelme_xml.read, masks=True),
+    "voc": Reader("Pascal VOC XML", voc.detect, voc.read),
+    "vott_json": Reader("VoTT JSON", vott_json.detect, reporting_unlisted_images(vott_json.read)),
+    "vott_csv": Reader("VoTT CSV", vott_csv.detect, reporting_unlisted_images(vott_csv.read)),
+    "label_studio": Reader(
+        "Label Studio JSON", label_studio.detect, reporting_unlisted_images(label_studio.read), masks=True
+    ),
+    "via": Reader("VGG Image Annotator", via.detect, reporting_unlisted_images(via.read), masks=True),
+    "createml": Reader("CreateML JSON", createml.detect, reporting_unlisted_images(createml.read)),
+    "wider_face": Reader("WIDER FACE", wider_face.detect, reporting_unlisted_images(wider_face.read)),
+    "kitti": Reader("KITTI", kitti.detect, kitti.read),
+    "dota": Reader("DOTA", dota.detect, dota.read),
+    "yolo_keras": Reader("YOLO-Keras text", yolo_keras.detect, reporting_unlisted_images(yolo_keras.read)),
+    "hf_imagefolder": Reader(
+        "Hugging Face image folder", hf_imagefolder.detect, reporting_unlisted_images(hf_imagefolder.read)
+    ),
+    "tfod_csv": Reader(
+        "CSV of the TensorFlow tutorials",
+        tfod_csv.detect,
+        reporting_unlisted_images(tfod_csv.read),
+        refuse_near_miss=tfod_csv.refuse_near_miss,
+    ),
+    "retinanet_csv": Reader("keras-retinanet CSV", retinanet_csv.detect, reporting_unlisted_images(retinanet_csv.read)),
+    "tfrecord": Reader(
+        "TFRecords of the Object Detection API",
+        tfrecord.detect,
+        tfrecord.read,
+        masks=True,
+        keypoints=True,
+        display_names=tfrecord.read_display_names,
+    ),
+}
+"""Formats by name. Where a folder looks like several, the first here is chosen: those that say most of themselves
+(classes and splits by name) stand before those that say less."""

@@ -1,0 +1,1 @@
+"""Formats that list all images in one table or text file."""

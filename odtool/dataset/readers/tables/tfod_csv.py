@@ -1,0 +1,156 @@
+"""The CSV of the TensorFlow object detection tutorials: filename,width,height,class,xmin,ymin,xmax,ymax."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import find_documents
+from odtool.dataset.readers.common.lookup import find_image, sample_names
+from odtool.dataset.readers.common.shapes import guess_unit
+from odtool.dataset.readers.common.source_folders import list_files
+from odtool.dataset.splits import parse_split
+from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
+from odtool.errors import DataError
+
+_NEEDED = ("filename", "class", *rows.CORNERS)
+_ALSO = {
+    "filename": ("file_name", "image", "image_name", "image_path", "img_path", "path", "file", "image_id"),
+    "class": ("label", "class_name", "label_name", "category", "category_name", "name"),
+    "xmin": ("x_min", "x1"),
+    "ymin": ("y_min", "y1"),
+    "xmax": ("x_max", "x2"),
+    "ymax": ("y_max", "y2"),
+    "width": ("image_width", "img_width"),
+    "height": ("image_height", "img_height"),
+}
+"""What the columns are called where people write such files themselves."""
+HEADER = ",".join(("filename", "width", "height", "class", *rows.CORNERS))
+"""The first line, as the tutorials have it."""
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """What one CSV file says."""
+
+    images: dict[str, tuple[ObjectAnnotation, ...]]
+    """Objects by file name, in the order of first mention."""
+    sizes: dict[str, tuple[int, int]]
+    unit: Unit
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as the tutorials' CSV, or None."""
+    return find_evidence(path, ".csv", _looks_like, f"has columns for {', '.join(_NEEDED)}", samples=None)
+
+
+def refuse_near_miss(path: Path) -> None:
+    """Raises DataError where there is a CSV about images with other columns."""
+    for file in list_files(path, ".csv"):
+        if file.suffix.lower() == ".csv" and (header := _read_image_header(file)):
+            raise DataError(
+                f"{file}: its columns match no known format: {header}",
+                f"Name them as the TensorFlow tutorials do: {HEADER}",
+            )
+
+
+def _read_image_header(file: Path) -> str:
+    """The first line of a table about images, else ''; other tables often lie beside annotations."""
+    lines = parsing.read_ends(file).decode("utf-8-sig", "replace").splitlines()
+    about_images = any(extension in line.lower() for line in lines[1:2] for extension in EXTENSIONS)
+    return lines[0].strip()[:200] if about_images else ""
+
+
+def _looks_like(path: Path) -> bool:
+    if path.suffix.lower() != ".csv":
+        return False
+    first = parsing.read_ends(path).split(b"\n")[0].decode("utf-8-sig", "replace")
+    return set(_NEEDED) <= set(_parse_columns(first)[0])
+
+
+def _parse_columns(line: str) -> tuple[list[str], str]:
+    """The tutorials' names of the columns, and the delimiter; spreadsheets of some countries write semicolons."""
+    delimiter = max(",;\t", key=line.count)
+    cells = [cell.strip().strip("\"'").lower() for cell in line.strip().split(delimiter)]
+    for name, synonyms in _ALSO.items():
+        if name not in cells and (synonym := next(filter(cells.__contains__, synonyms), None)):
+            cells[cells.index(synonym)] = name
+    return cells, delimiter
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every image of the CSV files. A file for all beside files for splits is left out where it says the same again."""
+    documents = find_documents(source, ".csv", _looks_like)
+    splits = {file: parse_split(file.stem) or parse_split(file.parent.name) for file in documents.files}
+    if len(splits) == 1:
+        splits = dict.fromkeys(splits)
+    of_splits = "train" in splits.values()
+    image_paths: set[Path] = set()
+    for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
+        table = parse(parsing.read_bytes(file), file)
+        places = documents.find_places(file, sample_names(list(table.images)))
+        images = {name: find_image(name, places, within=source.root) for name in table.images}
+        if of_splits:
+            paths = {image.path for image in images.values()}
+            if split is None and paths <= image_paths:
+                yield Problem("file_skipped", file, "its images are in the files for the splits beside it")
+                continue
+            image_paths |= paths
+        for name, objects in table.images.items():
+            image = images[name]
+            if image.outside:
+                yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
+            size = table.sizes.get(name)
+            yield AnnotatedImage(image.path, file, objects, table.unit, split, declared_size=size, match=image.match)
+
+
+def parse(data: bytes, path: Path) -> CsvFile:
+    """Parses a CSV file's bytes; `path` is only named in errors.
+
+    Coordinates are fractions where those of the whole file are about 1 at most, else pixels.
+
+    Raises:
+        DataError: a column is missing, a row is short, or a coordinate is no number.
+    """
+    text = parsing.decode_text(data, path)
+    columns, delimiter = _parse_columns(text.split("\n", 1)[0])
+    rows.require_columns(columns, _NEEDED, path, f"The first line should be {HEADER}")
+    at = {name: columns.index(name) for name in columns}
+    images: dict[str, list[ObjectAnnotation]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    table = rows.parse_csv(text, path, delimiter=delimiter, extra_cells=True)
+    next(table)
+    for line, row in table:
+        name = row[at["filename"]]
+        if not name:
+            raise parsing.line_error(path, line, "broken CSV: no file name")
+        objects = images.setdefault(name, [])
+        if (size := _parse_size(row, at)) is not None:
+            sizes.setdefault(name, size)
+        label, corners = row[at["class"]], [row[at[corner]] for corner in rows.CORNERS]
+        if not label and not any(corners):
+            continue  # a row with a name alone is a background image
+        box = rows.parse_box([_use_decimal_point(corner, delimiter) for corner in corners], path, line)
+        if not label:
+            raise parsing.line_error(path, line, "broken CSV: a box without class")
+        objects.append(ObjectAnnotation(label, box))
+    boxes = (item.box for objects in images.values() for item in objects)
+    unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
+    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit)
+
+
+def _use_decimal_point(number: str, delimiter: str) -> str:
+    """Where cells are parted by semicolons, numbers may have a decimal comma."""
+    return number if delimiter == "," else number.replace(",", ".")
+
+
+def _parse_size(row: list[str], at: dict[str, int]) -> tuple[int, int] | None:
+    try:
+        width, height = int(float(row[at["width"]])), int(float(row[at["height"]]))
+    except (KeyError, ValueError, OverflowError):
+        return None  # only compared with the image's own, which is what counts
+    return (width, height) if width > 0 and height > 0 else None

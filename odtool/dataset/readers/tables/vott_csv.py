@@ -1,0 +1,71 @@
+"""VoTT CSV: "image","xmin","ymin","xmax","ymax","label", a row for each tag of each region, in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
+from odtool.dataset.readers.common.shapes import guess_unit
+from odtool.dataset.types import Finding, ObjectAnnotation, Source
+
+_COLUMNS = ("image", *rows.CORNERS, "label")
+_HEADER = ",".join(f'"{name}"' for name in _COLUMNS)
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as VoTT CSV, or None."""
+    return find_evidence(path, ".csv", _looks_like, f"has the columns {_HEADER}")
+
+
+def _looks_like(path: Path) -> bool:
+    if path.suffix.lower() != ".csv":
+        return False
+    first = parsing.read_ends(path).split(b"\n")[0].decode("utf-8-sig", "replace")
+    return set(_COLUMNS) <= set(_parse_columns(first))
+
+
+def _parse_columns(line: str) -> list[str]:
+    return [cell.strip().strip("\"'").strip().lower() for cell in line.strip().split(",")]
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every image of the CSV files."""
+    yield from read_documents(source, ".csv", _looks_like, parse)
+
+
+def parse(data: bytes, path: Path) -> Listing:
+    """Parses a CSV file's bytes; `path` is only named in errors.
+
+    Raises:
+        DataError: a column is missing, a row is short, or a coordinate is no number.
+    """
+    text = parsing.decode_text(data, path)
+    columns = _parse_columns(text.split("\n", 1)[0])
+    rows.require_columns(columns, _COLUMNS, path, f"The first line should be {_HEADER}")
+    images: dict[str, list[ObjectAnnotation]] = {}
+    problems: list[tuple[str, str]] = []
+    table = rows.parse_csv(text, path)
+    next(table)
+    for line, row in table:
+        cells = dict(zip(columns, row, strict=True))
+        if not cells["image"]:
+            raise parsing.line_error(path, line, "broken CSV: no image")
+        objects = images.setdefault(cells["image"], [])
+        corners = [cells[name] for name in rows.CORNERS]
+        if not any(corners):
+            continue  # a row with a name alone is a background image
+        box = rows.parse_box(corners, path, line)
+        if cells["label"]:
+            objects.append(ObjectAnnotation(cells["label"], box))
+        else:
+            problems.append(("label_missing", f"line {line}: a box in {cells['image']} without label"))
+    boxes = (item.box for objects in images.values() for item in objects)
+    # VoTT writes pixels; what was made from it by hand may be fractions, as in the tutorials' CSV.
+    unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
+    entries = (
+        ImageEntry(list_spellings(name) or (name,), tuple(objects), unit=unit) for name, objects in images.items()
+    )
+    return Listing(tuple(entries), tuple(problems))

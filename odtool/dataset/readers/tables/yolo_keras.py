@@ -1,0 +1,124 @@
+"""YOLO-Keras and YOLOv4 text: a line an image, its path and then x1,y1,x2,y2,class for each box."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
+from odtool.dataset.readers.common.lookup import find_image, find_places, sample_names
+from odtool.dataset.readers.common.source_folders import (
+    Folder,
+    count_steps,
+    find_image_folders,
+    sort_nearest_first,
+    walk,
+)
+from odtool.dataset.splits import parse_split
+from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
+from odtool.errors import DataError
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_BOX = re.compile(rf"(?:{_NUMBER},){{4}}\d+(?:\.0*)?")
+_SAMPLES = 10
+"""Text files a folder that are looked into."""
+_LIST = re.compile(r"(?:^|_)(?:classes|class_names|names|labels)\.txt$|\.names$", re.IGNORECASE)
+"""What lists of classes are called."""
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as YOLO-Keras text, or None."""
+    return find_evidence(path, ".txt", _looks_like, "has a path and x1,y1,x2,y2,class per line", samples=_SAMPLES)
+
+
+def _looks_like(path: Path) -> bool:
+    """Some of the first lines have boxes; images without any are a path alone."""
+    if path.suffix.lower() != ".txt" or _LIST.search(path.name):
+        return False
+    lines = [_split_line(line) for line in rows.read_opening(path) if line.strip()]
+    return bool(lines) and any(boxes and name.lower().endswith(EXTENSIONS) for name, boxes in lines)
+
+
+def _split_line(line: str) -> tuple[str, list[str]]:
+    """Path, which may have blanks in it, and boxes."""
+    name, boxes = line.strip(), list[str]()
+    while True:
+        head, _, last = name.replace("\t", " ").rpartition(" ")
+        if not head or not _BOX.fullmatch(last):
+            return name, boxes[::-1]
+        name = head.rstrip()
+        boxes.append(last)
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every line of the text files.
+
+    Raises:
+        DataError: no list of classes lies beside a file, or the file is broken.
+    """
+    folders = list(walk(source.root))
+    files = find_annotation_files(source, ".txt", _looks_like)
+    with_images = find_image_folders(source)
+    for file in files:
+        class_list = _find_class_list(file, folders, source)
+        names = parsing.read_class_names(class_list)
+        split = (parse_split(file.stem) or parse_split(file.parent.name)) if len(files) > 1 else None
+        nearest = sort_nearest_first(with_images, file.parent, source, split)
+        near_folders = [] if source.images else [file.parent, file.parent / "images"]
+        sample = sample_names([_split_line(line)[0] for line in rows.read_opening(file) if line.strip()])
+        farther = [*nearest, source.images] if source.images else [source.root, *nearest]
+        places = find_places(near_folders, farther, file.parent, source, split=split, names=sample)
+        with open(file, "rb") as stream:
+            for number, line in rows.number_lines(stream, file):
+                name, objects = parse(line, file, number, names, class_list)
+                match = find_image(name, places, within=source.root)
+                if match.outside:
+                    yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
+                yield AnnotatedImage(match.path, file, objects, split=split, match=match.match)
+
+
+def _find_class_list(file: Path, folders: Sequence[Folder], source: Source) -> Path:
+    """The list of classes in the file's folder, or in the nearest one to it."""
+    above = [] if source.path.is_dir() else [Folder(file.parent.parent, _list_file_names(file.parent.parent))]
+    near = sorted([*folders, *above], key=lambda folder: count_steps(folder.path, file.parent))
+    for folder in near:
+        for name in folder.files:
+            if _LIST.search(name):
+                return folder.path / name
+    raise DataError(
+        f"{file}: no list of classes beside it",
+        "Write classes.txt, one name per line, in the order of the class numbers.",
+    )
+
+
+def _list_file_names(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.name for path in folder.iterdir() if path.is_file()))
+
+
+def parse(
+    line: str, path: Path, number: int, names: Mapping[int, str], class_list: Path
+) -> tuple[str, tuple[ObjectAnnotation, ...]]:
+    """The path of an image and its objects from one line; the paths and the number are only named in errors.
+
+    Raises:
+        DataError: what follows the image's name is no box, or its class has no name.
+    """
+    name, boxes = _split_line(line)
+    if not name.lower().endswith(EXTENSIONS):
+        raise parsing.line_error(path, number, f"not an image and boxes as x1,y1,x2,y2,class: '{name[-60:]}'")
+    objects = []
+    for word in boxes:
+        *corners, index = (float(value) for value in word.split(","))
+        label = names.get(int(index)) if index < len(names) else None
+        if not label:
+            raise parsing.line_error(
+                path,
+                number,
+                f"class {word.rpartition(',')[2]} has no name in {class_list}",
+                "Add the missing names to it.",
+            )
+        objects.append(ObjectAnnotation(label, Box(*corners)))
+    return name, tuple(objects)

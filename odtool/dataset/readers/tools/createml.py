@@ -1,0 +1,117 @@
+"""CreateML JSON: a list of images whose boxes are given by their centres."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
+from odtool.dataset.readers.common.shapes import guess_unit
+from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
+
+_TOOL = "Create ML"
+_IMAGE_KEYS = ("image", "imagefilename", "imageFilename", "filename", "imageURL", "imagePath")
+_LIST_KEYS = ("annotations", "annotation")
+_SIDES = ("x", "y", "width", "height")
+_SHARE = 0.2
+"""A centre cannot lie nearer to the image's edge than half of the box is long. If more than this share of the
+boxes, and two at least, have it so, the numbers are corners, which Create ML also takes where it is set to."""
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One annotation with its four numbers as they stand."""
+
+    label: str
+    sides: tuple[float, ...]
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as CreateML's, or None."""
+    return find_evidence(path, ".json", _looks_like, "has images with labels and coordinates")
+
+
+def _looks_like(path: Path) -> bool:
+    """A list whose images have annotations, which have coordinates; in a list of negatives there are none.
+
+    Or one such image by itself, as some write a file for each.
+    """
+    if path.suffix.lower() != ".json":
+        return False
+    text = parsing.read_ends(path)
+    is_list = text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"["
+    may_be = is_list or any(f'"{key}"'.encode() in text for key in _IMAGE_KEYS)
+    return may_be and b'"coordinates"' in text and any(f'"{key}"'.encode() in text for key in _LIST_KEYS)
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every image of the files."""
+    yield from read_documents(source, ".json", _looks_like, parse)
+
+
+def parse(data: bytes, path: Path) -> Listing:
+    """Parses a JSON file's bytes; `path` is only named in errors.
+
+    Coordinates are fractions where those of the whole file are about 1 at most, else pixels.
+
+    Raises:
+        DataError: it is not JSON, or not as Create ML has it.
+    """
+    document = parsing.parse_json(data, path)
+    if isinstance(document, dict) and any(key in document for key in _LIST_KEYS):
+        document = [document]
+    if not isinstance(document, list):
+        raise parsing.unexpected_json(_TOOL, path, "is not a list of images")
+    problems: list[tuple[str, str]] = []
+    images = [_parse_image(item, number, path, problems) for number, item in enumerate(document, start=1)]
+    sides = [item.sides for _, items in images for item in items]
+    unit = guess_unit(map(max, sides))
+    centred = _are_centred(sides, problems)
+    entries = (
+        ImageEntry(
+            list_spellings(name) or (name,),
+            tuple(ObjectAnnotation(item.label, _make_box(item.sides, centred=centred)) for item in items),
+            unit=unit,
+        )
+        for name, items in images
+    )
+    return Listing(tuple(entries), tuple(problems))
+
+
+def _are_centred(sides: list[tuple[float, ...]], problems: list[tuple[str, str]]) -> bool:
+    impossible = sum(x < width / 2 * 0.99 or y < height / 2 * 0.99 for x, y, width, height in sides)
+    corners = impossible > max(1, len(sides) * _SHARE) and all(x >= 0 and y >= 0 for x, y, _, _ in sides)
+    if corners:
+        detail = f"read as top left corners: as centres, {impossible} of {len(sides)} boxes would begin outside"
+        problems.append(("anchor_guessed", detail))
+    return not corners
+
+
+def _make_box(sides: tuple[float, ...], *, centred: bool) -> Box:
+    x, y, width, height = sides
+    left, top = (x - width / 2, y - height / 2) if centred else (x, y)
+    return Box(left, top, left + width, top + height)
+
+
+def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> tuple[str, list[_Item]]:
+    name = next((item[key] for key in _IMAGE_KEYS if key in item), None) if isinstance(item, dict) else None
+    if not isinstance(name, str) or not name.strip():
+        raise parsing.unexpected_json(_TOOL, path, f"image {number} has no name under 'image'")
+    annotations = next((item[key] for key in _LIST_KEYS if key in item), None) or []
+    if not isinstance(annotations, list) or not all(isinstance(annotation, dict) for annotation in annotations):
+        raise parsing.unexpected_json(_TOOL, path, f"{name}: annotations is not a list of objects")
+    items = []
+    for position, annotation in enumerate(annotations, start=1):
+        label, sides = annotation.get("label"), values.parse_fields(annotation.get("coordinates"), *_SIDES)
+        where = f"{name}: annotation {position}"
+        if sides is None:
+            problems.append(("box_missing", f"{where} has no coordinates x, y, width and height"))
+        elif not isinstance(label, str | int) or isinstance(label, bool) or not str(label).strip():
+            problems.append(("label_missing", f"{where} has no label"))
+        else:
+            items.append(_Item(str(label).strip(), sides))
+    return name, items

@@ -1,0 +1,164 @@
+"""VGG Image Annotator: exports and projects of versions 1 and 2 as JSON, exports as CSV, projects of version 3."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import Listing, find_documents
+from odtool.dataset.readers.tools.via import via3
+from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, make_listing, parse_box, parse_outline
+from odtool.dataset.types import Finding, Problem, Source
+from odtool.errors import DataError
+
+_TOOL = "VIA"
+_COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as VIA's, or None."""
+    return find_evidence(path, (".json", ".csv"), _looks_like, "has VIA's regions")
+
+
+def _looks_like(path: Path) -> bool:
+    """Images without a region have no shape_attributes, but all have file_attributes."""
+    text = parsing.read_ends(path) if path.suffix.lower() in (".json", ".csv") else b""
+    if path.suffix.lower() == ".csv":
+        first = text.split(b"\n")[0]
+        return all(name.encode() in first for name in _COLUMNS)
+    if via3.looks_like(text):
+        return True
+    return b'"_via_img_metadata"' in text or (
+        b'"filename"' in text
+        and b'"regions"' in text
+        and (b'"shape_attributes"' in text or b'"file_attributes"' in text)
+    )
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every image of the files. A project and its exports side by side say the same, and one of them is enough."""
+    documents = find_documents(source, (".json", ".csv"), _looks_like)
+    names_by_folder: dict[Path, set[str]] = {}
+    for file in sorted(documents.files, key=lambda file: file.suffix.lower() != ".json"):
+        data = parsing.read_bytes(file)
+        listing = parse_csv(data, file) if file.suffix.lower() == ".csv" else parse(data, file)
+        folder_names = names_by_folder.setdefault(file.parent, set())
+        names = {entry.names[0] for entry in listing.entries}
+        if names and names <= folder_names:
+            yield Problem("file_skipped", file, "its images are in the files beside it")
+            continue
+        folder_names |= names
+        yield from documents.read_listing(file, listing)
+
+
+def parse(data: bytes, path: Path) -> Listing:
+    """Parses a JSON file's bytes; `path` is only named in errors. Boxes are the envelopes of the shapes.
+
+    Raises:
+        DataError: it is not JSON, or not as VIA writes it.
+    """
+    document = parsing.parse_json(data, path)
+    if isinstance(document, dict) and "metadata" in document and "file" in document:
+        return via3.parse(document, path)
+    numbered = _index_options(document) if isinstance(document, dict) else {}
+    items = document.get("_via_img_metadata", document) if isinstance(document, dict) else document
+    items = list(items.values()) if isinstance(items, dict) else items
+    if not isinstance(items, list):
+        raise parsing.unexpected_json(_TOOL, path, "has no images")
+    problems: list[tuple[str, str]] = []
+    images = [_parse_image(item, number, path, problems) for number, item in enumerate(items, 1)]
+    return make_listing([_apply_options(image, numbered) for image in images] if numbered else images, problems)
+
+
+def _index_options(document: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """By attribute, what a project's options with numbers for ids are called."""
+    attributes = document.get("_via_attributes")
+    attributes = attributes.get("region") if isinstance(attributes, dict) else None
+    option_names = {}
+    for name, attribute in attributes.items() if isinstance(attributes, dict) else ():
+        options = attribute.get("options") if isinstance(attribute, dict) else None
+        texts = {
+            key: text.strip()
+            for key, text in (options.items() if isinstance(options, dict) else ())
+            if key.isdecimal() and isinstance(text, str) and text.strip()
+        }
+        if texts:
+            option_names[name] = texts
+    return option_names
+
+
+def _apply_options(image: ViaImage, numbered: dict[str, dict[str, str]]) -> ViaImage:
+    def value(name: str, raw: Any) -> Any:
+        options = numbered.get(name, {})
+        if isinstance(raw, dict):
+            return {options.get(key, key): checked for key, checked in raw.items()}
+        return options.get(str(raw), raw)
+
+    regions = (
+        replace(region, attributes={name: value(name, raw) for name, raw in region.attributes.items()})
+        for region in image.regions
+    )
+    return replace(image, regions=tuple(regions))
+
+
+def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> ViaImage:
+    if not isinstance(item, dict) or not isinstance(item.get("filename"), str) or not item["filename"].strip():
+        raise parsing.unexpected_json(_TOOL, path, f"image {number} has no filename")
+    name, regions = item["filename"], item.get("regions") or []
+    if isinstance(regions, dict):  # version 1 numbers them
+        regions = list(regions.values())
+    if not isinstance(regions, list):
+        raise parsing.unexpected_json(_TOOL, path, f"{name}: regions is neither a list nor an object")
+    parsed_regions = []
+    for position, region in enumerate(regions, start=1):
+        if not isinstance(region, dict):
+            raise parsing.unexpected_json(_TOOL, path, f"{name}: region {position} is not an object")
+        parsed_region = _parse_region(
+            region.get("shape_attributes"), region.get("region_attributes"), f"{name}: region {position}", problems
+        )
+        if parsed_region is not None:
+            parsed_regions.append(parsed_region)
+    return ViaImage(name, tuple(parsed_regions))
+
+
+def _parse_region(shape: Any, attributes: Any, where: str, problems: list[tuple[str, str]]) -> Region | None:
+    box, kind, detail = parse_box(shape)
+    if box is None:
+        problems.append((kind, f"{where} {detail}"))
+        return None
+    return Region(box, attributes if isinstance(attributes, dict) else {}, where, parse_outline(shape))
+
+
+def parse_csv(data: bytes, path: Path) -> Listing:
+    """Parses an export's CSV, whose shapes and attributes are JSON in cells; `path` is only named in errors.
+
+    Raises:
+        DataError: a column is missing, a row is short, or a cell is no JSON.
+    """
+    table = rows.parse_csv(parsing.decode_text(data, path), path)
+    columns = [cell.lstrip("#").strip() for cell in next(table, (1, list[str]()))[1]]
+    rows.require_columns(columns, _COLUMNS, path, "Export the annotations as CSV again.")
+    images: dict[str, list[Region]] = {}
+    problems: list[tuple[str, str]] = []
+    for line, row in table:
+        cells = dict(zip(columns, row, strict=True))
+        if not (name := cells["filename"]):
+            raise parsing.line_error(path, line, "broken CSV: no filename")
+        regions = images.setdefault(name, [])
+        shape, attributes = (_parse_cell(cells[column], column, path, line) for column in _COLUMNS[1:])
+        if not shape and cells.get("region_count", "0") == "0":
+            continue  # an image without regions has one row, too
+        if (region := _parse_region(shape, attributes, f"line {line}", problems)) is not None:
+            regions.append(region)
+    return make_listing([ViaImage(name, tuple(regions)) for name, regions in images.items()], problems)
+
+
+def _parse_cell(text: str, column: str, path: Path, line: int) -> Any:
+    try:
+        return parsing.parse_json(text.encode("utf-8", "surrogatepass") or b"{}", path)
+    except DataError:
+        raise parsing.line_error(path, line, f"broken CSV: {column} is not JSON: {text[:60]}") from None

@@ -1,0 +1,133 @@
+"""VoTT JSON: one NAME-asset.json an image, or an export with all of them under `assets`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from odtool.dataset.readers.common import parsing, shapes, values
+from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.image_lists import (
+    ImageEntry,
+    Listing,
+    describe_listing,
+    find_documents,
+    list_spellings,
+)
+from odtool.dataset.readers.common.lookup import Places
+from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
+
+_TOOL = "VoTT"
+_ASSET = "-asset.json"
+_NOT_VISITED = 0
+"""AssetState of VoTT's models/applicationState.ts: nobody has looked at the image."""
+
+
+def detect(path: Path) -> str | None:
+    """Says how a folder or file shows itself as VoTT's, or None."""
+    return find_evidence(path, ".json", _looks_like, "has VoTT's assets and regions")
+
+
+def _looks_like(path: Path) -> bool:
+    """An asset begins with "asset"; an export names its assets and their regions."""
+    if path.suffix.lower() not in (".json", ".vott"):
+        return False
+    text = parsing.read_ends(path)
+    opening = b"".join(text[:100].split()).lstrip(b"\xef\xbb\xbf")
+    return opening.startswith(b'{"asset":{') or (b'"assets"' in text and b'"regions"' in text and b'"asset"' in text)
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every asset of the exports; where there is no export, of the asset files."""
+    documents = find_documents(source, ".json", _looks_like)
+    assets = [file for file in documents.files if file.name.endswith(_ASSET)]
+    exports = [file for file in documents.files if file not in set(assets)]
+    if exports and assets:
+        yield Problem("file_skipped", assets[0].parent, f"{len(assets)} asset files; {exports[0].name} has them all")
+        assets = []
+    for file in exports:
+        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
+    places: dict[Path, Places] = {}
+    for file in assets:
+        if file.parent not in places:
+            places[file.parent] = documents.find_places(file)
+        yield Deferred(parse_file, (file, places[file.parent], find_file_split(file, source), source))
+
+
+def parse_file(path: Path, places: Places, split: str | None, source: Source) -> Iterator[AnnotatedImage | Problem]:
+    """One asset file, its image looked for in `places`."""
+    return describe_listing(parse(parsing.read_bytes(path), path), path, places, split, source)
+
+
+def parse(data: bytes, path: Path) -> Listing:
+    """Parses an asset file's or an export's bytes; `path` is only named in errors.
+
+    Raises:
+        DataError: it is not JSON, or not as VoTT writes it.
+    """
+    document = parsing.parse_json(data, path)
+    if not isinstance(document, dict):
+        raise parsing.unexpected_json(_TOOL, path, "is not an object")
+    if "asset" in document:
+        assets = [document]
+    elif isinstance(document.get("assets"), dict):
+        assets = list(document["assets"].values())
+    elif isinstance(document.get("assets"), list):
+        assets = document["assets"]
+    else:
+        raise parsing.unexpected_json(_TOOL, path, "has neither 'asset' nor 'assets'")
+    problems: list[tuple[str, str]] = []
+    entries = [entry for asset in assets if (entry := _parse_entry(asset, path, problems)) is not None]
+    return Listing(tuple(entries), tuple(problems))
+
+
+def _parse_entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> ImageEntry | None:
+    asset = item.get("asset") if isinstance(item, dict) else None
+    regions = item.get("regions") or [] if isinstance(item, dict) else None
+    if not isinstance(asset, dict) or not isinstance(regions, list):
+        raise parsing.unexpected_json(_TOOL, path, f"an asset without 'asset' and a list 'regions': {str(item)[:80]}")
+    references = [asset[key] for key in ("name", "path") if isinstance(asset.get(key), str) and asset[key].strip()]
+    if not references:
+        raise parsing.unexpected_json(_TOOL, path, f"an asset without name and path: {str(asset)[:80]}")
+    name = references[0]
+    if not regions and asset.get("state") == _NOT_VISITED:
+        problems.append(("annotation_missing", f"{name} has not been visited"))
+        return None
+    objects: list[ObjectAnnotation] = []
+    for number, region in enumerate(regions, start=1):
+        objects.extend(_parse_objects(region, f"{name}: region {number}", path, problems))
+    names = dict.fromkeys(spelling for reference in references for spelling in list_spellings(reference))
+    return ImageEntry(tuple(names), tuple(objects), _parse_size(asset.get("size")))
+
+
+def _parse_objects(region: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> Iterator[ObjectAnnotation]:
+    """One object for each tag of a region."""
+    if not isinstance(region, dict):
+        raise parsing.unexpected_json(_TOOL, path, f"{where} is not an object")
+    tag_list = region.get("tags")
+    tags = (
+        [tag.strip() for tag in tag_list if isinstance(tag, str) and tag.strip()] if isinstance(tag_list, list) else []
+    )
+    box = _parse_box(region)
+    if not tags:
+        problems.append(("label_missing", f"{where} has no tag"))
+    elif box is None:
+        problems.append(("box_missing", f"{where} ({tags[0]}) has neither a boundingBox nor points"))
+    else:
+        if len(tags) > 1:
+            problems.append(("labels_several", f"{where} has the tags {', '.join(tags)}"))
+        yield from (ObjectAnnotation(tag, box) for tag in tags)
+
+
+def _parse_box(region: dict[str, Any]) -> Box | None:
+    if (sides := values.parse_fields(region.get("boundingBox"), "left", "top", "width", "height")) is not None:
+        left, top, width, height = sides
+        return Box(left, top, left + width, top + height)
+    corners = values.parse_points(region.get("points"))
+    return shapes.enclose_points(corners) if corners else None
+
+
+def _parse_size(size: Any) -> tuple[int, int] | None:
+    return values.parse_size(size.get("width"), size.get("height")) if isinstance(size, dict) else None

@@ -1,0 +1,104 @@
+"""What is recognized but not read: broken files, class folders, archives, near misses and images alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NoReturn
+
+from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.dataset.readers.common import parsing, source_folders
+from odtool.dataset.readers.common.source_folders import select_image_folders, walk
+from odtool.dataset.readers.registry import READERS
+from odtool.dataset.splits import parse_split
+from odtool.errors import DataError
+
+_PARSERS = {
+    ".json": parsing.parse_json,
+    ".xml": parsing.parse_xml,
+    ".yaml": parsing.parse_yaml,
+    ".yml": parsing.parse_yaml,
+}
+_MOST_PARSED = 20
+"""Documents that are parsed to see whether one is broken."""
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z", ".rar")
+_TABLES = (".parquet", ".arrow")
+_NOT_CLASSES = {
+    "images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "labels", "annotations", "masks",
+}  # fmt: skip
+
+
+def refuse(path: Path) -> NoReturn:
+    """Raises DataError for a file or folder that looks like no format: what is there instead, and what to do."""
+    _refuse_broken_documents(path)
+    _refuse_class_folders(path)
+    _refuse_packed(path)
+    refuse_near_misses(path)
+    note = _describe_skipped_folders(path)
+    folders = sum(bool(folder.find_files(*EXTENSIONS)) for folder in walk(path))
+    if folders:
+        raise DataError(
+            f"{path}: images in {folders} folder{'s' * (folders != 1)}, but no annotations found{note}",
+            "Detection needs boxes; folders named after classes have none. Name the annotations, or the --format.",
+        )
+    raise DataError(
+        f"{path}: no annotations found{note}",
+        f"Known formats: {', '.join(reader.title for reader in READERS.values())}. Choose one with --format.",
+    )
+
+
+def refuse_near_misses(path: Path) -> None:
+    """Raises DataError where something is nearly of a format, and says what it lacks."""
+    for reader in READERS.values():
+        if reader.refuse_near_miss is not None:
+            reader.refuse_near_miss(path)
+
+
+def _refuse_broken_documents(path: Path) -> None:
+    """A document that cannot be parsed is the likeliest reason why no format was seen; says where it breaks."""
+    for file in source_folders.list_files(path, *_PARSERS)[:_MOST_PARSED]:
+        if parse := _PARSERS.get(file.suffix.lower()):
+            parse(parsing.read_bytes(file), file)
+
+
+def _refuse_class_folders(path: Path) -> None:
+    if names := class_folders(path):
+        name_list = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        raise DataError(
+            f"{path}: a folder for each class ({name_list}), but no bounding boxes",
+            "This is a classification dataset. Detection needs boxes: name the annotations, or draw some.",
+        )
+
+
+def class_folders(path: Path) -> list[str]:
+    """The classes of a set for classification, sorted; none where its images are not in two or more sibling folders.
+
+    Folders of splits may stand above them (train/cat, train/dog, val/cat, ...).
+    """
+    names: set[str] = set()
+    parents: set[Path] = set()
+    for folder in select_image_folders(list(walk(path))):
+        if folder == path or folder.name.lower() in _NOT_CLASSES or parse_split(folder.name):
+            return []
+        names.add(folder.name)
+        parents.add(folder.parent)
+    siblings = all(parent == path or parse_split(parent.name) for parent in parents)
+    return sorted(names) if siblings and len(names) > 1 else []
+
+
+def _refuse_packed(path: Path) -> None:
+    """Archives, and tables of a Hugging Face data set that hold the images too."""
+    for file in source_folders.list_files(path, *_ARCHIVES, *_TABLES):
+        if file.name.lower().endswith(_ARCHIVES):
+            raise DataError(f"{file}: an archive", "Unpack it, and name the folder with its contents.")
+        if file.suffix.lower() in _TABLES:
+            raise DataError(
+                f"{file}: a table that holds the images, which odtool does not read",
+                "Write it out as images with a metadata.jsonl, with load_dataset of Hugging Face's datasets: "
+                "a line of file_name and objects (bbox, category) for each image.",
+            )
+
+
+def _describe_skipped_folders(root: Path) -> str:
+    folders = [str(folder.relative_to(root)) for folder in source_folders.find_skipped_folders(root)]
+    folder_list = ", ".join(folders[:3]) + (", ..." if len(folders) > 3 else "")
+    return f"; {folder_list}, which odtool or a training wrote, can be named as the source" if folders else ""

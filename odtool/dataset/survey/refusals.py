@@ -1,0 +1,95 @@
+"""When prepare refuses what it read: nothing to train on, classes that a label map lacks, problems under --strict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from odtool.dataset.survey import image_checks
+from odtool.dataset.survey.first_pass import Survey
+from odtool.errors import DataError
+
+
+def refuse_nothing_to_train_on(survey: Survey, where: str, *, skip_missing: bool) -> None:
+    """Raises DataError where images are missing that may not be, or no object or image is left.
+
+    Args:
+        where: the sources, to be named.
+        skip_missing: whether annotations without an image may be left out.
+    """
+    missing = survey.problems["image_missing"]
+    if missing and (not skip_missing or not len(survey.index)):
+        first = survey.first["image_missing"]
+        total_note = f"; {missing} images are missing in total" if missing > 1 else ""
+        hint = "Name the folder of the images with --images" + (
+            "." if skip_missing else ", or leave such annotations out with --skip-missing."
+        )
+        raise DataError(f"{first.file}: {first.detail}{total_note}", hint)
+    if not len(survey.index):
+        raise unusable_error(survey, where)
+    if not survey.classes:
+        left_out = {old: count for (old, new), count in sorted(survey.changes.items()) if not new}
+        if left_out:
+            class_list = ", ".join(f"{count} {name}" for name, count in list(left_out.items())[:5])
+            raise DataError(
+                f"{where}: no annotated objects in {len(survey.index)} images: --only or --drop left out {class_list}",
+                "Name other classes with --only and --drop; they go by the names that --rename gives.",
+            )
+        raise DataError(f"{where}: no annotated objects in {len(survey.index)} images", "Is it the right folder?")
+
+
+def unusable_error(survey: Survey, where: str) -> DataError:
+    """The error for a source of which no image is left: the gravest problem says most."""
+    kinds = [
+        kind
+        for level in ("error", "warning", "info")
+        for kind in survey.problems
+        if image_checks.CATALOGUE[kind].level == level
+    ]
+    if not kinds:
+        return DataError(f"{where}: no image with annotations in it", "Is it the right folder?")
+    first = survey.first[kinds[0]]
+    kind_list = ", ".join(f"{survey.problems[kind]} {kind}" for kind in kinds)
+    return DataError(
+        f"{where}: none of the images can be used: {kind_list}",
+        f"Fix these first; the first is {first.file}: {first.detail}",
+    )
+
+
+def refuse_unwritable_classes(survey: Survey) -> None:
+    """Raises DataError where a class's name has half of a surrogate pair, which JSON can spell and no file can hold."""
+    for name, file in survey.classes.items():
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            escaped_name = name.encode("utf-8", "backslashreplace").decode()
+            raise DataError(
+                f"{file}: class '{escaped_name}' has an incomplete character in its name",
+                "Correct the name in that file.",
+            ) from None
+
+
+def refuse_unknown_classes(survey: Survey, classes: Mapping[str, int], path: Path | None) -> None:
+    """Raises DataError where a class is not among those of the label map at `path`."""
+    unknown = sorted(set(survey.classes) - set(classes))
+    if unknown:
+        other_names = f" (nor are {', '.join(unknown[1:6])})" if len(unknown) > 1 else ""
+        raise DataError(
+            f"{survey.classes[unknown[0]]}: class '{unknown[0]}' is not in {path}{other_names}",
+            "Add it to the label map, or prepare without --label-map to create one.",
+        )
+
+
+def refuse_any_problem(survey: Survey) -> None:
+    """Raises DataError where there is any problem that is more than information, for --strict."""
+    kind_counts = {
+        kind: count for kind, count in survey.problems.items() if image_checks.CATALOGUE[kind].level != "info"
+    }
+    if kind_counts:
+        kind = next(iter(kind_counts))
+        first = survey.first[kind]
+        kind_list = ", ".join(f"{count} {kind}" for kind, count in kind_counts.items())
+        raise DataError(
+            f"refused by --strict: {kind_list}. First: {first.file}: {first.detail}",
+            "Fix these, or prepare without --strict.",
+        )

@@ -1,0 +1,1 @@
+"""What `odtool predict` does with a detector: sources, tiles, videos and what is written."""

@@ -1,0 +1,153 @@
+"""The way of images and frames through a detector: read, gathered in batches, looked at, in the order they came."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from odtool.dataset.images import image_file
+from odtool.dataset.types import Box, Problem
+from odtool.dataset.writers.annotation_writer import LabelledBox
+from odtool.detection import image_arrays, thresholds
+from odtool.detection.class_labels import ClassNames
+from odtool.detection.detector import Detections, Detector
+from odtool.detection.predict import tiled_detection, video
+from odtool.detection.predict.image_sources import Medium
+from odtool.detection.predict.tiled_detection import TileSize
+from odtool.detection.thresholds import Thresholds
+from odtool.errors import DataError
+
+_CUT_SHORT = 0.05
+"""Share of a video's frames that may be missing against its header, which estimates them."""
+
+_MOST_BYTES = 128 << 20
+"""Of pixels in a batch: eight photographs of 48 megapixels, and the eight after them, would take 2.3 GB."""
+
+OnProblem = Callable[[Problem], None]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image or a frame that has been read."""
+
+    medium: Medium
+    pixels: NDArray[np.uint8]
+    """[height, width, 3], RGB, upright."""
+    data: bytes = b""
+    """The image's own bytes; none of a frame."""
+    frame: int | None = None
+    """Its number in the video, from 0."""
+    seconds: float = 0.0
+    """Where in the video it is."""
+    rate: float = 0.0
+    """Frames a second of the video that are looked at."""
+
+
+@dataclass(frozen=True)
+class PictureDetections:
+    """A picture and the objects in it that are sure enough, best first."""
+
+    picture: Picture
+    boxes: tuple[LabelledBox, ...]
+
+
+@dataclass(frozen=True)
+class DetectionOptions:
+    """How pictures are looked at."""
+
+    thresholds: Thresholds
+    batch: int
+    """Pictures, or tiles of one picture, that the model gets at a time."""
+    tiling: TileSize | None
+    every: int
+    """Of this many frames of a video, one is looked at."""
+
+
+def read(media: Iterable[Medium], *, every: int, on_problem: OnProblem) -> Iterator[Picture]:
+    """Pictures one by one; what cannot be read is reported and passed over."""
+    for medium in media:
+        try:
+            if medium.kind == "video":
+                yield from _read_frames(medium, every, on_problem)
+            else:
+                data = image_file.read_bytes(medium.path)
+                yield Picture(medium, image_arrays.read_pixels(data), data)
+        except (DataError, OSError) as error:
+            cause = error.message if isinstance(error, DataError) else error.strerror or str(error)
+            cause = cause.removeprefix("image: ").removeprefix(f"{medium.path}: ")
+            on_problem(Problem(f"{medium.kind}_unreadable", medium.path, cause))
+
+
+def _read_frames(medium: Medium, every: int, on_problem: OnProblem) -> Iterator[Picture]:
+    with video.opening(medium.path, every=every) as film:
+        count = 0
+        for frame in film.frames:
+            count = frame.number + 1
+            yield Picture(medium, frame.pixels, b"", frame.number, frame.seconds, film.rate / every)
+    if not count:
+        raise DataError(f"{medium.path}: none of its frames can be decoded", "")
+    if film.announced - count - every >= _CUT_SHORT * film.announced:
+        on_problem(Problem("video_cut", medium.path, f"ends after {count} of {film.announced} frames"))
+
+
+def detect_stream(
+    pictures: Iterator[Picture], detector: Detector, options: DetectionOptions, names: ClassNames
+) -> Iterator[PictureDetections]:
+    """What the detector finds; the next batch is read while it looks at one.
+
+    Raises:
+        DataError: a threshold is for a class that the model does not have.
+    """
+    by_class = options.thresholds.for_labels(detector.labels)
+    batches = _make_batches(pictures, options)
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while batch := coming.result():
+            coming = reader.submit(next, batches, None)
+            for picture, detections in zip(batch, _detect_batch(batch, detector, options), strict=True):
+                sure = thresholds.select_surest(detections, options.thresholds.default, by_class)
+                yield PictureDetections(picture, tuple(_label(sure, names)))
+
+
+def _make_batches(pictures: Iterator[Picture], options: DetectionOptions) -> Iterator[list[Picture]]:
+    """Up to `batch` pictures each, fewer where they are large; one that is to be tiled by itself."""
+    waiting: list[Picture] = []
+    size = 0
+    for picture in pictures:
+        alone = _is_tiled(picture, options)
+        full = len(waiting) == options.batch or size + picture.pixels.nbytes > _MOST_BYTES
+        if waiting and (alone or full):
+            yield waiting
+            waiting, size = [], 0
+        if alone:
+            yield [picture]
+        else:
+            waiting.append(picture)
+            size += picture.pixels.nbytes
+    if waiting:
+        yield waiting
+
+
+def _is_tiled(picture: Picture, options: DetectionOptions) -> bool:
+    return options.tiling is not None and options.tiling.applies(picture.pixels)
+
+
+def _detect_batch(batch: list[Picture], detector: Detector, options: DetectionOptions) -> list[Detections]:
+    lowest = options.thresholds.lowest
+    if options.tiling is not None and _is_tiled(batch[0], options):
+        return [
+            tiled_detection.detect(detector, picture.pixels, options.tiling, batch=options.batch, min_score=lowest)
+            for picture in batch
+        ]
+    return detector.detect([picture.pixels for picture in batch], min_score=lowest)
+
+
+def _label(detections: Detections, names: ClassNames) -> Iterator[LabelledBox]:
+    for box, score, number in zip(
+        detections.boxes.tolist(), detections.scores.tolist(), detections.classes.tolist(), strict=True
+    ):
+        yield LabelledBox(Box(*box), number, names.get_name(number), score)

@@ -1,0 +1,179 @@
+"""What becomes of detections, written picture by picture: lines of JSON, drawn pictures, counts and annotations."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path, PurePath
+from typing import Any, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from odtool.dataset.types import Problem
+from odtool.dataset.writers import WRITERS, image_copies
+from odtool.dataset.writers.annotation_writer import LabelledBox, WrittenImage
+from odtool.detection.predict import video
+from odtool.detection.predict.image_stream import Picture, PictureDetections
+from odtool.visual import box_drawing
+from odtool.visual.box_drawing import DrawnBox
+
+_QUALITY = 90
+"""Of JPEGs with boxes drawn on them."""
+_JPEG_SIDE = 65_500
+"""Pixels, libjpeg's JPEG_MAX_DIMENSION."""
+_FRAME_QUALITY = 95
+"""Of frames that are to be trained on."""
+
+Save: TypeAlias = Callable[[PictureDetections], None]
+
+
+@contextmanager
+def writing_lines(file: Path) -> Iterator[Callable[[PictureDetections, str | None], None]]:
+    """A JSON object a line for each picture, with the name that it has among the annotations, if any."""
+    with file.open("w") as stream:
+        yield lambda result, saved_as: print(json.dumps(_as_json(result, saved_as)), file=stream)
+
+
+def _as_json(result: PictureDetections, saved_as: str | None) -> dict[str, Any]:
+    picture = result.picture
+    height, width = picture.pixels.shape[:2]
+    about: dict[str, Any] = {"file": str(picture.medium.path), "name": picture.medium.name.as_posix()}
+    if picture.frame is not None:
+        about |= {"frame": picture.frame, "seconds": round(picture.seconds, 3)}
+    if saved_as is not None:
+        about["saved_as"] = saved_as
+    objects = [
+        {
+            "label": box.label,
+            "class_id": box.class_id,
+            "score": round(box.score or 0.0, 4),
+            "box": [round(value, 2) for value in (box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax)],
+        }
+        for box in result.boxes
+    ]
+    return {**about, "width": width, "height": height, "detections": objects}
+
+
+@contextmanager
+def writing_pictures(folder: Path) -> Iterator[Save]:
+    """Images as JPEGs, too large ones as PNGs, and videos as mp4, with boxes on them, in folders as they come from."""
+    current: Path | None = None
+    add: Callable[[video.Pixels], None]
+    with ExitStack() as film:
+
+        def save(result: PictureDetections) -> None:
+            nonlocal current, add
+            picture = result.picture
+            annotated = box_drawing.annotate(Image.fromarray(picture.pixels), list(map(_to_drawn_box, result.boxes)))
+            if picture.frame is None:
+                if max(annotated.size) > _JPEG_SIDE:
+                    annotated.save(_choose_path(folder, picture.medium.name, (".png",)), "PNG")
+                else:
+                    annotated.save(
+                        _choose_path(folder, picture.medium.name, (".jpg", ".jpeg")), "JPEG", quality=_QUALITY
+                    )
+                return
+            if picture.medium.path != current:
+                film.close()  # the video before
+                current = picture.medium.path
+                target = _choose_path(folder, picture.medium.name, (".mp4",))
+                add = film.enter_context(video.writing(target, rate=picture.rate))
+            add(np.asarray(annotated))
+
+        yield save
+
+
+def _to_drawn_box(box: LabelledBox) -> DrawnBox:
+    return DrawnBox(box.box, box.label, box.class_id, box.score)
+
+
+def _choose_path(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:
+    """A free file name: the source's own where its ending is one of `suffixes`, else with the first of them added."""
+    path = folder / name
+    if path.suffix.lower() not in suffixes:
+        path = path.with_name(path.name + suffixes[0])
+    if len(stem := os.fsencode(path.stem)) > image_copies.LONGEST:
+        # The end, where numbers are; not from within a character of UTF-8.
+        path = path.with_stem(os.fsdecode(stem[-image_copies.LONGEST :].lstrip(bytes(range(0x80, 0xC0)))))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target, number = path, 1
+    while target.exists():
+        number += 1
+        target = path.with_stem(f"{path.stem}-{number}")
+    return target
+
+
+@contextmanager
+def writing_counts(file: Path, labels: Mapping[int, str]) -> Iterator[Save]:
+    """counts.csv: a row a picture, a column a class. Classes may come to `labels` up to the end."""
+    with (
+        file.open("w", newline="", errors="surrogateescape") as stream,
+        # The first line has the names of all classes that are found: the others wait in a file of their own.
+        tempfile.TemporaryFile("w+", newline="", errors="surrogateescape", dir=file.parent) as waiting,
+    ):
+        rows = csv.writer(waiting)
+
+        def save(result: PictureDetections) -> None:
+            objects = Counter(box.class_id for box in result.boxes)
+            frame = "" if result.picture.frame is None else result.picture.frame
+            rows.writerow((result.picture.medium.name.as_posix(), frame, *(objects[number] for number in labels)))
+
+        yield save
+        waiting.seek(0)
+        table = csv.writer(stream)
+        table.writerow(("image", "frame", *labels.values(), "total"))
+        for name, frame, *numbers in csv.reader(waiting):
+            later = [0] * (len(labels) - len(numbers))
+            table.writerow((name, frame, *numbers, *later, sum(map(int, numbers))))
+
+
+@contextmanager
+def writing_data_sets(
+    folder: Path, formats: Sequence[str], labels: Mapping[int, str]
+) -> Iterator[Callable[[PictureDetections], str]]:
+    """A folder below `folder` for each format, with the images. Gives the name that each image has in all of them."""
+    with ExitStack() as stack:
+        places, adds = [], []
+        for name in formats:
+            writer = WRITERS[name]
+            places.append(folder / name / writer.images)
+            places[-1].mkdir(parents=True)
+            adds.append(stack.enter_context(writer.opened(folder / name, labels)))
+
+        def save(result: PictureDetections) -> str:
+            height, width = result.picture.pixels.shape[:2]
+            stored = image_copies.copy_image(_encode(result.picture), _name_file(result.picture), places)
+            for add in adds:
+                add(WrittenImage(stored, width, height, result.boxes))
+            return stored
+
+        yield save
+
+
+def _name_file(picture: Picture) -> PurePath:
+    name = picture.medium.name
+    return name if picture.frame is None else name / f"frame_{picture.frame:06d}.jpg"
+
+
+def _encode(picture: Picture) -> bytes:
+    if picture.frame is None:
+        return picture.data
+    stream = io.BytesIO()
+    Image.fromarray(picture.pixels).save(stream, "JPEG", quality=_FRAME_QUALITY)
+    return stream.getvalue()
+
+
+@contextmanager
+def writing_problems(file: Path) -> Iterator[Callable[[Problem], None]]:
+    """problems.csv: a row for everything that could not be read."""
+    with file.open("w", newline="", errors="surrogateescape") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(("kind", "file", "detail"))
+        yield lambda problem: rows.writerow((problem.kind, problem.file, problem.detail))

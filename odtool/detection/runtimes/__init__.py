@@ -1,0 +1,1 @@
+"""Detectors run without TensorFlow: TFLite and ONNX."""

@@ -1,0 +1,1 @@
+"""Trained detectors run by TensorFlow."""

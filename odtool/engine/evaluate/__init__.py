@@ -1,0 +1,1 @@
+"""Evaluation: checkpoints scored with the API's own metrics."""

@@ -1,0 +1,1 @@
+"""The input pipelines: the API's records to batches, with bounded memory."""

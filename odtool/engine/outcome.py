@@ -1,0 +1,109 @@
+"""How a task ends: what it writes for the supervisor to read, and the signals that ask it to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from dataclasses import asdict, dataclass
+from types import FrameType
+from typing import Literal
+
+from odtool import files
+from odtool.workspace import Run
+
+_LACK_OF_MEMORY = re.compile(
+    r"CUDA_ERROR_OUT_OF_MEMORY|OOM when allocating|[Oo]ut of memory|[Ff]ailed to allocate"
+    # oneDNN's dnnl_out_of_memory, by which TensorFlow's operations on the CPU fail, as AbortedError.
+    r"|Operation received an exception:\s*Status: 1\b"
+)
+State = Literal["finished", "stopped", "failed"]
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How and why a task ended."""
+
+    state: State
+    reason: str
+    out_of_memory: bool = False
+    """It was refused memory: with less to do at once it might succeed."""
+    retry: bool = False
+    """It failed because another process of the same training did: started again as it is, it may continue."""
+
+
+_ROOT_ERROR = re.compile(r"\s*\(0\)\s+(.+)")
+"""The first of several errors, as TensorFlow numbers them."""
+_BROKEN_RECORD = re.compile(r"DataLossError: .*(corrupted|truncated) record")
+
+
+class Stopped(BaseException):
+    """Work ended where it stood because a signal asked for it: a request, no error, so nothing catches it by chance."""
+
+
+class StopSignal:
+    """Whether SIGTERM or SIGINT has asked this process to stop.
+
+    Until `defer` is called a signal raises Stopped at once; after it, it only sets `made`, and whoever works looks
+    there at the next point where the work is whole. More signals change nothing: one that broke a save would lose what
+    it is impatient for.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._deferred = False
+
+    def listen(self) -> None:
+        """Takes over SIGTERM and SIGINT of this process."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def defer(self) -> None:
+        """From now on there is something to save before stopping."""
+        self._deferred = True
+
+    def check(self) -> None:
+        """To be called where work can be dropped without loss.
+
+        Raises:
+            Stopped: a stop was asked for.
+        """
+        if self.requested:
+            raise Stopped("stopped by a signal; the next start repeats what was not finished")
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        self.requested = True
+        if not self._deferred:
+            raise Stopped(f"{signal.Signals(number).name} arrived before there was anything to save")
+
+
+def explain_failure(error: Exception) -> Ending:
+    """The ending that an error means."""
+    lines = str(error).strip().splitlines() or ["no message"]
+    # Libraries below TensorFlow (CUDA, cuDNN, oneDNN) fail under other names.
+    evidence = next((line for line in lines if _LACK_OF_MEMORY.search(line)), None)
+    lacking = bool(evidence) or isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+    cause = f"{type(error).__name__}: {(evidence or _find_telling_line(lines))[:500]}"
+    if _BROKEN_RECORD.search(cause):
+        cause = f"a record cannot be read (odtool check names it): {cause}"
+    return Ending("failed", f"out of memory: {cause}" if lacking else cause, out_of_memory=lacking)
+
+
+def _find_telling_line(lines: list[str]) -> str:
+    """The line that says what was wrong. Of an error in a graph the first is a heading, and Python's stack follows."""
+    if not lines[0].startswith("Graph execution error"):
+        return lines[0]
+    if roots := [match[1] for line in lines if (match := _ROOT_ERROR.match(line))]:
+        return roots[0]
+    candidates = [
+        line for line in lines[1:] if line.strip() and not line.startswith((" ", "\t", "Detected at", "<stack"))
+    ]
+    return candidates[0] if candidates else lines[0]
+
+
+def write_ending(run: Run, task: str, ending: Ending) -> None:
+    """Writes the task's outcome file in one step."""
+    content = {**asdict(ending), "time": time.time(), "pid": os.getpid()}
+    files.write_atomically(run.outcome(task), json.dumps(content) + "\n")

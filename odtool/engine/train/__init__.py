@@ -1,0 +1,1 @@
+"""Training: where it starts, its loop, its limits, and what it reports."""

@@ -1,0 +1,1 @@
+"""What is looked at in a pipeline.config before training, evaluation and export."""

@@ -1,0 +1,63 @@
+"""Checks of data augmentation: steps that the API refuses, or that fail while it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from odtool.pipeline.checks.finding import Finding, report_error
+from odtool.pipeline.text.facts import ConfigFacts
+
+_NOT_ON_TENSORFLOW_2 = {
+    "autoaugment_image": "needs tf.contrib, which TensorFlow 2 does not have",
+    "subtract_channel_mean": "always fails on TensorFlow 2; the models subtract their own means",
+}
+_REQUIRED = {
+    "normalize_image": ("original_minval", "original_maxval", "target_minval", "target_maxval"),
+    "random_resize_method": ("target_height", "target_width"),
+    "resize_image": ("new_height", "new_width"),
+}
+"""Fields whose defaults are of no use (core/preprocessor.py)."""
+_PAIRS = {"random_pad_image": (("min_image_height", "min_image_width"), ("max_image_height", "max_image_width"))}
+"""Fields of which both are set, or none (builders/preprocessor_builder.py)."""
+_OF_TWO = ("min_padded_size_ratio", "max_padded_size_ratio")
+"""Lists of two elements or none, by the same."""
+
+
+def check_augmentation(facts: ConfigFacts) -> Iterator[Finding]:
+    for index, option in enumerate(facts.message.train_config.data_augmentation_options):
+        name = option.WhichOneof("preprocessing_step")
+        path = f"train_config.data_augmentation_options[{index}]"
+        if name is None:
+            yield report_error(f"{path} names no step", "Name one, such as random_horizontal_flip { }, or remove it.")
+        else:
+            yield from _check_step(name, getattr(option, name), f"{path}.{name}")
+
+
+def _check_step(name: str, step: Any, path: str) -> Iterator[Finding]:
+    if name in _NOT_ON_TENSORFLOW_2:
+        yield report_error(f"{path}: {_NOT_ON_TENSORFLOW_2[name]}", "Remove this step.")
+    for field in _REQUIRED.get(name, ()):
+        if not _is_given(step, field):
+            yield report_error(f"{path}.{field} is not set", "It has no usable default.")
+    if name == "ssd_random_crop_pad" and len(step.operations) != 1:
+        choices = f"{len(step.operations)} operations" if step.operations else "its default operations"
+        yield report_error(
+            f"{path}: the API's random choice among {choices} fails on TensorFlow 2",
+            "Give it one operation, or use ssd_random_crop.",
+        )
+    for first, second in _PAIRS.get(name, ()):
+        if step.HasField(first) != step.HasField(second):
+            missing = second if step.HasField(first) else first
+            yield report_error(f"{path}.{missing} is not set", f"Set both {first} and {second}, or neither.")
+    for field in _OF_TWO:
+        if field in step.DESCRIPTOR.fields_by_name and (count := len(getattr(step, field))) not in (0, 2):
+            yield report_error(f"{path}.{field} needs 2 numbers or none, but has {count}", "Set two, or none.")
+
+
+def _is_given(step: Any, field: str) -> bool:
+    """Whether it is set, and a size to more than 0."""
+    value = getattr(step, field)
+    if isinstance(value, float):
+        return bool(step.HasField(field))
+    return bool(value)

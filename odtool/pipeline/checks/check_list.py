@@ -1,0 +1,136 @@
+"""The one list of checks: training refuses a run at the first error, `odtool check` shows all of its findings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from odtool.errors import ConfigError
+from odtool.pipeline.checks.annotations import check_annotations
+from odtool.pipeline.checks.augmentation import check_augmentation
+from odtool.pipeline.checks.checkpoint import check_checkpoint_files, check_checkpoint_type, check_random_backbone
+from odtool.pipeline.checks.classes import check_classes
+from odtool.pipeline.checks.evaluation import check_evaluation_sets, check_metrics
+from odtool.pipeline.checks.finding import MODEL_SETTINGS, Check, Finding
+from odtool.pipeline.checks.ignored_fields import check_ignored_fields
+from odtool.pipeline.checks.input_size import check_image_sizes, check_resizer
+from odtool.pipeline.checks.model_settings import (
+    check_anchors,
+    check_extractor,
+    check_losses,
+    check_matching,
+    check_proposals,
+    check_suppression,
+    check_tasks,
+)
+from odtool.pipeline.checks.records import check_eval_records, check_train_records
+from odtool.pipeline.checks.training_length import (
+    check_batch_size,
+    check_learning_rate,
+    check_schedule_length,
+    check_steps,
+)
+from odtool.pipeline.text.facts import ConfigFacts, RecordReader, read_facts
+
+CHECKS: tuple[Check, ...] = (
+    check_steps,
+    check_learning_rate,
+    check_extractor,
+    check_anchors,
+    check_suppression,
+    check_matching,
+    check_losses,
+    check_proposals,
+    check_tasks,
+    check_resizer,
+    check_augmentation,
+    check_metrics,
+    check_evaluation_sets,
+    check_checkpoint_type,
+    check_schedule_length,
+    check_ignored_fields,
+    check_random_backbone,
+    check_batch_size,
+    check_train_records,
+    check_eval_records,
+    check_image_sizes,
+    check_annotations,
+    check_checkpoint_files,
+    check_classes,
+)
+"""In the order in which they run and are shown."""
+
+_SUMMARIES: Mapping[str, Callable[[ConfigFacts], str]] = {
+    "settings": lambda facts: f"{facts.architecture}, {facts.num_steps:,} steps",
+    MODEL_SETTINGS: lambda _: "the API can build and train what they describe",
+    "batch": lambda facts: _describe_batch(facts.batch_size, facts.devices),
+    "train records": lambda facts: _describe_files(facts.readers[:1]),
+    "eval records": lambda facts: _describe_files(facts.readers[1:]),
+    "classes": lambda facts: f"{facts.num_classes} in the model and in {facts.readers[0].label_map}",
+    "checkpoint files": lambda facts: (
+        facts.message.train_config.fine_tune_checkpoint or "none is set: training starts from random weights"
+    ),
+}
+"""Subjects in the order in which they are shown, each with its message where no check finds anything."""
+
+
+def check_run(path: Path, *, devices: int = 1) -> ConfigFacts:
+    """Reads a run's pipeline.config and refuses what would fail after minutes of start-up.
+
+    Args:
+        devices: how many are to share a batch.
+
+    Raises:
+        ConfigError: names the field and the file that is missing or does not fit.
+    """
+    facts = read_facts(path, devices=devices)
+    refuse_errors(facts)
+    return facts
+
+
+def refuse_errors(facts: ConfigFacts, checks: Iterable[Check] = CHECKS) -> list[Finding]:
+    """The warnings of the checks.
+
+    Raises:
+        ConfigError: the first error.
+    """
+    warnings = []
+    for finding in _run(facts, checks):
+        if finding.level == "error":
+            raise ConfigError(finding.message, finding.hint)
+        warnings.append(finding)
+    return warnings
+
+
+def list_findings(facts: ConfigFacts) -> list[Finding]:
+    """All that the config and the files it names say, by subject; a subject without a finding is ok."""
+    findings = list(_run(facts, CHECKS))
+    order = list(_SUMMARIES)
+    reported = {finding.subject for finding in findings}
+    findings += [
+        Finding("ok", subject, summarise(facts)) for subject, summarise in _SUMMARIES.items() if subject not in reported
+    ]
+    return sorted(findings, key=lambda finding: order.index(finding.subject))
+
+
+def _run(facts: ConfigFacts, checks: Iterable[Check]) -> Iterator[Finding]:
+    """Errors name the config's file."""
+    where = f"{facts.source}: " if facts.source else ""
+    for check in checks:
+        for finding in check(facts):
+            yield replace(finding, message=f"{where}{finding.message}") if finding.level == "error" else finding
+
+
+def _describe_batch(batch_size: int, devices: int) -> str:
+    return f"{batch_size} images a step" + (
+        f", {batch_size // devices} on each of {devices} devices" if devices > 1 else ""
+    )
+
+
+def _describe_files(readers: Iterable[RecordReader]) -> str:
+    sets = [
+        f"{len(reader.files)} file{'s' if len(reader.files) > 1 else ''}, such as {reader.files[0]}"
+        for reader in readers
+    ]
+    return "; ".join(sets)

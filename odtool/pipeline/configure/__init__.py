@@ -1,0 +1,1 @@
+"""What `odtool configure` sets in a pipeline.config, and why."""

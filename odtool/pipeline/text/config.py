@@ -1,0 +1,75 @@
+"""A pipeline.config in memory: reading and writing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from odtool.errors import ConfigError
+from odtool.files import write_atomically
+from odtool.pipeline.text import extensions, messages, spelling
+
+
+@dataclass(frozen=True)
+class PipelineConfig:
+    """A TrainEvalPipelineConfig and the extensions of it that the installed API does not know."""
+
+    message: Any
+    extensions: tuple[extensions.Extension, ...] = ()
+
+    def copy(self) -> PipelineConfig:
+        message = type(self.message)()
+        message.CopyFrom(self.message)
+        return replace(self, message=message)
+
+
+def parse(text: str, source: str) -> PipelineConfig:
+    """Reads the text format.
+
+    Args:
+        text: what the file holds.
+        source: the file's name, for messages.
+
+    Raises:
+        ConfigError: with the line, and the nearest real field for a misspelt one.
+    """
+    from google.protobuf import text_format
+
+    message = messages.messages().TrainEvalPipelineConfig()
+    try:
+        # Extensions that are not registered here are skipped by the parser, and kept as text beside the message.
+        text_format.Parse(text, message, allow_unknown_extension=True)
+    except text_format.ParseError as error:
+        raise spelling.explain(error, source) from None
+    return PipelineConfig(message, extensions.find_unknown(text))
+
+
+def load(path: Path) -> PipelineConfig:
+    """Reads a pipeline.config.
+
+    Raises:
+        ConfigError: it is missing, is not text, or does not parse.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, IsADirectoryError):
+        raise ConfigError(f"{path}: no such file", "Check the path of the pipeline.config.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: not a text file", "A pipeline.config is protobuf text format in UTF-8.") from None
+    return parse(text, str(path))
+
+
+def dump(config: PipelineConfig) -> str:
+    """The text format of a config, unknown extensions in their places."""
+    return extensions.to_text(config.message, config.extensions)
+
+
+def save(config: PipelineConfig, path: Path, *, heading: str = "") -> None:
+    """Writes a config in one step, below a comment line.
+
+    Raises:
+        OSError: the folder cannot be written; the old file stays.
+    """
+    comment = f"# {heading}\n" if heading else ""
+    write_atomically(path, comment + dump(config))

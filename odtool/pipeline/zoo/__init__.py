@@ -1,0 +1,1 @@
+"""The TF2 detection zoo: its models, published figures and downloads."""

@@ -1,0 +1,102 @@
+"""A .tar.gz from somewhere else unpacked into a folder of ours, and nowhere else."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import tarfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from odtool.errors import DataError
+
+MOST_BYTES = 8 * 2**30
+"""Four times the largest archive of the zoo, unpacked; more is a mistake or a bomb."""
+MOST_MEMBERS = 10_000
+_BLOCK = 1 << 20
+
+
+def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None:
+    """Unpacks a gzipped tar into a new `folder`.
+
+    Only plain files and folders below `folder` are made: whatever would reach outside is refused, and links and
+    devices with it, as the zoo's archives hold none. Their owners, times and rights are not taken over.
+
+    Raises:
+        DataError: the archive is damaged, cut short, too large, or holds what is refused; the folder is gone then.
+        OSError: the disk cannot take it; the folder is gone then.
+    """
+    folder.mkdir(parents=True)
+    try:
+        with gzip.open(archive) as stream:
+            _unpack(archive, stream, folder, most_bytes)
+            # tarfile stops at the end mark; gzip checks its sum and length only at its own end.
+            _drain(archive, stream, most_bytes)
+    except (FileExistsError, NotADirectoryError) as error:
+        shutil.rmtree(folder)
+        raise _refuse(archive, f"{Path(error.filename).name!r} appears twice in it") from None
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        shutil.rmtree(folder)
+        raise _report_damage(archive, str(error)) from None
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+def _unpack(archive: Path, stream: gzip.GzipFile, folder: Path, most_bytes: int) -> None:
+    left, empty = most_bytes, True
+    with tarfile.open(fileobj=stream, mode="r|") as tar:
+        for number, member in enumerate(_list_members(archive, tar), start=1):
+            left -= member.size
+            if left < 0 or number > MOST_MEMBERS:
+                raise DataError(
+                    f"{archive}: holds more than {most_bytes:,} bytes or {MOST_MEMBERS:,} files",
+                    "No archive of the zoo is that large. Download it from another address.",
+                )
+            target = folder.joinpath(*_split_path(archive, member))
+            if member.isdir():
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            empty = False
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source = tar.extractfile(member)
+            assert source is not None  # it is a plain file
+            with open(target, "xb") as out:
+                shutil.copyfileobj(source, out, _BLOCK)
+            if target.stat().st_size != member.size:
+                raise _report_damage(archive, f"{member.name} is cut short")
+    if empty:
+        raise _report_damage(archive, "it holds no file")
+
+
+def _list_members(archive: Path, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for member in tar:
+        kind = "a link" if member.issym() or member.islnk() else "neither a file nor a folder"
+        if not (member.isreg() or member.isdir()):
+            raise _refuse(archive, f"{member.name!r} is {kind}")
+        yield member
+
+
+def _split_path(archive: Path, member: tarfile.TarInfo) -> tuple[str, ...]:
+    path = PurePosixPath(member.name)
+    if path.is_absolute() or ".." in path.parts or "\\" in member.name or "\0" in member.name:
+        raise _refuse(archive, f"{member.name!r} would lie outside its folder")
+    if not path.parts and not member.isdir():
+        raise _refuse(archive, f"a file is named {member.name!r}")
+    return path.parts
+
+
+def _drain(archive: Path, stream: gzip.GzipFile, most: int) -> None:
+    while block := stream.read(_BLOCK):
+        most -= len(block)
+        if most < 0:
+            raise _report_damage(archive, "the data after its last file does not end")
+
+
+def _report_damage(archive: Path, cause: str) -> DataError:
+    return DataError(f"{archive}: not a complete .tar.gz: {cause}", "Download it again.")
+
+
+def _refuse(archive: Path, cause: str) -> DataError:
+    return DataError(f"{archive}: refused, nothing was unpacked: {cause}", "Download it from an address you trust.")

@@ -1,0 +1,191 @@
+"""One file over HTTP: its size is checked, and a download continues where an earlier attempt broke off."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from odtool import __version__, files
+from odtool.errors import ConfigError
+
+Report = Callable[[int, int], None]
+"""Called with the bytes received and the bytes of the whole file; 0 where the server does not say."""
+
+_BLOCK = 1 << 18
+_PATIENCE = 60.0
+"""Seconds without a byte after which a connection counts as broken."""
+_ATTEMPTS = 5
+"""Attempts in a row that bring nothing new before giving up."""
+_LONGEST_PAUSE = 16.0
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_OTHER = "the file on the server has changed since the download began"
+
+
+@dataclass(frozen=True)
+class PartialDownload:
+    """A download in progress: its bytes so far, and beside them a description of the file."""
+
+    path: Path
+
+    @property
+    def description(self) -> Path:
+        return self.path.with_name(f"{self.path.name}.json")
+
+    def describe(self, url: str) -> dict[str, Any]:
+        """Size and version of the file when these bytes came; empty where they are of another address."""
+        try:
+            description = json.loads(self.description.read_bytes())
+        except (FileNotFoundError, ValueError):
+            return {}
+        return description if isinstance(description, dict) and description.get("url") == url else {}
+
+    def size(self) -> int:
+        return self.path.stat().st_size if self.path.exists() else 0
+
+    def remove(self) -> None:
+        self.description.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+
+class _BrokenOffError(Exception):
+    """The connection ended before the file did, or what came was not a part of it."""
+
+
+_BROKEN = (
+    _BrokenOffError,
+    urllib.error.URLError,
+    ConnectionError,
+    TimeoutError,
+    ssl.SSLError,
+    http.client.HTTPException,
+)
+_LATER = (http.HTTPStatus.REQUEST_TIMEOUT, http.HTTPStatus.TOO_MANY_REQUESTS)
+"""Answers that ask for another attempt, as all from 500 do."""
+
+
+def download(
+    url: str, partial: PartialDownload, *, report: Report, most: int, sleep: Callable[[float], None] = time.sleep
+) -> int:
+    """Downloads `url` to the partial file, from where an earlier attempt left it.
+
+    Args:
+        most: bytes beyond which the file cannot be what is wanted.
+        sleep: waits between attempts.
+
+    Returns:
+        The bytes of it that an earlier attempt had brought.
+
+    Raises:
+        ConfigError: the server cannot be reached, has no such file, or keeps breaking off; what was received is kept.
+        OSError: the disk cannot take it.
+    """
+    if not url.startswith(("http://", "https://")):
+        raise ConfigError(f"{url}: not an http or https address", "Use an address that opens in a browser.")
+    partial.path.parent.mkdir(parents=True, exist_ok=True)
+    if not partial.describe(url):
+        partial.remove()
+    before, failures = partial.size(), 0
+    furthest = before
+    while True:
+        try:
+            _attempt(url, partial, report, most)
+        except urllib.error.HTTPError as error:
+            error.close()
+            cause = f"the server responds {error.code} {' '.join(str(error.reason).split())}"
+            failures = failures + 1 if error.code >= 500 or error.code in _LATER else _ATTEMPTS
+        except _BROKEN as error:
+            cause = str(getattr(error, "reason", error)) or type(error).__name__
+            # A server that was never reached in this run will not be reached a second later either.
+            reached = not isinstance(error, urllib.error.URLError) or failures > 0
+            # The same bytes again are nothing new: a file shorter than announced would never be complete.
+            failures = 1 if partial.size() > furthest else failures + 1 if reached else _ATTEMPTS
+        else:
+            return before
+        furthest = max(furthest, partial.size())
+        if failures >= _ATTEMPTS:
+            rest = f"; the {partial.size():,} bytes received so far are kept" if partial.size() else ""
+            raise ConfigError(f"{url}: {cause}{rest}")
+        sleep(min(2.0 ** (failures - 1), _LONGEST_PAUSE))
+
+
+def _attempt(url: str, partial: PartialDownload, report: Report, most: int) -> None:
+    """One request; returns when the file is complete."""
+    description, received = partial.describe(url), partial.size()
+    request = urllib.request.Request(
+        url, headers={"User-Agent": f"odtool/{__version__}", "Accept-Encoding": "identity"}
+    )
+    if received:
+        request.add_header("Range", f"bytes={received}-")
+        if version := description.get("etag") or description.get("modified"):
+            request.add_header("If-Range", version)
+    try:
+        response = urllib.request.urlopen(request, timeout=_PATIENCE)
+    except urllib.error.HTTPError as error:
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise
+        with error:
+            if received == description.get("total"):  # the last attempt ended exactly at the end
+                return
+        partial.remove()
+        raise _BrokenOffError(_OTHER) from None
+    with response:
+        start, total = _find_extent(response, partial, description)
+        if total > most:
+            raise ConfigError(f"{url}: {total:,} bytes is larger than any model of the zoo", "Check the address.")
+        if start == 0:
+            _describe(url, partial, response, total)
+        with open(partial.path, "r+b" if start else "wb") as stream:
+            stream.truncate(start)
+            stream.seek(start)
+            _receive(response, stream, start, total, most, report)
+
+
+def _find_extent(response: Any, partial: PartialDownload, description: dict[str, Any]) -> tuple[int, int]:
+    """Where in the file the answer begins, and the file's size; 0 where the server does not say.
+
+    A server that ignores Range, or whose file has changed since, answers with the whole file.
+    """
+    if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+        length = response.headers.get("Content-Length", "")
+        return 0, int(length) if length.isdecimal() else 0
+    match = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
+    total = int(match[2]) if match and match[2] != "*" else 0
+    if match is None or int(match[1]) != partial.size() or total != (description.get("total") or total):
+        partial.remove()
+        raise _BrokenOffError(_OTHER)
+    return int(match[1]), total
+
+
+def _describe(url: str, partial: PartialDownload, response: Any, total: int) -> None:
+    """Writes down what tells this file from a later one at the same address; a weak ETag does not."""
+    etag = response.headers.get("ETag", "")
+    description = {
+        "url": url,
+        "total": total,
+        "etag": "" if etag.startswith("W/") else etag,
+        "modified": response.headers.get("Last-Modified", ""),
+    }
+    partial.path.write_bytes(b"")  # old bytes must never stand beside a new description
+    files.write_atomically(partial.description, json.dumps(description))
+
+
+def _receive(response: Any, stream: BinaryIO, start: int, total: int, most: int, report: Report) -> None:
+    received = start
+    report(received, total)
+    while block := response.read(_BLOCK):
+        received += len(block)
+        if received > most:
+            raise ConfigError(f"{response.url}: larger than {most:,} bytes", "Check the address.")
+        stream.write(block)
+        report(received, total)
+    if total and received != total:
+        raise _BrokenOffError(f"the connection closed after {received:,} of {total:,} bytes")

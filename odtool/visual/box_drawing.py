@@ -1,0 +1,141 @@
+"""Pictures with boxes: one image with its boxes and labels, and a grid of such images."""
+
+from __future__ import annotations
+
+import colorsys
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from odtool.visual import fonts
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
+
+_COLOURS = (
+    "#e6194b",
+    "#3cb44b",
+    "#4363d8",
+    "#f58231",
+    "#911eb4",
+    "#008080",
+    "#9a6324",
+    "#808000",
+    "#f032e6",
+    "#000075",
+)
+_TRUE_COLOUR = "#ffffff"
+_GAP = 8
+"""Pixels between the cells of a grid."""
+
+
+class Corners(Protocol):
+    """A rectangle with its edges in pixels, such as a `Box` of the data set."""
+
+    @property
+    def xmin(self) -> float: ...
+    @property
+    def ymin(self) -> float: ...
+    @property
+    def xmax(self) -> float: ...
+    @property
+    def ymax(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnBox:
+    """A box to draw, in pixels of the image it is drawn on."""
+
+    box: Corners
+    label: str
+    class_id: int
+    """The class's id in the label map, from 1."""
+    score: float | None = None
+    """Confidence from 0 to 1 of a detection; None for a true box, which is drawn thin and white."""
+
+
+def choose_class_colour(class_id: int) -> str:
+    """The colour of a class: the same in every picture, dark enough for white letters, and of its own for hundreds."""
+    if class_id <= len(_COLOURS):
+        return _COLOURS[class_id - 1]
+    # Steps of the golden angle never come back to a hue, and neighbours lie far apart.
+    hue = (class_id * 0.618033988749895) % 1
+    red, green, blue = colorsys.hls_to_rgb(hue, 0.3 + 0.1 * (class_id % 2), 0.85)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """Sizes in pixels."""
+
+    line: int
+    letters: int
+    width: int
+    """Of the picture."""
+
+
+def draw_boxes(image: Image.Image, boxes: Sequence[DrawnBox], *, side: int) -> Image.Image:
+    """An RGB copy of `image`, its longer side scaled to `side` pixels, with boxes and labels on it."""
+    scale = side / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    picture = image.convert("RGB").resize(size)
+    _draw(picture, boxes, scale, _Style(line=3, letters=13, width=picture.width))
+    return picture
+
+
+def annotate(image: Image.Image, boxes: Sequence[DrawnBox]) -> Image.Image:
+    """An RGB copy of `image` in its own size, with lines and letters that are legible when all of it is shown."""
+    picture = image.convert("RGB")  # a copy, whatever its mode
+    longer = max(image.size)
+    style = _Style(line=max(2, round(longer / 400)), letters=max(12, round(longer / 80)), width=image.width)
+    _draw(picture, boxes, 1, style)
+    return picture
+
+
+def _draw(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float, style: _Style) -> None:
+    from PIL import ImageDraw
+
+    pen = ImageDraw.Draw(picture)
+    # The surest detection above the others, true boxes above all; labels above every line, or they are cut by it.
+    boxes_on_picture = [
+        (item, (item.box.xmin * scale, item.box.ymin * scale, item.box.xmax * scale, item.box.ymax * scale))
+        for item in sorted(boxes, key=lambda item: 2 if item.score is None else item.score)
+    ]
+    for item, corners in boxes_on_picture:
+        true = item.score is None
+        colour = _TRUE_COLOUR if true else choose_class_colour(item.class_id)
+        pen.rectangle(corners, outline=colour, width=1 if true else style.line)
+    for item, corners in boxes_on_picture:
+        if item.score is not None:
+            _draw_label(pen, corners, item, style)
+
+
+def _draw_label(
+    pen: ImageDraw.ImageDraw, corners: tuple[float, float, float, float], item: DrawnBox, style: _Style
+) -> None:
+    font, legible = fonts.find_font(item.label, style.letters)
+    text = f"{item.label if legible else f'class {item.class_id}'} {item.score:.0%}"
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=font)
+    # Above the box, or inside it where the box begins at the image's top edge; never beyond the right edge.
+    y = corners[1] - bottom - 2 if corners[1] >= bottom + 2 else corners[1] + 2
+    x = max(0, min(corners[0], style.width - (right - left) - 4))
+    pen.rectangle((x, y + top - 1, x + right - left + 3, y + bottom + 1), fill=choose_class_colour(item.class_id))
+    pen.text((x + 1, y), text, fill="#ffffff", font=font)
+
+
+def make_grid(pictures: Sequence[Image.Image], *, columns: int, caption: str) -> Image.Image:
+    """Pictures in rows of `columns` on white, with a line of text below."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    width = max(picture.width for picture in pictures)
+    height = max(picture.height for picture in pictures)
+    rows = math.ceil(len(pictures) / columns)
+    font = ImageFont.load_default(size=14)
+    size = (columns * (width + _GAP) + _GAP, rows * (height + _GAP) + _GAP + 28)
+    sheet = Image.new("RGB", size, "#ffffff")
+    for position, picture in enumerate(pictures):
+        row, column = divmod(position, columns)
+        sheet.paste(picture, (_GAP + column * (width + _GAP), _GAP + row * (height + _GAP)))
+    ImageDraw.Draw(sheet).text((_GAP, size[1] - 26), caption, fill="#222222", font=font)
+    return sheet

@@ -1,0 +1,78 @@
+"""odtool check, with a script in the engine's place."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from odtool.api.tasks import engine_process
+from odtool.dataset import prepare, synthetic
+from odtool.dataset.types import Source
+from odtool.workspace import Workspace
+
+ENGINE = """
+import json, os, sys
+assert sys.argv[1] == "check" and os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
+print(json.dumps({"variables": 340, "parameters": 9, "checkpoint": None, "error": None}))
+"""
+
+
+@pytest.fixture
+def configured(odtool: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """The current folder, with a run configured for drawn images."""
+    workspace = Workspace(tmp_path / "a [b] c")
+    drawings = synthetic.draw(tmp_path / "drawings", images=20)
+    prepare.prepare(prepare.PrepareSettings(sources=(Source(drawings),), out=workspace.data.path, val=0.2, workers=1))
+    monkeypatch.chdir(workspace.root)
+    (tmp_path / "engine.py").write_text(ENGINE)
+    monkeypatch.setattr(engine_process, "ENGINE", (sys.executable, str(tmp_path / "engine.py")))
+    assert odtool("configure", "--model", "demo_ssd", "--run", "mine").code == 0
+    return workspace
+
+
+def test_a_sound_run_is_said_to_be(odtool: Callable, configured: Workspace) -> None:
+    said = odtool("check")
+    assert said.code == 0
+    for part in (
+        "train data: 16 records in 1 file; all looked at: ",
+        "evaluation classes: all 2 are in the evaluation set",
+        "model: 340 variables, 9 parameters, all new",
+        "next: odtool train mine",
+    ):
+        assert part in said.out
+    few = odtool("check", "mine", "--sample", 5, "--json").json
+    assert (few["run"], few["error"], few["warning"]) == ("mine", 0, 0)
+    assert "16 records in 1 file; 5 looked at" in next(
+        each["message"] for each in few["findings"] if each["subject"] == "train data"
+    )
+
+
+def test_everything_wrong_is_named_at_once_and_the_exit_code_is_1(odtool: Callable, configured: Workspace) -> None:
+    (shard,) = configured.data.shards("train")
+    shard.write_bytes(shard.read_bytes()[:-100])
+    config = configured.run("mine").pipeline_config
+    config.write_text(config.read_text().replace("num_classes: 2", "num_classes: 7"))
+    said = odtool("check", "--all", "--json")
+    assert said.code == 1
+    errors = {each["subject"]: each for each in said.json["findings"] if each["level"] == "error"}
+    assert set(errors) == {"classes", "train data", "train records"}
+    assert "bytes of train were written (shards: 1), and" in errors["train records"]["message"]
+    assert "record 16 (at byte" in errors["train data"]["message"]
+    assert "is damaged: cut short" in errors["train data"]["message"]
+    assert all(each["hint"] for each in errors.values())
+
+
+def test_a_run_that_does_not_exist_is_an_error(odtool: Callable, configured: Workspace) -> None:
+    said = odtool("check", "other")
+    assert said.code == 1
+    assert "no run 'other'" in said.err
+
+
+def test_an_engine_that_fails_is_a_finding(odtool: Callable, configured: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "engine.py").write_text("""print('{"failed": "no such network", "hint": "see doctor"}')""")
+    said = odtool("check")
+    assert said.code == 1
+    assert "error   model: no such network" in said.out

@@ -1,0 +1,239 @@
+"""odtool train."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from odtool import locks
+from odtool.api import train
+from odtool.jobs import record, state
+from odtool.workspace import Run
+
+
+def seen(run: Run, until: Callable, task: str = "train") -> dict:
+    until(lambda: "begins" in run.log(task).read_text())
+    return dict(json.loads((run.path / f"{task}.seen.json").read_text()))
+
+
+def test_training_starts_in_the_background_and_says_how_to_watch_it(
+    odtool: Callable, job_run: Run, until: Callable, no_gpu: None
+) -> None:
+    said = odtool("train")
+    job = record.load(job_run, "train")
+    assert job is not None
+    assert (said.code, said.err) == (0, "")
+    for part in ("run first", f"pid {job.pid}", str(job_run.log("train")), "odtool status first", "odtool stop first"):
+        assert part in said.out
+    assert "cpu (no GPU: no NVIDIA driver" in said.out
+    assert state.read(job_run, "train").state == "running"
+    engine = seen(job_run, until)
+    assert engine["argv"] == [
+        "train", str(job_run.path), "--checkpoint-every", "100", "--keep-checkpoints", "5"
+    ]  # fmt: skip
+    assert engine["cwd"] == str(Path.cwd())
+    assert engine["environment"]["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert engine["environment"]["PYTHONUNBUFFERED"] == "1"
+    assert engine["nice"] == os.nice(0)
+
+
+def test_json_says_the_same_in_one_object(odtool: Callable, job_run: Run, no_gpu: None) -> None:
+    said = odtool("train", "first", "--eval", "--json").json
+    assert said["run"] == "first"
+    for task in ("train", "eval"):
+        job = record.load(job_run, task)
+        assert job is not None
+        assert (said[task]["pid"], said[task]["log"]) == (job.pid, str(job_run.log(task)))
+
+
+def test_from_another_folder_the_commands_to_watch_it_name_the_workspace(
+    odtool: Callable, job_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_gpu: None
+) -> None:
+    root = Path.cwd()
+    monkeypatch.chdir(tmp_path)
+    said = odtool("train", "--workspace", root)
+    assert f"odtool status first -w '{root}'" in said.out
+
+
+def test_eval_starts_both_with_evaluation_on_the_cpu_and_humble(
+    odtool: Callable, job_run: Run, until: Callable, two_gpus: None
+) -> None:
+    assert odtool("train", "--eval", "--gpu", "1").code == 0
+    assert seen(job_run, until)["environment"]["CUDA_VISIBLE_DEVICES"] == "1"
+    engine = seen(job_run, until, "eval")
+    assert engine["environment"]["CUDA_VISIBLE_DEVICES"] == "-1"
+    assert engine["nice"] == min(os.nice(0) + 10, 19)
+    assert engine["argv"] == ["eval", str(job_run.path), "--checkpoint", "all", "--sample", "1"]
+
+
+def test_settings_are_handed_on(odtool: Callable, job_run: Run, until: Callable, two_gpus: None) -> None:
+    assert odtool("train", "--checkpoint-every", 7, "--keep-checkpoints", 2).code == 0
+    engine = seen(job_run, until)
+    assert engine["argv"][2:] == ["--checkpoint-every", "7", "--keep-checkpoints", "2"]
+    assert engine["environment"]["CUDA_VISIBLE_DEVICES"] == "0"
+
+
+def test_a_gpu_that_does_not_exist_is_refused_before_anything_starts(
+    odtool: Callable, job_run: Run, two_gpus: None
+) -> None:
+    said = odtool("train", "--gpu", "2")
+    assert said.code == 1
+    assert "no GPU 2 here; there is: 0 (Big), 1 (Small)" in said.err
+    assert "--gpu cpu" in said.err
+    assert not job_run.jobs.exists()
+    assert not job_run.log("train").exists()
+
+
+def test_a_batch_that_the_gpus_cannot_share_is_refused(odtool: Callable, job_run: Run, two_gpus: None) -> None:
+    said = odtool("train", "--gpu", "0,1")
+    assert said.code == 1
+    assert "batch_size 9 cannot be split evenly across 2 devices" in said.err
+
+
+def test_a_running_run_is_refused(odtool: Callable, job_run: Run, no_gpu: None) -> None:
+    assert odtool("train").code == 0
+    said = odtool("train")
+    assert said.code == 1
+    assert "already running (pid" in said.err
+    assert "odtool stop first train" in said.err
+
+
+def test_with_evaluation_nothing_starts_while_another_evaluation_runs(
+    odtool: Callable, job_run: Run, no_gpu: None
+) -> None:
+    lock = locks.acquire(job_run.job_lock("eval"))
+    assert lock is not None
+    said = odtool("train", "--eval")
+    os.close(lock)
+    assert said.code == 1
+    assert "eval of run 'first' is already running" in said.err
+    assert not job_run.job_record("train").exists()
+
+
+def test_a_run_that_does_not_exist_is_refused(odtool: Callable, job_run: Run) -> None:
+    said = odtool("train", "second")
+    assert said.code == 1
+    assert "no run 'second'" in said.err
+
+
+def test_training_before_configure_is_refused(odtool: Callable, tmp_path: Path) -> None:
+    said = odtool("train", "--workspace", tmp_path)
+    assert said.code == 1
+    assert "odtool configure" in said.err
+
+
+def test_a_cache_is_handed_on_with_its_size_in_bytes(odtool: Callable, job_run: Run, until: Callable) -> None:
+    assert odtool("train", "--gpu", "cpu", "--cache-memory", "1.5MB").code == 0
+    assert seen(job_run, until)["argv"][-2:] == ["--cache-memory", "1500000"]
+
+
+def test_a_cache_of_no_given_size_is_sized_by_the_engine(odtool: Callable, job_run: Run, until: Callable) -> None:
+    assert odtool("train", "--gpu", "cpu", "--cache").code == 0
+    assert seen(job_run, until)["argv"][-2:] == ["--cache-memory", "auto"]
+
+
+def test_a_cache_size_that_is_none_is_refused(odtool: Callable, job_run: Run) -> None:
+    said = odtool("train", "--cache-memory", "much")
+    assert (said.code, "--cache-memory much: not a size" in said.err) == (1, True)
+
+
+def test_limits_and_the_metric_are_handed_on(odtool: Callable, job_run: Run, until: Callable, no_gpu: None) -> None:
+    before = time.time()
+    assert odtool("train", "--eval", "--best", "AR", "--early-stop", 3, "--time-limit", "1h30m").code == 0
+    options = seen(job_run, until)["argv"]
+    assert options[options.index("--early-stop") + 1] == "3"
+    assert float(options[options.index("--deadline") + 1]) - before == pytest.approx(5400, abs=60)
+    assert seen(job_run, until, "eval")["argv"][-2:] == ["--best", "AR"]
+
+
+def test_out_of_memory_is_recovered_from_unless_told_not_to(
+    odtool: Callable, job_run: Run, until: Callable, no_gpu: None
+) -> None:
+    (job_run.path / "hungry").touch()
+    odtool("train")
+    job = record.load(job_run, "train")
+    assert job is not None
+    assert job.recover[2:] == ("recover", str(job_run.path), "--devices", "1")
+    until(lambda: "recover begins" in job_run.log("train").read_text())
+    assert json.loads((job_run.path / "recover.seen.json").read_text())["argv"][-1] == "out of memory: told to"
+    (job_run.path / "finish").touch()
+    until(lambda: state.read(job_run, "train").state == "finished")
+    assert odtool("train", "--no-recover").code == 0
+    job = record.load(job_run, "train")
+    assert job is not None
+    assert job.recover == ()
+
+
+@pytest.mark.parametrize("options", [("--early-stop", 3), ("--best", "AR"), ("--time-limit", "soon"),
+                                     ("--time-limit", "0s"), ("--early-stop", 0, "--eval")])  # fmt: skip
+def test_limits_that_cannot_work_are_wrong_usage(odtool: Callable, job_run: Run, options: tuple[object, ...]) -> None:
+    assert odtool("train", *options).code == 2
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("2h", 7200), ("1h30m", 5400), ("90s", 90), ("1.5m", 90), ("1D", 86400)])
+def test_a_time_limit_is_written_as_people_do(text: str, seconds: float) -> None:
+    assert train.parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("option", ["--checkpoint-every", "--keep-checkpoints"])
+def test_counts_below_one_are_wrong_usage(odtool: Callable, job_run: Run, option: str) -> None:
+    assert odtool("train", option, 0).code == 2
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "every"), [(0, 1), (1, 1), (50, 50), (300, 100), (2000, 200), (9999, 999), (300_000, 1000)]
+)
+def test_checkpoints_are_ten_but_neither_too_close_nor_too_far(num_steps: int, every: int) -> None:
+    assert train.default_checkpoint_every(num_steps) == every
+
+
+def test_foreground_shows_the_log_and_ends_with_the_job(odtool: Callable, job_run: Run, no_gpu: None) -> None:
+    (job_run.path / "finish").touch()
+    said = odtool("train", "--foreground")
+    assert (said.code, said.out) == (0, "train begins\ntrain finished\n")
+    assert job_run.log("train").read_text() == "train begins\n"
+
+
+def test_foreground_of_both_waits_for_both(odtool: Callable, job_run: Run, no_gpu: None) -> None:
+    (job_run.path / "finish").touch()
+    said = odtool("train", "--eval", "--foreground", "--json")
+    assert (said.json["train"]["state"], said.json["eval"]["state"]) == ("finished", "finished")
+    assert sorted(said.err.splitlines()) == ["eval  | eval begins", "train | train begins"]
+
+
+def test_a_failure_in_the_foreground_is_exit_code_1(odtool: Callable, job_run: Run, no_gpu: None) -> None:
+    (job_run.path / "fail").touch()
+    said = odtool("train", "--foreground")
+    assert said.code == 1
+    assert "train failed, exit code 1: told to fail" in said.out
+
+
+def test_ctrl_c_in_the_foreground_saves_and_is_exit_code_0(job_run: Run, tmp_path: Path, no_gpu: None) -> None:
+    driver = (
+        "from types import SimpleNamespace\n"
+        "from odtool.api.tasks import engine_process\n"
+        "from odtool.cli import main\n"
+        "from odtool.pipeline.checks import check_list\n"
+        f"engine_process.ENGINE = ({sys.executable!r}, {str(tmp_path / 'engine.py')!r})\n"
+        "check_list.check_run = lambda path, devices: SimpleNamespace(num_steps=300)\n"
+        "main()"
+    )
+    command = subprocess.Popen(
+        [sys.executable, "-c", driver, "train", "--foreground"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert command.stdout is not None
+    assert command.stdout.readline() == b"train begins\n"
+    command.send_signal(signal.SIGINT)
+    out, err = command.communicate()
+    assert out == b"train saves\ntrain stopped: by a signal, after saving\n"
+    assert b"asked to save and stop" in err
+    assert command.returncode == 0
+    assert state.read(job_run, "train").state == "stopped"

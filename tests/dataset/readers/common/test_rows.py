@@ -1,0 +1,60 @@
+"""Rows of large text files."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from odtool.dataset.readers.common import rows
+from odtool.errors import DataError
+
+PATH = Path("a.csv")
+
+
+def grouped(text: str | bytes, *, header: bool = False) -> list[list[rows.Row]]:
+    data = text if isinstance(text, bytes) else text.encode()
+    return list(rows.group_rows(io.BytesIO(data), PATH, header=header))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a,1\na,2\nb,3\n", "\ufeffa,1\r\na,2\r\n\r\nb,3", "a , 1\na, 2\nb,3"],
+)
+def test_rows_with_the_same_first_cell_come_together(text: str) -> None:
+    assert [[cells[1] for _, cells in group] for group in grouped(text)] == [["1", "2"], ["3"]]
+
+
+def test_rows_of_an_unsorted_file_come_together_with_their_lines() -> None:
+    assert grouped("h,h\nb,1\na,2\n\nb,3\nc,4\na,5\n", header=True) == [
+        [(2, ["b", "1"]), (5, ["b", "3"])],
+        [(3, ["a", "2"]), (7, ["a", "5"])],
+        [(6, ["c", "4"])],
+    ]
+
+
+def test_unsorted_keys_that_stand_side_by_side_are_not_looked_up_again() -> None:
+    assert [group[0][1][0] for group in grouped("c,1\na,2\na,3\nb,4\n")] == ["c", "a", "b"]
+
+
+def test_quoted_cells_may_have_commas() -> None:
+    assert grouped('"a,b.jpg",1\n"a,b.jpg","2, 3"\n') == [[(1, ["a,b.jpg", "1"]), (2, ["a,b.jpg", "2, 3"])]]
+
+
+@pytest.mark.parametrize("text", [b"a,1\nb,\xff\n", b'a,1\nb,"2\n'])
+def test_what_cannot_be_read_is_named_with_its_line(text: bytes) -> None:
+    with pytest.raises(DataError, match=r"a\.csv:2: "):
+        grouped(text)
+    with pytest.raises(DataError, match=r"a\.csv:2: "):
+        grouped(b"z,1\n" + text[4:] + b"z,2\n")
+
+
+def test_a_file_that_is_no_text_has_no_opening(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"\xff\xfe\x00")
+    assert rows.read_opening(tmp_path / "a") == rows.read_opening(tmp_path / "absent") == []
+
+
+def test_the_opening_of_a_long_file_ends_with_a_whole_line(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a long line\n" * 10_000)
+    assert set(rows.read_opening(tmp_path / "a")) == {"a long line"}

@@ -1,0 +1,247 @@
+"""Records of the Object Detection API as a source."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from odtool.dataset.images import masks
+from odtool.dataset.prepare import PrepareSettings, prepare
+from odtool.dataset.readers.format_choice import choose
+from odtool.dataset.readers.records.tfrecord import tfrecord, tfrecord_example
+from odtool.dataset.records import record_reader
+from odtool.dataset.records.framing import frame
+from odtool.dataset.types import AnnotatedImage, Box, Outline, Problem, Source
+from odtool.errors import DataError
+
+PATH = Path("a.record")
+BOX = {
+    f"image/object/bbox/{side}": [value]
+    for side, value in zip(("xmin", "ymin", "xmax", "ymax"), (0.25, 0, 1, 1), strict=True)
+}
+MakeExample = Callable[..., bytes]
+
+
+@pytest.fixture(scope="module")
+def make_example(example_message: Any) -> MakeExample:
+    """make_example({key: values}): the bytes of an Example; the kind of list follows from the values."""
+
+    def make(values: dict[str, list[Any]]) -> bytes:
+        message = example_message()
+        for key, items in {"image/filename": [b"a.jpg"], "image/encoded": [b"JPEG"], **values}.items():
+            kind = next(
+                (kind for of, kind in ((bytes, "byteslist"), (float, "floatlist")) if isinstance(items[0], of)),
+                "int64list",
+            )
+            if "bbox" in key or "area" in key or "weight" in key:
+                kind = "floatlist"
+            getattr(message.features.feature[key], kind).value.extend(items)
+        return bytes(message.SerializeToString())
+
+    return make
+
+
+def read(path: Path) -> tuple[list[AnnotatedImage], list[Problem]]:
+    found = list(tfrecord.read(Source(path)))
+    return [item for item in found if isinstance(item, AnnotatedImage)], [
+        item for item in found if isinstance(item, Problem)
+    ]
+
+
+def test_every_key_of_an_object_is_read(make_example: MakeExample) -> None:
+    flags = {f"image/object/{name}": [1] for name in ("difficult", "truncated", "occluded", "is_crowd", "group_of")}
+    data = make_example(
+        {
+            **BOX,
+            **flags,
+            "image/object/class/text": ["Käse".encode()],
+            "image/object/class/label": [3],
+            "image/object/view": [b"Left"],
+            "image/object/area": [12.5],
+            "image/object/weight": [0.5],
+            "image/source_id": [b"17"],
+            "image/height": [48],
+            "image/width": [64],
+        }
+    )
+    found = tfrecord_example.parse(data, PATH, 1, {})
+    (item,) = found.objects
+    assert (item.label, item.box, item.view, item.area) == ("Käse", Box(0.25, 0, 1, 1), "Left", 12.5)
+    assert item.weight == 0.5
+    assert item.difficult
+    assert item.truncated
+    assert item.occluded
+    assert item.is_crowd
+    assert item.group_of
+    assert (found.source_id, found.filename, found.size, found.unknown) == ("17", "a.jpg", (64, 48), ())
+    assert found.encoded
+    assert data[found.encoded[0] :][: found.encoded[1]] == b"JPEG"
+
+
+@pytest.mark.parametrize(
+    ("label", "names", "expected", "kinds"),
+    [
+        ({"image/object/class/text": [b"cat"]}, {}, ["cat"], []),
+        ({"image/object/class/label": [2]}, {2: "dog"}, ["dog"], []),
+        ({"image/object/class/text": [b""], "image/object/class/label": [2]}, {2: "dog"}, ["dog"], []),
+        ({"image/object/class/text": [b"cat"], "image/object/class/label": [2]}, {2: "dog"}, ["cat"], []),
+        ({"image/object/class/label": [2]}, {}, ["2"], ["class_unnamed"]),
+        ({"image/object/class/label": [0]}, {}, [], ["label_missing"]),
+        ({}, {}, [], ["label_missing"]),
+    ],
+)
+def test_classes_come_as_text_or_id_or_both(
+    make_example: MakeExample, label: dict[str, Any], names: dict[int, str], expected: list[str], kinds: list[str]
+) -> None:
+    found = tfrecord_example.parse(make_example({**BOX, **label}), PATH, 1, names)
+    assert [item.label for item in found.objects] == expected
+    assert [kind for kind, _ in found.problems] == kinds
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (
+            {**BOX, "image/object/bbox/xmax": [0.5, 0.5]},
+            "a.record: record 7: its boxes are incomplete: 1 xmin, 1 ymin, 2 xmax",
+        ),
+        (
+            {**BOX, "image/object/class/text": [b"a", b"b"]},
+            "record 7: image/object/class/text has 2 values for 1 boxes",
+        ),
+    ],
+)
+def test_lists_that_do_not_fit_are_refused_with_the_record(
+    make_example: MakeExample, values: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(DataError, match=says):
+        tfrecord_example.parse(make_example(values), PATH, 7, {})
+
+
+def test_records_of_another_kind_are_refused(example_message: Any) -> None:
+    message = example_message()
+    message.features.feature["objects/bbox"].floatlist.value.extend([0.5])
+    with pytest.raises(DataError, match="has neither image/encoded nor image/filename, but objects/bbox"):
+        tfrecord_example.parse(message.SerializeToString(), PATH, 1, {})
+
+
+def test_shards_splits_label_map_and_missing_shards(tmp_path: Path, make_example: MakeExample) -> None:
+    record = frame(make_example({**BOX, "image/object/class/label": [1], "image/object/colour": [b"red"]}))
+    (tmp_path / "records").mkdir()
+    for name in ("train.record-00000-of-00003", "train.record-00002-of-00003", "coco_eval.tfrecord", "events.out"):
+        (tmp_path / "records" / name).write_bytes(record)
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations" / "label_map.pbtxt").write_text("item { id: 1 name: 'cat' }")
+    images, problems = read(tmp_path)
+    assert [image.split for image in images] == ["val", "train", "train"]
+    assert {item.label for image in images for item in image.objects} == {"cat"}
+    assert len({image.source_id for image in images}) == 3
+    assert [problem.kind for problem in problems] == ["shard_missing", "key_dropped"]
+    assert "train.record-00001-of-00003 is missing (1 of 3" in problems[0].detail
+    assert (tfrecord.detect(tmp_path) or "").startswith("3 TFRecord files")
+
+
+def test_equal_source_ids_are_told_apart_and_counted(tmp_path: Path, make_example: MakeExample) -> None:
+    record = frame(make_example({"image/source_id": [b"0"]}))
+    (tmp_path / "a.tfrecord").write_bytes(record * 3)
+    images, problems = read(tmp_path / "a.tfrecord")
+    assert [image.source_id for image in images] == ["0", "0#2", "0#3"]
+    assert [problem.kind for problem in problems] == ["source_id_repeated"] * 2
+
+
+def test_a_damaged_file_is_seen_by_its_name_and_refused(tmp_path: Path, make_example: MakeExample) -> None:
+    path = tmp_path / "train.tfrecord"
+    path.write_bytes(b"garbage" + frame(make_example(BOX)))
+    assert choose(Source(path)).name == "tfrecord"
+    with pytest.raises(DataError, match=r"train.tfrecord: record 1 \(at byte 0\) is damaged"):
+        read(path)
+
+
+def test_what_odtool_wrote_comes_back_the_same_when_sharded_anew(
+    tmp_path: Path, voc_set: Callable[..., Path], read_records: Callable[[Path], dict[str, dict[str, list[Any]]]]
+) -> None:
+    once, again = tmp_path / "once", tmp_path / "again"
+    prepare(PrepareSettings((Source(voc_set(12)),), once, val=0.25, workers=1))
+    prepare(PrepareSettings((Source(once),), again, shards=3, workers=1))
+    assert read_records(again) == read_records(once)
+    assert len(list(again.glob("train-*"))) == 3
+
+
+def test_flags_and_weights_go_through_and_what_does_not_is_named(
+    tmp_path: Path,
+    make_example: MakeExample,
+    write_image: Callable[..., Path],
+    read_records: Callable[[Path], dict[str, dict[str, list[Any]]]],
+) -> None:
+    values = {f"image/object/{name}": [1] for name in ("difficult", "truncated", "occluded", "is_crowd", "group_of")}
+    values |= {"image/object/view": [b"Left"], "image/object/area": [12.5], "image/object/weight": [0.5]}
+    values |= {**BOX, "image/object/class/text": [b"cat"], "image/source_id": [b"17"]}
+    encoded = {"image/encoded": [write_image(tmp_path / "a.jpg").read_bytes()]}
+    masks = {"image/object/mask": [b"PNG"]}
+    (tmp_path / "a.tfrecord").write_bytes(frame(make_example({**values, **encoded, **masks})))
+    prepared = prepare(PrepareSettings((Source(tmp_path / "a.tfrecord"),), tmp_path / "out", val=0, workers=1))
+    (found,) = read_records(tmp_path / "out").values()
+    assert {key: found[key] for key in (*values, *encoded)} == {**values, **encoded}
+    assert (prepared.first["key_dropped"].detail, found.get("image/object/mask")) == (
+        "image/object/mask, first in record 1",
+        None,
+    )
+
+
+def outlines_of(data: bytes) -> list[Outline | None]:
+    return [item.outline for item in tfrecord_example.parse(data, PATH, 1, {}, with_outlines=True).objects]
+
+
+def test_masks_come_as_pngs_or_as_numbers(make_example: MakeExample) -> None:
+    mask = np.array([[False, True, True], [False, False, True]])
+    named = {**BOX, "image/object/class/text": [b"cat"], "image/height": [2], "image/width": [3]}
+    as_png = outlines_of(make_example({**named, "image/object/mask": [masks.encode_png(mask)]}))
+    as_numbers = outlines_of(make_example({**named, "image/object/mask": mask.ravel().astype(float).tolist()}))
+    assert as_png == as_numbers
+    (outline,) = as_png
+    assert np.array_equal(masks.draw(outline, Box(0, 0, 0, 0), (3, 2), (0, 0, 3, 2)), mask)
+    assert outlines_of(make_example({**named, "image/object/mask": [b"PNG"]})) == [None]
+    assert outlines_of(make_example(named)) == [None]
+    with pytest.raises(DataError, match="record 1: image/object/mask has 4 values for 1 boxes of 3x2 pixels"):
+        outlines_of(make_example({**named, "image/object/mask": [1.0] * 4}))
+
+
+def test_real_records_without_a_label_map(shared_data: Path) -> None:
+    path = shared_data / "raccoon" / "test.record"
+    images, problems = read(path)
+    assert (len(images), sum(len(image.objects) for image in images), problems) == (40, 44, [])
+    image = images[0]
+    assert image.extent is not None
+    assert image.path == path
+    start = image.extent.offset
+    assert path.read_bytes()[start : start + 3] == b"\xff\xd8\xff"
+
+
+def test_real_records_with_three_splits_and_a_label_map(shared_data: Path) -> None:
+    images, problems = read(shared_data / "formats" / "tf_detection_api_dataset")
+    assert sorted((image.split or "", len(image.objects)) for image in images) == [
+        ("test", 0),
+        ("train", 2),
+        ("val", 1),
+    ]
+    assert [problem.kind for problem in problems] == ["label_missing"]
+
+
+@given(st.data())
+def test_mutated_records_are_examples_or_a_data_error(make_example: MakeExample, data: st.DataObject) -> None:
+    whole = make_example({**BOX, "image/object/class/text": [b"cat"], "image/height": [48], "image/width": [64]})
+    at, cut = data.draw(st.integers(0, len(whole))), data.draw(st.integers(0, 4))
+    with suppress(DataError):
+        tfrecord_example.parse(whole[:at] + data.draw(st.binary(max_size=4)) + whole[at + cut :], PATH, 1, {})
+
+
+def test_an_image_is_not_copied_out_of_its_record(make_example: MakeExample) -> None:
+    found = record_reader.parse_features(make_example({"image/encoded": [b"x" * 1000]}))
+    assert found.texts["image/encoded"][0][1] == 1000

@@ -1,0 +1,45 @@
+"""What the registry says of a format is what its reader gives."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from odtool.dataset.readers.registry import READERS
+from odtool.dataset.types import Source
+
+SCRIPT = Path(__file__).parent.parent.parent.parent / "scripts" / "fuzz_readers.py"
+
+
+@pytest.fixture(scope="module")
+def fuzzer() -> ModuleType:
+    """scripts/fuzz_readers.py, whose samples have masks wherever a format has them."""
+    spec = importlib.util.spec_from_file_location("fuzz_readers", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_format_carries_masks_where_its_row_says_so(
+    tmp_path: Path, fuzzer: ModuleType, found: Callable[..., Any], name: str
+) -> None:
+    files, images = fuzzer.make_samples()[name]
+    fuzzer.write_source(tmp_path, files, images, fuzzer.make_picture())
+    assert READERS[name].detect(tmp_path)
+    for asked in (True, False):
+        annotated, _ = found(READERS[name].read, Source(tmp_path, masks=asked))
+        outlines = [item.outline for image in annotated for item in image.objects if item.outline is not None]
+        assert annotated
+        assert bool(outlines) == (asked and READERS[name].masks)
+
+
+def test_a_title_stands_for_one_format() -> None:
+    assert len({reader.title for reader in READERS.values()}) == len(READERS)

@@ -1,0 +1,125 @@
+"""What is said to be impossible before anything is built is what the API itself refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from odtool.pipeline.checks import check_list, evaluation, model_settings
+from odtool.pipeline.checks.augmentation import check_augmentation
+from odtool.pipeline.text import config, fields
+from odtool.pipeline.text.facts import derive_facts
+from odtool.workspace import Run
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("api")]
+ANCHORS = "model.ssd.anchor_generator.multiscale_anchor_generator"
+OPERATION = (
+    "operations { min_object_covered: 0.1 min_aspect_ratio: 0.5 max_aspect_ratio: 2 min_area: 0.1 max_area: 1 "
+    "overlap_thresh: 0.1 min_padded_size_ratio: [1, 1] max_padded_size_ratio: [2, 2] "
+    "pad_color_r: 1 pad_color_g: 1 pad_color_b: 1 }"
+)
+NMS = "model.ssd.post_processing.batch_non_max_suppression"
+
+
+def test_the_feature_extractors_and_metrics_are_the_apis() -> None:
+    from object_detection import eval_util
+    from object_detection.builders import model_builder
+
+    assert set(model_settings.EXTRACTORS["ssd"]) == set(model_builder.SSD_KERAS_FEATURE_EXTRACTOR_CLASS_MAP)
+    assert set(model_settings.EXTRACTORS["faster_rcnn"]) == set(
+        model_builder.FASTER_RCNN_KERAS_FEATURE_EXTRACTOR_CLASS_MAP
+    )
+    assert set(model_settings.EXTRACTORS["center_net"]) == set(model_builder.CENTER_NET_EXTRACTOR_FUNCTION_MAP)
+    known = eval_util.EVAL_METRICS_CLASS_DICT
+    assert {*evaluation.METRICS, evaluation.KEYPOINT_METRICS} == set(known)
+    for name in evaluation.METRICS:
+        assert known[name]([{"id": 1, "name": "cat"}])
+    with pytest.raises(TypeError):
+        known[evaluation.KEYPOINT_METRICS]([{"id": 1, "name": "cat"}])
+
+
+@pytest.mark.parametrize(
+    ("text", "works"),
+    [
+        ("normalize_image { }", False),
+        ("normalize_image { original_minval: 0 original_maxval: 255 target_minval: 0 target_maxval: 1 }", True),
+        ("random_resize_method { target_height: 20 }", False),
+        ("random_resize_method { target_height: 20 target_width: 20 }", True),
+        ("resize_image { }", False),
+        ("resize_image { new_height: 20 new_width: 20 }", True),
+        ("subtract_channel_mean { means: [1, 2, 3] }", False),
+        ("ssd_random_crop_pad { }", False),
+        (f"ssd_random_crop_pad {{ {OPERATION} {OPERATION} }}", False),
+        (f"ssd_random_crop_pad {{ {OPERATION} }}", True),
+        ("autoaugment_image { }", False),
+        ("random_pad_image { min_image_height: 90 }", False),
+        ("random_pad_image { min_image_height: 90 min_image_width: 90 }", True),
+        ("random_crop_pad_image { max_padded_size_ratio: [2] }", False),
+        ("random_crop_pad_image { max_padded_size_ratio: [2, 2] }", True),
+    ],
+)
+def test_a_step_of_augmentation_works_or_is_refused(api: Any, text: str, works: bool) -> None:
+    from object_detection import inputs
+    from object_detection.builders import preprocessor_builder
+
+    made = config.parse(f"model {{ ssd {{ }} }} train_config {{ data_augmentation_options {{ {text} }} }}", "f")
+    assert bool(list(check_augmentation(derive_facts(made)))) != works
+
+    def augment(image: Any, boxes: Any) -> Any:
+        (step,) = made.message.train_config.data_augmentation_options
+        labels = api.ones([1], api.int32)
+        given = {"image": image, "groundtruth_boxes": boxes, "groundtruth_classes": labels}
+        given["groundtruth_weights"] = api.ones([1])
+        return inputs.augment_input_data(given, [preprocessor_builder.build(step)])["image"]
+
+    def run() -> None:
+        source = (api.zeros([60, 40, 3]), api.constant([[0.1, 0.1, 0.9, 0.9]]))
+        # Many times, as some choose what they do at random.
+        for image in api.data.Dataset.from_tensors(source).repeat(60).map(augment):
+            assert image.shape[-1] == 3
+
+    if works:
+        run()
+    else:
+        with pytest.raises((ValueError, TypeError, NameError, api.errors.OpError)):
+            run()
+
+
+@pytest.mark.parametrize(
+    ("assignment", "works"),
+    [
+        ("model.ssd.image_resizer.fixed_shape_resizer.height=100", False),
+        ("model.ssd.image_resizer.fixed_shape_resizer.height=128", True),
+        (f"{ANCHORS}.max_level=6", False),
+        (f"{ANCHORS}.scales_per_octave=0", False),
+        (f"{NMS}.max_total_detections=5", False),
+        (f"{NMS}.iou_threshold=60", False),
+        ("model.ssd.feature_extractor.type=ssd_mobilenet_v2", False),
+        ("model.ssd.matcher.bipartite_matcher={}", False),
+        ("model.ssd.matcher.argmax_matcher.unmatched_threshold=0.6", False),
+        ("model.ssd.loss.hard_example_miner={}", False),
+        ("model.ssd.explicit_background_class=true", False),
+    ],
+)
+def test_the_api_refuses_what_is_found(new_run: Callable[..., Run], assignment: str, works: bool) -> None:
+    from odtool.engine import model
+
+    run = new_run()
+    made = config.load(run.pipeline_config)
+    fields.assign(made, assignment)
+    findings = check_list.list_findings(derive_facts(made))
+    assert any((finding.level, finding.subject) == ("error", "model settings") for finding in findings) != works
+    config.save(made, run.pipeline_config)
+    configs = model.read_configs(run.pipeline_config)
+
+    def build() -> Any:
+        detector = model.build_model(configs["model"])
+        model.make_variables(detector, model.read_element_spec(configs, batch=2))
+
+    if works:
+        build()
+    else:
+        with pytest.raises((ValueError, KeyError)):
+            build()

@@ -1,0 +1,107 @@
+"""How a task ends: the outcome file and the signals that ask it to stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from odtool.engine.outcome import Ending, Stopped, StopSignal, explain_failure, write_ending
+from odtool.workspace import Run
+
+
+@pytest.fixture
+def request_() -> Iterator[StopSignal]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    made = StopSignal()
+    made.listen()
+    yield made
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_with_nothing_to_save_a_signal_stops_at_once(request_: StopSignal, number: signal.Signals) -> None:
+    with pytest.raises(Stopped, match=number.name):
+        os.kill(os.getpid(), number)
+
+
+def test_with_something_to_save_signals_wait_however_many(request_: StopSignal) -> None:
+    request_.defer()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTERM):
+        os.kill(os.getpid(), number)
+    assert request_.requested
+    with pytest.raises(Stopped):
+        request_.check()
+
+
+def test_the_outcome_says_how_why_when_and_who(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    write_ending(run, "train", Ending("finished", "trained 4 steps"))
+    written = json.loads(run.outcome("train").read_text())
+    assert written.pop("time") > 1e9
+    assert written == {
+        "state": "finished",
+        "reason": "trained 4 steps",
+        "out_of_memory": False,
+        "retry": False,
+        "pid": os.getpid(),
+    }
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("INTERNAL: CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
+        OSError("Out of memory"),
+        RuntimeError("Graph error:\nOperation received an exception:Status: 1, message: could not create a primitive"),
+    ],
+)
+def test_lack_of_memory_is_told_apart(error: Exception) -> None:
+    ending = explain_failure(error)
+    assert ending.out_of_memory
+    assert ending.reason.startswith(f"out of memory: {type(error).__name__}")
+
+
+def test_other_failures_are_not_lack_of_memory() -> None:
+    assert explain_failure(ValueError("bad shape\nmore")) == Ending("failed", "ValueError: bad shape")
+    # oneDNN's dnnl_invalid_arguments.
+    assert not explain_failure(RuntimeError("Operation received an exception:Status: 2, message: bad")).out_of_memory
+
+
+STACK = """Graph execution error:
+
+Detected at node IteratorGetNext defined at (most recent call last):
+  File "/x/loop.py", line 172, in do_step
+
+%s
+\t [[{{node IteratorGetNext}}]] [Op:__inference_do_step_22093]"""
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        (STACK % "Incompatible shapes: [2] vs. [3]", "RuntimeError: Incompatible shapes: [2] vs. [3]"),
+        (
+            STACK % "2 root error(s) found.\n  (0) INVALID_ARGUMENT:  bad boxes\n  (1) CANCELLED",
+            "INVALID_ARGUMENT:  bad boxes",
+        ),
+        ("Graph execution error:", "RuntimeError: Graph execution error:"),
+    ],
+)
+def test_of_an_error_in_a_graph_the_cause_is_told_and_not_its_heading(message: str, told: str) -> None:
+    assert told in explain_failure(RuntimeError(message)).reason
+
+
+def test_a_record_that_is_damaged_is_said_to_be_one() -> None:
+    class DataLossError(Exception):
+        """By TensorFlow's name."""
+
+    assert explain_failure(DataLossError(STACK % "corrupted record at 5183173")).reason == (
+        "a record cannot be read (odtool check names it): DataLossError: corrupted record at 5183173"
+    )
