@@ -57,7 +57,7 @@ class DemoRequest:
     """What `odtool demo` is asked for."""
 
     folder: StrPath = "odtool-demo"
-    """Where to work; made if need be."""
+    """Folder to work in; created if needed."""
     _: KW_ONLY
     progress: Progress = field(default=silent, compare=False, repr=False)
     notify: Notify = field(default=ignore, compare=False, repr=False)

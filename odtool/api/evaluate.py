@@ -36,7 +36,7 @@ class EvaluateRequest:
     best: str | None = None
     """The metric that the best checkpoint is chosen by; mAP by default."""
     latest: bool = False
-    """Where several checkpoints wait, score only the newest of them."""
+    """If several checkpoints are waiting, score only the newest."""
     batch_size: int | None = None
     """Images that the model gets at once, at most; by default 8 where it can tell them apart."""
     workspace: StrPath = "."

@@ -21,9 +21,9 @@ from odtool.workspace import Run, Workspace
 def status(
     run: run_options.RunArgument = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Draw all runs, or the one named, again and again until Ctrl-C.")
+        bool, typer.Option("--watch", help="Keep all runs, or the one named, on the screen until Ctrl-C.")
     ] = False,
-    interval: Annotated[float, typer.Option(min=0.1, max=3600, help="With --watch: seconds between looks.")] = 2.0,
+    interval: Annotated[float, typer.Option(min=0.1, max=3600, help="With --watch: seconds between updates.")] = 2.0,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
     debug: DebugOption = False,
