@@ -121,5 +121,5 @@ def imported_by(*arguments: object) -> set[str]:
     """The modules that a task of the engine imports from its beginning to its end."""
     command = [sys.executable, "-X", "importtime", "-m", "odtool.engine", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr[-2000:]
     return set(re.findall(r"^import time:.*\| +([\w.]+)$", done.stderr, flags=re.MULTILINE))
