@@ -37,4 +37,5 @@ def test_images_come_with_true_and_detected_boxes_in_pixels(engine: Engine, trai
 def test_a_run_without_a_checkpoint_is_an_error(engine: Engine, new_run: Callable[..., Run], tmp_path: Path) -> None:
     done = engine("detect", new_run().path, "--output", tmp_path / "found.json")
     assert done.returncode == 1
-    assert "error: run 'small' has no checkpoint\nhint: Train it first" in done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer == {"failed": "run 'small' has no checkpoint", "hint": "Train it first: odtool train small"}
