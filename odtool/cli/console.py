@@ -166,12 +166,16 @@ def _bar(label: str, total: int | None, started: float) -> Iterator[Report]:
 
 @contextmanager
 def spinner(first: str = "", *, lines: bool = False) -> Iterator[Callable[[str], None]]:
-    """Shows what is being done: beside a spinner on a terminal; elsewhere a line each, or nothing."""
+    """Shows what is being done, and for how long: beside a spinner on a terminal; elsewhere a line each, or nothing."""
     if not stderr.is_terminal:
         yield say if lines else lambda _text: None
         return
-    with stderr.status(escape(first)) as status:
-        yield lambda text: status.update(escape(text))  # a run may be named 'night [a]'
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task(first, total=None)
+        yield lambda text: bar.update(task, description=text)
 
 
 def _rates(done: int, size: int, total: int | None, seconds: float) -> str:
