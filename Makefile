@@ -11,7 +11,7 @@ READY := $(VENV)/.installed
 RANGE := >=3.10,<3.14
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help demo test check bench matrix dist lock clean
+.PHONY: help demo test check docs bench matrix dist lock clean
 
 help: ## show the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,6 +32,11 @@ check: $(READY) ## ruff, mypy, codespell, and the schemas of the files that host
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.citation-file-format CITATION.cff
 	$(BIN)/pre-commit validate-config
+
+docs: $(READY) ## write the generated pages, and build the site in build/site; a warning is an error
+	$(BIN)/python scripts/write_reference.py
+	$(BIN)/python scripts/draw_rooms.py
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/site
 
 bench: $(READY) ## benchmarks; each prints ratios against something real in the same run
 	$(BIN)/python scripts/bench_prepare.py

@@ -40,12 +40,12 @@ PASSED_ON = re.compile(r"PIP_|SSL_CERT_|REQUESTS_CA_|CURL_CA_|OPENBLAS_|[a-z]+_p
 
 DRAW = "from pathlib import Path; from odtool.dataset import synthetic; synthetic.draw(Path('drawings'), images=40)"
 FILM = """
-from pathlib import Path
+import cv2
 import numpy as np
-from odtool.detection.predict import video
-with video.written(Path("film.mp4"), rate=10) as add:
-    for brightness in range(0, 250, 50):
-        add(np.full((160, 160, 3), brightness, np.uint8))
+film = cv2.VideoWriter("film.mp4", cv2.VideoWriter.fourcc(*"mp4v"), 10, (160, 160))
+for brightness in range(0, 250, 50):
+    film.write(np.full((160, 160, 3), brightness, np.uint8))
+film.release()
 """
 WITHOUT_VIDEOS = "warning: videos need OpenCV"
 ALL_SOUND = "\nnothing here would fail"

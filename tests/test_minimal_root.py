@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from odtool.detection.predict import video
+
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "scripts" / "minimal_root.py"
 
@@ -43,6 +45,14 @@ def test_what_the_configuration_of_pip_names_is_taken_along(minimal_root: Any, t
 
 def test_the_line_for_pip_is_the_one_in_the_readme(minimal_root: Any) -> None:
     assert f"\n{minimal_root.PLAIN} " in (ROOT / "README.md").read_text()
+
+
+def test_what_it_draws_and_films_can_be_read(minimal_root: Any, tmp_path: Path) -> None:
+    for code in (minimal_root.DRAW, minimal_root.FILM):
+        subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=120)
+    assert len(list((tmp_path / "drawings/images").iterdir())) == 40
+    with video.opening(tmp_path / "film.mp4", every=1) as film:
+        assert len(list(film.frames)) == 5
 
 
 def test_where_it_cannot_be_tried_it_says_so_and_why(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class BoardRequest:
     logdir: tuple[StrPath, ...] = ()
     """Folders with event files; train/ in the workspace by default."""
     port: int | None = None
-    """By default the first free one from 6006."""
+    """Port; the first free one from 6006 by default."""
     host: str = "localhost"
     """Address to listen on; 0.0.0.0 lets other machines in."""
     workspace: StrPath = "."

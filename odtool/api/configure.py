@@ -57,7 +57,7 @@ class ConfigureRequest:
     assignments: Assignments = ()
     """Any fields of the config."""
     force: bool = False
-    """Replace the config of a run not yet trained."""
+    """Replace the config of a run that has not been trained yet."""
     dry_run: bool = False
     """Say what would change and write nothing."""
     workspace: StrPath = "."

@@ -40,7 +40,7 @@ _OWN = {_MARK, "drawings", "data", "train", "detections", "detections.png"}
 _RUN = "demo"
 _IMAGES = 230
 _VAL = 30 / 230
-_CHECKPOINT_EVERY = 150
+_CHECKPOINT_EVERY = 125
 _SHOWN = 8
 _SHOWN_SCORE = 0.5
 """Detections with a lower score are left out of the picture."""
@@ -57,7 +57,7 @@ class DemoRequest:
     """What `odtool demo` is asked for."""
 
     folder: StrPath = "odtool-demo"
-    """Where to work; made if need be."""
+    """Folder to work in; created if needed."""
     _: KW_ONLY
     progress: Progress = field(default=silent, compare=False, repr=False)
     notify: Notify = field(default=ignore, compare=False, repr=False)
@@ -117,7 +117,7 @@ def demo(request: DemoRequest) -> DemoResult:
         with stage("train and evaluate"):
             _train(run, request)
         with stage("draw the picture"):
-            picture = _draw_picture(space, run)
+            picture = _draw_picture(space, run, request)
         status = read_status(run)
         step = status.eval.best.step if status.eval.best else 0
         return DemoResult(space, status, _read_ap50_by_class(run, step), seconds, picture)
@@ -200,12 +200,13 @@ def _train(run: Run, request: DemoRequest) -> None:
             raise JobError(f"{task} {ended.describe()}", f"The whole log is in {run.log(task)}")
 
 
-def _draw_picture(space: Workspace, run: Run) -> Path:
+def _draw_picture(space: Workspace, run: Run, request: DemoRequest) -> Path:
     """Validation images with true and detected boxes, as the best checkpoint sees them."""
     from PIL import Image
 
     from odtool.visual import box_drawing
 
+    request.notify("drawing what the best checkpoint finds in the validation images")
     output = space.root / "detections" / "detections.json"
     engine_process.ask(DetectTask(run=run, images=_SHOWN, output=output), environment=devices.CPU.environment)
     cells = []

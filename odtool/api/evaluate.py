@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
 
-from odtool import checkpoint_choice, locks
+from odtool import checkpoint_choice
 from odtool.api.requests import (
     RequestError,
     RunName,
@@ -18,8 +18,6 @@ from odtool.api.requests import (
 from odtool.api.tasks import run_tasks
 from odtool.api.tasks.engine_tasks import EvaluateTask
 from odtool.api.tasks.run_tasks import StartedRun
-from odtool.errors import JobError
-from odtool.workspace import Run
 
 
 @dataclass(frozen=True)
@@ -38,7 +36,7 @@ class EvaluateRequest:
     best: str | None = None
     """The metric that the best checkpoint is chosen by; mAP by default."""
     latest: bool = False
-    """Where several checkpoints wait, score only the newest of them."""
+    """If several checkpoints are waiting, score only the newest."""
     batch_size: int | None = None
     """Images that the model gets at once, at most; by default 8 where it can tell them apart."""
     workspace: StrPath = "."
@@ -61,27 +59,10 @@ def evaluate(request: EvaluateRequest) -> StartedRun:
     chosen = find_run(request.workspace, request.run)
     task = EvaluateTask(
         run=chosen.run,
-        checkpoint=_resolve(chosen.run, request.checkpoint),
+        checkpoint=checkpoint_choice.resolve(chosen.run, request.checkpoint),
         sample=request.sample,
         best=request.best,
         latest=request.latest,
         batch_size=request.batch_size,
     )
     return StartedRun(chosen.run, {"eval": run_tasks.start(chosen, task, choose_device(request.gpu))})
-
-
-def _resolve(run: Run, wanted: str) -> str:
-    """What the engine is asked to score: all, latest, best, or a checkpoint's absolute prefix.
-
-    Raises:
-        JobError: there is no such checkpoint, or none to wait for.
-    """
-    if wanted in ("all", "latest") and not run.checkpoints() and not locks.is_held(run.job_lock("train")):
-        raise JobError(
-            f"{run.path}: no checkpoint to evaluate, and nothing is training",
-            f"Train first: odtool train {run.argument}",
-        )
-    if wanted == "all":
-        return wanted
-    prefix = checkpoint_choice.find(run, wanted)
-    return wanted if wanted in ("latest", "best") else str(prefix)

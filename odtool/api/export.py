@@ -71,7 +71,7 @@ class ExportRequest:
     min_agreement: float = 0.9
     """Agreement that a file with float weights needs; 0 takes any."""
     out: StrPath | None = None
-    """Folder to write, in place of exported-models/<run>."""
+    """Folder to write, instead of exported-models/<run>."""
     gpu: str | int | None = "cpu"
     """"cpu", or the number of a GPU to run the checkpoint on."""
     workspace: StrPath = "."

@@ -29,7 +29,7 @@ class InspectRequest:
     format: str = "auto"
     """Format of the annotations; "auto" looks."""
     images: StrPath | None = None
-    """Folder of the images, where it is not found by itself."""
+    """Folder of the images, if it is not found automatically."""
     label_map: StrPath | None = None
     """A label_map.pbtxt to follow."""
     rename: Renaming = ()
@@ -51,7 +51,7 @@ class InspectRequest:
     samples: int = 24
     """Images on the page, those with problems first."""
     seed: int = 0
-    """Decides which images without problems."""
+    """Seed of the choice among images without problems."""
     workspace: StrPath = "."
     progress: Progress = field(default=silent, compare=False, repr=False)
 

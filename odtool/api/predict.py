@@ -45,7 +45,7 @@ class PredictRequest:
     label_map: StrPath | None = None
     """Names of the classes, for a model that does not carry them."""
     out: StrPath = "predictions"
-    """Folder to write; predictions of before give way where nobody has changed them."""
+    """Folder to write; earlier predictions there are replaced unless somebody has changed them."""
     min_score: Scores = ()
     """Lowest score, 0.5 by default."""
     save_as: str | Sequence[str] = ()

@@ -29,17 +29,17 @@ class PrepareRequest:
     format: str = "auto"
     """Format of the annotations; "auto" looks."""
     images: StrPath | None = None
-    """Folder of the images, where it is not found by itself."""
+    """Folder of the images, if it is not found automatically."""
     out: StrPath | None = None
     """Folder to write; data/ in the workspace by default."""
     val: float = 0.1
-    """Share to validate on, where the data set has no such split."""
+    """Share of images to validate on, if the data set has no such split."""
     test: float = 0.0
-    """Share to test on, where the data set has no such split."""
+    """Share of images to test on, if the data set has no such split."""
     seed: int = 0
-    """Decides the random split and order."""
+    """Seed of the random split and order."""
     resplit: bool = False
-    """Split anew, whatever splits the data set has."""
+    """Make a new split, ignoring the data set's own."""
     group_by: str | None = None
     """Keep images of one folder ("folder"), or with one match of a regular expression, in one split."""
     tile: int | None = None
@@ -75,9 +75,9 @@ class PrepareRequest:
     beam: str | None = None
     """Options of an Apache Beam pipeline that writes the records, such as "--runner=DirectRunner"."""
     strict: bool = False
-    """Refuse where any box or image has a problem."""
+    """Refuse if any box or image has a problem."""
     skip_missing: bool = False
-    """Leave out annotations without image."""
+    """Leave out annotations without an image."""
     workspace: StrPath = "."
     progress: Progress = field(default=silent, compare=False, repr=False)
 

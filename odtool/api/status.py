@@ -184,25 +184,20 @@ def _losses(run: Run) -> list[float]:
 
 
 def _maps(run: Run) -> Iterator[tuple[int, float]]:
-    scored = metrics.read(run.metrics, "eval")
+    scored = list(metrics.read(run.metrics, "eval"))
     # Figures of a sample do not make one course with those of all images.
     sample = min((line.values.get("sample_1_of_n") or 1 for line in scored), default=1)
     by_step = {
         line.step: float(value)
         for line in scored
-        if (line.values.get("sample_1_of_n") or 1) == sample
-        and isinstance(value := line.values.get(MAP), (int, float))
-        and value != -1  # COCO's figure where there are no objects
+        if (line.values.get("sample_1_of_n") or 1) == sample and isinstance(value := line.values.get(MAP), (int, float))
     }
     yield from sorted(by_step.items())
 
 
 def _last_warning(run: Run) -> str:
-    warnings = [
-        log.find_last_warning(run.log(task), job.log_offset)
-        for task in TASKS
-        if (job := record.load(run, task)) is not None
-    ]
+    jobs = {task: job for task in TASKS if (job := record.load(run, task)) is not None}
+    warnings = [log.find_last_warning(run.log(task), job.log_offset) for task, job in jobs.items()]
     return next(filter(None, warnings), "")
 
 

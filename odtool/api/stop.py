@@ -11,7 +11,7 @@ from odtool.workspace import TASKS
 
 
 @dataclass(frozen=True)
-class StopSignal:
+class StopRequest:
     """What `odtool stop` is asked for."""
 
     run: RunName | None = None
@@ -31,8 +31,8 @@ class StopSignal:
             refuse_unknown("task", (self.task,), TASKS)
 
 
-@takes(StopSignal)
-def stop(request: StopSignal) -> EndedRun:
+@takes(StopRequest)
+def stop(request: StopRequest) -> EndedRun:
     """Ends a run's training and evaluation, or one of the two, after a last checkpoint.
 
     Returns:

@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from odtool import units
 from odtool.api.requests import RequestError, find_workspace
 from odtool.errors import OdtoolError
+from odtool.units import format_duration
 from odtool.workspace import Workspace
 
 _PLAIN_PROGRESS_EVERY = 10.0
@@ -166,19 +166,23 @@ def _bar(label: str, total: int | None, started: float) -> Iterator[Report]:
 
 @contextmanager
 def spinner(first: str = "", *, lines: bool = False) -> Iterator[Callable[[str], None]]:
-    """Shows what is being done: beside a spinner on a terminal; elsewhere a line each, or nothing."""
+    """Shows what is being done, and for how long: beside a spinner on a terminal; elsewhere a line each, or nothing."""
     if not stderr.is_terminal:
         yield say if lines else lambda _text: None
         return
-    with stderr.status(escape(first)) as status:
-        yield lambda text: status.update(escape(text))  # a run may be named 'night [a]'
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn())
+    with Progress(*columns, console=stderr, transient=True) as bar:
+        task = bar.add_task(first, total=None)
+        yield lambda text: bar.update(task, description=text)
 
 
 def _rates(done: int, size: int, total: int | None, seconds: float) -> str:
     seconds = max(seconds, 1e-6)
     speed = done / seconds
     moved = f", {size / seconds / 1e6:,.1f} MB/s" if size else ""
-    left = f", {units.format_duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
+    left = f", {format_duration((total - done) / speed)} left" if speed > 0 and total is not None else ""
     return f"{speed:,.0f}/s{moved}{left}"
 
 

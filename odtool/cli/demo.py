@@ -23,7 +23,7 @@ _PLAIN_LINE_EVERY = 10.0
 
 
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to work; made if need be.")] = Path(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to work in; created if needed.")] = Path(
         "odtool-demo"
     ),
     as_json: JsonOption = False,

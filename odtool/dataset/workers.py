@@ -37,7 +37,7 @@ from odtool.errors import DataError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_PRELOADED = ("odtool.dataset.survey.first_pass", "odtool.dataset.readers", "lxml.etree", "google_crc32c")
+_PRELOADED = ("odtool.dataset.survey.first_pass", "odtool.dataset.readers.registry", "lxml.etree", "google_crc32c")
 """What workers that are not forked from here would else import one by one."""
 _AHEAD = 2
 """Tasks a worker has: one to do and one to go on with. The others go to whoever is free first."""

@@ -1,6 +1,7 @@
 """What the Object Detection API needs to run on today's TensorFlow: each mend once, with its reason, where needed.
 
-Measured on TensorFlow 2.20, tf-keras 2.20, protobuf 7, Pillow 13 and tf-models-research-object-detection 2.8.0.post1.
+Measured on TensorFlow and tf-keras 2.20 and 2.21, protobuf 6 and 7, Pillow 12 and 13, Python 3.10 to 3.13 and
+tf-models-research-object-detection 2.8.0.post1.
 Nothing of the API's own files is touched.
 """
 
@@ -35,7 +36,8 @@ def load() -> None:
     """Makes `import tensorflow` and `import object_detection…` work in this process; to be called before either.
 
     Raises:
-        ImportError: TensorFlow or the Object Detection API is missing or broken.
+        OdtoolError: the Object Detection API is missing.
+        ImportError: TensorFlow is missing, or one of them is broken.
     """
     global _loaded  # noqa: PLW0603 - a process has one import system; mending it twice would only cost time
     if _loaded:
@@ -45,10 +47,10 @@ def load() -> None:
         # Deprecations inside the libraries, which nobody who trains a model can act on.
         warnings.simplefilter("ignore")
         with _without(NOT_NEEDED):
+            _mend_protobuf()
             importlib.import_module("tensorflow")
             importlib.import_module("tf_keras")
             _mend_log_level()
-            _mend_protobuf()
             _mend_estimator()
             _mend_control_flow()
             _mend_pillow()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import tempfile
 import time
 import traceback
 from typing import Any
+
+from odtool.errors import OdtoolError
+from odtool.pipeline.text import messages
 
 API = "tf-models-research-object-detection"
 
@@ -38,8 +42,11 @@ ssd {
 """The smallest SSD that the API builds: it needs every part that training needs, and takes a few seconds."""
 
 
+_WORK = ("odtool.engine.train.training", "odtool.engine.evaluate.evaluation", "odtool.engine.evaluate.all_detections")
+
+
 def examine() -> dict[str, Any]:
-    """Versions, devices, and whether a minimal model builds and runs.
+    """Versions, devices, whether a minimal model builds and runs, and whether all that training imports is there.
 
     Returns:
         tensorflow, tf_keras, object_detection and protobuf (versions or None), object_detection_path, gpus (names),
@@ -57,9 +64,12 @@ def examine() -> dict[str, Any]:
         "errors": [],
         "warnings": [],
     }
-    for check in (_api_path, _gpus, _model_seconds):
+    for check in (_api_path, _gpus, _model_seconds, _work):
         try:
             report.update(check())
+        except OdtoolError as error:
+            report["errors"].append(f"{error.message}. {error.hint}")
+            break
         except Exception as error:  # whatever is broken here is what is to be reported
             report["errors"].append(f"{type(error).__name__}: {_cause(error)}")
             break
@@ -76,10 +86,10 @@ def _version(distribution: str) -> str | None:
 
 
 def _api_path() -> dict[str, Any]:
+    messages.install()
     found = importlib.util.find_spec("object_detection")
-    if found is None or not found.submodule_search_locations:
-        raise ModuleNotFoundError(f"the Object Detection API is not installed; pip install {API}")
-    return {"object_detection_path": next(iter(found.submodule_search_locations))}
+    folders = found.submodule_search_locations if found else None
+    return {"object_detection_path": next(iter(folders or []), None)}
 
 
 def _gpus() -> dict[str, Any]:
@@ -120,6 +130,21 @@ def _without_videos() -> list[str]:
     except InstallationError as error:
         return [f"{error.message}. {error.hint}"]
     return []
+
+
+def _work() -> dict[str, Any]:
+    """Imports what training and evaluation import, at their start and on their way.
+
+    The first call of tf.summary imports TensorBoard, without which a training ends at its first step.
+    """
+    import tensorflow as tf
+
+    for module in _WORK:
+        importlib.import_module(module)
+    with tempfile.TemporaryDirectory() as folder, tf.summary.create_file_writer(folder).as_default(step=0):
+        tf.summary.scalar("loss", 0.0)
+        tf.summary.image("picture", tf.zeros([1, 8, 8, 3], tf.uint8))
+    return {}
 
 
 def _cause(error: Exception) -> str:

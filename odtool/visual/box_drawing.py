@@ -6,9 +6,8 @@ import colorsys
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from odtool.dataset.types import Box
 from odtool.visual import fonts
 
 if TYPE_CHECKING:
@@ -31,11 +30,24 @@ _GAP = 8
 """Pixels between the cells of a grid."""
 
 
+class Corners(Protocol):
+    """A rectangle with its edges in pixels, such as a `Box` of the data set."""
+
+    @property
+    def xmin(self) -> float: ...
+    @property
+    def ymin(self) -> float: ...
+    @property
+    def xmax(self) -> float: ...
+    @property
+    def ymax(self) -> float: ...
+
+
 @dataclass(frozen=True, slots=True)
 class DrawnBox:
     """A box to draw, in pixels of the image it is drawn on."""
 
-    box: Box
+    box: Corners
     label: str
     class_id: int
     """The class's id in the label map, from 1."""

@@ -23,7 +23,7 @@ from odtool.api.predict import PredictRequest
 from odtool.api.prepare import PrepareRequest
 from odtool.api.report import ReportRequest
 from odtool.api.requests import RequestError, find_run, find_workspace
-from odtool.api.stop import StopSignal
+from odtool.api.stop import StopRequest
 from odtool.api.train import TrainRequest
 from odtool.errors import OdtoolError
 from odtool.workspace import Workspace
@@ -78,8 +78,8 @@ def test_requests_are_frozen_and_can_be_sent_to_another_process(name: str) -> No
         (lambda: TrainRequest(keep_checkpoints=0), "keep_checkpoints"),
         (lambda: EvaluateRequest(latest=True, checkpoint="best"), "latest"),
         (lambda: EvaluateRequest(sample=0), "sample"),
-        (lambda: StopSignal(task="predict"), "task"),
-        (lambda: StopSignal(timeout=float("nan")), "timeout"),
+        (lambda: StopRequest(task="predict"), "task"),
+        (lambda: StopRequest(timeout=float("nan")), "timeout"),
         (lambda: PrepareRequest(overlap=3), "overlap"),
         (lambda: PrepareRequest(verify="some"), "verify"),
         (lambda: InspectRequest(samples=-1), "samples"),
@@ -131,8 +131,8 @@ def test_no_public_name_is_a_modules_name() -> None:
     """Importing odtool/NAME would put the module in the place of the function."""
     assert not {path.stem for path in PACKAGE.iterdir()} & set(odtool.__all__)
     assert set(odtool.__all__) <= set(dir(odtool))
-    with pytest.raises(AttributeError, match="no attribute 'prepair'"):
-        odtool.prepair  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'preparre'"):
+        odtool.preparre  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_a_type_checker_knows_arguments_and_results(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from odtool.api.predict import PredictRequest
 from odtool.api.prepare import PrepareRequest
 from odtool.api.report import ReportRequest
 from odtool.api.status import StatusRequest
-from odtool.api.stop import StopSignal
+from odtool.api.stop import StopRequest
 from odtool.api.train import TrainRequest
 from odtool.cli.data import inspect as inspect_command
 from odtool.cli.data import prepare as prepare_command
@@ -36,7 +36,7 @@ COMMANDS = {
     predict.predict: PredictRequest,
     report.report: ReportRequest,
     status.status: StatusRequest,
-    stop.stop: StopSignal,
+    stop.stop: StopRequest,
 }
 AUTO = {"shards", "workers"}
 """Written as 'auto' where a request has None."""

@@ -99,8 +99,8 @@ def test_the_command_shows_the_report_and_exits_1_when_something_would_fail(
 def test_a_warning_is_shown_and_leaves_the_exit_code_0(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = doctor.examine(tmp_path, engine=saying({**SOUND, "warnings": ["videos need OpenCV"]}))
-    monkeypatch.setattr(doctor, "examine", lambda _: found)
+    found = api.examine(tmp_path, engine=saying({**SOUND, "warnings": ["videos need OpenCV"]}))
+    monkeypatch.setattr(api, "examine", lambda _: found)
     doctor.doctor(tmp_path)
     shown = capsys.readouterr().err
     assert "warning: videos need OpenCV" in shown

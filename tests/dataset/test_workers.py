@@ -8,10 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -109,18 +107,16 @@ from odtool import locks
 from odtool.dataset.workers import open_crew
 if __name__ == "__main__":
     if sys.argv[1] == "served":
-        threading.Thread(target=time.sleep, args=(3000,), daemon=True).start()
+        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
     held = locks.acquire(Path(sys.argv[2]))
     with open_crew(2) as workers:
         list(workers.map(abs, range(10), tasks_here=0))
         print("ready", flush=True)
-        time.sleep(3000)
+        time.sleep(60)
 """
 
 
-def test_workers_end_when_the_command_is_killed_and_hold_no_lock_of_its(
-    origin: str, tmp_path: Path, until: Callable[..., Any]
-) -> None:
+def test_workers_end_when_the_command_is_killed_and_hold_no_lock_of_its(origin: str, tmp_path: Path) -> None:
     lock = tmp_path / "lock"
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT, origin, str(lock)], stdout=subprocess.PIPE, text=True
@@ -141,7 +137,10 @@ def test_workers_end_when_the_command_is_killed_and_hold_no_lock_of_its(
     for child in children:
         with suppress(psutil.NoSuchProcess):
             child.resume()
-    until(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children))
+    deadline = time.monotonic() + 60
+    while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children):
+        assert time.monotonic() < deadline, "workers outlive the command"
+        time.sleep(0.05)
 
 
 PROGRAM = """
@@ -180,6 +179,6 @@ def test_all_of_this_is_tried_where_there_is_one_thread(origin: str) -> None:
         "forked",
         __file__,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=own)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=own, timeout=200)
     assert done.returncode == 0, done.stdout
     assert "skipped" not in done.stdout

@@ -36,7 +36,9 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     workers: source_options.WorkersOption = "auto",
     html: Annotated[Path | None, typer.Option(help="Write one page with plots and sample images to this file.")] = None,
     samples: Annotated[int, typer.Option(min=0, max=500, help="Images on the page, those with problems first.")] = 24,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides which images without problems.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of the choice among images without problems.")
+    ] = 0,
     workspace: console.WorkspaceOption = Path(),
     as_json: console.JsonOption = False,
     debug: console.DebugOption = False,

@@ -23,10 +23,12 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     format_name: source_options.FormatOption = "auto",
     images: source_options.ImagesOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; data/ in the workspace by default.")] = None,
-    val: Annotated[float, typer.Option(help="Share to validate on, where the data set has no such split.")] = 0.1,
-    test: Annotated[float, typer.Option(help="Share to test on, where the data set has no such split.")] = 0.0,
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Decides the random split and order.")] = 0,
-    resplit: Annotated[bool, typer.Option("--resplit", help="Split anew, whatever splits the data set has.")] = False,
+    val: Annotated[
+        float, typer.Option(help="Share of images to validate on, if the data set has no such split.")
+    ] = 0.1,
+    test: Annotated[float, typer.Option(help="Share of images to test on, if the data set has no such split.")] = 0.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the random split and order.")] = 0,
+    resplit: Annotated[bool, typer.Option("--resplit", help="Make a new split, ignoring the data set's own.")] = False,
     group_by: Annotated[
         str | None,
         typer.Option(metavar="folder|REGEX", help="Keep images of one folder, or with one match, in one split."),
@@ -45,7 +47,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Write instance masks, for Mask R-CNN.")] = False,
     keypoints: Annotated[bool, typer.Option("--keypoints", help="Write keypoints, from COCO or records.")] = False,
-    shards: Annotated[str, typer.Option(help="Shards a split; auto makes them about 32 MB.")] = "auto",
+    shards: Annotated[str, typer.Option(help="Shards per split; auto makes them about 32 MB.")] = "auto",
     label_map: source_options.LabelMapOption = None,
     rename: source_options.RenameOption = None,
     only: source_options.OnlyOption = None,
@@ -57,8 +59,10 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     beam: Annotated[
         str | None, typer.Option(metavar="OPTIONS", help="Write by Apache Beam, such as '--runner=DirectRunner'.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse where any box or image has a problem.")] = False,
-    skip_missing: Annotated[bool, typer.Option("--skip-missing", help="Leave out annotations without image.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse if any box or image has a problem.")] = False,
+    skip_missing: Annotated[
+        bool, typer.Option("--skip-missing", help="Leave out annotations without an image.")
+    ] = False,
     workspace: console.WorkspaceOption = Path(),
     as_json: console.JsonOption = False,
     debug: console.DebugOption = False,

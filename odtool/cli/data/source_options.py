@@ -23,8 +23,8 @@ SourceArgument = Annotated[
     list[Path] | None,
     typer.Argument(help="Folders or files with annotations; without any, the workspace is searched."),
 ]
-FormatOption = Annotated[str, typer.Option("--format", help="Format of the annotations; auto looks.")]
-ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the images, where it is not found by itself.")]
+FormatOption = Annotated[str, typer.Option("--format", help="Format of the annotations; auto detects it.")]
+ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the images, if it is not found automatically.")]
 LabelMapOption = Annotated[Path | None, typer.Option(help="A label_map.pbtxt to follow.")]
 VerifyOption = Annotated[Verify, typer.Option(help="Look at images' headers and ends, or decode every image in full.")]
 FixImagesOption = Annotated[
@@ -39,7 +39,7 @@ MinBoxOption = Annotated[
 ]
 RenameOption = Annotated[
     list[str] | None,
-    typer.Option("--rename", metavar="OLD=NEW", help="Give a class another name; again for each further one."),
+    typer.Option("--rename", metavar="OLD=NEW", help="Give a class another name; repeat for more."),
 ]
 OnlyOption = Annotated[
     list[str] | None,
@@ -49,7 +49,7 @@ DropOption = Annotated[
     list[str] | None,
     typer.Option("--drop", metavar="A,B", help="Leave these classes out, by their new names; their images stay."),
 ]
-WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one a core.")]
+WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one per core.")]
 
 
 def read_number(text: str, option: str) -> int | None:

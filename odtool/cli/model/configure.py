@@ -48,7 +48,9 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
         list[str] | None,
         typer.Option("--set", metavar="PATH=VALUE", help="Any field, as train_config.max_number_of_boxes=50."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the config of a run not yet trained.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the config of a run that has not been trained yet.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change and write nothing.")] = False,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,

@@ -55,7 +55,7 @@ def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opti
         float,
         typer.Option(min=0, max=1, help="Agreement that a file with float weights needs; 0 takes any."),
     ] = 0.9,
-    out: Annotated[Path | None, typer.Option(help="Folder to write, in place of exported-models/<run>.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write, instead of exported-models/<run>.")] = None,
     gpu: Annotated[str, typer.Option("--gpu", help="cpu, or the number of a GPU to run the checkpoint on.")] = "cpu",
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,

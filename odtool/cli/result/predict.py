@@ -37,7 +37,8 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         Path | None, typer.Option(help="Names of the classes, for a model that does not carry them.")
     ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder to write; predictions of before give way where nobody has changed them.")
+        Path,
+        typer.Option(help="Folder to write; earlier predictions there are replaced unless somebody has changed them."),
     ] = Path("predictions"),
     min_score: Annotated[
         list[str] | None,

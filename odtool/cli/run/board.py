@@ -20,7 +20,9 @@ def board(
     logdir: Annotated[
         list[Path] | None, typer.Option(help="Folder with events; train/ in the workspace by default. May be repeated.")
     ] = None,
-    port: Annotated[int | None, typer.Option(min=1, max=65535, help="By default the first free one from 6006.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port; the first free one from 6006 by default.")
+    ] = None,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 lets other machines in.")] = "localhost",
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,

@@ -24,14 +24,14 @@ def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many parameters as op
     sample: Annotated[int, typer.Option(min=1, help="Evaluate 1 of this many images.")] = 1,
     best: run_options.BestOption = None,
     latest: Annotated[
-        bool, typer.Option("--latest", help="Where several checkpoints wait, score only the newest of them.")
+        bool, typer.Option("--latest", help="If several checkpoints are waiting, score only the newest.")
     ] = False,
     batch_size: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Images that the model gets at once, at most; by default 8 where it can tell them apart. With 1 the "
-            "figures are the API's to the last bit; else nearly equal scores may change places.",
+            help="Most images predicted at once; by default 8 if the model treats images independently. With 1 the "
+            "figures are the API's to the last bit; otherwise nearly equal scores may change order.",
         ),
     ] = None,
     foreground: run_options.ForegroundOption = False,

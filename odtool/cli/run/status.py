@@ -14,16 +14,16 @@ from odtool.api.status import EvaluationStatus, JobState, RunStatus, TrainStatus
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, watch_screen
-from odtool.units import format_duration
+from odtool.units import format_duration, format_metric
 from odtool.workspace import Run, Workspace
 
 
 def status(
     run: run_options.RunArgument = None,
     watch: Annotated[
-        bool, typer.Option("--watch", help="Draw all runs, or the one named, again and again until Ctrl-C.")
+        bool, typer.Option("--watch", help="Keep all runs, or the one named, on the screen until Ctrl-C.")
     ] = False,
-    interval: Annotated[float, typer.Option(min=0.1, max=3600, help="With --watch: seconds between looks.")] = 2.0,
+    interval: Annotated[float, typer.Option(min=0.1, max=3600, help="With --watch: seconds between updates.")] = 2.0,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -63,7 +63,7 @@ def _render(out: Console, shown: RunStatus, others: list[str]) -> None:
 def _train_lines(train: TrainStatus) -> list[str]:
     lines = [f"train {_describe(train.job)}"]
     if train.stalled_seconds is not None:
-        lines.append(f"      stalled: no step for {format_duration(train.stalled_seconds)}; look into odtool logs")
+        lines.append(f"      stalled: no step for {format_duration(train.stalled_seconds)}; see odtool logs")
     for smaller in train.recoveries[-1:]:
         count = len(train.recoveries)
         again = f"made smaller {count} times, last" if count > 1 else "made smaller"
@@ -97,12 +97,7 @@ def _eval_lines(scored: EvaluationStatus) -> list[str]:
 
 
 def _describe_figures(values: dict[str, Any]) -> str:
-    # -1 is COCO's figure where there are no objects.
-    figures = [
-        f"{label} {'-' if values[name] == -1 else format(values[name], '.3f')}"
-        for name, label in api.MAIN_METRICS.items()
-        if values.get(name) is not None
-    ]
+    figures = [f"{label} {format_metric(values[name])}" for name, label in api.MAIN_METRICS.items() if name in values]
     sample = values.get("sample_1_of_n") or 1
     return ", ".join(figures) + (f", on 1 of {sample} images" if sample > 1 else "")
 

@@ -22,6 +22,10 @@ from typing import Any
 
 from odtool.errors import OdtoolError
 
+INSTALL_API = "pip install --no-deps tf-models-official==2.20.0 tf-models-research-object-detection==2.8.0.post1"
+"""What brings the Object Detection API, and the Model Garden that it imports, wherever pip cannot follow what they
+require (Python 3.13, TensorFlow 2.21); what they import is required by odtool itself. The README has this line, too."""
+
 _PACKAGE = "object_detection.protos"
 
 _SERIALIZED = re.compile(rb"^\s*serialized_pb=(b'(?:[^'\\\n]|\\.)*'|b\"(?:[^\"\\\n]|\\.)*\")", re.MULTILINE)
@@ -33,15 +37,15 @@ def install() -> None:
     """Puts the import hook in place; a second call changes nothing.
 
     Raises:
-        OdtoolError: the Object Detection API is not installed.
+        OdtoolError: the Object Detection API is not installed, or the Model Garden that it imports.
     """
     if any(isinstance(finder, _ProtoFinder) for finder in sys.meta_path):
         return
-    if importlib.util.find_spec("object_detection") is None:
-        raise OdtoolError(
-            "the Object Detection API is not installed: no package 'object_detection'",
-            "Install it with: pip install tf-models-research-object-detection==2.8.0.post1",
-        )
+    for package in ("object_detection", "official"):
+        if importlib.util.find_spec(package) is None:
+            raise OdtoolError(
+                f"the Object Detection API is not installed: no package '{package}'", f"Install it with: {INSTALL_API}"
+            )
     sys.meta_path.insert(0, _ProtoFinder())
 
 

@@ -127,19 +127,19 @@ def efficientdet(number: int, size: int, depth: int, repeats: int, layers: int) 
 def demo() -> ZooModel:
     """The one of `odtool demo`, small enough to learn on a CPU in minutes."""
     figures = _figures(
-        "ssd_mobilenet_v2_fpn_keras",
+        "ssd_mobilenet_v1_fpn_keras",
         size=160,
         depth=64,
-        depth_multiplier=0.35,
+        depth_multiplier=0.25,
         head_layers=2,
         # The zoo's 0.997 needs thousands of steps before evaluation means anything.
         batch_norm_decay=0.9,
         batch_size=16,
-        steps=300,
-        learning_rate=0.004,
+        steps=250,
+        learning_rate=0.002,
         warmup_rate=0.0,
-        warmup_steps=0,
+        warmup_steps=30,
         checkpoint="",
     )
-    parts = (*_FPN_PARTS, "fpnlite.config", "adam_cosine.config")
+    parts = (*_PARTS, "demo_ssd.config", "fpnlite.config", "adam_cosine.config")
     return ZooModel("demo_ssd", "ssd", parts, figures, 160, 160, one_device=True)

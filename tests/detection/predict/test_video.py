@@ -72,7 +72,7 @@ import sys
 from pathlib import Path
 from odtool.detection.predict import image_stream, prediction_writer, video
 from odtool.errors import InstallationError
-for open_video in (lambda: video.opened(Path("film.mp4"), every=1), lambda: video.written(Path("film.mp4"), rate=10)):
+for open_video in (lambda: video.opening(Path("film.mp4"), every=1), lambda: video.writing(Path("film.mp4"), rate=10)):
     try:
         with open_video():
             sys.exit("a video without OpenCV")

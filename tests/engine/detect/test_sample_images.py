@@ -38,5 +38,4 @@ def test_a_run_without_a_checkpoint_is_an_error(engine: Engine, new_run: Callabl
     done = engine("detect", new_run().path, "--output", tmp_path / "found.json")
     assert done.returncode == 1
     answer = json.loads(done.stdout.splitlines()[-1])
-    assert answer["failed"] == "run 'small' has no checkpoint yet"
-    assert answer["hint"].startswith("Train it first")
+    assert answer == {"failed": "run 'small' has no checkpoint", "hint": "Train it first: odtool train small"}

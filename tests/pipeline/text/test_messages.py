@@ -52,4 +52,4 @@ def test_a_missing_api_is_named_with_its_mend(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(OdtoolError, match="not installed") as caught:
         messages.install()
-    assert "pip install" in caught.value.hint
+    assert caught.value.hint == f"Install it with: {messages.INSTALL_API}"

@@ -81,7 +81,7 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 def test_the_demo_learns_from_scratch_on_small_images() -> None:
     built = zoo.build(zoo.find("demo_ssd")).message
-    assert built.model.ssd.feature_extractor.depth_multiplier == pytest.approx(0.35)
+    assert built.model.ssd.feature_extractor.depth_multiplier == pytest.approx(0.25)
     assert built.model.ssd.feature_extractor.conv_hyperparams.batch_norm.decay == pytest.approx(0.9)
     assert built.train_config.fine_tune_checkpoint == ""
     assert built.train_config.optimizer.WhichOneof("optimizer") == "adam_optimizer"
