@@ -22,19 +22,27 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from odtool.api.check import check
-    from odtool.api.configure import configure
-    from odtool.api.detector import load_detector
-    from odtool.api.evaluate import evaluate
-    from odtool.api.export import export
-    from odtool.api.inspect import inspect
-    from odtool.api.predict import predict
-    from odtool.api.prepare import prepare
-    from odtool.api.report import report
-    from odtool.api.status import status
-    from odtool.api.stop import stop
-    from odtool.api.train import train
+    from odtool.api.data.inspect import inspect
+    from odtool.api.data.prepare import prepare
+    from odtool.api.model.check import check
+    from odtool.api.model.configure import configure
+    from odtool.api.result.detector import load_detector
+    from odtool.api.result.export import export
+    from odtool.api.result.predict import predict
+    from odtool.api.result.report import report
+    from odtool.api.run.evaluate import evaluate
+    from odtool.api.run.status import status
+    from odtool.api.run.stop import stop
+    from odtool.api.run.train import train
 else:
+    _FOLDERS = {
+        "data": ("inspect", "prepare"),
+        "model": ("check", "configure"),
+        "result": ("export", "load_detector", "predict", "report"),
+        "run": ("evaluate", "status", "stop", "train"),
+    }
+    """Of odtool/api, by the names that are in their modules."""
+
     # Hidden from type checkers, to which a module with a __getattr__ has every name that anyone misspells.
     def __getattr__(name: str) -> object:
         """Imports what programs use when they first use it: `import odtool` costs nothing."""
@@ -42,7 +50,8 @@ else:
             raise AttributeError(f"module 'odtool' has no attribute '{name}'")
         from importlib import import_module
 
-        module = import_module(f"odtool.api.{'detector' if name == 'load_detector' else name}")
+        folder = next(folder for folder, names in _FOLDERS.items() if name in names)
+        module = import_module(f"odtool.api.{folder}.{'detector' if name == 'load_detector' else name}")
         return getattr(module, name)
 
     def __dir__() -> list[str]:

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odtool import locks, metrics
-from odtool.api.configure import configure
-from odtool.api.prepare import prepare
+from odtool.api.data.prepare import prepare
+from odtool.api.model.configure import configure
 from odtool.api.requests import Notify, StrPath, ignore, takes
-from odtool.api.status import RunStatus, find_running_tasks, read_status
+from odtool.api.run.status import RunStatus, find_running_tasks, read_status
+from odtool.api.run.train import train
 from odtool.api.tasks import engine_process
 from odtool.api.tasks.engine_tasks import DetectTask
-from odtool.api.train import train
 from odtool.dataset.progress import Progress, silent
 from odtool.detection.metric_names import MAP_50_OF_CLASS
 from odtool.errors import DataError, JobError

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from odtool.api import demo as api
 from odtool.api.demo import DemoResult
-from odtool.api.status import MAP, RunStatus
+from odtool.api.run.status import MAP, RunStatus
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption
 from odtool.units import format_duration

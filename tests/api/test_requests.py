@@ -8,23 +8,22 @@ import pickle
 import subprocess
 import sys
 from dataclasses import FrozenInstanceError, fields, is_dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import odtool
-from odtool.api.configure import ConfigureRequest
-from odtool.api.evaluate import EvaluateRequest
-from odtool.api.export import ExportRequest
-from odtool.api.inspect import InspectRequest
-from odtool.api.predict import PredictRequest
-from odtool.api.prepare import PrepareRequest
-from odtool.api.report import ReportRequest
+from odtool.api.data.inspect import InspectRequest
+from odtool.api.data.prepare import PrepareRequest
+from odtool.api.model.configure import ConfigureRequest
 from odtool.api.requests import RequestError, find_run, find_workspace
-from odtool.api.stop import StopRequest
-from odtool.api.train import TrainRequest
+from odtool.api.result.export import ExportRequest
+from odtool.api.result.predict import PredictRequest
+from odtool.api.result.report import ReportRequest
+from odtool.api.run.evaluate import EvaluateRequest
+from odtool.api.run.stop import StopRequest
+from odtool.api.run.train import TrainRequest
 from odtool.errors import OdtoolError
 from odtool.workspace import Workspace
 
@@ -34,7 +33,7 @@ CALLS = sorted(set(odtool.__all__) - {"__version__", "load_detector"})
 
 def request_of(name: str) -> Any:
     """The type whose fields are the arguments of a public call."""
-    return getattr(import_module(f"odtool.api.{name}"), f"{name.capitalize()}Request")
+    return getattr(sys.modules[getattr(odtool, name).__module__], f"{name.capitalize()}Request")
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from odtool.api.configure import ConfigureRequest
-from odtool.api.evaluate import EvaluateRequest
-from odtool.api.export import ExportRequest
-from odtool.api.inspect import InspectRequest
-from odtool.api.predict import PredictRequest
-from odtool.api.prepare import PrepareRequest
-from odtool.api.report import ReportRequest
-from odtool.api.status import StatusRequest
-from odtool.api.stop import StopRequest
-from odtool.api.train import TrainRequest
+from odtool.api.data.inspect import InspectRequest
+from odtool.api.data.prepare import PrepareRequest
+from odtool.api.model.configure import ConfigureRequest
+from odtool.api.result.export import ExportRequest
+from odtool.api.result.predict import PredictRequest
+from odtool.api.result.report import ReportRequest
+from odtool.api.run.evaluate import EvaluateRequest
+from odtool.api.run.status import StatusRequest
+from odtool.api.run.stop import StopRequest
+from odtool.api.run.train import TrainRequest
 from odtool.cli.data import inspect as inspect_command
 from odtool.cli.data import prepare as prepare_command
 from odtool.cli.model import configure

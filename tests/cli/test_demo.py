@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from odtool.api.demo import DemoResult, fresh_workspace
-from odtool.api.status import read_status
+from odtool.api.run.status import read_status
 from odtool.cli import console, demo
 from odtool.errors import DataError, JobError
 from odtool.workspace import Run, Workspace

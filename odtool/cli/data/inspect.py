@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool.api import inspect as api
+from odtool.api.data import inspect as api
 from odtool.cli import console
 from odtool.cli.data import source_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.api.inspect import Figures, Inspection
+    from odtool.api.data.inspect import Figures, Inspection
 
 _MOST_CLASSES = 40
 """Rows of the table of classes; --json and --html have them all."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool.api import prepare as api
+from odtool.api.data import prepare as api
 from odtool.cli import console
 from odtool.cli.data import source_options
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.api.prepare import Prepared
+    from odtool.api.data.prepare import Prepared
 
 
 def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options

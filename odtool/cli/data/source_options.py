@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from odtool.api.sources import ClassChange, FormatChoice
+    from odtool.api.data.sources import ClassChange, FormatChoice
 
 
 class Verify(str, Enum):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from odtool.api import check as api
+from odtool.api.model import check as api
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
@@ -16,7 +16,7 @@ from odtool.cli.run import run_options
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.api.check import CheckedRun
+    from odtool.api.model.check import CheckedRun
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from odtool.api import configure as api
+from odtool.api.model import configure as api
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.api.configure import Configured, Fitted
+    from odtool.api.model.configure import Configured, Fitted
 
 
 def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options

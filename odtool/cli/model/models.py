@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from odtool.api import models as api
+from odtool.api.model import models as api
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.api.models import ListedModel, PulledModel
+    from odtool.api.model.models import ListedModel, PulledModel
 
 
 app = typer.Typer(rich_markup_mode="markdown")

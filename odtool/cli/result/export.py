@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool.api import export as api
-from odtool.api.export import DisagreementError
+from odtool.api.result import export as api
+from odtool.api.result.export import DisagreementError
 from odtool.api.tasks.engine_tasks import INPUT_TYPES
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool.api import predict as api
+from odtool.api.result import predict as api
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.workspace import Predictions
@@ -16,7 +16,7 @@ from odtool.workspace import Predictions
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.api.predict import Predicted
+    from odtool.api.result.predict import Predicted
 
 _SHOWN = 20
 """Pictures whose counts are shown; counts.csv has all."""

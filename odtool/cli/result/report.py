@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from odtool.api import report as api
+from odtool.api.result import report as api
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.units import format_metric
@@ -15,7 +15,7 @@ from odtool.units import format_metric
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.api.report import RunReport, WrittenReport
+    from odtool.api.result.report import RunReport, WrittenReport
 
 
 def report(

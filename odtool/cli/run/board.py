@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from odtool.api.board import BoardRequest, serve_board
+from odtool.api.run.board import BoardRequest, serve_board
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from odtool.api import evaluate as api
+from odtool.api.run import evaluate as api
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, task_output
 

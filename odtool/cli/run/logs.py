@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from odtool.api import logs as api
-from odtool.api.logs import Log, LogRequest
+from odtool.api.run import logs as api
+from odtool.api.run.logs import Log, LogRequest
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options

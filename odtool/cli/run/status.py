@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from odtool.api import status as api
-from odtool.api.status import EvaluationStatus, JobState, RunStatus, TrainStatus
+from odtool.api.run import status as api
+from odtool.api.run.status import EvaluationStatus, JobState, RunStatus, TrainStatus
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, watch_screen

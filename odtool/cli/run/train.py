@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from odtool.api import train as api
+from odtool.api.run import train as api
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, task_output
 

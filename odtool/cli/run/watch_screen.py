@@ -11,8 +11,8 @@ from itertools import pairwise
 from rich.console import Console, Group
 from rich.text import Text
 
-from odtool.api import status as api
-from odtool.api.status import MAP, GpuUse, JobState, MachineUse, Metric, RunHistory, RunStatus, TrainStatus
+from odtool.api.run import status as api
+from odtool.api.run.status import MAP, GpuUse, JobState, MachineUse, Metric, RunHistory, RunStatus, TrainStatus
 from odtool.cli import console
 from odtool.units import format_duration
 from odtool.workspace import Run

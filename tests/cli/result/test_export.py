@@ -177,7 +177,7 @@ def test_records_that_are_missing_are_said_before_any_work(odtool: Callable, run
 def test_onnx_without_its_libraries_is_said_before_any_work(
     odtool: Callable, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("odtool.api.export.find_spec", lambda name: None if name == "onnxruntime" else name)
+    monkeypatch.setattr("odtool.api.result.export.find_spec", lambda name: None if name == "onnxruntime" else name)
     said = odtool("export", "--format", "onnx")
     assert said.code == 1
     assert "onnxruntime is not installed" in said.err

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from odtool.api import predict
+from odtool.api.result import predict
 from odtool.api.tasks import engine_process
 from odtool.dataset.writers import WRITERS
 from odtool.workspace import Run

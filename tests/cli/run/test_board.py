@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from odtool.api import board
+from odtool.api.run import board
 from odtool.dataset.records.framing import masked_crc
 from odtool.jobs import process
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from odtool import locks
-from odtool.api import train
+from odtool.api.run import train
 from odtool.jobs import record, state
 from odtool.workspace import Run
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from odtool.api.status import GpuUse, MachineUse
+from odtool.api.run.status import GpuUse, MachineUse
 from odtool.cli.run import watch_screen
 from odtool.workspace import Run
 

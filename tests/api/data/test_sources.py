@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from odtool.api import sources
+from odtool.api.data import sources
 
 
 def test_what_tells_sources_apart_does_not_depend_on_their_order() -> None:

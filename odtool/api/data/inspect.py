@@ -6,8 +6,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odtool.api.data.sources import VERIFY, Names, Renaming, Sources, choose_classes, choose_rules, find_sources
 from odtool.api.requests import StrPath, find_workspace, refuse_below, refuse_unknown, takes
-from odtool.api.sources import VERIFY, Names, Renaming, Sources, choose_classes, choose_rules, find_sources
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import DataError
 from odtool.files import write_atomically
