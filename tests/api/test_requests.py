@@ -47,7 +47,7 @@ def test_a_call_has_its_requests_fields_as_arguments(name: str) -> None:
 
 @pytest.mark.parametrize("name", CALLS)
 def test_every_field_of_a_request_is_documented_or_says_itself_what_it_is(name: str) -> None:
-    tree = ast.parse((PACKAGE / "api" / f"{name}.py").read_text())
+    tree = ast.parse(Path(sys.modules[getattr(odtool, name).__module__].__file__ or "").read_text())
     (request,) = [
         node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == f"{name.capitalize()}Request"
     ]

@@ -44,7 +44,7 @@ def test_bare_it_writes_a_run_and_says_what_changed(odtool: Callable, prepared: 
 def test_json_is_one_object_with_every_change(odtool: Callable, prepared: Workspace) -> None:
     said = odtool("configure", "--model", "demo_ssd", "--run", "mine", "--steps", 20, "--dry-run", "--json").json
     assert (said["run"], said["written"], said["num_steps"]) == ("mine", False, 20)
-    steps = {"field": "train_config.num_steps", "old": "300", "new": "20", "reason": "--steps"}
+    steps = {"field": "train_config.num_steps", "old": "250", "new": "20", "reason": "--steps"}
     assert steps in said["changes"]
     assert not prepared.train.exists()
 
