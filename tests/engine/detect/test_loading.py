@@ -121,5 +121,5 @@ def test_what_is_no_model_is_said_to_be_none(trained: Run, tmp_path: Path) -> No
         odtool.load_detector(trained.path)
     for name in ("a.tflite", "a.onnx"):
         (tmp_path / name).write_bytes(b"no model")
-        with pytest.raises(DataError, match=f"{name} is no "):
+        with pytest.raises(DataError, match=f"{name} is not "):
             odtool.load_detector(tmp_path / name)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from odtool.report import detections_file
+from odtool.reporting import detections_file
 
 from odtool import metrics
 from odtool.detection.accuracy import compute_coco_metrics
