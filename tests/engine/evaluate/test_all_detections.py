@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from odtool.reporting import detections_file
 
 from odtool import metrics
 from odtool.detection.accuracy import compute_coco_metrics
 from odtool.detection.detector import Detections
 from odtool.engine.outcome import StopSignal
 from odtool.pipeline.text import config
+from odtool.reporting import detections_file
 from odtool.workspace import Run
 
 pytestmark = pytest.mark.slow
