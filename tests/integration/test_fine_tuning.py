@@ -51,7 +51,7 @@ def test_a_pulled_checkpoint_fills_all_but_the_heads(odtool: Callable[..., Any],
     found = {each["subject"]: each for each in json.loads(done.stdout)["findings"]}
     assert found["checkpoint files"]["message"] == str(tmp_path / "model_zoo" / ZOO / "checkpoint" / "ckpt-0")
     assert "290 restored by name and shape" in found["model"]["message"]
-    assert "94 new: model/_box_predictor; 94 of the checkpoint's 384 are left" in found["model"]["message"]
+    assert "94 new: model/_box_predictor; 94 of the checkpoint's 384 are not used" in found["model"]["message"]
 
     full = ("--set", "train_config.fine_tune_checkpoint_type=full")
     assert odtool("configure", "--run", "whole", *full, cwd=tmp_path).returncode == 0

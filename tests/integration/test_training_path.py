@@ -15,7 +15,7 @@ import pytest
 from odtool.dataset import synthetic
 
 pytestmark = pytest.mark.slow
-STEPS = 24
+STEPS = 150
 
 
 @pytest.fixture(scope="module")

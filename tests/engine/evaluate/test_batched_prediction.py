@@ -38,8 +38,8 @@ def test_images_scored_together_score_as_each_alone(
             super().__init__(configs, configs["eval_input_configs"][0], detector, sample=1)
             self.given: list[dict[str, Any]] = []
 
-        def _evaluators(self) -> list[Any]:
-            return [*super()._evaluators(), self]
+        def _build_evaluators(self) -> list[Any]:
+            return [*super()._build_evaluators(), self]
 
         def add_eval_dict(self, batch: dict[str, Any]) -> None:
             self.given.append({name: value.numpy() for name, value in batch.items()})
