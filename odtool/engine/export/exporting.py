@@ -131,7 +131,7 @@ def _describe_file(
         "bytes": verification.measure_size(export_file.path),
         "agreement": asdict(result.agreement),
         "mAP": result.ap,
-        "mAP_change": result.ap - reference.ap if comparable else None,  # type: ignore[operator]  # `known` says so
+        "mAP_change": result.ap - reference.ap if comparable else None,  # type: ignore[operator]  # `comparable` says so
         "milliseconds": result.milliseconds,
         # Integers lose something by their nature: what, is shown and left to the user.
         "accepted": export_file.precision == "int8" or result.agreement.least >= task.min_agreement,
