@@ -21,6 +21,7 @@ from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.claims import Claims
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
+from odtool.dataset.survey.interpretation import AS_DOCUMENTED, Heard, Interpretation
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source, Unit
 from odtool.dataset.workers import Crew
 
@@ -49,6 +50,8 @@ class Survey:
     """Objects whose class was renamed or dropped as asked."""
     keypoints: set[int] = field(default_factory=set)
     """Numbers of keypoints that objects have; empty where none has any."""
+    heard: Heard = field(default_factory=Heard)
+    """What the boxes say of how they are to be read."""
 
     def count(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
@@ -56,14 +59,24 @@ class Survey:
 
 
 @dataclass(frozen=True)
+class PassSettings:
+    """What is done with every image of a pass."""
+
+    rules: Rules = image_checks.USUAL
+    class_choice: ClassChoice = ALL_CLASSES
+    grouping: Grouping | None = None
+    tiling: Tiling | None = None
+    keep: Keep = keep_whole
+    """What of a checked image goes into the spool."""
+    interpretation: Interpretation = AS_DOCUMENTED
+    """What boxes' numbers mean and which size they are in."""
+
+
+@dataclass(frozen=True)
 class _SurveyTask:
     source: Source
     findings: tuple[Finding, ...]
-    rules: Rules
-    chosen: ClassChoice
-    grouping: Grouping | None
-    tiling: Tiling | None
-    keep: Keep
+    asked: PassSettings
 
 
 @dataclass(frozen=True)
@@ -79,18 +92,15 @@ class _Result:
     """Position → 64 bits that say where the image lies, of those whose key is the format's own id."""
     unsure: set[int] = field(default_factory=set)
     """Positions of images that may not be those that their annotations mean."""
+    heard: Heard = field(default_factory=Heard)
 
 
 def survey(
     findings: Iterable[tuple[Source, Iterable[Finding]]],
     spool: SpoolWriter,
     crew: Crew,
+    pass_settings: PassSettings,
     *,
-    rules: Rules = image_checks.USUAL,
-    class_choice: ClassChoice = ALL_CLASSES,
-    grouping: Grouping | None = None,
-    tiling: Tiling | None = None,
-    keep: Keep = keep_whole,
     on_problem: Callable[[Problem], None] = lambda _: None,
     report: Report = lambda _images, _bytes: None,
 ) -> Survey:
@@ -98,16 +108,12 @@ def survey(
 
     Args:
         findings: what each source's reader yields.
-        keep: what of a checked image goes into the spool.
         on_problem: called with each problem, in the order of reading.
         report: called now and then with the number of images read, and no bytes.
     """
     totals = Survey(spool.index)
     claims = Claims()
-    tasks = (
-        _SurveyTask(source, chunk, rules, class_choice, grouping, tiling, keep)
-        for source, chunk in _split_into_chunks(findings)
-    )
+    tasks = (_SurveyTask(source, chunk, pass_settings) for source, chunk in _split_into_chunks(findings))
     for result in crew.map(_examine, tasks, tasks_here=_ALONE):
         problems, new = result.problems, list[int]()
         for position, key in enumerate(result.piece.index.keys):
@@ -127,7 +133,11 @@ def survey(
             totals.classes.setdefault(label, path)
         totals.changes.update(result.changes)
         totals.keypoints |= result.keypoints
+        totals.heard.add(result.heard)
         report(len(totals.index), 0)
+    for problem in pass_settings.interpretation.coordinates.notices:
+        totals.count(problem)
+        on_problem(problem)
     if claims.removed:
         totals.index = totals.index.without(claims.removed)
     return totals
@@ -153,7 +163,7 @@ def _examine(task: _SurveyTask) -> _Result:
     """Runs in a worker. One step for all images, then the next: a fifth faster, as caches then hold one step's code."""
     result = _Result(Piece(), [], [], {}, Counter(), set())
     images = list(_parse(task.findings))
-    headers = [item if isinstance(item, Problem) else _read_header(item, task.rules) for item in images]
+    headers = [item if isinstance(item, Problem) else _read_header(item, task.asked.rules) for item in images]
     checked_images = []
     for item, header in zip(images, headers, strict=True):
         if isinstance(header, Problem):
@@ -161,7 +171,7 @@ def _examine(task: _SurveyTask) -> _Result:
         elif isinstance(item, AnnotatedImage) and (checked := _check(item, header, task, result)):
             checked_images.append((checked, _find_group(item, task, result.problems), item.source_id is not None))
     for checked, group, has_id in checked_images:
-        add_to_spool(checked, result.piece, group, task.keep)
+        add_to_spool(checked, result.piece, group, task.asked.keep)
         position = len(result.annotations)
         if has_id and not checked.image.extent:
             result.places[position] = hash_id(
@@ -185,9 +195,14 @@ def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
 
 def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result: _Result) -> CheckedImage | None:
     """The image as it will be written, or None where nothing of it is; its problems and classes go into `result`."""
-    objects = class_names.apply_choice(image.objects, task.chosen, result.changes)
+    objects = class_names.apply_choice(image.objects, task.asked.class_choice, result.changes)
     named_image = replace(image, objects=objects, source_id=_identify(image, task.source))
-    checked, problems = image_checks.check_image(named_image, header, task.rules)
+    source, interpretation = task.source.path, task.asked.interpretation
+    placed = interpretation.place(named_image, header, source, result.heard)
+    checked, problems = image_checks.check_image(placed.image, header, task.asked.rules)
+    interpretation.hear(named_image, header, placed.size, problems, source, result.heard)
+    if placed.problem:
+        problems.append(placed.problem)
     if image.match == "elsewhere":
         problems.append(Problem("image_elsewhere", image.path, f"in {image.source}"))
     result.problems.extend([replace(problem, image=named_image.source_id or "") for problem in problems])
@@ -196,8 +211,8 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result
         if annotation.keypoints:
             result.keypoints.add(len(annotation.keypoints))
     if task.source.masks:
-        checked = _check_outlines(checked, image.unit, result.problems)
-    if not tiles.needs_tiling(checked.header, task.tiling):
+        checked = _check_outlines(checked, placed.image.unit, result.problems)
+    if not tiles.needs_tiling(checked.header, task.asked.tiling):
         return checked
     tiled = _cut_tiles(checked, task, result.problems)
     return tiled if tiled.tiles else None
@@ -225,22 +240,22 @@ def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) 
 def _cut_tiles(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]) -> CheckedImage:
     """The image with its tiles; without any where it cannot be cut or nothing of it is kept."""
     image, header = checked.image, checked.header
-    if task.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
+    if task.asked.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
         size = f"{header.width}x{header.height}"
         problems.append(Problem("image_too_large", image.path, size, image.source_id or ""))
         return checked
-    image_tiles, tile_problems = tiles.cut_tiles(image, header, task.tiling)
+    image_tiles, tile_problems = tiles.cut_tiles(image, header, task.asked.tiling)
     problems.extend(replace(problem, image=image.source_id or "") for problem in tile_problems)
     return replace(checked, tiles=image_tiles)
 
 
 def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem]) -> str | None:
     """What --group-by says of an image: images with the same answer stay in one split."""
-    if task.grouping is None:
+    if task.asked.grouping is None:
         return None
-    group = task.grouping.group(_find_relative_path(image, task.source))
+    group = task.asked.grouping.group(_find_relative_path(image, task.source))
     if group is None:
-        problems.append(Problem("group_unmatched", image.path, f"'{task.grouping.by}' does not match its path"))
+        problems.append(Problem("group_unmatched", image.path, f"'{task.asked.grouping.by}' does not match its path"))
     return group
 
 
