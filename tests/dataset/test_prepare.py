@@ -256,6 +256,20 @@ def test_a_given_label_map_is_followed_and_an_unknown_class_refused(
     assert names(tmp_path) == ["data", "map.pbtxt", "set"]
 
 
+def test_the_gaps_of_a_given_label_map_are_kept(voc_set: VocSet, tmp_path: Path, read_records: ReadRecords) -> None:
+    given = tmp_path / "map.pbtxt"
+    given.write_text("item { id: 1 name: 'person' } item { id: 17 name: 'cat' } item { id: 18 name: 'dog' }")
+    classes = {"person": 1, "cat": 17, "dog": 18}
+    prepared = run(voc_set(4), tmp_path / "data", label_map=given)
+    assert label_map.load(prepared.dataset.label_map) == prepared.summary.classes == classes
+    for record in read_records(tmp_path / "data").values():
+        texts = [text.decode() for text in record["image/object/class/text"]]
+        assert record["image/object/class/label"] == [classes[text] for text in texts]
+    again = run(tmp_path / "data", tmp_path / "again")
+    assert again.summary.classes == {"cat": 1, "dog": 2}
+    assert again.summary.problems["label_map_renumbered"].count == 1
+
+
 @pytest.mark.parametrize("given", ["/m/01yrx", "cat"])
 def test_annotations_may_have_a_label_maps_names_or_display_names(
     voc_set: VocSet, tmp_path: Path, read_records: ReadRecords, given: str

@@ -83,6 +83,8 @@ CATALOGUE: dict[str, Check] = {
     "keypoints_differ": Check("warning", "kept; the API expects the same number of keypoints for all objects"),
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
     "keypoints_unsaid": Check("warning", "read as polygons; if they are keypoints, set kpt_shape in a data.yaml"),
+    "label_map_renumbered": Check("info", "read; classes are numbered anew from 1, unless --label-map names a map"),
+    "label_map_unread": Check("warning", "not needed: the records' class texts are used"),
     "label_missing": Check("warning", "object left out"),
     "label_shared": Check("warning", "its objects are given to each of its images"),
     "labels_several": Check("info", "one object for each class"),
