@@ -107,6 +107,7 @@ CATALOGUE: dict[str, Check] = {
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
     "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),
     "tile_object_lost": Check("warning", "left out: no tile shows enough of it"),
+    "track_open": Check("info", "kept as it is up to the last frame, as CVAT shows it"),
 }
 """Kind → level and action. Readers and checks name their problems with these."""
 
