@@ -11,6 +11,7 @@ from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import find_documents
 from odtool.dataset.readers.common.lookup import find_image, sample_names
 from odtool.dataset.readers.common.shapes import guess_unit
+from odtool.dataset.readers.namesakes.rivals import Stated
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
 
@@ -38,6 +39,10 @@ class CsvFile:
     """Objects by file name, in the order of first mention."""
     sizes: dict[str, tuple[int, int]]
     unit: Unit
+
+    def state(self, name: str) -> Stated:
+        """What it says of an image's file."""
+        return Stated(self.sizes.get(name))
 
 
 def detect(path: Path) -> str | None:
@@ -72,7 +77,8 @@ def read(source: Source) -> Iterator[Finding]:
     image_paths: set[Path] = set()
     for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
         table = parse(parsing.read_bytes(file), file)
-        places = documents.find_places(file, sample_names(list(table.images)))
+        places = documents.find_places(file, sample_names(list(table.images)), table.state)
+        yield from places.report_rivals()
         images = {name: find_image(name, places, within=source.root) for name in table.images}
         if of_splits:
             paths = {image.path for image in images.values()}

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.lookup import find_stem
 from odtool.dataset.readers.common.source_folders import walk
 from odtool.dataset.readers.datasets import dota
 from odtool.dataset.readers.datasets.yolo import yolo_layout, yolo_places, yolo_points
 from odtool.dataset.readers.datasets.yolo.yolo_labels import Labels
+from odtool.dataset.readers.namesakes.image_paths import find_stem
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _SAMPLES = 20
