@@ -49,7 +49,13 @@ def test_the_raccoons_give_200_images_and_217_boxes_from_voc_and_the_same_from_c
     assert len(voc) == 200
     assert sum(len(record["image/object/class/text"]) for record in voc.values()) == 217
     assert sum(split.objects for split in prepared.summary.splits.values()) == 217
-    assert {name: split.images for name, split in prepared.summary.splits.items()} == {"train": 180, "val": 20}
+    # The test images are those of test_labels.csv beside the XML files.
+    assert {name: split.images for name, split in prepared.summary.splits.items()} == {
+        "train": 144,
+        "val": 16,
+        "test": 40,
+    }
+    assert prepared.summary.format == "voc+tfod_csv"
     # The CSV knows nothing of poses and flags.
     for record in (*voc.values(), *from_csv.values()):
         for key in ("view", "truncated", "difficult"):

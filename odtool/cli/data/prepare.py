@@ -114,15 +114,16 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 def _payload(prepared: Prepared) -> dict[str, Any]:
     return {
         "path": str(prepared.dataset.path),
-        "evidence": [f"{choice.name}: {choice.evidence}" for choice in prepared.choices],
+        "evidence": [f"{choice.name}: {choice.evidence}" for formats in prepared.choices for choice in formats],
         **asdict(prepared.summary),
     }
 
 
 def _render(prepared: Prepared, screen: Console) -> None:
     summary = prepared.summary
-    for path, choice in zip(summary.sources, prepared.choices, strict=True):
-        screen.print(source_options.describe_choice(path, choice), markup=False)
+    for path, formats in zip(summary.sources, prepared.choices, strict=True):
+        for choice in formats:
+            screen.print(source_options.describe_choice(path, choice), markup=False)
     splits = list(summary.splits)
     rows: list[list[Any]] = [
         ["images", *(summary.splits[name].images for name in splits)],

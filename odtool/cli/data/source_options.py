@@ -70,5 +70,4 @@ def describe_change(change: ClassChange) -> str:
 
 def describe_choice(path: Path | str, choice: FormatChoice) -> str:
     """A line that says which format was chosen for a source, and why."""
-    others = f" (looks like {', '.join(choice.others)} too: --format chooses)" if choice.others else ""
-    return f"{path}: {choice.reader.title}, as {choice.evidence}{others}"
+    return f"{path}: {choice.reader.title}, as {choice.evidence}"
