@@ -172,7 +172,10 @@ def _survey_sources(
     on_problem: Callable[[Problem], None],
     report: Report,
 ) -> Survey:
-    sources = [replace(source, masks=settings.masks, keypoints=settings.keypoints) for source in settings.sources]
+    sources = [
+        replace(source, masks=settings.masks, keypoints=settings.keypoints, label_map=settings.label_map)
+        for source in settings.sources
+    ]
     with spool.create_spool(stored) as writer:
         return survey(
             list_readings(sources, choices),

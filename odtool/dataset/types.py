@@ -170,6 +170,8 @@ class Source:
     """Whether objects' outlines are asked for."""
     keypoints: bool = False
     """Whether objects' keypoints are asked for; those that lie in records are carried over in any case."""
+    label_map: Path | None = None
+    """The label map to follow; it names the ids of records that have no other beside them."""
     root: Path = field(init=False)
     """The folder that the source's own paths may lead to, and nowhere above it. Looked for once: it is used often."""
 

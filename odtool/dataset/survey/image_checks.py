@@ -86,6 +86,8 @@ CATALOGUE: dict[str, Check] = {
     "keypoints_differ": Check("warning", "kept; the API expects the same number of keypoints for all objects"),
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
     "keypoints_unsaid": Check("warning", "read as polygons; if they are keypoints, set kpt_shape in a data.yaml"),
+    "label_map_renumbered": Check("info", "read; classes are numbered anew from 1, unless --label-map names a map"),
+    "label_map_unread": Check("warning", "not needed: the records' class texts are used"),
     "label_missing": Check("warning", "object left out"),
     "label_shared": Check("warning", "its objects are given to each of its images"),
     "labels_several": Check("info", "one object for each class"),
@@ -109,6 +111,7 @@ CATALOGUE: dict[str, Check] = {
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
     "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),
     "tile_object_lost": Check("warning", "left out: no tile shows enough of it"),
+    "track_open": Check("info", "kept as it is up to the last frame, as CVAT shows it"),
 }
 """Kind → level and action. Readers and checks name their problems with these."""
 

@@ -126,6 +126,13 @@ def parse_json(data: bytes, path: Path) -> Any:
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and error.doc[error.pos] in "{[" and error.colno == 1:
+            raise line_error(
+                path,
+                error.lineno,
+                "JSON Lines (a document a line) where one JSON document is expected",
+                "Write the documents as one list, or name the file for what it is: .jsonl.",
+            ) from None
         raise line_error(path, error.lineno, f"broken JSON: {error.msg} (column {error.colno})") from None
     except UnicodeDecodeError as error:
         raise line_error(path, data[: error.start].count(b"\n") + 1, "broken JSON: not UTF-8 text") from None
