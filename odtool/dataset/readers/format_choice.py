@@ -8,8 +8,11 @@ from pathlib import Path
 from odtool.dataset.readers import unsupported
 from odtool.dataset.readers.common import source_folders
 from odtool.dataset.readers.registry import READERS, Reader
+from odtool.dataset.readers.tables.any_csv import any_csv
 from odtool.dataset.types import Source
 from odtool.errors import DataError
+
+_BY_COLUMNS = "csv"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ def choose(source: Source, name: str = "auto") -> FormatChoice:
     """
     if not source.path.exists():
         raise DataError(f"{source.path}: no such file or folder", "Name the folder or file with the annotations.")
+    if source.columns or name == _BY_COLUMNS:
+        return _choose_by_columns(source, name)
     if name != "auto":
         if name not in READERS:
             raise DataError(f"'{name}' is not a format", f"Formats: auto, {', '.join(READERS)}.")
@@ -45,6 +50,14 @@ def choose(source: Source, name: str = "auto") -> FormatChoice:
             unsupported.refuse(source.path)
     (first_name, evidence), *other_matches = matches.items()
     return FormatChoice(first_name, evidence, tuple(name for name, _ in other_matches))
+
+
+def _choose_by_columns(source: Source, name: str) -> FormatChoice:
+    """CSV of any columns, which are named, not detected."""
+    if name not in ("auto", _BY_COLUMNS):
+        raise DataError(f"--format {name}: --columns is for --format {_BY_COLUMNS}", "Leave one of the two out.")
+    any_csv.require(source)
+    return FormatChoice(_BY_COLUMNS, "its columns are named with --columns")
 
 
 def _detect_all(path: Path) -> dict[str, str]:
