@@ -84,12 +84,7 @@ READERS: dict[str, Reader] = {
     "hf_imagefolder": Reader(
         "Hugging Face image folder", hf_imagefolder.detect, reporting_unlisted_images(hf_imagefolder.read)
     ),
-    "tfod_csv": Reader(
-        "CSV of the TensorFlow tutorials",
-        tfod_csv.detect,
-        reporting_unlisted_images(tfod_csv.read),
-        refuse_near_miss=tfod_csv.refuse_near_miss,
-    ),
+    "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, reporting_unlisted_images(tfod_csv.read)),
     "retinanet_csv": Reader("keras-retinanet CSV", retinanet_csv.detect, reporting_unlisted_images(retinanet_csv.read)),
     "csv": Reader(
         "CSV of any columns",

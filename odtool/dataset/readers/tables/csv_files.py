@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.image_lists import Documents
 from odtool.dataset.readers.common.lookup import find_image, sample_names
 from odtool.dataset.splits import parse_split
@@ -36,7 +36,10 @@ def read_csv_files(documents: Documents, parse: Callable[[bytes, Path], CsvFile]
     of_splits = "train" in splits.values()
     image_paths: set[Path] = set()
     for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
-        table = parse(parsing.read_bytes(file), file)
+        table = faults.attempt(_read_file, file, parse)
+        if isinstance(table, Problem):
+            yield table
+            continue
         places = documents.find_places(file, sample_names(list(table.images)))
         images = {name: find_image(name, places, within=source.root) for name in table.images}
         if of_splits:
@@ -60,3 +63,7 @@ def read_csv_files(documents: Documents, parse: Callable[[bytes, Path], CsvFile]
                 declared_size=table.sizes.get(name),
                 match=image.match,
             )
+
+
+def _read_file(file: Path, parse: Callable[[bytes, Path], CsvFile]) -> CsvFile:
+    return parse(parsing.read_bytes(file), file)

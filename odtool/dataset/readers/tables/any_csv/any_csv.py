@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from odtool.dataset.readers.common import parsing, rows, values
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents
 from odtool.dataset.readers.common.shapes import guess_unit
 from odtool.dataset.readers.common.source_folders import list_files
@@ -118,19 +119,27 @@ def parse(data: bytes, path: Path, *, columns: Columns) -> CsvFile:
     sizes: dict[str, tuple[int, int]] = {}
     splits: dict[str, str] = {}
     first_rows = [(line, header)] if column_roles.are_numbers(columns) and layout.is_row(header) else []
+    problems = [] if "class" in indices else [("class_absent", "--columns names no column for the class")]
+    broken = set[str]()
     for number, row in chain(first_rows, table):
         name = layout.get(row, "file")
-        if not name:
-            raise parsing.line_error(path, number, f"broken CSV: no image in column '{dict(columns)['file']}'")
-        images.setdefault(name, []).extend(layout.parse_objects(row, path, number))
+        objects, faults_before = images.setdefault(name, []), len(problems)
+        with Skipping(problems):
+            if not name:
+                raise parsing.line_error(path, number, f"broken CSV: no image in column '{dict(columns)['file']}'")
+            objects += layout.parse_objects(row, path, number)
+        if len(problems) > faults_before:
+            broken.add(name)
         if (size := layout.parse_size(row)) is not None:
             sizes.setdefault(name, size)
         if split := parse_split(layout.get(row, "split")):
             splits.setdefault(name, split)
+    for name in broken:
+        if not name or not images[name]:
+            del images[name]  # what was broken is no background
     boxes = (item.box for objects in images.values() for item in objects)
     unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
-    problems = () if "class" in indices else (("class_absent", "--columns names no column for the class"),)
-    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit, splits, problems)
+    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit, splits, tuple(problems))
 
 
 @dataclass(frozen=True)

@@ -121,16 +121,23 @@ def test_fractions_are_seen_by_the_range_and_splits_by_their_column() -> None:
 @pytest.mark.parametrize(
     ("row", "says"),
     [
-        ("a.jpg,cat,1,2,x,4", r"train\.csv:2: broken CSV: x1 '1', y1 '2', x2 'x', y2 '4' is not a box of four numbers"),
-        ("a.jpg,cat,1,,3,4", r"train\.csv:2: .* is not a box of four numbers"),
-        ("a.jpg,,1,2,3,4", r"train\.csv:2: broken CSV: 1 boxes, but the class is ''"),
-        (",cat,1,2,3,4", r"train\.csv:2: broken CSV: no image in column 'f'"),
-        ("a.jpg,cat,1", r"train\.csv:2: broken CSV: 3 cells, 6 columns"),
+        ("a.jpg,cat,1,2,x,4", "line 3: broken CSV: x1 '1', y1 '2', x2 'x', y2 '4' is not a box of four numbers"),
+        ("a.jpg,cat,1,,3,4", "line 3: broken CSV: x1 '1', y1 '', x2 '3', y2 '4' is not a box of four numbers"),
+        ("a.jpg,,1,2,3,4", "line 3: broken CSV: 1 boxes, but the class is ''"),
+        (",cat,1,2,3,4", "line 3: broken CSV: no image in column 'f'"),
     ],
 )
-def test_a_broken_row_is_named(row: str, says: str) -> None:
-    with pytest.raises(DataError, match=says):
-        parse(f"f,k,a,b,c,d\n{row}\n", "file=f,class=k,x1=a,y1=b,x2=c,y2=d")
+def test_a_broken_row_is_told_and_the_others_are_read(row: str, says: str) -> None:
+    text = f"f,k,a,b,c,d\nb.jpg,dog,1,2,3,4\n{row}\nc.jpg,dog,1,2,3,4\n"
+    table = any_csv.parse(text.encode(), PATH, columns=parse_columns("file=f,class=k,x1=a,y1=b,x2=c,y2=d"))
+    assert table.problems == (("record_broken", says),)
+    # What was broken is no background.
+    assert {name: len(objects) for name, objects in table.images.items()} == {"b.jpg": 1, "c.jpg": 1}
+
+
+def test_a_file_with_a_short_row_is_broken() -> None:
+    with pytest.raises(DataError, match=r"train\.csv:2: broken CSV: 3 cells, 6 columns"):
+        parse("f,k,a,b,c,d\na.jpg,cat,1\n", "file=f,class=k,x1=a,y1=b,x2=c,y2=d")
 
 
 @pytest.mark.parametrize(
