@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 from odtool import __version__
 from odtool.dataset import label_map, splits, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, follow_label_map, refuse_unknown
+from odtool.dataset.dialects import Reading
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import format_choice
@@ -23,10 +23,13 @@ from odtool.dataset.records import beam, shards, spool, staging
 from odtool.dataset.records.record_writer import keep_draft, keep_whole, read_image
 from odtool.dataset.records.spool import Index
 from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
-from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
-from odtool.dataset.survey.first_pass import Survey, survey
+from odtool.dataset.survey import coverage, duplicates, image_checks, problem_list, refusals
+from odtool.dataset.survey.annotated_size import Basis
+from odtool.dataset.survey.first_pass import PassSettings, Survey, survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
+from odtool.dataset.survey.interpretation import Interpretation, read_until_settled
+from odtool.dataset.survey.problem_list import ProblemList
 from odtool.dataset.survey.source_survey import Choices, list_readings
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
@@ -71,6 +74,10 @@ class PrepareSettings:
     """Classes that are renamed, kept or dropped."""
     skip_missing: bool = False
     """Leave out annotations whose image is missing, in place of refusing."""
+    coordinates: Reading | None = None
+    """What the four numbers of a box mean; None lets the boxes decide."""
+    annotated_size: Basis | None = None
+    """Which size boxes are in where an annotation declares another than the image's; None lets the boxes decide."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +114,10 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         folder = stack.enter_context(staging.replacing(settings.out))
         stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
         dataset, stored = Dataset(folder), folder / "spool"
-        with _open_problem_list(dataset.problems) as on_problem:
+        with problem_list.open_problem_list(dataset.problems) as problems:
             with progress("images read", None) as report:
-                result = _survey_sources(settings, choices, stored, workers, on_problem, report)
+                result = _survey_sources(settings, choices, stored, workers, problems, report)
+            on_problem = problems.add
             display_names = (
                 label_map.display_names(label_items)
                 if label_items
@@ -169,26 +177,34 @@ def _survey_sources(
     choices: Choices,
     stored: Path,
     workers: Crew,
-    on_problem: Callable[[Problem], None],
+    problems: ProblemList,
     report: Report,
 ) -> Survey:
     sources = [
         replace(source, masks=settings.masks, keypoints=settings.keypoints, label_map=settings.label_map)
         for source in settings.sources
     ]
-    with spool.create_spool(stored) as writer:
-        return survey(
-            list_readings(sources, choices),
-            writer,
-            workers,
-            rules=settings.rules,
-            class_choice=settings.chosen,
-            grouping=settings.grouping,
-            tiling=settings.tiling,
-            keep=keep_whole if settings.masks else keep_draft,
-            on_problem=on_problem,
-            report=report,
-        )
+    pass_settings = PassSettings(
+        settings.rules,
+        settings.chosen,
+        settings.grouping,
+        settings.tiling,
+        keep_whole if settings.masks else keep_draft,
+    )
+
+    def read(interpretation: Interpretation) -> Survey:
+        problems.clear()
+        with spool.create_spool(stored) as writer:
+            return survey(
+                list_readings(sources, choices),
+                writer,
+                workers,
+                replace(pass_settings, interpretation=interpretation),
+                on_problem=problems.add,
+                report=report,
+            )
+
+    return read_until_settled(read, settings.coordinates, settings.annotated_size)
 
 
 def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
@@ -199,20 +215,6 @@ def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: Prepa
     refuse_unknown(settings.chosen, result.changes, result.classes)
     refusals.refuse_nothing_to_train_on(result, where, skip_missing=settings.skip_missing)
     refusals.refuse_unknown_classes(result, classes, settings.label_map)
-
-
-@contextmanager
-def _open_problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
-    """problems.csv: every problem with its file."""
-    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(("kind", "level", "file", "detail", "action"))
-
-        def add(problem: Problem) -> None:
-            check = image_checks.CATALOGUE[problem.kind]
-            rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
-
-        yield add
 
 
 def _number_classes(names: Iterable[str]) -> dict[str, int]:

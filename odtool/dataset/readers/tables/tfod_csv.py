@@ -85,7 +85,16 @@ def read(source: Source) -> Iterator[Finding]:
             if image.outside:
                 yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
             size = table.sizes.get(name)
-            yield AnnotatedImage(image.path, file, objects, table.unit, split, declared_size=size, match=image.match)
+            yield AnnotatedImage(
+                image.path,
+                file,
+                objects,
+                table.unit,
+                split,
+                declared_size=size,
+                match=image.match,
+                dialect="tfod_csv",
+            )
 
 
 def parse(data: bytes, path: Path) -> CsvFile:
