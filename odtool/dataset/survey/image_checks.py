@@ -31,7 +31,6 @@ class Check:
 
 
 CATALOGUE: dict[str, Check] = {
-    "anchor_guessed": Check("warning", "read as the numbers suggest"),
     "annotation_agrees": Check("info", "counted once: another format says the same of the image"),
     "annotation_broken": Check("error", "the file is left out; prepare refuses without --skip-broken"),
     "annotation_empty": Check("warning", "another format's annotation of the image is used, which has objects"),
@@ -57,6 +56,7 @@ CATALOGUE: dict[str, Check] = {
     "class_unnamed": Check("info", "kept under its id"),
     "class_untrained": Check("warning", "kept; it cannot be learnt"),
     "class_unused": Check("info", "not in the label map"),
+    "coordinates_chosen": Check("warning", "read as nearly all boxes fit their images; --coordinates decides"),
     "entry_ignored": Check("info", "not read"),
     "exif_annotated": Check("warning", "annotated upright: boxes turned to the stored pixels"),
     "exif_rotation": Check("warning", "kept as stored, as TensorFlow sees it; --fix-images turns it"),
@@ -104,7 +104,8 @@ CATALOGUE: dict[str, Check] = {
     "shape_skipped": Check("warning", "left out: not an area"),
     "shapes_joined": Check("info", "joined into one object"),
     "shard_missing": Check("warning", "not read"),
-    "size_disagrees": Check("warning", "the image's own size is used"),
+    "size_disagrees": Check("warning", "boxes taken as pixels of the image; --annotated-size annotation scales them"),
+    "size_scaled": Check("warning", "resized since: boxes scaled to the image; --annotated-size file leaves them"),
     "source_id_repeated": Check("info", "a number is added to it"),
     "split_missing": Check("warning", "not read"),
     "split_repeated": Check("warning", "used only by the first entry that names them"),
