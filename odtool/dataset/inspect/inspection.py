@@ -18,7 +18,6 @@ from odtool.dataset.inspect.box_statistics import Figures
 from odtool.dataset.progress import Progress, silent
 from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.common import source_folders
-from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.records import spool
 from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.record_writer import read_checked_image
@@ -29,6 +28,7 @@ from odtool.dataset.survey.annotated_size import Basis
 from odtool.dataset.survey.first_pass import PassSettings, Survey, survey
 from odtool.dataset.survey.image_checks import Check, Rules
 from odtool.dataset.survey.interpretation import Interpretation, read_until_settled
+from odtool.dataset.survey.source_survey import Choices, list_readings
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
 
@@ -85,7 +85,8 @@ class Inspection:
     """What was found."""
 
     sources: tuple[Source, ...]
-    choices: tuple[FormatChoice, ...]
+    choices: Choices
+    """The formats of each source."""
     figures: Figures
     problems: tuple[ProblemKind, ...]
     """The gravest first."""
@@ -116,12 +117,9 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
 
             def read(interpretation: Interpretation) -> Survey:
                 log.clear()
-                findings = (
-                    (source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True)
-                )
                 with spool.create_spool(stored) as writer:
                     return survey(
-                        findings,
+                        list_readings(sources, choices),
                         writer,
                         workers,
                         PassSettings(settings.rules, settings.chosen, interpretation=interpretation),

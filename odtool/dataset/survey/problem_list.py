@@ -16,12 +16,6 @@ from odtool.files import write_atomically
 _COLUMNS = ("kind", "level", "file", "detail", "action")
 
 
-def locate_refused(out: Path) -> Path:
-    """Where the list lies of a data set that is not written: beside the folder that would hold it."""
-    place = out.resolve()
-    return place.with_name(f"{place.name}.problems.csv")
-
-
 class ProblemList:
     """The list while it is written."""
 
@@ -35,29 +29,38 @@ class ProblemList:
         self._stream.seek(0)
         self._stream.truncate()
         self._rows.writerow(_COLUMNS)
-        self.count = 0
+        self.told = 0
         """Problems that are more than information."""
 
     def add(self, problem: Problem) -> None:
         check = image_checks.CATALOGUE[problem.kind]
-        self.count += check.level != "info"
+        self.told += check.level != "info"
         self._rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
+
+
+def locate_refused(out: Path) -> Path:
+    """Where the list lies of a data set that is not written: beside the folder that would hold it."""
+    place = out.resolve()
+    return place.with_name(f"{place.name}.problems.csv")
 
 
 @contextmanager
 def open_list(path: Path, out: Path) -> Iterator[ProblemList]:
-    """The list at `path`.
+    """The list at `path`, empty.
 
     Where the block refuses a data set that was to become `out`, the list goes beside it, and the error says where.
     """
-    problems = None
+    told = 0
     try:
         with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
             problems = ProblemList(stream)
-            yield problems
+            try:
+                yield problems
+            finally:
+                told = problems.told
     except DataError as error:
         refused = locate_refused(out)
-        if problems and problems.count and _is_ours(refused):
+        if told and _is_ours(refused):
             write_atomically(refused, path.read_bytes())
             error.hint = f"{error.hint} All problems are listed in {refused}".strip()
         raise
