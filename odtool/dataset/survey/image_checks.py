@@ -88,6 +88,7 @@ CATALOGUE: dict[str, Check] = {
     "label_missing": Check("warning", "object left out"),
     "label_shared": Check("warning", "its objects are given to each of its images"),
     "labels_several": Check("info", "one object for each class"),
+    "labels_unused": Check("warning", "not read"),
     "layout_unused": Check("warning", "not read; name it as the source, or keep only one"),
     "mask_missing": Check("warning", "its box is used as its mask"),
     "not_in_split": Check("info", "left out: the data set's own lists do not name it"),
