@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,7 +22,7 @@ from odtool.dataset.records import beam, shards, spool, staging
 from odtool.dataset.records.record_writer import keep_draft, keep_whole, read_image
 from odtool.dataset.records.spool import Index
 from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
-from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
+from odtool.dataset.survey import coverage, duplicates, image_checks, problem_list, refusals
 from odtool.dataset.survey.first_pass import Survey, survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
@@ -70,6 +69,8 @@ class PrepareSettings:
     """Classes that are renamed, kept or dropped."""
     skip_missing: bool = False
     """Leave out annotations whose image is missing, in place of refusing."""
+    skip_broken: bool = False
+    """Leave out files, rows and objects that are broken, in place of refusing."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         folder = stack.enter_context(staging.replacing(settings.out))
         stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
         dataset, stored = Dataset(folder), folder / "spool"
-        with _open_problem_list(dataset.problems) as on_problem:
+        with problem_list.open_list(dataset.problems, settings.out) as on_problem:
             with progress("images read", None) as report:
                 result = _survey_sources(settings, choices, stored, workers, on_problem, report)
             display_names = (
@@ -118,8 +119,8 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
             classes = {item.name: item.id for item in label_items} if label_items else _number_classes(result.classes)
             _refuse_unusable(result, classes, settings)
             positions_by_split = _assign_splits(result, stored, settings, workers, on_problem)
-        if settings.strict:
-            refusals.refuse_any_problem(result)
+            if settings.strict:
+                refusals.refuse_any_problem(result)
         plans = shards.plan_shards(
             result.index,
             positions_by_split,
@@ -135,6 +136,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         summary = _summarise(result, classes, figures, choices, settings, now())
         write_atomically(dataset.label_map, label_map.dump(classes, display_names))
         write_atomically(dataset.summary, statistics.dump(summary))
+    problem_list.remove_refused(settings.out)
     return Prepared(Dataset(settings.out), summary, choices, result.first)
 
 
@@ -194,24 +196,12 @@ def _survey_sources(
 def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
     """Raises DataError where what was found is not what was asked for, or nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
+    if not settings.skip_broken:
+        refusals.refuse_broken(result)
     refusals.refuse_unwritable_classes(result)
     refuse_unknown(settings.chosen, result.changes, result.classes)
     refusals.refuse_nothing_to_train_on(result, where, skip_missing=settings.skip_missing)
     refusals.refuse_unknown_classes(result, classes, settings.label_map)
-
-
-@contextmanager
-def _open_problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
-    """problems.csv: every problem with its file."""
-    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(("kind", "level", "file", "detail", "action"))
-
-        def add(problem: Problem) -> None:
-            check = image_checks.CATALOGUE[problem.kind]
-            rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
-
-        yield add
 
 
 def _number_classes(names: Iterable[str]) -> dict[str, int]:
