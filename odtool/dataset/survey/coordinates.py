@@ -8,12 +8,13 @@ be meant, or none, the pass is repeated to count all images, and once more with 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from odtool.dataset.dialects import DIALECTS, Dialect, Reading, narrow, reread
+from odtool.dataset.dialects import DIALECTS, Dialect, Layout, Reading, narrow, recover_numbers, reread
 from odtool.dataset.types import AnnotatedImage, Box, Problem, Unit
 from odtool.errors import DataError
 
@@ -31,6 +32,8 @@ _CLEAR = 10
 """Boxes that do not fit, against which a tenth as many under another reading are a clear answer, whatever the share."""
 _REACH_FULL, _REACH_CRAMPED = 0.9, 0.6
 """How far across the image the boxes of a whole set reach: nearly to its edge, or as if they were of a smaller one."""
+_NOISE = 1e-6
+"""What recovering numbers of boxes adds to them, and more."""
 
 
 @dataclass
@@ -56,6 +59,8 @@ class Evidence:
     """Boxes that fit their images under no reading, which therefore say nothing of them."""
     nowhere_far: int = 0
     """Those of them that do not nearly fit, either."""
+    is_whole: bool = True
+    """Whether no number has more behind the point than the half of a pixel."""
     fits: dict[Reading, Fit] = field(default_factory=dict)
     """For the reading in use of all boxes; for the others of all boxes, or only of images in which that one fails."""
 
@@ -63,6 +68,7 @@ class Evidence:
         self.boxes += other.boxes
         self.nowhere += other.nowhere
         self.nowhere_far += other.nowhere_far
+        self.is_whole = self.is_whole and other.is_whole
         for reading, fit in other.fits.items():
             total = self.fits.setdefault(reading, Fit())
             total.misfits += fit.misfits
@@ -108,7 +114,7 @@ class Coordinates:
 
     def list_readings(self, dialect: Dialect) -> tuple[Reading, ...]:
         """Those that may be meant; the first is in use until boxes decide otherwise."""
-        return dialect.readings if self.wanted is None else narrow(dialect, self.wanted)
+        return dialect.all_readings if self.wanted is None else narrow(dialect, self.wanted)
 
     def read(self, image: AnnotatedImage, source: Path) -> AnnotatedImage:
         """The image with its boxes as they are read in this pass."""
@@ -142,11 +148,17 @@ class Coordinates:
             key in self.counted or any(problem.kind in MISFIT_KINDS for problem in problems)
         ):
             documented, readings = evidence.dialect.readings[0], self.list_readings(evidence.dialect)
+            evidence.is_whole = evidence.is_whole and _is_whole(image, documented.layout)
             for reading in readings:
                 evidence.fits.setdefault(reading, Fit())
             evidence.count(
                 {reading: _find_best_places(reread(image, documented, reading), sizes) for reading in readings}
             )
+
+
+def _is_whole(image: AnnotatedImage, layout: Layout) -> bool:
+    numbers = [number for item in image.objects for number in recover_numbers(item.box, layout)]
+    return all(math.isfinite(number) and abs(2 * number - round(2 * number)) < _NOISE for number in numbers)
 
 
 class _Place(NamedTuple):
@@ -227,12 +239,13 @@ def _fails(evidence: Evidence, reading: Reading, *, is_decided: bool) -> bool:
 def _is_better(evidence: Evidence, reading: Reading, first: Reading, *, is_decided: bool) -> bool:
     """Whether a reading explains the boxes clearly better than the first one."""
     fit, first_fit = evidence.fits[reading], evidence.fits[first]
-    if fit.misfits > _SHARE * evidence.boxes or evidence.nowhere > max(_SHARE * evidence.boxes, _FEW):
+    limit = _SHARE * evidence.boxes
+    if fit.misfits > limit or evidence.nowhere > max(limit, min(_FEW, evidence.boxes / _FEW)):
         return False
     if is_decided or evidence.dialect.strength == "firm":
         return first_fit.far >= max(_FEW, evidence.boxes / 2)
     clearly = first_fit.misfits >= max(_CLEAR, _CLEAR * fit.misfits)
-    return clearly or first_fit.far > _SHARE * evidence.boxes
+    return clearly or first_fit.far > limit
 
 
 def _choose(evidence: Evidence, readings: Sequence[Reading], *, is_decided: bool) -> Reading:
@@ -245,11 +258,16 @@ def _choose(evidence: Evidence, readings: Sequence[Reading], *, is_decided: bool
     better.sort(key=lambda reading: evidence.fits[reading].misfits)
     best = evidence.fits[better[0]].misfits
     equals = [reading for reading in better if evidence.fits[reading].misfits < max(_FEW, _CLEAR * best)]
-    if len(equals) > 1:
-        equals = [reading for reading in equals if not _is_cramped(evidence, reading, equals)]
-    if len(equals) != 1:
+    equals = [reading for reading in equals if not _is_cramped(evidence, reading, equals)]
+    usual = [reading for reading in equals if not _is_seldom(evidence, reading)]
+    if len(usual or equals) != 1:
         raise _refusal(evidence, readings, "more than one reading explains them")
-    return equals[0]
+    return (usual or equals)[0]
+
+
+def _is_seldom(evidence: Evidence, reading: Reading) -> bool:
+    """Percent are as usual as pixels where numbers have digits behind the point that no pixels have."""
+    return reading in evidence.dialect.seldom and (evidence.is_whole or reading.scale != "percent")
 
 
 def _is_cramped(evidence: Evidence, reading: Reading, others: Sequence[Reading]) -> bool:
@@ -270,16 +288,19 @@ def _percent(share: float) -> str:
 
 def _report(evidence: Evidence, first: Reading, reading: Reading) -> Problem:
     detail = (
-        f"{evidence.dialect.title} are read as {reading.describe()}: so {_percent(evidence.share(reading))} of "
+        f"the {evidence.dialect.title} are read as {reading.describe()}: so {_percent(evidence.share(reading))} of "
         f"{evidence.boxes} boxes lie inside their images, and {_describe_shares(evidence, [first])}"
     )
+    equals = [other for other in evidence.fits if other != reading and evidence.share(other) >= 1 - _SHARE]
+    if equals:
+        detail += f"; less usual, though they would fit: {', '.join(other.describe() for other in equals)}"
     return Problem("coordinates_chosen", evidence.file, detail)
 
 
 def _refusal(evidence: Evidence, readings: Sequence[Reading], why: str) -> DataError:
     shown = sorted(readings, key=lambda reading: -evidence.share(reading))
     return DataError(
-        f"{evidence.file}: the {evidence.dialect.title} do not say what their numbers mean: {why}. "
+        f"{evidence.file}: nothing says what the {evidence.dialect.title} mean: {why}. "
         f"Of {evidence.boxes} boxes these lie inside their images: {_describe_shares(evidence, shown)}",
         "Say which it is with --coordinates, such as --coordinates " + shown[0].name + ".",
     )

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from odtool.dataset.images import image_file
 from odtool.dataset.images.image_file import ImageError, ImageHeader
-from odtool.dataset.readers.namesakes.image_paths import find_in, get_last_part
+from odtool.dataset.readers.namesakes.image_paths import find_as_spelt, find_in, get_last_part
 from odtool.errors import DataError
 
 _OPENED = 5
@@ -184,7 +184,7 @@ def _find_all(names: Sequence[str], folder: Path) -> dict[str, Path]:
     """The files of all the names; none where one is missing."""
     files: dict[str, Path] = {}
     for name in names:
-        file = find_in(get_last_part(name), [folder])
+        file = find_as_spelt(get_last_part(name), [folder])
         if file is None:
             return {}
         files[name] = file
@@ -196,8 +196,11 @@ def _find_held(candidates: Mapping[str, Sequence[Path]]) -> dict[str, dict[Path,
     held: dict[str, dict[Path, Path]] = {}
     for name, folders in candidates.items():
         last = get_last_part(name)
-        files = ((folder, find_in(last, [folder])) for folder in dict.fromkeys(folders))
-        held[name] = {folder: file for folder, file in files if file is not None}
+        for find in (find_as_spelt, find_in):
+            files = ((folder, find(last, [folder])) for folder in dict.fromkeys(folders))
+            held[name] = {folder: file for folder, file in files if file is not None}
+            if held[name]:
+                break
     return held
 
 
