@@ -1,7 +1,7 @@
 """Dialects of formats: what else the four numbers of a box may mean than a format's documents say.
 
 A reader takes boxes as its format has them, and puts the name of a row of DIALECTS into `AnnotatedImage.dialect`. It
-decides nothing itself: over all files of a source, survey/coordinates.py counts how many boxes lie inside their images
+decides nothing itself: over all files of a source, survey/conventions/coordinates.py counts how many boxes lie inside their images
 under each reading of the row, and takes another one than the first only where the boxes say so. What a reader needs:
 
     AnnotatedImage(path, file, objects, dialect="createml")         # boxes made by make_box(numbers, "cxcywh")

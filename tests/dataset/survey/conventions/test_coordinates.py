@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from odtool.dataset.dialects import DIALECTS, Layout, Reading, make_box
-from odtool.dataset.survey.coordinates import Coordinates, Evidence, reconsider
+from odtool.dataset.survey.conventions.coordinates import Coordinates, Evidence, reconsider
 from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation, Problem
 from odtool.errors import DataError
 
