@@ -1,8 +1,9 @@
 """Dialects of formats: what else the four numbers of a box may mean than a format's documents say.
 
 A reader takes boxes as its format has them, and puts the name of a row of DIALECTS into `AnnotatedImage.dialect`. It
-decides nothing itself: over all files of a source, survey/conventions/coordinates.py counts how many boxes lie inside their images
-under each reading of the row, and takes another one than the first only where the boxes say so. What a reader needs:
+decides nothing itself: over all files of a source, survey/conventions/coordinates.py counts how many boxes lie inside
+their images under each reading of the row, and takes another one than the first only where the boxes say so. What a
+reader needs:
 
     AnnotatedImage(path, file, objects, dialect="createml")         # boxes made by make_box(numbers, "cxcywh")
     ObjectAnnotation(label, box, enclosed=True)                     # a polygon's envelope: no reading moves it
@@ -95,8 +96,8 @@ DIALECTS: dict[str, Dialect] = {
     "wider_face": Dialect("numbers of WIDER FACE", _combine(("xywh", "xyxy"), ""), strength="firm"),
     "yolo": Dialect(
         "numbers of YOLO text",
-        _combine(("cxcywh", "xyxy", "xywh"), "fractions", "pixels"),
-        _combine(("cxcywh", "xyxy", "xywh"), "percent"),
+        _combine(("cxcywh", "xyxy"), "fractions", "pixels"),
+        (*_combine(("cxcywh", "xyxy", "xywh"), "percent"), *_combine(("xywh",), "fractions", "pixels")),
     ),
     "yolo_keras": Dialect("numbers of YOLO-Keras text", _combine(("xyxy", "xywh"), ""), _combine(("cxcywh",), "")),
 }

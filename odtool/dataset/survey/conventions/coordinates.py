@@ -8,43 +8,25 @@ be meant, or none, the pass is repeated to count all images, and once more with 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-from odtool.dataset.dialects import DIALECTS, Dialect, Layout, Reading, narrow, recover_numbers, reread
-from odtool.dataset.types import AnnotatedImage, Box, Problem, Unit
+from odtool.dataset.dialects import DIALECTS, Dialect, Reading, narrow, reread
+from odtool.dataset.survey.conventions.box_fit import Fit, Place, find_best_places, is_whole
+from odtool.dataset.types import AnnotatedImage, Problem
 from odtool.errors import DataError
 
 MISFIT_KINDS = frozenset(("box_outside", "box_outside_entirely", "box_inverted", "box_zero", "box_tiny"))
 """Problems of boxes that do not fit their image as they are read."""
 _SHARE = 0.02
 """Of the boxes, those that may not fit: annotators' slips, which are repaired box by box."""
-_SLACK_PIXELS, _SLACK_SHARE = 1.0, 0.001
-"""A box may stick out by a pixel and a thousandth of the side: some tools count pixels from 1, others round."""
-_FAR = 0.1
-"""Of the image's side. A box drawn by hand may stick out, but seldom by more."""
 _FEW = 4
 """Boxes below which nothing is refused that a documented convention covers: in three boxes one may be a slip."""
 _CLEAR = 10
 """Boxes that do not fit, against which a tenth as many under another reading are a clear answer, whatever the share."""
 _REACH_FULL, _REACH_CRAMPED = 0.9, 0.6
 """How far across the image the boxes of a whole set reach: nearly to its edge, or as if they were of a smaller one."""
-_NOISE = 1e-6
-"""What recovering numbers of boxes adds to them, and more."""
-
-
-@dataclass
-class Fit:
-    """How many boxes do not fit their images under one reading, and fit them under another."""
-
-    misfits: int = 0
-    far: int = 0
-    """Those of them that are inverted, smaller than a pixel, or stick out by more than a slip."""
-    reach: float = 0.0
-    """The share of their images' sides that the boxes reach across, at most."""
 
 
 @dataclass
@@ -75,7 +57,7 @@ class Evidence:
             total.far += fit.far
             total.reach = max(total.reach, fit.reach)
 
-    def count(self, places: Mapping[Reading, Sequence[_Place]]) -> None:
+    def count(self, places: Mapping[Reading, Sequence[Place]]) -> None:
         """Adds the boxes of one image, as they lie under each reading."""
         for box in zip(*places.values(), strict=True):
             if not any(place.fits for place in box):
@@ -148,47 +130,12 @@ class Coordinates:
             key in self.counted or any(problem.kind in MISFIT_KINDS for problem in problems)
         ):
             documented, readings = evidence.dialect.readings[0], self.list_readings(evidence.dialect)
-            evidence.is_whole = evidence.is_whole and _is_whole(image, documented.layout)
+            evidence.is_whole = evidence.is_whole and is_whole(image, documented.layout)
             for reading in readings:
                 evidence.fits.setdefault(reading, Fit())
             evidence.count(
-                {reading: _find_best_places(reread(image, documented, reading), sizes) for reading in readings}
+                {reading: find_best_places(reread(image, documented, reading), sizes) for reading in readings}
             )
-
-
-def _is_whole(image: AnnotatedImage, layout: Layout) -> bool:
-    numbers = [number for item in image.objects for number in recover_numbers(item.box, layout)]
-    return all(math.isfinite(number) and abs(2 * number - round(2 * number)) < _NOISE for number in numbers)
-
-
-class _Place(NamedTuple):
-    """How one box lies in its image under one reading."""
-
-    fits: bool
-    is_far: bool
-    reach: float
-
-
-def _find_best_places(image: AnnotatedImage, sizes: Sequence[tuple[int, int]]) -> list[_Place]:
-    """Those in the size that most of the boxes fit."""
-    return max(([_place(item.box, image.unit, size) for item in image.objects] for size in sizes), key=_count_fitting)
-
-
-def _count_fitting(places: Sequence[_Place]) -> int:
-    return sum(place.fits for place in places)
-
-
-def _place(box: Box, unit: Unit, size: tuple[int, int]) -> _Place:
-    width, height = size
-    across, down = size if unit == "fraction" else (1, 1)
-    left, top, right, bottom = box.xmin * across, box.ymin * down, box.xmax * across, box.ymax * down
-    out_x, out_y = max(-left, right - width), max(-top, bottom - height)
-    # Written so that what is not a number is far off.
-    is_solid = right >= left and bottom >= top and max(right - left, bottom - top) >= 1
-    is_far = not (is_solid and out_x <= width * _FAR and out_y <= height * _FAR)
-    is_inside = out_x <= _SLACK_PIXELS + width * _SLACK_SHARE and out_y <= _SLACK_PIXELS + height * _SLACK_SHARE
-    fits = not is_far and is_inside and right > left and bottom > top
-    return _Place(fits, is_far, max(right / width, bottom / height))
 
 
 def reconsider(used: Coordinates, evidence: Mapping[Key, Evidence]) -> Coordinates | None:
@@ -267,7 +214,9 @@ def _choose(evidence: Evidence, readings: Sequence[Reading], *, is_decided: bool
 
 def _is_seldom(evidence: Evidence, reading: Reading) -> bool:
     """Percent are as usual as pixels where numbers have digits behind the point that no pixels have."""
-    return reading in evidence.dialect.seldom and (evidence.is_whole or reading.scale != "percent")
+    if reading.scale == "percent" and not evidence.is_whole:
+        reading = reading._replace(scale="pixels")
+    return reading in evidence.dialect.seldom
 
 
 def _is_cramped(evidence: Evidence, reading: Reading, others: Sequence[Reading]) -> bool:

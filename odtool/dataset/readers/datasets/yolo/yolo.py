@@ -39,14 +39,17 @@ def detect(path: Path) -> str | None:
 
 
 def is_label(path: Path) -> bool:
-    """Whether the first line is a class number and four or more numbers."""
+    """Whether the first line is a class number and four numbers, or more of the size of fractions.
+
+    Four may be in pixels or percent, too (dialects.py).
+    """
     if path.name in yolo_layout.NAME_LISTS:
         return False
     words = parsing.read_ends(path).split(b"\n")[0].split()
     try:
-        return (
-            len(words) >= 5 and _parse_class(words[0]) is not None and all(abs(float(word)) < 10 for word in words[1:])
-        )
+        numbers = [float(word) for word in words[1:]]
+        has_box = len(numbers) == 4 or (len(numbers) > 4 and all(abs(number) < 10 for number in numbers))
+        return has_box and _parse_class(words[0]) is not None
     except ValueError:
         return False
 
