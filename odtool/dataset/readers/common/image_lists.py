@@ -29,6 +29,10 @@ class ImageEntry:
     bytes: int | None = None
     """Size of its file, where the document states it."""
 
+    def state(self) -> Stated:
+        """What the document says of its file."""
+        return Stated(self.size, self.bytes)
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -52,9 +56,7 @@ class Documents:
     def read_listing(self, file: Path, listing: Listing) -> Iterator[AnnotatedImage | Problem]:
         """The problems and images of one of the documents, each image looked for on disk."""
         entries = {entry.names[0]: entry for entry in listing.entries if entry.names}
-        places = self.find_places(
-            file, sample_names(list(entries)), lambda name: Stated(entries[name].size, entries[name].bytes)
-        )
+        places = self.find_places(file, sample_names(list(entries)), lambda name: entries[name].state())
         yield from places.report_rivals()
         yield from describe_listing(listing, file, places, find_file_split(file, self.source), self.source)
 

@@ -105,7 +105,6 @@ def defer_pairs(
     """
     pairs = pair_files(files, source, names)
     for folder, folder_files in pairs.files.items():
-        yield from pairs.places[folder].report_rivals()
         split = find_split(folder, source.root)
         for file in folder_files:
             yield Deferred(parse_file, (file, split, pairs.places[folder], source.root, source.masks))
@@ -150,7 +149,11 @@ def report_unannotated(pairs: Pairs) -> Iterator[Problem]:
         image_folder = next((place for place in places if stems & pairs.images.get(place, {}).keys()), None)
         if image_folder is not None:
             annotated.setdefault(image_folder, set()).update(stems)
+    rivals = {rival.folder: rival.reason for places in pairs.places.values() for rival in places.rivals}
     for place, images in pairs.images.items():
+        if place not in annotated and place in rivals:
+            yield Problem("image_namesakes", place, rivals[place])
+            continue
         if place not in annotated:
             yield Problem("file_skipped", place, f"{len(images)} images, none with an annotation file")
             continue

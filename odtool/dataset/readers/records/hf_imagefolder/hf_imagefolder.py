@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,17 @@ from odtool.dataset.readers.common import json_lines, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import find_documents, locate
 from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.readers.namesakes.rivals import Stated
 from odtool.dataset.readers.records.hf_imagefolder import hf_card
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
+from odtool.errors import DataError
 
 _FILES = ("metadata.jsonl", "metadata.csv")
 _NAME_KEYS = ("file_name", "image")
 _BOX_KEYS = ("bbox", "bboxes", "boxes", "box")
+_SAMPLES = 50
+"""Rows that are looked into to tell where the images lie."""
 _CLASS_KEYS = ("categories", "category", "category_id", "labels", "label", "class", "classes", "class_label", "name")
 
 
@@ -43,7 +48,12 @@ def read(source: Source) -> Iterator[Finding]:
     documents = find_documents(source, _FILES, _looks_like)
     unnamed_classes: set[int] = set()
     for file in documents.files:
-        file_split, places = find_file_split(file, source), documents.find_places(file)
+        stated = dict(_sample_names(file))
+        file_split, places = (
+            find_file_split(file, source),
+            documents.find_places(file, list(stated), stated.__getitem__),
+        )
+        yield from places.report_rivals()
         names = hf_card.find_class_names(file, source, _CLASS_KEYS)
         for number, row in _read_rows(file):
             name, objects, problems = parse(row, file, number, names)
@@ -70,6 +80,17 @@ def read(source: Source) -> Iterator[Finding]:
                 match=image.match,
                 dialect="hf_imagefolder",
             )
+
+
+def _sample_names(path: Path) -> Iterator[tuple[str, Stated]]:
+    """Some of the images that a file names, each with what it says of the image's file."""
+    try:
+        rows = json_lines.sample_rows(path) if path.suffix.lower() != ".csv" else (row for _, row in _read_rows(path))
+        for row in islice(rows, _SAMPLES):
+            if name := _get_name(row):
+                yield name, Stated(_parse_size(row))
+    except DataError:
+        return  # whoever reads all rows says what is wrong with one
 
 
 def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -104,8 +125,8 @@ def parse(
     Raises:
         DataError: the row names no file, or its lists are not of one length.
     """
-    name = next((row[key] for key in _NAME_KEYS if isinstance(row.get(key), str) and row[key].strip()), None)
-    if name is None:
+    name = _get_name(row)
+    if not name:
         raise parsing.line_error(path, number, "no file_name")
     problems: list[tuple[str, str]] = []
     objects = []
@@ -117,7 +138,12 @@ def parse(
             problems.append(("label_missing", f"object {position} has no category"))
         else:
             objects.append(ObjectAnnotation(label, Box(four[0], four[1], four[0] + four[2], four[1] + four[3])))
-    return name.strip(), tuple(objects), problems
+    return name, tuple(objects), problems
+
+
+def _get_name(row: dict[str, Any]) -> str:
+    """The name of a row's image, or ''."""
+    return next((row[key].strip() for key in _NAME_KEYS if isinstance(row.get(key), str) and row[key].strip()), "")
 
 
 def _pair_boxes(row: dict[str, Any], path: Path, number: int) -> list[tuple[Any, Any]]:
