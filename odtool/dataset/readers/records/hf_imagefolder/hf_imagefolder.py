@@ -49,10 +49,8 @@ def read(source: Source) -> Iterator[Finding]:
     unnamed_classes: set[int] = set()
     for file in documents.files:
         stated = dict(_sample_names(file))
-        file_split, places = (
-            find_file_split(file, source),
-            documents.find_places(file, list(stated), stated.__getitem__),
-        )
+        places = documents.find_places(file, list(stated), stated.__getitem__)
+        file_split = find_file_split(file, source)
         yield from places.report_rivals()
         names = hf_card.find_class_names(file, source, _CLASS_KEYS)
         for number, row in _read_rows(file):
