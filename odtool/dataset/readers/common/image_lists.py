@@ -11,7 +11,7 @@ from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.annotation_files import LooksLike, find_annotation_files
 from odtool.dataset.readers.common.lookup import FoundImage, Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, find_image_folders, sort_nearest_first, walk
-from odtool.dataset.readers.namesakes.rivals import State, Stated, state_nothing
+from odtool.dataset.readers.namesakes.contender import State, Stated, state_nothing
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
 

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from odtool.dataset.images import masks
-from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_own_image
 from odtool.dataset.readers.common.pairs import defer_pairs
@@ -88,7 +88,12 @@ def read(source: Source) -> Iterator[Finding]:
         files = [file for file in json_files if _looks_like(file)]
         for file in sorted(set(json_files) - set(files)):
             yield Problem("file_skipped", file, "it does not have both shapes and an imagePath")
-    yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file)
+    yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file, _state_size)
+
+
+def _state_size(path: Path) -> tuple[int, int] | None:
+    content = faults.attempt(lambda: parse(parsing.read_bytes(path), path))
+    return None if isinstance(content, Problem) else content.size
 
 
 def parse_file(

@@ -131,3 +131,25 @@ def test_the_size_that_via_states_says_which_folder_is_meant(
     write(tmp_path)
     images = [item for item in read("via", tmp_path) if isinstance(item, AnnotatedImage)]
     assert sorted(image.path.parent.name for image in images) == ["photographs_with_masks"] * 3
+
+
+@pytest.mark.parametrize("reader", ["voc", "labelme"])
+def test_the_size_or_folder_that_annotation_files_state_says_which_is_meant(
+    tmp_path: Path, write_image: Callable[..., Path], reader: str
+) -> None:
+    for name in NAMES:
+        write_image(tmp_path / "a" / name, 32, 24)
+        write_image(tmp_path / "b" / name, 640, 480)
+    (tmp_path / "said").mkdir()
+    shape = {"label": "cat", "points": [[1, 2], [31, 22]], "shape_type": "rectangle"}
+    for name in NAMES:
+        if reader == "voc":
+            folder = "<folder>shots/b</folder>"
+            (tmp_path / "said" / name.replace("png", "xml")).write_text(
+                f"<annotation>{folder}<filename>{name}</filename></annotation>"
+            )
+        else:
+            document = {"shapes": [shape], "imagePath": name, "imageWidth": 640, "imageHeight": 480}
+            (tmp_path / "said" / name.replace("png", "json")).write_text(json.dumps(document))
+    images = [item for item in read(reader, tmp_path) if isinstance(item, AnnotatedImage)]
+    assert [image.path.parent.name for image in images] == ["b"] * 3

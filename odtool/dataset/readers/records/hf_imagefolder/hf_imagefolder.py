@@ -13,7 +13,7 @@ from odtool.dataset.readers.common import json_lines, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import find_documents, locate
 from odtool.dataset.readers.common.source_folders import find_file_split
-from odtool.dataset.readers.namesakes.rivals import Stated
+from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.readers.records.hf_imagefolder import hf_card
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source

@@ -13,8 +13,8 @@ from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places
 from odtool.dataset.readers.common.source_folders import Folder, sort_nearest_first, walk
+from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.readers.namesakes.image_paths import holds_images
-from odtool.dataset.readers.namesakes.rivals import Stated
 from odtool.dataset.readers.tools.cvat import cvat_document
 from odtool.dataset.readers.tools.cvat.cvat_document import CvatImage, Task, Track
 from odtool.dataset.splits import parse_split
