@@ -42,7 +42,7 @@ from odtool.dataset.readers.namesakes.image_paths import (
     is_inside,
     resolve,
 )
-from odtool.dataset.readers.namesakes.rivals import Rival, Settlement, find_stated, settle
+from odtool.dataset.readers.namesakes.rivals import Rival, Settlement, find_candidates, find_stated, settle
 from odtool.dataset.types import Match, Problem, Source
 
 _MOST_FOLDERS = 200
@@ -140,7 +140,7 @@ def find_places(
         )
     probes = sample_names(names, _FEW_PROBES) if names else []
     likely = near_folders or list(folders[:_MOST_FOLDERS])
-    candidates = {name: _find_candidates(name, likely, (base, root)) for name in probes if len(likely) > 1}
+    candidates = {name: find_candidates(name, likely, (base, root)) for name in probes if len(likely) > 1}
     settlement = settle(likely, candidates, state, is_ranked=is_ranked, whose=base)
     if is_ranked and (stated := find_stated(settlement.folders, folders, probes, state)):
         settlement = Settlement((stated, *settlement.folders), settlement.rivals)
@@ -154,16 +154,6 @@ def find_places(
         root,
         settlement.rivals,
     )
-
-
-def _find_candidates(name: str, folders: Sequence[Path], bases: Sequence[Path]) -> Sequence[Path]:
-    """Those of the folders in which the image of a name may lie; none where its path alone says where."""
-    if "/" not in (plain := drop_drive(name.replace("\\", "/"))):
-        return folders
-    if any(is_file(f"{base}/{plain}") for base in bases):
-        return ()
-    parts = list_declared_folders(plain)
-    return find_declared_folders(tuple(folders), parts, bases[-1])[0] or folders
 
 
 def sample_names(names: Sequence[str], count: int = _PROBES) -> list[str]:

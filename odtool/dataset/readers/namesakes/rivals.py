@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from odtool.dataset.readers.common.image_names import drop_drive, find_declared_folders, list_declared_folders
 from odtool.dataset.readers.namesakes.contender import Contender, State, Stated
-from odtool.dataset.readers.namesakes.image_paths import find_as_spelt, find_in, get_last_part
+from odtool.dataset.readers.namesakes.image_paths import find_as_spelt, find_in, get_last_part, is_file
 from odtool.errors import DataError
 
 _OPENED = 5
@@ -57,6 +58,16 @@ class Settlement:
     folders: tuple[Path, ...]
     rivals: tuple[Rival, ...] = ()
     """Those that were left out."""
+
+
+def find_candidates(name: str, folders: Sequence[Path], bases: Sequence[Path]) -> Sequence[Path]:
+    """Those of the folders in which the image of a name may lie; none where its path alone says where."""
+    if "/" not in (plain := drop_drive(name.replace("\\", "/"))):
+        return folders
+    if any(is_file(f"{base}/{plain}") for base in bases):
+        return ()
+    parts = list_declared_folders(plain)
+    return find_declared_folders(tuple(folders), parts, bases[-1])[0] or folders
 
 
 def settle(
