@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import find_documents
-from odtool.dataset.readers.common.lookup import find_image, sample_names
 from odtool.dataset.readers.common.shapes import guess_unit
-from odtool.dataset.readers.common.source_folders import list_files
-from odtool.dataset.splits import parse_split
-from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
-from odtool.errors import DataError
+from odtool.dataset.readers.tables.csv_files import CsvFile, read_csv_files
+from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _NEEDED = ("filename", "class", *rows.CORNERS)
 _ALSO = {
@@ -33,36 +28,9 @@ HEADER = ",".join(("filename", "width", "height", "class", *rows.CORNERS))
 """The first line, as the tutorials have it."""
 
 
-@dataclass(frozen=True)
-class CsvFile:
-    """What one CSV file says."""
-
-    images: dict[str, tuple[ObjectAnnotation, ...]]
-    """Objects by file name, in the order of first mention."""
-    sizes: dict[str, tuple[int, int]]
-    unit: Unit
-
-
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as the tutorials' CSV, or None."""
     return find_evidence(path, ".csv", _looks_like, f"has columns for {', '.join(_NEEDED)}", samples=None)
-
-
-def refuse_near_miss(path: Path) -> None:
-    """Raises DataError where there is a CSV about images with other columns."""
-    for file in list_files(path, ".csv"):
-        if file.suffix.lower() == ".csv" and (header := _read_image_header(file)):
-            raise DataError(
-                f"{file}: its columns match no known format: {header}",
-                f"Name them as the TensorFlow tutorials do: {HEADER}",
-            )
-
-
-def _read_image_header(file: Path) -> str:
-    """The first line of a table about images, else ''; other tables often lie beside annotations."""
-    lines = parsing.read_ends(file).decode("utf-8-sig", "replace").splitlines()
-    about_images = any(extension in line.lower() for line in lines[1:2] for extension in EXTENSIONS)
-    return lines[0].strip()[:200] if about_images else ""
 
 
 def _looks_like(path: Path) -> bool:
@@ -84,28 +52,7 @@ def _parse_columns(line: str) -> tuple[list[str], str]:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the CSV files. A file for all beside files for splits is left out where it says the same again."""
-    documents = find_documents(source, ".csv", _looks_like)
-    splits = {file: parse_split(file.stem) or parse_split(file.parent.name) for file in documents.files}
-    if len(splits) == 1:
-        splits = dict.fromkeys(splits)
-    of_splits = "train" in splits.values()
-    image_paths: set[Path] = set()
-    for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
-        table = parse(parsing.read_bytes(file), file)
-        places = documents.find_places(file, sample_names(list(table.images)))
-        images = {name: find_image(name, places, within=source.root) for name in table.images}
-        if of_splits:
-            paths = {image.path for image in images.values()}
-            if split is None and paths <= image_paths:
-                yield Problem("file_skipped", file, "its images are in the files for the splits beside it")
-                continue
-            image_paths |= paths
-        for name, objects in table.images.items():
-            image = images[name]
-            if image.outside:
-                yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
-            size = table.sizes.get(name)
-            yield AnnotatedImage(image.path, file, objects, table.unit, split, declared_size=size, match=image.match)
+    return read_csv_files(find_documents(source, ".csv", _looks_like), parse, dialect="tfod_csv")
 
 
 def parse(data: bytes, path: Path) -> CsvFile:
