@@ -251,6 +251,10 @@ class Learner:
             "groundtruth_is_crowd": tf.zeros([batch, rows], tf.bool),
             "groundtruth_instance_masks": tf.constant(masks, tf.float32),
         }
+        if hasattr(self._model_config, "keypoint_estimation_task"):
+            # Of some objects not every keypoint is known.
+            points = rng.uniform(0, 1, (batch, rows, 17, 2)) * rng.choice([1, 1, 1, np.nan], (batch, rows, 17, 1))
+            labels["groundtruth_keypoints"] = tf.constant(points * real[..., np.newaxis, np.newaxis], tf.float32)
         return features, labels
 
     def take_own_step(self, features: Any, labels: Any) -> Any:

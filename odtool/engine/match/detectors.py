@@ -11,7 +11,7 @@ from object_detection.core import target_assigner
 from object_detection.core.standard_fields import InputDataFields as Fields
 from object_detection.meta_architectures.ssd_meta_arch import SSDMetaArch
 
-from odtool.engine.match import best_pairs, groundtruth, proposals
+from odtool.engine.match import best_pairs, center_targets, groundtruth, proposals
 from odtool.engine.match.batch_assigner import BatchAssigner
 
 _READ_BY_SSD = (
@@ -30,7 +30,7 @@ _READ_BY_RCNN = (
 
 
 def assign_in_batches(detector: Any, *, block: int | None = None) -> None:
-    """Changes how a detection model assigns targets, where it matches anchors to boxes by overlap.
+    """Changes how a detection model assigns targets, where this package knows how.
 
     Args:
         block: pairs of a box and an anchor that are compared at once; what suits the device if None.
@@ -43,6 +43,8 @@ def assign_in_batches(detector: Any, *, block: int | None = None) -> None:
     elif proposals.can_batch(detector):
         proposals.batch_stages(detector)
         target_assigner.batch_assign_targets = _batch_assign_targets
+    elif center_targets.can_batch(detector):
+        center_targets.batch_assigners(detector)
 
 
 def unstack_groundtruth(detector: Any, labels: dict[str, Any], *, unpad: bool) -> dict[str, list[Any]]:
@@ -51,6 +53,8 @@ def unstack_groundtruth(detector: Any, labels: dict[str, Any], *, unpad: bool) -
         return groundtruth.unstack(labels, _READ_BY_SSD, unpad=unpad)
     if proposals.can_batch(detector):
         return groundtruth.unstack(labels, _READ_BY_RCNN, unpad=unpad)
+    if center_targets.can_batch(detector):
+        return center_targets.unstack(labels, unpad=unpad)
     unstacked: dict[str, list[Any]] = model_lib.unstack_batch(labels, unpad_groundtruth_tensors=unpad)
     return unstacked
 

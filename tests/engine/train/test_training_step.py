@@ -41,6 +41,7 @@ def test_the_step_of_a_small_model_has_no_operation_for_an_image(
         ("ssd_mobilenet_v2_fpnlite_320x320", 320, 1.0),
         ("efficientdet_d0", 512, 1.0),
         ("faster_rcnn_resnet50_v1_640x640", 320, 1.05),
+        ("centernet_resnet101_v1_fpn_512x512", 256, 1.01),
     ],
 )
 def test_the_steps_of_zoo_models_hardly_grow_with_the_batch(
