@@ -24,11 +24,11 @@ from odtool.dataset.records.record_writer import keep_draft, keep_whole, read_im
 from odtool.dataset.records.spool import Index
 from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
 from odtool.dataset.survey import coverage, duplicates, image_checks, problem_list, refusals
-from odtool.dataset.survey.annotated_size import Basis
+from odtool.dataset.survey.conventions.annotated_size import Basis
+from odtool.dataset.survey.conventions.interpretation import Interpretation, read_until_settled
 from odtool.dataset.survey.first_pass import PassSettings, Survey, survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
-from odtool.dataset.survey.interpretation import Interpretation, read_until_settled
 from odtool.dataset.survey.problem_list import ProblemList
 from odtool.dataset.survey.source_survey import Choices, list_readings
 from odtool.dataset.types import Problem, Source

@@ -22,9 +22,9 @@ from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
 from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.backlog import Backlog, Waiting, open_backlog
 from odtool.dataset.survey.claims import Claims
+from odtool.dataset.survey.conventions.interpretation import AS_DOCUMENTED, Heard, Interpretation
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
-from odtool.dataset.survey.interpretation import AS_DOCUMENTED, Heard, Interpretation
 from odtool.dataset.survey.merging.merge import merge, report_unannotated, tells_of_unannotated
 from odtool.dataset.survey.merging.statements import (
     Statement,

@@ -79,6 +79,7 @@ CATALOGUE: dict[str, Check] = {
     "image_elsewhere": Check("info", "found by name outside the nearest folder"),
     "image_gray": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_missing": Check("error", "image left out"),
+    "image_namesakes": Check("info", "not used: annotations mean files of the same names in another folder"),
     "image_palette": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_range": Check("warning", "brought to 8 bits by the bits that its values use, or it would be nearly black"),
     "image_repeated": Check("error", "only the first annotation of the image is kept"),

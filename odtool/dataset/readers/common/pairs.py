@@ -105,6 +105,7 @@ def defer_pairs(
     """
     pairs = pair_files(files, source, names)
     for folder, folder_files in pairs.files.items():
+        yield from pairs.places[folder].report_rivals()
         split = find_split(folder, source.root)
         for file in folder_files:
             yield Deferred(parse_file, (file, split, pairs.places[folder], source.root, source.masks))

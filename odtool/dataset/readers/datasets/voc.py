@@ -23,6 +23,7 @@ from odtool.dataset.readers.common.source_folders import (
     sort_nearest_first,
     walk,
 )
+from odtool.dataset.readers.namesakes.rivals import Stated
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def read(source: Source) -> Iterator[Finding]:
     with_images = select_image_folders(image_folders_walked)
     for folder, files in folder_files:
         places = _find_places(source, folder, files, with_images) if files else Places(())
+        yield from places.report_rivals()
         lists = sets.find_lists(folder, source.root) if sets and files else []
         batch: list[tuple[str, str | None]] = []
         for file, split in _assign_splits(files, lists, find_split(folder, source.root)):
@@ -128,6 +130,12 @@ def _read_image_name(path: Path) -> str:
     if isinstance(annotation, AnnotationFile):
         name = PurePosixPath(annotation.filename.replace("\\", "/")).name
     return name if name.lower().endswith(EXTENSIONS) else f"{name}."
+
+
+def _state_size(path: Path) -> Stated:
+    """The size of the image that an XML file states."""
+    annotation = faults.attempt(lambda: parse(parsing.read_bytes(path), path))
+    return Stated(annotation.size) if isinstance(annotation, AnnotationFile) else Stated()
 
 
 def _hash_stems(names: Iterable[str]) -> array[int]:
@@ -275,12 +283,15 @@ def _parse_size(element: _Element | None) -> tuple[int, int] | None:
 
 def _find_places(source: Source, folder: Path, files: Sequence[str], with_images: list[Path]) -> Places:
     """Where the images of the XML files in `folder` may lie."""
-    sorted_folders, names = (
-        sort_nearest_first(with_images, folder, source),
-        [file.rpartition(".")[0] for file in sample_names(files)],
-    )
+    sorted_folders = sort_nearest_first(with_images, folder, source)
+    files_by_stem = {file.rpartition(".")[0]: folder / file for file in sample_names(files)}
+    names = list(files_by_stem)
+
+    def state(stem: str) -> Stated:
+        return _state_size(files_by_stem[stem])
+
     if source.images is not None:
-        return find_places([], sorted_folders, folder, source, names=names)
+        return find_places([], sorted_folders, folder, source, names=names, state=state)
     near = [folder, folder / "images", folder / "JPEGImages"]
     # Outside the source only beside it, and only where the source is the folder of the XML files itself.
     highest = source.root.parent if folder == source.root else source.root
@@ -294,4 +305,4 @@ def _find_places(source: Source, folder: Path, files: Sequence[str], with_images
     near_folders = [
         place for place in near if place in image_folders or (not place.is_relative_to(source.root) and place.is_dir())
     ]
-    return find_places(near_folders, sorted_folders, folder, source, names=names)
+    return find_places(near_folders, sorted_folders, folder, source, names=names, state=state)
