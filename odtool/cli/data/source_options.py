@@ -19,6 +19,13 @@ class Verify(str, Enum):
     full = "full"
 
 
+class AnnotatedSize(str, Enum):
+    """Whose pixels boxes are in where an annotation declares another size than its image's."""
+
+    file = "file"
+    annotation = "annotation"
+
+
 SourceArgument = Annotated[
     list[Path] | None,
     typer.Argument(help="Folders or files with annotations; without any, the workspace is searched."),
@@ -57,6 +64,19 @@ DropOption = Annotated[
     list[str] | None,
     typer.Option("--drop", metavar="A,B", help="Leave these classes out, by their new names; their images stay."),
 ]
+CoordinatesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="xyxy|xywh|cxcywh",
+        help="What a box's numbers are, perhaps with -pixels, -fractions or -percent; by default the boxes decide.",
+    ),
+]
+AnnotatedSizeOption = Annotated[
+    AnnotatedSize | None,
+    typer.Option(
+        help="Whose pixels boxes are in where an annotation declares another size; by default the boxes decide."
+    ),
+]
 WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one per core.")]
 
 
@@ -78,5 +98,4 @@ def describe_change(change: ClassChange) -> str:
 
 def describe_choice(path: Path | str, choice: FormatChoice) -> str:
     """A line that says which format was chosen for a source, and why."""
-    others = f" (looks like {', '.join(choice.others)} too: --format chooses)" if choice.others else ""
-    return f"{path}: {choice.reader.title}, as {choice.evidence}{others}"
+    return f"{path}: {choice.reader.title}, as {choice.evidence}"

@@ -43,11 +43,24 @@ class Reader:
     """What is read and what is left out, where that does not go without saying; for the reference."""
     refuse_near_miss: Callable[[Path], None] | None = None
     """Raises DataError where a file or folder is nearly of this format, and says what it lacks."""
+    looks_like: Callable[[Path], bool] | None = None
+    """Whether a file is one of those that hold its boxes, where `detect` asks of a file whether it is a whole set."""
+
+    def recognizes(self, file: Path) -> bool:
+        """Whether a file in a folder is one of those that hold this format's boxes."""
+        return self.looks_like(file) if self.looks_like else self.detect(file) is not None
 
 
 READERS: dict[str, Reader] = {
     "coco": Reader("COCO JSON", coco.detect, reporting_unlisted_images(coco.read), masks=True, keypoints=True),
-    "yolo": Reader("YOLO", yolo.detect, yolo.read, masks=True, refuse_near_miss=yolo_near_misses.refuse),
+    "yolo": Reader(
+        "YOLO",
+        yolo.detect,
+        yolo.read,
+        masks=True,
+        refuse_near_miss=yolo_near_misses.refuse,
+        looks_like=yolo.is_label,
+    ),
     "supervisely": Reader("Supervisely", supervisely.detect, supervisely.read, masks=True),
     "openimages": Reader("Open Images CSV", openimages.detect, openimages.read),
     "cvat": Reader("CVAT XML", cvat.detect, reporting_unlisted_images(cvat.read), masks=True),
@@ -124,5 +137,6 @@ READERS: dict[str, Reader] = {
         display_names=tfrecord.read_display_names,
     ),
 }
-"""Formats by name. Where a folder looks like several, the first here is chosen: those that say most of themselves
-(classes and splits by name) stand before those that say less."""
+"""Formats by name. A file that looks like several is the first one's, and where several say the same of an image the
+first one's annotation is written: those that say most of themselves (classes and splits by name) stand before those
+that say less."""

@@ -36,7 +36,7 @@ def test_what_is_packed_is_named_whether_it_is_the_source_or_in_it(tmp_path: Pat
 def test_an_archive_beside_annotations_is_no_matter(tmp_path: Path) -> None:
     (tmp_path / "set.zip").touch()
     (tmp_path / "a.xml").write_text("<annotation></annotation>")
-    assert choose(Source(tmp_path)).name == "voc"
+    assert [choice.name for choice in choose(Source(tmp_path))] == ["voc"]
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def read(source: Source) -> Iterator[Finding]:
                 match = find_image(name, places, within=source.root)
                 if match.outside:
                     yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
-                yield AnnotatedImage(match.path, file, objects, split=split, match=match.match)
+                yield AnnotatedImage(match.path, file, objects, split=split, match=match.match, dialect="yolo_keras")
 
 
 def _find_class_list(file: Path, folders: Sequence[Folder], source: Source) -> Path:

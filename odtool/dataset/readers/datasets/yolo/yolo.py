@@ -133,7 +133,7 @@ def parse_file(
         yield AnnotatedImage(image, image, (), "fraction", split)
         return
     objects = parse(parsing.read_bytes(label), label, names, layout, keypoints, with_outlines=with_outlines)
-    yield AnnotatedImage(image, label, objects, "fraction", split)
+    yield AnnotatedImage(image, label, objects, "fraction", split, dialect="yolo")
 
 
 def parse(
@@ -186,7 +186,7 @@ def parse(
             )
         corners = list(zip(values[0::2], values[1::2], strict=True)) if len(values) > 5 else []
         outline = masks.make_polygon(corners) if with_outlines and corners else None
-        objects.append(ObjectAnnotation(names[index], _make_box(values), outline=outline))
+        objects.append(ObjectAnnotation(names[index], _make_box(values), outline=outline, enclosed=bool(corners)))
     return tuple(objects)
 
 
