@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from odtool.dataset.dialects import make_box
 from odtool.dataset.images.masks import enclose_outline, join_outlines, make_polygon, parse_coco
 from odtool.dataset.readers.common import json_items, parsing, shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
@@ -154,10 +155,10 @@ def _parse_box(item: dict[str, Any], kind: str, outline: Outline | None) -> Box 
         if five is None:
             return None
         x, y, width, height, radians = five
-        upright = shapes.make_box(x - width / 2, y - height / 2, width, height)
+        upright = make_box((x, y, width, height), "cxcywh")
         return shapes.enclose_turned(upright, math.degrees(radians))
     sides = values.parse_numbers(item.get("bbox"), 4)
-    return shapes.make_box(*sides) if sides else None
+    return make_box(sides, "xywh") if sides else None
 
 
 def _join_parts(parts: list[_Part], line: Line) -> Iterator[ObjectAnnotation]:

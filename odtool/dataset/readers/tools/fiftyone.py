@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from odtool.dataset.dialects import make_box
 from odtool.dataset.images.masks import make_polygon
 from odtool.dataset.readers.common import faults, json_items, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import BrokenAnnotation
 from odtool.dataset.readers.common.image_lists import Documents, ImageEntry, Listing, find_documents
 from odtool.dataset.readers.common.json_lines import Line
-from odtool.dataset.readers.common.shapes import enclose_points, make_box
+from odtool.dataset.readers.common.shapes import enclose_points
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
 
@@ -121,7 +122,7 @@ def _parse_label(item: Any, where: str, line: Line) -> ObjectAnnotation | None:
     if not label:
         line.report("label_missing", f"{where} has no label")
         return None
-    box = make_box(*sides) if sides else enclose_points(points or [])
+    box = make_box(sides, "xywh") if sides else enclose_points(points or [])
     is_crowd = item.get("iscrowd") in (1, True)
     return ObjectAnnotation(label, box, is_crowd=is_crowd, outline=make_polygon(points) if points else None)
 

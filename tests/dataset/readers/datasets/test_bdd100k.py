@@ -55,8 +55,8 @@ def test_a_list_of_frames_is_read_alone_or_under_its_key(
         file = tmp_path / f"labels/det_20/det_{split}.json"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(document))
-    choice = choose(Source(tmp_path))
-    assert (choice.name, choice.others) == ("bdd100k", ())
+    (choice,) = choose(Source(tmp_path))
+    assert choice.name == "bdd100k"
     images, problems = found(choice.reader.read, Source(tmp_path))
     first, empty, second, _ = images
     assert [(image.path.name, image.split) for image in (first, second)] == [("a.jpg", "train"), ("b.jpg", "val")]
@@ -73,7 +73,7 @@ def test_a_file_an_image_names_it_without_ending(tmp_path: Path, write_image: Ca
     document = {"name": "b1c66a42-6f7d68ca", "frames": [{"timestamp": 10000, "objects": objects}], "attributes": {}}
     (tmp_path / "labels/val").mkdir(parents=True)
     (tmp_path / "labels/val/b1c66a42-6f7d68ca.json").write_text(json.dumps(document))
-    choice = choose(Source(tmp_path))
+    (choice,) = choose(Source(tmp_path))
     assert choice.name == "bdd100k"
     ((image,), problems) = found(choice.reader.read, Source(tmp_path))
     assert (image.path, image.split) == (tmp_path / "images/val/b1c66a42-6f7d68ca.jpg", "val")

@@ -70,8 +70,8 @@ def test_subsets_are_splits_and_their_images_lie_in_folders_of_their_names(
         (tmp_path / "annotations").mkdir(exist_ok=True)
         text = json.dumps(document(item("a", BBOX, POLYGON), item("b/c")))
         (tmp_path / f"annotations/{split}.json").write_text(text)
-    choice = choose(Source(tmp_path))
-    assert (choice.name, choice.others) == ("datumaro", ())
+    (choice,) = choose(Source(tmp_path))
+    assert choice.name == "datumaro"
     images, problems = found(choice.reader.read, Source(tmp_path, masks=True))
     assert [(image.path, image.split) for image in images[::2]] == [
         (tmp_path / "images/train/a.jpg", "train"),

@@ -51,8 +51,8 @@ def test_a_dataset_is_read_with_its_tags_as_splits(
     ]
     (tmp_path / "samples.json").write_text(json.dumps({"samples": samples}))
     (tmp_path / "metadata.json").write_text(json.dumps({"version": "1", "media_type": "image", "sample_fields": []}))
-    choice = choose(Source(tmp_path))
-    assert (choice.name, choice.others) == ("fiftyone", ())
+    (choice,) = choose(Source(tmp_path))
+    assert choice.name == "fiftyone"
     images, problems = found(choice.reader.read, Source(tmp_path))
     assert [(image.path.name, image.split, image.declared_size) for image in images] == [
         ("a.jpg", "val", (64, 48)),
@@ -94,8 +94,8 @@ def test_labels_by_image_are_read_with_their_classes(
         write_image(tmp_path / "data" / f"{name}.jpg")
     labels = {"000001": [{"label": 1, "bounding_box": [0, 0, 0.5, 0.5]}], "000002": None}
     (tmp_path / "labels.json").write_text(json.dumps({"classes": ["cat", "dog"], "labels": labels}))
-    choice = choose(Source(tmp_path))
-    assert (choice.name, choice.others) == ("fiftyone", ())
+    (choice,) = choose(Source(tmp_path))
+    assert choice.name == "fiftyone"
     images, problems = found(choice.reader.read, Source(tmp_path))
     assert [[(item.label, item.box) for item in image.objects] for image in images] == [
         [("dog", Box(0, 0, 0.5, 0.5))],
