@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers.common.unlisted_images import reporting_unlisted_images
-from odtool.dataset.readers.datasets import crowdhuman, dota, voc, wider_face
+from odtool.dataset.readers.datasets import bdd100k, crowdhuman, dota, voc, wider_face
 from odtool.dataset.readers.datasets.coco import coco
 from odtool.dataset.readers.datasets.kitti import kitti
 from odtool.dataset.readers.datasets.yolo import yolo, yolo_near_misses
@@ -15,7 +15,7 @@ from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
 from odtool.dataset.readers.records.tfrecord import tfrecord
 from odtool.dataset.readers.tables import openimages, retinanet_csv, tfod_csv, vott_csv, yolo_keras
 from odtool.dataset.readers.tables.any_csv import any_csv
-from odtool.dataset.readers.tools import createml, labelme, labelme_xml, vott_json
+from odtool.dataset.readers.tools import createml, datumaro, fiftyone, labelme, labelme_xml, vott_json
 from odtool.dataset.readers.tools.cvat import cvat
 from odtool.dataset.readers.tools.label_studio import label_studio
 from odtool.dataset.readers.tools.services import labelbox, sagemaker, ultralytics_ndjson, vertex_jsonl
@@ -73,6 +73,22 @@ READERS: dict[str, Reader] = {
         "Label Studio JSON", label_studio.detect, reporting_unlisted_images(label_studio.read), masks=True
     ),
     "via": Reader("VGG Image Annotator", via.detect, reporting_unlisted_images(via.read), masks=True),
+    "datumaro": Reader(
+        "Datumaro JSON",
+        datumaro.detect,
+        reporting_unlisted_images(datumaro.read),
+        masks=True,
+        notes="Boxes, polygons, masks, ellipses and turned boxes; those of one label in one group are one object. "
+        "Labels of whole images, points and lines are left out.",
+    ),
+    "fiftyone": Reader(
+        "FiftyOne JSON",
+        fiftyone.detect,
+        reporting_unlisted_images(fiftyone.read),
+        masks=True,
+        notes="The field `ground_truth`, else the only one without confidences. Boxes and closed outlines; instance "
+        "masks within boxes are left out.",
+    ),
     "createml": Reader("CreateML JSON", createml.detect, reporting_unlisted_images(createml.read)),
     "sagemaker": Reader("SageMaker Ground Truth manifest", sagemaker.detect, reporting_unlisted_images(sagemaker.read)),
     "labelbox": Reader("Labelbox NDJSON", labelbox.detect, reporting_unlisted_images(labelbox.read), masks=True),
@@ -89,6 +105,13 @@ READERS: dict[str, Reader] = {
         crowdhuman.detect,
         reporting_unlisted_images(crowdhuman.read),
         notes="Full boxes. Visible and head boxes, crowds and what is to be ignored are left out.",
+    ),
+    "bdd100k": Reader(
+        "BDD100K and Scalabel JSON",
+        bdd100k.detect,
+        reporting_unlisted_images(bdd100k.read),
+        masks=True,
+        notes="`box2d`, and closed outlines of labels without one. Lanes, drivable areas and 3-D boxes are left out.",
     ),
     "wider_face": Reader("WIDER FACE", wider_face.detect, reporting_unlisted_images(wider_face.read)),
     "kitti": Reader("KITTI", kitti.detect, kitti.read),

@@ -36,11 +36,12 @@ class Line:
 
     path: Path
     number: int
+    """From 1; 0 where it is not known."""
     problems: list[tuple[str, str]] = field(default_factory=list)
     """Kind and detail of each."""
 
     def report(self, kind: str, detail: str) -> None:
-        self.problems.append((kind, f"line {self.number}: {detail}"))
+        self.problems.append((kind, f"line {self.number}: {detail}" if self.number else detail))
 
     def error(self, what: str, hint: str = FIX) -> BrokenAnnotation:
         return parsing.line_error(self.path, self.number, what, hint)

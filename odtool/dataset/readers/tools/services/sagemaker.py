@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from odtool.dataset.dialects import make_box
 from odtool.dataset.readers.common import json_lines, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, list_spellings
 from odtool.dataset.readers.common.json_lines import Line
-from odtool.dataset.readers.common.shapes import make_box
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _SUFFIXES = (".manifest", ".jsonl", ".json", ".ndjson")
@@ -63,7 +63,7 @@ def parse(row: dict[str, Any], line: Line) -> ImageEntry | None:
         label = classes.get(str(item.get("class_id"))) if isinstance(classes, dict) else None
         if not values.parse_label(label):
             raise line.error(f"{where} has class_id {item.get('class_id')}, which is not in its class-map")
-        objects.append(ObjectAnnotation(values.parse_label(label), make_box(*sides)))
+        objects.append(ObjectAnnotation(values.parse_label(label), make_box(sides, "xywh")))
     return ImageEntry(list_spellings(reference) or (reference,), tuple(objects), _parse_size(result.get("image_size")))
 
 
