@@ -124,8 +124,8 @@ def _report_unannotated(folder_files: list[tuple[Path, list[str]]], folders: lis
 def _read_image_name(path: Path) -> str:
     """The image that an XML file names within, with an ending."""
     annotation = faults.attempt(lambda: parse(parsing.read_bytes(path), path))
-    is_broken = annotation is None or isinstance(annotation, Problem)
-    name = "" if is_broken else PurePosixPath(annotation.filename.replace("\\", "/")).name
+    filename = annotation.filename if isinstance(annotation, AnnotationFile) else ""
+    name = PurePosixPath(filename.replace("\\", "/")).name
     return name if name.lower().endswith(EXTENSIONS) else f"{name}."
 
 
@@ -179,7 +179,7 @@ def parse(data: bytes, path: Path) -> AnnotationFile | None:
     """Parses an XML file's bytes; None where its root is another one. `path` is only named in errors.
 
     Raises:
-        BrokenAnnotation: broken XML. Objects with a coordinate that is no number are problems.
+        AnnotationError: broken XML. Objects with a coordinate that is no number are problems.
     """
     root = parsing.parse_xml(data, path)
     if root.tag != "annotation":

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common import faults, parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents
 from odtool.dataset.readers.common.lookup import find_image, sample_names
 from odtool.dataset.readers.common.shapes import guess_unit
@@ -38,6 +39,8 @@ class CsvFile:
     """Objects by file name, in the order of first mention."""
     sizes: dict[str, tuple[int, int]]
     unit: Unit
+    problems: tuple[tuple[str, str], ...] = ()
+    """Kind and detail of each."""
 
 
 def detect(path: Path) -> str | None:
@@ -71,7 +74,10 @@ def read(source: Source) -> Iterator[Finding]:
     of_splits = "train" in splits.values()
     image_paths: set[Path] = set()
     for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
-        table = parse(parsing.read_bytes(file), file)
+        table = faults.attempt(lambda file: parse(parsing.read_bytes(file), file), file)
+        if isinstance(table, Problem):
+            yield table
+            continue
         places = documents.find_places(file, sample_names(list(table.images)))
         images = {name: find_image(name, places, within=source.root) for name in table.images}
         if of_splits:
@@ -80,6 +86,8 @@ def read(source: Source) -> Iterator[Finding]:
                 yield Problem("file_skipped", file, "its images are in the files for the splits beside it")
                 continue
             image_paths |= paths
+        for kind, detail in table.problems:
+            yield Problem(kind, file, detail)
         for name, objects in table.images.items():
             image = images[name]
             if image.outside:
@@ -91,10 +99,11 @@ def read(source: Source) -> Iterator[Finding]:
 def parse(data: bytes, path: Path) -> CsvFile:
     """Parses a CSV file's bytes; `path` is only named in errors.
 
-    Coordinates are fractions where those of the whole file are about 1 at most, else pixels.
+    Coordinates are fractions where those of the whole file are about 1 at most, else pixels. A row that is short or
+    has a coordinate that is no number is a problem; an image with no other rows is left out.
 
     Raises:
-        DataError: a column is missing, a row is short, or a coordinate is no number.
+        AnnotationError: a column is missing, or the text is not UTF-8.
     """
     text = parsing.decode_text(data, path)
     columns, delimiter = _parse_columns(text.split("\n", 1)[0])
@@ -102,25 +111,30 @@ def parse(data: bytes, path: Path) -> CsvFile:
     at = {name: columns.index(name) for name in columns}
     images: dict[str, list[ObjectAnnotation]] = {}
     sizes: dict[str, tuple[int, int]] = {}
-    table = rows.parse_csv(text, path, delimiter=delimiter, extra_cells=True)
+    problems: list[tuple[str, str]] = []
+    skipping = Skipping(problems)
+    table = rows.parse_csv(text, path, problems, delimiter=delimiter, extra_cells=True)
     next(table)
     for line, row in table:
-        name = row[at["filename"]]
-        if not name:
-            raise parsing.line_error(path, line, "broken CSV: no file name")
-        objects = images.setdefault(name, [])
-        if (size := _parse_size(row, at)) is not None:
-            sizes.setdefault(name, size)
-        label, corners = row[at["class"]], [row[at[corner]] for corner in rows.CORNERS]
-        if not label and not any(corners):
-            continue  # a row with a name alone is a background image
-        box = rows.parse_box([_use_decimal_point(corner, delimiter) for corner in corners], path, line)
-        if not label:
-            raise parsing.line_error(path, line, "broken CSV: a box without class")
-        objects.append(ObjectAnnotation(label, box))
+        with skipping:
+            name = row[at["filename"]]
+            if not name:
+                raise parsing.line_error(path, line, "broken CSV: no file name")
+            label, corners = row[at["class"]], [row[at[corner]] for corner in rows.CORNERS]
+            # A row with a name alone is a background image.
+            has_box = bool(label) or any(corners)
+            corners = [_use_decimal_point(corner, delimiter) for corner in corners]
+            box = rows.parse_box(corners, path, line) if has_box else None
+            objects = images.setdefault(name, [])
+            if (size := _parse_size(row, at)) is not None:
+                sizes.setdefault(name, size)
+            if box is not None and label:
+                objects.append(ObjectAnnotation(label, box))
+            elif box is not None:
+                problems.append(("label_missing", f"line {line}: a box in {name} without a class"))
     boxes = (item.box for objects in images.values() for item in objects)
     unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
-    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit)
+    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit, tuple(problems))
 
 
 def _use_decimal_point(number: str, delimiter: str) -> str:
