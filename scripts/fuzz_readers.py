@@ -32,13 +32,17 @@ from odtool.dataset.images.masks import encode_png
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.records import spool
 from odtool.dataset.records.framing import frame
-from odtool.dataset.survey.first_pass import survey
+from odtool.dataset.survey.first_pass import Reading, survey
 from odtool.dataset.types import Source
 from odtool.dataset.workers import Crew
 from odtool.errors import DataError
 
 Files = dict[str, bytes]
 """A source: contents by relative path, images apart."""
+Samples = dict[str, tuple[Files, tuple[str, ...]]]
+"""For each format its annotation files, and the images they name."""
+COLUMNS = {"csv": (("file", "image_id"), ("class", "source"), ("xywh", "bbox"))}
+"""Columns that --columns names, by format."""
 MOST_MEMORY = 4 << 30
 """Bytes. A mutation that makes a reader ask for more is a fault, told as MemoryError."""
 
@@ -93,7 +97,50 @@ def make_picture() -> bytes:
     return stream.getvalue()
 
 
-def make_samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
+def encode_lines(*rows: Any) -> bytes:
+    """JSON Lines."""
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def make_line_samples() -> Samples:
+    """The samples of formats in JSON Lines."""
+    size = {"width": 64, "height": 48}
+    sides = {"left": 1, "top": 2, "width": 29, "height": 38}
+    job = {"image_size": [size | {"depth": 3}], "annotations": [{"class_id": 0} | sides]}
+    metadata = {"class-map": {"0": "cat"}, "type": "groundtruth/object-detection", "creation-date": "2024-01-01T00:00"}
+    manifest = {"source-ref": "s3://bucket/a.jpg", "boxes": job, "boxes-metadata": metadata}
+    corners = [{"x": 1, "y": 2}, {"x": 30, "y": 2}, {"x": 3, "y": 40}]
+    things = [
+        {"name": "cat", "annotation_kind": "ImageBoundingBox", "bounding_box": sides},
+        {"name": "dog", "annotation_kind": "ImagePolygon", "polygon": corners},
+        {"name": "nose", "annotation_kind": "ImagePoint", "point": corners[0]},
+    ]
+    labels = [{"label_kind": "Default", "label_details": {"updated_at": "1"}, "annotations": {"objects": things}}]
+    row = {"id": "1", "external_id": "a.jpg", "row_data": "https://host/a.jpg?token=1"}
+    labelbox = {"data_row": row, "media_attributes": size, "projects": {"p": {"labels": labels}}}
+    image = {"type": "image", "file": "a.jpg", **size, "split": "train"}
+    ultralytics = (
+        {"type": "dataset", "task": "segment", "name": "set", "class_names": {"0": "cat", "1": "dog"}},
+        image | {"annotations": {"boxes": [[0, 0.5, 0.5, 0.2, 0.3]]}},
+        image | {"file": "b.jpg", "annotations": {"segments": [[1, 0.1, 0.1, 0.5, 0.1, 0.3, 0.6]]}},
+    )
+    vertex = {
+        "imageGcsUri": "gs://bucket/a.jpg",
+        "boundingBoxAnnotations": [{"displayName": "cat", "xMin": 0.1, "yMin": 0.1, "xMax": 0.5, "yMax": 0.5}],
+        "dataItemResourceLabels": {"aiplatform.googleapis.com/ml_use": "training"},
+    }
+    person = {"tag": "person", "fbox": [1, 2, 20, 30], "vbox": [1, 2, 20, 20], "hbox": [5, 2, 5, 5]}
+    people = [person | {"extra": {"box_id": 0, "occ": 1}}, person | {"tag": "mask", "extra": {"ignore": 1}}]
+    return {
+        "sagemaker": ({"output.manifest": encode_lines(manifest)}, ("a.jpg",)),
+        "labelbox": ({"export.ndjson": encode_lines(labelbox)}, ("a.jpg",)),
+        "ultralytics_ndjson": ({"set.ndjson": encode_lines(*ultralytics)}, ("a.jpg", "b.jpg")),
+        "vertex_jsonl": ({"import.jsonl": encode_lines(vertex)}, ("a.jpg",)),
+        "crowdhuman": ({"annotation_train.odgt": encode_lines({"ID": "1,a", "gtboxes": people})}, ("1,a.jpg",)),
+    }
+
+
+def make_samples() -> Samples:
     """For each format its annotation files, and the images they name."""
     box = {"xmin": 1.0, "ymin": 2.0, "xmax": 30.0, "ymax": 40.0}
     corners = "".join(f"<{name}>{value}</{name}>" for name, value in box.items())
@@ -300,6 +347,14 @@ def make_samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             first_image,
         ),
         "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both_images),
+        **make_line_samples(),
+        "csv": (
+            {
+                "a.csv": b"image_id;width;height;bbox;source\na;64;48;[1.5, 2, 30, 20];cat\nb;64;48;;\n"
+                b"a;64;48;\"[{'x': 1, 'y': 2, 'width': 3, 'height': 4}]\";dog\n"
+            },
+            both_images,
+        ),
         "tfrecord": ({"train.tfrecord": frame(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
     }
 
@@ -368,11 +423,16 @@ def mutate_lines(data: bytes, chance: random.Random) -> bytes:
 
 
 def mutate_json(data: bytes, chance: random.Random) -> bytes:
-    """A value of a JSON document replaced or removed; other documents get another mutation."""
+    """A value of a JSON document or of one of its lines replaced or removed; other documents get another mutation."""
     try:
         document = json.loads(data)
     except ValueError:
-        return mutate_tokens(data, chance)
+        lines = data.split(b"\n")
+        number = chance.randrange(len(lines))
+        if len(lines) < 2 or not lines[number].startswith(b"{"):
+            return mutate_tokens(data, chance)
+        lines[number] = mutate_json(lines[number], chance)
+        return b"\n".join(lines)
     places: list[tuple[Any, Any]] = []
 
     def collect(value: Any) -> None:
@@ -407,14 +467,19 @@ def write_source(root: Path, files: Files, images: tuple[str, ...], data: bytes)
         (root / name).write_bytes(content)
 
 
+def make_source(root: Path, name: str, *, masks: bool) -> Source:
+    """A sample's folder with what its format is to be told."""
+    return Source(root, masks=masks, columns=COLUMNS.get(name, ()))
+
+
 def read_source(root: Path, name: str, scratch: Path) -> str:
     """What reading gives: 'images', 'problems' or 'error'; anything else is raised."""
     for reader in READERS.values():
         reader.detect(root)
     with spool.create_spool(scratch) as writer:
         try:
-            source = Source(root, masks=READERS[name].masks)
-            result = survey([(source, READERS[name].read(source))], writer, Crew(1))
+            source = make_source(root, name, masks=READERS[name].masks)
+            result = survey([Reading(source, READERS[name].read(source))], writer, Crew(1))
         except DataError as error:
             if "\n" in error.message:
                 raise AssertionError(f"an error of several lines: {error.message!r}") from error

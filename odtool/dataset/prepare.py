@@ -26,6 +26,7 @@ from odtool.dataset.survey import coverage, duplicates, image_checks, problem_li
 from odtool.dataset.survey.first_pass import Survey, survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
+from odtool.dataset.survey.source_survey import Choices, list_readings
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
 from odtool.errors import DataError
@@ -79,8 +80,8 @@ class Prepared:
 
     dataset: Dataset
     summary: DatasetSummary
-    choices: tuple[FormatChoice, ...]
-    """The format of each source."""
+    choices: tuple[tuple[FormatChoice, ...], ...]
+    """The formats of each source."""
     first: Mapping[str, Problem]
     """The first problem of each kind."""
 
@@ -140,8 +141,8 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
     return Prepared(Dataset(settings.out), summary, choices, result.first)
 
 
-def _choose_formats(settings: PrepareSettings) -> tuple[FormatChoice, ...]:
-    """The format of each source. Raises DataError for what can be refused before anything is read."""
+def _choose_formats(settings: PrepareSettings) -> Choices:
+    """The formats of each source. Raises DataError for what can be refused before anything is read."""
     splits.check_shares(settings.val, settings.test)
     staging.refuse_foreign(settings.out)
     if settings.beam is not None:
@@ -154,30 +155,32 @@ def _choose_formats(settings: PrepareSettings) -> tuple[FormatChoice, ...]:
     return choices
 
 
-def _refuse_formats_without(what: str, choices: Iterable[FormatChoice], carries: Callable[[Reader], bool]) -> None:
-    """Raises DataError where a source has a format that does not carry what an option asks for."""
+def _refuse_formats_without(what: str, choices: Choices, carries: Callable[[Reader], bool]) -> None:
+    """Raises DataError where a source has no format that carries what an option asks for."""
     titles = [reader.title for reader in READERS.values() if carries(reader)]
-    for choice in choices:
-        if not carries(choice.reader):
+    for formats in choices:
+        if not any(carries(choice.reader) for choice in formats):
             raise DataError(
-                f"--{what}: {choice.reader.title} has no {what} that odtool reads",
+                f"--{what}: {formats[0].reader.title} has no {what} that odtool reads",
                 f"{what.capitalize()} are read from {', '.join(titles)}.",
             )
 
 
 def _survey_sources(
     settings: PrepareSettings,
-    choices: Iterable[FormatChoice],
+    choices: Choices,
     stored: Path,
     workers: Crew,
     on_problem: Callable[[Problem], None],
     report: Report,
 ) -> Survey:
-    sources = [replace(source, masks=settings.masks, keypoints=settings.keypoints) for source in settings.sources]
-    findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
+    sources = [
+        replace(source, masks=settings.masks, keypoints=settings.keypoints, label_map=settings.label_map)
+        for source in settings.sources
+    ]
     with spool.create_spool(stored) as writer:
         return survey(
-            findings,
+            list_readings(sources, choices),
             writer,
             workers,
             rules=settings.rules,
@@ -195,6 +198,7 @@ def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: Prepa
     where = ", ".join(str(source.path) for source in settings.sources)
     if not settings.skip_broken:
         refusals.refuse_broken(result)
+    refusals.refuse_contradictions(result)
     refusals.refuse_unwritable_classes(result)
     refuse_unknown(settings.chosen, result.changes, result.classes)
     refusals.refuse_nothing_to_train_on(result, where, skip_missing=settings.skip_missing)
@@ -205,14 +209,13 @@ def _number_classes(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(names), start=1)}
 
 
-def _find_display_names(
-    settings: PrepareSettings, choices: Iterable[FormatChoice], classes: Collection[str]
-) -> dict[str, str]:
+def _find_display_names(settings: PrepareSettings, choices: Choices, classes: Collection[str]) -> dict[str, str]:
     """Display names by name, from the sources whose format has any; of several for one class the first."""
     names: dict[str, str] = {}
-    for source, choice in zip(settings.sources, choices, strict=True):
-        if choice.reader.display_names is not None:
-            names = {**choice.reader.display_names(source), **names}
+    for source, formats in zip(settings.sources, choices, strict=True):
+        for choice in formats:
+            if choice.reader.display_names is not None:
+                names = {**choice.reader.display_names(source), **names}
     return {
         name: display_name for name, display_name in names.items() if name in classes and display_name not in classes
     }
@@ -277,14 +280,14 @@ def _summarise(
     result: Survey,
     classes: dict[str, int],
     figures: Mapping[str, Iterable[ShardFigures]],
-    choices: Iterable[FormatChoice],
+    choices: Choices,
     settings: PrepareSettings,
     created: datetime,
 ) -> DatasetSummary:
     return DatasetSummary(
         classes=classes,
         splits={split: statistics.summarise(of_split) for split, of_split in figures.items()},
-        format="+".join(dict.fromkeys(choice.name for choice in choices)),
+        format="+".join(dict.fromkeys(choice.name for formats in choices for choice in formats)),
         sources=tuple(str(source.path) for source in settings.sources),
         seed=settings.seed,
         odtool=__version__,

@@ -43,7 +43,7 @@ def test_the_raccoons_give_200_images_and_217_boxes_from_voc_and_the_same_from_c
     shared_data: Path, tmp_path: Path, read_records: ReadRecords
 ) -> None:
     root = shared_data / "raccoon"
-    prepared = run(root, tmp_path / "voc")
+    prepared = run(root, tmp_path / "voc", resplit=True)
     run(root / "raccoon_labels.csv", tmp_path / "csv")
     voc, from_csv = read_records(tmp_path / "voc"), read_records(tmp_path / "csv")
     assert len(voc) == 200
@@ -57,6 +57,13 @@ def test_the_raccoons_give_200_images_and_217_boxes_from_voc_and_the_same_from_c
     assert voc == from_csv
     assert voc["images/raccoon-1.jpg"]["image/encoded"] == [(root / "images" / "raccoon-1.jpg").read_bytes()]
     assert voc["images/raccoon-1.jpg"]["image/object/bbox/xmin"] == pytest.approx([81 / 650])
+
+
+def test_the_raccoons_have_the_splits_of_the_csv_files_beside_the_xml(shared_data: Path, tmp_path: Path) -> None:
+    summary = run(shared_data / "raccoon", tmp_path / "data").summary
+    assert summary.format == "voc+tfod_csv"
+    assert summary.problems["annotation_agrees"].count == 200
+    assert {name: split.images for name, split in summary.splits.items()} == {"train": 144, "val": 16, "test": 40}
 
 
 def test_what_is_written_is_described(voc_set: VocSet, tmp_path: Path) -> None:
@@ -254,6 +261,20 @@ def test_a_given_label_map_is_followed_and_an_unknown_class_refused(
         run(root, tmp_path / "other", label_map=given)
     assert "00000.xml: class 'cat' is not in" in error.value.message
     assert names(tmp_path) == ["data", "map.pbtxt", "set"]
+
+
+def test_the_gaps_of_a_given_label_map_are_kept(voc_set: VocSet, tmp_path: Path, read_records: ReadRecords) -> None:
+    given = tmp_path / "map.pbtxt"
+    given.write_text("item { id: 1 name: 'person' } item { id: 17 name: 'cat' } item { id: 18 name: 'dog' }")
+    classes = {"person": 1, "cat": 17, "dog": 18}
+    prepared = run(voc_set(4), tmp_path / "data", label_map=given)
+    assert label_map.load(prepared.dataset.label_map) == prepared.summary.classes == classes
+    for record in read_records(tmp_path / "data").values():
+        texts = [text.decode() for text in record["image/object/class/text"]]
+        assert record["image/object/class/label"] == [classes[text] for text in texts]
+    again = run(tmp_path / "data", tmp_path / "again")
+    assert again.summary.classes == {"cat": 1, "dog": 2}
+    assert again.summary.problems["label_map_renumbered"].count == 1
 
 
 @pytest.mark.parametrize("given", ["/m/01yrx", "cat"])

@@ -6,7 +6,17 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odtool.api.data.sources import VERIFY, Names, Renaming, Sources, choose_classes, choose_rules, find_sources
+from odtool.api.data.sources import (
+    VERIFY,
+    Columns,
+    Names,
+    Renaming,
+    Sources,
+    choose_classes,
+    choose_rules,
+    find_sources,
+    parse_columns,
+)
 from odtool.api.requests import RequestError, StrPath, find_workspace, refuse_below, refuse_unknown, takes
 from odtool.dataset.progress import Progress, silent
 
@@ -28,6 +38,8 @@ class PrepareRequest:
     _: KW_ONLY
     format: str = "auto"
     """Format of the annotations; "auto" looks."""
+    columns: Columns = ""
+    """Columns of a CSV by what they hold, such as "file=image_id,class=label,xywh=bbox"."""
     images: StrPath | None = None
     """Folder of the images, if it is not found automatically."""
     out: StrPath | None = None
@@ -90,6 +102,7 @@ class PrepareRequest:
         for name, least in (("tile", 32), ("overlap", 0), ("seed", 0), ("min_box", 0), ("shards", 1), ("workers", 1)):
             refuse_below(name, getattr(self, name), least)
         refuse_unknown("verify", (self.verify,), VERIFY)
+        parse_columns(self.columns)
 
 
 @takes(PrepareRequest)
@@ -104,7 +117,7 @@ def prepare(request: PrepareRequest) -> Prepared:
 
     space = find_workspace(request.workspace)
     settings = flow.PrepareSettings(
-        sources=find_sources(request.sources, request.images, space.root),
+        sources=find_sources(request.sources, request.images, space.root, request.columns),
         out=Path(request.out) if request.out else space.data.path,
         format=request.format,
         val=request.val,

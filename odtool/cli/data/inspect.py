@@ -27,6 +27,7 @@ _MOST_SIZES = 5
 def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
     source: source_options.SourceArgument = None,
     format_name: source_options.FormatOption = "auto",
+    columns: source_options.ColumnsOption = "",
     images: source_options.ImagesOption = None,
     label_map: source_options.LabelMapOption = None,
     rename: source_options.RenameOption = None,
@@ -54,6 +55,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     inspected = api.inspect(
         source or (),
         format=format_name,
+        columns=columns,
         images=images,
         label_map=label_map,
         rename=rename or (),
@@ -91,7 +93,7 @@ def _payload(inspected: Inspection, html: Path | None) -> dict[str, Any]:
     }
     return {
         "sources": [str(source.path) for source in inspected.sources],
-        "evidence": [f"{choice.name}: {choice.evidence}" for choice in inspected.choices],
+        "evidence": [f"{choice.name}: {choice.evidence}" for formats in inspected.choices for choice in formats],
         **figures,
         "class_changes": [asdict(change) for change in inspected.class_changes()],
         "problems": problems,
@@ -101,8 +103,9 @@ def _payload(inspected: Inspection, html: Path | None) -> dict[str, Any]:
 
 def _render(inspected: Inspection, html: Path | None, screen: Console) -> None:
     figures = inspected.figures
-    for source, choice in zip(inspected.sources, inspected.choices, strict=True):
-        screen.print(source_options.describe_choice(source.path, choice), markup=False)
+    for source, formats in zip(inspected.sources, inspected.choices, strict=True):
+        for choice in formats:
+            screen.print(source_options.describe_choice(source.path, choice), markup=False)
     screen.print()
     for title, columns, rows in (_classes(figures), _images(figures), _boxes(figures)):
         screen.print(console.table(title, columns, rows))

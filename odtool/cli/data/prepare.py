@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
     source: source_options.SourceArgument = None,
     format_name: source_options.FormatOption = "auto",
+    columns: source_options.ColumnsOption = "",
     images: source_options.ImagesOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; data/ in the workspace by default.")] = None,
     val: Annotated[
@@ -79,6 +80,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     prepared = api.prepare(
         source or (),
         format=format_name,
+        columns=columns,
         images=images,
         out=out,
         val=val,
@@ -114,15 +116,16 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 def _payload(prepared: Prepared) -> dict[str, Any]:
     return {
         "path": str(prepared.dataset.path),
-        "evidence": [f"{choice.name}: {choice.evidence}" for choice in prepared.choices],
+        "evidence": [f"{choice.name}: {choice.evidence}" for formats in prepared.choices for choice in formats],
         **asdict(prepared.summary),
     }
 
 
 def _render(prepared: Prepared, screen: Console) -> None:
     summary = prepared.summary
-    for path, choice in zip(summary.sources, prepared.choices, strict=True):
-        screen.print(source_options.describe_choice(path, choice), markup=False)
+    for path, formats in zip(summary.sources, prepared.choices, strict=True):
+        for choice in formats:
+            screen.print(source_options.describe_choice(path, choice), markup=False)
     splits = list(summary.splits)
     rows: list[list[Any]] = [
         ["images", *(summary.splits[name].images for name in splits)],

@@ -17,7 +17,6 @@ from odtool.dataset.inspect.box_statistics import Figures
 from odtool.dataset.progress import Progress, silent
 from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.common import source_folders
-from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.records import spool
 from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.record_writer import read_checked_image
@@ -26,6 +25,7 @@ from odtool.dataset.statistics import ClassChange
 from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
 from odtool.dataset.survey.first_pass import Survey, survey
 from odtool.dataset.survey.image_checks import Check, Rules
+from odtool.dataset.survey.source_survey import Choices, list_readings
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
 
@@ -78,7 +78,8 @@ class Inspection:
     """What was found."""
 
     sources: tuple[Source, ...]
-    choices: tuple[FormatChoice, ...]
+    choices: Choices
+    """The formats of each source."""
     figures: Figures
     problems: tuple[ProblemKind, ...]
     """The gravest first."""
@@ -102,19 +103,23 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
     label_items = label_map.read(settings.label_map) if settings.label_map else []
     settings = replace(settings, chosen=follow_label_map(settings.chosen, label_items))
     with open_crew(settings.workers) as workers, tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder:
-        sources = settings.sources
+        sources = tuple(replace(source, label_map=settings.label_map) for source in settings.sources)
         choices = tuple(format_choice.choose(source, settings.format) for source in sources)
-        findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
         stored = Path(folder) / "spool"
         with (
             source_folders.remember_listings(),
             spool.create_spool(stored) as writer,
             progress("images read", None) as report,
         ):
-            rules, class_choice = settings.rules, settings.chosen
             result = survey(
-                findings, writer, workers, rules=rules, class_choice=class_choice, on_problem=log.add, report=report
-            )  # fmt: skip
+                list_readings(sources, choices),
+                writer,
+                workers,
+                rules=settings.rules,
+                class_choice=settings.chosen,
+                on_problem=log.add,
+                report=report,
+            )
         _refuse_nothing(settings, result)
         refuse_unknown(settings.chosen, result.changes, result.classes)
         with spool.open_spool(stored) as reader:

@@ -32,9 +32,12 @@ class Check:
 
 CATALOGUE: dict[str, Check] = {
     "anchor_guessed": Check("warning", "read as the numbers suggest"),
+    "annotation_agrees": Check("info", "counted once: another format says the same of the image"),
     "annotation_broken": Check("error", "the file is left out; prepare refuses without --skip-broken"),
+    "annotation_empty": Check("warning", "another format's annotation of the image is used, which has objects"),
     "annotation_missing": Check("info", "left out: listed, but without an annotation"),
     "annotation_superseded": Check("info", "another annotation of the image is used"),
+    "annotations_differ": Check("error", "refused by prepare; correct one of the two, or choose one by --format"),
     "box_duplicate": Check("warning", "only the first is kept"),
     "box_invalid": Check("warning", "left out"),
     "box_inverted": Check("warning", "corners put in order"),
@@ -85,6 +88,8 @@ CATALOGUE: dict[str, Check] = {
     "keypoints_differ": Check("warning", "kept; the API expects the same number of keypoints for all objects"),
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
     "keypoints_unsaid": Check("warning", "read as polygons; if they are keypoints, set kpt_shape in a data.yaml"),
+    "label_map_renumbered": Check("info", "read; classes are numbered anew from 1, unless --label-map names a map"),
+    "label_map_unread": Check("warning", "not needed: the records' class texts are used"),
     "label_missing": Check("warning", "object left out"),
     "label_shared": Check("warning", "its objects are given to each of its images"),
     "labels_several": Check("info", "one object for each class"),
@@ -104,10 +109,12 @@ CATALOGUE: dict[str, Check] = {
     "split_missing": Check("warning", "not read"),
     "split_repeated": Check("warning", "used only by the first entry that names them"),
     "split_undeclared": Check("info", "used for training; --resplit splits all images again"),
+    "splits_differ": Check("warning", "the split by the annotation that is used counts"),
     "tile_box_cut": Check("info", "left out of those tiles; --min-visible sets the limit"),
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
     "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),
     "tile_object_lost": Check("warning", "left out: no tile shows enough of it"),
+    "track_open": Check("info", "kept as it is up to the last frame, as CVAT shows it"),
 }
 """Kind → level and action. Readers and checks name their problems with these."""
 

@@ -124,8 +124,9 @@ def _report_unannotated(folder_files: list[tuple[Path, list[str]]], folders: lis
 def _read_image_name(path: Path) -> str:
     """The image that an XML file names within, with an ending."""
     annotation = faults.attempt(lambda: parse(parsing.read_bytes(path), path))
-    filename = annotation.filename if isinstance(annotation, AnnotationFile) else ""
-    name = PurePosixPath(filename.replace("\\", "/")).name
+    name = ""
+    if isinstance(annotation, AnnotationFile):
+        name = PurePosixPath(annotation.filename.replace("\\", "/")).name
     return name if name.lower().endswith(EXTENSIONS) else f"{name}."
 
 

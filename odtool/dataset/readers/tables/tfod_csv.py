@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.readers.common import faults, parsing, rows
+from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents
-from odtool.dataset.readers.common.lookup import find_image, sample_names
 from odtool.dataset.readers.common.shapes import guess_unit
-from odtool.dataset.splits import parse_split
-from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
+from odtool.dataset.readers.tables.csv_files import CsvFile, read_csv_files
+from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _NEEDED = ("filename", "class", *rows.CORNERS)
 _ALSO = {
@@ -29,18 +27,6 @@ _ALSO = {
 """What the columns are called where people write such files themselves."""
 HEADER = ",".join(("filename", "width", "height", "class", *rows.CORNERS))
 """The first line, as the tutorials have it."""
-
-
-@dataclass(frozen=True)
-class CsvFile:
-    """What one CSV file says."""
-
-    images: dict[str, tuple[ObjectAnnotation, ...]]
-    """Objects by file name, in the order of first mention."""
-    sizes: dict[str, tuple[int, int]]
-    unit: Unit
-    problems: tuple[tuple[str, str], ...] = ()
-    """Kind and detail of each."""
 
 
 def detect(path: Path) -> str | None:
@@ -67,33 +53,7 @@ def _parse_columns(line: str) -> tuple[list[str], str]:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the CSV files. A file for all beside files for splits is left out where it says the same again."""
-    documents = find_documents(source, ".csv", _looks_like)
-    splits = {file: parse_split(file.stem) or parse_split(file.parent.name) for file in documents.files}
-    if len(splits) == 1:
-        splits = dict.fromkeys(splits)
-    of_splits = "train" in splits.values()
-    image_paths: set[Path] = set()
-    for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
-        table = faults.attempt(lambda file: parse(parsing.read_bytes(file), file), file)
-        if isinstance(table, Problem):
-            yield table
-            continue
-        places = documents.find_places(file, sample_names(list(table.images)))
-        images = {name: find_image(name, places, within=source.root) for name in table.images}
-        if of_splits:
-            paths = {image.path for image in images.values()}
-            if split is None and paths <= image_paths:
-                yield Problem("file_skipped", file, "its images are in the files for the splits beside it")
-                continue
-            image_paths |= paths
-        for kind, detail in table.problems:
-            yield Problem(kind, file, detail)
-        for name, objects in table.images.items():
-            image = images[name]
-            if image.outside:
-                yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
-            size = table.sizes.get(name)
-            yield AnnotatedImage(image.path, file, objects, table.unit, split, declared_size=size, match=image.match)
+    return read_csv_files(find_documents(source, ".csv", _looks_like), parse)
 
 
 def parse(data: bytes, path: Path) -> CsvFile:
@@ -134,7 +94,7 @@ def parse(data: bytes, path: Path) -> CsvFile:
                 problems.append(("label_missing", f"line {line}: a box in {name} without a class"))
     boxes = (item.box for objects in images.values() for item in objects)
     unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
-    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit, tuple(problems))
+    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit, problems=tuple(problems))
 
 
 def _use_decimal_point(number: str, delimiter: str) -> str:

@@ -100,7 +100,7 @@ def test_an_export_with_a_file_in_each_split_is_detected(tmp_path: Path, write_i
         write_image(tmp_path / split / "a.jpg")
         text = json.dumps([{"image": "a.jpg", "annotations": [annotation(20, 30, 10, 20)]}])
         (tmp_path / split / "_annotations.createml.json").write_text(text)
-    choice = choose(Source(tmp_path))
+    (choice,) = choose(Source(tmp_path))
     assert choice.name == "createml"
     found = [item for item in choice.reader.read(Source(tmp_path)) if isinstance(item, AnnotatedImage)]
     assert [(item.path, item.split) for item in found] == [

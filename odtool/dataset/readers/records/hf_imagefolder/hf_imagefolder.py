@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers.common import faults, parsing, rows, values
+from odtool.dataset.readers.common import faults, json_lines, parsing, rows, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents, locate
@@ -79,27 +79,10 @@ def _read_file(
 
 def _read_rows(path: Path, problems: list[tuple[str, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line numbers and rows; the lines of a JSONL file, of which there may be many, one at a time."""
-    skipping = Skipping(problems)
-    with open(path, "rb") as stream:
-        if path.suffix.lower() == ".csv":
-            yield from _parse_csv_rows(parsing.decode_text(stream.read(), path), path, problems)
-            return
-        for number, line in enumerate(stream, start=1):
-            with skipping:
-                if line.strip():
-                    yield number, parse_json_row(line, path, number)
-
-
-def parse_json_row(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    """The object of one line; raises AnnotationError with its number where it is none."""
-    try:
-        row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-    except (ValueError, RecursionError) as error:
-        what = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
-        raise parsing.line_error(path, number, f"broken JSON: {what}") from None
-    if not isinstance(row, dict):
-        raise parsing.line_error(path, number, "the line is not a JSON object")
-    return row
+    if path.suffix.lower() == ".csv":
+        yield from _parse_csv_rows(parsing.decode_text(parsing.read_bytes(path), path), path, problems)
+    else:
+        yield from json_lines.read_rows(path, problems)
 
 
 def _parse_csv_rows(text: str, path: Path, problems: list[tuple[str, str]]) -> Iterator[tuple[int, dict[str, Any]]]:

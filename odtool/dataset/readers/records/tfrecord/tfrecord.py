@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from odtool.dataset import label_map
 from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_image
 from odtool.dataset.readers.common.source_folders import Folder, find_file_split, find_image_folders, walk
+from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
 from odtool.dataset.readers.records.tfrecord.tfrecord_example import Example, parse
 from odtool.dataset.records import record_reader
 from odtool.dataset.records.record_reader import Record
@@ -52,20 +52,24 @@ def read(source: Source) -> Iterator[Finding]:
     places = Places(tuple(find_image_folders(source)))
     id_hashes: set[int] = set()
     keys: set[str] = set()
+    lookups: dict[Path | None, ClassLookup] = {}
     for file in files:
-        names = _read_class_names(file, source, folders)
-        yield from faults.report_broken(_read_file, file, names, places, id_hashes, keys, source)
+        map_path = _find_label_map(file, source, folders)
+        lookup = lookups.setdefault(map_path, ClassLookup(map_path))
+        yield from faults.report_broken(_read_file, file, lookup, places, id_hashes, keys, source)
+    for lookup in lookups.values():
+        yield from lookup.report()
 
 
 def _read_file(
-    file: Path, names: Mapping[int, str], places: Places, id_hashes: set[int], keys: set[str], source: Source
+    file: Path, lookup: ClassLookup, places: Places, id_hashes: set[int], keys: set[str], source: Source
 ) -> Iterator[Finding]:
     split, problems = find_file_split(file, source), list[tuple[str, str]]()
     skipping = Skipping(problems)
     for record in record_reader.read_records(file, skipping=skipping):
         example = None
         with skipping:
-            example = parse(record.data, file, record.number, names, with_outlines=source.masks)
+            example = parse(record.data, file, record.number, lookup, with_outlines=source.masks)
         yield from faults.take(problems, file)
         if example is None:
             continue
@@ -112,7 +116,7 @@ def read_display_names(source: Source) -> dict[str, str]:
     maps = {_find_label_map(file, source, folders) for file in _choose_files(source, folders)}
     display_names: dict[str, str] = {}
     for path in sorted(path for path in maps if path):
-        display_names = label_map.display_names(label_map.read(path)) | display_names
+        display_names = ClassLookup(path).display_names | display_names
     return display_names
 
 
@@ -147,14 +151,8 @@ def _make_unique(identity: str, id_hashes: set[int]) -> str:
     return candidate
 
 
-def _read_class_names(file: Path, source: Source, folders: Iterable[Folder]) -> dict[int, str]:
-    """Class names by id."""
-    path = _find_label_map(file, source, folders)
-    return {number: name for name, number in label_map.load(path).items()} if path else {}
-
-
 def _find_label_map(file: Path, source: Source, folders: Iterable[Folder]) -> Path | None:
-    """The label map nearest to a file: beside it, above it, then anywhere in the source."""
+    """The label map nearest to a file: beside it, above it, then anywhere in the source, or the one to follow."""
     above = [folder for folder in file.parents if folder.is_relative_to(source.root)]
     maps = [path for folder in folders for path in folder.find_files(".pbtxt")]
     maps.sort(
@@ -163,4 +161,4 @@ def _find_label_map(file: Path, source: Source, folders: Iterable[Folder]) -> Pa
     for path in maps:
         if re.search(rb"\bitem\s*:?\s*[{<]", parsing.read_ends(path)):
             return path
-    return None
+    return source.label_map

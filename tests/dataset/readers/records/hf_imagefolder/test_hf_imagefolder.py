@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.dataset.readers.common import json_lines
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.records.hf_imagefolder import hf_card, hf_imagefolder
 from odtool.dataset.types import AnnotatedImage, Box, Problem, Source
@@ -43,7 +44,7 @@ dataset_info:
 
 def parse(row: Any, names: dict[int, str] | None = None) -> Any:
     problems: list[tuple[str, str]] = []
-    content = hf_imagefolder.parse_json_row(json.dumps(row).encode(), PATH, 3)
+    content = json_lines.parse_row(json.dumps(row).encode(), PATH, 3)
     return *hf_imagefolder.parse(content, PATH, 3, names or {}, problems), problems
 
 
@@ -111,7 +112,7 @@ def test_split_folders_with_and_without_a_card(tmp_path: Path, write_image: Any,
         (tmp_path / split / "metadata.jsonl").write_text("\ufeff" + json.dumps(row) + "\n\n")
     if with_card:
         (tmp_path / "README.md").write_text(CARD)
-    choice = choose(Source(tmp_path))
+    (choice,) = choose(Source(tmp_path))
     assert choice.name == "hf_imagefolder"
     found = list(choice.reader.read(Source(tmp_path)))
     images = [item for item in found if isinstance(item, AnnotatedImage)]
@@ -144,7 +145,7 @@ def test_a_csv_with_objects_and_folders_in_its_names(tmp_path: Path, write_image
     (tmp_path / "metadata.csv").write_text(
         'file_name,objects\ntest/a.jpg,"{""bbox"": [[1,2,3,4]], ""categories"": [""3""]}"\n'
     )
-    assert choose(Source(tmp_path)).name == "hf_imagefolder"
+    assert [choice.name for choice in choose(Source(tmp_path))] == ["hf_imagefolder"]
     (image,) = hf_imagefolder.read(Source(tmp_path))
     assert isinstance(image, AnnotatedImage)
     assert (image.path, image.split, image.objects[0].label) == (tmp_path / "test" / "a.jpg", "test", "3")
@@ -177,7 +178,7 @@ TEXT = json.dumps({"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 3, 4]], "ca
 )
 def test_mutated_rows_are_objects_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
-        row = hf_imagefolder.parse_json_row((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH, 1)
+        row = json_lines.parse_row((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH, 1)
         hf_imagefolder.parse(row, PATH, 1, {}, [])
 
 

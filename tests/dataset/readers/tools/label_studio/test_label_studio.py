@@ -164,7 +164,7 @@ def test_a_shortened_export_with_several_annotations_of_an_image_keeps_the_last(
 def test_the_image_is_found_however_the_task_names_it(tmp_path: Path, write_image: Any, image: str) -> None:
     write_image(tmp_path / "images" / "a_b.jpg")
     (tmp_path / "project.json").write_text(json.dumps([task(annotation(result(CAT)), image=image)]))
-    choice = choose(Source(tmp_path))
+    (choice,) = choose(Source(tmp_path))
     assert choice.name == "label_studio"
     found = [item for item in choice.reader.read(Source(tmp_path)) if isinstance(item, AnnotatedImage)]
     assert [item.path for item in found] == [tmp_path / "images" / "a_b.jpg"]
