@@ -32,7 +32,7 @@ from odtool.dataset.images.masks import encode_png
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.records import spool
 from odtool.dataset.records.framing import frame
-from odtool.dataset.survey.first_pass import Reading, survey
+from odtool.dataset.survey.first_pass import PassSettings, SourceReading, survey
 from odtool.dataset.types import Source
 from odtool.dataset.workers import Crew
 from odtool.errors import DataError
@@ -479,7 +479,7 @@ def read_source(root: Path, name: str, scratch: Path) -> str:
     with spool.create_spool(scratch) as writer:
         try:
             source = make_source(root, name, masks=READERS[name].masks)
-            result = survey([Reading(source, READERS[name].read(source))], writer, Crew(1))
+            result = survey([SourceReading(source, READERS[name].read(source))], writer, Crew(1), PassSettings())
         except DataError as error:
             if "\n" in error.message:
                 raise AssertionError(f"an error of several lines: {error.message!r}") from error

@@ -12,6 +12,7 @@ from pathlib import Path
 from odtool import __version__
 from odtool.dataset import label_map, splits, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, follow_label_map, refuse_unknown
+from odtool.dataset.dialects import Reading
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import format_choice
@@ -23,9 +24,12 @@ from odtool.dataset.records.record_writer import keep_draft, keep_whole, read_im
 from odtool.dataset.records.spool import Index
 from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
 from odtool.dataset.survey import coverage, duplicates, image_checks, problem_list, refusals
-from odtool.dataset.survey.first_pass import Survey, survey
+from odtool.dataset.survey.annotated_size import Basis
+from odtool.dataset.survey.first_pass import PassSettings, Survey, survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
+from odtool.dataset.survey.interpretation import Interpretation, read_until_settled
+from odtool.dataset.survey.problem_list import ProblemList
 from odtool.dataset.survey.source_survey import Choices, list_readings
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
@@ -72,6 +76,10 @@ class PrepareSettings:
     """Leave out annotations whose image is missing, in place of refusing."""
     skip_broken: bool = False
     """Leave out files, rows and objects that are broken, in place of refusing."""
+    coordinates: Reading | None = None
+    """What the four numbers of a box mean; None lets the boxes decide."""
+    annotated_size: Basis | None = None
+    """Which size boxes are in where an annotation declares another than the image's; None lets the boxes decide."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +116,10 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         folder = stack.enter_context(staging.replacing(settings.out))
         stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
         dataset, stored = Dataset(folder), folder / "spool"
-        with problem_list.open_list(dataset.problems, settings.out) as on_problem:
+        with problem_list.open_list(dataset.problems, settings.out) as problems:
             with progress("images read", None) as report:
-                result = _survey_sources(settings, choices, stored, workers, on_problem, report)
+                result = _survey_sources(settings, choices, stored, workers, problems, report)
+            on_problem = problems.add
             display_names = (
                 label_map.display_names(label_items)
                 if label_items
@@ -171,26 +180,34 @@ def _survey_sources(
     choices: Choices,
     stored: Path,
     workers: Crew,
-    on_problem: Callable[[Problem], None],
+    problems: ProblemList,
     report: Report,
 ) -> Survey:
     sources = [
         replace(source, masks=settings.masks, keypoints=settings.keypoints, label_map=settings.label_map)
         for source in settings.sources
     ]
-    with spool.create_spool(stored) as writer:
-        return survey(
-            list_readings(sources, choices),
-            writer,
-            workers,
-            rules=settings.rules,
-            class_choice=settings.chosen,
-            grouping=settings.grouping,
-            tiling=settings.tiling,
-            keep=keep_whole if settings.masks else keep_draft,
-            on_problem=on_problem,
-            report=report,
-        )
+    pass_settings = PassSettings(
+        settings.rules,
+        settings.chosen,
+        settings.grouping,
+        settings.tiling,
+        keep_whole if settings.masks else keep_draft,
+    )
+
+    def read(interpretation: Interpretation) -> Survey:
+        problems.clear()
+        with spool.create_spool(stored) as writer:
+            return survey(
+                list_readings(sources, choices),
+                writer,
+                workers,
+                replace(pass_settings, interpretation=interpretation),
+                on_problem=problems.add,
+                report=report,
+            )
+
+    return read_until_settled(read, settings.coordinates, settings.annotated_size)
 
 
 def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:

@@ -12,7 +12,9 @@ from odtool.api.data.sources import (
     Names,
     Renaming,
     Sources,
+    choose_annotated_size,
     choose_classes,
+    choose_coordinates,
     choose_rules,
     find_sources,
     parse_columns,
@@ -82,6 +84,12 @@ class PrepareRequest:
     """Turn, flatten and convert images to upright 8-bit RGB; boxes follow."""
     min_box: float = 0.0
     """Leave out boxes with a side shorter than this, in pixels; 0 keeps all that have an area."""
+    coordinates: str | None = None
+    """What a box's four numbers are ("xyxy", "xywh", "cxcywh", perhaps with "-pixels", "-fractions" or "-percent");
+    by default the boxes of the whole source decide where the format leaves it open."""
+    annotated_size: str | None = None
+    """Whose pixels boxes are in where an annotation declares another size than its image's: the "file"'s, or those of
+    the "annotation", to be scaled; by default the boxes decide."""
     workers: int | None = None
     """Worker processes; by default one a core."""
     beam: str | None = None
@@ -103,6 +111,8 @@ class PrepareRequest:
             refuse_below(name, getattr(self, name), least)
         refuse_unknown("verify", (self.verify,), VERIFY)
         parse_columns(self.columns)
+        choose_coordinates(self.coordinates)
+        choose_annotated_size(self.annotated_size)
 
 
 @takes(PrepareRequest)
@@ -137,6 +147,8 @@ def prepare(request: PrepareRequest) -> Prepared:
         rules=choose_rules(request.verify, fix_images=request.fix_images, min_box=request.min_box),
         skip_missing=request.skip_missing,
         skip_broken=request.skip_broken,
+        coordinates=choose_coordinates(request.coordinates),
+        annotated_size=choose_annotated_size(request.annotated_size),
     )
     return flow.prepare(settings, progress=request.progress)
 

@@ -12,8 +12,10 @@ from odtool.errors import DataError
 
 if TYPE_CHECKING:
     from odtool.dataset.classes import ClassChoice
+    from odtool.dataset.dialects import Reading
     from odtool.dataset.readers.format_choice import FormatChoice
     from odtool.dataset.statistics import ClassChange
+    from odtool.dataset.survey.annotated_size import Basis
     from odtool.dataset.survey.image_checks import Rules
     from odtool.dataset.types import Source
 
@@ -25,7 +27,9 @@ __all__ = [
     "Names",
     "Renaming",
     "Sources",
+    "choose_annotated_size",
     "choose_classes",
+    "choose_coordinates",
     "choose_rules",
     "find_sources",
     "parse_columns",
@@ -98,6 +102,24 @@ def choose_rules(verify: str, *, fix_images: bool, min_box: float) -> Rules:
     from odtool.dataset.survey.image_checks import Rules
 
     return Rules(full=verify == "full", fix_images=fix_images, min_box=min_box)
+
+
+def choose_coordinates(coordinates: str | None) -> Reading | None:
+    """What the four numbers of a box are. Raises RequestError where the text names nothing."""
+    from odtool.dataset.dialects import parse_reading
+
+    try:
+        return parse_reading(coordinates) if coordinates is not None else None
+    except ValueError as error:
+        raise RequestError("coordinates", str(error)) from None
+
+
+def choose_annotated_size(name: str | None) -> Basis | None:
+    """Whose pixels boxes are in. Raises RequestError where the text names neither."""
+    bases: dict[str, Basis] = {"file": "file", "annotation": "annotation"}
+    if name is not None and name not in bases:
+        raise RequestError("annotated_size", f"'{name}' is neither file nor annotation")
+    return bases[name] if name is not None else None
 
 
 def choose_classes(rename: Renaming, only: Names, drop: Names) -> ClassChoice:

@@ -56,6 +56,8 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     verify: source_options.VerifyOption = source_options.Verify.header,
     fix_images: source_options.FixImagesOption = False,
     min_box: source_options.MinBoxOption = 0.0,
+    coordinates: source_options.CoordinatesOption = None,
+    annotated_size: source_options.AnnotatedSizeOption = None,
     workers: source_options.WorkersOption = "auto",
     beam: Annotated[
         str | None, typer.Option(metavar="OPTIONS", help="Write by Apache Beam, such as '--runner=DirectRunner'.")
@@ -102,6 +104,8 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         verify=verify.value,
         fix_images=fix_images,
         min_box=min_box,
+        coordinates=coordinates,
+        annotated_size=annotated_size.value if annotated_size else None,
         workers=source_options.read_number(workers, "--workers"),
         beam=beam,
         strict=strict,

@@ -19,6 +19,13 @@ class Verify(str, Enum):
     full = "full"
 
 
+class AnnotatedSize(str, Enum):
+    """Whose pixels boxes are in where an annotation declares another size than its image's."""
+
+    file = "file"
+    annotation = "annotation"
+
+
 SourceArgument = Annotated[
     list[Path] | None,
     typer.Argument(help="Folders or files with annotations; without any, the workspace is searched."),
@@ -56,6 +63,19 @@ OnlyOption = Annotated[
 DropOption = Annotated[
     list[str] | None,
     typer.Option("--drop", metavar="A,B", help="Leave these classes out, by their new names; their images stay."),
+]
+CoordinatesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="xyxy|xywh|cxcywh",
+        help="What a box's numbers are, perhaps with -pixels, -fractions or -percent; by default the boxes decide.",
+    ),
+]
+AnnotatedSizeOption = Annotated[
+    AnnotatedSize | None,
+    typer.Option(
+        help="Whose pixels boxes are in where an annotation declares another size; by default the boxes decide."
+    ),
 ]
 WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one per core.")]
 

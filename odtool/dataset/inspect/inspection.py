@@ -12,6 +12,7 @@ from pathlib import Path
 
 from odtool.dataset import label_map, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, follow_label_map, refuse_unknown
+from odtool.dataset.dialects import Reading
 from odtool.dataset.inspect import box_statistics
 from odtool.dataset.inspect.box_statistics import Figures
 from odtool.dataset.progress import Progress, silent
@@ -23,8 +24,10 @@ from odtool.dataset.records.record_writer import read_checked_image
 from odtool.dataset.records.spool import Index, SpoolReader, hash_id
 from odtool.dataset.statistics import ClassChange
 from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
-from odtool.dataset.survey.first_pass import Survey, survey
+from odtool.dataset.survey.annotated_size import Basis
+from odtool.dataset.survey.first_pass import PassSettings, Survey, survey
 from odtool.dataset.survey.image_checks import Check, Rules
+from odtool.dataset.survey.interpretation import Interpretation, read_until_settled
 from odtool.dataset.survey.source_survey import Choices, list_readings
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
@@ -51,6 +54,10 @@ class InspectSettings:
     """Images to choose for showing, those with problems first."""
     seed: int = 0
     """Decides which images without problems are shown."""
+    coordinates: Reading | None = None
+    """What the four numbers of a box mean; None lets the boxes decide."""
+    annotated_size: Basis | None = None
+    """Which size boxes are in where an annotation declares another than the image's; None lets the boxes decide."""
 
 
 @dataclass(frozen=True)
@@ -106,20 +113,21 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
         sources = tuple(replace(source, label_map=settings.label_map) for source in settings.sources)
         choices = tuple(format_choice.choose(source, settings.format) for source in sources)
         stored = Path(folder) / "spool"
-        with (
-            source_folders.remember_listings(),
-            spool.create_spool(stored) as writer,
-            progress("images read", None) as report,
-        ):
-            result = survey(
-                list_readings(sources, choices),
-                writer,
-                workers,
-                rules=settings.rules,
-                class_choice=settings.chosen,
-                on_problem=log.add,
-                report=report,
-            )
+        with source_folders.remember_listings(), progress("images read", None) as report:
+
+            def read(interpretation: Interpretation) -> Survey:
+                log.clear()
+                with spool.create_spool(stored) as writer:
+                    return survey(
+                        list_readings(sources, choices),
+                        writer,
+                        workers,
+                        PassSettings(settings.rules, settings.chosen, interpretation=interpretation),
+                        on_problem=log.add,
+                        report=report,
+                    )
+
+            result = read_until_settled(read, settings.coordinates, settings.annotated_size)
         _refuse_nothing(settings, result)
         refuse_unknown(settings.chosen, result.changes, result.classes)
         with spool.open_spool(stored) as reader:
@@ -144,6 +152,11 @@ class _Log:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
         self._examples: dict[str, list[Problem]] = {}
+
+    def clear(self) -> None:
+        """Begins anew, as each pass over the annotations does."""
+        self._counts.clear()
+        self._examples.clear()
 
     def add(self, problem: Problem) -> None:
         self._counts[problem.kind] += 1

@@ -24,8 +24,9 @@ from odtool.dataset.survey.backlog import Backlog, Waiting, open_backlog
 from odtool.dataset.survey.claims import Claims
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
-from odtool.dataset.survey.merging import merge, report_unannotated, tells_of_unannotated
-from odtool.dataset.survey.statements import (
+from odtool.dataset.survey.interpretation import AS_DOCUMENTED, Heard, Interpretation
+from odtool.dataset.survey.merging.merge import merge, report_unannotated, tells_of_unannotated
+from odtool.dataset.survey.merging.statements import (
     Statement,
     Statements,
     find_relative_path,
@@ -65,6 +66,8 @@ class Survey:
     """Objects whose class was renamed or dropped as asked."""
     keypoints: set[int] = field(default_factory=set)
     """Numbers of keypoints that objects have; empty where none has any."""
+    heard: Heard = field(default_factory=Heard)
+    """What the boxes say of how they are to be read."""
 
     def count(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
@@ -74,7 +77,21 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class Reading:
+class PassSettings:
+    """What is done with every image of a pass."""
+
+    rules: Rules = image_checks.USUAL
+    class_choice: ClassChoice = ALL_CLASSES
+    grouping: Grouping | None = None
+    tiling: Tiling | None = None
+    keep: Keep = keep_whole
+    """What of a checked image goes into the spool."""
+    interpretation: Interpretation = AS_DOCUMENTED
+    """What boxes' numbers mean and which size they are in."""
+
+
+@dataclass(frozen=True)
+class SourceReading:
     """What the reader of one format yields of a source."""
 
     source: Source
@@ -90,11 +107,7 @@ class _SurveyTask:
     source: Source
     beside_others: bool
     findings: tuple[Finding, ...]
-    rules: Rules
-    chosen: ClassChoice
-    grouping: Grouping | None
-    tiling: Tiling | None
-    keep: Keep
+    asked: PassSettings
 
 
 @dataclass(frozen=True)
@@ -116,6 +129,7 @@ class _Result:
     """Positions of images that may not be those that their annotations mean."""
     statements: list[Statement] = field(default_factory=list)
     """What is said of each image, where other formats are read beside this."""
+    heard: Heard = field(default_factory=Heard)
 
     def own_problems(self, position: int) -> None:
         """Those that were added since the last call are of the image at this position, or -1 of none."""
@@ -123,30 +137,25 @@ class _Result:
 
 
 def survey(
-    readings: Iterable[Reading],
+    readings: Iterable[SourceReading],
     spool: SpoolWriter,
     crew: Crew,
+    pass_settings: PassSettings,
     *,
-    rules: Rules = image_checks.USUAL,
-    class_choice: ClassChoice = ALL_CLASSES,
-    grouping: Grouping | None = None,
-    tiling: Tiling | None = None,
-    keep: Keep = keep_whole,
     on_problem: Callable[[Problem], None] = lambda _: None,
     report: Report = lambda _images, _bytes: None,
 ) -> Survey:
     """Reads everything into the spool. The result does not depend on the number of workers.
 
     Args:
-        keep: what of a checked image goes into the spool.
         on_problem: called with each problem in the order of reading, once all is read: only then it is known which
             annotation of an image stays.
         report: called now and then with the number of images read, and no bytes.
     """
     totals = Survey(spool.index)
-    started: list[Reading] = []
+    started: list[SourceReading] = []
     tasks = (
-        _SurveyTask(number, reading.source, reading.beside_others, chunk, rules, class_choice, grouping, tiling, keep)
+        _SurveyTask(number, reading.source, reading.beside_others, chunk, pass_settings)
         for number, reading, chunk in _split_into_chunks(readings, started)
     )
     claims: dict[int, Claims] = {}
@@ -154,6 +163,7 @@ def survey(
         for result in crew.map(_examine, tasks, tasks_here=_ALONE):
             _add_result(result, claims.setdefault(result.reading, Claims()), totals, spool, backlog, statements)
             report(len(totals.index), 0)
+        backlog.add([Waiting(problem) for problem in pass_settings.interpretation.coordinates.notices])
         removed, lost_classes = bytearray(len(totals.index)), set[str]()
         for position in chain.from_iterable(claim.removed for claim in claims.values()):
             removed[position] = 1
@@ -197,6 +207,7 @@ def _add_result(
         totals.classes.setdefault(label, path)
     totals.changes.update(result.changes)
     totals.keypoints |= result.keypoints
+    totals.heard.add(result.heard)
 
 
 def _merge_formats(
@@ -204,7 +215,7 @@ def _merge_formats(
     removed: bytearray,
     statements: Statements,
     stored: Path,
-    readings: Sequence[Reading],
+    readings: Sequence[SourceReading],
     crew: Crew,
     backlog: Backlog,
 ) -> set[str]:
@@ -236,8 +247,8 @@ def _merge_formats(
 
 
 def _split_into_chunks(
-    readings: Iterable[Reading], started: list[Reading]
-) -> Iterator[tuple[int, Reading, tuple[Finding, ...]]]:
+    readings: Iterable[SourceReading], started: list[SourceReading]
+) -> Iterator[tuple[int, SourceReading, tuple[Finding, ...]]]:
     """Findings by reading, of which each is added to those that have started."""
     for number, reading in enumerate(readings):
         started.append(reading)
@@ -257,7 +268,7 @@ def _examine(task: _SurveyTask) -> _Result:
     """Runs in a worker. One step for all images, then the next: a fifth faster, as caches then hold one step's code."""
     result = _Result(task.reading, Piece(), [], [], {}, Counter(), set())
     images = list(_parse(task.findings))
-    headers = [item if isinstance(item, Problem) else _read_header(item, task.rules) for item in images]
+    headers = [item if isinstance(item, Problem) else _read_header(item, task.asked.rules) for item in images]
     checked_images: list[tuple[CheckedImage, str | None, bool]] = []
     for item, header in zip(images, headers, strict=True):
         position = -1
@@ -268,7 +279,7 @@ def _examine(task: _SurveyTask) -> _Result:
             checked_images.append((checked, _find_group(item, task, result.problems), item.source_id is not None))
         result.own_problems(position)
     for position, (checked, group, has_id) in enumerate(checked_images):
-        add_to_spool(checked, result.piece, group, task.keep)
+        add_to_spool(checked, result.piece, group, task.asked.keep)
         if (has_id or task.beside_others) and not checked.image.extent:
             result.places[position] = hash_place(str(checked.image.path), task.source)
         if checked.image.match != "named":
@@ -290,10 +301,15 @@ def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
 def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result: _Result) -> CheckedImage | None:
     """The image as it will be written, or None where nothing of it is; its problems and classes go into `result`."""
     changes: Changes = Counter()
-    objects = class_names.apply_choice(image.objects, task.chosen, changes)
+    objects = class_names.apply_choice(image.objects, task.asked.class_choice, changes)
     result.changes.update(changes)
     named_image = replace(image, objects=objects, source_id=_identify(image, task.source))
-    checked, problems = image_checks.check_image(named_image, header, task.rules)
+    source, interpretation = task.source.path, task.asked.interpretation
+    placed = interpretation.place(named_image, header, source, result.heard)
+    checked, problems = image_checks.check_image(placed.image, header, task.asked.rules)
+    interpretation.hear(named_image, header, placed.size, problems, source, result.heard)
+    if placed.problem:
+        problems.append(placed.problem)
     if image.match == "elsewhere":
         problems.append(Problem("image_elsewhere", image.path, f"in {image.source}"))
     result.problems.extend([replace(problem, image=named_image.source_id or "") for problem in problems])
@@ -302,8 +318,8 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result
         if annotation.keypoints:
             result.keypoints.add(len(annotation.keypoints))
     if task.source.masks:
-        checked = _check_outlines(checked, image.unit, result.problems)
-    if tiles.needs_tiling(checked.header, task.tiling):
+        checked = _check_outlines(checked, placed.image.unit, result.problems)
+    if tiles.needs_tiling(checked.header, task.asked.tiling):
         checked = _cut_tiles(checked, task, result.problems)
         if not checked.tiles:
             return None
@@ -334,22 +350,22 @@ def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) 
 def _cut_tiles(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]) -> CheckedImage:
     """The image with its tiles; without any where it cannot be cut or nothing of it is kept."""
     image, header = checked.image, checked.header
-    if task.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
+    if task.asked.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
         size = f"{header.width}x{header.height}"
         problems.append(Problem("image_too_large", image.path, size, image.source_id or ""))
         return checked
-    image_tiles, tile_problems = tiles.cut_tiles(image, header, task.tiling)
+    image_tiles, tile_problems = tiles.cut_tiles(image, header, task.asked.tiling)
     problems.extend(replace(problem, image=image.source_id or "") for problem in tile_problems)
     return replace(checked, tiles=image_tiles)
 
 
 def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem]) -> str | None:
     """What --group-by says of an image: images with the same answer stay in one split."""
-    if task.grouping is None:
+    if task.asked.grouping is None:
         return None
-    group = task.grouping.group(_find_relative_path(image, task.source))
+    group = task.asked.grouping.group(_find_relative_path(image, task.source))
     if group is None:
-        problems.append(Problem("group_unmatched", image.path, f"'{task.grouping.by}' does not match its path"))
+        problems.append(Problem("group_unmatched", image.path, f"'{task.asked.grouping.by}' does not match its path"))
     return group
 
 

@@ -89,7 +89,9 @@ def read(source: Source) -> Iterator[Finding]:
                     yield Problem("path_outside", file, f"'{image.name}' leads outside {source.root}")
                 for kind, detail in image.problems:
                     yield Problem(kind, file, detail)
-                yield AnnotatedImage(match.path, file, image.objects, split=split, match=match.match)
+                yield AnnotatedImage(
+                    match.path, file, image.objects, split=split, match=match.match, dialect="wider_face"
+                )
         yield from faults.take(problems, file)
 
 

@@ -27,8 +27,14 @@ class CsvFile:
     """Kind and detail of each."""
 
 
-def read_csv_files(documents: Documents, parse: Callable[[bytes, Path], CsvFile]) -> Iterator[Finding]:
-    """Every image of the files. A file for all beside files for splits is left out where it says the same again."""
+def read_csv_files(
+    documents: Documents, parse: Callable[[bytes, Path], CsvFile], dialect: str = ""
+) -> Iterator[Finding]:
+    """Every image of the files. A file for all beside files for splits is left out where it says the same again.
+
+    Args:
+        dialect: which of dialects.DIALECTS the boxes are of; '' where they can mean one thing only.
+    """
     source = documents.source
     splits = {file: parse_split(file.stem) or parse_split(file.parent.name) for file in documents.files}
     if len(splits) == 1:
@@ -62,6 +68,7 @@ def read_csv_files(documents: Documents, parse: Callable[[bytes, Path], CsvFile]
                 table.splits.get(name, split),
                 declared_size=table.sizes.get(name),
                 match=image.match,
+                dialect=dialect,
             )
 
 

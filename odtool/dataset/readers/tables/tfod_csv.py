@@ -53,7 +53,7 @@ def _parse_columns(line: str) -> tuple[list[str], str]:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the CSV files. A file for all beside files for splits is left out where it says the same again."""
-    return read_csv_files(find_documents(source, ".csv", _looks_like), parse)
+    return read_csv_files(find_documents(source, ".csv", _looks_like), parse, dialect="tfod_csv")
 
 
 def parse(data: bytes, path: Path) -> CsvFile:

@@ -73,7 +73,15 @@ def _read_file(
         if image.outside:
             yield Problem("path_outside", file, f"line {number}: '{name}' leads outside {source.root}")
         split = file_split or next(filter(None, map(parse_split, reversed(name.split("/")[:-1]))), None)
-        yield AnnotatedImage(image.path, file, objects, split=split, declared_size=_parse_size(row), match=image.match)
+        yield AnnotatedImage(
+            image.path,
+            file,
+            objects,
+            split=split,
+            declared_size=_parse_size(row),
+            match=image.match,
+            dialect="hf_imagefolder",
+        )
     yield from faults.take(problems, file)
 
 
@@ -103,7 +111,7 @@ def _parse_csv_rows(text: str, path: Path, problems: list[tuple[str, str]]) -> I
 def parse(
     row: dict[str, Any], path: Path, number: int, names: dict[int, str], problems: list[tuple[str, str]]
 ) -> tuple[str, tuple[ObjectAnnotation, ...]]:
-    """The file name and objects of one row; boxes are x, y, width, height in pixels.
+    """The file name and objects of one row; boxes as the format has them.
 
     `path` and `number` are only named in problems.
 

@@ -21,7 +21,7 @@ from odtool.dataset.readers.common.source_folders import walk
 from odtool.dataset.records.spool import Index, open_spool
 from odtool.dataset.splits import SPLITS
 from odtool.dataset.survey import duplicates
-from odtool.dataset.survey.statements import Statements, find_difference, hash_place, read_statement
+from odtool.dataset.survey.merging.statements import Statements, find_difference, hash_place, read_statement
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew
 
