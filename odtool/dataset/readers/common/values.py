@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+from odtool.dataset.readers.common.faults import AnnotationError
 
 Point = tuple[float, float]
 
@@ -29,6 +33,16 @@ def parse_numbers(values: Any, count: int) -> tuple[float, ...] | None:
 def parse_fields(item: Any, *names: str) -> tuple[float, ...] | None:
     """The numbers of these fields, or None where one is missing or no number."""
     return parse_numbers([item.get(name) for name in names], len(names)) if isinstance(item, dict) else None
+
+
+def refuse_words(item: Any, names: Iterable[str], where: str, path: Path) -> None:
+    """Raises AnnotationError where a field that should be a number is there and is none.
+
+    What is not there is no fault: nobody has drawn it. `where` and `path` are only named in the error.
+    """
+    for name in names if isinstance(item, dict) else ():
+        if item.get(name) is not None and parse_number(item[name]) is None:
+            raise AnnotationError(path, f"{where}: {name} is {str(item[name])[:40]!r}, not a number")
 
 
 def parse_points(values: Any) -> list[Point] | None:

@@ -11,12 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from odtool.dataset.images import masks
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing, shapes, values
+from odtool.dataset.readers.common import faults, parsing, shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.faults import AnnotationError, Skipping
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
 from odtool.dataset.readers.tools.label_studio import brush
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
-from odtool.errors import DataError
 
 _MARKS = (
     b'"was_cancelled"',
@@ -85,21 +85,28 @@ def parse(data: bytes, path: Path) -> Listing:
     problems: list[tuple[str, str]] = []
     tasks = []
     shortened: dict[str, _StudioTask] = {}
+    skipping = Skipping(problems)
     for number, item in enumerate(items):
-        if not isinstance(item, dict):
-            raise _format_error(path, f"task {number + 1} is not an object")
-        if isinstance(item.get("task"), dict) and "result" in item:
-            item = {**item["task"], "annotations": [item]}  # noqa: PLW2901 - a single annotation names its task
-        if isinstance(item.get("data"), dict):
-            if (task := _parse_task(item, number, path, problems)) is not None:
-                tasks.append(task)
-            continue
-        name, short = _parse_short_task(item, number)
-        if name in shortened:
-            problems.append(("annotation_superseded", f"{name} is annotated more than once; the last is used"))
-        shortened[name] = short
-    entries = [_make_entry(task, path, problems) for task in [*tasks, *shortened.values()]]
-    return Listing(tuple(entry for entry in entries if entry is not None), tuple(problems))
+        with skipping:
+            if not isinstance(item, dict):
+                raise _format_error(path, f"task {number + 1} is not an object")
+            if isinstance(item.get("task"), dict) and "result" in item:
+                item = {**item["task"], "annotations": [item]}  # noqa: PLW2901 - a single annotation names its task
+            if isinstance(item.get("data"), dict):
+                if (task := _parse_task(item, number, path, problems)) is not None:
+                    tasks.append(task)
+                continue
+            name, short = _parse_short_task(item, number)
+            if name in shortened:
+                problems.append(("annotation_superseded", f"{name} is annotated more than once; the last is used"))
+            shortened[name] = short
+    entries = []
+    for task in [*tasks, *shortened.values()]:
+        before = len(problems)
+        entry = _make_entry(task, path, problems)
+        if entry is not None and not faults.is_nothing_left(entry.objects, problems[before:]):
+            entries.append(entry)
+    return Listing(tuple(entries), tuple(problems))
 
 
 def _parse_task(item: dict[str, Any], number: int, path: Path, problems: list[tuple[str, str]]) -> _StudioTask | None:
@@ -147,16 +154,16 @@ def _make_entry(task: _StudioTask, path: Path, problems: list[tuple[str, str]]) 
     labels = _index_labels(task.results)
     objects: list[ObjectAnnotation] = []
     size = None
-    turns = set[float]()
+    turns, skipping = set[float](), Skipping(problems)
     for number, result in enumerate(task.results, start=1):
-        if not isinstance(result, dict):
-            raise _format_error(path, f"{task.name}: result {number} is not an object")
-        annotations = _parse_objects(result, labels, f"{task.name}: result {number}", path, problems)
-        objects.extend(annotations)
-        turns.add(values.parse_number(result.get("image_rotation")) or 0.0)
-        # Versions before 1.0 swap the sides of an image that is turned sideways.
-        if turns <= {0.0, 180.0}:
-            size = size or values.parse_size(result.get("original_width"), result.get("original_height"))
+        with skipping:
+            if not isinstance(result, dict):
+                raise _format_error(path, f"{task.name}: result {number} is not an object")
+            objects.extend(_parse_objects(result, labels, f"{task.name}: result {number}", path, problems))
+            turns.add(values.parse_number(result.get("image_rotation")) or 0.0)
+            # Versions before 1.0 swap the sides of an image that is turned sideways.
+            if turns <= {0.0, 180.0}:
+                size = size or values.parse_size(result.get("original_width"), result.get("original_height"))
     if turned := sorted(turns - {0.0}):
         # The whole stage turns with the image (Stage in its ImageView.jsx), so that regions stay in the stored image.
         problems.append(("image_turned", f"{task.name}: its image was turned by {turned[0]:g} degrees on the screen"))
@@ -254,6 +261,7 @@ def _parse_box(value: dict[str, Any], result: dict[str, Any], where: str, path: 
         x, y, wide, high = square
         box = shapes.enclose_rotated(x * across, y * down, wide * across, high * down, turn)
     else:
+        values.refuse_words(value, ("x", "y", "width", "height", "radiusX", "radiusY"), where, path)
         return None
     return Box(box.xmin / (width or 1), box.ymin / (height or 1), box.xmax / (width or 1), box.ymax / (height or 1))
 
@@ -285,5 +293,5 @@ def _list_names(reference: str, upload: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names)) or (reference,)
 
 
-def _format_error(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as Label Studio writes it. Export it as JSON or JSON-MIN.")
+def _format_error(path: Path, what: str) -> AnnotationError:
+    return parsing.unexpected_json("Label Studio", path, what)
