@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import LooksLike
-from odtool.dataset.readers.common.faults import BrokenAnnotation, Skipping
+from odtool.dataset.readers.common.faults import AnnotationError, Skipping
 from odtool.dataset.readers.common.image_lists import Documents, ImageEntry, Listing, describe_listing, find_documents
 from odtool.dataset.readers.common.json_lines import Line, ParseRow
 from odtool.dataset.readers.common.source_folders import find_file_split
@@ -63,7 +63,7 @@ class ItemStream:
             self.fields[str(name)] = self._read_value()
             if self._peek() == ",":
                 self._take(",", "a comma")
-        raise BrokenAnnotation(self._path, f"has no list '{key}'")
+        raise AnnotationError(self._path, f"has no list '{key}'")
 
     def _peek(self) -> str:
         """The next character that is not blank; '' at the end."""
