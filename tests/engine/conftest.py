@@ -238,7 +238,6 @@ class Learner:
         classes = self._model_config.num_classes
         one_hot = np.eye(classes)[rng.integers(0, classes, (batch, rows))] * real[..., np.newaxis]
         shape = [self._side, self._side, 3]
-        masks = rng.integers(0, 2, (batch, rows, *shape[:2])) * real[..., np.newaxis, np.newaxis]
         features = {
             "image": tf.constant(rng.uniform(-1, 1, (batch, *shape)), tf.float32),
             "true_image_shape": tf.constant([shape] * batch, tf.int32),
@@ -249,8 +248,10 @@ class Learner:
             "groundtruth_classes": tf.constant(one_hot, tf.float32),
             "groundtruth_weights": tf.constant(real),
             "groundtruth_is_crowd": tf.zeros([batch, rows], tf.bool),
-            "groundtruth_instance_masks": tf.constant(masks, tf.float32),
         }
+        if getattr(self._model_config, "number_of_stages", 2) == 3:
+            masks = rng.integers(0, 2, (batch, rows, *shape[:2])) * real[..., np.newaxis, np.newaxis]
+            labels["groundtruth_instance_masks"] = tf.constant(masks, tf.float32)
         if hasattr(self._model_config, "keypoint_estimation_task"):
             # Of some objects not every keypoint is known.
             points = rng.uniform(0, 1, (batch, rows, 17, 2)) * rng.choice([1, 1, 1, np.nan], (batch, rows, 17, 1))

@@ -29,7 +29,6 @@ def build_small(name: str, change: Callable[[Any], object]) -> Any:
 
 def predict_masks(rcnn: Any) -> None:
     rcnn.number_of_stages = 3
-    rcnn.resize_masks = False
     predictor = rcnn.second_stage_box_predictor.mask_rcnn_box_predictor
     predictor.predict_instance_masks = True
     predictor.mask_height = predictor.mask_width = 15
@@ -37,7 +36,12 @@ def predict_masks(rcnn: Any) -> None:
     predictor.conv_hyperparams.initializer.truncated_normal_initializer.stddev = 0.01
 
 
-@pytest.mark.parametrize("change", [lambda rcnn: None, predict_masks])
+def predict_masks_of_full_size(rcnn: Any) -> None:
+    predict_masks(rcnn)
+    rcnn.resize_masks = False
+
+
+@pytest.mark.parametrize("change", [lambda rcnn: None, predict_masks, predict_masks_of_full_size])
 def test_steps_give_the_losses_and_weights_of_the_stock_step(
     change: Callable[[Any], object], assert_equal_steps: Callable[..., None]
 ) -> None:
