@@ -85,7 +85,7 @@ CATALOGUE: dict[str, Check] = {
     "image_repeated": Check("error", "only the first annotation of the image is kept"),
     "image_straddles": Check("warning", "kept in both splits; evaluation results will be too good"),
     "image_stretched": Check("info", "brought to 8 bits: its least value is black, its largest white"),
-    "image_too_large": Check("error", "image left out: too many pixels to be cut into tiles"),
+    "image_too_large": Check("error", "image left out: too many pixels to be decoded at once"),
     "image_truncated": Check("error", "image left out"),
     "image_turned": Check("info", "boxes taken in the image as it is stored, as Label Studio writes them"),
     "image_unreadable": Check("error", "image left out"),
