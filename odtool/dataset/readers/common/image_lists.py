@@ -11,7 +11,7 @@ from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import LooksLike, find_annotation_files
 from odtool.dataset.readers.common.lookup import FoundImage, Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, find_image_folders, sort_nearest_first, walk
-from odtool.dataset.readers.namesakes.rivals import State, Stated, state_nothing
+from odtool.dataset.readers.namesakes.contender import State, Stated, state_nothing
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
 
@@ -28,6 +28,10 @@ class ImageEntry:
     split: str | None = None
     bytes: int | None = None
     """Size of its file, where the document states it."""
+
+    def state(self) -> Stated:
+        """What the document says of its file."""
+        return Stated(self.size, self.bytes)
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,7 @@ class Documents:
     def read_listing(self, file: Path, listing: Listing) -> Iterator[AnnotatedImage | Problem]:
         """The problems and images of one of the documents, each image looked for on disk."""
         entries = {entry.names[0]: entry for entry in listing.entries if entry.names}
-        places = self.find_places(
-            file, sample_names(list(entries)), lambda name: Stated(entries[name].size, entries[name].bytes)
-        )
+        places = self.find_places(file, sample_names(list(entries)), lambda name: entries[name].state())
         yield from places.report_rivals()
         yield from describe_listing(listing, file, places, find_file_split(file, self.source), self.source)
 

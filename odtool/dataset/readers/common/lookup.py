@@ -10,8 +10,8 @@ another machine (C:\\Users\\me\\imgs\\0.jpg) goes on being found.
 3. Of a name without folders, or with none that are here, the last part counts. Where images of the annotations are
    near (in their own folder, one that goes with it, those of their split), the image lies in one of these or below it,
    or nowhere; where none is near, or less than half of them are, in any folder, the likeliest first.
-4. What was found by the last part alone, and not near, is a namesake. It gives way to an annotation that names the
-   same file better (survey/claims.py), and is counted as image_elsewhere where it is outside the nearest folder, too.
+4. What was found by the last part alone, and not near, is a namesake: it gives way to an annotation that names the file
+   better (survey/claims.py), and is counted as image_elsewhere where it is outside the nearest folder, too.
 5. An annotation file for one image finds it by its own name as well, as far as rule 3 reaches.
 6. Where several folders hold files of the names, namesakes/rivals.py tells which of them is meant, before any search.
 """
@@ -32,6 +32,7 @@ from odtool.dataset.readers.common.image_names import (
     list_other_spellings,
 )
 from odtool.dataset.readers.common.source_folders import count_shared, find_split
+from odtool.dataset.readers.namesakes.contender import State, state_nothing
 from odtool.dataset.readers.namesakes.image_paths import (
     find_in,
     find_stem,
@@ -41,7 +42,7 @@ from odtool.dataset.readers.namesakes.image_paths import (
     is_inside,
     resolve,
 )
-from odtool.dataset.readers.namesakes.rivals import Rival, Settlement, State, find_stated, settle, state_nothing
+from odtool.dataset.readers.namesakes.rivals import Rival, Settlement, find_candidates, find_stated, settle
 from odtool.dataset.types import Match, Problem, Source
 
 _MOST_FOLDERS = 200
@@ -139,7 +140,7 @@ def find_places(
         )
     probes = sample_names(names, _FEW_PROBES) if names else []
     likely = near_folders or list(folders[:_MOST_FOLDERS])
-    candidates = {name: _find_candidates(name, likely, (base, root)) for name in probes if len(likely) > 1}
+    candidates = {name: find_candidates(name, likely, (base, root)) for name in probes if len(likely) > 1}
     settlement = settle(likely, candidates, state, is_ranked=is_ranked, whose=base)
     if is_ranked and (stated := find_stated(settlement.folders, folders, probes, state)):
         settlement = Settlement((stated, *settlement.folders), settlement.rivals)
@@ -153,16 +154,6 @@ def find_places(
         root,
         settlement.rivals,
     )
-
-
-def _find_candidates(name: str, folders: Sequence[Path], bases: Sequence[Path]) -> Sequence[Path]:
-    """Those of the folders in which the image of a name may lie; none where its path alone says where."""
-    if "/" not in (plain := drop_drive(name.replace("\\", "/"))):
-        return folders
-    if any(is_file(f"{base}/{plain}") for base in bases):
-        return ()
-    parts = list_declared_folders(plain)
-    return find_declared_folders(tuple(folders), parts, bases[-1])[0] or folders
 
 
 def sample_names(names: Sequence[str], count: int = _PROBES) -> list[str]:

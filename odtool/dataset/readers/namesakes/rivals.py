@@ -3,7 +3,7 @@
 Photographs lie beside their masks, depth maps or thumbnails under the same names, and a box on the wrong picture is
 worse than none. The first of these that leaves one folder decides:
 
-1. what annotations state of a file: its size in bytes or in pixels;
+1. what annotations state of a file: its size in bytes or in pixels, or else the folder in which it lay;
 2. how the folders show themselves: those with masks, depth or labels in their name, or with pictures of one channel or
    a palette beside others in colour, hold no photographs;
 3. how many of the annotations' images a folder has;
@@ -15,14 +15,14 @@ Files are opened only where several fit, and only a few of each folder.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from odtool.dataset.images import image_file
-from odtool.dataset.images.image_file import ImageError, ImageHeader
-from odtool.dataset.readers.namesakes.image_paths import find_as_spelt, find_in, get_last_part
+from odtool.dataset.readers.common.image_names import drop_drive, find_declared_folders, list_declared_folders
+from odtool.dataset.readers.namesakes.contender import Contender, State, Stated
+from odtool.dataset.readers.namesakes.image_paths import find_as_spelt, find_in, get_last_part, is_file
 from odtool.errors import DataError
 
 _OPENED = 5
@@ -34,30 +34,14 @@ _FAR = 20
 _TWICE = 2
 """Times as many images in another folder outweigh what a format says of the likeliest."""
 _NOT_PHOTOGRAPHS = re.compile(
-    r"(?:^|[^a-z])(?:masks?|depths?|segs?|segmentations?|segmentation(?:class|object)|labels?|annotations?|gt|groundtruth"
-    r"|disparity|normals|overlays?|visuali[sz]ations?|vis|thumbs?|thumbnails?|previews?)(?:[^a-z]|$)"
+    r"(?:^|[^a-z])(?:masks?|depths?|segs?|segmentations?|segmentation(?:class|object)[a-z]*|labels?|annotations?|gt|groundtruth"
+    r"|disparity|normals|overlays?|annotated|visuali[sz]ations?|visuali[sz]ed|vis|pred|predictions?|results?"
+    r"|thumbs?|thumbnails?|previews?)(?:[^a-z]|$)"
 )
 """In a folder's name, in lower case."""
 _PHOTOGRAPHS = frozenset(
     ("images", "image", "imgs", "img", "jpegimages", "photos", "photo", "pictures", "rgb", "frames")
 )
-
-
-class Stated(NamedTuple):
-    """What an annotation says of its image's file."""
-
-    size: tuple[int, int] | None = None
-    """Width and height in pixels."""
-    bytes: int | None = None
-
-
-State = Callable[[str], Stated]
-"""What annotations say of the image of a name."""
-
-
-def state_nothing(_name: str) -> Stated:
-    """For formats that state nothing."""
-    return Stated()
 
 
 class Rival(NamedTuple):
@@ -76,48 +60,14 @@ class Settlement:
     """Those that were left out."""
 
 
-@dataclass
-class _Contender:
-    """A folder with files whose names others have, too."""
-
-    folder: Path
-    files: dict[str, Path]
-    """By the names that annotations have."""
-    count: int
-    """Of all names that were looked for, those that it has."""
-    _headers: dict[Path, ImageHeader | None] = field(default_factory=dict)
-
-    def read_header(self, name: str) -> ImageHeader | None:
-        """That of its file; None where it is no image."""
-        path = self.files[name]
-        if path not in self._headers:
-            try:
-                self._headers[path] = image_file.read_header(path)
-            except ImageError:
-                self._headers[path] = None
-        return self._headers[path]
-
-    def agrees(self, name: str, stated: Stated) -> bool:
-        """Whether its file is as stated, in bytes or, turned or not, in pixels."""
-        header = self.read_header(name)
-        if header is None:
-            return False
-        if stated.bytes is not None:
-            return header.bytes == stated.bytes
-        return stated.size in ((header.width, header.height), (header.height, header.width))
-
-    def was_resized(self, name: str, stated: Stated) -> bool:
-        """Whether its file has the shape, though not the size, that is stated in pixels."""
-        header = self.read_header(name)
-        if header is None or stated.size is None or stated.bytes is not None:
-            return False
-        (width, height) = stated.size
-        return abs(width * header.height - height * header.width) <= max(width, height, header.width, header.height)
-
-    def is_flat(self, names: Iterable[str]) -> bool:
-        """Whether its pictures have one channel or a palette."""
-        headers = [header for name in names if name in self.files and (header := self.read_header(name))]
-        return bool(headers) and all(header.channels == 1 or header.palette for header in headers)
+def find_candidates(name: str, folders: Sequence[Path], bases: Sequence[Path]) -> Sequence[Path]:
+    """Those of the folders in which the image of a name may lie; none where its path alone says where."""
+    if "/" not in (plain := drop_drive(name.replace("\\", "/"))):
+        return folders
+    if any(is_file(f"{base}/{plain}") for base in bases):
+        return ()
+    parts = list_declared_folders(plain)
+    return find_declared_folders(tuple(folders), parts, bases[-1])[0] or folders
 
 
 def settle(
@@ -146,7 +96,7 @@ def settle(
         order = folders if is_ranked else sorted(folders, key=lambda folder: -counts[folder])
         return Settlement(tuple(order))
     contenders = [
-        _Contender(folder, {name: held[name][folder] for name in contested if folder in held[name]}, counts[folder])
+        Contender(folder, {name: held[name][folder] for name in contested if folder in held[name]}, counts[folder])
         for folder in folders
         if any(folder in held[name] for name in contested)
     ]
@@ -165,15 +115,15 @@ def find_stated(near: Sequence[Path], others: Sequence[Path], names: Sequence[st
         folder: _find_all(few, folder) for folder in [*near, *[other for other in others if other not in near][:_FAR]]
     }
     holders = [folder for folder, files in held.items() if files and folder not in near]
-    stated = {name: facts for name in few if any(facts := state(name))} if holders else {}
+    stated = {name: facts for name in few if any((facts := state(name))[:2])} if holders else {}
     if not stated or any(
         contender.agrees(name, facts) or contender.was_resized(name, facts)
-        for contender in (_Contender(folder, held[folder], 0) for folder in near)
+        for contender in (Contender(folder, held[folder], 0) for folder in near)
         for name, facts in stated.items()
         if name in contender.files
     ):
         return None
-    contenders = (_Contender(folder, held[folder], 0) for folder in holders)
+    contenders = (Contender(folder, held[folder], 0) for folder in holders)
     agreeing = [
         contender.folder for contender in contenders if all(map(contender.agrees, stated.keys(), stated.values()))
     ]
@@ -205,11 +155,13 @@ def _find_held(candidates: Mapping[str, Sequence[Path]]) -> dict[str, dict[Path,
 
 
 def _eliminate(
-    contenders: list[_Contender], names: Sequence[str], state: State, *, is_ranked: bool
-) -> tuple[list[_Contender], tuple[Rival, ...]]:
+    contenders: list[Contender], names: Sequence[str], state: State, *, is_ranked: bool
+) -> tuple[list[Contender], tuple[Rival, ...]]:
     """The contenders that are left, and those that are out, by what makes them so."""
     rivals: list[Rival] = []
-    left = _keep_as_stated(contenders, names, state, rivals)
+    stated = {name: facts for name in names if any(facts := state(name))}
+    left = _keep_as_stated(contenders, stated, rivals)
+    left = _keep_named(left, stated, rivals)
     left = _keep_photographs(left, names, rivals)
     most = max(contender.count for contender in left)
     # Those with fewer may yet hold an image that the others lack: they come later, and are not out.
@@ -220,12 +172,7 @@ def _eliminate(
     return (named if len(named) == 1 else left), tuple(rivals)
 
 
-def _keep_as_stated(
-    contenders: list[_Contender], names: Sequence[str], state: State, rivals: list[Rival]
-) -> list[_Contender]:
-    stated = {name: facts for name in names if any(facts := state(name))}
-    if not stated or len(contenders) < 2:
-        return contenders
+def _keep_as_stated(contenders: list[Contender], stated: Mapping[str, Stated], rivals: list[Rival]) -> list[Contender]:
     agreeing = {
         contender.folder: sum(
             contender.agrees(name, facts) for name, facts in stated.items() if name in contender.files
@@ -244,7 +191,18 @@ def _keep_as_stated(
     return winners
 
 
-def _keep_photographs(contenders: list[_Contender], names: Sequence[str], rivals: list[Rival]) -> list[_Contender]:
+def _keep_named(contenders: list[Contender], stated: Mapping[str, Stated], rivals: list[Rival]) -> list[Contender]:
+    """Those with the name that all annotations give; all where none has it, as folders are renamed."""
+    folders = {facts.folder for facts in stated.values()}
+    winners = [contender for contender in contenders if {contender.folder.name} == folders]
+    if not winners:
+        return contenders
+    reason = f"the folder that annotations name is {winners[0].folder}"
+    rivals.extend(Rival(contender.folder, reason) for contender in contenders if contender not in winners)
+    return winners
+
+
+def _keep_photographs(contenders: list[Contender], names: Sequence[str], rivals: list[Rival]) -> list[Contender]:
     if len(contenders) < 2:
         return contenders
     signs = {
@@ -272,7 +230,7 @@ def _keep_photographs(contenders: list[_Contender], names: Sequence[str], rivals
     return left
 
 
-def _are_the_same(contenders: Sequence[_Contender], names: Sequence[str]) -> bool:
+def _are_the_same(contenders: Sequence[Contender], names: Sequence[str]) -> bool:
     """Whether files of one name are the same everywhere, as in copies of a folder."""
     for name in names:
         files = [contender.files[name] for contender in contenders if name in contender.files]
@@ -281,7 +239,7 @@ def _are_the_same(contenders: Sequence[_Contender], names: Sequence[str]) -> boo
     return True
 
 
-def _undecided(contenders: Sequence[_Contender], contested: Sequence[str], whose: Path) -> DataError:
+def _undecided(contenders: Sequence[Contender], contested: Sequence[str], whose: Path) -> DataError:
     first, second = contenders[0], contenders[1]
     name = next(name for name in contested if name in first.files or name in second.files)
     return DataError(

@@ -9,7 +9,7 @@ from pathlib import Path
 from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.image_lists import Documents
 from odtool.dataset.readers.common.lookup import find_image, sample_names
-from odtool.dataset.readers.namesakes.rivals import Stated
+from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Unit
 

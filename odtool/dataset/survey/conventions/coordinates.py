@@ -17,8 +17,10 @@ from odtool.dataset.survey.conventions.box_fit import Fit, Place, find_best_plac
 from odtool.dataset.types import AnnotatedImage, Problem
 from odtool.errors import DataError
 
-MISFIT_KINDS = frozenset(("box_outside", "box_outside_entirely", "box_inverted", "box_zero", "box_tiny"))
-"""Problems of boxes that do not fit their image as they are read."""
+MISFIT_KINDS = frozenset(
+    ("box_duplicate", "box_inverted", "box_outside", "box_outside_entirely", "box_small", "box_tiny", "box_zero")
+)
+"""Problems of boxes that do not fit their image as they are read, or of which others may be hidden behind them."""
 _SHARE = 0.02
 """Of the boxes, those that may not fit: annotators' slips, which are repaired box by box."""
 _FEW = 4
@@ -41,6 +43,8 @@ class Evidence:
     """Boxes that fit their images under no reading, which therefore say nothing of them."""
     nowhere_far: int = 0
     """Those of them that do not nearly fit, either."""
+    four: int = 0
+    """Boxes of four numbers, and not of a shape."""
     is_whole: bool = True
     """Whether no number has more behind the point than the half of a pixel."""
     fits: dict[Reading, Fit] = field(default_factory=dict)
@@ -50,6 +54,7 @@ class Evidence:
         self.boxes += other.boxes
         self.nowhere += other.nowhere
         self.nowhere_far += other.nowhere_far
+        self.four += other.four
         self.is_whole = self.is_whole and other.is_whole
         for reading, fit in other.fits.items():
             total = self.fits.setdefault(reading, Fit())
@@ -130,6 +135,7 @@ class Coordinates:
             key in self.counted or any(problem.kind in MISFIT_KINDS for problem in problems)
         ):
             documented, readings = evidence.dialect.readings[0], self.list_readings(evidence.dialect)
+            evidence.four += sum(not item.enclosed for item in image.objects)
             evidence.is_whole = evidence.is_whole and is_whole(image, documented.layout)
             for reading in readings:
                 evidence.fits.setdefault(reading, Fit())
@@ -170,7 +176,7 @@ def _is_doubtful(evidence: Evidence, readings: Sequence[Reading], *, is_decided:
         return False
     if _fails(evidence, readings[0], is_decided=is_decided):
         return True
-    return any(_is_better(evidence, reading, readings[0], is_decided=is_decided) for reading in readings[1:])
+    return any(_is_better(evidence, reading, readings[0]) for reading in readings[1:])
 
 
 def _fails(evidence: Evidence, reading: Reading, *, is_decided: bool) -> bool:
@@ -183,13 +189,13 @@ def _fails(evidence: Evidence, reading: Reading, *, is_decided: bool) -> bool:
     return fit.far + evidence.nowhere_far > limit and fit.far + evidence.nowhere_far >= _FEW
 
 
-def _is_better(evidence: Evidence, reading: Reading, first: Reading, *, is_decided: bool) -> bool:
+def _is_better(evidence: Evidence, reading: Reading, first: Reading) -> bool:
     """Whether a reading explains the boxes clearly better than the first one."""
     fit, first_fit = evidence.fits[reading], evidence.fits[first]
     limit = _SHARE * evidence.boxes
     if fit.misfits > limit or evidence.nowhere > max(limit, min(_FEW, evidence.boxes / _FEW)):
         return False
-    if is_decided or evidence.dialect.strength == "firm":
+    if evidence.dialect.strength == "firm":
         return first_fit.far >= max(_FEW, evidence.boxes / 2)
     clearly = first_fit.misfits >= max(_CLEAR, _CLEAR * fit.misfits)
     return clearly or first_fit.far > limit
@@ -197,7 +203,8 @@ def _is_better(evidence: Evidence, reading: Reading, first: Reading, *, is_decid
 
 def _choose(evidence: Evidence, readings: Sequence[Reading], *, is_decided: bool) -> Reading:
     first = readings[0]
-    better = [reading for reading in readings[1:] if _is_better(evidence, reading, first, is_decided=is_decided)]
+    others = [reading for reading in readings[1:] if evidence.four or reading.layout == first.layout]
+    better = [reading for reading in others if _is_better(evidence, reading, first)]
     if not better:
         if _fails(evidence, first, is_decided=is_decided):
             raise _refusal(evidence, readings, "no reading explains 98% of them")

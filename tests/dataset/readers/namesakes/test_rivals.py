@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places
-from odtool.dataset.readers.namesakes.rivals import Stated, state_nothing
+from odtool.dataset.readers.namesakes.contender import Stated, state_nothing
 from odtool.dataset.types import Source
 from odtool.errors import DataError
 
@@ -161,3 +161,12 @@ def test_names_with_folders_are_not_contested_by_files_in_others(tmp_path: Path,
     assert meant(tmp_path, places, names[0]) == "cam2"
     places = find_places([], folders, tmp_path, Source(tmp_path), names=["cam1/1.png", "cam2/1.png"])
     assert meant(tmp_path, places, "cam2/1.png") == "cam2"
+
+
+def test_the_folder_that_all_annotations_name_is_meant(tmp_path: Path, write: Callable[..., None]) -> None:
+    write("cam1")
+    write("cam2")
+    places = look(tmp_path, state=lambda _: Stated(folder="cam2"))
+    assert (meant(tmp_path, places), [rival.folder.name for rival in places.rivals]) == ("cam2", ["cam1"])
+    with pytest.raises(DataError):
+        look(tmp_path, state=lambda _: Stated(folder="desktop"))

@@ -192,3 +192,23 @@ def test_a_rare_convention_is_not_believed_without_all_its_boxes() -> None:
     evidence = Evidence(with_open, Path("a.json"), 100, fits={reading: Fit(3) for reading in with_open.all_readings})
     with pytest.raises(DataError, match="no reading explains 98%"):
         reconsider(Coordinates(counted=frozenset({("set", "coco")})), {("set", "coco"): evidence})
+
+
+def test_the_scale_of_what_the_user_names_is_left_to_the_boxes() -> None:
+    _, used = decide("yolo", [(10, 20, 60, 70)], Reading("xyxy"))
+    assert list(used.chosen.values()) == [Reading("xyxy", "pixels")]
+    _, used = decide("yolo", [(10, 20, 60, 70)], Reading("xyxy", "fractions"))
+    assert used.chosen == {}
+
+
+def test_shapes_say_something_of_the_scale_alone() -> None:
+    item = ObjectAnnotation("cat", Box(10, 20, 60, 70.25), enclosed=True)
+    image = AnnotatedImage(Path("a.png"), Path("a.txt"), (item,), "fraction", dialect="yolo")
+    heard = dict[tuple[str, str], Evidence]()
+    outside = [Problem("box_outside_entirely", Path("a.txt"), "")]
+    Coordinates().weigh(image, [SIZE], outside, SOURCE, heard)
+    (key,) = heard
+    heard[key].is_whole = True
+    later = reconsider(Coordinates(counted=frozenset({key})), heard)
+    assert later
+    assert later.chosen == {key: Reading("cxcywh", "pixels")}

@@ -10,7 +10,7 @@ from odtool.dataset.readers.common.annotation_files import find_annotation_files
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, select_image_folders, sort_nearest_first, walk
 from odtool.dataset.readers.datasets.coco.coco_document import CocoFile, parse
-from odtool.dataset.readers.namesakes.rivals import State, Stated
+from odtool.dataset.readers.namesakes.contender import State, Stated
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 from odtool.errors import DataError

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,17 @@ from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents, locate
 from odtool.dataset.readers.common.lookup import Places
 from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.readers.records.hf_imagefolder import hf_card
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
+from odtool.errors import DataError
 
 _FILES = ("metadata.jsonl", "metadata.csv")
 _NAME_KEYS = ("file_name", "image")
 _BOX_KEYS = ("bbox", "bboxes", "boxes", "box")
+_SAMPLES = 50
+"""Rows that are looked into to tell where the images lie."""
 _CLASS_KEYS = ("categories", "category", "category_id", "labels", "label", "class", "classes", "class_label", "name")
 
 
@@ -44,8 +49,11 @@ def read(source: Source) -> Iterator[Finding]:
     documents = find_documents(source, _FILES, _looks_like)
     unnamed_classes: set[int] = set()
     for file in documents.files:
+        stated = dict(_sample_names(file))
+        places = documents.find_places(file, list(stated), stated.__getitem__)
+        yield from places.report_rivals()
         names = hf_card.find_class_names(file, source, _CLASS_KEYS)
-        yield from faults.report_broken(_read_file, file, documents.find_places(file), names, unnamed_classes, source)
+        yield from faults.report_broken(_read_file, file, places, names, unnamed_classes, source)
 
 
 def _read_file(
@@ -85,6 +93,18 @@ def _read_file(
     yield from faults.take(problems, file)
 
 
+def _sample_names(path: Path) -> Iterator[tuple[str, Stated]]:
+    """Some of the images that a file names, each with what it says of the image's file."""
+    try:
+        is_csv = path.suffix.lower() == ".csv"
+        sample = (row for _, row in _read_rows(path, [])) if is_csv else json_lines.sample_rows(path)
+        for row in islice(sample, _SAMPLES):
+            if name := _get_name(row):
+                yield name, Stated(_parse_size(row))
+    except DataError:
+        return  # whoever reads all rows says what is wrong with one
+
+
 def _read_rows(path: Path, problems: list[tuple[str, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line numbers and rows; the lines of a JSONL file, of which there may be many, one at a time."""
     if path.suffix.lower() == ".csv":
@@ -118,8 +138,8 @@ def parse(
     Raises:
         AnnotationError: the row names no file, or its lists are not of one length.
     """
-    name = next((row[key] for key in _NAME_KEYS if isinstance(row.get(key), str) and row[key].strip()), None)
-    if name is None:
+    name = _get_name(row)
+    if not name:
         raise parsing.line_error(path, number, "no file_name")
     skipping, objects = Skipping(problems), list[ObjectAnnotation]()
     for position, (box, category) in enumerate(_pair_boxes(row, path, number), start=1):
@@ -134,7 +154,12 @@ def parse(
                 problems.append(("label_missing", f"line {number}: object {position} has no category"))
             else:
                 objects.append(ObjectAnnotation(label, Box(four[0], four[1], four[0] + four[2], four[1] + four[3])))
-    return name.strip(), tuple(objects)
+    return name, tuple(objects)
+
+
+def _get_name(row: dict[str, Any]) -> str:
+    """The name of a row's image, or ''."""
+    return next((row[key].strip() for key in _NAME_KEYS if isinstance(row.get(key), str) and row[key].strip()), "")
 
 
 def _pair_boxes(row: dict[str, Any], path: Path, number: int) -> list[tuple[Any, Any]]:
