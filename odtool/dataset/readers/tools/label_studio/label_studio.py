@@ -257,7 +257,7 @@ def _parse_box(value: dict[str, Any], result: dict[str, Any], where: str, path: 
         x, y, wide, high = square
         box = shapes.enclose_rotated(x * across, y * down, wide * across, high * down, turn)
     else:
-        values.refuse_words(value, ("x", "y", "width", "height", "radiusX", "radiusY"), where, path)
+        values.refuse_words(value, ("x", "y", "width", "height", "radiusX", "radiusY", "points"), where, path)
         return None
     return Box(box.xmin / (width or 1), box.ymin / (height or 1), box.xmax / (width or 1), box.ymax / (height or 1))
 
