@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -182,3 +184,64 @@ def test_two_broken_rows_are_named_in_every_format_with_rows(name: str, write_sa
         run(root, root.parent / "data", format=name)
     summary = run(root, root.parent / "data", format=name, skip_broken=True, skip_missing=True).summary
     assert summary.problems["record_broken"].count == 2
+
+
+NUMBERS: dict[str, tuple[str, list[str | int], list[str | int]]] = {
+    "coco": ("instances_train.json", ["annotations", 0, "bbox", 0], ["annotations", 0, "category_id"]),
+    "supervisely": ("ds/ann/a.jpg.json", ["objects", 0, "points", "exterior", 0, 0], ["objects", 0, "classTitle"]),
+    "labelme": ("a.json", ["shapes", 0, "points", 0, 0], ["shapes", 0, "label"]),
+    "label_studio": (
+        "project.json",
+        [0, "annotations", 0, "result", 0, "value", "x"],
+        [0, "annotations", 0, "result", 0, "value", "rectanglelabels"],
+    ),
+    "via": (
+        "via.json",
+        ["a.jpg100", "regions", 0, "shape_attributes", "x"],
+        ["a.jpg100", "regions", 0, "region_attributes"],
+    ),
+    "createml": (
+        "_annotations.createml.json",
+        [0, "annotations", 0, "coordinates", "x"],
+        [0, "annotations", 0, "label"],
+    ),
+    "sagemaker": ("output.manifest", ["boxes", "annotations", 0, "left"], ["boxes", "annotations", 0, "class_id"]),
+    "vertex_jsonl": (
+        "import.jsonl",
+        ["boundingBoxAnnotations", 0, "xMin"],
+        ["boundingBoxAnnotations", 0, "displayName"],
+    ),
+    "crowdhuman": ("annotation_train.odgt", ["gtboxes", 0, "fbox", 0], ["gtboxes", 0, "tag"]),
+    "hf_imagefolder": ("metadata.jsonl", ["objects", "bbox", 0, 0], ["objects", "categories", 0]),
+}
+"""Files of the samples, and where in the first document of one a number of a box and a class stand."""
+
+
+def change(data: bytes, place: list[str | int], value: Any) -> bytes:
+    """The document, or that of the first line, with another value at a place."""
+    first, separator, rest = data.partition(b"\n") if data.startswith(b'{"') else (data, b"", b"")
+    document = holder = json.loads(first)
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = value
+    return json.dumps(document).encode() + separator + rest
+
+
+def read_kinds(root: Path, name: str) -> set[str]:
+    """Kinds of problems of a set of which nothing may be left."""
+    try:
+        return {item.kind for item in inspect(InspectSettings((Source(root),), format=name)).problems}
+    except DataError as error:
+        return set(re.findall(r"\d+ (\w+)", error.message))
+
+
+@pytest.mark.parametrize("name", sorted(NUMBERS))
+def test_a_word_for_a_number_is_broken_and_a_class_that_is_not_there_is_counted_in_every_format(
+    name: str, write_sample: Any, load_script: Any
+) -> None:
+    files, _ = load_script("fuzz_readers").make_samples()[name]
+    file, number, label = NUMBERS[name]
+    root = write_sample(name, {file: change(files[file], number, "ten")})
+    assert "record_broken" in read_kinds(root, name)
+    root = write_sample(name, {file: change(files[file], label, None)})
+    assert {"record_broken", "label_missing"} & read_kinds(root, name) == {"label_missing"}

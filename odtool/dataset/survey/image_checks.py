@@ -34,7 +34,7 @@ class Check:
 
 CATALOGUE: dict[str, Check] = {
     "annotation_agrees": Check("info", "counted once: another format says the same of the image"),
-    "annotation_broken": Check("error", "the file is left out; prepare refuses without --skip-broken"),
+    "annotation_broken": Check("error", "what cannot be read of it is left out; prepare refuses without --skip-broken"),
     "annotation_empty": Check("warning", "another format's annotation of the image is used, which has objects"),
     "annotation_missing": Check("info", "left out: listed, but without an annotation"),
     "annotation_superseded": Check("info", "another annotation of the image is used"),
@@ -119,6 +119,7 @@ CATALOGUE: dict[str, Check] = {
     "split_repeated": Check("warning", "used only by the first entry that names them"),
     "split_undeclared": Check("info", "used for training; --resplit splits all images again"),
     "splits_differ": Check("warning", "the split by the annotation that is used counts"),
+    "task_skipped": Check("warning", "left out: a task of several images is not read"),
     "tile_box_cut": Check("info", "left out of those tiles; --min-visible sets the limit"),
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
     "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),

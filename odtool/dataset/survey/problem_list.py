@@ -62,7 +62,8 @@ def open_list(path: Path, out: Path) -> Iterator[ProblemList]:
         refused = locate_refused(out)
         if told and _is_ours(refused):
             write_atomically(refused, path.read_bytes())
-            error.hint = f"{error.hint} All problems are listed in {refused}".strip()
+            separator = " " if error.hint.endswith((".", "?")) else ". "
+            error.hint = f"{error.hint}{separator if error.hint else ''}All problems are listed in {refused}"
         raise
 
 

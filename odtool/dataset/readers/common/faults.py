@@ -39,7 +39,7 @@ class AnnotationError(DataError):
         super().__init__(f"{file}:{line}: {what}" if line else f"{file}: {what}", hint)
         self.file = file
         self.kind = kind
-        self.detail = (f"line {line}: " if line else "") + what + (f"; {hint}" if hint not in ("", FIX) else "")
+        self.detail = (f"line {line}: " if line else "") + what + (f". {hint}" if hint not in ("", FIX) else "")
         self._arguments = (file, what, hint, line, kind)
 
     def __reduce__(self) -> tuple[type[AnnotationError], tuple[Any, ...]]:
@@ -47,7 +47,7 @@ class AnnotationError(DataError):
         return type(self), self._arguments
 
 
-def undefined_class(file: Path, what: str, hint: str = "", line: int = 0) -> AnnotationError:
+def undefined_class(file: Path, what: str, hint: str = FIX, line: int = 0) -> AnnotationError:
     """The error for an object whose class nothing defines."""
     return AnnotationError(file, what, hint, line, UNDEFINED)
 

@@ -35,14 +35,22 @@ def parse_fields(item: Any, *names: str) -> tuple[float, ...] | None:
     return parse_numbers([item.get(name) for name in names], len(names)) if isinstance(item, dict) else None
 
 
-def refuse_words(item: Any, names: Iterable[str], where: str, path: Path) -> None:
-    """Raises AnnotationError where a field that should be a number is there and is none.
+def refuse_words(item: Any, names: Iterable[str], where: str, path: Path, line: int = 0) -> None:
+    """Raises AnnotationError where a field that should be a number, or numbers in lists, is there and is not.
 
-    What is not there is no fault: nobody has drawn it. `where` and `path` are only named in the error.
+    What is not there is no fault: nobody has drawn it. `where`, `path` and `line` are only named in the error.
     """
     for name in names if isinstance(item, dict) else ():
-        if item.get(name) is not None and parse_number(item[name]) is None:
-            raise AnnotationError(path, f"{where}: {name} is {str(item[name])[:40]!r}, not a number")
+        if item.get(name) is not None and not _is_numeric(item[name]):
+            kind = "numbers" if isinstance(item[name], list) else "a number"
+            raise AnnotationError(path, f"{where}: {name} is {str(item[name])[:40]!r}, not {kind}", line=line)
+
+
+def _is_numeric(value: Any) -> bool:
+    """Whether a value is a number, or a list or point of numbers."""
+    if isinstance(value, list | dict):
+        return all(map(_is_numeric, value.values() if isinstance(value, dict) else value))
+    return parse_number(value) is not None
 
 
 def parse_points(values: Any) -> list[Point] | None:

@@ -12,6 +12,7 @@ from odtool.dataset.readers.common.lookup import Places, find_file_image
 from odtool.dataset.readers.common.pairs import Pairs, pair_files, report_unannotated
 from odtool.dataset.readers.common.shapes import enclose_points
 from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
+from odtool.dataset.readers.unread import icdar
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _SAMPLES = 5
@@ -33,7 +34,7 @@ def looks_like(path: Path) -> bool:
     if lines and lines[0].lower().startswith(_HEADERS):
         return True
     fields = _parse_fields(lines[0]) if lines else None
-    return fields is not None and not rows.is_number(fields[1].split()[0])
+    return fields is not None and not rows.is_number(fields[1].split()[0]) and not icdar.looks_like(path, lines)
 
 
 def _parse_fields(line: str) -> tuple[list[float], str, bool] | None:

@@ -122,6 +122,7 @@ def _parse_objects(region: Any, where: str, path: Path, problems: list[tuple[str
     box = _parse_box(region)
     if box is None:
         values.refuse_words(region.get("boundingBox"), _SIDES, where, path)
+        values.refuse_words(region, ("points",), where, path)
     if not tags:
         problems.append(("label_missing", f"{where} has no tag"))
     elif box is None:

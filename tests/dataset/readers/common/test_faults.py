@@ -39,7 +39,7 @@ def test_a_broken_file_is_a_problem_after_what_was_read_of_it() -> None:
     assert list(faults.report_broken(read, 2)) == [
         0,
         1,
-        Problem("annotation_broken", FILE, "line 7: cut off; Copy it again."),
+        Problem("annotation_broken", FILE, "line 7: cut off. Copy it again."),
     ]
     assert faults.attempt(int, "3") == 3
 
@@ -51,7 +51,7 @@ def test_an_error_comes_whole_out_of_another_process() -> None:
         "a.json:3: class 9 has no name",
         "Name it.",
         "class_undefined",
-        "line 3: class 9 has no name; Name it.",
+        "line 3: class 9 has no name. Name it.",
     )
 
 

@@ -195,7 +195,10 @@ def parse(
         with skipping:
             index, values = _parse_line(line, path, number, layout, keypoints)
             if index not in names:
-                what, hint = f"class {index} has no name in {layout}", f"It names {len(names)} classes"
+                what, hint = (
+                    f"class {index} has no name in {layout}",
+                    f"It names {len(names)} classes; add the missing ones.",
+                )
                 raise faults.undefined_class(path, what, hint, line=number)
             corners = list(zip(values[0::2], values[1::2], strict=True)) if len(values) > 5 else []
             outline = masks.make_polygon(corners) if with_outlines and corners else None
@@ -219,10 +222,10 @@ def _parse_line(line: str, path: Path, number: int, layout: Path, keypoints: int
         values = values[:4]
     elif keypoints and len(values) > 5:
         what = f"not a box and {keypoints} keypoint numbers: '{line[:60]}'"
-        raise parsing.line_error(path, number, what, f"kpt_shape in {layout} sets how many there are")
+        raise parsing.line_error(path, number, what, f"kpt_shape in {layout} sets how many there are.")
     if len(values) < 4 or (len(values) > 5 and len(values) % 2):
         what = f"not a YOLO line: {len(words)} numbers: '{line[:60]}'"
-        raise parsing.line_error(path, number, what, "if it has keypoints, write kpt_shape into a data.yaml")
+        raise parsing.line_error(path, number, what, "If it has keypoints, write kpt_shape into a data.yaml.")
     return index, values
 
 

@@ -167,6 +167,7 @@ def _parse_object(item: Any, where: str, path: Path, problems: list[tuple[str, s
         return None
     box = supervisely_shapes.parse_box(item)
     if box is None:
+        values.refuse_words(item.get("points"), ("exterior",), where, path)
         problems.append(("box_missing", f"{where} ({label}) has no shape with a box"))
         return None
     return ObjectAnnotation(label.strip(), box)

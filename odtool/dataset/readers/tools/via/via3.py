@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.images import masks
-from odtool.dataset.readers.common import shapes, values
+from odtool.dataset.readers.common import faults, shapes, values
 from odtool.dataset.readers.common.faults import AnnotationError
 from odtool.dataset.readers.common.image_lists import Listing
 from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, make_listing
@@ -48,8 +48,10 @@ def parse(document: dict[str, Any], path: Path) -> Listing:
             continue  # what is said of the whole image, or of a view that is left out and counted above
         where = f"{names[view]}: region {number}"
         box = _parse_box(shape)
-        if box is None:
-            point = isinstance(shape, list) and shape[0] in (1, 5)
+        if box is None and (not isinstance(shape, list) or None in map(values.parse_number, shape)):
+            problems.append((faults.RECORD, f"{where}: not a shape of numbers: {str(shape)[:80]}"))
+        elif box is None:
+            point = shape[0] in (1, 5)
             problems.append(("shape_skipped" if point else "box_missing", f"{where}: {str(shape)[:80]}"))
         else:
             coordinates = values.parse_numbers(shape, len(shape)) or ()
