@@ -294,7 +294,7 @@ def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
         if rules.full:
             repair.check_pixels(image.path, image.extent)
     except ImageError as error:
-        return Problem(error.kind, image.path, f"{error.detail} (named in {image.source})")
+        return Problem(error.kind, image.shown_path, f"{error.detail} (named in {image.source})")
     return header
 
 
@@ -352,7 +352,7 @@ def _cut_tiles(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]
     image, header = checked.image, checked.header
     if task.asked.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
         size = f"{header.width}x{header.height}"
-        problems.append(Problem("image_too_large", image.path, size, image.source_id or ""))
+        problems.append(Problem("image_too_large", image.shown_path, size, image.source_id or ""))
         return checked
     image_tiles, tile_problems = tiles.cut_tiles(image, header, task.asked.tiling)
     problems.extend(replace(problem, image=image.source_id or "") for problem in tile_problems)
@@ -365,7 +365,9 @@ def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem
         return None
     group = task.asked.grouping.group(_find_relative_path(image, task.source))
     if group is None:
-        problems.append(Problem("group_unmatched", image.path, f"'{task.asked.grouping.by}' does not match its path"))
+        problems.append(
+            Problem("group_unmatched", image.shown_path, f"'{task.asked.grouping.by}' does not match its path")
+        )
     return group
 
 
