@@ -192,6 +192,22 @@ def make_item_samples() -> Samples:
     }
 
 
+def make_table() -> bytes:
+    """A Parquet file as Hugging Face's datasets write it."""
+    import pyarrow
+    from pyarrow import parquet
+
+    image = {"bytes": make_picture(), "path": "a.jpg"}
+    objects = {"bbox": [[1.0, 2.0, 20.0, 20.0]], "category": [0]}
+    names = {"names": ["cat"], "_type": "ClassLabel"}
+    features = {"info": {"features": {"objects": {"feature": {"category": names}, "_type": "Sequence"}}}}
+    table = pyarrow.Table.from_pylist([{"image_id": 1, "image": image, "objects": objects}])
+    table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
+    stream = io.BytesIO()
+    parquet.write_table(table, stream)
+    return stream.getvalue()
+
+
 def make_samples() -> Samples:
     """For each format its annotation files, and the images they name."""
     box = {"xmin": 1.0, "ymin": 2.0, "xmax": 30.0, "ymax": 40.0}
@@ -401,6 +417,7 @@ def make_samples() -> Samples:
         "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both_images),
         **make_line_samples(),
         **make_item_samples(),
+        "hf_parquet": ({"data/train-00000-of-00001.parquet": make_table()}, ()),
         "csv": (
             {
                 "a.csv": b"image_id;width;height;bbox;source\na;64;48;[1.5, 2, 30, 20];cat\nb;64;48;;\n"

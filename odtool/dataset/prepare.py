@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -36,6 +37,9 @@ from odtool.dataset.workers import Crew, open_crew
 from odtool.errors import DataError
 from odtool.files import write_atomically
 from odtool.workspace import Dataset
+
+_SCRATCH = "images"
+"""Folder for images that are taken out of compressed files while the records are written."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         with progress("records", len(result.index)) as report:
             figures = shards.write_shards(plans, sum(result.index.bytes), workers, report, on_beam=settings.beam)
         stored.unlink()
+        shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
         summary = _summarise(result, classes, figures, choices, settings, now())
         write_atomically(dataset.label_map, label_map.dump(classes, display_names))
         write_atomically(dataset.summary, statistics.dump(summary))
@@ -184,7 +189,13 @@ def _survey_sources(
     report: Report,
 ) -> Survey:
     sources = [
-        replace(source, masks=settings.masks, keypoints=settings.keypoints, label_map=settings.label_map)
+        replace(
+            source,
+            masks=settings.masks,
+            keypoints=settings.keypoints,
+            label_map=settings.label_map,
+            scratch=stored.with_name(_SCRATCH),
+        )
         for source in settings.sources
     ]
     pass_settings = PassSettings(

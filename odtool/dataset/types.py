@@ -130,6 +130,11 @@ class AnnotatedImage:
     """The row of dialects.py that says what else the boxes' numbers may mean; '' where they can mean nothing else."""
 
     @property
+    def shown_path(self) -> Path:
+        """The file to look at: the user's own where the image lies within another."""
+        return self.source if self.extent else self.path
+
+    @property
     def name(self) -> str:
         """The image's file name, without folders."""
         return self.extent.name if self.extent else self.path.name
@@ -184,6 +189,8 @@ class Source:
     """Roles and columns of a CSV where the user names them (--columns), as readers/tables/any_csv has them."""
     label_map: Path | None = None
     """The label map to follow; it names the ids of records that have no other beside them."""
+    scratch: Path | None = None
+    """A folder for images that cannot be read where they are, which goes when the source has been read."""
     root: Path = field(init=False)
     """The folder that the source's own paths may lead to, and nowhere above it. Looked for once: it is used often."""
 

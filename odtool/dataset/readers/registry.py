@@ -12,6 +12,7 @@ from odtool.dataset.readers.datasets.coco import coco
 from odtool.dataset.readers.datasets.kitti import kitti
 from odtool.dataset.readers.datasets.yolo import yolo, yolo_near_misses
 from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
+from odtool.dataset.readers.records.hf_parquet import hf_parquet
 from odtool.dataset.readers.records.tfrecord import tfrecord
 from odtool.dataset.readers.tables import openimages, retinanet_csv, tfod_csv, vott_csv, yolo_keras
 from odtool.dataset.readers.tables.any_csv import any_csv
@@ -119,6 +120,13 @@ READERS: dict[str, Reader] = {
     "yolo_keras": Reader("YOLO-Keras text", yolo_keras.detect, reporting_unlisted_images(yolo_keras.read)),
     "hf_imagefolder": Reader(
         "Hugging Face image folder", hf_imagefolder.detect, reporting_unlisted_images(hf_imagefolder.read)
+    ),
+    "hf_parquet": Reader(
+        "Hugging Face Parquet",
+        hf_parquet.detect,
+        reporting_unlisted_images(hf_parquet.read),
+        notes="Needs `pip install 'odtool[parquet]'`. Images within the table or beside it; `bbox` and `category` of "
+        "its objects. Prepare takes as much disk again as the images while it runs.",
     ),
     "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, reporting_unlisted_images(tfod_csv.read)),
     "retinanet_csv": Reader("keras-retinanet CSV", retinanet_csv.detect, reporting_unlisted_images(retinanet_csv.read)),

@@ -165,7 +165,7 @@ def check_image(image: AnnotatedImage, header: ImageHeader, rules: Rules = USUAL
     if header.orientation != 1:
         valid = _turn(valid, header, upright, bool(fixes))
     if not valid:
-        problems.append(Problem("image_without_objects", image.path, f"in {image.source}"))
+        problems.append(Problem("image_without_objects", image.shown_path, f"in {image.source}"))
     elif len(valid) > MOST_OBJECTS:
         problems.append(Problem("objects_crowded", image.source, f"{len(valid)} objects in {image.name}"))
     # Most images need nothing; a copy of each took longer than looking at its boxes.
@@ -263,7 +263,7 @@ def _describe(image: AnnotatedImage, number: int, item: ObjectAnnotation, size: 
 def _check_header(
     image: AnnotatedImage, header: ImageHeader, fixes: Sequence[str], *, upright: bool
 ) -> Iterator[Problem]:
-    path = image.path
+    path = image.shown_path
     declared_size = image.declared_size
     if declared_size and declared_size != (header.width, header.height) and not upright:
         detail = (
@@ -283,7 +283,7 @@ def _check_header(
 
 
 def _check_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, upright: bool) -> Iterator[Problem]:
-    path, detail = image.path, f"EXIF orientation {header.orientation}"
+    path, detail = image.shown_path, f"EXIF orientation {header.orientation}"
     yield Problem("fixed_rotation" if fixed else "exif_rotation", path, detail)
     if upright and not fixed:
         yield Problem(

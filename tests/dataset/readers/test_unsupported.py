@@ -19,7 +19,7 @@ from odtool.errors import DataError
     [
         ("set.zip", "an archive"),
         ("set.TAR.GZ", "an archive"),
-        ("data/train-00000.parquet", "a table that holds the images"),
+        ("data/train-00000.parquet", "a table without boxes"),
     ],
 )
 def test_what_is_packed_is_named_whether_it_is_the_source_or_in_it(tmp_path: Path, name: str, says: str) -> None:

@@ -22,10 +22,10 @@ from odtool.errors import DataError
 
 _FILES = ("metadata.jsonl", "metadata.csv")
 _NAME_KEYS = ("file_name", "image")
-_BOX_KEYS = ("bbox", "bboxes", "boxes", "box")
+BOX_KEYS = ("bbox", "bboxes", "boxes", "box")
 _SAMPLES = 50
 """Rows that are looked into to tell where the images lie."""
-_CLASS_KEYS = ("categories", "category", "category_id", "labels", "label", "class", "classes", "class_label", "name")
+CLASS_KEYS = ("categories", "category", "category_id", "labels", "label", "class", "classes", "class_label", "name")
 
 
 def detect(path: Path) -> str | None:
@@ -41,7 +41,7 @@ def _looks_like(path: Path) -> bool:
     if path.suffix.lower() == ".csv":
         head = head.split(b"\n")[0]
         return b"file_name" in head and b"objects" in head
-    return b'"file_name"' in head and any(f'"{key}"'.encode() in head for key in ("objects", *_BOX_KEYS))
+    return b'"file_name"' in head and any(f'"{key}"'.encode() in head for key in ("objects", *BOX_KEYS))
 
 
 def read(source: Source) -> Iterator[Finding]:
@@ -52,7 +52,7 @@ def read(source: Source) -> Iterator[Finding]:
         stated = dict(_sample_names(file))
         places = documents.find_places(file, list(stated), stated.__getitem__)
         yield from places.report_rivals()
-        names = hf_card.find_class_names(file, source, _CLASS_KEYS)
+        names = hf_card.find_class_names(file, source, CLASS_KEYS)
         yield from faults.report_broken(_read_file, file, places, names, unnamed_classes, source)
 
 
@@ -73,7 +73,7 @@ def _read_file(
         for index in sorted(
             {int(item.label) for item in objects if item.label.isdecimal()} - unnamed_classes - set(names)
         ):
-            if not _is_text(row):
+            if not is_text(row):
                 unnamed_classes.add(index)
                 detail = f"line {number}: no README.md or dataset_infos.json names class {index}"
                 yield Problem("class_unnamed", file, detail)
@@ -170,10 +170,10 @@ def _pair_boxes(row: dict[str, Any], path: Path, number: int) -> list[tuple[Any,
     if isinstance(objects, list):
         if not all(isinstance(item, dict) for item in objects):
             raise parsing.line_error(path, number, "objects is a list, but not of objects")
-        return [(_get_first(item, _BOX_KEYS), _get_first(item, _CLASS_KEYS)) for item in objects]
+        return [(_get_first(item, BOX_KEYS), _get_first(item, CLASS_KEYS)) for item in objects]
     if not isinstance(objects, dict):
         raise parsing.line_error(path, number, "objects is neither a list nor an object with lists")
-    boxes, categories = _get_first(objects, _BOX_KEYS) or [], _get_first(objects, _CLASS_KEYS)
+    boxes, categories = _get_first(objects, BOX_KEYS) or [], _get_first(objects, CLASS_KEYS)
     if not isinstance(boxes, list) or not isinstance(categories, list | None):
         raise parsing.line_error(path, number, "bbox or categories is not a list")
     if categories is None:
@@ -193,10 +193,10 @@ def _make_label(category: Any, names: dict[int, str]) -> str:
     return category.strip() if isinstance(category, str) else ""
 
 
-def _is_text(row: dict[str, Any]) -> bool:
+def is_text(row: dict[str, Any]) -> bool:
     """Whether the row has categories as text, so that '3' is a name."""
     objects = row.get("objects", row)
-    categories = _get_first(objects, _CLASS_KEYS) if isinstance(objects, dict) else objects
+    categories = _get_first(objects, CLASS_KEYS) if isinstance(objects, dict) else objects
     return isinstance(categories, list) and any(isinstance(item, str) for item in categories)
 
 
