@@ -55,6 +55,9 @@ def read(source: Source) -> Iterator[Finding]:
         split = find_file_split(file, source)
         for record in record_reader.read_records(file):
             example = parse(record.data, file, record.number, names, with_outlines=source.masks)
+            if example.repetition:
+                yield Problem("record_repeated", file, f"record {record.number}: '{example.source_id}'")
+                continue
             for kind, detail in example.problems:
                 yield Problem(kind, file, detail)
             for key in sorted(set(example.unknown) - keys):

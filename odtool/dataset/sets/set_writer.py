@@ -1,0 +1,131 @@
+"""Data set folders: each with its shards, label map, dataset.json and list of problems."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from odtool.dataset import label_map, statistics
+from odtool.dataset.progress import Progress
+from odtool.dataset.records import shards
+from odtool.dataset.sets.set_plans import SetPlan
+from odtool.dataset.sets.set_problems import find_set_problems
+from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
+from odtool.dataset.survey import image_checks
+from odtool.dataset.survey.first_pass import Survey
+from odtool.dataset.types import Problem
+from odtool.dataset.workers import Crew
+from odtool.files import sync, write_atomically
+from odtool.workspace import Dataset
+
+
+@dataclass(frozen=True)
+class SurveyedSet:
+    """A set that is to be written, with all problems that it has."""
+
+    dataset: Dataset
+    plan: SetPlan
+    survey: Survey
+
+
+def survey_sets(
+    result: Survey,
+    plans: Iterable[SetPlan],
+    dataset: Dataset,
+    duplicate_groups: Sequence[Sequence[int]],
+    stored: Path,
+    source: Path,
+) -> tuple[SurveyedSet, ...]:
+    """What was found, and the problems of each set with it, which go into a list of its own.
+
+    Args:
+        dataset: the folder of the only set, or of the folds. It holds the list of the problems that all sets have.
+        duplicate_groups: positions of images with the same bytes.
+        stored: the spool.
+        source: what problems of a whole set name.
+    """
+    sets = []
+    for plan in plans:
+        place = dataset.fold(plan.fold) if plan.fold else dataset
+        if plan.fold:
+            place.path.mkdir()
+            shutil.copyfile(dataset.problems, place.problems)
+        of_set = replace(result, problems=Counter(result.problems), first=dict(result.first))
+        problems = find_set_problems(result.index, plan, duplicate_groups, stored, source)
+        for problem in _append_problems(place.problems, problems):
+            of_set.count(problem)
+        sets.append(SurveyedSet(place, plan, of_set))
+    if all(item.plan.fold for item in sets):
+        dataset.problems.unlink()
+    return tuple(sets)
+
+
+def _append_problems(path: Path, problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The problems, each of which is in the list at `path` when it is given out."""
+    with open(path, "a", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+        rows = csv.writer(stream)
+        for problem in problems:
+            check = image_checks.CATALOGUE[problem.kind]
+            rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
+            yield problem
+
+
+def write_sets(
+    sets: Sequence[SurveyedSet],
+    stored: Path,
+    common: DatasetSummary,
+    display_names: Mapping[str, str],
+    workers: Crew,
+    *,
+    shard_count: int | None,
+    on_beam: str | None,
+    progress: Progress,
+) -> list[DatasetSummary]:
+    """Writes all of each set but its list of problems.
+
+    Args:
+        stored: the spool, which is removed as soon as the records are written.
+        common: what is the same in the dataset.json of each.
+        shard_count, on_beam: as for `shards.plan_shards` and `shards.write_shards`.
+    """
+    index = sets[0].survey.index
+    layout = shards.plan_shards(
+        index,
+        [(item.dataset, item.plan.splits) for item in sets],
+        stored,
+        common.classes,
+        shard_count=shard_count,
+        masks=common.masks,
+    )
+    with progress("records", layout.records) as report:
+        figures = shards.write_shards(layout, sum(index.bytes), workers, report, on_beam=on_beam)
+    stored.unlink()
+    summaries = []
+    for number, item in enumerate(sets):
+        summary = _summarise(item, common, {split: figures[number, split] for split in item.plan.splits})
+        write_atomically(item.dataset.label_map, label_map.dump(common.classes, display_names))
+        write_atomically(item.dataset.summary, statistics.dump(summary))
+        if item.plan.fold:
+            sync(item.dataset.path)
+        summaries.append(summary)
+    return summaries
+
+
+def _summarise(
+    item: SurveyedSet, common: DatasetSummary, figures: Mapping[str, Iterable[ShardFigures]]
+) -> DatasetSummary:
+    return replace(
+        common,
+        splits={split: statistics.summarise(of_split) for split, of_split in figures.items()},
+        problems={
+            kind: ProblemSummary(image_checks.CATALOGUE[kind].level, count, image_checks.CATALOGUE[kind].action)
+            for kind, count in sorted(item.survey.problems.items())
+        },
+        fold=item.plan.fold,
+        left_out=item.plan.left_out,
+        balance=item.plan.balance,
+    )
