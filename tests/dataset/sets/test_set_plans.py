@@ -287,7 +287,7 @@ def test_folds_share_what_they_validate_on_and_repeat_for_their_own_training(rar
         assert len(read_ids(item.dataset, "train")) == item.summary.splits["train"].records > 40
 
 
-def test_the_api_reads_a_repeated_record_as_it_reads_the_first(rare_set: Path, tmp_path: Path) -> None:
+def test_a_repeated_record_holds_what_the_first_holds(rare_set: Path, tmp_path: Path) -> None:
     prepared = run(rare_set, tmp_path / "data", balance=0.5)
     (file,) = prepared.dataset.shards("train")
     records: dict[str, list[tuple[Any, ...]]] = {}
