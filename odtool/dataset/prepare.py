@@ -24,10 +24,11 @@ from odtool.dataset.sets import set_plans
 from odtool.dataset.sets.set_plans import SetPlan, SplitSettings
 from odtool.dataset.sets.set_writer import survey_sets, write_sets
 from odtool.dataset.statistics import DatasetSummary
-from odtool.dataset.survey import coverage, duplicates, image_checks, refusals
+from odtool.dataset.survey import coverage, duplicates, image_checks, refusals, similar_images
 from odtool.dataset.survey.first_pass import Survey, survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
+from odtool.dataset.survey.resemblance import Resemblance
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
 from odtool.errors import DataError
@@ -54,6 +55,8 @@ class PrepareSettings:
     """Split again, whatever splits the data set has."""
     grouping: Grouping | None = None
     """Images that stay together when a split is cut."""
+    similar: bool = False
+    """Decode all images and report similar ones in different splits; grouping by similarity does so, too."""
     tiling: Tiling | None = None
     """How images that are larger than a tile are cut."""
     masks: bool = False
@@ -76,6 +79,11 @@ class PrepareSettings:
     """Classes that are renamed, kept or dropped."""
     skip_missing: bool = False
     """Leave out annotations whose image is missing, in place of refusing."""
+
+    @property
+    def groups_similar(self) -> bool:
+        """Whether similar images are kept in one split."""
+        return self.grouping is not None and self.grouping.by_similarity
 
     @property
     def cut(self) -> SplitSettings:
@@ -151,8 +159,9 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
             listing.close()
             classes = {item.name: item.id for item in label_items} if label_items else _number_classes(result.classes)
             _refuse_unusable(result, classes, settings)
-            plans, duplicate_groups = _plan_sets(result, stored, settings, workers, on_problem)
-        sets = survey_sets(result, plans, dataset, duplicate_groups, stored, settings.sources[0].path)
+            resemblance = _find_resemblance(result, stored, settings, workers, progress)
+            plans = _plan_sets(result, resemblance, stored, settings, on_problem)
+        sets = survey_sets(result, plans, dataset, resemblance, stored, settings.sources[0].path)
         if settings.strict:
             for item in sets:
                 refusals.refuse_any_problem(item.survey)
@@ -215,7 +224,7 @@ def _survey_sources(
             workers,
             rules=settings.rules,
             class_choice=settings.chosen,
-            grouping=settings.grouping,
+            grouping=None if settings.groups_similar else settings.grouping,
             tiling=settings.tiling,
             keep=keep_whole if settings.masks else keep_draft,
             on_problem=on_problem,
@@ -263,28 +272,48 @@ def _find_display_names(
     }
 
 
+def _find_resemblance(
+    result: Survey, stored: Path, settings: PrepareSettings, workers: Crew, progress: Progress
+) -> Resemblance:
+    """Identical images, and similar ones where they are asked for."""
+    index = result.index
+    identical = duplicates.find_identical(index.fingerprints, stored, index.extent, workers)
+    if not (settings.similar or settings.groups_similar):
+        return Resemblance(identical)
+    with progress("images compared", len(index)) as report:
+        hashes = similar_images.hash_images(stored, index.extent, len(index), workers, report)
+    return Resemblance(identical, hashes, similar_images.group_similar(hashes.values))
+
+
 def _plan_sets(
-    result: Survey, stored: Path, settings: PrepareSettings, workers: Crew, on_problem: Callable[[Problem], None]
-) -> tuple[tuple[SetPlan, ...], list[list[int]]]:
-    """The sets that are to be written, and groups of identical images. Problems of the whole set are counted."""
+    result: Survey,
+    resemblance: Resemblance,
+    stored: Path,
+    settings: PrepareSettings,
+    on_problem: Callable[[Problem], None],
+) -> tuple[SetPlan, ...]:
+    """The sets that are to be written. Problems that all of them have are counted on the way."""
     index, cut = result.index, settings.cut
-    duplicate_groups = duplicates.find_identical(index.fingerprints, stored, index.extent, workers)
     declared = [None] * len(index) if settings.resplit else index.list_declared_splits()
     if settings.grouping and not (cut.folds or splits.find_shares_to_cut(declared, val=cut.val, test=cut.test)):
         raise DataError(
             f"--group-by '{settings.grouping.by}': the data set has its own splits, so none is cut",
             "Add --resplit to split it again, or leave --group-by out.",
         )
-    plans = set_plans.plan_sets(index, declared, splits.join_groups(index.groups, duplicate_groups), cut)
+    groups = splits.join_groups(index.groups, resemblance.identical)
+    if settings.groups_similar:
+        groups = splits.join_groups(groups, resemblance.similar)
+    plans = set_plans.plan_sets(index, declared, groups, cut)
     source = settings.sources[0].path
     for problem in (
         *coverage.report_keypoint_counts(result.keypoints, source),
         *coverage.report_undeclared_splits(declared, source),
         *(coverage.report_merged_splits(declared, source) if cut.folds else ()),
+        *resemblance.report(stored, index),
     ):
         result.count(problem)
         on_problem(problem)
-    return plans, duplicate_groups
+    return plans
 
 
 def _describe(

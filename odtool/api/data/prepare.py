@@ -48,7 +48,10 @@ class PrepareRequest:
     resplit: bool = False
     """Make a new split, ignoring the data set's own."""
     group_by: str | None = None
-    """Keep images of one folder ("folder"), or with one match of a regular expression, in one split."""
+    """Keep images of one folder ("folder"), similar images ("similar"), or images with one match of a regular
+    expression in one split."""
+    similar: bool = False
+    """Report similar images in different splits; every image is decoded for it."""
     tile: int | None = None
     """Cut larger images into tiles of this side, in pixels."""
     overlap: int | None = None
@@ -128,6 +131,7 @@ def prepare(request: PrepareRequest) -> Prepared:
         balance=request.balance,
         resplit=request.resplit,
         grouping=Grouping(request.group_by) if request.group_by else None,
+        similar=request.similar,
         tiling=_tiling(request),
         masks=request.masks,
         keypoints=request.keypoints,

@@ -49,8 +49,12 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     resplit: Annotated[bool, typer.Option("--resplit", help="Make a new split, ignoring the data set's own.")] = False,
     group_by: Annotated[
         str | None,
-        typer.Option(metavar="folder|REGEX", help="Keep images of one folder, or with one match, in one split."),
+        typer.Option(
+            metavar="folder|similar|REGEX",
+            help="Keep images of one folder, similar images, or those with one match, in one split.",
+        ),
     ] = None,
+    similar: source_options.SimilarOption = False,
     tile: Annotated[
         int | None, typer.Option(min=32, help="Cut larger images into tiles of this side, in pixels.")
     ] = None,
@@ -104,6 +108,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         balance=balance,
         resplit=resplit,
         group_by=group_by,
+        similar=similar,
         tile=tile,
         overlap=overlap,
         min_visible=min_visible,

@@ -49,6 +49,9 @@ DropOption = Annotated[
     list[str] | None,
     typer.Option("--drop", metavar="A,B", help="Leave these classes out, by their new names; their images stay."),
 ]
+SimilarOption = Annotated[
+    bool, typer.Option("--similar", help="Report similar images in different splits; every image is decoded for it.")
+]
 WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one per core.")]
 
 

@@ -17,6 +17,7 @@ from odtool.dataset.sets.set_problems import find_set_problems
 from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
 from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.first_pass import Survey
+from odtool.dataset.survey.resemblance import Resemblance
 from odtool.dataset.types import Problem
 from odtool.dataset.workers import Crew
 from odtool.files import sync, write_atomically
@@ -36,7 +37,7 @@ def survey_sets(
     result: Survey,
     plans: Iterable[SetPlan],
     dataset: Dataset,
-    duplicate_groups: Sequence[Sequence[int]],
+    resemblance: Resemblance,
     stored: Path,
     source: Path,
 ) -> tuple[SurveyedSet, ...]:
@@ -44,7 +45,7 @@ def survey_sets(
 
     Args:
         dataset: the folder of the only set, or of the folds. It holds the list of the problems that all sets have.
-        duplicate_groups: positions of images with the same bytes.
+        resemblance: identical images, and similar ones where they are asked for.
         stored: the spool.
         source: what problems of a whole set name.
     """
@@ -55,7 +56,7 @@ def survey_sets(
             place.path.mkdir()
             shutil.copyfile(dataset.problems, place.problems)
         of_set = replace(result, problems=Counter(result.problems), first=dict(result.first))
-        problems = find_set_problems(result.index, plan, duplicate_groups, stored, source)
+        problems = find_set_problems(result.index, plan, resemblance, stored, source)
         for problem in _append_problems(place.problems, problems):
             of_set.count(problem)
         sets.append(SurveyedSet(place, plan, of_set))
