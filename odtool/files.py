@@ -1,11 +1,17 @@
-"""Files that appear whole or not at all, and stay."""
+"""Files and folders that appear whole or not at all, and stay."""
 
 from __future__ import annotations
 
+import ctypes
+import errno
+import fcntl
 import os
 import tempfile
 from pathlib import Path
 
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+"""linux/fs.h: swap two paths in one step, both of which exist."""
 _SHOWN = 32
 """Characters of a file's name that its temporary one begins with; with all of them it could become too long."""
 
@@ -39,3 +45,64 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         temporary.unlink()
         raise
+
+
+def append_line(path: Path, line: bytes) -> None:
+    """Appends a line, or several that belong together, whole or not at all.
+
+    In a single write under a lock, so that lines of two processes never mix and a stump is still the last.
+
+    Args:
+        line: ends with a newline.
+
+    Raises:
+        OSError: it could not be written whole, as on a full disk; nothing of it stays.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        size = os.fstat(descriptor).st_size
+        # A process killed in the middle of a line leaves it open; the next line must not be glued to it.
+        is_open = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        data = b"\n" + line if is_open else line
+        count = os.write(descriptor, data)
+        if count < len(data):
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, f"only {count} of {len(data)} bytes could be written; is the disk full?")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # os.write names no file
+    finally:
+        os.close(descriptor)
+
+
+def replace_folder(incoming: Path, place: Path, outgoing: Path) -> None:
+    """Puts the folder `incoming` in the place of whatever is at `place`, in one step where the file system can.
+
+    What was there is at `incoming` or at `outgoing` afterwards. Where two names cannot be exchanged (NFS), a process
+    killed between two renames leaves nothing at `place`, and what was there at `outgoing`.
+
+    Raises:
+        OSError: it cannot be done; what was at `place` is still there.
+    """
+    if not os.path.lexists(place):
+        incoming.rename(place)
+    elif not _exchange(incoming, place):
+        place.rename(outgoing)
+        try:
+            incoming.rename(place)
+        except OSError:
+            outgoing.rename(place)
+            raise
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Swaps two names in one step; False where the system or file system cannot."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(second))

@@ -6,8 +6,7 @@ After a resume the steps begin again further back, so the line written last is t
 
 from __future__ import annotations
 
-import errno
-import fcntl
+import io
 import json
 import math
 import os
@@ -17,9 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from odtool import files, state_files
+from odtool.errors import DataError
+from odtool.state_files import StateError
+
 _BLOCK = 1 << 16
+_LONGEST = 1 << 22
+"""Bytes of a line; that of an evaluation of 10,000 classes has some hundred thousand."""
+_LATEST = 253_402_300_799
+"""Unix time of the end of the year 9999, which is as far as calendars here go."""
 _SCORED = ("eval", "best")
 """Kinds whose values are scores."""
+_OTHER_TYPES: dict[str, type] = {
+    **dict.fromkeys(("path", "state", "reason", "checkpoint", "metric"), str),
+    **dict.fromkeys(("losses", "records", "changes", "notes"), list),
+}
+"""Of values that are not numbers."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +44,14 @@ class Metric:
     time: float
     """Unix time."""
     values: dict[str, Any]
-    """Numbers by name; None for one that is not finite (NaN, an infinity), and for a score of a set without objects."""
+    """Numbers by name; None for one that is not finite (NaN, an infinity), and for a score of a set without objects.
+    Besides numbers there are the texts path, state, reason, checkpoint and metric, and the lists losses, records,
+    changes and notes."""
+
+    def number(self, name: str) -> float | None:
+        """A value that is a number; None where there is none."""
+        value = self.values.get(name)
+        return value if isinstance(value, (int, float)) else None
 
 
 class MetricsLog:
@@ -58,26 +77,7 @@ class MetricsLog:
         """
         now = self._clock()
         entries = [{"kind": kind, "step": step, "time": now, "values": to_json(values)} for kind, step, values in lines]
-        _append(self._path, "".join(json.dumps(entry, allow_nan=False) + "\n" for entry in entries).encode())
-
-
-def _append(path: Path, lines: bytes) -> None:
-    """In a single write under a lock, so that lines of two processes never mix and a stump is still the last."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        size = os.fstat(descriptor).st_size
-        # A process killed in the middle of a line leaves it open; the next line must not be glued to it.
-        is_open = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
-        data = b"\n" + lines if is_open else lines
-        count = os.write(descriptor, data)
-        if count < len(data):
-            os.ftruncate(descriptor, size)
-            raise OSError(errno.ENOSPC, f"only {count} of {len(data)} bytes could be written; is the disk full?")
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # os.write names no file
-    finally:
-        os.close(descriptor)
+        files.append_line(self._path, "".join(json.dumps(entry, allow_nan=False) + "\n" for entry in entries).encode())
 
 
 def to_json(value: Any) -> Any:
@@ -100,43 +100,70 @@ def score_or_none(value: float) -> float | None:
 def parse(line: bytes) -> Metric | None:
     """A line as a Metric; None where it is not one."""
     try:
-        payload = json.loads(line, parse_constant=lambda _: None, parse_float=_parse_float)
-        kind, values = str(payload["kind"]), dict(payload["values"])
-        if kind in _SCORED:
-            values = {name: None if value == -1 else value for name, value in values.items()}
-        return Metric(kind, int(payload["step"]), float(payload["time"]), values)
-    except (ValueError, KeyError, TypeError, OverflowError):
+        payload = state_files.parse(line)
+        return build(payload["kind"], payload["step"], payload["time"], payload["values"])
+    except (StateError, KeyError, TypeError):
         return None
 
 
-def _parse_float(text: str) -> float | None:
-    """1e999 is a number to JSON and infinite to Python."""
-    number = float(text)
-    return number if math.isfinite(number) else None
+def build(kind: object, step: object, written: object, values: object) -> Metric | None:
+    """A Metric of what was read; None where it cannot be one.
+
+    A value that is neither a number nor of those that are texts or lists is None: nobody can reckon with it.
+    """
+    if not isinstance(kind, str) or type(step) is not int or step < 0 or not isinstance(values, dict):
+        return None
+    if type(written) not in (int, float) or not 0 <= float(written) <= _LATEST:  # type: ignore[arg-type]  # it is a number
+        return None
+    missing = -1 if kind in _SCORED else None
+    fit = {name: value if _fits(name, value) and value != missing else None for name, value in values.items()}
+    return Metric(kind, step, float(written), fit)  # type: ignore[arg-type]  # as above
+
+
+def _fits(name: str, value: object) -> bool:
+    kind = _OTHER_TYPES.get(name)
+    return type(value) in (int, float) if kind is None else isinstance(value, kind)
 
 
 def read(path: Path, *kinds: str) -> list[Metric]:
-    """All lines, or those of some kinds, oldest first; none where there is no file yet."""
+    """All lines, or those of some kinds, oldest first; none where there is no file yet.
+
+    Raises:
+        DataError: there is something else than a file.
+    """
     marks = [f'"{kind}"'.encode() for kind in kinds]
-    try:
-        with path.open("rb") as stream:
-            lines = (line for line in stream if line.endswith(b"\n"))
-            if marks:
-                # Most lines are not parsed for this: a substring is ten times as fast to find.
-                lines = (line for line in lines if any(mark in line for mark in marks))
-            entries = [metric for line in lines if (metric := parse(line))]
-    except FileNotFoundError:
-        return []
+    with _open(path) as stream:
+        lines = _list_lines(stream)
+        if marks:
+            # Most lines are not parsed for this: a substring is ten times as fast to find.
+            lines = (line for line in lines if any(mark in line for mark in marks))
+        entries = [metric for line in lines if (metric := parse(line))]
     return [entry for entry in entries if entry.kind in kinds] if kinds else entries
 
 
 def read_backwards(path: Path) -> Iterator[Metric]:
-    """All lines, newest first: who needs only the newest reads only the end of a long file."""
+    """All lines, newest first: who needs only the newest reads only the end of a long file. Raises as `read` does."""
+    with _open(path) as stream:
+        yield from (metric for line in _lines_backwards(stream) if (metric := parse(line)))
+
+
+def _open(path: Path) -> BinaryIO:
     try:
-        with path.open("rb") as stream:
-            yield from (metric for line in _lines_backwards(stream) if (metric := parse(line)))
+        return os.fdopen(state_files.open_file(path), "rb")
     except FileNotFoundError:
-        return
+        return io.BytesIO()
+    except StateError as error:
+        raise DataError(f"{path}: {error}", "Move it away: training begins a new one.") from None
+
+
+def _list_lines(stream: BinaryIO) -> Iterator[bytes]:
+    """Whole lines, without those that are too long."""
+    while line := stream.readline(_LONGEST):
+        if line.endswith(b"\n"):
+            yield line
+        else:
+            while line and not line.endswith(b"\n"):
+                line = stream.readline(_LONGEST)
 
 
 def current_course(entries: Iterable[Metric]) -> list[Metric]:
@@ -161,19 +188,26 @@ def find_newest(path: Path, kind: str) -> Metric | None:
 
 
 def _lines_backwards(stream: BinaryIO) -> Iterator[bytes]:
-    """Whole lines, last first, without what follows the last newline."""
+    """Whole lines, last first, without what follows the last newline and without those that are too long."""
     end = stream.seek(0, 2)
     rest = b""
-    whole = False
+    # What follows the last newline is passed over like the rest of a line that is too long.
+    dropping = True
     while end > 0:
         begin = max(0, end - _BLOCK)
         stream.seek(begin)
-        lines = (stream.read(end - begin) + rest).split(b"\n")
-        rest = lines[0]
-        for line in reversed(lines[1:]):
-            if whole:
-                yield line
-            whole = True
+        block = stream.read(end - begin)
         end = begin
-    if whole:
+        first, newline, after = block.partition(b"\n")
+        if not newline:
+            rest = b"" if dropping else block + rest
+        else:
+            *between, last = after.split(b"\n")
+            if not dropping:
+                yield last + rest
+            yield from reversed(between)
+            rest, dropping = first, False
+        if len(rest) > _LONGEST:
+            rest, dropping = b"", True
+    if not dropping:
         yield rest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import hashlib
 import os
@@ -15,9 +14,6 @@ from pathlib import Path
 from odtool import files, locks
 from odtool.errors import DataError
 
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
-"""linux/fs.h: swap two paths in one step, both of which exist."""
 _LONGEST = 200
 """Bytes of a name; file systems take 255 with what is added."""
 
@@ -71,7 +67,7 @@ def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Ite
         try:
             yield incoming
             files.sync(incoming)
-            _swap(incoming, out, outgoing)
+            files.replace_folder(incoming, out, outgoing)
             files.sync(out.parent)
         except OSError as error:
             # Only open() and its like name a file; write() does not, and is where a disk turns out to be full.
@@ -120,30 +116,3 @@ def _recover(out: Path, incoming: Path, outgoing: Path) -> None:
     for leftover in (incoming, outgoing):
         if leftover.exists():
             shutil.rmtree(leftover)
-
-
-def _swap(incoming: Path, out: Path, outgoing: Path) -> None:
-    if not out.exists():
-        incoming.rename(out)
-    elif not _exchanged(incoming, out):
-        # A file system that cannot exchange (NFS): killed between the two, `out` is missing until the next
-        # call, which puts the old folder back.
-        out.rename(outgoing)
-        try:
-            incoming.rename(out)
-        except OSError:
-            outgoing.rename(out)
-            raise
-
-
-def _exchanged(first: Path, second: Path) -> bool:
-    """Swaps two folders in one step; False where the system or file system cannot."""
-    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
-    if rename is None:
-        return False
-    if rename(_AT_FDCWD, os.fsencode(first), _AT_FDCWD, os.fsencode(second), _RENAME_EXCHANGE) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-        return False
-    raise OSError(code, os.strerror(code), str(second))

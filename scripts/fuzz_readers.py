@@ -39,6 +39,8 @@ from odtool.errors import DataError
 
 Files = dict[str, bytes]
 """A source: contents by relative path, images apart."""
+Samples = dict[str, tuple[Files, tuple[str, ...]]]
+"""For each format its annotation files, and the images they name."""
 MOST_MEMORY = 4 << 30
 """Bytes. A mutation that makes a reader ask for more is a fault, told as MemoryError."""
 
@@ -93,7 +95,50 @@ def make_picture() -> bytes:
     return stream.getvalue()
 
 
-def make_samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
+def encode_lines(*rows: Any) -> bytes:
+    """JSON Lines."""
+    return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
+
+
+def make_line_samples() -> Samples:
+    """The samples of formats in JSON Lines."""
+    size = {"width": 64, "height": 48}
+    sides = {"left": 1, "top": 2, "width": 29, "height": 38}
+    job = {"image_size": [size | {"depth": 3}], "annotations": [{"class_id": 0} | sides]}
+    metadata = {"class-map": {"0": "cat"}, "type": "groundtruth/object-detection", "creation-date": "2024-01-01T00:00"}
+    manifest = {"source-ref": "s3://bucket/a.jpg", "boxes": job, "boxes-metadata": metadata}
+    corners = [{"x": 1, "y": 2}, {"x": 30, "y": 2}, {"x": 3, "y": 40}]
+    things = [
+        {"name": "cat", "annotation_kind": "ImageBoundingBox", "bounding_box": sides},
+        {"name": "dog", "annotation_kind": "ImagePolygon", "polygon": corners},
+        {"name": "nose", "annotation_kind": "ImagePoint", "point": corners[0]},
+    ]
+    labels = [{"label_kind": "Default", "label_details": {"updated_at": "1"}, "annotations": {"objects": things}}]
+    row = {"id": "1", "external_id": "a.jpg", "row_data": "https://host/a.jpg?token=1"}
+    labelbox = {"data_row": row, "media_attributes": size, "projects": {"p": {"labels": labels}}}
+    image = {"type": "image", "file": "a.jpg", **size, "split": "train"}
+    ultralytics = (
+        {"type": "dataset", "task": "segment", "name": "set", "class_names": {"0": "cat", "1": "dog"}},
+        image | {"annotations": {"boxes": [[0, 0.5, 0.5, 0.2, 0.3]]}},
+        image | {"file": "b.jpg", "annotations": {"segments": [[1, 0.1, 0.1, 0.5, 0.1, 0.3, 0.6]]}},
+    )
+    vertex = {
+        "imageGcsUri": "gs://bucket/a.jpg",
+        "boundingBoxAnnotations": [{"displayName": "cat", "xMin": 0.1, "yMin": 0.1, "xMax": 0.5, "yMax": 0.5}],
+        "dataItemResourceLabels": {"aiplatform.googleapis.com/ml_use": "training"},
+    }
+    person = {"tag": "person", "fbox": [1, 2, 20, 30], "vbox": [1, 2, 20, 20], "hbox": [5, 2, 5, 5]}
+    people = [person | {"extra": {"box_id": 0, "occ": 1}}, person | {"tag": "mask", "extra": {"ignore": 1}}]
+    return {
+        "sagemaker": ({"output.manifest": encode_lines(manifest)}, ("a.jpg",)),
+        "labelbox": ({"export.ndjson": encode_lines(labelbox)}, ("a.jpg",)),
+        "ultralytics_ndjson": ({"set.ndjson": encode_lines(*ultralytics)}, ("a.jpg", "b.jpg")),
+        "vertex_jsonl": ({"import.jsonl": encode_lines(vertex)}, ("a.jpg",)),
+        "crowdhuman": ({"annotation_train.odgt": encode_lines({"ID": "1,a", "gtboxes": people})}, ("1,a.jpg",)),
+    }
+
+
+def make_samples() -> Samples:
     """For each format its annotation files, and the images they name."""
     box = {"xmin": 1.0, "ymin": 2.0, "xmax": 30.0, "ymax": 40.0}
     corners = "".join(f"<{name}>{value}</{name}>" for name, value in box.items())
@@ -300,6 +345,7 @@ def make_samples() -> dict[str, tuple[Files, tuple[str, ...]]]:
             first_image,
         ),
         "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both_images),
+        **make_line_samples(),
         "tfrecord": ({"train.tfrecord": frame(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
     }
 
@@ -368,11 +414,16 @@ def mutate_lines(data: bytes, chance: random.Random) -> bytes:
 
 
 def mutate_json(data: bytes, chance: random.Random) -> bytes:
-    """A value of a JSON document replaced or removed; other documents get another mutation."""
+    """A value of a JSON document or of one of its lines replaced or removed; other documents get another mutation."""
     try:
         document = json.loads(data)
     except ValueError:
-        return mutate_tokens(data, chance)
+        lines = data.split(b"\n")
+        number = chance.randrange(len(lines))
+        if len(lines) < 2 or not lines[number].startswith(b"{"):
+            return mutate_tokens(data, chance)
+        lines[number] = mutate_json(lines[number], chance)
+        return b"\n".join(lines)
     places: list[tuple[Any, Any]] = []
 
     def collect(value: Any) -> None:

@@ -116,10 +116,10 @@ def _cell(text: str) -> str:
 
 
 def _formats() -> Iterator[str]:
-    yield "| `--format` | annotations | masks | keypoints |\n|---|---|---|---|\n"
+    yield "| `--format` | annotations | masks | keypoints | what is read and left out |\n|---|---|---|---|---|\n"
     for name, reader in READERS.items():
         carried = ("yes" if flag else "" for flag in (reader.masks, reader.keypoints))
-        yield f"| `{name}` | {_cell(reader.title)} | {' | '.join(carried)} |\n"
+        yield f"| `{name}` | {_cell(reader.title)} | {' | '.join(carried)} | {_cell(reader.notes)} |\n"
 
 
 def _problems() -> Iterator[str]:

@@ -56,6 +56,45 @@ def until() -> Callable[..., Any]:
     return wait
 
 
+NAME_CHANGES = {"ctypes.dlsym"} | {f"os.{name}" for name in ("rename", "link", "symlink", "remove", "mkdir", "rmdir")}
+"""What Python audits of the calls that change names on disk, and of the one that it has no function for."""
+
+
+def _die_at(count: int) -> None:
+    """From now on this process is killed at the call number `count`, from 0, that changes a name or opens to write."""
+    passed = iter(range(count))
+
+    def look(event: str, arguments: tuple[Any, ...]) -> None:
+        opens = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        if (opens or event in NAME_CHANGES) and next(passed, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(look)
+
+
+@pytest.fixture(scope="session")
+def killed_at() -> Callable[[int, Callable[[], object]], bool]:
+    """killed_at(3, work): does `work` in a forked process that is killed at the fourth call that changes a name.
+
+    Gives whether it was killed; where it has fewer such calls, it has done its work.
+    """
+
+    def attempt(count: int, work: Callable[[], object]) -> bool:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                _die_at(count)
+                work()
+                os._exit(0)
+            finally:
+                os._exit(1)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        assert code in (0, -signal.SIGKILL), f"it ended with {code}"
+        return code != 0
+
+    return attempt
+
+
 @pytest.fixture(scope="session")
 def load_script() -> Callable[[str], Any]:
     """load_script("matrix"): scripts/matrix.py as a module."""

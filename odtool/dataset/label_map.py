@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from odtool.errors import DataError
@@ -21,6 +22,10 @@ _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4}
 _PLAIN = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 _DEEPEST = 20
 """Nesting beyond this is no label map (keypoints and LVIS fields nest twice)."""
+_LARGEST_ID = 2**31 - 1
+"""Ids are int32 in the API's string_int_label_map.proto."""
+_BACKGROUND = "background"
+"""The one item that may have id 0, by name or display name; it is none of the model's classes."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,11 @@ class _Token:
 def load(path: Path) -> dict[str, int]:
     """Ids by class name, in the order of ids.
 
+    Ids may have gaps, as those of the API's own mscoco_label_map.pbtxt: the API counts classes by the largest id
+    (get_max_label_map_index in its utils/label_map_util.py).
+
     Raises:
-        DataError: the file is missing, is not a label map, or has an id 0, a gap or a duplicate.
+        DataError: the file is missing, is not a label map, or has a class with id 0 or a duplicate.
     """
     return {item.name: item.id for item in read(path)}
 
@@ -58,17 +66,45 @@ def labels(path: Path) -> dict[int, str]:
 
 def read(path: Path) -> list[LabelItem]:
     """The items in the order of their ids, display names included; raises as `load` does."""
+    return parse(_read_text(path), path)
+
+
+def read_from_zero(path: Path) -> list[LabelItem]:
+    """As `read`, but a class may have id 0, as in maps beside records that the API would not train on as they are."""
+    return parse(_read_text(path), path, lowest_id=0)
+
+
+def index_texts(items: Collection[LabelItem]) -> dict[str, int]:
+    """Ids by what a record's class text may be: the API's decoder looks among the names, then the display names."""
+    return {item.display_name: item.id for item in items} | {item.name: item.id for item in items}
+
+
+def find_id_ranges(ids: Collection[int]) -> list[tuple[int, int]]:
+    """Ids from 1 to the largest that no class has, as ranges of first and last; an empty list where there is no gap."""
+    ordered = [0, *sorted(ids)]
+    return [(low + 1, high - 1) for low, high in pairwise(ordered) if high - low > 1]
+
+
+def describe_gaps(ids: Collection[int]) -> str:
+    """Ids from 1 to the largest that no class has, such as "3, 12 to 14"; an empty text where there is no gap."""
+    ranges = [f"{first}" if first == last else f"{first} to {last}" for first, last in find_id_ranges(ids)]
+    return ", ".join(ranges[:10]) + (", …" if len(ranges) > 10 else "")
+
+
+def _read_text(path: Path) -> str:
     try:
-        text = path.read_text("utf-8-sig")
+        return path.read_text("utf-8-sig")
     except FileNotFoundError:
         raise DataError(f"{path}: no such label map", "Name a label_map.pbtxt that exists.") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not UTF-8 text", "Save the label map as UTF-8.") from None
-    return parse(text, path)
 
 
-def parse(text: str, path: Path) -> list[LabelItem]:
-    """Parses and checks a label map's text; `path` is only named in errors."""
+def parse(text: str, path: Path, *, lowest_id: int = 1) -> list[LabelItem]:
+    """Parses and checks a label map's text; `path` is only named in errors.
+
+    An item 'background' with id 0 is left out, as in the API.
+    """
     tokens = list(_tokenize(text, path))
     items = []
     position = 0
@@ -78,7 +114,8 @@ def parse(text: str, path: Path) -> list[LabelItem]:
             raise _line_error(path, token.line, f"expected 'item {{', found '{token.text}'")
         fields, position = _parse_message(tokens, _skip_colon(tokens, position + 1), path, token.line, depth=0)
         items.append(_make_item(fields, path, token.line))
-    _check_items(items, path)
+    items = [item for item in items if item.id or _BACKGROUND not in (item.name, item.display_name)]
+    _check_items(items, path, lowest_id)
     return sorted(items, key=lambda item: item.id)
 
 
@@ -96,13 +133,14 @@ def display_names(items: Iterable[LabelItem]) -> dict[str, str]:
     }
 
 
-def dump(names: Iterable[str], display: Mapping[str, str] | None = None) -> str:
-    """The text of a label map with these classes, ids from 1 in the given order.
+def dump(classes: Mapping[str, int], display: Mapping[str, str] | None = None) -> str:
+    """The text of a label map with these classes.
 
     Args:
+        classes: ids by name.
         display: display names by name, of those that have one.
     """
-    return "\n".join(_dump_item(number, name, (display or {}).get(name)) for number, name in enumerate(names, start=1))
+    return "\n".join(_dump_item(number, name, (display or {}).get(name)) for name, number in classes.items())
 
 
 def _dump_item(number: int, name: str, display: str | None) -> str:
@@ -216,18 +254,21 @@ def _make_item(fields: dict[str, tuple[str, int]], path: Path, line: int) -> Lab
     return LabelItem(number, name, fields.get("display_name", (name, line))[0], line)
 
 
-def _check_items(items: list[LabelItem], path: Path) -> None:
+def _check_items(items: list[LabelItem], path: Path, lowest_id: int) -> None:
     if not items:
         raise DataError(f"{path}: no item in this label map", "Write one per class: item { id: 1 name: 'cat' }")
     ids: dict[int, LabelItem] = {}
     names: dict[str, LabelItem] = {}
     for item in items:
         where = f"{path}:{item.line}: item '{item.name}'"
-        if item.id < 1:
+        if item.id < lowest_id:
             raise DataError(
                 f"{where} has id {item.id}",
-                "Number the classes from 1: id 0 is the background in the Object Detection API.",
+                "Ids begin at 1: in the Object Detection API, id 0 is the background. Give each class the id that it "
+                "has in the records or in the model that this map is for.",
             )
+        if item.id > _LARGEST_ID:
+            raise DataError(f"{where} has id {item.id}, which is above {_LARGEST_ID}", "Give the class a smaller id.")
         if item.id in ids:
             namesake = ids[item.id]
             raise DataError(
@@ -237,12 +278,6 @@ def _check_items(items: list[LabelItem], path: Path) -> None:
         if item.name in names:
             raise DataError(f"{where} appears twice, first in line {names[item.name].line}", "Remove one of the two.")
         ids[item.id] = names[item.name] = item
-    for wanted_id, number in enumerate(sorted(ids), start=1):
-        if number != wanted_id:
-            raise DataError(
-                f"{path}:{ids[number].line}: ids have a gap: {wanted_id} is missing before {number}",
-                f"Number the classes from 1 to {len(ids)} without gaps.",
-            )
 
 
 def _line_error(path: Path, line: int, what: str) -> DataError:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -24,11 +23,11 @@ from odtool.dataset.sets import set_plans
 from odtool.dataset.sets.set_plans import SetPlan, SplitSettings
 from odtool.dataset.sets.set_writer import survey_sets, write_sets
 from odtool.dataset.statistics import DatasetSummary
-from odtool.dataset.survey import coverage, duplicates, image_checks, refusals, similar_images
+from odtool.dataset.survey import coverage, image_checks, problem_list, refusals
 from odtool.dataset.survey.first_pass import Survey, survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
-from odtool.dataset.survey.resemblance import Resemblance
+from odtool.dataset.survey.resemblance import Resemblance, find_resemblance
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
 from odtool.errors import DataError
@@ -79,6 +78,8 @@ class PrepareSettings:
     """Classes that are renamed, kept or dropped."""
     skip_missing: bool = False
     """Leave out annotations whose image is missing, in place of refusing."""
+    skip_broken: bool = False
+    """Leave out files, rows and objects that are broken, in place of refusing."""
 
     @property
     def groups_similar(self) -> bool:
@@ -148,7 +149,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         folder = stack.enter_context(staging.replacing(settings.out))
         stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
         dataset, stored = Dataset(folder), folder / "spool"
-        with _open_problem_list(dataset.problems) as on_problem:
+        with problem_list.open_list(dataset.problems, settings.out) as on_problem:
             with progress("images read", None) as report:
                 result = _survey_sources(settings, choices, stored, workers, on_problem, report)
             display_names = (
@@ -159,12 +160,11 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
             listing.close()
             classes = {item.name: item.id for item in label_items} if label_items else _number_classes(result.classes)
             _refuse_unusable(result, classes, settings)
-            resemblance = _find_resemblance(result, stored, settings, workers, progress)
+            look_closely = settings.similar or settings.groups_similar
+            resemblance = find_resemblance(result.index, stored, workers, progress, similar=look_closely)
             plans = _plan_sets(result, resemblance, stored, settings, on_problem)
-        sets = survey_sets(result, plans, dataset, resemblance, stored, settings.sources[0].path)
-        if settings.strict:
-            for item in sets:
-                refusals.refuse_any_problem(item.survey)
+        source = settings.sources[0].path
+        sets = survey_sets(result, plans, dataset, settings.out, resemblance, stored, source, strict=settings.strict)
         summaries = write_sets(
             sets,
             stored,
@@ -179,6 +179,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
             PreparedSet(Dataset(settings.out / item.dataset.path.relative_to(folder)), summary, item.survey.first)
             for item, summary in zip(sets, summaries, strict=True)
         ]
+    problem_list.remove_refused(settings.out)
     return Prepared(settings.out, tuple(prepared), choices)
 
 
@@ -215,7 +216,10 @@ def _survey_sources(
     on_problem: Callable[[Problem], None],
     report: Report,
 ) -> Survey:
-    sources = [replace(source, masks=settings.masks, keypoints=settings.keypoints) for source in settings.sources]
+    sources = [
+        replace(source, masks=settings.masks, keypoints=settings.keypoints, label_map=settings.label_map)
+        for source in settings.sources
+    ]
     findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
     with spool.create_spool(stored) as writer:
         return survey(
@@ -235,24 +239,12 @@ def _survey_sources(
 def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
     """Raises DataError where what was found is not what was asked for, or nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
+    if not settings.skip_broken:
+        refusals.refuse_broken(result)
     refusals.refuse_unwritable_classes(result)
     refuse_unknown(settings.chosen, result.changes, result.classes)
     refusals.refuse_nothing_to_train_on(result, where, skip_missing=settings.skip_missing)
     refusals.refuse_unknown_classes(result, classes, settings.label_map)
-
-
-@contextmanager
-def _open_problem_list(path: Path) -> Iterator[Callable[[Problem], None]]:
-    """problems.csv: every problem with its file."""
-    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        rows = csv.writer(stream)
-        rows.writerow(("kind", "level", "file", "detail", "action"))
-
-        def add(problem: Problem) -> None:
-            check = image_checks.CATALOGUE[problem.kind]
-            rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
-
-        yield add
 
 
 def _number_classes(names: Iterable[str]) -> dict[str, int]:
@@ -270,19 +262,6 @@ def _find_display_names(
     return {
         name: display_name for name, display_name in names.items() if name in classes and display_name not in classes
     }
-
-
-def _find_resemblance(
-    result: Survey, stored: Path, settings: PrepareSettings, workers: Crew, progress: Progress
-) -> Resemblance:
-    """Identical images, and similar ones where they are asked for."""
-    index = result.index
-    identical = duplicates.find_identical(index.fingerprints, stored, index.extent, workers)
-    if not (settings.similar or settings.groups_similar):
-        return Resemblance(identical)
-    with progress("images compared", len(index)) as report:
-        hashes = similar_images.hash_images(stored, index.extent, len(index), workers, report)
-    return Resemblance(identical, hashes, similar_images.group_similar(hashes.values))
 
 
 def _plan_sets(

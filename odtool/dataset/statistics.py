@@ -98,7 +98,7 @@ class DatasetSummary:
     """The whole of dataset.json."""
 
     classes: dict[str, int]
-    """Ids by class name, ids from 1 without a gap."""
+    """Ids by class name, in their order, from 1; with gaps only where a label map that was followed has them."""
     splits: dict[str, SplitSummary]
     format: str
     sources: tuple[str, ...]

@@ -156,6 +156,12 @@ class Problem:
     image: str = ""
     """Source id of the image concerned, where that is known."""
 
+    def describe(self) -> str:
+        """As in 'a.xml:3: broken XML', which editors and terminals follow to the line."""
+        line, separator, what = self.detail.removeprefix("line ").partition(": ")
+        has_line = self.detail.startswith("line ") and separator and line.isdecimal()
+        return f"{self.file}:{line}: {what}" if has_line else f"{self.file}: {self.detail}"
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -170,6 +176,8 @@ class Source:
     """Whether objects' outlines are asked for."""
     keypoints: bool = False
     """Whether objects' keypoints are asked for; those that lie in records are carried over in any case."""
+    label_map: Path | None = None
+    """The label map to follow; it names the ids of records that have no other beside them."""
     root: Path = field(init=False)
     """The folder that the source's own paths may lead to, and nowhere above it. Looked for once: it is used often."""
 

@@ -7,12 +7,29 @@ from pathlib import Path
 
 from odtool.errors import DataError
 
+UNNAMED = "???"
+"""What stands in a label file for an id that no class has."""
+
 
 def require_labels(labels: Mapping[int, str], model: Path) -> Mapping[int, str]:
     """The labels, where there are any; raises DataError where there are none."""
     if not labels:
         raise DataError(f"{model} does not name its classes", "Name its label map: --label-map FILE")
     return dict(labels)
+
+
+def format_label_file(labels: Mapping[int, str]) -> str:
+    """A class a line, the first line the class of id 1: TFLite models count classes from 0, by which lines are found.
+
+    Ids without a class have a line too, as in the label files of TensorFlow's own models of COCO.
+    """
+    return "".join(f"{labels.get(number, UNNAMED)}\n" for number in range(1, max(labels) + 1))
+
+
+def parse_label_file(text: str) -> dict[int, str]:
+    """Class names by id from a label file of one class a line."""
+    lines = (line.strip() for line in text.splitlines())
+    return {number: line for number, line in enumerate(lines, start=1) if line not in ("", UNNAMED)}
 
 
 class ClassNames(Mapping[int, str]):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from odtool import files, metrics
+from odtool import files, metrics, state_files
 from odtool.metrics import Metric
 
 
@@ -47,8 +48,7 @@ def find_score(entries: Sequence[Metric], step: int, name: str) -> float | None:
     """A metric in the newest evaluation of a step; None where it is not there, or there was nothing to find."""
     for entry in reversed(metrics.current_course(entries)):
         if entry.kind == "eval" and entry.step == step:
-            number = entry.values.get(name)
-            return float(number) if isinstance(number, (int, float)) else None
+            return entry.number(name)
     return None
 
 
@@ -60,6 +60,17 @@ def find_keep_count(entries: Sequence[Metric]) -> int | None:
 
 
 def write_best(path: Path, step: int, values: Mapping[str, Any]) -> None:
-    """best/metrics.json: what the checkpoint beside it has scored."""
-    content = {"step": step, **metrics.to_json(values)}
+    """best/metrics.json: when and what the checkpoint beside it has scored."""
+    content = {"step": step, "time": time.time(), **metrics.to_json(values)}
     files.write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def read_best(path: Path) -> Metric | None:
+    """What `write_best` wrote, as the line of the best evaluation; None where it cannot be read."""
+    try:
+        content = state_files.read_object(path)
+        step, written = content.pop("step"), content.pop("time")
+        scores = state_files.build(dict[str, float | None], content.pop("metrics"))
+    except (OSError, ValueError, KeyError):
+        return None
+    return metrics.build("best", step, written, {**scores, **content})

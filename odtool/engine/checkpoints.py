@@ -1,4 +1,4 @@
-"""Checkpoints of a run on disk: whole or absent, kept as many as asked, and the best one apart."""
+"""Checkpoints of a run on disk: whole or absent, and kept as many as asked."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import atexit
 import functools
 import logging
 import math
-import os
 import re
 import shutil
 import tempfile
@@ -20,8 +19,8 @@ from odtool.engine import checkpoint_scores
 from odtool.errors import OdtoolError, first_line
 from odtool.workspace import Run
 
-_SAVING = ".saving"
-"""Folder inside the run where a checkpoint is written before it is renamed into place."""
+_SAVING, _SAVED = ".saving", ".saved"
+"""Folders inside the run: where a checkpoint is written, and where it waits, whole, to be moved into place."""
 _STATE = "checkpoint"
 """The file from which TensorFlow tells the newest checkpoint."""
 _GLOB_CHARACTERS = frozenset("*?[]\\")
@@ -46,8 +45,10 @@ def save(run: Run, checkpoint: Any, step: int) -> Path:
     # Part of the stock object graph: `restore` asks for it, and it counts saves as CheckpointManager would.
     checkpoint.save_counter.assign_add(1)
     checkpoint.write(str(saving / prefix.name))
-    _move_in_order(saving, run.path)
-    saving.rmdir()
+    for path in saving.iterdir():
+        files.sync(path)  # so that a power cut cannot keep the .index and lose the data
+    saving.rename(run.path / _SAVED)
+    _move_saved(run)
     _name_newest(run)
     return prefix
 
@@ -202,7 +203,8 @@ def _set_aside(prefix: Path, error: Exception) -> None:
 
 
 def clean(run: Run) -> None:
-    """Removes data files without an .index and unfinished saves."""
+    """Completes a save that was interrupted on its last way; removes unfinished ones and data without an .index."""
+    _move_saved(run)
     shutil.rmtree(run.path / _SAVING, ignore_errors=True)
     for path in run.path.glob(f".{_STATE}.*"):
         path.unlink()
@@ -237,48 +239,29 @@ def delete(prefix: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def keep_as_best(run: Run, prefix: Path) -> Path:
-    """Puts a checkpoint into best/ in place of the one there, without a moment in which none is whole.
+def _move_saved(run: Run) -> None:
+    """Moves a checkpoint that was saved whole into place: its .index last, and that of an older self of it goes first.
 
-    Returns:
-        Its prefix in best/.
+    Killed on the way, it is called again by the next start.
     """
-    old = [path for path in run.best.glob("ckpt-*") if path.name.split(".")[0] != prefix.name]
-    saving = run.best / _SAVING
-    shutil.rmtree(saving, ignore_errors=True)
-    saving.mkdir(parents=True)
-    for path in prefix.parent.glob(f"{prefix.name}.*"):
-        _link_or_copy(path, saving / path.name)
-    _move_in_order(saving, run.best)
-    saving.rmdir()
-    for path in sorted(old, key=lambda path: path.suffix != ".index"):
-        path.unlink()
-    _write_state(run.best, [prefix.name])
-    return run.best / prefix.name
-
-
-def _move_in_order(source: Path, target: Path) -> None:
-    for path in sorted(source.iterdir(), key=lambda path: path.suffix == ".index"):
-        # So that a power cut cannot keep the .index and lose the data.
-        files.sync(path)
-        path.replace(target / path.name)
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        # Some file systems (exFAT, some network shares) have no hard links.
-        shutil.copy2(source, target)
+    saved = run.path / _SAVED
+    if not saved.is_dir():
+        return
+    if any(saved.glob("*.data-*")):
+        for index in saved.glob("*.index"):
+            (run.path / index.name).unlink(missing_ok=True)
+    for path in sorted(saved.iterdir(), key=lambda path: path.suffix == ".index"):
+        path.replace(run.path / path.name)
+    saved.rmdir()
 
 
 def _name_newest(run: Run) -> None:
     names = [prefix.name for prefix in run.checkpoints().values()]
     if names:
-        _write_state(run.path, names)
+        write_state(run.path, names)
 
 
-def _write_state(folder: Path, names: list[str]) -> None:
+def write_state(folder: Path, names: list[str]) -> None:
     """The `checkpoint` file (CheckpointState as text) from which TensorFlow tells the newest."""
     lines = [f'model_checkpoint_path: "{names[-1]}"', *(f'all_model_checkpoint_paths: "{name}"' for name in names)]
     files.write_atomically(folder / _STATE, "\n".join(lines) + "\n")

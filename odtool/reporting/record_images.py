@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers.records.tfrecord import tfrecord_example
+from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
 from odtool.dataset.records import record_reader
 from odtool.errors import DataError
 from odtool.pipeline import record_patterns
@@ -45,7 +46,7 @@ def find_images(files: Iterable[Path], source_ids: Sequence[str]) -> dict[str, P
         for record in record_reader.read_records(path):
             if not missing:
                 return pictures
-            example = tfrecord_example.parse(record.data, path, record.number, {})
+            example = tfrecord_example.parse(record.data, path, record.number, ClassLookup(None))
             if example.source_id in missing:
                 pictures[missing.pop(example.source_id)] = _read_picture(example, record.data)
     return pictures

@@ -36,6 +36,19 @@ def test_the_forms_that_people_write_are_read(text: str) -> None:
     assert list(ids(text).items()) == [("cat", 1), ("dog", 2)]
 
 
+def test_ids_may_have_gaps_as_those_of_the_api_s_own_maps() -> None:
+    classes = {"person": 1, "bicycle": 2, "traffic light": 10, "stop sign": 13, "toothbrush": 90}
+    assert ids(label_map.dump(classes)) == classes
+    assert label_map.describe_gaps(classes.values()) == "3 to 9, 11 to 12, 14 to 89"
+    assert label_map.describe_gaps([1, 2, 3]) == ""
+    assert label_map.describe_gaps(range(2, 40, 2)).endswith("17, 19, …")
+
+
+def test_the_background_may_have_id_0_and_is_no_class() -> None:
+    assert ids("item { id: 0 name: 'background' } item { id: 1 name: 'cat' }") == {"cat": 1}
+    assert ids("item { id: 0 name: '/m/0' display_name: 'background' } item { id: 1 name: 'cat' }") == {"cat": 1}
+
+
 def test_people_read_display_names(tmp_path: Path) -> None:
     path = tmp_path / "map.pbtxt"
     path.write_text("item { id: 2 name: '/m/01g317' display_name: 'person' } item { id: 1 name: 'cat' }")
@@ -43,7 +56,7 @@ def test_people_read_display_names(tmp_path: Path) -> None:
 
 
 def test_display_names_are_written_where_they_are_given() -> None:
-    text = label_map.dump(["/m/1", "dog"], {"/m/1": 'the "Cat"'})
+    text = label_map.dump({"/m/1": 1, "dog": 2}, {"/m/1": 'the "Cat"'})
     assert [(item.id, item.name, item.display_name) for item in label_map.parse(text, PATH)] == [
         (1, "/m/1", 'the "Cat"'),
         (2, "dog", "dog"),
@@ -66,7 +79,9 @@ def test_display_names_are_kept_beside_names() -> None:
     ("text", "says"),
     [
         ("item { id: 0 name: 'cat' }", "map.pbtxt:1: item 'cat' has id 0"),
-        ("item { id: 1 name: 'a' }\nitem { id: 3 name: 'b' }", "map.pbtxt:2: ids have a gap: 2 is missing"),
+        ("item { id: -1 name: 'cat' }", "map.pbtxt:1: item 'cat' has id -1"),
+        ("item { id: 1 name: 'a' }\nitem { id: 2147483648 name: 'b' }", "map.pbtxt:2: item 'b' has id 2147483648"),
+        ("item { id: 0 name: 'background' }", "no item"),
         ("item { id: 1 name: 'a' }\n\nitem { id: 1 name: 'b' }", "map.pbtxt:3: item 'b' has id 1, like 'a' in line 1"),
         ("item { id: 1 name: 'a' }\nitem { id: 2 name: 'a' }", "map.pbtxt:2: item 'a' appears twice"),
         ("item { name: 'a' }", "map.pbtxt:1: item 'a' has no id"),
@@ -95,10 +110,8 @@ def test_a_missing_map_is_named(tmp_path: Path) -> None:
 
 @given(st.lists(st.text(min_size=1), unique=True, min_size=1))
 def test_what_is_written_is_read_back(names: list[str]) -> None:
-    text = label_map.dump([name.encode("utf-8", "replace").decode() for name in names])
-    expected = [name.encode("utf-8", "replace").decode() for name in names]
-    if len(set(expected)) == len(expected):
-        assert ids(text) == {name: number for number, name in enumerate(expected, start=1)}
+    expected = {name.encode("utf-8", "replace").decode(): 3 * number for number, name in enumerate(names, start=1)}
+    assert ids(label_map.dump(expected)) == expected
 
 
 @given(st.text(alphabet="item{}<>:'\"\\ nameid0123#\n[],x") | st.text())

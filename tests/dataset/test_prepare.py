@@ -113,7 +113,7 @@ def test_a_missing_image_refuses_and_can_be_left_out(voc_set: VocSet, tmp_path: 
     assert "00001.jpg: no such file" in error.value.message
     assert "2 images are missing" in error.value.message
     assert "--skip-missing" in error.value.hint
-    assert names(tmp_path) == ["set"]
+    assert names(tmp_path) == ["data.problems.csv", "set"]
     summary = run(root, tmp_path / "data", skip_missing=True).summary
     assert summary.problems["image_missing"].count == 2
     assert sum(split.images for split in summary.splits.values()) == 3
@@ -135,7 +135,7 @@ def test_problems_are_mended_counted_listed_and_refused_by_strict(
     (root / "images" / "00001.jpg").write_bytes((root / "images" / "00001.jpg").read_bytes()[:-40])
     with pytest.raises(DataError, match="refused by --strict"):
         run(root, tmp_path / "data", strict=True)
-    assert names(tmp_path) == ["set"]
+    assert names(tmp_path) == ["data.problems.csv", "set"]
     prepared = run(root, tmp_path / "data")
     problems = prepared.summary.problems
     of_images = {kind: problem.count for kind, problem in problems.items() if not kind.startswith("class_")}
@@ -256,6 +256,20 @@ def test_a_given_label_map_is_followed_and_an_unknown_class_refused(
     assert names(tmp_path) == ["data", "map.pbtxt", "set"]
 
 
+def test_the_gaps_of_a_given_label_map_are_kept(voc_set: VocSet, tmp_path: Path, read_records: ReadRecords) -> None:
+    given = tmp_path / "map.pbtxt"
+    given.write_text("item { id: 1 name: 'person' } item { id: 17 name: 'cat' } item { id: 18 name: 'dog' }")
+    classes = {"person": 1, "cat": 17, "dog": 18}
+    prepared = run(voc_set(4), tmp_path / "data", label_map=given)
+    assert label_map.load(prepared.dataset.label_map) == prepared.summary.classes == classes
+    for record in read_records(tmp_path / "data").values():
+        texts = [text.decode() for text in record["image/object/class/text"]]
+        assert record["image/object/class/label"] == [classes[text] for text in texts]
+    again = run(tmp_path / "data", tmp_path / "again")
+    assert again.summary.classes == {"cat": 1, "dog": 2}
+    assert again.summary.problems["label_map_renumbered"].count == 1
+
+
 @pytest.mark.parametrize("given", ["/m/01yrx", "cat"])
 def test_annotations_may_have_a_label_maps_names_or_display_names(
     voc_set: VocSet, tmp_path: Path, read_records: ReadRecords, given: str
@@ -316,7 +330,7 @@ def test_a_broken_file_among_many_leaves_the_old_data_as_it_was(voc_set: VocSet,
     with pytest.raises(DataError, match=r"00002\.xml:2: broken XML"):
         run(root, tmp_path / "data")
     assert {file.name: file.read_bytes() for file in (tmp_path / "data").iterdir()} == before
-    assert names(tmp_path) == ["data", "set"]
+    assert names(tmp_path) == ["data", "data.problems.csv", "set"]
 
 
 def test_a_full_disk_is_one_clear_error(voc_set: VocSet, tmp_path: Path) -> None:

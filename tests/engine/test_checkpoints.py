@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,31 +66,48 @@ def test_what_an_interrupted_save_leaves_is_cleaned_and_nothing_else(run: Run) -
     assert names(run.path) == whole | {"ckpt-notes.txt"}
 
 
-def test_the_best_replaces_the_one_before_and_outlives_the_original(run: Run) -> None:
-    checkpoints.keep_as_best(run, run.checkpoint(10))
-    kept = checkpoints.keep_as_best(run, run.checkpoint(20))
-    assert kept == run.best / "ckpt-20"
-    assert names(run.best) == {f"ckpt-20.{DATA}", "ckpt-20.index", "checkpoint"}
-    checkpoints.delete(run.checkpoint(20))
-    assert run.best_checkpoint() == kept
-    assert (run.best / f"ckpt-20.{DATA}").read_text() == "data 20"
+class Written:
+    """Stands in for tf.train.Checkpoint: two small files."""
+
+    def __init__(self, content: str) -> None:
+        self.save_counter = self
+        self._content = content
+
+    def assign_add(self, _: int) -> None:
+        pass
+
+    def write(self, prefix: str) -> None:
+        for end in (DATA, "index"):
+            Path(f"{prefix}.{end}").write_text(f"{self._content} {end}")
 
 
-def test_the_same_step_trained_anew_replaces_its_older_self_as_best(run: Run) -> None:
-    checkpoints.keep_as_best(run, run.checkpoint(10))
-    checkpoints.delete(run.checkpoint(10))
-    add(run, 10, "better")
-    checkpoints.keep_as_best(run, run.checkpoint(10))
-    assert (run.best / f"ckpt-10.{DATA}").read_text() == "better"
+@pytest.mark.parametrize("step", [30, 40])
+def test_a_save_killed_at_any_call_leaves_whole_checkpoints_and_is_completed_or_undone(
+    run: Run, tmp_path: Path, killed_at: Callable[[int, Callable[[], object]], bool], step: int
+) -> None:
+    shutil.copytree(run.path, tmp_path / "before")
+    for count in itertools.count():
+        shutil.rmtree(run.path)
+        shutil.copytree(tmp_path / "before", run.path)
+        killed = killed_at(count, lambda: checkpoints.save(run, Written("new"), step))
+        assert whole(run) >= {10, 20}
+        checkpoints.clean(run)
+        assert whole(run) >= {10, 20, 30}
+        assert whole(run) == set(run.checkpoints())
+        assert {path.name for path in run.path.iterdir() if path.name.startswith(".")} == set()
+        if not killed:
+            break
+    assert run.path.joinpath(f"ckpt-{step}.{DATA}").read_text() == f"new {DATA}"
 
 
-def test_the_best_is_kept_where_there_are_no_hard_links(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(os, "link", refuse)
-    checkpoints.keep_as_best(run, run.checkpoint(10))
-    assert (run.best / f"ckpt-10.{DATA}").read_text() == "data 10"
+def whole(run: Run) -> set[int]:
+    """Steps of which index and data belong together."""
+    return {
+        step
+        for step, prefix in run.checkpoints().items()
+        if run.path.joinpath(f"{prefix.name}.{DATA}").read_text().removesuffix(DATA).replace("data", "")
+        == run.path.joinpath(f"{prefix.name}.index").read_text().removesuffix("index").replace("index", "")
+    }
 
 
 @pytest.mark.slow

@@ -17,9 +17,9 @@ RECORDS = st.builds(
     record.JobRecord,
     argv=st.lists(st.text(), min_size=1).map(tuple),
     started=st.floats(0, 1e11),
-    log_offset=st.integers(0),
+    log_offset=st.integers(0, 2**63 - 1),
     environment=st.dictionaries(st.text(), st.text()),
-    pid=st.none() | st.integers(1),
+    pid=st.none() | st.integers(1, 2**31 - 1),
     exit_code=st.none() | st.integers(-64, 255),
 )
 
@@ -40,7 +40,7 @@ def test_an_outcome_is_that_of_its_process_only(run: Run) -> None:
     assert record.load_outcome(run, "train", 42) is None
 
 
-@pytest.mark.parametrize("content", ["", "{", "7", '{"pid": 42}', '{"pid": 42, "state": "asleep"}'])
+@pytest.mark.parametrize("content", ["", "{", "7", "[" * 100_000, '{"pid": 42}', '{"pid": 42, "state": "asleep"}'])
 def test_an_unreadable_outcome_says_nothing(run: Run, content: str) -> None:
     run.jobs.mkdir()
     run.outcome("train").write_text(content)
@@ -54,7 +54,16 @@ def test_an_unreadable_outcome_says_nothing(run: Run, content: str) -> None:
         {"log_offset": 1.5},
         {"started": "today"},
         {"started": float("inf")},
+        {"started": -5.0},
+        {"started": 10**400},
         {"pid": [1]},
+        {"pid": 0},
+        {"pid": -1},
+        {"pid": True},
+        {"exit_code": 10**6},
+        {"nice": 10**400},
+        {"recoveries": -1},
+        {"strange": 1},
         {"argv": [1]},
         {"environment": {"A": 1}},
         {"environment": "A=1"},

@@ -36,11 +36,11 @@ def split(images: int, max_objects: int = 3) -> dict[str, Any]:
 def prepare(tmp_path: Path) -> Callable[..., Workspace]:
     """Writes data/ in a workspace whose path holds a space and brackets; keyword arguments give its splits."""
 
-    def write(**splits: dict[str, Any]) -> Workspace:
+    def write(classes: dict[str, int] | None = None, **splits: dict[str, Any]) -> Workspace:
         workspace = Workspace(tmp_path / "my [work] space")
         data = workspace.data
         data.path.mkdir(parents=True, exist_ok=True)
-        classes = {"cat": 1, "dog": 2}
+        classes = classes or {"cat": 1, "dog": 2}
         items = "".join(f"item {{ id: {number} name: '{name}' }}\n" for name, number in classes.items())
         data.label_map.write_text(items)
         splits = splits or {"train": split(40), "val": split(10)}

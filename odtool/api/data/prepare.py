@@ -88,6 +88,8 @@ class PrepareRequest:
     """Refuse if any box or image has a problem."""
     skip_missing: bool = False
     """Leave out annotations without an image."""
+    skip_broken: bool = False
+    """Leave out annotation files, rows and objects that are broken."""
     workspace: StrPath = "."
     progress: Progress = field(default=silent, compare=False, repr=False)
 
@@ -143,6 +145,7 @@ def prepare(request: PrepareRequest) -> Prepared:
         strict=request.strict,
         rules=choose_rules(request.verify, fix_images=request.fix_images, min_box=request.min_box),
         skip_missing=request.skip_missing,
+        skip_broken=request.skip_broken,
     )
     return flow.prepare(settings, progress=request.progress)
 

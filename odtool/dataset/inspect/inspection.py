@@ -102,7 +102,7 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
     label_items = label_map.read(settings.label_map) if settings.label_map else []
     settings = replace(settings, chosen=follow_label_map(settings.chosen, label_items))
     with open_crew(settings.workers) as workers, tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder:
-        sources = settings.sources
+        sources = tuple(replace(source, label_map=settings.label_map) for source in settings.sources)
         choices = tuple(format_choice.choose(source, settings.format) for source in sources)
         findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
         stored = Path(folder) / "spool"

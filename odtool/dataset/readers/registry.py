@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers.common.unlisted_images import reporting_unlisted_images
-from odtool.dataset.readers.datasets import dota, voc, wider_face
+from odtool.dataset.readers.datasets import crowdhuman, dota, voc, wider_face
 from odtool.dataset.readers.datasets.coco import coco
 from odtool.dataset.readers.datasets.kitti import kitti
 from odtool.dataset.readers.datasets.yolo import yolo, yolo_near_misses
@@ -17,6 +17,7 @@ from odtool.dataset.readers.tables import openimages, retinanet_csv, tfod_csv, v
 from odtool.dataset.readers.tools import createml, labelme, labelme_xml, vott_json
 from odtool.dataset.readers.tools.cvat import cvat
 from odtool.dataset.readers.tools.label_studio import label_studio
+from odtool.dataset.readers.tools.services import labelbox, sagemaker, ultralytics_ndjson, vertex_jsonl
 from odtool.dataset.readers.tools.supervisely import supervisely
 from odtool.dataset.readers.tools.via import via
 from odtool.dataset.types import Finding, Source
@@ -37,6 +38,8 @@ class Reader:
     """Whether it gives objects' keypoints."""
     display_names: Callable[[Source], Mapping[str, str]] | None = None
     """Display names by class name, where the format has names for people beside those of its classes."""
+    notes: str = ""
+    """What is read and what is left out, where that does not go without saying; for the reference."""
     refuse_near_miss: Callable[[Path], None] | None = None
     """Raises DataError where a file or folder is nearly of this format, and says what it lacks."""
 
@@ -57,6 +60,22 @@ READERS: dict[str, Reader] = {
     ),
     "via": Reader("VGG Image Annotator", via.detect, reporting_unlisted_images(via.read), masks=True),
     "createml": Reader("CreateML JSON", createml.detect, reporting_unlisted_images(createml.read)),
+    "sagemaker": Reader("SageMaker Ground Truth manifest", sagemaker.detect, reporting_unlisted_images(sagemaker.read)),
+    "labelbox": Reader("Labelbox NDJSON", labelbox.detect, reporting_unlisted_images(labelbox.read), masks=True),
+    "ultralytics_ndjson": Reader(
+        "Ultralytics NDJSON",
+        ultralytics_ndjson.detect,
+        reporting_unlisted_images(ultralytics_ndjson.read),
+        masks=True,
+        notes="Boxes, and the envelopes of segments and turned boxes. Keypoints are left out.",
+    ),
+    "vertex_jsonl": Reader("Vertex AI JSON Lines", vertex_jsonl.detect, reporting_unlisted_images(vertex_jsonl.read)),
+    "crowdhuman": Reader(
+        "CrowdHuman",
+        crowdhuman.detect,
+        reporting_unlisted_images(crowdhuman.read),
+        notes="Full boxes. Visible and head boxes, crowds and what is to be ignored are left out.",
+    ),
     "wider_face": Reader("WIDER FACE", wider_face.detect, reporting_unlisted_images(wider_face.read)),
     "kitti": Reader("KITTI", kitti.detect, kitti.read),
     "dota": Reader("DOTA", dota.detect, dota.read),
@@ -64,12 +83,7 @@ READERS: dict[str, Reader] = {
     "hf_imagefolder": Reader(
         "Hugging Face image folder", hf_imagefolder.detect, reporting_unlisted_images(hf_imagefolder.read)
     ),
-    "tfod_csv": Reader(
-        "CSV of the TensorFlow tutorials",
-        tfod_csv.detect,
-        reporting_unlisted_images(tfod_csv.read),
-        refuse_near_miss=tfod_csv.refuse_near_miss,
-    ),
+    "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, reporting_unlisted_images(tfod_csv.read)),
     "retinanet_csv": Reader("keras-retinanet CSV", retinanet_csv.detect, reporting_unlisted_images(retinanet_csv.read)),
     "tfrecord": Reader(
         "TFRecords of the Object Detection API",

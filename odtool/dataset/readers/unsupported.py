@@ -1,4 +1,4 @@
-"""What is recognized but not read: broken files, class folders, archives, near misses and images alone."""
+"""What is recognized but not read: broken files, class folders, archives, other formats and images alone."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, source_folders
 from odtool.dataset.readers.common.source_folders import select_image_folders, walk
 from odtool.dataset.readers.registry import READERS
+from odtool.dataset.readers.unread import recognition
+from odtool.dataset.readers.unread.recognition import Likeness
 from odtool.dataset.splits import parse_split
 from odtool.errors import DataError
 
@@ -20,6 +22,10 @@ _PARSERS = {
 }
 _MOST_PARSED = 20
 """Documents that are parsed to see whether one is broken."""
+_MOST_RECOGNISED = 200
+"""Files that are looked into to see what they are."""
+_MOST_NAMED = 3
+"""Kinds of files that are named."""
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z", ".rar")
 _TABLES = (".parquet", ".arrow")
 _NOT_CLASSES = {
@@ -47,17 +53,38 @@ def refuse(path: Path) -> NoReturn:
 
 
 def refuse_near_misses(path: Path) -> None:
-    """Raises DataError where something is nearly of a format, and says what it lacks."""
+    """Raises DataError where something is nearly of a format, or looks like annotations of another one."""
     for reader in READERS.values():
         if reader.refuse_near_miss is not None:
             reader.refuse_near_miss(path)
+    _refuse_other_annotations(path)
+
+
+def _refuse_other_annotations(path: Path) -> None:
+    """Files that look like annotations: the first of each kind is named, with what is in it."""
+    files = source_folders.list_files(path, *recognition.SUFFIXES)[:_MOST_RECOGNISED]
+    kinds: dict[str, list[Likeness]] = {}
+    for likeness in recognition.recognise_files(files):
+        kinds.setdefault(likeness.title, []).append(likeness)
+    if not kinds:
+        return
+    (first, *rest), *others = kinds.values()
+    notes = [f"so are {len(rest)} more"] if rest else []
+    notes += [f"{kind[0].file} is {kind[0].title}" for kind in others[: _MOST_NAMED - 1]]
+    notes += [f"{len(others) - _MOST_NAMED + 1} more kinds"] if len(others) >= _MOST_NAMED else []
+    what = f"{first.title} with {first.evidence}, which odtool does not read"
+    raise DataError(
+        f"{first.file}: {'; '.join([what, *notes])}",
+        first.advice or f"Known formats: {', '.join(reader.title for reader in READERS.values())}.",
+    )
 
 
 def _refuse_broken_documents(path: Path) -> None:
     """A document that cannot be parsed is the likeliest reason why no format was seen; says where it breaks."""
     for file in source_folders.list_files(path, *_PARSERS)[:_MOST_PARSED]:
-        if parse := _PARSERS.get(file.suffix.lower()):
-            parse(parsing.read_bytes(file), file)
+        parse, data = _PARSERS.get(file.suffix.lower()), parsing.read_bytes(file)
+        if parse and not recognition.is_json_lines(file, data):
+            parse(data, file)
 
 
 def _refuse_class_folders(path: Path) -> None:

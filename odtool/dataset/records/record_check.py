@@ -11,7 +11,7 @@ from pathlib import Path
 
 from odtool.dataset.images import image_file, repair
 from odtool.dataset.images.image_file import ImageError, ImageHeader
-from odtool.dataset.label_map import LabelItem
+from odtool.dataset.label_map import LabelItem, describe_gaps, index_texts
 from odtool.dataset.records import record_reader
 from odtool.dataset.records.record_drafts import REPETITION_KEY
 from odtool.dataset.records.record_reader import Features, Record
@@ -130,8 +130,7 @@ class _Checker:
     def __init__(self, report: RecordReport, classes: Sequence[LabelItem]) -> None:
         self._report = report
         self._names = {item.id: item.name for item in classes}
-        # The decoder looks a text up among the names first, then among the display names.
-        self._ids = {item.display_name: item.id for item in classes} | {item.name: item.id for item in classes}
+        self._ids = index_texts(classes)
         self._seen: set[str] = set()
 
     def check_record(self, path: Path, number: int, offset: int, length: int) -> None:
@@ -203,7 +202,9 @@ class _Checker:
                     )
                 number = expected_id
             if number not in self._names:
-                yield "label_outside", f"label {number} is not in the label map (1 to {len(self._names)})"
+                gaps = describe_gaps(self._names)
+                ids = f"1 to {max(self._names)}" + (f", without {gaps}" if gaps else "")
+                yield "label_outside", f"label {number} is not in the label map, which has the ids {ids}"
             else:
                 self._report.classes[self._names[number]] += 1
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +13,9 @@ from odtool.dataset.records import shards
 from odtool.dataset.sets.set_plans import SetPlan
 from odtool.dataset.sets.set_problems import find_set_problems
 from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
-from odtool.dataset.survey import image_checks
+from odtool.dataset.survey import image_checks, problem_list, refusals
 from odtool.dataset.survey.first_pass import Survey
 from odtool.dataset.survey.resemblance import Resemblance
-from odtool.dataset.types import Problem
 from odtool.dataset.workers import Crew
 from odtool.files import sync, write_atomically
 from odtool.workspace import Dataset
@@ -37,42 +34,41 @@ def survey_sets(
     result: Survey,
     plans: Iterable[SetPlan],
     dataset: Dataset,
+    out: Path,
     resemblance: Resemblance,
     stored: Path,
     source: Path,
+    *,
+    strict: bool,
 ) -> tuple[SurveyedSet, ...]:
     """What was found, and the problems of each set with it, which go into a list of its own.
 
     Args:
         dataset: the folder of the only set, or of the folds. It holds the list of the problems that all sets have.
+        out: what the folder becomes.
         resemblance: identical images, and similar ones where they are asked for.
         stored: the spool.
         source: what problems of a whole set name.
+        strict: whether any problem is refused that is more than information.
+
+    Raises:
+        DataError: there is such a problem.
     """
     sets = []
     for plan in plans:
         place = dataset.fold(plan.fold) if plan.fold else dataset
-        if plan.fold:
-            place.path.mkdir()
-            shutil.copyfile(dataset.problems, place.problems)
+        place.path.mkdir(exist_ok=True)
         of_set = replace(result, problems=Counter(result.problems), first=dict(result.first))
-        problems = find_set_problems(result.index, plan, resemblance, stored, source)
-        for problem in _append_problems(place.problems, problems):
-            of_set.count(problem)
+        with problem_list.open_list(place.problems, out, begun=dataset.problems) as on_problem:
+            for problem in find_set_problems(result.index, plan, resemblance, stored, source):
+                of_set.count(problem)
+                on_problem(problem)
+            if strict:
+                refusals.refuse_any_problem(of_set)
         sets.append(SurveyedSet(place, plan, of_set))
     if all(item.plan.fold for item in sets):
         dataset.problems.unlink()
     return tuple(sets)
-
-
-def _append_problems(path: Path, problems: Iterable[Problem]) -> Iterator[Problem]:
-    """The problems, each of which is in the list at `path` when it is given out."""
-    with open(path, "a", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        rows = csv.writer(stream)
-        for problem in problems:
-            check = image_checks.CATALOGUE[problem.kind]
-            rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
-            yield problem
 
 
 def write_sets(

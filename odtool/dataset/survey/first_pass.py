@@ -14,6 +14,7 @@ from odtool.dataset.images import image_file, masks, pillow, repair, tiles
 from odtool.dataset.images.image_file import ImageError, ImageHeader
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Report
+from odtool.dataset.readers.common import faults
 from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.record_writer import keep_whole
 from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
@@ -28,6 +29,8 @@ _CHUNK = 64
 """Images a task: a task then takes milliseconds, against which handing it over is nothing."""
 _ALONE = 8
 """Chunks looked at before workers are started where they cannot be forked, which takes as long as they do."""
+_MOST_NAMED = 10
+"""Broken annotations that are named one by one; all are counted."""
 
 
 Keep: TypeAlias = Callable[[CheckedImage], object]
@@ -45,6 +48,8 @@ class Survey:
     """Problems by kind."""
     first: dict[str, Problem] = field(default_factory=dict)
     """The first problem of each kind."""
+    faults: list[Problem] = field(default_factory=list)
+    """The first of those for which prepare refuses: broken annotations."""
     changes: Changes = field(default_factory=Counter)
     """Objects whose class was renamed or dropped as asked."""
     keypoints: set[int] = field(default_factory=set)
@@ -53,6 +58,8 @@ class Survey:
     def count(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
         self.first.setdefault(problem.kind, problem)
+        if problem.kind in faults.KINDS and len(self.faults) < _MOST_NAMED:
+            self.faults.append(problem)
 
 
 @dataclass(frozen=True)
@@ -247,7 +254,7 @@ def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem
 def _parse(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
     for item in findings:
         if isinstance(item, Deferred):
-            yield from item.parse(*item.arguments)
+            yield from faults.report_broken(item.parse, *item.arguments)
         else:
             yield item
 

@@ -32,6 +32,7 @@ class Check:
 
 CATALOGUE: dict[str, Check] = {
     "anchor_guessed": Check("warning", "read as the numbers suggest"),
+    "annotation_broken": Check("error", "the file is left out; prepare refuses without --skip-broken"),
     "annotation_missing": Check("info", "left out: listed, but without an annotation"),
     "annotation_superseded": Check("info", "another annotation of the image is used"),
     "box_duplicate": Check("warning", "only the first is kept"),
@@ -48,6 +49,7 @@ CATALOGUE: dict[str, Check] = {
     "class_attribute": Check("info", "the others are not read"),
     "class_missing": Check("info", "kept; its scores in that split mean nothing"),
     "class_rare": Check("info", "kept; too few to learn or measure well"),
+    "class_undefined": Check("error", "the object is left out; prepare refuses without --skip-broken"),
     "class_unknown": Check("error", "refused by prepare; name it in the label map, or --drop it"),
     "class_unnamed": Check("info", "kept under its id"),
     "class_untrained": Check("warning", "kept; it cannot be learnt"),
@@ -85,6 +87,8 @@ CATALOGUE: dict[str, Check] = {
     "keypoints_differ": Check("warning", "kept; the API expects the same number of keypoints for all objects"),
     "keypoints_dropped": Check("info", "left out, their boxes kept; --keypoints writes those of COCO"),
     "keypoints_unsaid": Check("warning", "read as polygons; if they are keypoints, set kpt_shape in a data.yaml"),
+    "label_map_renumbered": Check("info", "read; classes are numbered anew from 1, unless --label-map names a map"),
+    "label_map_unread": Check("warning", "not needed: the records' class texts are used"),
     "label_missing": Check("warning", "object left out"),
     "label_shared": Check("warning", "its objects are given to each of its images"),
     "labels_several": Check("info", "one object for each class"),
@@ -94,6 +98,7 @@ CATALOGUE: dict[str, Check] = {
     "object_ignored": Check("info", "left out: the data set marks it as not to be used"),
     "objects_crowded": Check("info", "kept; odtool configure raises max_number_of_boxes"),
     "path_outside": Check("warning", "looked for by its base name"),
+    "record_broken": Check("error", "the row or object is left out; prepare refuses without --skip-broken"),
     "record_repeated": Check("info", "left out: a repetition that --balance wrote"),
     "reencoded": Check("info", "re-encoded as PNG"),
     "shape_skipped": Check("warning", "left out: not an area"),
@@ -110,6 +115,7 @@ CATALOGUE: dict[str, Check] = {
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
     "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),
     "tile_object_lost": Check("warning", "left out: no tile shows enough of it"),
+    "track_open": Check("info", "kept as it is up to the last frame, as CVAT shows it"),
 }
 """Kind → level and action. Readers and checks name their problems with these."""
 

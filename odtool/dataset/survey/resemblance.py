@@ -6,12 +6,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from odtool.dataset.progress import Progress
 from odtool.dataset.records import spool
 from odtool.dataset.records.record_writer import read_image
 from odtool.dataset.records.spool import Index
-from odtool.dataset.survey import coverage, similar_images
+from odtool.dataset.survey import coverage, duplicates, similar_images
 from odtool.dataset.survey.similar_images import ImageHashes
 from odtool.dataset.types import AnnotatedImage, Problem
+from odtool.dataset.workers import Crew
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,17 @@ class Resemblance:
             yield from coverage.report_duplicates(identical, splits, image_at)
             if self.hashes is not None:
                 yield from similar_images.report_straddling(self.hashes.values, splits, identical, image_at)
+
+
+def find_resemblance(index: Index, stored: Path, workers: Crew, progress: Progress, *, similar: bool) -> Resemblance:
+    """Identical images, and similar ones where they are asked for, which takes decoding all of them.
+
+    Args:
+        stored: the spool.
+    """
+    identical = duplicates.find_identical(index.fingerprints, stored, index.extent, workers)
+    if not similar:
+        return Resemblance(identical)
+    with progress("images compared", len(index)) as report:
+        hashes = similar_images.hash_images(stored, index.extent, len(index), workers, report)
+    return Resemblance(identical, hashes, similar_images.group_similar(hashes.values))

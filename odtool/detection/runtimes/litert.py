@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odtool.detection import image_arrays
-from odtool.detection.class_labels import require_labels
+from odtool.detection.class_labels import parse_label_file, require_labels
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.image_arrays import to_list
 from odtool.detection.runtimes import tflite_metadata
@@ -139,8 +139,7 @@ def _load_description(path: Path, detail: Any) -> ModelDescription:
             if NAME in names:
                 return ModelDescription.from_json(archive.read(NAME).decode("utf-8", "replace"), str(path))
             for name in names[:1] if len(names) == 1 else [candidate for candidate in names if "label" in candidate]:
-                lines = archive.read(name).decode("utf-8", "replace").splitlines()
-                labels = {number: line.strip() for number, line in enumerate(lines, start=1)}
+                labels = parse_label_file(archive.read(name).decode("utf-8", "replace"))
     mean, deviation = _read_normalisation(path, detail)
     _, height, width, _ = map(int, detail["shape"])
     return ModelDescription("", "", labels, width, height, "stretch", mean, deviation)

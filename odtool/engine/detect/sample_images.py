@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from odtool import checkpoint_choice, files
+from odtool.dataset import label_map
 from odtool.detection.detector import Detections, Detector
 from odtool.engine import model
 from odtool.engine.detect.tensorflow_detectors import CheckpointDetector
@@ -36,9 +37,11 @@ def detect(run: Run, count: int, output: Path) -> None:
     checkpoint = checkpoint_choice.find(run)
     reader = configs["eval_input_config"]
     detector = CheckpointDetector.from_trained_model(trained_model.load(run, checkpoint))
+    ids = label_map.index_texts(label_map.read(Path(reader.label_map_path)))
     output.parent.mkdir(parents=True, exist_ok=True)
     images = [
-        _describe_image(example, detector, output, index) for index, example in enumerate(_read_examples(reader, count))
+        _describe_image(example, detector, ids, output, index)
+        for index, example in enumerate(_read_examples(reader, count))
     ]
     files.write_atomically(output, json.dumps({"checkpoint": checkpoint.name, "images": images}) + "\n")
 
@@ -50,7 +53,9 @@ def _read_examples(reader: Any, count: int) -> Iterator[Any]:
         yield tf.train.Example.FromString(record.numpy())
 
 
-def _describe_image(example: Any, detector: Detector, output: Path, index: int) -> dict[str, Any]:
+def _describe_image(
+    example: Any, detector: Detector, ids: Mapping[str, int], output: Path, index: int
+) -> dict[str, Any]:  # fmt: skip
     values = example.features.feature
     encoded = values["image/encoded"].bytes_list.value[0]
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
@@ -65,7 +70,7 @@ def _describe_image(example: Any, detector: Detector, output: Path, index: int) 
         "file": picture.name,
         "width": width,
         "height": height,
-        "true": _list_true(values, detector.labels, width, height),
+        "true": _list_true(values, detector.labels, ids, width, height),
         "detected": _list_detected(detections, detector.labels),
     }
 
@@ -74,9 +79,10 @@ def _read_text(feature: Any) -> str:
     return str(next(iter(feature.bytes_list.value), b"").decode("utf-8", "replace"))
 
 
-def _list_true(values: Any, names: Mapping[int, str], width: int, height: int) -> list[dict[str, Any]]:
+def _list_true(
+    values: Any, names: Mapping[int, str], ids: Mapping[str, int], width: int, height: int
+) -> list[dict[str, Any]]:
     sides = [values[f"image/object/bbox/{side}"].float_list.value for side in ("xmin", "ymin", "xmax", "ymax")]
-    ids = {name: number for number, name in names.items()}
     # As the decoder does: the text counts where there is one, else the number.
     texts = [text.decode("utf-8", "replace") for text in values["image/object/class/text"].bytes_list.value]
     numbers = [ids.get(text, 0) for text in texts] or list(values["image/object/class/label"].int64_list.value)

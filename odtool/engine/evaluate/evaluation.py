@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from odtool import checkpoint_choice, locks, metrics
 from odtool.detection.metric_names import MAP, MAP_50, resolve_name
-from odtool.engine import checkpoint_scores, checkpoints, model
+from odtool.engine import best_checkpoint, checkpoint_scores, checkpoints, model
 from odtool.engine.evaluate import best_metric
 from odtool.engine.evaluate.scoring import Score, Scorer
 from odtool.engine.outcome import Ending, StopSignal
@@ -46,6 +46,7 @@ def evaluate(
     Raises:
         OdtoolError: there is nothing to score, or config, records or a checkpoint cannot be used.
     """
+    best_checkpoint.recover(run)
     prefix = None if which == "all" else checkpoint_choice.find(run, which)
     if prefix is None and not locks.is_held(run.job_lock("train")):
         checkpoint_choice.refuse_without(run)
@@ -173,25 +174,27 @@ class _CheckpointScorer:
         value = best_metric.get_value(self._metric, figures)
         if value is None or not self._is_better(step, value):
             return None
-        best = checkpoints.keep_as_best(self._run, prefix) if prefix.parent != self._run.best else prefix
-        name = str(best.relative_to(self._run.path))
+        name = f"{self._run.best.name}/{prefix.name}"
         line = {"metric": self._metric, "value": value, "checkpoint": name, "sample_1_of_n": self._sample}
-        checkpoint_scores.write_best(self._run.best_metrics, step, {**line, "metrics": figures})
+        if best_checkpoint.keep(self._run, prefix, step, {**line, "metrics": figures}) is None:
+            log.warning("%s was the best so far, and is deleted already", prefix.name)
+            return None
         log.info("best so far: %s (%s %.4g)", name, self._metric, value)
         return line
 
     def _is_better(self, step: int, value: float) -> bool:
         """Whether it beats the best; a score over fewer images never displaces one over more, nor the reverse."""
-        present = self._run.best_checkpoint()
         entries = metrics.read(self._run.metrics)
-        line = checkpoint_scores.find_best(entries)
-        if line is None or present is None or line.values.get("checkpoint") != f"{self._run.best.name}/{present.name}":
+        line = best_checkpoint.find_standing(self._run, entries)
+        if line is None:
             return True
-        sample = line.values.get("sample_1_of_n")
+        sample = line.number("sample_1_of_n")
         if sample != self._sample:
             return sample is None or self._sample < sample
         same = line.values.get("metric") == self._metric
-        before = line.values.get("value") if same else checkpoint_scores.find_score(entries, line.step, self._metric)
+        before = line.number("value") if same else line.number(self._metric)
+        if before is None:
+            before = checkpoint_scores.find_score(entries, line.step, self._metric)
         if line.step == step:
             return not same or value != before
         return before is None or best_metric.is_better(self._metric, value, before)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from object_detection.builders import image_resizer_builder
 from object_detection.utils import config_util
 
+from odtool.dataset import label_map
 from odtool.detection.accuracy import GroundTruth
 from odtool.engine.export import trained_model as exported
 from odtool.engine.export.trained_model import TrainedModel
@@ -39,7 +40,7 @@ def read_images(source: TrainedModel, *, training: bool, count: int) -> Iterator
             f"{source.run.pipeline_config}: no {'training' if training else 'evaluation'} records",
             "Make them with odtool prepare; the config names where it looks for them.",
         )
-    numbers = {name: number for number, name in source.labels.items()}
+    numbers = label_map.index_texts(label_map.read(source.label_map))
     for record in tf.data.TFRecordDataset(names).take(count):
         yield _decode_image(tf.train.Example.FromString(record.numpy()).features.feature, numbers)
 

@@ -14,6 +14,7 @@ from typing import Any
 from odtool import __version__, files, metrics
 from odtool.api.tasks.engine_tasks import ExportTask
 from odtool.detection import model_card
+from odtool.detection.class_labels import format_label_file
 from odtool.detection.detector import Detector
 from odtool.detection.metric_names import AR_100, MAP, MAP_50
 from odtool.engine import checkpoint_scores
@@ -194,8 +195,7 @@ def _read_cpu_lines() -> list[str]:
 def _write_texts(exported: TrainedModel, target: ExportedModel, record: dict[str, Any]) -> None:
     """Label map, labels and config, as the model was trained with, and what describes the export."""
     shutil.copyfile(exported.label_map, target.label_map)
-    lines = "".join(f"{name}\n" for _, name in sorted(exported.labels.items()))
-    target.labels.write_text(lines, encoding="utf-8")
+    target.labels.write_text(format_label_file(exported.labels), encoding="utf-8")
     heading = f"Exported from {exported.checkpoint} of run {exported.run.name}."
     config.save(exported.config, target.pipeline_config, heading=heading)
     files.write_atomically(target.card, model_card.render(record, model_card.find_summary(exported.label_map)))

@@ -10,6 +10,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from odtool.detection.class_labels import format_label_file
 from odtool.detection.runtimes.model_description import NAME, ModelDescription
 from odtool.engine.export.write_tflite_metadata import LABELS
 
@@ -65,12 +66,7 @@ def pack(model: Any, metadata: bytes, description: ModelDescription) -> bytes:
     builder.Finish(model.Pack(builder), _IDENTIFIER)
     stream = io.BytesIO(bytes(builder.Output()))
     with zipfile.ZipFile(stream, "a") as archive:
-        for name, content in ((LABELS, read_labels(description)), (NAME, description.to_json())):
+        for name, content in ((LABELS, format_label_file(description.labels)), (NAME, description.to_json())):
             # Without a date of its own, so that the same model gives the same bytes.
             archive.writestr(zipfile.ZipInfo(name), content)
     return stream.getvalue()
-
-
-def read_labels(description: ModelDescription) -> str:
-    """A class a line; TFLite models count classes from 0, so the first line is the class of id 1."""
-    return "".join(f"{name}\n" for _, name in sorted(description.labels.items()))

@@ -10,7 +10,7 @@ from odtool.errors import ConfigError
 from odtool.pipeline.checks.annotations import check_annotations
 from odtool.pipeline.checks.augmentation import check_augmentation
 from odtool.pipeline.checks.checkpoint import check_checkpoint_files, check_checkpoint_type, check_random_backbone
-from odtool.pipeline.checks.classes import check_classes
+from odtool.pipeline.checks.classes import check_classes, describe_classes
 from odtool.pipeline.checks.evaluation import check_evaluation_sets, check_metrics
 from odtool.pipeline.checks.finding import MODEL_SETTINGS, Check, Finding
 from odtool.pipeline.checks.ignored_fields import check_ignored_fields
@@ -67,7 +67,7 @@ _SUMMARIES: Mapping[str, Callable[[ConfigFacts], str]] = {
     "batch": lambda facts: _describe_batch(facts.batch_size, facts.devices),
     "train records": lambda facts: _describe_files(facts.readers[:1]),
     "eval records": lambda facts: _describe_files(facts.readers[1:]),
-    "classes": lambda facts: f"{facts.num_classes} in the model and in {facts.readers[0].label_map}",
+    "classes": describe_classes,
     "checkpoint files": lambda facts: (
         facts.message.train_config.fine_tune_checkpoint or "none is set: training starts from random weights"
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 from odtool.dataset import label_map
 from odtool.errors import DataError
@@ -26,14 +27,33 @@ def check_classes(facts: ConfigFacts) -> Iterator[Finding]:
     except DataError as error:
         yield convert_error("classes", error, "train_input_reader.label_map_path")
         return
-    if len(classes) != facts.num_classes:
-        yield Finding(
-            "error",
-            "classes",
-            f"the model has {facts.num_classes} classes, but {training} has {len(classes)}",
-            "Write the config again for this data, without setting num_classes: odtool configure",
-        )
+    yield from _compare_count(facts.num_classes, training, classes.values())
     yield from _check_evaluation_maps(facts, classes)
+
+
+def _compare_count(count: int, path: Path, ids: Collection[int]) -> Iterator[Finding]:
+    """The API counts the classes of a label map by its largest id.
+
+    It trains a model of more classes too. Ids with gaps are part of a longer numbering, such as COCO's 1 to 90, and a
+    model of all of it is meant so; without gaps it is the config of another data set.
+    """
+    largest, has_gaps = max(ids), max(ids) > len(ids)
+    if count == largest:
+        return
+    message = f"the model has {count} classes, but {path} has {f'ids up to {largest}' if has_gaps else largest}"
+    if has_gaps and count > largest:
+        yield Finding("warning", "classes", message, f"The model learns nothing for ids from {largest + 1}.")
+        return
+    hint = "Write the config again for this data, without setting num_classes: odtool configure"
+    yield Finding("error", "classes", message, hint)
+
+
+def describe_classes(facts: ConfigFacts) -> str:
+    """What is said of the classes where nothing is wrong with them."""
+    path = facts.readers[0].label_map
+    gaps = label_map.describe_gaps(label_map.load(path).values()) if path else ""
+    gap_note = f", in which no class has the ids {gaps}" if gaps else ""
+    return f"{facts.num_classes} in the model and in {path}{gap_note}"
 
 
 def _check_evaluation_maps(facts: ConfigFacts, classes: dict[str, int]) -> Iterator[Finding]:

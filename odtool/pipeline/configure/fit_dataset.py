@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+from odtool.dataset import label_map
 from odtool.dataset.statistics import DatasetSummary
 from odtool.errors import ConfigError
 from odtool.pipeline import record_patterns
@@ -34,7 +36,7 @@ def fit_dataset(draft: ConfigDraft, dataset: Dataset, summary: DatasetSummary) -
     """
     evaluation = choose_evaluation_split(dataset, summary)
     fit_heads(draft, masks=summary.masks, keypoints=summary.keypoints > 0)
-    _set_classes(draft, len(summary.classes), dataset)
+    _set_classes(draft, dataset, summary.classes.values())
     _set_readers(draft, dataset, summary, evaluation)
     _set_evaluation(draft, summary.splits[evaluation].images, evaluation)
     _set_limits(draft, max(split.max_objects for split in summary.splits.values()))
@@ -62,10 +64,17 @@ def choose_evaluation_split(dataset: Dataset, summary: DatasetSummary) -> str:
     )
 
 
-def _set_classes(draft: ConfigDraft, count: int, dataset: Dataset) -> None:
+def _set_classes(draft: ConfigDraft, dataset: Dataset, ids: Collection[int]) -> None:
     facts = draft.facts
-    facts.model.num_classes = count
-    draft.give_reason(f"classes in {dataset.label_map}", f"{facts.model_path}.num_classes")
+    facts.model.num_classes = max(ids)
+    gaps = label_map.describe_gaps(ids)
+    reason = f"the largest id in {dataset.label_map}" if gaps else f"classes in {dataset.label_map}"
+    draft.give_reason(reason, f"{facts.model_path}.num_classes")
+    if gaps:
+        draft.notes.append(
+            f"{dataset.label_map} has {len(ids)} classes with ids up to {max(ids)}, so num_classes is {max(ids)}; "
+            f"no class has the ids {gaps}"
+        )
 
 
 def _set_readers(draft: ConfigDraft, dataset: Dataset, summary: DatasetSummary, evaluation: str) -> None:

@@ -41,5 +41,14 @@ def test_a_format_carries_masks_where_its_row_says_so(
         assert bool(outlines) == (asked and READERS[name].masks)
 
 
+@pytest.mark.parametrize("name", READERS)
+def test_a_sample_looks_like_its_own_format_alone(tmp_path: Path, fuzzer: ModuleType, name: str) -> None:
+    files, images = fuzzer.make_samples()[name]
+    fuzzer.write_source(tmp_path, files, images, fuzzer.make_picture())
+    matches = [other for other, reader in READERS.items() if reader.detect(tmp_path)]
+    # VoTT's columns are those of the tutorials, which say less.
+    assert matches == ([name, "tfod_csv"] if name == "vott_csv" else [name])
+
+
 def test_a_title_stands_for_one_format() -> None:
     assert len({reader.title for reader in READERS.values()}) == len(READERS)

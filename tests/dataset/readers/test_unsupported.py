@@ -80,7 +80,7 @@ def test_class_folders_are_refused_with_what_is_missing(tmp_path: Path, write_im
         (
             "boxes.csv",
             "pic,kind,l,t,r,b\na.jpg,cat,1,2,3,4\n",
-            "boxes.csv: its columns match no known format",
+            "boxes.csv: CSV with the columns pic, kind, l, t, r, b, which odtool does not",
             "filename,width",
         ),
     ],
@@ -113,4 +113,24 @@ def test_other_files_beside_images_are_not_taken_for_annotations(
     write_image(tmp_path / "images" / "a.jpg")
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match="images in 1 folder, but no annotations found"):
+        choose(Source(tmp_path))
+
+
+def test_files_of_unknown_formats_are_named_with_what_they_are(tmp_path: Path, write_image: Any) -> None:
+    write_image(tmp_path / "images" / "a.jpg")
+    (tmp_path / "a.json").write_text('{"items": [{"label_id": 1}], "categories": {}}')
+    (tmp_path / "b.json").write_text('{"items": [{"label_id": 1}], "categories": {}}')
+    (tmp_path / "c.manifest").write_text('{"source-ref": "s3://b/a.jpg"}\n{"source-ref": "s3://b/b.jpg"}\n')
+    with pytest.raises(DataError) as error:
+        choose(Source(tmp_path))
+    assert error.value.message == (
+        f"{tmp_path / 'a.json'}: Datumaro JSON with the keys items, categories, which odtool does not read; so are 1 "
+        f"more; {tmp_path / 'c.manifest'} is SageMaker Ground Truth manifest (JSON Lines)"
+    )
+    assert "datum convert" in error.value.hint
+
+
+def test_json_lines_are_not_called_broken(tmp_path: Path) -> None:
+    (tmp_path / "boxes.json").write_text('{"picture": "a.jpg", "at": [1, 2, 3, 4]}\n' * 2)
+    with pytest.raises(DataError, match=r"boxes.json: JSON Lines with the keys picture, at, which odtool does not"):
         choose(Source(tmp_path))

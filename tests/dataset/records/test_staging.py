@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from odtool import output_folder
+from odtool import files
 from odtool.dataset.records import staging
 from odtool.errors import DataError
 
@@ -40,7 +40,7 @@ def test_an_error_leaves_the_old_folder_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
 ) -> None:
     if not exchanges:
-        monkeypatch.setattr(output_folder, "_exchanged", lambda *_: False)
+        monkeypatch.setattr(files, "_exchange", lambda *_: False)
     ours(tmp_path / "data", "old")
     with pytest.raises(RuntimeError):
         fail_while_replacing(tmp_path / "data")
@@ -49,7 +49,7 @@ def test_an_error_leaves_the_old_folder_and_nothing_else(
 
 
 def test_a_file_system_that_cannot_exchange_gets_two_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output_folder, "_exchanged", lambda *_: False)
+    monkeypatch.setattr(files, "_exchange", lambda *_: False)
     ours(tmp_path / "data", "old")
     with staging.replacing(tmp_path / "data") as folder:
         ours(folder, "new")
@@ -62,7 +62,7 @@ def test_a_name_as_long_as_file_systems_take_is_replaced_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchanges: bool
 ) -> None:
     if not exchanges:
-        monkeypatch.setattr(output_folder, "_exchanged", lambda *_: False)
+        monkeypatch.setattr(files, "_exchange", lambda *_: False)
     out = tmp_path / ("n" * 255)
     ours(out, "old")
     with staging.replacing(out) as folder:

@@ -46,6 +46,37 @@ def test_a_fresh_run_is_well(check: Findings) -> None:
     assert check(devices=4)["batch"].message == "8 images a step, 2 on each of 4 devices"
 
 
+def run_checks(workspace: Workspace, num_classes: int | None = None) -> tuple[list[str], Finding]:
+    """configure's notes, and what the checks say of the classes of a fresh run."""
+    configured = configuration.configure(workspace, ConfigureSettings(steps=100, dry_run=True))
+    if num_classes is not None:
+        configured.config.message.model.ssd.num_classes = num_classes
+    findings = {finding.subject: finding for finding in list_findings(derive_facts(configured.config))}
+    return [note for note in configured.notes if "num_classes" in note], findings["classes"]
+
+
+def test_a_label_map_with_gaps_has_as_many_classes_as_its_largest_id(prepare: Callable[..., Workspace]) -> None:
+    workspace = prepare(classes={"cat": 1, "dog": 2, "fox": 4})
+    notes, finding = run_checks(workspace)
+    assert finding.level == "ok"
+    assert finding.message == f"4 in the model and in {workspace.data.label_map}, in which no class has the ids 3"
+    assert [note.partition(" has ")[2] for note in notes] == [
+        "3 classes with ids up to 4, so num_classes is 4; no class has the ids 3"
+    ]
+    assert run_checks(prepare())[0] == []
+
+
+def test_a_model_may_have_more_classes_than_a_label_map_with_gaps_and_never_fewer(
+    prepare: Callable[..., Workspace],
+) -> None:
+    workspace = prepare(classes={"person": 1, "dog": 18})
+    _, more = run_checks(workspace, 90)
+    _, fewer = run_checks(workspace, 2)
+    assert (more.level, more.hint) == ("warning", "The model learns nothing for ids from 19.")
+    assert fewer.level == "error"
+    assert f"the model has 2 classes, but {workspace.data.label_map} has ids up to 18" in fewer.message
+
+
 def set_eval_map(message: Any) -> None:
     path = Path(message.eval_input_reader[0].label_map_path).with_name("other.pbtxt")
     path.write_text("item { id: 1 name: 'dog' } item { id: 2 name: 'cat' }")

@@ -46,3 +46,8 @@ def parse_size(width: Any, height: Any) -> tuple[int, int] | None:
     """A declared image size in whole pixels; None where there is none, or a zero as some writers have it."""
     sides = parse_numbers([width, height], 2)
     return (int(sides[0]), int(sides[1])) if sides and all(1 <= side < 1e9 for side in sides) else None
+
+
+def parse_label(value: Any) -> str:
+    """A class name without surrounding blanks, which some tools write as a number; '' for anything else."""
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""

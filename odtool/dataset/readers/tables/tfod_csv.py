@@ -6,16 +6,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import find_documents
 from odtool.dataset.readers.common.lookup import find_image, sample_names
 from odtool.dataset.readers.common.shapes import guess_unit
-from odtool.dataset.readers.common.source_folders import list_files
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
-from odtool.errors import DataError
 
 _NEEDED = ("filename", "class", *rows.CORNERS)
 _ALSO = {
@@ -46,23 +43,6 @@ class CsvFile:
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as the tutorials' CSV, or None."""
     return find_evidence(path, ".csv", _looks_like, f"has columns for {', '.join(_NEEDED)}", samples=None)
-
-
-def refuse_near_miss(path: Path) -> None:
-    """Raises DataError where there is a CSV about images with other columns."""
-    for file in list_files(path, ".csv"):
-        if file.suffix.lower() == ".csv" and (header := _read_image_header(file)):
-            raise DataError(
-                f"{file}: its columns match no known format: {header}",
-                f"Name them as the TensorFlow tutorials do: {HEADER}",
-            )
-
-
-def _read_image_header(file: Path) -> str:
-    """The first line of a table about images, else ''; other tables often lie beside annotations."""
-    lines = parsing.read_ends(file).decode("utf-8-sig", "replace").splitlines()
-    about_images = any(extension in line.lower() for line in lines[1:2] for extension in EXTENSIONS)
-    return lines[0].strip()[:200] if about_images else ""
 
 
 def _looks_like(path: Path) -> bool:

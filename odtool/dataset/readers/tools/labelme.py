@@ -30,8 +30,12 @@ from odtool.dataset.types import (
 _TOOL = "labelme"
 _SAMPLES = 5
 """JSON files a folder that are looked into."""
-_AREAS = {"rectangle": 2, "polygon": 3, "rotation": 3, "circle": 2, "mask": 2}
-"""Shapes that have a box, and the points they need; an older file without a type has polygons."""
+_AREAS = {"rectangle": 2, "polygon": 3, "rotation": 3, "quadrilateral": 3, "cuboid": 4, "circle": 2, "mask": 2}
+"""Shapes that have a box, and the points they need; an older file without a type has polygons. A cuboid is the corners
+of its front and back as they appear in the image."""
+_IGNORED = "__ignore__"
+"""The label of what is to be left out: the first line of labelme's own lists of labels, of which its converters to COCO
+and VOC (examples/instance_segmentation/labelme2coco.py) make no class."""
 _PARTS = ("polygon", "mask")
 """Shapes of which several may be parts of one object, as behind a pole. A box is drawn around a whole object, so
 grouped boxes are objects that belong together: two eyes, one pair."""
@@ -146,7 +150,8 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeFil
             for parsed_shape, shape in zip(shapes, items, strict=True)
         ]
     return LabelmeFile(
-        image if isinstance(image, str) else "",
+        # Some tools name the JSON file itself; the image is inside, or has the file's own name.
+        image if isinstance(image, str) and not image.lower().endswith(".json") else "",
         size,
         tuple(_join_shapes([shape for shape in shapes if shape is not None], problems)),
         tuple(problems),
@@ -164,11 +169,14 @@ def _find_embedded_image(text: Any, data: bytes) -> tuple[int, int] | None:
 def _parse_shape(shape: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> _Shape | None:
     if not isinstance(shape, dict):
         raise parsing.unexpected_json(_TOOL, path, f"{where} is not an object")
+    label = shape.get("label")
+    if label == _IGNORED:
+        problems.append(("object_ignored", f"{where} is labelled {_IGNORED}"))
+        return None
     kind = shape.get("shape_type") or "polygon"
     if str(kind) not in _AREAS:
         problems.append(("shape_skipped", f"{where} is a {str(kind)[:40]}"))
         return None
-    label = shape.get("label")
     if not isinstance(label, str | int) or not str(label).strip():
         problems.append(("label_missing", f"{where} has no label"))
         return None
@@ -189,7 +197,7 @@ def _parse_shape(shape: Any, where: str, path: Path, problems: list[tuple[str, s
 
 def _parse_outline(parsed_shape: _Shape, shape: dict[str, Any], size: tuple[int, int] | None) -> Outline | None:
     """The mask of a polygon; or a mask itself, which is a PNG that lies between its two points."""
-    if parsed_shape.kind in ("polygon", "rotation"):
+    if parsed_shape.kind in ("polygon", "rotation", "quadrilateral"):
         return masks.make_polygon(parsed_shape.points)
     if parsed_shape.kind != "mask" or size is None or not isinstance(shape.get("mask"), str):
         return None

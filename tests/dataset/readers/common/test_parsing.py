@@ -36,3 +36,11 @@ def test_a_list_in_place_of_a_name_is_not_printed() -> None:
         yolo_layout.parse_yaml_layout(f"train: x\nnames: [[{'x, ' * 1000}y]]".encode(), YAML)
     assert "names: 0" in error.value.message
     assert len(error.value.message) < 100
+
+
+def test_json_lines_are_not_called_broken_json() -> None:
+    path = Path("a.json")
+    with pytest.raises(DataError, match=r"a.json:2: JSON Lines \(a document a line\)"):
+        parsing.parse_json(b'{"a": 1}\n{"a": 2}\n', path)
+    with pytest.raises(DataError, match=r"a.json:1: broken JSON: Extra data"):
+        parsing.parse_json(b'{"a": 1} x', path)

@@ -54,6 +54,8 @@ def boxes(*shapes: Any) -> list[Box]:
         shape("polygon", [[1, 20], [15, 2], [30, 21], [14, 40]]),
         shape(None, [[1, 20], [15, 2], [30, 40]]),
         shape("rotation", [[1, 20], [15, 2], [30, 21], [14, 40]], direction=0.7),
+        shape("quadrilateral", [[1, 20], [15, 2], [30, 21], [14, 40]]),
+        shape("cuboid", [[1, 12], [20, 12], [20, 40], [1, 40], [11, 2], [30, 2], [30, 30], [11, 30]]),
         shape("mask", [[1, 2], [30, 40]], mask="iVBORw0KGgo="),
     ],
 )
@@ -106,6 +108,13 @@ def test_lines_and_points_are_left_out_and_counted() -> None:
         "shapes[2] is a point",
         "shapes[3] is a points",
     ]
+
+
+def test_what_is_labelled_to_be_ignored_is_left_out_and_counted() -> None:
+    ignored = [shape(kind, [[1, 2], [3, 4], [5, 2]], "__ignore__") for kind in ("polygon", "line")]
+    parsed = parse(shape("rectangle", [[1, 2], [3, 4]]), *ignored)
+    assert [item.label for item in parsed.objects] == ["cat"]
+    assert parsed.problems == tuple(("object_ignored", f"shapes[{number}] is labelled __ignore__") for number in (1, 2))
 
 
 def test_shapes_without_label_or_points_are_counted() -> None:
@@ -218,6 +227,21 @@ def test_the_image_inside_the_document_comes_before_one_of_the_same_name_elsewhe
     images, _ = found(labelme.read, Source(tmp_path))
     assert [image.path for image in images] == [tmp_path / "a" / "0.jpg", tmp_path / "b" / "0.json"]
     assert [image.extent is None for image in images] == [True, False]
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_path_that_names_the_json_file_itself_says_nothing_of_the_image(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any, beside: bool
+) -> None:
+    picture = write_image(tmp_path / "a.jpg")
+    inside = base64.b64encode(picture.read_bytes()).decode()
+    (tmp_path / "a.json").write_text(document(image="a.json", imageData=inside))
+    if not beside:
+        picture.unlink()
+    (image,), problems = found(labelme.read, Source(tmp_path))
+    assert image.path == (picture if beside else tmp_path / "a.json")
+    assert image.name == "a.jpg"
+    assert problems == []
 
 
 @pytest.mark.parametrize("inside", ["iVBORw0KGgo=", "no base64", "=", None, ""])

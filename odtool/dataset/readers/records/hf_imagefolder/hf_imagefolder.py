@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common import json_lines, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import find_documents, locate
 from odtool.dataset.readers.common.source_folders import find_file_split
@@ -68,25 +68,9 @@ def read(source: Source) -> Iterator[Finding]:
 
 def _read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line numbers and rows; the lines of a JSONL file, of which there may be many, one at a time."""
-    with open(path, "rb") as stream:
-        if path.suffix.lower() == ".csv":
-            yield from _parse_csv_rows(parsing.decode_text(stream.read(), path), path)
-            return
-        for number, line in enumerate(stream, start=1):
-            if line.strip():
-                yield number, parse_json_row(line, path, number)
-
-
-def parse_json_row(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    """The object of one line; raises DataError with its number where it is none."""
-    try:
-        row = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
-    except (ValueError, RecursionError) as error:
-        what = error.msg if isinstance(error, json.JSONDecodeError) else "it cannot be read"
-        raise parsing.line_error(path, number, f"broken JSON: {what}") from None
-    if not isinstance(row, dict):
-        raise parsing.line_error(path, number, "the line is not a JSON object")
-    return row
+    if path.suffix.lower() == ".csv":
+        return _parse_csv_rows(parsing.decode_text(parsing.read_bytes(path), path), path)
+    return json_lines.read_rows(path)
 
 
 def _parse_csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

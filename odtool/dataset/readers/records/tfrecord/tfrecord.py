@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from odtool.dataset import label_map
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.lookup import Places, find_image
 from odtool.dataset.readers.common.source_folders import Folder, find_file_split, find_image_folders, walk
+from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
 from odtool.dataset.readers.records.tfrecord.tfrecord_example import parse
 from odtool.dataset.records import record_reader
 from odtool.dataset.records.spool import hash_id
@@ -50,11 +50,13 @@ def read(source: Source) -> Iterator[Finding]:
     places = Places(tuple(find_image_folders(source)))
     id_hashes: set[int] = set()
     keys: set[str] = set()
+    lookups: dict[Path | None, ClassLookup] = {}
     for file in files:
-        names = _read_class_names(file, source, folders)
+        map_path = _find_label_map(file, source, folders)
+        lookup = lookups.setdefault(map_path, ClassLookup(map_path))
         split = find_file_split(file, source)
         for record in record_reader.read_records(file):
-            example = parse(record.data, file, record.number, names, with_outlines=source.masks)
+            example = parse(record.data, file, record.number, lookup, with_outlines=source.masks)
             if example.repetition:
                 yield Problem("record_repeated", file, f"record {record.number}: '{example.source_id}'")
                 continue
@@ -85,6 +87,8 @@ def read(source: Source) -> Iterator[Finding]:
                 extent=extent,
                 match=match,
             )
+    for lookup in lookups.values():
+        yield from lookup.report()
 
 
 def read_display_names(source: Source) -> dict[str, str]:
@@ -93,7 +97,7 @@ def read_display_names(source: Source) -> dict[str, str]:
     maps = {_find_label_map(file, source, folders) for file in _choose_files(source, folders)}
     display_names: dict[str, str] = {}
     for path in sorted(path for path in maps if path):
-        display_names = label_map.display_names(label_map.read(path)) | display_names
+        display_names = ClassLookup(path).display_names | display_names
     return display_names
 
 
@@ -128,14 +132,8 @@ def _make_unique(identity: str, id_hashes: set[int]) -> str:
     return candidate
 
 
-def _read_class_names(file: Path, source: Source, folders: Iterable[Folder]) -> dict[int, str]:
-    """Class names by id."""
-    path = _find_label_map(file, source, folders)
-    return {number: name for name, number in label_map.load(path).items()} if path else {}
-
-
 def _find_label_map(file: Path, source: Source, folders: Iterable[Folder]) -> Path | None:
-    """The label map nearest to a file: beside it, above it, then anywhere in the source."""
+    """The label map nearest to a file: beside it, above it, then anywhere in the source, or the one to follow."""
     above = [folder for folder in file.parents if folder.is_relative_to(source.root)]
     maps = [path for folder in folders for path in folder.find_files(".pbtxt")]
     maps.sort(
@@ -144,4 +142,4 @@ def _find_label_map(file: Path, source: Source, folders: Iterable[Folder]) -> Pa
     for path in maps:
         if re.search(rb"\bitem\s*:?\s*[{<]", parsing.read_ends(path)):
             return path
-    return None
+    return source.label_map

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from odtool.dataset.images import masks
+from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
 from odtool.dataset.records import record_reader
 from odtool.dataset.records.record_drafts import REPETITION_KEY
 from odtool.dataset.records.record_reader import Features
@@ -59,16 +60,17 @@ class Example:
 
 
 def parse(
-    data: bytes, path: Path, number: int, names: Mapping[int, str], *, with_outlines: bool = False
+    data: bytes, path: Path, number: int, classes: ClassLookup, *, with_outlines: bool = False
 ) -> Example:  # fmt: skip
     """Parses a record's bytes; `path` and `number` are only named in errors.
 
     Args:
-        names: class names by id, for records that carry ids alone.
+        classes: class names by id, for objects that carry ids alone.
         with_outlines: whether the objects' masks are read.
 
     Raises:
-        DataError: it is no tf.train.Example of an annotated image, or its lists are not of one length.
+        DataError: it is no tf.train.Example of an annotated image, or its lists are not of one length, or the label map
+            that its ids need cannot be read.
     """
     where = f"{path}: record {number}"
     try:
@@ -84,7 +86,7 @@ def parse(
     problems: list[tuple[str, str]] = []
     size = (_get_first(features.ints, "image/width", 0), _get_first(features.ints, "image/height", 0))
     outlines = list(_read_outlines(features, data, size, where)) if with_outlines else []
-    objects = tuple(_read_objects(features, data, names, where, number, outlines, problems))
+    objects = tuple(_read_objects(features, data, classes, where, number, outlines, problems))
     image_span = _get_first(features.texts, "image/encoded", (0, 0))
     unknown = [
         key for store in (features.texts, features.floats, features.ints) for key, values in store.items() if values
@@ -130,7 +132,7 @@ def _read_outlines(features: Features, data: bytes, size: tuple[int, int], where
 def _read_objects(
     features: Features,
     data: bytes,
-    names: Mapping[int, str],
+    classes: ClassLookup,
     where: str,
     number: int,
     outlines: Sequence[Outline | None],
@@ -151,17 +153,15 @@ def _read_objects(
     flags = {name: _get_list(features.ints, key, count, where) for name, key in _FLAGS.items()}
     points = list(_read_keypoints(features, data, count, where))
     for position in range(count):
+        object_where = f"record {number}: object {position + 1}"
         label = texts[position] if texts else ""
-        index = ids[position] if ids else 0
-        if not label and index < 1:
-            problems.append(
-                ("label_missing", f"record {number}: object {position + 1} has neither text nor an id from 1")
-            )
+        if not label and ids:
+            label = _name_class(ids[position], classes, object_where, problems)
+        if not label:
+            problems.append(("label_missing", f"{object_where} has neither text nor an id from 1"))
             continue
-        if not label and index not in names:
-            problems.append(("class_unnamed", f"record {number}: object {position + 1}: id {index} is in no label map"))
         yield ObjectAnnotation(
-            label or names.get(index, str(index)),
+            label,
             Box(*(side[position] for side in sides)),
             **{name: bool(values[position]) for name, values in flags.items() if values},
             view=views[position] if views else "",
@@ -170,6 +170,15 @@ def _read_objects(
             weight=weights[position] if weights else None,
             keypoints=points[position] if points else (),
         )
+
+
+def _name_class(index: int, classes: ClassLookup, where: str, problems: list[tuple[str, str]]) -> str:
+    """The class with an id, which is its name where no label map has it; an empty text for what is no class's id."""
+    name = classes.find_name(index)
+    if name is None and index >= 1:
+        problems.append(("class_unnamed", f"{where}: id {index} is in no label map"))
+        return str(index)
+    return name or ""
 
 
 def _read_keypoints(features: Features, data: bytes, count: int, where: str) -> Iterator[tuple[Keypoint, ...]]:

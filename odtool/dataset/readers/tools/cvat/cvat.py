@@ -113,12 +113,16 @@ def _read_video(video: _Video, file: Path, with_images: Sequence[Folder], source
     annotated = {frame for track in video.tracks for frame in track.find_shown_frames()}
     available = {frame for frame in stored if first <= frame <= last}
     split = parse_split(video.task.subset) or parse_split(file.stem)
+    for track in video.tracks:
+        if track.is_open and track.frames[-1] < last:
+            ending = f"after frame {track.frames[-1]}; the last frame is {last}"
+            yield Problem("track_open", file, f"track of '{track.label}' at line {track.line} has no keyframe {ending}")
     pending = sorted(video.tracks, key=lambda track: -track.frames[0])
     active: list[Track] = []
     for frame in sorted(annotated | available):
         while pending and pending[-1].frames[0] <= frame:
             active.append(pending.pop())
-        active = [track for track in active if track.frames[-1] >= frame]
+        active = [track for track in active if track.is_open or track.frames[-1] >= frame]
         objects = tuple(annotation for track in active if (annotation := track.interpolate(frame)))
         expected_path = (source.images or file.parent / "images") / f"frame_{frame:06d}.png"
         yield AnnotatedImage(stored.get(frame, expected_path), file, objects, split=split)

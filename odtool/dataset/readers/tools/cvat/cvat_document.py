@@ -63,16 +63,22 @@ class Track:
         """Frames with a shape of their own that is in the picture."""
         return (frame for frame, shape in zip(self.frames, self.shapes, strict=True) if not shape[5])
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the last shape is in the picture: then it stays there, in CVAT, to the end of the video."""
+        return bool(self.shapes) and not self.shapes[-1][5]
+
     def interpolate(self, frame: int) -> ObjectAnnotation | None:
-        """The object in a frame, moved linearly between the frames that have a shape, as CVAT does."""
+        """The object in a frame, moved linearly between the frames that have a shape, and still after the last one.
+
+        So TrackManager.get_interpolated_shapes has it in CVAT's dataset_manager/annotation.py.
+        """
         position = bisect_right(self.frames, frame) - 1
         if position < 0 or self.shapes[position][5]:
             return None
         before = self.shapes[position]
-        if self.frames[position] == frame:
+        if self.frames[position] == frame or position + 1 == len(self.frames):
             return self._make_object(before[:4], before[4], before)
-        if position + 1 == len(self.frames):
-            return None
         after = self.shapes[position + 1]
         share = (frame - self.frames[position]) / (self.frames[position + 1] - self.frames[position])
         corners = array("d", (start + (end - start) * share for start, end in zip(before[:4], after[:4], strict=True)))

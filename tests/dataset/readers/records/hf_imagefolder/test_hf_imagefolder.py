@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.dataset.readers.common import json_lines
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.records.hf_imagefolder import hf_card, hf_imagefolder
 from odtool.dataset.types import AnnotatedImage, Box, Problem, Source
@@ -42,7 +43,7 @@ dataset_info:
 
 
 def parse(row: Any, names: dict[int, str] | None = None) -> Any:
-    return hf_imagefolder.parse(hf_imagefolder.parse_json_row(json.dumps(row).encode(), PATH, 3), PATH, 3, names or {})
+    return hf_imagefolder.parse(json_lines.parse_row(json.dumps(row).encode(), PATH, 3), PATH, 3, names or {})
 
 
 @pytest.mark.parametrize(
@@ -167,7 +168,7 @@ TEXT = json.dumps({"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 3, 4]], "ca
 )
 def test_mutated_rows_are_objects_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
-        row = hf_imagefolder.parse_json_row((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH, 1)
+        row = json_lines.parse_row((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH, 1)
         hf_imagefolder.parse(row, PATH, 1, {})
 
 

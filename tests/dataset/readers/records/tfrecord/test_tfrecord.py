@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.dataset import label_map
 from odtool.dataset.images import masks
 from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.records.tfrecord import tfrecord, tfrecord_example
+from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
 from odtool.dataset.records import record_reader
 from odtool.dataset.records.framing import frame
 from odtool.dataset.types import AnnotatedImage, Box, Outline, Problem, Source
@@ -71,7 +73,7 @@ def test_every_key_of_an_object_is_read(make_example: MakeExample) -> None:
             "image/width": [64],
         }
     )
-    found = tfrecord_example.parse(data, PATH, 1, {})
+    found = tfrecord_example.parse(data, PATH, 1, ClassLookup(None))
     (item,) = found.objects
     assert (item.label, item.box, item.view, item.area) == ("Käse", Box(0.25, 0, 1, 1), "Left", 12.5)
     assert item.weight == 0.5
@@ -98,9 +100,16 @@ def test_every_key_of_an_object_is_read(make_example: MakeExample) -> None:
     ],
 )
 def test_classes_come_as_text_or_id_or_both(
-    make_example: MakeExample, label: dict[str, Any], names: dict[int, str], expected: list[str], kinds: list[str]
+    tmp_path: Path,
+    make_example: MakeExample,
+    label: dict[str, Any],
+    names: dict[int, str],
+    expected: list[str],
+    kinds: list[str],
 ) -> None:
-    found = tfrecord_example.parse(make_example({**BOX, **label}), PATH, 1, names)
+    path = tmp_path / "map.pbtxt"
+    path.write_text(label_map.dump({name: number for number, name in names.items()}))
+    found = tfrecord_example.parse(make_example({**BOX, **label}), PATH, 1, ClassLookup(path if names else None))
     assert [item.label for item in found.objects] == expected
     assert [kind for kind, _ in found.problems] == kinds
 
@@ -122,14 +131,14 @@ def test_lists_that_do_not_fit_are_refused_with_the_record(
     make_example: MakeExample, values: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(DataError, match=says):
-        tfrecord_example.parse(make_example(values), PATH, 7, {})
+        tfrecord_example.parse(make_example(values), PATH, 7, ClassLookup(None))
 
 
 def test_records_of_another_kind_are_refused(example_message: Any) -> None:
     message = example_message()
     message.features.feature["objects/bbox"].floatlist.value.extend([0.5])
     with pytest.raises(DataError, match="has neither image/encoded nor image/filename, but objects/bbox"):
-        tfrecord_example.parse(message.SerializeToString(), PATH, 1, {})
+        tfrecord_example.parse(message.SerializeToString(), PATH, 1, ClassLookup(None))
 
 
 def test_shards_splits_label_map_and_missing_shards(tmp_path: Path, make_example: MakeExample) -> None:
@@ -146,6 +155,86 @@ def test_shards_splits_label_map_and_missing_shards(tmp_path: Path, make_example
     assert [problem.kind for problem in problems] == ["shard_missing", "key_dropped"]
     assert "train.record-00001-of-00003 is missing (1 of 3" in problems[0].detail
     assert (tfrecord.detect(tmp_path) or "").startswith("3 TFRecord files")
+
+
+GAPS = "item { id: 1 name: 'pedestrian' } item { id: 2 name: 'cyclist' } item { id: 4 name: 'vehicle' }"
+FROM_ZERO = "item { id: 0 name: 'cat' } item { id: 1 name: 'dog' } item { id: 2 name: 'fox' }"
+
+
+def write_records(folder: Path, make_example: MakeExample, *, ids: list[int], texts: list[bytes], classes: str) -> None:
+    """A record an object, and the label map beside them."""
+    records = [
+        {**BOX, "image/source_id": [str(number).encode()], "image/object/class/label": [number]} for number in ids
+    ]
+    for record, text in zip(records, texts, strict=False):
+        record["image/object/class/text"] = [text]
+    (folder / "train.record").write_bytes(b"".join(frame(make_example(record)) for record in records))
+    (folder / "label_map.pbtxt").write_text(classes)
+
+
+def read_labels(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    images, problems = read(folder)
+    labels = [item.label for image in images for item in image.objects]
+    return labels, [(problem.kind, problem.detail) for problem in problems]
+
+
+@pytest.mark.parametrize("texts", [[], [b"vehicle", b"pedestrian", b"cyclist"]])
+def test_ids_with_gaps_are_read_by_the_label_map_which_is_told(
+    tmp_path: Path, make_example: MakeExample, texts: list[bytes]
+) -> None:
+    write_records(tmp_path, make_example, ids=[4, 1, 2], texts=texts, classes=GAPS)
+    told = ("label_map_renumbered", "its ids have gaps: no class has 3")
+    assert read_labels(tmp_path) == (["vehicle", "pedestrian", "cyclist"], [told])
+
+
+@pytest.mark.parametrize(
+    ("classes", "kind"),
+    [
+        (FROM_ZERO, "label_map_renumbered"),
+        ("item { id: 1 name: 'it's' }", "label_map_unread"),
+        ("item {", "label_map_unread"),
+    ],
+)
+def test_records_with_texts_are_read_by_them_whatever_the_label_map_holds(
+    tmp_path: Path, make_example: MakeExample, classes: str, kind: str
+) -> None:
+    write_records(tmp_path, make_example, ids=[1, 2, 3], texts=[b"cat", b"dog", b"fox"], classes=classes)
+    labels, problems = read_labels(tmp_path)
+    assert (labels, [problem for problem, _ in problems]) == (["cat", "dog", "fox"], [kind])
+    assert tfrecord.read_display_names(Source(tmp_path)) == {}
+
+
+def test_records_that_count_from_0_as_their_label_map_does_follow_it(tmp_path: Path, make_example: MakeExample) -> None:
+    write_records(tmp_path, make_example, ids=[2, 0, 1], texts=[], classes=FROM_ZERO)
+    assert read_labels(tmp_path) == (
+        ["fox", "cat", "dog"],
+        [("label_map_renumbered", "its ids begin at 0, with 'cat'")],
+    )
+
+
+def test_ids_from_1_beside_a_label_map_from_0_are_not_guessed(tmp_path: Path, make_example: MakeExample) -> None:
+    write_records(tmp_path, make_example, ids=[1, 2], texts=[], classes=FROM_ZERO)
+    with pytest.raises(DataError) as error:
+        read(tmp_path)
+    assert "1 is 'dog' by the map, and 'cat' where the records count from 1" in error.value.message
+    assert error.value.hint == "Give each class in the label map the id that it has in the records."
+
+
+def test_a_broken_label_map_that_ids_need_is_refused(tmp_path: Path, make_example: MakeExample) -> None:
+    write_records(tmp_path, make_example, ids=[1], texts=[], classes="item { id: 1 name: 'it's' }")
+    with pytest.raises(DataError, match=r"label_map\.pbtxt:1: broken label map"):
+        read(tmp_path)
+
+
+def test_the_label_map_to_follow_names_the_ids_of_records_without_one(
+    tmp_path: Path, make_example: MakeExample
+) -> None:
+    records, elsewhere = tmp_path / "records", tmp_path / "map.pbtxt"
+    records.mkdir()
+    elsewhere.write_text(GAPS)
+    write_records(records, make_example, ids=[4, 1], texts=[], classes="")
+    images = [item for item in tfrecord.read(Source(records, label_map=elsewhere)) if isinstance(item, AnnotatedImage)]
+    assert [item.label for image in images for item in image.objects] == ["vehicle", "pedestrian"]
 
 
 def test_equal_source_ids_are_told_apart_and_counted(tmp_path: Path, make_example: MakeExample) -> None:
@@ -196,7 +285,9 @@ def test_flags_and_weights_go_through_and_what_does_not_is_named(
 
 
 def outlines_of(data: bytes) -> list[Outline | None]:
-    return [item.outline for item in tfrecord_example.parse(data, PATH, 1, {}, with_outlines=True).objects]
+    return [
+        item.outline for item in tfrecord_example.parse(data, PATH, 1, ClassLookup(None), with_outlines=True).objects
+    ]
 
 
 def test_masks_come_as_pngs_or_as_numbers(make_example: MakeExample) -> None:
@@ -239,7 +330,8 @@ def test_mutated_records_are_examples_or_a_data_error(make_example: MakeExample,
     whole = make_example({**BOX, "image/object/class/text": [b"cat"], "image/height": [48], "image/width": [64]})
     at, cut = data.draw(st.integers(0, len(whole))), data.draw(st.integers(0, 4))
     with suppress(DataError):
-        tfrecord_example.parse(whole[:at] + data.draw(st.binary(max_size=4)) + whole[at + cut :], PATH, 1, {})
+        mutated = whole[:at] + data.draw(st.binary(max_size=4)) + whole[at + cut :]
+        tfrecord_example.parse(mutated, PATH, 1, ClassLookup(None))
 
 
 def test_an_image_is_not_copied_out_of_its_record(make_example: MakeExample) -> None:

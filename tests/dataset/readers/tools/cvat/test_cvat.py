@@ -80,6 +80,29 @@ def test_frames_between_keyframes_are_interpolated_where_their_image_is_there(
     assert problems == []
 
 
+def read_track_ends(content: str, make: Callable[..., Path], found: Any) -> tuple[list[tuple[str, list[float]]], Any]:
+    """Where the boxes of each frame begin, and the kinds of problems, of a video of frames 0 to 30."""
+    images, problems = found(cvat.read, Source(make(content, [f"frames/{frame:06d}.jpg" for frame in (0, 10, 20, 30)])))
+    shown = [(image.path.stem, sorted(item.box.xmin for item in image.objects)) for image in images]
+    return shown, [(problem.kind, problem.detail) for problem in problems]
+
+
+def test_a_track_without_an_end_stays_to_the_last_frame_of_its_task(make: Callable[..., Path], found: Any) -> None:
+    task = "<meta><task><id>1</id><start_frame>0</start_frame><stop_frame>25</stop_frame></task></meta>"
+    shown, problems = read_track_ends(task + keys(0, 10), make, found)
+    assert shown == [("000000", [0]), ("000010", [10]), ("000020", [10])]
+    assert problems == [
+        ("track_open", "track of 'cat' at line 1 has no keyframe after frame 10; the last frame is 25"),
+    ]
+
+
+def test_without_a_task_the_longest_track_says_which_frame_is_the_last(make: Callable[..., Path], found: Any) -> None:
+    ended = keys(0, 20).replace('frame="20" outside="0"', 'frame="20" outside="1"')
+    shown, problems = read_track_ends(keys(0) + ended + keys(30), make, found)
+    assert shown == [("000000", [0, 0]), ("000010", [0, 10]), ("000020", [0]), ("000030", [0, 30])]
+    assert [kind for kind, _ in problems] == ["track_open"]
+
+
 def test_a_keyframe_without_its_image_is_yielded_for_the_survey_to_count(make: Callable[..., Path], found: Any) -> None:
     root = make(keys(0, 10), ["images/frame_000000.png", "images/IMG_10.png"])
     images, _ = found(cvat.read, Source(root))

@@ -113,14 +113,17 @@ def test_an_image_has_name_subset_and_size() -> None:
     assert parse(document(META))[0] == Task("5", "v", "Train", (10, 19))
 
 
-def test_a_track_is_interpolated_between_its_keyframes_and_not_beyond() -> None:
+def test_a_track_is_interpolated_between_its_keyframes_and_stays_where_the_last_one_is() -> None:
     item = track_of(key(10, (0, 0, 10, 10)), key(20, (10, 20, 30, 40)), key(30, (0, 0, 1, 1), outside=1))
     assert box_at(item, 10) == Box(0, 0, 10, 10)
     assert box_at(item, 15) == Box(5, 10, 20, 25)
     assert box_at(item, 20) == Box(10, 20, 30, 40)
     assert box_at(item, 25) == Box(5, 10, 15.5, 20.5)
     assert [box_at(item, frame) for frame in (9, 30, 31)] == [None, None, None]
-    assert box_at(track_of(key(10, (0, 0, 10, 10))), 11) is None
+    assert not item.is_open
+    unended = track_of(key(10, (0, 0, 10, 10)))
+    assert unended.is_open
+    assert box_at(unended, 11) == Box(0, 0, 10, 10)
     assert list(item.find_shown_frames()) == [10, 20]
 
 

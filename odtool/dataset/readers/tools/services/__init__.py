@@ -1,0 +1,1 @@
+"""Services in which annotation is a job: SageMaker Ground Truth, Labelbox, Vertex AI, V7 Darwin, SuperAnnotate, …"""

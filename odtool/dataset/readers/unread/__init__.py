@@ -1,0 +1,1 @@
+"""Files that look like annotations, whether or not a reader reads them."""
