@@ -51,7 +51,7 @@ class PrepareRequest:
     """Keep images of one folder ("folder"), similar images ("similar"), or images with one match of a regular
     expression in one split."""
     similar: bool = False
-    """Report similar images in different splits; every image is decoded for it."""
+    """Report images that look alike, above all in different splits; every image is decoded for it."""
     tile: int | None = None
     """Cut larger images into tiles of this side, in pixels."""
     overlap: int | None = None

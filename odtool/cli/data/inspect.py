@@ -36,8 +36,11 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     fix_images: source_options.FixImagesOption = False,
     min_box: source_options.MinBoxOption = 0.0,
     workers: source_options.WorkersOption = "auto",
+    similar: source_options.SimilarOption = False,
     html: Annotated[Path | None, typer.Option(help="Write one page with plots and sample images to this file.")] = None,
-    samples: Annotated[int, typer.Option(min=0, max=500, help="Images on the page, those with problems first.")] = 24,
+    samples: Annotated[
+        int, typer.Option(min=0, max=500, help="Images on the page: those with problems, then some of each class.")
+    ] = 24,
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Seed of the choice among images without problems.")
     ] = 0,
@@ -63,6 +66,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         fix_images=fix_images,
         min_box=min_box,
         workers=source_options.read_number(workers, "--workers"),
+        similar=similar,
         html=html,
         samples=samples,
         seed=seed,
@@ -89,11 +93,13 @@ def _payload(inspected: Inspection, html: Path | None) -> dict[str, Any]:
         }
         for item in inspected.problems
     }
+    similar = inspected.similar
     return {
         "sources": [str(source.path) for source in inspected.sources],
         "evidence": [f"{choice.name}: {choice.evidence}" for choice in inspected.choices],
         **figures,
         "class_changes": [asdict(change) for change in inspected.class_changes()],
+        "similar": None if similar is None else {"groups": similar.groups, "images": similar.images},
         "problems": problems,
         "html": None if html is None else str(html.absolute()),
     }
@@ -104,11 +110,14 @@ def _render(inspected: Inspection, html: Path | None, screen: Console) -> None:
     for source, choice in zip(inspected.sources, inspected.choices, strict=True):
         screen.print(source_options.describe_choice(source.path, choice), markup=False)
     screen.print()
-    for title, columns, rows in (_classes(figures), _images(figures), _boxes(figures)):
+    for title, columns, rows in (_classes(figures), _images(figures), *_splits(figures), _boxes(figures)):
         screen.print(console.table(title, columns, rows))
         screen.print()
     for change in inspected.class_changes():
         screen.print(source_options.describe_change(change), markup=False)
+    if inspected.similar is not None:
+        found = f"{inspected.similar.images:,} images look alike, in {inspected.similar.groups:,} groups"
+        screen.print(found if inspected.similar.groups else "No images look alike.")
     for item in inspected.problems:
         for line in _describe_kind(item):
             screen.print(line, markup=False)
@@ -161,6 +170,21 @@ def _images(figures: Figures) -> _Table:
         ["", _in_a_line(figures.objects_per_image.bins)],
     ]
     return "Images", ["", ""], rows
+
+
+def _splits(figures: Figures) -> Iterator[_Table]:
+    """What is in each of the data set's own splits, where there are several."""
+    if len(figures.split_figures) < 2:
+        return
+    parts = list(figures.split_figures.values())
+    rows: list[list[Any]] = [
+        ["images", *(f"{part.images:,}" for part in parts)],
+        ["without objects", *(f"{part.without_objects:,}" for part in parts)],
+        ["objects", *(f"{part.objects:,}" for part in parts)],
+        ["objects an image", *(f"{part.objects / max(part.images, 1):.2f}" for part in parts)],
+        ["small, medium, large boxes", *(f"{part.small:.0%}, {part.medium:.0%}, {part.large:.0%}" for part in parts)],
+    ]
+    yield "Splits", ["", *figures.split_figures], rows
 
 
 def _boxes(figures: Figures) -> _Table:

@@ -50,7 +50,7 @@ DropOption = Annotated[
     typer.Option("--drop", metavar="A,B", help="Leave these classes out, by their new names; their images stay."),
 ]
 SimilarOption = Annotated[
-    bool, typer.Option("--similar", help="Report similar images in different splits; every image is decoded for it.")
+    bool, typer.Option("--similar", help="Report images that look alike; every image is decoded for it.")
 ]
 WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one per core.")]
 
