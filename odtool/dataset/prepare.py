@@ -11,6 +11,7 @@ from pathlib import Path
 from odtool import __version__
 from odtool.dataset import label_map, splits, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, follow_label_map, refuse_unknown
+from odtool.dataset.dialects import Reading
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import format_choice
@@ -24,10 +25,14 @@ from odtool.dataset.sets.set_plans import SetPlan, SplitSettings
 from odtool.dataset.sets.set_writer import survey_sets, write_sets
 from odtool.dataset.statistics import DatasetSummary
 from odtool.dataset.survey import coverage, image_checks, problem_list, refusals
-from odtool.dataset.survey.first_pass import Survey, survey
+from odtool.dataset.survey.annotated_size import Basis
+from odtool.dataset.survey.first_pass import PassSettings, Survey, survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
+from odtool.dataset.survey.interpretation import Interpretation, read_until_settled
+from odtool.dataset.survey.problem_list import ProblemList
 from odtool.dataset.survey.resemblance import Resemblance, find_resemblance
+from odtool.dataset.survey.source_survey import Choices, list_readings
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
 from odtool.errors import DataError
@@ -80,6 +85,10 @@ class PrepareSettings:
     """Leave out annotations whose image is missing, in place of refusing."""
     skip_broken: bool = False
     """Leave out files, rows and objects that are broken, in place of refusing."""
+    coordinates: Reading | None = None
+    """What the four numbers of a box mean; None lets the boxes decide."""
+    annotated_size: Basis | None = None
+    """Which size boxes are in where an annotation declares another than the image's; None lets the boxes decide."""
 
     @property
     def groups_similar(self) -> bool:
@@ -110,8 +119,8 @@ class Prepared:
     """The folder that was asked for; with folds, theirs lie in it."""
     sets: tuple[PreparedSet, ...]
     """One, or one a fold."""
-    choices: tuple[FormatChoice, ...]
-    """The format of each source."""
+    choices: tuple[tuple[FormatChoice, ...], ...]
+    """The formats of each source."""
 
     @property
     def dataset(self) -> Dataset:
@@ -149,9 +158,10 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         folder = stack.enter_context(staging.replacing(settings.out))
         stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
         dataset, stored = Dataset(folder), folder / "spool"
-        with problem_list.open_list(dataset.problems, settings.out) as on_problem:
+        with problem_list.open_list(dataset.problems, settings.out) as problems:
             with progress("images read", None) as report:
-                result = _survey_sources(settings, choices, stored, workers, on_problem, report)
+                result = _survey_sources(settings, choices, stored, workers, problems, report)
+            on_problem = problems.add
             display_names = (
                 label_map.display_names(label_items)
                 if label_items
@@ -183,8 +193,8 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
     return Prepared(settings.out, tuple(prepared), choices)
 
 
-def _choose_formats(settings: PrepareSettings) -> tuple[FormatChoice, ...]:
-    """The format of each source. Raises DataError for what can be refused before anything is read."""
+def _choose_formats(settings: PrepareSettings) -> Choices:
+    """The formats of each source. Raises DataError for what can be refused before anything is read."""
     splits.check_shares(0 if settings.folds else settings.val, settings.test)
     staging.refuse_foreign(settings.out)
     if settings.beam is not None:
@@ -197,43 +207,50 @@ def _choose_formats(settings: PrepareSettings) -> tuple[FormatChoice, ...]:
     return choices
 
 
-def _refuse_formats_without(what: str, choices: Iterable[FormatChoice], carries: Callable[[Reader], bool]) -> None:
-    """Raises DataError where a source has a format that does not carry what an option asks for."""
+def _refuse_formats_without(what: str, choices: Choices, carries: Callable[[Reader], bool]) -> None:
+    """Raises DataError where a source has no format that carries what an option asks for."""
     titles = [reader.title for reader in READERS.values() if carries(reader)]
-    for choice in choices:
-        if not carries(choice.reader):
+    for formats in choices:
+        if not any(carries(choice.reader) for choice in formats):
             raise DataError(
-                f"--{what}: {choice.reader.title} has no {what} that odtool reads",
+                f"--{what}: {formats[0].reader.title} has no {what} that odtool reads",
                 f"{what.capitalize()} are read from {', '.join(titles)}.",
             )
 
 
 def _survey_sources(
     settings: PrepareSettings,
-    choices: Iterable[FormatChoice],
+    choices: Choices,
     stored: Path,
     workers: Crew,
-    on_problem: Callable[[Problem], None],
+    problems: ProblemList,
     report: Report,
 ) -> Survey:
     sources = [
         replace(source, masks=settings.masks, keypoints=settings.keypoints, label_map=settings.label_map)
         for source in settings.sources
     ]
-    findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
-    with spool.create_spool(stored) as writer:
-        return survey(
-            findings,
-            writer,
-            workers,
-            rules=settings.rules,
-            class_choice=settings.chosen,
-            grouping=None if settings.groups_similar else settings.grouping,
-            tiling=settings.tiling,
-            keep=keep_whole if settings.masks else keep_draft,
-            on_problem=on_problem,
-            report=report,
-        )
+    pass_settings = PassSettings(
+        settings.rules,
+        settings.chosen,
+        None if settings.groups_similar else settings.grouping,
+        settings.tiling,
+        keep_whole if settings.masks else keep_draft,
+    )
+
+    def read(interpretation: Interpretation) -> Survey:
+        problems.clear()
+        with spool.create_spool(stored) as writer:
+            return survey(
+                list_readings(sources, choices),
+                writer,
+                workers,
+                replace(pass_settings, interpretation=interpretation),
+                on_problem=problems.add,
+                report=report,
+            )
+
+    return read_until_settled(read, settings.coordinates, settings.annotated_size)
 
 
 def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
@@ -241,6 +258,7 @@ def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: Prepa
     where = ", ".join(str(source.path) for source in settings.sources)
     if not settings.skip_broken:
         refusals.refuse_broken(result)
+    refusals.refuse_contradictions(result)
     refusals.refuse_unwritable_classes(result)
     refuse_unknown(settings.chosen, result.changes, result.classes)
     refusals.refuse_nothing_to_train_on(result, where, skip_missing=settings.skip_missing)
@@ -251,14 +269,13 @@ def _number_classes(names: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate(sorted(names), start=1)}
 
 
-def _find_display_names(
-    settings: PrepareSettings, choices: Iterable[FormatChoice], classes: Collection[str]
-) -> dict[str, str]:
+def _find_display_names(settings: PrepareSettings, choices: Choices, classes: Collection[str]) -> dict[str, str]:
     """Display names by name, from the sources whose format has any; of several for one class the first."""
     names: dict[str, str] = {}
-    for source, choice in zip(settings.sources, choices, strict=True):
-        if choice.reader.display_names is not None:
-            names = {**choice.reader.display_names(source), **names}
+    for source, formats in zip(settings.sources, choices, strict=True):
+        for choice in formats:
+            if choice.reader.display_names is not None:
+                names = {**choice.reader.display_names(source), **names}
     return {
         name: display_name for name, display_name in names.items() if name in classes and display_name not in classes
     }
@@ -298,7 +315,7 @@ def _plan_sets(
 def _describe(
     result: Survey,
     classes: dict[str, int],
-    choices: Iterable[FormatChoice],
+    choices: Choices,
     settings: PrepareSettings,
     created: datetime,
 ) -> DatasetSummary:
@@ -306,7 +323,7 @@ def _describe(
     return DatasetSummary(
         classes=classes,
         splits={},
-        format="+".join(dict.fromkeys(choice.name for choice in choices)),
+        format="+".join(dict.fromkeys(choice.name for formats in choices for choice in formats)),
         sources=tuple(str(source.path) for source in settings.sources),
         seed=settings.seed,
         odtool=__version__,

@@ -87,6 +87,8 @@ class ObjectAnnotation:
     """The object's mask, where the format gives it and it is asked for."""
     keypoints: tuple[Keypoint, ...] = ()
     """As many and in the same order for all objects of a data set that has them."""
+    enclosed: bool = False
+    """Whether the box is the envelope of a shape, so that no other reading of four numbers (dialects.py) moves it."""
 
 
 @by_position
@@ -119,11 +121,13 @@ class AnnotatedImage:
     source_id: str | None = None
     """The format's own id of the image, where it has one."""
     declared_size: tuple[int, int] | None = None
-    """Width and height in pixels as the annotation claims them; only compared, never used."""
+    """Width and height in pixels as the annotation claims them; survey/annotated_size.py says what is made of them."""
     extent: Extent | None = None
     """Where in `path` the image lies; None where it is the whole file."""
     match: Match = "named"
     """How sure it is that this is the image that the annotation means."""
+    dialect: str = ""
+    """The row of dialects.py that says what else the boxes' numbers may mean; '' where they can mean nothing else."""
 
     @property
     def name(self) -> str:
@@ -176,6 +180,8 @@ class Source:
     """Whether objects' outlines are asked for."""
     keypoints: bool = False
     """Whether objects' keypoints are asked for; those that lie in records are carried over in any case."""
+    columns: tuple[tuple[str, str], ...] = ()
+    """Roles and columns of a CSV where the user names them (--columns), as readers/tables/any_csv has them."""
     label_map: Path | None = None
     """The label map to follow; it names the ids of records that have no other beside them."""
     root: Path = field(init=False)

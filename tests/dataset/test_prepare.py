@@ -43,7 +43,7 @@ def test_the_raccoons_give_200_images_and_217_boxes_from_voc_and_the_same_from_c
     shared_data: Path, tmp_path: Path, read_records: ReadRecords
 ) -> None:
     root = shared_data / "raccoon"
-    prepared = run(root, tmp_path / "voc")
+    prepared = run(root, tmp_path / "voc", resplit=True)
     run(root / "raccoon_labels.csv", tmp_path / "csv")
     voc, from_csv = read_records(tmp_path / "voc"), read_records(tmp_path / "csv")
     assert len(voc) == 200
@@ -57,6 +57,13 @@ def test_the_raccoons_give_200_images_and_217_boxes_from_voc_and_the_same_from_c
     assert voc == from_csv
     assert voc["images/raccoon-1.jpg"]["image/encoded"] == [(root / "images" / "raccoon-1.jpg").read_bytes()]
     assert voc["images/raccoon-1.jpg"]["image/object/bbox/xmin"] == pytest.approx([81 / 650])
+
+
+def test_the_raccoons_have_the_splits_of_the_csv_files_beside_the_xml(shared_data: Path, tmp_path: Path) -> None:
+    summary = run(shared_data / "raccoon", tmp_path / "data").summary
+    assert summary.format == "voc+tfod_csv"
+    assert summary.problems["annotation_agrees"].count == 200
+    assert {name: split.images for name, split in summary.splits.items()} == {"train": 144, "val": 16, "test": 40}
 
 
 def test_what_is_written_is_described(voc_set: VocSet, tmp_path: Path) -> None:

@@ -6,7 +6,19 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odtool.api.data.sources import VERIFY, Names, Renaming, Sources, choose_classes, choose_rules, find_sources
+from odtool.api.data.sources import (
+    VERIFY,
+    Columns,
+    Names,
+    Renaming,
+    Sources,
+    choose_annotated_size,
+    choose_classes,
+    choose_coordinates,
+    choose_rules,
+    find_sources,
+    parse_columns,
+)
 from odtool.api.requests import StrPath, find_workspace, refuse_below, refuse_unknown, takes
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import DataError
@@ -29,6 +41,8 @@ class InspectRequest:
     _: KW_ONLY
     format: str = "auto"
     """Format of the annotations; "auto" looks."""
+    columns: Columns = ""
+    """Columns of a CSV by what they hold, such as "file=image_id,class=label,xywh=bbox"."""
     images: StrPath | None = None
     """Folder of the images, if it is not found automatically."""
     label_map: StrPath | None = None
@@ -45,6 +59,12 @@ class InspectRequest:
     """Turn, flatten and convert images to upright 8-bit RGB; boxes follow."""
     min_box: float = 0.0
     """Leave out boxes with a side shorter than this, in pixels; 0 keeps all that have an area."""
+    coordinates: str | None = None
+    """What a box's four numbers are ("xyxy", "xywh", "cxcywh", perhaps with "-pixels", "-fractions" or "-percent");
+    by default the boxes of the whole source decide where the format leaves it open."""
+    annotated_size: str | None = None
+    """Whose pixels boxes are in where an annotation declares another size than its image's: the "file"'s, or those of
+    the "annotation", to be scaled; by default the boxes decide."""
     workers: int | None = None
     """Worker processes; by default one a core."""
     similar: bool = False
@@ -62,6 +82,9 @@ class InspectRequest:
         for name, least in (("samples", 0), ("seed", 0), ("min_box", 0), ("workers", 1)):
             refuse_below(name, getattr(self, name), least)
         refuse_unknown("verify", (self.verify,), VERIFY)
+        parse_columns(self.columns)
+        choose_coordinates(self.coordinates)
+        choose_annotated_size(self.annotated_size)
 
 
 @takes(InspectRequest)
@@ -77,7 +100,7 @@ def inspect(request: InspectRequest) -> Inspection:
     if page is not None and page.is_dir():
         raise DataError(f"{page}: is a folder", "Give --html a file, such as report.html.")
     settings = inspection.InspectSettings(
-        sources=find_sources(request.sources, request.images, find_workspace(request.workspace).root),
+        sources=find_sources(request.sources, request.images, find_workspace(request.workspace).root, request.columns),
         format=request.format,
         label_map=Path(request.label_map) if request.label_map else None,
         workers=request.workers,
@@ -86,6 +109,8 @@ def inspect(request: InspectRequest) -> Inspection:
         samples=request.samples,
         seed=request.seed,
         similar=request.similar,
+        coordinates=choose_coordinates(request.coordinates),
+        annotated_size=choose_annotated_size(request.annotated_size),
     )
     inspected = inspection.inspect(settings, progress=request.progress)
     if page is not None:

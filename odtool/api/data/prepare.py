@@ -6,7 +6,19 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odtool.api.data.sources import VERIFY, Names, Renaming, Sources, choose_classes, choose_rules, find_sources
+from odtool.api.data.sources import (
+    VERIFY,
+    Columns,
+    Names,
+    Renaming,
+    Sources,
+    choose_annotated_size,
+    choose_classes,
+    choose_coordinates,
+    choose_rules,
+    find_sources,
+    parse_columns,
+)
 from odtool.api.requests import RequestError, StrPath, find_workspace, refuse_below, refuse_unknown, takes
 from odtool.dataset.progress import Progress, silent
 
@@ -29,6 +41,8 @@ class PrepareRequest:
     _: KW_ONLY
     format: str = "auto"
     """Format of the annotations; "auto" looks."""
+    columns: Columns = ""
+    """Columns of a CSV by what they hold, such as "file=image_id,class=label,xywh=bbox"."""
     images: StrPath | None = None
     """Folder of the images, if it is not found automatically."""
     out: StrPath | None = None
@@ -80,6 +94,12 @@ class PrepareRequest:
     """Turn, flatten and convert images to upright 8-bit RGB; boxes follow."""
     min_box: float = 0.0
     """Leave out boxes with a side shorter than this, in pixels; 0 keeps all that have an area."""
+    coordinates: str | None = None
+    """What a box's four numbers are ("xyxy", "xywh", "cxcywh", perhaps with "-pixels", "-fractions" or "-percent");
+    by default the boxes of the whole source decide where the format leaves it open."""
+    annotated_size: str | None = None
+    """Whose pixels boxes are in where an annotation declares another size than its image's: the "file"'s, or those of
+    the "annotation", to be scaled; by default the boxes decide."""
     workers: int | None = None
     """Worker processes; by default one a core."""
     beam: str | None = None
@@ -108,6 +128,9 @@ class PrepareRequest:
         ):  # fmt: skip
             refuse_below(name, getattr(self, name), least)
         refuse_unknown("verify", (self.verify,), VERIFY)
+        parse_columns(self.columns)
+        choose_coordinates(self.coordinates)
+        choose_annotated_size(self.annotated_size)
 
 
 @takes(PrepareRequest)
@@ -122,7 +145,7 @@ def prepare(request: PrepareRequest) -> Prepared:
 
     space = find_workspace(request.workspace)
     settings = flow.PrepareSettings(
-        sources=find_sources(request.sources, request.images, space.root),
+        sources=find_sources(request.sources, request.images, space.root, request.columns),
         out=Path(request.out) if request.out else space.data.path,
         format=request.format,
         val=0.1 if request.val is None else request.val,
@@ -146,6 +169,8 @@ def prepare(request: PrepareRequest) -> Prepared:
         rules=choose_rules(request.verify, fix_images=request.fix_images, min_box=request.min_box),
         skip_missing=request.skip_missing,
         skip_broken=request.skip_broken,
+        coordinates=choose_coordinates(request.coordinates),
+        annotated_size=choose_annotated_size(request.annotated_size),
     )
     return flow.prepare(settings, progress=request.progress)
 

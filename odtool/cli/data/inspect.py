@@ -27,6 +27,7 @@ _MOST_SIZES = 5
 def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
     source: source_options.SourceArgument = None,
     format_name: source_options.FormatOption = "auto",
+    columns: source_options.ColumnsOption = "",
     images: source_options.ImagesOption = None,
     label_map: source_options.LabelMapOption = None,
     rename: source_options.RenameOption = None,
@@ -35,6 +36,8 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     verify: source_options.VerifyOption = source_options.Verify.header,
     fix_images: source_options.FixImagesOption = False,
     min_box: source_options.MinBoxOption = 0.0,
+    coordinates: source_options.CoordinatesOption = None,
+    annotated_size: source_options.AnnotatedSizeOption = None,
     workers: source_options.WorkersOption = "auto",
     similar: source_options.SimilarOption = False,
     html: Annotated[Path | None, typer.Option(help="Write one page with plots and sample images to this file.")] = None,
@@ -57,6 +60,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     inspected = api.inspect(
         source or (),
         format=format_name,
+        columns=columns,
         images=images,
         label_map=label_map,
         rename=rename or (),
@@ -65,6 +69,8 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         verify=verify.value,
         fix_images=fix_images,
         min_box=min_box,
+        coordinates=coordinates,
+        annotated_size=annotated_size.value if annotated_size else None,
         workers=source_options.read_number(workers, "--workers"),
         similar=similar,
         html=html,
@@ -96,7 +102,7 @@ def _payload(inspected: Inspection, html: Path | None) -> dict[str, Any]:
     similar = inspected.similar
     return {
         "sources": [str(source.path) for source in inspected.sources],
-        "evidence": [f"{choice.name}: {choice.evidence}" for choice in inspected.choices],
+        "evidence": [f"{choice.name}: {choice.evidence}" for formats in inspected.choices for choice in formats],
         **figures,
         "class_changes": [asdict(change) for change in inspected.class_changes()],
         "similar": None if similar is None else {"groups": similar.groups, "images": similar.images},
@@ -107,8 +113,9 @@ def _payload(inspected: Inspection, html: Path | None) -> dict[str, Any]:
 
 def _render(inspected: Inspection, html: Path | None, screen: Console) -> None:
     figures = inspected.figures
-    for source, choice in zip(inspected.sources, inspected.choices, strict=True):
-        screen.print(source_options.describe_choice(source.path, choice), markup=False)
+    for source, formats in zip(inspected.sources, inspected.choices, strict=True):
+        for choice in formats:
+            screen.print(source_options.describe_choice(source.path, choice), markup=False)
     screen.print()
     for title, columns, rows in (_classes(figures), _images(figures), *_splits(figures), _boxes(figures)):
         screen.print(console.table(title, columns, rows))

@@ -26,6 +26,7 @@ _MOST_REPEATED = 20
 def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
     source: source_options.SourceArgument = None,
     format_name: source_options.FormatOption = "auto",
+    columns: source_options.ColumnsOption = "",
     images: source_options.ImagesOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; data/ in the workspace by default.")] = None,
     val: Annotated[
@@ -77,6 +78,8 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     verify: source_options.VerifyOption = source_options.Verify.header,
     fix_images: source_options.FixImagesOption = False,
     min_box: source_options.MinBoxOption = 0.0,
+    coordinates: source_options.CoordinatesOption = None,
+    annotated_size: source_options.AnnotatedSizeOption = None,
     workers: source_options.WorkersOption = "auto",
     beam: Annotated[
         str | None, typer.Option(metavar="OPTIONS", help="Write by Apache Beam, such as '--runner=DirectRunner'.")
@@ -101,6 +104,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     prepared = api.prepare(
         source or (),
         format=format_name,
+        columns=columns,
         images=images,
         out=out,
         val=val,
@@ -126,6 +130,8 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         verify=verify.value,
         fix_images=fix_images,
         min_box=min_box,
+        coordinates=coordinates,
+        annotated_size=annotated_size.value if annotated_size else None,
         workers=source_options.read_number(workers, "--workers"),
         beam=beam,
         strict=strict,
@@ -138,7 +144,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 
 
 def _payload(prepared: Prepared) -> dict[str, Any]:
-    evidence = [f"{choice.name}: {choice.evidence}" for choice in prepared.choices]
+    evidence = [f"{choice.name}: {choice.evidence}" for formats in prepared.choices for choice in formats]
     sets = [{"path": str(item.dataset.path), **asdict(item.summary)} for item in prepared.sets]
     if prepared.summary.folds:
         return {"path": str(prepared.path), "evidence": evidence, "sets": sets}
@@ -147,8 +153,9 @@ def _payload(prepared: Prepared) -> dict[str, Any]:
 
 def _render(prepared: Prepared, screen: Console) -> None:
     summary = prepared.summary
-    for path, choice in zip(summary.sources, prepared.choices, strict=True):
-        screen.print(source_options.describe_choice(path, choice), markup=False)
+    for path, formats in zip(summary.sources, prepared.choices, strict=True):
+        for choice in formats:
+            screen.print(source_options.describe_choice(path, choice), markup=False)
     for item in prepared.sets:
         title = item.dataset.path.name if summary.folds else ""
         screen.print(console.table(title, ["", *item.summary.splits], list(_count_splits(item.summary))))

@@ -19,11 +19,26 @@ class Verify(str, Enum):
     full = "full"
 
 
+class AnnotatedSize(str, Enum):
+    """Whose pixels boxes are in where an annotation declares another size than its image's."""
+
+    file = "file"
+    annotation = "annotation"
+
+
 SourceArgument = Annotated[
     list[Path] | None,
     typer.Argument(help="Folders or files with annotations; without any, the workspace is searched."),
 ]
 FormatOption = Annotated[str, typer.Option("--format", help="Format of the annotations; auto detects it.")]
+ColumnsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="ROLE=COLUMN,...",
+        help="Columns of a CSV: file and class, and x1,y1,x2,y2, or x,y,w,h, or cx,cy,w,h, or one column as xyxy, xywh "
+        "or cxcywh; without a header, columns by number.",
+    ),
+]
 ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the images, if it is not found automatically.")]
 LabelMapOption = Annotated[Path | None, typer.Option(help="A label_map.pbtxt to follow.")]
 VerifyOption = Annotated[Verify, typer.Option(help="Look at images' headers and ends, or decode every image in full.")]
@@ -52,6 +67,19 @@ DropOption = Annotated[
 SimilarOption = Annotated[
     bool, typer.Option("--similar", help="Report images that look alike; every image is decoded for it.")
 ]
+CoordinatesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="xyxy|xywh|cxcywh",
+        help="What a box's numbers are, perhaps with -pixels, -fractions or -percent; by default the boxes decide.",
+    ),
+]
+AnnotatedSizeOption = Annotated[
+    AnnotatedSize | None,
+    typer.Option(
+        help="Whose pixels boxes are in where an annotation declares another size; by default the boxes decide."
+    ),
+]
 WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one per core.")]
 
 
@@ -73,5 +101,4 @@ def describe_change(change: ClassChange) -> str:
 
 def describe_choice(path: Path | str, choice: FormatChoice) -> str:
     """A line that says which format was chosen for a source, and why."""
-    others = f" (looks like {', '.join(choice.others)} too: --format chooses)" if choice.others else ""
-    return f"{path}: {choice.reader.title}, as {choice.evidence}{others}"
+    return f"{path}: {choice.reader.title}, as {choice.evidence}"

@@ -72,6 +72,18 @@ def scale_outline(outline: Outline, across: float, down: float) -> Outline:
     return replace(outline, polygons=polygons)
 
 
+def resize_runs(outline: Outline, size: tuple[int, int]) -> Outline:
+    """Run lengths for an image of another width and height, each pixel that of the nearest; unchanged where broken."""
+    import numpy as np
+
+    if find_fault(outline, outline.width, outline.height) or outline.width * outline.height > MOST_PIXELS:
+        return outline
+    mask = _draw_runs(_decode_lengths(outline), outline.height, (0, 0, outline.width, outline.height))
+    columns = (np.arange(size[0]) + 0.5) * outline.width / size[0]
+    rows = (np.arange(size[1]) + 0.5) * outline.height / size[1]
+    return paste_mask(mask[rows.astype(int)[:, None], columns.astype(int)], (0, 0), size) or outline
+
+
 def paste_mask(mask: Mask, corner: tuple[int, int], size: tuple[int, int]) -> Outline | None:
     """The outline of a mask that lies in an image of this width and height, its top left pixel at the corner.
 

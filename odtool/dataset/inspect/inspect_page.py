@@ -36,7 +36,8 @@ def render(inspection: Inspection) -> str:
 def _render_head(inspection: Inspection, title: str) -> str:
     lines = "".join(
         f'<p class="soft">{escape_text(f"{source.path}: {choice.reader.title}, as {choice.evidence}")}</p>'
-        for source, choice in zip(inspection.sources, inspection.choices, strict=True)
+        for source, formats in zip(inspection.sources, inspection.choices, strict=True)
+        for choice in formats
     )
     return f"<header><h1>{escape_text(title)}</h1>{lines}</header>\n"
 

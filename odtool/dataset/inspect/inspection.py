@@ -9,6 +9,7 @@ from pathlib import Path
 
 from odtool.dataset import label_map, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, follow_label_map, refuse_unknown
+from odtool.dataset.dialects import Reading
 from odtool.dataset.inspect import box_statistics
 from odtool.dataset.inspect.box_statistics import Figures
 from odtool.dataset.inspect.problem_log import ProblemKind, ProblemLog
@@ -16,16 +17,18 @@ from odtool.dataset.inspect.samples import Sample, SimilarImages, choose_groups,
 from odtool.dataset.progress import Progress, silent
 from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.common import source_folders
-from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.records import spool
 from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.record_writer import read_checked_image
 from odtool.dataset.records.spool import Index, SpoolReader
 from odtool.dataset.statistics import ClassChange
 from odtool.dataset.survey import coverage, image_checks, refusals
-from odtool.dataset.survey.first_pass import Survey, survey
+from odtool.dataset.survey.annotated_size import Basis
+from odtool.dataset.survey.first_pass import PassSettings, Survey, survey
 from odtool.dataset.survey.image_checks import Rules
+from odtool.dataset.survey.interpretation import Interpretation, read_until_settled
 from odtool.dataset.survey.resemblance import Resemblance, find_resemblance
+from odtool.dataset.survey.source_survey import Choices, list_readings
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import open_crew
 
@@ -47,6 +50,10 @@ class InspectSettings:
     """Decides which images without problems are shown."""
     similar: bool = False
     """Decode all images, and report those that look alike."""
+    coordinates: Reading | None = None
+    """What the four numbers of a box mean; None lets the boxes decide."""
+    annotated_size: Basis | None = None
+    """Which size boxes are in where an annotation declares another than the image's; None lets the boxes decide."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,8 @@ class Inspection:
     """What was found."""
 
     sources: tuple[Source, ...]
-    choices: tuple[FormatChoice, ...]
+    choices: Choices
+    """The formats of each source."""
     figures: Figures
     problems: tuple[ProblemKind, ...]
     """The gravest first."""
@@ -82,17 +90,22 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
     with open_crew(settings.workers) as workers, tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder:
         sources = tuple(replace(source, label_map=settings.label_map) for source in settings.sources)
         choices = tuple(format_choice.choose(source, settings.format) for source in sources)
-        findings = ((source, choice.reader.read(source)) for source, choice in zip(sources, choices, strict=True))
         stored = Path(folder) / "spool"
-        with (
-            source_folders.remember_listings(),
-            spool.create_spool(stored) as writer,
-            progress("images read", None) as report,
-        ):
-            rules, class_choice = settings.rules, settings.chosen
-            result = survey(
-                findings, writer, workers, rules=rules, class_choice=class_choice, on_problem=log.add, report=report
-            )  # fmt: skip
+        with source_folders.remember_listings(), progress("images read", None) as report:
+
+            def read(interpretation: Interpretation) -> Survey:
+                log.clear()
+                with spool.create_spool(stored) as writer:
+                    return survey(
+                        list_readings(sources, choices),
+                        writer,
+                        workers,
+                        PassSettings(settings.rules, settings.chosen, interpretation=interpretation),
+                        on_problem=log.add,
+                        report=report,
+                    )
+
+            result = read_until_settled(read, settings.coordinates, settings.annotated_size)
         _refuse_nothing(settings, result)
         refuse_unknown(settings.chosen, result.changes, result.classes)
         index = result.index

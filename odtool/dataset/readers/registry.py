@@ -14,6 +14,7 @@ from odtool.dataset.readers.datasets.yolo import yolo, yolo_near_misses
 from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
 from odtool.dataset.readers.records.tfrecord import tfrecord
 from odtool.dataset.readers.tables import openimages, retinanet_csv, tfod_csv, vott_csv, yolo_keras
+from odtool.dataset.readers.tables.any_csv import any_csv
 from odtool.dataset.readers.tools import createml, labelme, labelme_xml, vott_json
 from odtool.dataset.readers.tools.cvat import cvat
 from odtool.dataset.readers.tools.label_studio import label_studio
@@ -42,11 +43,24 @@ class Reader:
     """What is read and what is left out, where that does not go without saying; for the reference."""
     refuse_near_miss: Callable[[Path], None] | None = None
     """Raises DataError where a file or folder is nearly of this format, and says what it lacks."""
+    looks_like: Callable[[Path], bool] | None = None
+    """Whether a file is one of those that hold its boxes, where `detect` asks of a file whether it is a whole set."""
+
+    def recognizes(self, file: Path) -> bool:
+        """Whether a file in a folder is one of those that hold this format's boxes."""
+        return self.looks_like(file) if self.looks_like else self.detect(file) is not None
 
 
 READERS: dict[str, Reader] = {
     "coco": Reader("COCO JSON", coco.detect, reporting_unlisted_images(coco.read), masks=True, keypoints=True),
-    "yolo": Reader("YOLO", yolo.detect, yolo.read, masks=True, refuse_near_miss=yolo_near_misses.refuse),
+    "yolo": Reader(
+        "YOLO",
+        yolo.detect,
+        yolo.read,
+        masks=True,
+        refuse_near_miss=yolo_near_misses.refuse,
+        looks_like=yolo.is_label,
+    ),
     "supervisely": Reader("Supervisely", supervisely.detect, supervisely.read, masks=True),
     "openimages": Reader("Open Images CSV", openimages.detect, openimages.read),
     "cvat": Reader("CVAT XML", cvat.detect, reporting_unlisted_images(cvat.read), masks=True),
@@ -85,6 +99,12 @@ READERS: dict[str, Reader] = {
     ),
     "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, reporting_unlisted_images(tfod_csv.read)),
     "retinanet_csv": Reader("keras-retinanet CSV", retinanet_csv.detect, reporting_unlisted_images(retinanet_csv.read)),
+    "csv": Reader(
+        "CSV of any columns",
+        any_csv.detect,
+        reporting_unlisted_images(any_csv.read),
+        notes="Needs `--columns`, which says what its columns are; never detected.",
+    ),
     "tfrecord": Reader(
         "TFRecords of the Object Detection API",
         tfrecord.detect,
@@ -94,5 +114,6 @@ READERS: dict[str, Reader] = {
         display_names=tfrecord.read_display_names,
     ),
 }
-"""Formats by name. Where a folder looks like several, the first here is chosen: those that say most of themselves
-(classes and splits by name) stand before those that say less."""
+"""Formats by name. A file that looks like several is the first one's, and where several say the same of an image the
+first one's annotation is written: those that say most of themselves (classes and splits by name) stand before those
+that say less."""

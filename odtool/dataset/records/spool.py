@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import pickle
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
@@ -72,11 +72,18 @@ class Index:
             self.labels.extend([numbers[number] for number in labels[ends[position] : ends[position + 1]]])
             self.ends.append(len(self.labels))
 
-    def without(self, removed: Collection[int]) -> Index:
-        """The images but for those at some positions."""
+    def without(self, removed: Sequence[int]) -> Index:
+        """The images but for those whose number in `removed` is not 0, and the names of the classes that these have."""
         index = Index()
-        index.extend(self, 0, [position for position in range(len(self)) if position not in removed])
-        return index
+        index.extend(self, 0, [position for position in range(len(self)) if not removed[position]])
+        used = set(index.labels)
+        names = [name for name in self.names if index.names[name] in used]
+        numbers = {index.names[name]: number for number, name in enumerate(names)}
+        return replace(
+            index,
+            names={name: number for number, name in enumerate(names)},
+            labels=array("I", map(numbers.__getitem__, index.labels)),
+        )
 
     def _list_columns(self) -> tuple[array[int], ...]:
         return self.lengths, self.keys, self.splits, self.bytes, self.groups, self.fingerprints
@@ -123,6 +130,11 @@ class SpoolWriter:
         self._stream = stream
         self._position = 0
         self.index = Index()
+        self.path = Path(stream.name)
+
+    def flush(self) -> None:
+        """What was added can be read from now on."""
+        self._stream.flush()
 
     def add(self, piece: Piece, positions: Sequence[int]) -> None:
         """The images at these positions of a piece."""

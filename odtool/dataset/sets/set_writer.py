@@ -59,10 +59,10 @@ def survey_sets(
         place = dataset.fold(plan.fold) if plan.fold else dataset
         place.path.mkdir(exist_ok=True)
         of_set = replace(result, problems=Counter(result.problems), first=dict(result.first))
-        with problem_list.open_list(place.problems, out, begun=dataset.problems) as on_problem:
+        with problem_list.open_list(place.problems, out, begun=dataset.problems) as problems:
             for problem in find_set_problems(result.index, plan, resemblance, stored, source):
                 of_set.count(problem)
-                on_problem(problem)
+                problems.add(problem)
             if strict:
                 refusals.refuse_any_problem(of_set)
         sets.append(SurveyedSet(place, plan, of_set))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -19,9 +20,20 @@ from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.record_writer import keep_whole
 from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
 from odtool.dataset.survey import image_checks
+from odtool.dataset.survey.backlog import Backlog, Waiting, open_backlog
 from odtool.dataset.survey.claims import Claims
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
+from odtool.dataset.survey.interpretation import AS_DOCUMENTED, Heard, Interpretation
+from odtool.dataset.survey.merging.merge import merge, report_unannotated, tells_of_unannotated
+from odtool.dataset.survey.merging.statements import (
+    Statement,
+    Statements,
+    find_relative_path,
+    hash_place,
+    make_statement,
+    open_statements,
+)
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source, Unit
 from odtool.dataset.workers import Crew
 
@@ -54,6 +66,8 @@ class Survey:
     """Objects whose class was renamed or dropped as asked."""
     keypoints: set[int] = field(default_factory=set)
     """Numbers of keypoints that objects have; empty where none has any."""
+    heard: Heard = field(default_factory=Heard)
+    """What the boxes say of how they are to be read."""
 
     def count(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
@@ -63,18 +77,42 @@ class Survey:
 
 
 @dataclass(frozen=True)
-class _SurveyTask:
+class PassSettings:
+    """What is done with every image of a pass."""
+
+    rules: Rules = image_checks.USUAL
+    class_choice: ClassChoice = ALL_CLASSES
+    grouping: Grouping | None = None
+    tiling: Tiling | None = None
+    keep: Keep = keep_whole
+    """What of a checked image goes into the spool."""
+    interpretation: Interpretation = AS_DOCUMENTED
+    """What boxes' numbers mean and which size they are in."""
+
+
+@dataclass(frozen=True)
+class SourceReading:
+    """What the reader of one format yields of a source."""
+
     source: Source
+    findings: Iterable[Finding]
+    beside_others: bool = False
+    """Whether the source is read as other formats, too: then their annotations are merged image by image."""
+
+
+@dataclass(frozen=True)
+class _SurveyTask:
+    reading: int
+    """Its number."""
+    source: Source
+    beside_others: bool
     findings: tuple[Finding, ...]
-    rules: Rules
-    chosen: ClassChoice
-    grouping: Grouping | None
-    tiling: Tiling | None
-    keep: Keep
+    asked: PassSettings
 
 
 @dataclass(frozen=True)
 class _Result:
+    reading: int
     piece: Piece
     annotations: list[tuple[str, str]]
     """Each image's annotation file and name, for the problem if the image turns out to be annotated already."""
@@ -82,98 +120,168 @@ class _Result:
     classes: dict[str, Path]
     changes: Changes
     keypoints: set[int]
+    images: list[int] = field(default_factory=list)
+    """For each problem the position of the image that it is of, or -1."""
     places: dict[int, int] = field(default_factory=dict)
-    """Position → 64 bits that say where the image lies, of those whose key is the format's own id."""
+    """Position → 64 bits that say where the image lies, of those whose key is the format's own id, and of all where
+    there are statements."""
     unsure: set[int] = field(default_factory=set)
     """Positions of images that may not be those that their annotations mean."""
+    statements: list[Statement] = field(default_factory=list)
+    """What is said of each image, where other formats are read beside this."""
+    heard: Heard = field(default_factory=Heard)
+
+    def own_problems(self, position: int) -> None:
+        """Those that were added since the last call are of the image at this position, or -1 of none."""
+        self.images.extend([position] * (len(self.problems) - len(self.images)))
 
 
 def survey(
-    findings: Iterable[tuple[Source, Iterable[Finding]]],
+    readings: Iterable[SourceReading],
     spool: SpoolWriter,
     crew: Crew,
+    pass_settings: PassSettings,
     *,
-    rules: Rules = image_checks.USUAL,
-    class_choice: ClassChoice = ALL_CLASSES,
-    grouping: Grouping | None = None,
-    tiling: Tiling | None = None,
-    keep: Keep = keep_whole,
     on_problem: Callable[[Problem], None] = lambda _: None,
     report: Report = lambda _images, _bytes: None,
 ) -> Survey:
     """Reads everything into the spool. The result does not depend on the number of workers.
 
     Args:
-        findings: what each source's reader yields.
-        keep: what of a checked image goes into the spool.
-        on_problem: called with each problem, in the order of reading.
+        on_problem: called with each problem in the order of reading, once all is read: only then it is known which
+            annotation of an image stays.
         report: called now and then with the number of images read, and no bytes.
     """
     totals = Survey(spool.index)
-    claims = Claims()
+    started: list[SourceReading] = []
     tasks = (
-        _SurveyTask(source, chunk, rules, class_choice, grouping, tiling, keep)
-        for source, chunk in _split_into_chunks(findings)
+        _SurveyTask(number, reading.source, reading.beside_others, chunk, pass_settings)
+        for number, reading, chunk in _split_into_chunks(readings, started)
     )
-    for result in crew.map(_examine, tasks, tasks_here=_ALONE):
-        problems, new = result.problems, list[int]()
-        for position, key in enumerate(result.piece.index.keys):
-            place, set_position = result.places.get(position, key), len(totals.index) + len(new)
-            is_kept, problem = claims.settle(
-                key, place, result.annotations[position], set_position, certain=position not in result.unsure
-            )
-            if is_kept:
-                new.append(position)
-            if problem:
-                problems.append(problem)
-        spool.add(result.piece, new)
-        for problem in problems:
-            totals.count(problem)
-            on_problem(problem)
-        for label, path in result.classes.items():
-            totals.classes.setdefault(label, path)
-        totals.changes.update(result.changes)
-        totals.keypoints |= result.keypoints
-        report(len(totals.index), 0)
-    if claims.removed:
-        totals.index = totals.index.without(claims.removed)
+    claims: dict[int, Claims] = {}
+    with open_backlog(spool.path.parent) as backlog, open_statements(spool.path.with_name("statements")) as statements:
+        for result in crew.map(_examine, tasks, tasks_here=_ALONE):
+            _add_result(result, claims.setdefault(result.reading, Claims()), totals, spool, backlog, statements)
+            report(len(totals.index), 0)
+        backlog.add([Waiting(problem) for problem in pass_settings.interpretation.coordinates.notices])
+        removed, lost_classes = bytearray(len(totals.index)), set[str]()
+        for position in chain.from_iterable(claim.removed for claim in claims.values()):
+            removed[position] = 1
+        if len(statements):
+            spool.flush()
+            lost_classes = _merge_formats(totals, removed, statements, spool.path, started, crew, backlog)
+        for waiting in backlog.read():
+            is_shared = waiting.reading >= 0 and started[waiting.reading].beside_others
+            if not (waiting.is_of(removed) or (is_shared and tells_of_unannotated(waiting.problem))):
+                totals.count(waiting.problem)
+                on_problem(waiting.problem)
+    if any(removed):
+        totals.index = totals.index.without(removed)
+    for label in lost_classes.difference(totals.index.names):
+        del totals.classes[label]
     return totals
 
 
+def _add_result(
+    result: _Result, claims: Claims, totals: Survey, spool: SpoolWriter, backlog: Backlog, statements: Statements
+) -> None:
+    """Takes what a worker found into the survey; of each image only the annotation with the best claim to it."""
+    positions: dict[int, int] = {}
+    claim_problems = []
+    for number, key in enumerate(result.piece.index.keys):
+        place, position = result.places.get(number, key), len(totals.index) + len(positions)
+        is_kept, problem = claims.settle(
+            key, place, result.annotations[number], position, certain=number not in result.unsure
+        )
+        if is_kept:
+            positions[number] = position
+            if result.statements:
+                statements.add(result.statements[number], position=position, place=place, reading=result.reading)
+        if problem:
+            claim_problems.append(Waiting(problem, result.reading))
+    spool.add(result.piece, list(positions))
+    images = [positions.get(number, -1) for number in result.images]
+    problems = [Waiting(problem, result.reading, image) for problem, image in zip(result.problems, images, strict=True)]
+    backlog.add(problems + claim_problems)
+    for label, path in result.classes.items():
+        totals.classes.setdefault(label, path)
+    totals.changes.update(result.changes)
+    totals.keypoints |= result.keypoints
+    totals.heard.add(result.heard)
+
+
+def _merge_formats(
+    totals: Survey,
+    removed: bytearray,
+    statements: Statements,
+    stored: Path,
+    readings: Sequence[SourceReading],
+    crew: Crew,
+    backlog: Backlog,
+) -> set[str]:
+    """Leaves in the survey one annotation of each image that several formats speak of.
+
+    Returns the classes of the others' objects.
+    """
+    numbers: dict[Source, int] = {}
+    sources = [numbers.setdefault(reading.source, len(numbers)) for reading in readings]
+    problems: list[Waiting] = []
+
+    def add(problem: Problem) -> None:
+        problems.append(Waiting(problem))
+        if len(problems) >= _CHUNK:
+            backlog.add(problems)
+            problems.clear()
+
+    merged = merge(statements, totals.index, stored, sources, crew, add)
+    for source in dict.fromkeys(reading.source for reading in readings if reading.beside_others):
+        for problem in report_unannotated(source, merged.known):
+            add(problem)
+    backlog.add(problems)
+    for position in merged.removed:
+        removed[position] = 1
+    for position, split in merged.splits.items():
+        totals.index.splits[position] = split
+    totals.changes -= merged.changes
+    return merged.classes
+
+
 def _split_into_chunks(
-    findings: Iterable[tuple[Source, Iterable[Finding]]],
-) -> Iterator[tuple[Source, tuple[Finding, ...]]]:
-    for source, source_findings in findings:
+    readings: Iterable[SourceReading], started: list[SourceReading]
+) -> Iterator[tuple[int, SourceReading, tuple[Finding, ...]]]:
+    """Findings by reading, of which each is added to those that have started."""
+    for number, reading in enumerate(readings):
+        started.append(reading)
         chunk: list[Finding] = []
         images = 0
-        for item in source_findings:
+        for item in reading.findings:
             chunk.append(item)
             images += item.files if isinstance(item, Deferred) else 1
             if images >= _CHUNK:
-                yield source, tuple(chunk)
+                yield number, reading, tuple(chunk)
                 chunk, images = [], 0
         if chunk:
-            yield source, tuple(chunk)
+            yield number, reading, tuple(chunk)
 
 
 def _examine(task: _SurveyTask) -> _Result:
     """Runs in a worker. One step for all images, then the next: a fifth faster, as caches then hold one step's code."""
-    result = _Result(Piece(), [], [], {}, Counter(), set())
+    result = _Result(task.reading, Piece(), [], [], {}, Counter(), set())
     images = list(_parse(task.findings))
-    headers = [item if isinstance(item, Problem) else _read_header(item, task.rules) for item in images]
-    checked_images = []
+    headers = [item if isinstance(item, Problem) else _read_header(item, task.asked.rules) for item in images]
+    checked_images: list[tuple[CheckedImage, str | None, bool]] = []
     for item, header in zip(images, headers, strict=True):
+        position = -1
         if isinstance(header, Problem):
             result.problems.append(header)
         elif isinstance(item, AnnotatedImage) and (checked := _check(item, header, task, result)):
+            position = len(checked_images)
             checked_images.append((checked, _find_group(item, task, result.problems), item.source_id is not None))
-    for checked, group, has_id in checked_images:
-        add_to_spool(checked, result.piece, group, task.keep)
-        position = len(result.annotations)
-        if has_id and not checked.image.extent:
-            result.places[position] = hash_id(
-                f"{task.source.prefix}{_find_relative_path(checked.image, task.source)}\0"
-            )
+        result.own_problems(position)
+    for position, (checked, group, has_id) in enumerate(checked_images):
+        add_to_spool(checked, result.piece, group, task.asked.keep)
+        if (has_id or task.beside_others) and not checked.image.extent:
+            result.places[position] = hash_place(str(checked.image.path), task.source)
         if checked.image.match != "named":
             result.unsure.add(position)
         result.annotations.append((str(checked.image.source), checked.image.name))
@@ -192,9 +300,16 @@ def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
 
 def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result: _Result) -> CheckedImage | None:
     """The image as it will be written, or None where nothing of it is; its problems and classes go into `result`."""
-    objects = class_names.apply_choice(image.objects, task.chosen, result.changes)
+    changes: Changes = Counter()
+    objects = class_names.apply_choice(image.objects, task.asked.class_choice, changes)
+    result.changes.update(changes)
     named_image = replace(image, objects=objects, source_id=_identify(image, task.source))
-    checked, problems = image_checks.check_image(named_image, header, task.rules)
+    source, interpretation = task.source.path, task.asked.interpretation
+    placed = interpretation.place(named_image, header, source, result.heard)
+    checked, problems = image_checks.check_image(placed.image, header, task.asked.rules)
+    interpretation.hear(named_image, header, placed.size, problems, source, result.heard)
+    if placed.problem:
+        problems.append(placed.problem)
     if image.match == "elsewhere":
         problems.append(Problem("image_elsewhere", image.path, f"in {image.source}"))
     result.problems.extend([replace(problem, image=named_image.source_id or "") for problem in problems])
@@ -203,11 +318,14 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result
         if annotation.keypoints:
             result.keypoints.add(len(annotation.keypoints))
     if task.source.masks:
-        checked = _check_outlines(checked, image.unit, result.problems)
-    if not tiles.needs_tiling(checked.header, task.tiling):
-        return checked
-    tiled = _cut_tiles(checked, task, result.problems)
-    return tiled if tiled.tiles else None
+        checked = _check_outlines(checked, placed.image.unit, result.problems)
+    if tiles.needs_tiling(checked.header, task.asked.tiling):
+        checked = _cut_tiles(checked, task, result.problems)
+        if not checked.tiles:
+            return None
+    if task.beside_others:
+        result.statements.append(make_statement(checked, changes))
+    return checked
 
 
 def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -> CheckedImage:
@@ -232,22 +350,22 @@ def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) 
 def _cut_tiles(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]) -> CheckedImage:
     """The image with its tiles; without any where it cannot be cut or nothing of it is kept."""
     image, header = checked.image, checked.header
-    if task.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
+    if task.asked.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
         size = f"{header.width}x{header.height}"
         problems.append(Problem("image_too_large", image.path, size, image.source_id or ""))
         return checked
-    image_tiles, tile_problems = tiles.cut_tiles(image, header, task.tiling)
+    image_tiles, tile_problems = tiles.cut_tiles(image, header, task.asked.tiling)
     problems.extend(replace(problem, image=image.source_id or "") for problem in tile_problems)
     return replace(checked, tiles=image_tiles)
 
 
 def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem]) -> str | None:
     """What --group-by says of an image: images with the same answer stay in one split."""
-    if task.grouping is None:
+    if task.asked.grouping is None:
         return None
-    group = task.grouping.group(_find_relative_path(image, task.source))
+    group = task.asked.grouping.group(_find_relative_path(image, task.source))
     if group is None:
-        problems.append(Problem("group_unmatched", image.path, f"'{task.grouping.by}' does not match its path"))
+        problems.append(Problem("group_unmatched", image.path, f"'{task.asked.grouping.by}' does not match its path"))
     return group
 
 
@@ -284,8 +402,5 @@ def _identify(image: AnnotatedImage, source: Source) -> str:
 def _find_relative_path(image: AnnotatedImage, source: Source) -> str:
     """The image's path within its source, with slashes; what lies in a larger file has the name given there."""
     if image.extent is None:
-        for root in (source.root, source.images):
-            # As text: pathlib's own way took longer than the reading of the header.
-            if root is not None and (path := str(image.path)).startswith(inside := f"{root}/"):
-                return path[len(inside) :]
+        return find_relative_path(str(image.path), source) or image.name
     return image.name

@@ -16,6 +16,8 @@ _ROUNDING = 1e-5
 decimals (YOLO), not a problem."""
 _LEAST_SIDE = 1.0
 """Pixels. A box that is neither as wide nor as high holds nothing to learn; most such are fractions read as pixels."""
+_FEW_SHADES = 14
+"""Bits in use below which an image of 16 bits has fewer than 64 shades when its low 8 bits are dropped."""
 MOST_OBJECTS = 100
 """Objects an image that the API reads by default (max_number_of_boxes in its input_reader.proto)."""
 
@@ -31,10 +33,12 @@ class Check:
 
 
 CATALOGUE: dict[str, Check] = {
-    "anchor_guessed": Check("warning", "read as the numbers suggest"),
+    "annotation_agrees": Check("info", "counted once: another format says the same of the image"),
     "annotation_broken": Check("error", "the file is left out; prepare refuses without --skip-broken"),
+    "annotation_empty": Check("warning", "another format's annotation of the image is used, which has objects"),
     "annotation_missing": Check("info", "left out: listed, but without an annotation"),
     "annotation_superseded": Check("info", "another annotation of the image is used"),
+    "annotations_differ": Check("error", "refused by prepare; correct one of the two, or choose one by --format"),
     "box_duplicate": Check("warning", "only the first is kept"),
     "box_invalid": Check("warning", "left out"),
     "box_inverted": Check("warning", "corners put in order"),
@@ -54,6 +58,7 @@ CATALOGUE: dict[str, Check] = {
     "class_unnamed": Check("info", "kept under its id"),
     "class_untrained": Check("warning", "kept; it cannot be learnt"),
     "class_unused": Check("info", "not in the label map"),
+    "coordinates_chosen": Check("warning", "read as nearly all boxes fit their images; --coordinates decides"),
     "entry_ignored": Check("info", "not read"),
     "exif_annotated": Check("warning", "annotated upright: boxes turned to the stored pixels"),
     "exif_rotation": Check("warning", "kept as stored, as TensorFlow sees it; --fix-images turns it"),
@@ -66,19 +71,23 @@ CATALOGUE: dict[str, Check] = {
     "fixed_cmyk": Check("info", "converted to RGB"),
     "fixed_rotation": Check("info", "turned upright, the boxes with it"),
     "group_unmatched": Check("info", "a group of its own: --group-by does not match its path"),
-    "image_16bit": Check("info", "kept; TensorFlow decodes it to 8 bits"),
+    "image_16bit": Check("info", "kept or re-encoded: 8 bits are left, as TensorFlow decodes it"),
     "image_alpha": Check("info", "kept; TensorFlow drops it; --fix-images flattens onto white"),
     "image_cmyk": Check("info", "kept; TensorFlow decodes it to RGB"),
+    "image_dark": Check("warning", "kept; TensorFlow drops the low 8 bits; --fix-images drops those not needed"),
     "image_duplicate": Check("info", "kept; it counts more than once"),
     "image_elsewhere": Check("info", "found by name outside the nearest folder"),
     "image_gray": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_missing": Check("error", "image left out"),
     "image_palette": Check("info", "kept; TensorFlow decodes it to RGB"),
+    "image_range": Check("warning", "brought to 8 bits by the bits that its values use, or it would be nearly black"),
     "image_repeated": Check("error", "only the first annotation of the image is kept"),
     "image_similar": Check("info", "kept; --group-by similar keeps such images in one split"),
     "image_straddles": Check("warning", "kept in both splits; evaluation results will be too good"),
+    "image_stretched": Check("info", "brought to 8 bits: its least value is black, its largest white"),
     "image_too_large": Check("error", "image left out: too many pixels to be cut into tiles"),
     "image_truncated": Check("error", "image left out"),
+    "image_turned": Check("info", "boxes taken in the image as it is stored, as Label Studio writes them"),
     "image_uncompared": Check("warning", "kept; cannot be decoded: --verify full leaves such images out"),
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
@@ -92,6 +101,7 @@ CATALOGUE: dict[str, Check] = {
     "label_missing": Check("warning", "object left out"),
     "label_shared": Check("warning", "its objects are given to each of its images"),
     "labels_several": Check("info", "one object for each class"),
+    "labels_unused": Check("warning", "not read"),
     "layout_unused": Check("warning", "not read; name it as the source, or keep only one"),
     "mask_missing": Check("warning", "its box is used as its mask"),
     "not_in_split": Check("info", "left out: the data set's own lists do not name it"),
@@ -105,12 +115,14 @@ CATALOGUE: dict[str, Check] = {
     "shapes_joined": Check("info", "joined into one object"),
     "shard_missing": Check("warning", "not read"),
     "similar_straddles": Check("warning", "kept in both splits; --group-by similar, with --resplit, parts them"),
-    "size_disagrees": Check("warning", "the image's own size is used"),
+    "size_disagrees": Check("warning", "boxes taken as pixels of the image; --annotated-size annotation scales them"),
+    "size_scaled": Check("warning", "resized since: boxes scaled to the image; --annotated-size file leaves them"),
     "source_id_repeated": Check("info", "a number is added to it"),
     "split_merged": Check("info", "dealt to the folds, with the images of train"),
     "split_missing": Check("warning", "not read"),
     "split_repeated": Check("warning", "used only by the first entry that names them"),
     "split_undeclared": Check("info", "used for training; --resplit splits all images again"),
+    "splits_differ": Check("warning", "the split by the annotation that is used counts"),
     "tile_box_cut": Check("info", "left out of those tiles; --min-visible sets the limit"),
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
     "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),
@@ -268,7 +280,7 @@ def _check_header(
         yield Problem("extension_lies", path, f"it is {header.format.upper()} data")
     if not header.written_as_is:
         yield Problem("reencoded", path, f"the API's decoder takes JPEG and PNG, not {header.format.upper()}")
-    for kind, detail in _check_colours(header):
+    for kind, detail in _check_colours(header, fixes):
         fixed = kind.replace("image_", "fixed_")
         yield Problem(fixed if fixed in fixes else kind, path, detail)
 
@@ -286,7 +298,7 @@ def _check_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, 
         yield Problem("exif_undecided", image.source, f"{image.name} has {detail}")
 
 
-def _check_colours(header: ImageHeader) -> Iterator[tuple[str, str]]:
+def _check_colours(header: ImageHeader, fixes: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Kind and detail. What is said of TensorFlow is measured, with decode_image(channels=3) of 2.20."""
     if header.format == "jpeg" and header.channels == 4:
         yield "image_cmyk", "four channels"
@@ -297,4 +309,16 @@ def _check_colours(header: ImageHeader) -> Iterator[tuple[str, str]]:
     if header.palette:
         yield "image_palette", "colours from a palette"
     if header.bits > 8:
-        yield "image_16bit", f"{header.bits} bits a channel"
+        yield _check_depth(header, is_scaled="fixed_16bit" in fixes or not header.written_as_is)
+
+
+def _check_depth(header: ImageHeader, *, is_scaled: bool) -> tuple[str, str]:
+    low, high = header.values or (0, 0)
+    if header.is_stretched:
+        return "image_stretched", f"{'floats' if header.is_float else f'{header.bits} bits'} from {low:g} to {high:g}"
+    detail = f"values up to {high:.0f}: {header.used_bits} of {header.bits} bits"
+    if is_scaled and header.used_bits != 16:
+        return "image_range", detail
+    if not is_scaled and header.used_bits < _FEW_SHADES:
+        return "image_dark", f"{detail}; {max(int(high) >> 8, 0) + 1} shades are left"
+    return "image_16bit", f"{header.bits} bits a channel"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from odtool.dataset.survey import image_checks
 from odtool.dataset.types import Problem
@@ -16,6 +17,30 @@ from odtool.files import write_atomically
 _COLUMNS = ("kind", "level", "file", "detail", "action")
 
 
+class ProblemList:
+    """The list while it is written."""
+
+    def __init__(self, stream: TextIO, *, is_begun: bool) -> None:
+        self._stream = stream
+        self._rows = csv.writer(stream)
+        self.told = 0
+        """Problems that are more than information; of a list that was begun elsewhere those since then."""
+        if not is_begun:
+            self.clear()
+
+    def clear(self) -> None:
+        """Begins anew, as each pass over the annotations does."""
+        self._stream.seek(0)
+        self._stream.truncate()
+        self._rows.writerow(_COLUMNS)
+        self.told = 0
+
+    def add(self, problem: Problem) -> None:
+        check = image_checks.CATALOGUE[problem.kind]
+        self.told += check.level != "info"
+        self._rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
+
+
 def locate_refused(out: Path) -> Path:
     """Where the list lies of a data set that is not written: beside the folder that would hold it."""
     place = out.resolve()
@@ -23,33 +48,27 @@ def locate_refused(out: Path) -> Path:
 
 
 @contextmanager
-def open_list(path: Path, out: Path, *, begun: Path | None = None) -> Iterator[Callable[[Problem], None]]:
-    """The function that adds a problem to the list at `path`.
+def open_list(path: Path, out: Path, *, begun: Path | None = None) -> Iterator[ProblemList]:
+    """The list at `path`, empty, or as another one has begun it.
 
     Where the block refuses a data set that was to become `out`, the list goes beside it, and the error says where.
 
     Args:
         begun: a list that this one goes on from, in its own file or in another.
     """
-    count = 0 if begun is None else 1
+    told = 0
     if begun is not None and begun != path:
         shutil.copyfile(begun, path)
     try:
         with open(path, "a" if begun else "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-            rows = csv.writer(stream)
-            if begun is None:
-                rows.writerow(_COLUMNS)
-
-            def add(problem: Problem) -> None:
-                nonlocal count
-                check = image_checks.CATALOGUE[problem.kind]
-                count += check.level != "info"
-                rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
-
-            yield add
+            problems = ProblemList(stream, is_begun=begun is not None)
+            try:
+                yield problems
+            finally:
+                told = problems.told
     except DataError as error:
         refused = locate_refused(out)
-        if count and _is_ours(refused):
+        if (told or begun is not None) and _is_ours(refused):
             write_atomically(refused, path.read_bytes())
             error.hint = f"{error.hint} All problems are listed in {refused}".strip()
         raise

@@ -62,6 +62,16 @@ def refuse_nothing_to_train_on(survey: Survey, where: str, *, skip_missing: bool
         raise DataError(f"{where}: no annotated objects in {len(survey.index)} images", "Is it the right folder?")
 
 
+def refuse_contradictions(survey: Survey) -> None:
+    """Raises DataError where two formats say different things of an image: one is wrong, and nothing says which."""
+    if count := survey.problems["annotations_differ"]:
+        first = survey.first["annotations_differ"]
+        raise DataError(
+            f"{first.file}: {first.detail}; {count} image{'s' * (count != 1)} annotated differently by two formats",
+            "Correct one of the two, or name the format to read with --format.",
+        )
+
+
 def unusable_error(survey: Survey, where: str) -> DataError:
     """The error for a source of which no image is left: the gravest problem says most."""
     kinds = [

@@ -17,7 +17,7 @@ from odtool.errors import DataError
 @pytest.mark.parametrize(
     ("folder", "name"),
     [
-        ("raccoon", "voc"),
+        ("raccoon/annotations", "voc"),
         ("raccoon/raccoon_labels.csv", "tfod_csv"),
         ("formats/coco_dataset/coco_roboflow", "coco"),
         ("formats/voc_dataset/voc_dataset1", "voc"),
@@ -28,7 +28,7 @@ from odtool.errors import DataError
     ],
 )
 def test_real_sets_are_told_apart_by_looking(shared_data: Path, folder: str, name: str) -> None:
-    choice = format_choice.choose(Source(shared_data / folder))
+    (choice,) = format_choice.choose(Source(shared_data / folder))
     assert choice.name == name
     assert choice.evidence
 
@@ -49,8 +49,8 @@ def test_other_formats_are_not_taken_for_these(shared_data: Path, folder: str) -
         assert READERS[name].detect(shared_data / "formats" / folder) is None
 
 
-def test_other_formats_that_fit_are_named(shared_data: Path) -> None:
-    assert "tfod_csv" in format_choice.choose(Source(shared_data / "raccoon")).others
+def test_formats_side_by_side_are_all_read_but_for_records_of_them(shared_data: Path) -> None:
+    assert [choice.name for choice in format_choice.choose(Source(shared_data / "raccoon"))] == ["voc", "tfod_csv"]
 
 
 @pytest.mark.parametrize(("folder", "named", "says"), [("raccoon", "kitti", "KITTI"), ("raccoon", "coco", "COCO JSON")])
@@ -63,7 +63,8 @@ def test_a_format_named_of_which_there_is_nothing_is_refused_with_what_there_is(
 
 
 def test_a_format_named_is_the_format(shared_data: Path) -> None:
-    assert format_choice.choose(Source(shared_data / "raccoon"), "tfod_csv").name == "tfod_csv"
+    (choice,) = format_choice.choose(Source(shared_data / "raccoon"), "tfod_csv")
+    assert choice.name == "tfod_csv"
     with pytest.raises(DataError, match="'vok' is not a format"):
         format_choice.choose(Source(shared_data / "raccoon"), "vok")
 
@@ -113,7 +114,8 @@ def test_annotations_with_the_names_of_our_files_are_read(tmp_path: Path, write_
     document = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": [], "categories": [{"id": 1, "name": "a"}]}
     (tmp_path / "set" / "dataset.json").write_text(json.dumps(document))
     (tmp_path / "set" / "label_map.pbtxt").write_text("item { id: 1 name: 'a' }")
-    assert format_choice.choose(Source(tmp_path)).name == "coco"
+    (choice,) = format_choice.choose(Source(tmp_path))
+    assert choice.name == "coco"
 
 
 def test_images_alone_are_no_detection_set(tmp_path: Path, write_image: Callable[..., Path]) -> None:

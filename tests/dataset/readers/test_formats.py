@@ -76,8 +76,8 @@ MADE = {
 def test_a_layout_is_read_as_its_format_and_whole(shared_data: Path, found: Any, layout: str) -> None:
     name, images, objects = LAYOUTS[layout]
     source = Source(shared_data / "formats" / layout)
-    choice = format_choice.choose(source)
-    assert (choice.name, choice.others) == (name, ())
+    (choice,) = format_choice.choose(source)
+    assert choice.name == name
     read, _ = found(choice.reader.read, source)
     assert (len(read), sum(len(image.objects) for image in read)) == (images, objects)
 
@@ -85,8 +85,8 @@ def test_a_layout_is_read_as_its_format_and_whole(shared_data: Path, found: Any,
 @pytest.mark.parametrize("layout", WITHOUT_BOXES)
 def test_a_layout_without_boxes_says_so(shared_data: Path, found: Any, layout: str) -> None:
     source = Source(shared_data / "formats" / layout)
-    choice = format_choice.choose(source)
-    assert (choice.name, choice.others) == (WITHOUT_BOXES[layout], ())
+    (choice,) = format_choice.choose(source)
+    assert choice.name == WITHOUT_BOXES[layout]
     with pytest.raises(DataError, match="boxes") as error:
         found(choice.reader.read, source)
     assert error.value.hint
@@ -106,8 +106,8 @@ def test_a_usual_layout_is_seen_as_its_format_and_no_other(
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(text)
     write_image(tmp_path / "images/0--P/a.jpg" if name == "wider_face" else tmp_path / "images/a.jpg")
-    choice = format_choice.choose(Source(tmp_path))
-    assert (choice.name, choice.others) == (name, ())
+    (choice,) = format_choice.choose(Source(tmp_path))
+    assert choice.name == name
     images, problems = found(choice.reader.read, Source(tmp_path))
     assert [len(image.objects) for image in images if image.path.exists()] == [1]
     assert {problem.kind for problem in problems} <= {"file_skipped"}

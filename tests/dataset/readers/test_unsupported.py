@@ -36,7 +36,7 @@ def test_what_is_packed_is_named_whether_it_is_the_source_or_in_it(tmp_path: Pat
 def test_an_archive_beside_annotations_is_no_matter(tmp_path: Path) -> None:
     (tmp_path / "set.zip").touch()
     (tmp_path / "a.xml").write_text("<annotation></annotation>")
-    assert choose(Source(tmp_path)).name == "voc"
+    assert [choice.name for choice in choose(Source(tmp_path))] == ["voc"]
 
 
 @pytest.mark.parametrize(
@@ -80,8 +80,8 @@ def test_class_folders_are_refused_with_what_is_missing(tmp_path: Path, write_im
         (
             "boxes.csv",
             "pic,kind,l,t,r,b\na.jpg,cat,1,2,3,4\n",
-            "boxes.csv: CSV with the columns pic, kind, l, t, r, b, which odtool does not",
-            "filename,width",
+            "boxes.csv: CSV with the columns pic, kind, l, t, r, b, which odtool reads with",
+            "--columns file=pic,class=kind,x1=l,y1=t,x2=r,y2=b",
         ),
     ],
 )

@@ -76,7 +76,8 @@ def read_back(data: Path) -> Iterator[tuple[str, list[tuple[str, list[float]]]]]
 def test_what_is_written_is_prepared_with_the_same_boxes(format_name: str, tmp_path: Path) -> None:
     source = tmp_path / "written"
     write(source, format_name)
-    assert format_choice.choose(Source(source)).name == {"csv": "tfod_csv"}.get(format_name, format_name)
+    (choice,) = format_choice.choose(Source(source))
+    assert choice.name == {"csv": "tfod_csv"}.get(format_name, format_name)
     settings = prepare.PrepareSettings((Source(source),), tmp_path / "data", val=0, workers=1)
     summary = prepare.prepare(settings).summary
     assert {name: problem for name, problem in summary.problems.items() if problem.level != "info"} == {}

@@ -34,6 +34,8 @@ class Listing:
     entries: tuple[ImageEntry, ...]
     problems: tuple[tuple[str, str], ...] = ()
     """Kind and detail of each."""
+    dialect: str = ""
+    """AnnotatedImage.dialect."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,14 @@ def describe_listing(
         if not source.masks:
             objects = tuple(item if item.outline is None else replace(item, outline=None) for item in objects)
         yield AnnotatedImage(
-            image.path, file, objects, entry.unit, entry.split or split, declared_size=entry.size, match=image.match
+            image.path,
+            file,
+            objects,
+            entry.unit,
+            entry.split or split,
+            declared_size=entry.size,
+            match=image.match,
+            dialect=listing.dialect,
         )
 
 

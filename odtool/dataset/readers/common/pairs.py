@@ -113,7 +113,7 @@ def defer_pairs(
 
 
 def describe_pair(
-    annotation: AnnotationFile, path: Path, split: str | None, image: FoundImage, root: Path
+    annotation: AnnotationFile, path: Path, split: str | None, image: FoundImage, root: Path, dialect: str = ""
 ) -> Iterator[AnnotatedImage | Problem]:
     """What an annotation file says, with the image found for it, and what is wrong with the two."""
     for kind, detail in annotation.problems:
@@ -127,7 +127,13 @@ def describe_pair(
     if image.outside:
         yield Problem("path_outside", path, f"'{annotation.filename}' leads outside {root}")
     yield AnnotatedImage(
-        image.path, path, annotation.objects, split=split, declared_size=annotation.size, match=image.match
+        image.path,
+        path,
+        annotation.objects,
+        split=split,
+        declared_size=annotation.size,
+        match=image.match,
+        dialect=dialect,
     )
 
 

@@ -124,8 +124,9 @@ def _report_unannotated(folder_files: list[tuple[Path, list[str]]], folders: lis
 def _read_image_name(path: Path) -> str:
     """The image that an XML file names within, with an ending."""
     annotation = faults.attempt(lambda: parse(parsing.read_bytes(path), path))
-    is_broken = annotation is None or isinstance(annotation, Problem)
-    name = "" if is_broken else PurePosixPath(annotation.filename.replace("\\", "/")).name
+    name = ""
+    if isinstance(annotation, AnnotationFile):
+        name = PurePosixPath(annotation.filename.replace("\\", "/")).name
     return name if name.lower().endswith(EXTENSIONS) else f"{name}."
 
 
@@ -172,7 +173,7 @@ def _pair(
     """What an XML file says, with its image."""
     # The name within the file goes stale when files are renamed; the file's own name is what pairs the two.
     image = find_own_image(annotation.filename, path, places, within=root, by_file=True)
-    yield from describe_pair(annotation, path, split, image, root)
+    yield from describe_pair(annotation, path, split, image, root, dialect="voc")
 
 
 def parse(data: bytes, path: Path) -> AnnotationFile | None:
@@ -196,7 +197,7 @@ def parse(data: bytes, path: Path) -> AnnotationFile | None:
             if not label:
                 problems.append(("label_missing", f"object {number} (line {element.sourceline}) has no name"))
             elif robndbox is not None and corners is None:
-                objects.append(_make_object(fields, label, _parse_turned_box(robndbox, path)))
+                objects.append(_make_object(fields, label, _parse_turned_box(robndbox, path), enclosed=True))
             elif corners is None:
                 problems.append(("box_missing", f"object {number} ({label}, line {element.sourceline}) has no bndbox"))
             else:
@@ -215,7 +216,7 @@ def _index_children(element: _Element) -> dict[str, _Element]:
     return children
 
 
-def _make_object(fields: dict[str, _Element], label: str, box: Box) -> ObjectAnnotation:
+def _make_object(fields: dict[str, _Element], label: str, box: Box, *, enclosed: bool = False) -> ObjectAnnotation:
     return ObjectAnnotation(
         label,
         box,
@@ -223,6 +224,7 @@ def _make_object(fields: dict[str, _Element], label: str, box: Box) -> ObjectAnn
         truncated=_parse_flag(fields, "truncated"),
         occluded=_parse_flag(fields, "occluded"),
         view=_get_text(fields, "pose"),
+        enclosed=enclosed,
     )
 
 

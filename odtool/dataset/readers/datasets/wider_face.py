@@ -86,7 +86,9 @@ def read(source: Source) -> Iterator[Finding]:
                     yield Problem("path_outside", file, f"'{image.name}' leads outside {source.root}")
                 for kind, detail in image.problems:
                     yield Problem(kind, file, detail)
-                yield AnnotatedImage(match.path, file, image.objects, split=split, match=match.match)
+                yield AnnotatedImage(
+                    match.path, file, image.objects, split=split, match=match.match, dialect="wider_face"
+                )
 
 
 def _find_places(file: Path, split: str | None, source: Source, with_images: list[Path]) -> Places:

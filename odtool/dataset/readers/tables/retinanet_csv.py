@@ -58,7 +58,7 @@ def read(source: Source) -> Iterator[Finding]:
                 match = find_image(group[0][1][0], places, within=source.root)
                 if match.outside:
                     yield Problem("path_outside", file, f"'{group[0][1][0]}' leads outside {source.root}")
-                yield AnnotatedImage(match.path, file, objects, split=split, match=match.match)
+                yield AnnotatedImage(match.path, file, objects, split=split, match=match.match, dialect="retinanet_csv")
     for name in sorted(listed_classes.keys() - used_classes):
         yield Problem("class_unused", listed_classes[name], f"'{name}' is listed, but has no object")
 

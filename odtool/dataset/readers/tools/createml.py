@@ -1,4 +1,4 @@
-"""CreateML JSON: a list of images whose boxes are given by their centres."""
+"""CreateML JSON: a list of images whose boxes are given by their centres, or by corners where Create ML is set to."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from odtool.dataset import dialects
 from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
 from odtool.dataset.readers.common.shapes import guess_unit
-from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
+from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _TOOL = "Create ML"
 _IMAGE_KEYS = ("image", "imagefilename", "imageFilename", "filename", "imageURL", "imagePath")
 _LIST_KEYS = ("annotations", "annotation")
 _SIDES = ("x", "y", "width", "height")
-_SHARE = 0.2
-"""A centre cannot lie nearer to the image's edge than half of the box is long. If more than this share of the
-boxes, and two at least, have it so, the numbers are corners, which Create ML also takes where it is set to."""
 
 
 @dataclass(frozen=True)
@@ -70,31 +68,15 @@ def parse(data: bytes, path: Path) -> Listing:
     images = [_parse_image(item, number, path, problems) for number, item in enumerate(document, start=1)]
     sides = [item.sides for _, items in images for item in items]
     unit = guess_unit(map(max, sides))
-    centred = _are_centred(sides, problems)
     entries = (
         ImageEntry(
             list_spellings(name) or (name,),
-            tuple(ObjectAnnotation(item.label, _make_box(item.sides, centred=centred)) for item in items),
+            tuple(ObjectAnnotation(item.label, dialects.make_box(item.sides, "cxcywh")) for item in items),
             unit=unit,
         )
         for name, items in images
     )
-    return Listing(tuple(entries), tuple(problems))
-
-
-def _are_centred(sides: list[tuple[float, ...]], problems: list[tuple[str, str]]) -> bool:
-    impossible = sum(x < width / 2 * 0.99 or y < height / 2 * 0.99 for x, y, width, height in sides)
-    corners = impossible > max(1, len(sides) * _SHARE) and all(x >= 0 and y >= 0 for x, y, _, _ in sides)
-    if corners:
-        detail = f"read as top left corners: as centres, {impossible} of {len(sides)} boxes would begin outside"
-        problems.append(("anchor_guessed", detail))
-    return not corners
-
-
-def _make_box(sides: tuple[float, ...], *, centred: bool) -> Box:
-    x, y, width, height = sides
-    left, top = (x - width / 2, y - height / 2) if centred else (x, y)
-    return Box(left, top, left + width, top + height)
+    return Listing(tuple(entries), tuple(problems), "createml")
 
 
 def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> tuple[str, list[_Item]]:

@@ -65,7 +65,7 @@ def test_broken_csv_names_the_line(text: str, says: str) -> None:
 def test_an_export_is_detected_and_its_escaped_names_are_found(tmp_path: Path, write_image: Any) -> None:
     write_image(tmp_path / "vott-csv-export" / "a b.jpg")
     (tmp_path / "vott-csv-export" / "x-export.csv").write_text(HEADER + '"a%20b.jpg",1,2,3,4,"cat"\n')
-    choice = choose(Source(tmp_path))
+    (choice,) = choose(Source(tmp_path))
     assert choice.name == "vott_csv"
     (image,) = choice.reader.read(Source(tmp_path))
     assert isinstance(image, AnnotatedImage)

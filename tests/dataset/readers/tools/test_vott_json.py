@@ -93,7 +93,7 @@ def test_asset_files_are_read_unless_there_is_an_export(tmp_path: Path, write_im
     write_image(tmp_path / "images" / "a b.jpg")
     (tmp_path / "0-asset.json").write_text(json.dumps(asset("a%20b.jpg")))
     source = Source(tmp_path)
-    assert choose(source).name == "vott_json"
+    assert [choice.name for choice in choose(source)] == ["vott_json"]
     (deferred,) = vott_json.read(source)
     assert isinstance(deferred, Deferred)
     (image,) = deferred.parse(*deferred.arguments)

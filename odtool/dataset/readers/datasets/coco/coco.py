@@ -117,6 +117,7 @@ def _read_images(
             source_id=identity,
             declared_size=image.size,
             match=match.match,
+            dialect="coco",
         )
 
 

@@ -192,6 +192,7 @@ def _parse_object(
     return ObjectAnnotation(
         label,
         box,
+        enclosed=not item.get("bbox"),
         is_crowd=item.get("iscrowd") is True or _parse_number(item.get("iscrowd")) == 1,
         area=area if area is not None and 0 < area < float("inf") else None,
     )

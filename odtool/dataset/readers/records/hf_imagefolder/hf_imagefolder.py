@@ -62,7 +62,13 @@ def read(source: Source) -> Iterator[Finding]:
                 yield Problem("path_outside", file, f"line {number}: '{name}' leads outside {source.root}")
             split = file_split or next(filter(None, map(parse_split, reversed(name.split("/")[:-1]))), None)
             yield AnnotatedImage(
-                image.path, file, objects, split=split, declared_size=_parse_size(row), match=image.match
+                image.path,
+                file,
+                objects,
+                split=split,
+                declared_size=_parse_size(row),
+                match=image.match,
+                dialect="hf_imagefolder",
             )
 
 
@@ -93,7 +99,7 @@ def _parse_csv_rows(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]
 def parse(
     row: dict[str, Any], path: Path, number: int, names: dict[int, str]
 ) -> tuple[str, tuple[ObjectAnnotation, ...], list[tuple[str, str]]]:
-    """The file name, objects and problems (kind and detail) of one row; boxes are x, y, width, height in pixels.
+    """The file name, objects and problems (kind and detail) of one row; boxes as the format has them.
 
     Raises:
         DataError: the row names no file, or its lists are not of one length.

@@ -110,7 +110,7 @@ def test_split_folders_with_and_without_a_card(tmp_path: Path, write_image: Any,
         (tmp_path / split / "metadata.jsonl").write_text("\ufeff" + json.dumps(row) + "\n\n")
     if with_card:
         (tmp_path / "README.md").write_text(CARD)
-    choice = choose(Source(tmp_path))
+    (choice,) = choose(Source(tmp_path))
     assert choice.name == "hf_imagefolder"
     found = list(choice.reader.read(Source(tmp_path)))
     images = [item for item in found if isinstance(item, AnnotatedImage)]
@@ -143,7 +143,7 @@ def test_a_csv_with_objects_and_folders_in_its_names(tmp_path: Path, write_image
     (tmp_path / "metadata.csv").write_text(
         'file_name,objects\ntest/a.jpg,"{""bbox"": [[1,2,3,4]], ""categories"": [""3""]}"\n'
     )
-    assert choose(Source(tmp_path)).name == "hf_imagefolder"
+    assert [choice.name for choice in choose(Source(tmp_path))] == ["hf_imagefolder"]
     (image,) = hf_imagefolder.read(Source(tmp_path))
     assert isinstance(image, AnnotatedImage)
     assert (image.path, image.split, image.objects[0].label) == (tmp_path / "test" / "a.jpg", "test", "3")

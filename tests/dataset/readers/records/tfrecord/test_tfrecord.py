@@ -248,7 +248,7 @@ def test_equal_source_ids_are_told_apart_and_counted(tmp_path: Path, make_exampl
 def test_a_damaged_file_is_seen_by_its_name_and_refused(tmp_path: Path, make_example: MakeExample) -> None:
     path = tmp_path / "train.tfrecord"
     path.write_bytes(b"garbage" + frame(make_example(BOX)))
-    assert choose(Source(path)).name == "tfrecord"
+    assert [choice.name for choice in choose(Source(path))] == ["tfrecord"]
     with pytest.raises(DataError, match=r"train.tfrecord: record 1 \(at byte 0\) is damaged"):
         read(path)
 

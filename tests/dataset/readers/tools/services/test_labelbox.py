@@ -56,8 +56,8 @@ def test_boxes_and_polygons_are_read_and_the_rest_is_told(
         write_image(tmp_path / name)
     rows = [row("a.jpg", label(BOX, POLYGON, POINT)), row("b.jpg", label()), row("c.jpg")]
     (tmp_path / "export.ndjson").write_text("\n".join(map(json.dumps, rows)))
-    choice = choose(Source(tmp_path))
-    assert (choice.name, choice.others) == ("labelbox", ())
+    (choice,) = choose(Source(tmp_path))
+    assert choice.name == "labelbox"
     images, problems = found(choice.reader.read, Source(tmp_path, masks=True))
     assert [(item.label, item.box) for item in images[0].objects] == [
         ("cat", Box(10, 20, 50, 50)),

@@ -52,8 +52,8 @@ def test_a_manifest_is_read_box_for_box(
     unlabelled = {"source-ref": "s3://bucket/images/c.png"}
     (tmp_path / name).write_text("\n".join(map(json.dumps, [unlabelled, EMPTY, ECHO])))
     for path in (tmp_path, tmp_path / name):
-        choice = choose(Source(path))
-        assert (choice.name, choice.others) == ("sagemaker", ())
+        (choice,) = choose(Source(path))
+        assert choice.name == "sagemaker"
     images, problems = found(choice.reader.read, Source(tmp_path))
     assert [image.path.name for image in images] == ["b.png", "IMG_1186.png"]
     assert images[0].objects == ()

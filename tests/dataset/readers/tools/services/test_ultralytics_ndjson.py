@@ -44,8 +44,8 @@ def test_images_of_one_name_in_two_splits_are_told_apart(
     for name in ("train/1", "val/1", "val/2"):
         write_image(tmp_path / "images" / f"{name}.jpg")
     (tmp_path / "set.ndjson").write_text("\n".join(map(json.dumps, rows)))
-    choice = choose(Source(tmp_path))
-    assert (choice.name, choice.others) == ("ultralytics_ndjson", ())
+    (choice,) = choose(Source(tmp_path))
+    assert choice.name == "ultralytics_ndjson"
     images, problems = found(choice.reader.read, Source(tmp_path))
     assert [(str(item.path.relative_to(tmp_path)), item.split) for item in images] == [
         ("images/train/1.jpg", "train"),

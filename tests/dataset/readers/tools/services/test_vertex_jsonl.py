@@ -39,8 +39,8 @@ def test_boxes_are_fractions_and_the_use_is_the_split(
         {"imageGcsUri": "gs://bucket/photos/c.jpg", "dataItemResourceLabels": {"ml_use": "test"}},
     ]
     (tmp_path / "import.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    choice = choose(Source(tmp_path))
-    assert (choice.name, choice.others) == ("vertex_jsonl", ())
+    (choice,) = choose(Source(tmp_path))
+    assert choice.name == "vertex_jsonl"
     images, problems = found(choice.reader.read, Source(tmp_path))
     assert problems == []
     assert [(image.path.name, image.split, image.unit) for image in images] == [

@@ -138,7 +138,7 @@ def test_data_sets_are_splits_and_images_are_found_in_both_layouts(tmp_path: Pat
         (tmp_path / split / "ann").mkdir()
         (tmp_path / split / "ann" / annotation).write_text(json.dumps(document(shape([[1, 2], [4, 6]]))))
     write_image(tmp_path / "val" / "img" / "forgotten.jpg")
-    choice = choose(Source(tmp_path))
+    (choice,) = choose(Source(tmp_path))
     assert choice.name == "supervisely"
     found = list(choice.reader.read(Source(tmp_path)))
     images = [image for item in found if isinstance(item, Deferred) for image in item.parse(*item.arguments)]

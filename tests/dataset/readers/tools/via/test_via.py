@@ -183,7 +183,7 @@ def test_a_project_beside_its_exports_is_read_once_and_folders_are_splits(tmp_pa
         (tmp_path / split / "via_region_data.json").write_text(json.dumps(export(region(type="cat"))))
     rect = json.dumps(RECT).replace('"', '""')
     (tmp_path / "train" / "via_export.csv").write_text(HEADER + f'a.jpg,1,"{{}}",1,0,"{rect}","{{}}"\n')
-    choice = choose(Source(tmp_path))
+    (choice,) = choose(Source(tmp_path))
     assert choice.name == "via"
     found = list(choice.reader.read(Source(tmp_path)))
     assert [(item.path, item.split) for item in found if isinstance(item, AnnotatedImage)] == [

@@ -1,0 +1,1 @@
+"""Annotations of several formats side by side, merged image by image."""

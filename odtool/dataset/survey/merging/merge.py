@@ -1,0 +1,262 @@
+"""Annotations of several formats side by side, merged image by image: what says the same counts once.
+
+Each format is read as if it were alone. Then an image that several of them speak of keeps the first annotation that has
+objects, and what the others say of it is compared with that. An image of which no annotation file speaks is background
+only where the format that explains most of the images takes it for that.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, pairwise
+from pathlib import Path, PurePath
+
+from odtool.dataset.classes import Changes
+from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.dataset.pickling import by_position
+from odtool.dataset.readers.common.source_folders import walk
+from odtool.dataset.records.spool import Index, open_spool
+from odtool.dataset.splits import SPLITS
+from odtool.dataset.survey import duplicates
+from odtool.dataset.survey.merging.statements import Statements, find_difference, hash_place, read_statement
+from odtool.dataset.types import Problem, Source
+from odtool.dataset.workers import Crew
+
+_CHUNK = 64
+"""Comparisons a task, as images in the survey."""
+_ALONE = 8
+"""Tasks done before workers are started, as in the survey."""
+
+
+@dataclass
+class Merged:
+    """What came of merging. Positions are those of images in the set."""
+
+    removed: array[int] = field(default_factory=lambda: array("Q"))
+    """Positions of images that are left out: another annotation of them stays, or no file speaks of them."""
+    known: set[int] = field(default_factory=set)
+    """Places of all images that stay."""
+    splits: dict[int, int] = field(default_factory=dict)
+    """Split by position, as the index has it, where another annotation says it than the one that stays."""
+    changes: Changes = field(default_factory=Counter)
+    """Changes that were counted for annotations which are left out."""
+    classes: set[str] = field(default_factory=set)
+    """Classes of objects that are left out."""
+
+
+def merge(
+    statements: Statements,
+    index: Index,
+    spool: Path,
+    sources: Sequence[int],
+    crew: Crew,
+    on_problem: Callable[[Problem], None],
+) -> Merged:
+    """Decides which annotation of each image stays, and reports what the others say of it.
+
+    Args:
+        spool: the file of the checked images.
+        sources: the number of the source of each reading.
+    """
+    statements.stream.flush()
+    merged = Merged()
+    pairs: list[tuple[int, int]] = []
+    main = _find_main_readings(statements, sources)
+    for numbers in _group(_join_copies(statements, index, spool, sources, crew)):
+        kept = _choose(numbers, statements, main)
+        merged.removed.extend([statements.positions[number] for number in numbers if number != kept])
+        if kept is not None:
+            merged.known.update([statements.places[number] for number in numbers])
+            pairs += [(kept, number) for number in numbers if number != kept]
+    for (kept, other), comparison in zip(pairs, _compare(pairs, statements, crew), strict=True):
+        merged.changes.update(comparison.changes)
+        merged.classes.update(comparison.classes)
+        position = statements.positions[kept]
+        split = merged.splits.get(position, index.splits[position])
+        other_split = index.splits[statements.positions[other]]
+        if split < 0 <= other_split:
+            merged.splits[position] = other_split
+        for problem in _report(comparison, split, other_split):
+            on_problem(problem)
+    return merged
+
+
+def _find_main_readings(statements: Statements, sources: Sequence[int]) -> frozenset[int]:
+    """Of each source the reading whose files speak of most images, the first of equals."""
+    images = Counter(reading for reading, filed in zip(statements.readings, statements.is_filed, strict=True) if filed)
+    main: dict[int, int] = {}
+    for reading, source in enumerate(sources):
+        if source not in main or images[reading] > images[main[source]]:
+            main[source] = reading
+    return frozenset(main.values())
+
+
+def _group(places: Sequence[int]) -> Iterator[list[int]]:
+    """Numbers of statements by the image that they are of, each list in the order of reading."""
+    import numpy as np
+
+    column = np.asarray(places, np.uint64)
+    order = np.argsort(column, kind="stable")
+    ends = [0, *(np.flatnonzero(np.diff(column[order])) + 1).tolist(), len(order)]
+    for start, end in pairwise(ends):
+        yield order[start:end].tolist()
+
+
+def _choose(numbers: Sequence[int], statements: Statements, main: Collection[int]) -> int | None:
+    """Whose annotation of an image stays: one in a file before none, one with objects, and then the main format's."""
+    filed = [number for number in numbers if statements.is_filed[number]]
+    background = [number for number in numbers if statements.readings[number] in main]
+    if not filed:
+        return background[0] if background else None
+    return min(
+        filed, key=lambda number: (not statements.is_annotated[number], statements.readings[number] not in main, number)
+    )
+
+
+def _join_copies(
+    statements: Statements, index: Index, spool: Path, sources: Sequence[int], crew: Crew
+) -> Sequence[int]:
+    """The place of each statement, with one for copies: formats in folders of their own bring the same image again.
+
+    Copies have the same bytes and the same name, and no format has files that speak of more than one of them.
+    """
+    fingerprints = [index.fingerprints[position] for position in statements.positions]
+    candidates = _find_alike(fingerprints, statements.places)
+    if not candidates:
+        return statements.places
+    readings: dict[int, set[int]] = {statements.places[number]: set() for number in candidates}
+    for place, reading, filed in zip(statements.places, statements.readings, statements.is_filed, strict=True):
+        if filed and place in readings:
+            readings[place].add(reading)
+    identical = duplicates.find_identical(
+        [fingerprints[number] for number in candidates],
+        spool,
+        lambda place: index.extent(statements.positions[candidates[place]]),
+        crew,
+    )
+    joined: dict[int, int] = {}
+    for same_bytes in identical:
+        for first, *others in _group_by_name([candidates[place] for place in same_bytes], statements, sources):
+            for other in others:
+                if readings[first].isdisjoint(readings[other]):
+                    readings[first] |= readings[other]
+                    joined[other] = first
+    return array("Q", [joined.get(place, place) for place in statements.places])
+
+
+def _find_alike(fingerprints: Sequence[int], places: Sequence[int]) -> list[int]:
+    """A statement of each place whose image may have the same bytes as the image of another place."""
+    import numpy as np
+
+    prints, column = np.asarray(fingerprints, np.uint64), np.asarray(places, np.uint64)
+    order = np.lexsort((column, prints))
+    prints, column = prints[order], column[order]
+    is_first = np.concatenate(([True], (prints[1:] != prints[:-1]) | (column[1:] != column[:-1])))
+    firsts = order[is_first]
+    _, numbers, counts = np.unique(prints[is_first], return_inverse=True, return_counts=True)
+    return sorted(firsts[counts[numbers] > 1].tolist())
+
+
+def _group_by_name(numbers: Iterable[int], statements: Statements, sources: Sequence[int]) -> Iterable[list[int]]:
+    """Places of the statements whose images have the same name in the same source."""
+    places: dict[tuple[int, str], list[int]] = {}
+    with open_spool(statements.path) as reader:
+        for number in numbers:
+            name = PurePath(read_statement(reader, statements.extent(number)).name).stem
+            places.setdefault((sources[statements.readings[number]], name), []).append(statements.places[number])
+    return places.values()
+
+
+def tells_of_unannotated(problem: Problem) -> bool:
+    """Whether a reader says of images that it knows no annotation of them, which another format may have."""
+    return problem.kind in ("file_skipped", "annotation_missing") and (
+        problem.file.suffix.lower() in EXTENSIONS or problem.file.is_dir()
+    )
+
+
+def report_unannotated(source: Source, known: Collection[int]) -> Iterator[Problem]:
+    """A problem for each folder with images of which no format has an annotation.
+
+    Args:
+        known: the places of those of which one has.
+    """
+    for folder in walk(source.images or source.root) if source.path.is_dir() else ():
+        images = folder.find_files(*EXTENSIONS)
+        unknown = [image.name for image in images if hash_place(str(image), source) not in known]
+        if unknown:
+            yield Problem(
+                "file_skipped", folder.path, f"{len(unknown)} images without an annotation, such as {unknown[0]}"
+            )
+
+
+@by_position
+@dataclass(frozen=True, slots=True)
+class _Comparison:
+    """What is said of an image beside the annotation that stays."""
+
+    source: str
+    name: str
+    first: str
+    """The annotation file that stays."""
+    difference: str | None
+    is_filed: bool
+    is_empty: bool
+    """Whether this has no objects where the one that stays has."""
+    changes: Changes
+    classes: frozenset[str]
+
+
+def _report(comparison: _Comparison, split: int, other_split: int) -> Iterator[Problem]:
+    """What there is to say of it. The splits are as the index has them, that of the annotation that stays first."""
+    file, name = Path(comparison.source), comparison.name
+    if comparison.is_filed and comparison.is_empty:
+        yield Problem("annotation_empty", file, f"{name} has objects in {comparison.first}")
+    elif comparison.is_filed and comparison.difference:
+        yield Problem("annotations_differ", file, f"{name}: {comparison.difference}")
+    elif comparison.is_filed:
+        yield Problem("annotation_agrees", file, f"{name}: {comparison.first} says the same")
+    if 0 <= split != other_split >= 0:
+        detail = f"{name} is in {SPLITS[other_split]} here, and in {SPLITS[split]} by {comparison.first}"
+        yield Problem("splits_differ", file, detail)
+
+
+_Extents = tuple[tuple[int, int], tuple[int, int]]
+
+
+def _compare(pairs: Sequence[tuple[int, int]], statements: Statements, crew: Crew) -> Iterator[_Comparison]:
+    tasks: Iterator[tuple[Path, list[_Extents]]] = (
+        (
+            statements.path,
+            [(statements.extent(kept), statements.extent(other)) for kept, other in pairs[start : start + _CHUNK]],
+        )
+        for start in range(0, len(pairs), _CHUNK)
+    )
+    return chain.from_iterable(crew.map(_compare_pairs, tasks, tasks_here=_ALONE))
+
+
+def _compare_pairs(task: tuple[Path, list[_Extents]]) -> list[_Comparison]:
+    """Runs in a worker."""
+    path, pairs = task
+    comparisons = []
+    with open_spool(path) as reader:
+        for kept_extent, other_extent in pairs:
+            first, other = read_statement(reader, kept_extent), read_statement(reader, other_extent)
+            is_empty = bool(first.objects) and not other.objects
+            difference = None if is_empty else find_difference(first, other)
+            classes = frozenset(label for label, *_ in other.objects)
+            comparisons.append(
+                _Comparison(
+                    other.source,
+                    other.name,
+                    first.source,
+                    difference,
+                    is_filed=other.is_filed,
+                    is_empty=is_empty,
+                    changes=other.changes,
+                    classes=classes,
+                )
+            )
+    return comparisons
