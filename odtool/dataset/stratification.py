@@ -120,7 +120,7 @@ def _deal(
         for number in members[label]:
             if part_of[number]:
                 continue
-            part_of[number] = parts.lacking_most(label, len(units[number]))
+            part_of[number] = parts.lacking_most(label, len(units[number]), weights[number])
             parts.take(part_of[number], len(units[number]), weights[number])
             for other_label in weights[number]:
                 remaining_counts[other_label] -= 1
@@ -192,6 +192,8 @@ class _Quotas:
         self._room = {main_part: total - sum(counts.values()), **{name: counts[name] for name in self._shares}}
         self._lacking: dict[str, dict[int, float]] = {name: {} for name in self._room}
         self._held: dict[str, set[int]] = {name: set() for name in self._room}
+        self._wanted: dict[int, int] = {}
+        """Images with each class in all parts together."""
 
     @property
     def smaller(self) -> Sequence[str]:
@@ -200,6 +202,7 @@ class _Quotas:
 
     def want(self, label: int, images: int) -> None:
         """Sets what each part is to have of a class."""
+        self._wanted[label] = images
         for name, share in self._shares.items():
             self._lacking[name][label] = images * share
         self._lacking[self._rest][label] = images * (1 - sum(self._shares.values()))
@@ -211,15 +214,36 @@ class _Quotas:
         """Whether there is room for at least half of a unit."""
         return self._room[name] > 0 and 2 * self._room[name] >= size
 
-    def lacking_most(self, label: int, size: int) -> str:
-        """The part with room for a unit that lacks the class most."""
-        part, maximum = self._rest, (-math.inf, 0)
+    def lacking_most(self, label: int, size: int, weight: Mapping[int, int]) -> str:
+        """The part with room for a unit that lacks the class most, or of equal parts all classes of a group.
+
+        Args:
+            size: images of the unit.
+            weight: its images by class.
+        """
+        part, maximum = self._rest, (-math.inf, 0.0)
         if self._are_equal:
             part = max(self._room, key=self._room.__getitem__)
         for name, room in self._room.items():
-            if self.fits(name, size) and (lacking := (self._lacking[name][label], room)) > maximum:
+            if not self.fits(name, size):
+                continue
+            lacking = self._lacking[name][label], float(room)
+            if self._are_equal and size > 1:
+                lacking = self._compare_with_group(name, weight), float(room)
+            if lacking > maximum:
                 part, maximum = name, lacking
         return part
+
+    def _compare_with_group(self, name: str, weight: Mapping[int, int]) -> float:
+        """How much of what a part lacks a group would bring: the sum over classes, in shares of each class.
+
+        By its rarest class alone groups would be dealt as by chance in respect of the others.
+        """
+        lacking = self._lacking[name]
+        return sum(
+            (lacking[label] ** 2 - (lacking[label] - count) ** 2) / self._wanted[label]
+            for label, count in weight.items()
+        )
 
     def take(self, name: str, size: int, weight: Mapping[int, int]) -> None:
         """Puts a unit into a part."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
+from random import Random
 
 import pytest
 from hypothesis import assume, given
@@ -220,6 +221,19 @@ def test_groups_of_many_sizes_are_dealt_to_folds_of_about_equal_size() -> None:
     for seed in range(10):
         parts, _ = fold([[0]] * len(groups), groups, 5, seed=seed)
         assert all(abs(len(part) - len(groups) / 5) <= 4 for part in parts)
+
+
+def test_folds_of_groups_have_frequent_and_rare_classes_in_proportion() -> None:
+    # 300 groups of seven images. By their rarest class alone they would be dealt as by chance in respect of the others.
+    random = Random(5)
+    labels = [sorted({min(int(random.paretovariate(0.7)) - 1, 12) for _ in range(3)}) for _ in range(2100)]
+    parts, _ = fold(labels, [number // 7 for number in range(2100)], 5)
+    assert {len(part) for part in parts} == {420}
+    for label in range(13):
+        total = sum(label in found for found in labels)
+        held = [sum(label in labels[key] for key in part) for part in parts]
+        # Three quarters of the standard deviation of a random cut, which half of the folds of one would exceed.
+        assert all(abs(count - total / 5) <= max(3, 0.75 * (total * 0.16) ** 0.5) for count in held), (label, held)
 
 
 def test_the_own_test_split_is_no_fold_and_the_own_validation_images_are_dealt() -> None:

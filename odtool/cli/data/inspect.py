@@ -123,7 +123,8 @@ def _render(inspected: Inspection, html: Path | None, screen: Console) -> None:
     for change in inspected.class_changes():
         screen.print(source_options.describe_change(change), markup=False)
     if inspected.similar is not None:
-        found = f"{inspected.similar.images:,} images look alike, in {inspected.similar.groups:,} groups"
+        groups = inspected.similar.groups
+        found = f"{inspected.similar.images:,} images look alike, in {groups:,} group{'' if groups == 1 else 's'}"
         screen.print(found if inspected.similar.groups else "No images look alike.")
     for item in inspected.problems:
         for line in _describe_kind(item):

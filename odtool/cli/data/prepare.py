@@ -187,18 +187,27 @@ def _count_splits(summary: DatasetSummary) -> Iterator[list[Any]]:
 def _describe_training(summary: DatasetSummary) -> Iterator[str]:
     """Lines that say what --fraction left out and what --balance repeated."""
     if summary.fraction is not None:
-        yield f"--fraction {summary.fraction:g}: {summary.left_out:,} training images were left out"
+        yield f"--fraction {summary.fraction:g}: {_count(summary.left_out, 'training image')} left out"
     if (balance := summary.balance) is None:
         return
     what = "no class is rarer, so nothing is repeated"
     if balance.classes:
-        what = f"{balance.repeated_images:,} training images are repeated, {balance.repetitions:,} repetitions"
+        images, repetitions = (
+            _count(balance.repeated_images, "training image"),
+            _count(balance.repetitions, "repetition"),
+        )
+        what = f"{repetitions} of {images}"
     yield f"--balance {balance.threshold:g}: {what}"
     rarest = sorted(balance.classes.items(), key=lambda item: -item[1].factor)
     for label, item in rarest[:_MOST_REPEATED]:
-        yield f"  {label}: {item.factor:.2f} times, in {item.images:,} images and {item.records:,} records"
+        counts = f"{_count(item.images, 'image')}, written as {_count(item.records, 'record')}"
+        yield f"  {label}: factor {item.factor:.2f}, in {counts}"
     if len(rarest) > _MOST_REPEATED:
         yield f"  and {len(rarest) - _MOST_REPEATED:,} more classes, in dataset.json"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _render_problems(prepared: Prepared, screen: Console) -> None:

@@ -88,7 +88,8 @@ def render_similar(similar: SimilarImages | None, numbers: Mapping[str, int]) ->
         for group in similar.samples
     )
     shown = "" if len(similar.samples) == similar.groups else f" {len(similar.samples)} groups are shown."
-    counts = f"{similar.images:,} images look alike, in {similar.groups:,} groups.{shown}"
+    groups = f"{similar.groups:,} group{'' if similar.groups == 1 else 's'}"
+    counts = f"{similar.images:,} images look alike, in {groups}.{shown}"
     return f'{heading}<p class="soft">{counts}</p>\n<div class="shots">{rows}</div>\n'
 
 

@@ -68,7 +68,7 @@ def test_similar_images_are_counted_where_they_are_asked_for(set_of_two: Path, o
     for name, quality in (("a", 95), ("b", 80)):
         picture.save(set_of_two / f"{name}.jpg", quality=quality)
     done = odtool("inspect", "--similar")
-    assert "2 images look alike, in 1 groups" in done.stdout
+    assert "2 images look alike, in 1 group\n" in done.stdout
     assert "info: 1 image_similar" in done.stdout
     assert json.loads(odtool("inspect", "--similar", "--json").stdout)["similar"] == {"groups": 1, "images": 2}
     assert json.loads(odtool("inspect", "--json").stdout)["similar"] is None

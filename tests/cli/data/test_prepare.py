@@ -81,9 +81,9 @@ def test_what_is_left_out_and_repeated_is_shown(set_of_two: Path, odtool: Odtool
         (set_of_two / f"{name}.xml").write_text(text.replace("a.jpg", f"{name}.jpg").replace(">cat<", f">{label}<"))
     done = odtool("prepare", "--val", "0", "--fraction", "0.5", "--balance", "0.8")
     assert done.returncode == 0, done.stderr
-    assert "--fraction 0.5: 5 training images were left out" in done.stdout
-    assert "--balance 0.8: 1 training images are repeated, 1 repetitions" in done.stdout
-    assert "lynx: 2.00 times, in 1 images and 2 records" in done.stdout
+    assert "--fraction 0.5: 5 training images left out" in done.stdout
+    assert "--balance 0.8: 1 repetition of 1 training image\n" in done.stdout
+    assert "lynx: factor 2.00, in 1 image, written as 2 records" in done.stdout
     assert "repetitions" in done.stdout.split("--fraction")[0]
 
 
