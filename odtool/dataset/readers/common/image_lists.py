@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import LooksLike, find_annotation_files
 from odtool.dataset.readers.common.lookup import FoundImage, Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, find_image_folders, sort_nearest_first, walk
@@ -53,6 +53,10 @@ class Documents:
     files: tuple[Path, ...]
     images: tuple[Path, ...]
 
+    def read_file(self, file: Path, parse: Callable[[bytes, Path], Listing]) -> Iterator[AnnotatedImage | Problem]:
+        """What one of the documents says; raises AnnotationError where it is broken."""
+        yield from self.read_listing(file, parse(parsing.read_bytes(file), file))
+
     def read_listing(self, file: Path, listing: Listing) -> Iterator[AnnotatedImage | Problem]:
         """The problems and images of one of the documents, each image looked for on disk."""
         entries = {entry.names[0]: entry for entry in listing.entries if entry.names}
@@ -88,7 +92,7 @@ def read_documents(
     """Every image of the documents, for formats in which each document is read by itself."""
     documents = find_documents(source, suffixes, looks_like)
     for file in documents.files:
-        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
+        yield from faults.report_broken(documents.read_file, file, parse)
 
 
 def describe_listing(

@@ -267,7 +267,10 @@ def _find_by_path(plain: str, places: Places, within: Path) -> FoundImage:
         return FoundImage(image, True, outside, match=match) if image else FoundImage(folders[0] / last, False, outside)
     if parts and not absolute and ".." not in plain.split("/") and is_here(plain.rpartition("/")[0], (within, *bases)):
         return FoundImage(within / plain, False, outside)
-    return _find_by_last_part(last, places, within, "namesake" if parts else "named")._replace(outside=outside)
+    by_last_part = _find_by_last_part(last, places, within, "namesake" if parts else "named")._replace(outside=outside)
+    if by_last_part.exists or absolute or outside:
+        return by_last_part
+    return by_last_part._replace(path=(places.base or within) / plain)  # expected where the annotation says
 
 
 def _find_by_last_part(last: str, places: Places, within: Path, match: Match = "named") -> FoundImage:

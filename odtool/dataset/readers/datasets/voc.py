@@ -154,7 +154,7 @@ def parse(data: bytes, path: Path) -> AnnotationFile | None:
     """Parses an XML file's bytes; None where its root is another one. `path` is only named in errors.
 
     Raises:
-        BrokenAnnotation: broken XML. Objects with a coordinate that is no number are problems.
+        AnnotationError: broken XML. Objects with a coordinate that is no number are problems.
     """
     root = parsing.parse_xml(data, path)
     if root.tag != "annotation":

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places
 from odtool.dataset.readers.common.source_folders import Folder, sort_nearest_first, walk
@@ -57,21 +57,24 @@ def read(source: Source) -> Iterator[Finding]:
     """Every image of the XML files, and every frame of their videos that is there or has an object."""
     with_images = [folder for folder in walk(source.images or source.root) if folder.find_files(*EXTENSIONS)]
     for file in find_annotation_files(source, ".xml", _looks_like):
-        yield from _read_file(file, source, with_images)
+        yield from faults.report_broken(_read_file, file, source, with_images)
 
 
 def _read_file(file: Path, source: Source, with_images: Sequence[Folder]) -> Iterator[Finding]:
     tasks: dict[str, Task] = {}
     videos: dict[str, _Video] = {}
     places: dict[str, Places] = {}  # where the images of a subset lie
+    broken: list[tuple[str, str]] = []
     with open(file, "rb") as stream:
-        for item in cvat_document.parse(stream, file, with_outlines=source.masks):
+        for item in cvat_document.parse(stream, file, broken, with_outlines=source.masks):
             if isinstance(item, Task):
                 tasks[item.id] = item
                 continue
             for kind, detail in item.problems:
                 yield Problem(kind, file, detail)
             if isinstance(item, CvatImage):
+                if faults.is_nothing_left(item.objects, item.problems):
+                    continue
                 subset = item.subset or (next(iter(tasks.values())).subset if len(tasks) == 1 else "")
                 if subset not in places:
                     places[subset] = _find_places(file, subset, source, with_images)
@@ -82,6 +85,7 @@ def _read_file(file: Path, source: Source, with_images: Sequence[Folder]) -> Ite
             video = videos.setdefault(item.task, _Video(tasks.get(item.task, only_task)))
             if item.frames:
                 video.tracks.append(item)
+    yield from faults.take(broken, file)
     for video in videos.values():
         yield from _read_video(video, file, with_images, source)
 

@@ -15,6 +15,8 @@ from odtool.dataset.types import Box, ObjectAnnotation, Outline
 
 _NAMES = ("class", "label", "classname", "classlabel", "category", "name", "type", "object", "objecttype", "objectname")
 """Attributes that are likely to hold the class, the likeliest first, in lower case and without separators."""
+NUMBERS = ("x", "y", "width", "height", "cx", "cy", "r", "rx", "ry", "all_points_x", "all_points_y")
+"""Fields of shapes that should be numbers."""
 _ONLY_CLASS = "object"
 """What objects are called where the whole file names no class, as many sets of one class do."""
 _SHARE = 0.5
