@@ -9,13 +9,15 @@ worse than none. The first of these that leaves one folder decides:
 3. how many of the annotations' images a folder has;
 4. the names that folders of images have everywhere (images, JPEGImages).
 
+Flat pictures in a folder called masks are no photographs even where there are no others: these are missing then.
+
 Files are opened only where several fit, and only a few of each folder.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -39,6 +41,8 @@ _NOT_PHOTOGRAPHS = re.compile(
     r"|thumbs?|thumbnails?|previews?)(?:[^a-z]|$)"
 )
 """In a folder's name, in lower case."""
+_MASKS = re.compile(r"(?:^|[^a-z])(?:masks?|segmentation(?:class|object)[a-z]*)(?:[^a-z]|$)")
+"""The same, of folders whose flat pictures are masks even where no photographs are beside them."""
 _PHOTOGRAPHS = frozenset(
     ("images", "image", "imgs", "img", "jpegimages", "photos", "photo", "pictures", "rgb", "frames")
 )
@@ -93,8 +97,9 @@ def settle(
     contested = [name for name, files in held.items() if len(files) > 1]
     counts = {folder: sum(folder in files for files in held.values()) for folder in folders}
     if not contested:
-        order = folders if is_ranked else sorted(folders, key=lambda folder: -counts[folder])
-        return Settlement(tuple(order))
+        masks = tuple(_find_masks(held, whose))
+        others = [folder for folder in folders if folder not in {rival.folder for rival in masks}]
+        return Settlement(tuple(others if is_ranked else sorted(others, key=lambda folder: -counts[folder])), masks)
     contenders = [
         Contender(folder, {name: held[name][folder] for name in contested if folder in held[name]}, counts[folder])
         for folder in folders
@@ -106,6 +111,25 @@ def settle(
     out = {rival.folder for rival in rivals}
     first = [contender.folder for contender in left]
     return Settlement((*first, *(folder for folder in folders if folder not in out and folder not in first)), rivals)
+
+
+def may_be_masks(folder: Path) -> bool:
+    """Whether a folder is called as those of masks are."""
+    return bool(_MASKS.search(folder.name.lower()))
+
+
+def _find_masks(held: Mapping[str, Mapping[Path, Path]], whose: Path) -> Iterator[Rival]:
+    """Folders of masks. What lies beside the annotations themselves is what they mean, whatever it is called."""
+    folders = dict.fromkeys(folder for files in held.values() for folder in files)
+    for folder in folders:
+        if folder == whose or not may_be_masks(folder):
+            continue
+        files = {name: files[folder] for name, files in held.items() if folder in files}
+        if Contender(folder, files, len(files)).is_flat(list(files)[:_OPENED]):
+            reason = (
+                f"'{folder.name}' is what folders of masks are called, and its pictures have one channel or a palette"
+            )
+            yield Rival(folder, reason)
 
 
 def find_stated(near: Sequence[Path], others: Sequence[Path], names: Sequence[str], state: State) -> Path | None:
