@@ -7,12 +7,14 @@ class OdtoolError(Exception):
     Args:
         message: one line that names the file (and line or field) and what is wrong with it.
         hint: one line that says what to do next; empty when the message says it already.
+        details: further lines, where there are several of what the message names.
     """
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", details: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details = details
 
 
 class DataError(OdtoolError):

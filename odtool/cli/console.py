@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -199,7 +199,7 @@ def run(app: typer.Typer) -> None:
     except RequestError as error:
         _fail(f"{name_option(error.field)} {error.problem}", error.hint, code=2)
     except OdtoolError as error:
-        _fail(error.message, error.hint)
+        _fail(error.message, error.hint, details=error.details)
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     except BrokenPipeError:
@@ -275,12 +275,14 @@ def name_option(field: str) -> str:
     return _OPTIONS.get(field) or f"--{field.replace('_', '-')}"
 
 
-def _fail(message: str, hint: str, code: int = 1) -> None:
+def _fail(message: str, hint: str, code: int = 1, *, details: Sequence[str] = ()) -> None:
     if os.environ.get("ODTOOL_DEBUG"):
         traceback.print_exc()
     if "--json" in sys.argv and not _shown:
-        _write_out(json.dumps({"error": message, "hint": hint}) + "\n")
+        _write_out(json.dumps({"error": message, "hint": hint} | ({"details": details} if details else {})) + "\n")
     stderr.print(f"[red]error:[/] {escape(message)}")
+    for line in details:
+        stderr.print(f"  {escape(line)}")
     if hint:
         stderr.print(f"[dim]hint:[/] {escape(hint)}")
     raise SystemExit(code)

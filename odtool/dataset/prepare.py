@@ -78,6 +78,8 @@ class PrepareSettings:
     """What the four numbers of a box mean; None lets the boxes decide."""
     annotated_size: Basis | None = None
     """Which size boxes are in where an annotation declares another than the image's; None lets the boxes decide."""
+    skip_broken: bool = False
+    """Leave out files, rows and objects that are broken, in place of refusing."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         folder = stack.enter_context(staging.replacing(settings.out))
         stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
         dataset, stored = Dataset(folder), folder / "spool"
-        with problem_list.open_problem_list(dataset.problems) as problems:
+        with problem_list.open_list(dataset.problems, settings.out) as problems:
             with progress("images read", None) as report:
                 result = _survey_sources(settings, choices, stored, workers, problems, report)
             on_problem = problems.add
@@ -127,8 +129,8 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
             classes = {item.name: item.id for item in label_items} if label_items else _number_classes(result.classes)
             _refuse_unusable(result, classes, settings)
             positions_by_split = _assign_splits(result, stored, settings, workers, on_problem)
-        if settings.strict:
-            refusals.refuse_any_problem(result)
+            if settings.strict:
+                refusals.refuse_any_problem(result)
         plans = shards.plan_shards(
             result.index,
             positions_by_split,
@@ -144,6 +146,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         summary = _summarise(result, classes, figures, choices, settings, now())
         write_atomically(dataset.label_map, label_map.dump(classes, display_names))
         write_atomically(dataset.summary, statistics.dump(summary))
+    problem_list.remove_refused(settings.out)
     return Prepared(Dataset(settings.out), summary, choices, result.first)
 
 
@@ -210,6 +213,8 @@ def _survey_sources(
 def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
     """Raises DataError where what was found is not what was asked for, or nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
+    if not settings.skip_broken:
+        refusals.refuse_broken(result)
     refusals.refuse_contradictions(result)
     refusals.refuse_unwritable_classes(result)
     refuse_unknown(settings.chosen, result.changes, result.classes)

@@ -160,6 +160,12 @@ class Problem:
     image: str = ""
     """Source id of the image concerned, where that is known."""
 
+    def describe(self) -> str:
+        """As in 'a.xml:3: broken XML', which editors and terminals follow to the line."""
+        line, separator, what = self.detail.removeprefix("line ").partition(": ")
+        has_line = self.detail.startswith("line ") and separator and line.isdecimal()
+        return f"{self.file}:{line}: {what}" if has_line else f"{self.file}: {self.detail}"
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

@@ -120,7 +120,7 @@ def test_a_missing_image_refuses_and_can_be_left_out(voc_set: VocSet, tmp_path: 
     assert "00001.jpg: no such file" in error.value.message
     assert "2 images are missing" in error.value.message
     assert "--skip-missing" in error.value.hint
-    assert names(tmp_path) == ["set"]
+    assert names(tmp_path) == ["data.problems.csv", "set"]
     summary = run(root, tmp_path / "data", skip_missing=True).summary
     assert summary.problems["image_missing"].count == 2
     assert sum(split.images for split in summary.splits.values()) == 3
@@ -142,7 +142,7 @@ def test_problems_are_mended_counted_listed_and_refused_by_strict(
     (root / "images" / "00001.jpg").write_bytes((root / "images" / "00001.jpg").read_bytes()[:-40])
     with pytest.raises(DataError, match="refused by --strict"):
         run(root, tmp_path / "data", strict=True)
-    assert names(tmp_path) == ["set"]
+    assert names(tmp_path) == ["data.problems.csv", "set"]
     prepared = run(root, tmp_path / "data")
     problems = prepared.summary.problems
     of_images = {kind: problem.count for kind, problem in problems.items() if not kind.startswith("class_")}
@@ -337,7 +337,7 @@ def test_a_broken_file_among_many_leaves_the_old_data_as_it_was(voc_set: VocSet,
     with pytest.raises(DataError, match=r"00002\.xml:2: broken XML"):
         run(root, tmp_path / "data")
     assert {file.name: file.read_bytes() for file in (tmp_path / "data").iterdir()} == before
-    assert names(tmp_path) == ["data", "set"]
+    assert names(tmp_path) == ["data", "data.problems.csv", "set"]
 
 
 def test_a_full_disk_is_one_clear_error(voc_set: VocSet, tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ from odtool.files import write_atomically
 
 if TYPE_CHECKING:
     from odtool.dataset.inspect.box_statistics import Figures
-    from odtool.dataset.inspect.inspection import Inspection
+    from odtool.dataset.inspect.inspection import Inspection, ProblemKind
 
-__all__ = ["Figures", "InspectRequest", "Inspection", "inspect"]
+__all__ = ["Figures", "InspectRequest", "Inspection", "ProblemKind", "inspect"]
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,8 @@ class PrepareRequest:
     """Refuse if any box or image has a problem."""
     skip_missing: bool = False
     """Leave out annotations without an image."""
+    skip_broken: bool = False
+    """Leave out annotation files, rows and objects that are broken."""
     workspace: StrPath = "."
     progress: Progress = field(default=silent, compare=False, repr=False)
 
@@ -141,6 +143,7 @@ def prepare(request: PrepareRequest) -> Prepared:
         skip_missing=request.skip_missing,
         coordinates=choose_coordinates(request.coordinates),
         annotated_size=choose_annotated_size(request.annotated_size),
+        skip_broken=request.skip_broken,
     )
     return flow.prepare(settings, progress=request.progress)
 

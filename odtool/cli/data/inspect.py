@@ -13,9 +13,11 @@ from odtool.cli import console
 from odtool.cli.data import source_options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
-    from odtool.api.data.inspect import Figures, Inspection
+    from odtool.api.data.inspect import Figures, Inspection, ProblemKind
 
 _MOST_CLASSES = 40
 """Rows of the table of classes; --json and --html have them all."""
@@ -113,14 +115,24 @@ def _render(inspected: Inspection, html: Path | None, screen: Console) -> None:
     for change in inspected.class_changes():
         screen.print(source_options.describe_change(change), markup=False)
     for item in inspected.problems:
-        first = item.examples[0]
-        screen.print(
-            f"{item.check.level}: {item.count:,} {item.kind}, {item.check.action}; first: {first.file}: {first.detail}",
-            markup=False,
-        )
+        for line in _describe_kind(item):
+            screen.print(line, markup=False)
     if not inspected.problems:
         screen.print("No problems were found.")
     screen.print("Nothing was written." if html is None else f"Page in {html}", markup=False)
+
+
+def _describe_kind(item: ProblemKind) -> Iterator[str]:
+    """A line with the first of a kind of problem; of errors a line for each that is known by name."""
+    named = [problem.describe() for problem in item.examples]
+    what = f"{item.check.level}: {item.count:,} {item.kind}, {item.check.action}"
+    if item.check.level != "error" or item.count == 1:
+        yield f"{what}; first: {named[0]}"
+        return
+    yield f"{what}:"
+    yield from (f"  {line}" for line in named)
+    if item.count > len(named):
+        yield f"  ... and {item.count - len(named):,} more"
 
 
 _Table = tuple[str, list[str], list[list[Any]]]

@@ -65,6 +65,9 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     skip_missing: Annotated[
         bool, typer.Option("--skip-missing", help="Leave out annotations without an image.")
     ] = False,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave out annotation files, rows and objects that are broken.")
+    ] = False,
     workspace: console.WorkspaceOption = Path(),
     as_json: console.JsonOption = False,
     debug: console.DebugOption = False,
@@ -105,6 +108,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         beam=beam,
         strict=strict,
         skip_missing=skip_missing,
+        skip_broken=skip_broken,
         workspace=workspace,
         progress=console.progress,
     )

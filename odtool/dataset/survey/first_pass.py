@@ -15,6 +15,7 @@ from odtool.dataset.images import image_file, masks, pillow, repair, tiles
 from odtool.dataset.images.image_file import ImageError, ImageHeader
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Report
+from odtool.dataset.readers.common import faults
 from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.record_writer import keep_whole
 from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
@@ -35,11 +36,14 @@ from odtool.dataset.survey.merging.statements import (
 )
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source, Unit
 from odtool.dataset.workers import Crew
+from odtool.errors import DataError
 
 _CHUNK = 64
 """Images a task: a task then takes milliseconds, against which handing it over is nothing."""
 _ALONE = 8
 """Chunks looked at before workers are started where they cannot be forked, which takes as long as they do."""
+_MOST_NAMED = 10
+"""Broken annotations that are named one by one; all are counted."""
 
 
 Keep: TypeAlias = Callable[[CheckedImage], object]
@@ -57,6 +61,8 @@ class Survey:
     """Problems by kind."""
     first: dict[str, Problem] = field(default_factory=dict)
     """The first problem of each kind."""
+    faults: list[Problem] = field(default_factory=list)
+    """The first of those for which prepare refuses: broken annotations."""
     changes: Changes = field(default_factory=Counter)
     """Objects whose class was renamed or dropped as asked."""
     keypoints: set[int] = field(default_factory=set)
@@ -67,6 +73,8 @@ class Survey:
     def count(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
         self.first.setdefault(problem.kind, problem)
+        if problem.kind in faults.KINDS and len(self.faults) < _MOST_NAMED:
+            self.faults.append(problem)
 
 
 @dataclass(frozen=True)
@@ -153,9 +161,14 @@ def survey(
     )
     claims: dict[int, Claims] = {}
     with open_backlog(spool.path.parent) as backlog, open_statements(spool.path.with_name("statements")) as statements:
-        for result in crew.map(_examine, tasks, tasks_here=_ALONE):
-            _add_result(result, claims.setdefault(result.reading, Claims()), totals, spool, backlog, statements)
-            report(len(totals.index), 0)
+        try:
+            for result in crew.map(_examine, tasks, tasks_here=_ALONE):
+                _add_result(result, claims.setdefault(result.reading, Claims()), totals, spool, backlog, statements)
+                report(len(totals.index), 0)
+        except DataError:
+            for waiting in backlog.read():
+                on_problem(waiting.problem)
+            raise
         backlog.add([Waiting(problem) for problem in pass_settings.interpretation.coordinates.notices])
         removed, lost_classes = bytearray(len(totals.index)), set[str]()
         for position in chain.from_iterable(claim.removed for claim in claims.values()):
@@ -365,7 +378,7 @@ def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem
 def _parse(findings: Iterable[Finding]) -> Iterator[AnnotatedImage | Problem]:
     for item in findings:
         if isinstance(item, Deferred):
-            yield from item.parse(*item.arguments)
+            yield from faults.report_broken(item.parse, *item.arguments)
         else:
             yield item
 

@@ -32,6 +32,7 @@ class Check:
 
 CATALOGUE: dict[str, Check] = {
     "annotation_agrees": Check("info", "counted once: another format says the same of the image"),
+    "annotation_broken": Check("error", "the file is left out; prepare refuses without --skip-broken"),
     "annotation_empty": Check("warning", "another format's annotation of the image is used, which has objects"),
     "annotation_missing": Check("info", "left out: listed, but without an annotation"),
     "annotation_superseded": Check("info", "another annotation of the image is used"),
@@ -50,6 +51,7 @@ CATALOGUE: dict[str, Check] = {
     "class_attribute": Check("info", "the others are not read"),
     "class_missing": Check("info", "kept; its scores in that split mean nothing"),
     "class_rare": Check("info", "kept; too few to learn or measure well"),
+    "class_undefined": Check("error", "the object is left out; prepare refuses without --skip-broken"),
     "class_unknown": Check("error", "refused by prepare; name it in the label map, or --drop it"),
     "class_unnamed": Check("info", "kept under its id"),
     "class_untrained": Check("warning", "kept; it cannot be learnt"),
@@ -97,6 +99,7 @@ CATALOGUE: dict[str, Check] = {
     "object_ignored": Check("info", "left out: the data set marks it as not to be used"),
     "objects_crowded": Check("info", "kept; odtool configure raises max_number_of_boxes"),
     "path_outside": Check("warning", "looked for by its base name"),
+    "record_broken": Check("error", "the row or object is left out; prepare refuses without --skip-broken"),
     "reencoded": Check("info", "re-encoded as PNG"),
     "shape_skipped": Check("warning", "left out: not an area"),
     "shapes_joined": Check("info", "joined into one object"),

@@ -1,4 +1,4 @@
-"""problems.csv: every problem with its file."""
+"""problems.csv: every problem with its file, in the data set's folder, or beside it where the data set is refused."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from typing import TextIO
 
 from odtool.dataset.survey import image_checks
 from odtool.dataset.types import Problem
+from odtool.errors import DataError
+from odtool.files import write_atomically
+
+_COLUMNS = ("kind", "level", "file", "detail", "action")
 
 
 class ProblemList:
@@ -24,14 +28,53 @@ class ProblemList:
         """Begins anew, as each pass over the annotations does."""
         self._stream.seek(0)
         self._stream.truncate()
-        self._rows.writerow(("kind", "level", "file", "detail", "action"))
+        self._rows.writerow(_COLUMNS)
+        self.grave = 0
+        """Problems that are more than information."""
 
     def add(self, problem: Problem) -> None:
         check = image_checks.CATALOGUE[problem.kind]
+        self.grave += check.level != "info"
         self._rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
 
 
+def locate_refused(out: Path) -> Path:
+    """Where the list lies of a data set that is not written: beside the folder that would hold it."""
+    place = out.resolve()
+    return place.with_name(f"{place.name}.problems.csv")
+
+
 @contextmanager
-def open_problem_list(path: Path) -> Iterator[ProblemList]:
-    with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        yield ProblemList(stream)
+def open_list(path: Path, out: Path) -> Iterator[ProblemList]:
+    """The list at `path`.
+
+    Where the block refuses a data set that was to become `out`, the list goes beside it, and the error says where.
+    """
+    problems = None
+    try:
+        with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+            problems = ProblemList(stream)
+            yield problems
+    except DataError as error:
+        refused = locate_refused(out)
+        if problems and problems.grave and _is_ours(refused):
+            write_atomically(refused, path.read_bytes())
+            error.hint = f"{error.hint} All problems are listed in {refused}".strip()
+        raise
+
+
+def remove_refused(out: Path) -> None:
+    """Removes the list of an earlier call that refused, once a data set is written: it would mislead."""
+    if _is_ours(refused := locate_refused(out)):
+        refused.unlink(missing_ok=True)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether nothing lies there, or a list of problems."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.readline().strip() == ",".join(_COLUMNS)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False

@@ -1,13 +1,37 @@
-"""When prepare refuses what it read: nothing to train on, classes that a label map lacks, problems under --strict."""
+"""When prepare refuses what it read: what is broken or missing, classes that a label map lacks, --strict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from odtool.dataset.readers.common import faults
 from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.first_pass import Survey
+from odtool.dataset.types import Problem
 from odtool.errors import DataError
+
+
+def refuse_broken(survey: Survey) -> None:
+    """Raises DataError where files, rows or objects are broken, and names the first ones."""
+    if not survey.faults:
+        return
+    counts = {kind: survey.problems[kind] for kind in faults.KINDS if survey.problems[kind]}
+    total, missing = sum(counts.values()), survey.problems["image_missing"]
+    first, *others = survey.faults
+    notes = [f"{total:,} faults in total: {', '.join(f'{n:,} {kind}' for kind, n in counts.items())}"] * (total > 1)
+    notes += [f"{missing:,} images are missing, too"] * (missing > 0)
+    raise DataError(
+        "; ".join([first.describe(), *notes]),
+        "Fix what is broken, or leave it out with --skip-broken.",
+        details=_list_faults(others, total - 1),
+    )
+
+
+def _list_faults(problems: Sequence[Problem], total: int) -> tuple[str, ...]:
+    """A line for each of the first problems, and how many more there are."""
+    lines = [problem.describe() for problem in problems]
+    return (*lines, f"... and {total - len(lines):,} more") if total > len(lines) else tuple(lines)
 
 
 def refuse_nothing_to_train_on(survey: Survey, where: str, *, skip_missing: bool) -> None:
@@ -24,7 +48,7 @@ def refuse_nothing_to_train_on(survey: Survey, where: str, *, skip_missing: bool
         hint = "Name the folder of the images with --images" + (
             "." if skip_missing else ", or leave such annotations out with --skip-missing."
         )
-        raise DataError(f"{first.file}: {first.detail}{total_note}", hint)
+        raise DataError(f"{first.describe()}{total_note}", hint)
     if not len(survey.index):
         raise unusable_error(survey, where)
     if not survey.classes:
@@ -62,7 +86,8 @@ def unusable_error(survey: Survey, where: str) -> DataError:
     kind_list = ", ".join(f"{survey.problems[kind]} {kind}" for kind in kinds)
     return DataError(
         f"{where}: none of the images can be used: {kind_list}",
-        f"Fix these first; the first is {first.file}: {first.detail}",
+        f"Fix these first; the first is {first.describe()}",
+        details=_list_faults(survey.faults[1:], sum(survey.problems[kind] for kind in faults.KINDS) - 1),
     )
 
 
@@ -100,6 +125,6 @@ def refuse_any_problem(survey: Survey) -> None:
         first = survey.first[kind]
         kind_list = ", ".join(f"{count} {kind}" for kind, count in kind_counts.items())
         raise DataError(
-            f"refused by --strict: {kind_list}. First: {first.file}: {first.detail}",
+            f"refused by --strict: {kind_list}. First: {first.describe()}",
             "Fix these, or prepare without --strict.",
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.dataset.readers.common import faults
 from odtool.dataset.readers.common.lookup import FoundImage, Places, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import Folder, find_split, select_image_folders, walk
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
@@ -117,6 +118,8 @@ def describe_pair(
     """What an annotation file says, with the image found for it, and what is wrong with the two."""
     for kind, detail in annotation.problems:
         yield Problem(kind, path, detail)
+    if faults.is_nothing_left(annotation.objects, annotation.problems):
+        return
     if image.by_file:
         yield Problem(
             "filename_mismatch", path, f"names '{annotation.filename}', but {image.path.name} has the file's own name"

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odtool.errors import DataError
+from odtool.dataset.readers.common.faults import FIX, BrokenAnnotation
 
 if TYPE_CHECKING:
     from lxml.etree import XMLParser, _Element
@@ -44,7 +44,7 @@ def read_bytes(path: Path) -> bytes:
     """A whole annotation file.
 
     Raises:
-        DataError: it is not there.
+        BrokenAnnotation: it is not there, or may not be read.
     """
     try:
         # Without Python's file objects, which for a small file took longer than reading it.
@@ -57,7 +57,9 @@ def read_bytes(path: Path) -> bytes:
             os.close(descriptor)
         return b"".join(pieces)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise DataError(f"{path}: no such file", "Check the path, or what names it.") from None
+        raise BrokenAnnotation(path, "no such file", "Check the path, or what names it.") from None
+    except PermissionError:
+        raise BrokenAnnotation(path, "may not be read", "Give yourself permission to read it.") from None
 
 
 def open_regular(path: str, flags: int) -> int:
@@ -220,7 +222,7 @@ def _make_parser() -> XMLParser:
     )
 
 
-def document_type_error(path: Path, line: int) -> DataError:
+def document_type_error(path: Path, line: int) -> BrokenAnnotation:
     """The error for XML with a document type."""
     return line_error(
         path,
@@ -230,11 +232,9 @@ def document_type_error(path: Path, line: int) -> DataError:
     )
 
 
-def unexpected_json(tool: str, path: Path, what: str) -> DataError:
+def unexpected_json(tool: str, path: Path, what: str) -> BrokenAnnotation:
     """The error for a JSON document that is not as a tool writes it."""
-    return DataError(
-        f"{path}: {what}", f"It is JSON, but not as {tool} writes it. Fix it, or choose another reader with --format."
-    )
+    return BrokenAnnotation(path, f"{what}: not as {tool} writes it")
 
 
 def get_line(element: _Element) -> int:
@@ -242,6 +242,6 @@ def get_line(element: _Element) -> int:
     return element.sourceline if isinstance(element.sourceline, int) else 1
 
 
-def line_error(path: Path, line: int, what: str, hint: str = "Fix the file or remove it, then try again.") -> DataError:
+def line_error(path: Path, line: int, what: str, hint: str = FIX) -> BrokenAnnotation:
     """The error for a file that is not what its format asks for."""
-    return DataError(f"{path}:{line}: {' '.join(what.split())}", hint)
+    return BrokenAnnotation(path, what, hint, line)

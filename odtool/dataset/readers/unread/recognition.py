@@ -65,7 +65,8 @@ class Likeness:
 def recognise(file: Path) -> Likeness | None:
     """What a file is that looks like annotations; None for one that does not. Reads its beginning and its end."""
     suffix = file.suffix.lower()
-    if suffix not in SUFFIXES or file.name.lower() in _NOT_ANNOTATIONS:
+    name = file.name.lower()
+    if suffix not in SUFFIXES or name in _NOT_ANNOTATIONS or name.endswith("problems.csv"):
         return None
     text = parsing.read_ends(file)
     if suffix in _JSON:

@@ -81,8 +81,6 @@ def test_an_object_without_name_or_box_is_a_problem() -> None:
     [
         ("<annotation>\n<object>\n</annotation>", "a.xml:3: broken XML"),
         ("", "a.xml:1: broken XML"),
-        (f"<annotation>\n{OBJECT.replace('>1<', '>abc<')}</annotation>", "a.xml:2: xmin is 'abc', not a number"),
-        (f"<annotation>\n\n{OBJECT.replace('<ymax>4</ymax>', '')}</annotation>", "a.xml:3: bndbox without ymax"),
         (
             '<?xml version="1.0"?>\n<!DOCTYPE lolz [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>\n'
             "<annotation><filename>&b;</filename></annotation>",
@@ -99,6 +97,20 @@ def test_a_broken_file_is_named_with_its_line(text: str, says: str) -> None:
         voc.parse(text.encode(), PATH)
     assert says in error.value.message
     assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        (">1<", ">abc<", "line 3: xmin is 'abc', not a number"),
+        ("<ymax>4</ymax>", "", "line 3: bndbox without ymax"),
+    ],
+)
+def test_a_broken_object_is_named_with_its_line_and_the_others_are_read(old: str, new: str, says: str) -> None:
+    parsed = voc.parse(f"<annotation>{OBJECT}\n\n{OBJECT.replace(old, new)}{OBJECT}</annotation>".encode(), PATH)
+    assert parsed
+    assert parsed.problems == (("record_broken", says),)
+    assert len(parsed.objects) == 2
 
 
 def test_a_document_type_is_refused_in_utf_16_too() -> None:

@@ -1,0 +1,94 @@
+"""Faults in annotations: the error of a broken file or record, and how reading goes on past it with a problem.
+
+Nothing ends at the first fault: a parser raises BrokenAnnotation, the block around one record (`Skipping`) or one file
+(`report_broken`, `attempt`) turns it into a problem, and prepare refuses when all are known (survey/refusals.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ParamSpec, TypeVar
+
+from odtool.dataset.types import Problem
+from odtool.errors import DataError
+
+FILE, RECORD, UNDEFINED = "annotation_broken", "record_broken", "class_undefined"
+"""Kinds of problems: a file; a row, line or object in one; an object whose class nothing defines."""
+KINDS = (FILE, RECORD, UNDEFINED)
+FIX = "Fix the file or remove it, then try again."
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class BrokenAnnotation(DataError):  # noqa: N818 - the problem that it becomes, too
+    """A file of annotations, or a record in one, that is not what its format asks for.
+
+    Args:
+        file: the file to look at.
+        what: what is wrong, in one line.
+        hint: what to do, where it is more than fixing the file.
+        line: where it is, from 1; 0 where no line tells.
+        kind: of the problem that is counted where it is met in a record.
+    """
+
+    def __init__(self, file: Path, what: str, hint: str = FIX, line: int = 0, kind: str = RECORD) -> None:
+        what = " ".join(what.split())
+        super().__init__(f"{file}:{line}: {what}" if line else f"{file}: {what}", hint)
+        self.file = file
+        self.kind = kind
+        self.detail = (f"line {line}: " if line else "") + what + (f"; {hint}" if hint not in ("", FIX) else "")
+        self._arguments = (file, what, hint, line, kind)
+
+    def __reduce__(self) -> tuple[type[BrokenAnnotation], tuple[Any, ...]]:
+        """Workers hand errors over by pickling them."""
+        return type(self), self._arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Skipping:
+    """A block for one record: a fault in it goes into the list, and what follows the block goes on."""
+
+    problems: list[tuple[str, str]]
+    """Kind and detail of each."""
+
+    def __enter__(self) -> None:
+        """Nothing is set up."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if not isinstance(error, BrokenAnnotation):
+            return False
+        self.problems.append((error.kind, error.detail))
+        return True
+
+
+def take(problems: list[tuple[str, str]], file: Path) -> Iterator[Problem]:
+    """The problems of a list, which is empty afterwards."""
+    taken = problems.copy()
+    problems.clear()
+    return (Problem(kind, file, detail) for kind, detail in taken)
+
+
+def report_broken(read: Callable[P, Iterable[T]], *args: P.args, **kwargs: P.kwargs) -> Iterator[T | Problem]:
+    """What the reader of one file yields; where the file is broken, a problem and nothing after it."""
+    try:
+        yield from read(*args, **kwargs)
+    except BrokenAnnotation as error:
+        yield Problem(FILE, error.file, error.detail)
+
+
+def attempt(parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Problem:
+    """What the parser of one file gives, or the problem where the file is broken."""
+    try:
+        return parse(*args, **kwargs)
+    except BrokenAnnotation as error:
+        return Problem(FILE, error.file, error.detail)
+
+
+def is_nothing_left(objects: Iterable[object], problems: Iterable[tuple[str, str]]) -> bool:
+    """Whether an image lost all its objects to faults: it is no background then."""
+    return not any(True for _ in objects) and any(kind in KINDS for kind, _ in problems)
