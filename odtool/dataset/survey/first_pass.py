@@ -16,6 +16,7 @@ from odtool.dataset.images.image_file import ImageError, ImageHeader
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Report
 from odtool.dataset.readers.common import faults
+from odtool.dataset.readers.unread.accounting import FileAccount
 from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.record_writer import keep_whole
 from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
@@ -25,7 +26,7 @@ from odtool.dataset.survey.claims import Claims
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.survey.interpretation import AS_DOCUMENTED, Heard, Interpretation
-from odtool.dataset.survey.merging.merge import merge, report_unannotated, tells_of_unannotated
+from odtool.dataset.survey.merging.merge import is_settled_beside, merge, report_unannotated
 from odtool.dataset.survey.merging.statements import (
     Statement,
     Statements,
@@ -69,6 +70,8 @@ class Survey:
     """Numbers of keypoints that objects have; empty where none has any."""
     heard: Heard = field(default_factory=Heard)
     """What the boxes say of how they are to be read."""
+    account: FileAccount = field(default_factory=FileAccount)
+    """Files that something was taken from."""
 
     def count(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
@@ -130,6 +133,8 @@ class _Result:
     """Positions of images that may not be those that their annotations mean."""
     statements: list[Statement] = field(default_factory=list)
     """What is said of each image, where other formats are read beside this."""
+    imageless: set[str] = field(default_factory=set)
+    """Annotation files of images that are missing or cannot be read."""
     heard: Heard = field(default_factory=Heard)
 
     def own_problems(self, position: int) -> None:
@@ -177,10 +182,12 @@ def survey(
             spool.flush()
             lost_classes = _merge_formats(totals, removed, statements, spool.path, started, crew, backlog)
         for waiting in backlog.read():
+            problem = waiting.problem
             is_shared = waiting.reading >= 0 and started[waiting.reading].beside_others
-            if not (waiting.is_of(removed) or (is_shared and tells_of_unannotated(waiting.problem))):
-                totals.count(waiting.problem)
-                on_problem(waiting.problem)
+            if waiting.is_of(removed) or (is_shared and is_settled_beside(problem, totals.account)):
+                continue
+            totals.count(problem)
+            on_problem(problem)
     if any(removed):
         totals.index = totals.index.without(removed)
     for label in lost_classes.difference(totals.index.names):
@@ -205,6 +212,10 @@ def _add_result(
                 statements.add(result.statements[number], position=position, place=place, reading=result.reading)
         if problem:
             claim_problems.append(Waiting(problem, result.reading))
+    for file in (*result.imageless, *(source for source, _ in result.annotations)):
+        totals.account.add_source(file)
+    for problem in result.problems:
+        totals.account.add_problem(problem)
     spool.add(result.piece, list(positions))
     images = [positions.get(number, -1) for number in result.images]
     problems = [Waiting(problem, result.reading, image) for problem, image in zip(result.problems, images, strict=True)]
@@ -280,6 +291,8 @@ def _examine(task: _SurveyTask) -> _Result:
         position = -1
         if isinstance(header, Problem):
             result.problems.append(header)
+            if isinstance(item, AnnotatedImage):
+                result.imageless.add(str(item.source))
         elif isinstance(item, AnnotatedImage) and (checked := _check(item, header, task, result)):
             position = len(checked_images)
             checked_images.append((checked, _find_group(item, task, result.problems), item.source_id is not None))

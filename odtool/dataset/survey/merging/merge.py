@@ -18,6 +18,7 @@ from odtool.dataset.classes import Changes
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.pickling import by_position
 from odtool.dataset.readers.common.source_folders import walk
+from odtool.dataset.readers.unread.accounting import FileAccount
 from odtool.dataset.records.spool import Index, open_spool
 from odtool.dataset.splits import SPLITS
 from odtool.dataset.survey import duplicates
@@ -170,11 +171,14 @@ def _group_by_name(numbers: Iterable[int], statements: Statements, sources: Sequ
     return places.values()
 
 
-def tells_of_unannotated(problem: Problem) -> bool:
-    """Whether a reader says of images that it knows no annotation of them, which another format may have."""
-    return problem.kind in ("file_skipped", "annotation_missing") and (
-        problem.file.suffix.lower() in EXTENSIONS or problem.file.is_dir()
-    )
+def is_settled_beside(problem: Problem, account: FileAccount) -> bool:
+    """Whether what one format's reader says of files or images is untrue of a source that others are read of, too.
+
+    It knows no annotation of some images, or takes nothing from a file, which another format's reader does.
+    """
+    is_of_images = problem.file.suffix.lower() in EXTENSIONS or problem.file.is_dir()
+    is_of_unannotated = problem.kind in ("file_skipped", "annotation_missing") and is_of_images
+    return is_of_unannotated or account.was_read_elsewhere(problem)
 
 
 def report_unannotated(source: Source, known: Collection[int]) -> Iterator[Problem]:
