@@ -14,6 +14,8 @@ _RENAME_EXCHANGE = 2
 """linux/fs.h: swap two paths in one step, both of which exist."""
 _SHOWN = 32
 """Characters of a file's name that its temporary one begins with; with all of them it could become too long."""
+_RESERVE = 1 << 16
+"""Bytes: for some small files, and what a log grows by beside them."""
 
 
 def sync(path: Path) -> None:
@@ -42,9 +44,40 @@ def write_atomically(path: Path, content: str | bytes) -> None:
             os.fsync(stream.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        temporary.unlink()
+        raise OSError(error.errno, error.strerror, str(path)) from error  # of a full disk, write() names no file
     except BaseException:
         temporary.unlink()
         raise
+
+
+def keep_reserve(path: Path) -> None:
+    """Takes space on the disk for `write_from_reserve`.
+
+    Raises:
+        OSError: there is none.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        os.posix_fallocate(descriptor, 0, _RESERVE)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the call names no file
+    finally:
+        os.close(descriptor)
+
+
+def write_from_reserve(path: Path, content: str | bytes, reserve: Path) -> None:
+    """`write_atomically`, which on a full disk gives up the reserve for it."""
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        reserve.unlink(missing_ok=True)
+        write_atomically(path, content)
 
 
 def append_line(path: Path, line: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import re
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from odtool import files, locks
+from odtool import files, locks, shortage
 from odtool.errors import DataError
 
 _LONGEST = 200
@@ -93,8 +92,10 @@ def _beside(out: Path, ending: str) -> Path:
 
 
 def _unwritable(out: Path, error: OSError) -> DataError:
-    fix = "Free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "Make it writable"
-    return DataError(f"{out}: cannot be written: {error.strerror}", f"{fix}, or name another folder with --out.")
+    other = "or name another folder with --out."
+    if known := shortage.to_error(error, out.parent):
+        return DataError(f"{out}: cannot be written: {known.message}", f"{known.hint.rstrip('.')}, {other}")
+    return DataError(f"{out}: cannot be written: {error.strerror}", f"Make it writable, {other}")
 
 
 def _acquired(lock: Path, out: Path, command: str) -> int:

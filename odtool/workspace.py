@@ -96,6 +96,10 @@ class Run:
         """What the task's own process says of how it ended."""
         return self.jobs / f"{task}.outcome.json"
 
+    def reserve(self, task: str) -> Path:
+        """Space kept while a task runs, so that how it ended can be written on a full disk."""
+        return self.jobs / f"{task}.reserve"
+
     def events(self, task: str) -> Path:
         """Folder of a task's TensorBoard event files, where the API's own loop puts them."""
         return self.path / task

@@ -41,6 +41,8 @@ Files = dict[str, bytes]
 """A source: contents by relative path, images apart."""
 Samples = dict[str, tuple[Files, tuple[str, ...]]]
 """For each format its annotation files, and the images they name."""
+COLUMNS = {"csv": (("file", "image_id"), ("class", "source"), ("xywh", "bbox"))}
+"""Columns that --columns names, by format."""
 MOST_MEMORY = 4 << 30
 """Bytes. A mutation that makes a reader ask for more is a fault, told as MemoryError."""
 
@@ -346,6 +348,13 @@ def make_samples() -> Samples:
         ),
         "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both_images),
         **make_line_samples(),
+        "csv": (
+            {
+                "a.csv": b"image_id;width;height;bbox;source\na;64;48;[1.5, 2, 30, 20];cat\nb;64;48;;\n"
+                b"a;64;48;\"[{'x': 1, 'y': 2, 'width': 3, 'height': 4}]\";dog\n"
+            },
+            both_images,
+        ),
         "tfrecord": ({"train.tfrecord": frame(record), "label_map.pbtxt": b"item { id: 1 name: 'cat' }\n"}, ()),
     }
 
@@ -458,13 +467,18 @@ def write_source(root: Path, files: Files, images: tuple[str, ...], data: bytes)
         (root / name).write_bytes(content)
 
 
+def make_source(root: Path, name: str, *, masks: bool) -> Source:
+    """A sample's folder with what its format is to be told."""
+    return Source(root, masks=masks, columns=COLUMNS.get(name, ()))
+
+
 def read_source(root: Path, name: str, scratch: Path) -> str:
     """What reading gives: 'images', 'problems' or 'error'; anything else is raised."""
     for reader in READERS.values():
         reader.detect(root)
     with spool.create_spool(scratch) as writer:
         try:
-            source = Source(root, masks=READERS[name].masks)
+            source = make_source(root, name, masks=READERS[name].masks)
             result = survey([SourceReading(source, READERS[name].read(source))], writer, Crew(1), PassSettings())
         except DataError as error:
             if "\n" in error.message:

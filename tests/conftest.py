@@ -12,7 +12,8 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,42 @@ def until() -> Callable[..., Any]:
         return answer
 
     return wait
+
+
+@pytest.fixture(scope="session")
+def mounted() -> Callable[[Path, str], AbstractContextManager[None]]:
+    """mounted(folder, "size=2m"): a context with a small file system of its own, in memory, at the folder."""
+
+    @contextmanager
+    def mount(folder: Path, options: str) -> Iterator[None]:
+        if os.getuid() != 0:
+            pytest.skip("mounting a file system takes root")
+        folder.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
+        done = subprocess.run(command, capture_output=True, check=False)
+        if done.returncode:
+            pytest.skip(f"mounting is not allowed here: {done.stderr.decode().strip()}")
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+    return mount
+
+
+@pytest.fixture(scope="session")
+def fill() -> Callable[[Path], OSError]:
+    """fill(file): writes it until its disk is full; gives the error that said so."""
+
+    def write(path: Path) -> OSError:
+        try:
+            with path.open("wb", buffering=0) as stream:
+                while True:
+                    stream.write(bytes(1024))
+        except OSError as error:
+            return error
+
+    return write
 
 
 NAME_CHANGES = {"ctypes.dlsym"} | {f"os.{name}" for name in ("rename", "link", "symlink", "remove", "mkdir", "rmdir")}

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from odtool import shortage
 from odtool.api.requests import RequestError, find_workspace
 from odtool.errors import OdtoolError
 from odtool.units import format_duration
@@ -248,6 +249,8 @@ def _open_closed_streams() -> None:
 
 def _explain(error: OSError) -> tuple[str, str]:
     where = f"{error.filename}: " if error.filename else ""
+    if where and (known := shortage.to_error(error)):
+        return f"{where}{known.message}", known.hint
     hints = {
         errno.ENOSPC: "The disk is full: free some space or write to another folder.",
         errno.EACCES: "Give yourself the right to read or write there, or name another folder.",

@@ -74,12 +74,12 @@ class PrepareSettings:
     """Classes that are renamed, kept or dropped."""
     skip_missing: bool = False
     """Leave out annotations whose image is missing, in place of refusing."""
+    skip_broken: bool = False
+    """Leave out files, rows and objects that are broken, in place of refusing."""
     coordinates: Reading | None = None
     """What the four numbers of a box mean; None lets the boxes decide."""
     annotated_size: Basis | None = None
     """Which size boxes are in where an annotation declares another than the image's; None lets the boxes decide."""
-    skip_broken: bool = False
-    """Leave out files, rows and objects that are broken, in place of refusing."""
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,8 @@ class Source:
     """Whether objects' outlines are asked for."""
     keypoints: bool = False
     """Whether objects' keypoints are asked for; those that lie in records are carried over in any case."""
+    columns: tuple[tuple[str, str], ...] = ()
+    """Roles and columns of a CSV where the user names them (--columns), as readers/tables/any_csv has them."""
     label_map: Path | None = None
     """The label map to follow; it names the ids of records that have no other beside them."""
     root: Path = field(init=False)

@@ -12,8 +12,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
+from odtool import shortage
 from odtool.api.tasks.arguments import Kind, add_arguments, from_options
 from odtool.api.tasks.engine_tasks import (
     CheckTask,
@@ -27,7 +29,7 @@ from odtool.api.tasks.engine_tasks import (
     RecoverTask,
     TrainTask,
 )
-from odtool.engine.outcome import Ending, Stopped, StopSignal, explain_failure, write_ending
+from odtool.engine.outcome import Ending, Stopped, StopSignal, add_last_checkpoint, explain_failure, write_ending
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -119,7 +121,7 @@ def _detect(task: DetectTask) -> int:
         detect(task.run, task.images, task.output)
         return {"output": str(task.output)}
 
-    return _answered(work)
+    return _answered(work, task.output)
 
 
 def _detections(task: DetectionsTask) -> int:
@@ -130,7 +132,7 @@ def _detections(task: DetectionsTask) -> int:
             task.run, task.checkpoint, task.output, task.header, lambda doing: _tell({"doing": doing})
         )
 
-    return _answered(work)
+    return _answered(work, task.output)
 
 
 def _export(task: ExportTask) -> int:
@@ -139,7 +141,7 @@ def _export(task: ExportTask) -> int:
 
         return export(task, lambda doing: _tell({"doing": doing}))
 
-    return _answered(work)
+    return _answered(work, task.folder)
 
 
 def _predict(task: PredictTask) -> int:
@@ -148,7 +150,9 @@ def _predict(task: PredictTask) -> int:
 
         return predict(task, lambda doing: _tell({"doing": doing}))
 
-    return _answered(work, with_api=False)  # TFLite and ONNX models do without; loading the others loads it
+    return _answered(
+        work, task.folder, with_api=False
+    )  # TFLite and ONNX models do without; loading the others loads it
 
 
 def _doctor(_: DoctorTask) -> int:
@@ -190,8 +194,12 @@ def _recover(task: RecoverTask) -> int:
     return 0
 
 
-def _answered(work: Callable[[], dict[str, Any]], *, with_api: bool = True) -> int:
-    """Writes what a question about a run gives as JSON on stdout: the answer, or `failed` with its cause."""
+def _answered(work: Callable[[], dict[str, Any]], *places: Path, with_api: bool = True) -> int:
+    """Writes what a question about a run gives as JSON on stdout: the answer, or `failed` with its cause.
+
+    Args:
+        places: where the work writes, for a full disk.
+    """
     from odtool.engine import startup
 
     try:
@@ -201,8 +209,11 @@ def _answered(work: Callable[[], dict[str, Any]], *, with_api: bool = True) -> i
     except OdtoolError as error:
         answer = {"failed": error.message, "hint": error.hint}
     except Exception as error:  # the API's builders raise anything; the answer is that they do
-        traceback.print_exc()
-        answer = {"failed": f"{type(error).__name__}: {_first_line(error)}", "hint": ""}
+        if known := shortage.to_error(error, *places):
+            answer = {"failed": known.message, "hint": known.hint}
+        else:
+            _say(traceback.format_exc().rstrip())
+            answer = {"failed": explain_failure(error).reason, "hint": ""}
     _tell(answer)
     return 1 if "failed" in answer else 0
 
@@ -230,12 +241,21 @@ def _supervised(run: Run, task: str, work: Callable[[StopSignal], Ending]) -> in
         _show(error)
         ending = Ending("failed", error.message)
     except Exception as error:
-        traceback.print_exc()
-        ending = explain_failure(error)
+        ending = _explain_end(error, run, task)
     stop.defer()  # from here on a signal would only keep the outcome from being written
     write_ending(run, task, ending)
     _say(f"{task} {ending.state}: {ending.reason}")
     return 1 if ending.state == "failed" else 0
+
+
+def _explain_end(error: Exception, run: Run, task: str) -> Ending:
+    """How a task of a run ends by an error, which is shown."""
+    if known := shortage.to_error(error, run.path):
+        _show(known)
+        ending = Ending("failed", known.message)
+        return add_last_checkpoint(ending, run) if task == "train" else ending
+    _say(traceback.format_exc().rstrip())
+    return explain_failure(error)
 
 
 def _show(error: OdtoolError) -> None:
@@ -245,8 +265,9 @@ def _show(error: OdtoolError) -> None:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    with contextlib.suppress(OSError):  # the disk of the log is full, or nobody reads it any more
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
 
 
 def _leave(code: int) -> NoReturn:
@@ -256,11 +277,6 @@ def _leave(code: int) -> NoReturn:
         with contextlib.suppress(BrokenPipeError):  # nobody reads it any more
             stream.flush()
     os._exit(code)
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:500] if lines else "no message"
 
 
 if __name__ == "__main__":

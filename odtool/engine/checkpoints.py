@@ -14,15 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from odtool import files, locks, metrics
+from odtool import files, locks, metrics, shortage
 from odtool.engine import checkpoint_scores
 from odtool.errors import OdtoolError, first_line
+from odtool.units import format_bytes
 from odtool.workspace import Run
 
 _SAVING, _SAVED = ".saving", ".saved"
 """Folders inside the run: where a checkpoint is written, and where it waits, whole, to be moved into place."""
 _STATE = "checkpoint"
 """The file from which TensorFlow tells the newest checkpoint."""
+_SPARE = 1 << 18
+"""Bytes that are to be free beside a checkpoint, for metrics, events and logs."""
 _GLOB_CHARACTERS = frozenset("*?[]\\")
 _STRAY = re.compile(r"ckpt-\d+(\.data-\d+-of-\d+|_temp.*)")
 
@@ -44,13 +47,44 @@ def save(run: Run, checkpoint: Any, step: int) -> Path:
     saving.mkdir()
     # Part of the stock object graph: `restore` asks for it, and it counts saves as CheckpointManager would.
     checkpoint.save_counter.assign_add(1)
-    checkpoint.write(str(saving / prefix.name))
-    for path in saving.iterdir():
-        files.sync(path)  # so that a power cut cannot keep the .index and lose the data
+    try:
+        checkpoint.write(str(saving / prefix.name))
+        for path in saving.iterdir():
+            files.sync(path)  # so that a power cut cannot keep the .index and lose the data
+    except BaseException:
+        shutil.rmtree(saving, ignore_errors=True)  # on a full disk the end of the training is still to be written
+        raise
     saving.rename(run.path / _SAVED)
     _move_saved(run)
     _name_newest(run)
     return prefix
+
+
+def make_room(run: Run, *, keep: int) -> None:
+    """Looks whether another checkpoint of the newest one's size fits on the disk, before anything of it is written.
+
+    Where it does not, one that would be deleted after the save is deleted before it.
+
+    Raises:
+        OdtoolError: it does not fit.
+    """
+    size = _measure_newest(run)
+    if size == 0 or shortage.measure_free(run.path) >= size + _SPARE:
+        return
+    if keep > 1:
+        prune(run, keep - 1)
+    if (free := shortage.measure_free(run.path)) < size + _SPARE:
+        raise OdtoolError(
+            f"a checkpoint of {format_bytes(size)} does not fit: {shortage.describe_disk(run.path)}; "
+            f"the last whole checkpoint is ckpt-{max(run.checkpoints())}",
+            f"Free {format_bytes(size + _SPARE - free)} there and start again: training continues from it.",
+        )
+
+
+def _measure_newest(run: Run) -> int:
+    """Bytes of the newest checkpoint; 0 where there is none."""
+    newest = max(run.checkpoints().items(), default=None)
+    return 0 if newest is None else sum(path.stat().st_size for path in run.path.glob(f"{newest[1].name}.*"))
 
 
 def write_as_worker(checkpoint: Any) -> None:

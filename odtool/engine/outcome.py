@@ -7,18 +7,13 @@ import os
 import re
 import signal
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import FrameType
 from typing import Literal
 
-from odtool import files
+from odtool import files, shortage
 from odtool.workspace import Run
 
-_LACK_OF_MEMORY = re.compile(
-    r"CUDA_ERROR_OUT_OF_MEMORY|OOM when allocating|[Oo]ut of memory|[Ff]ailed to allocate"
-    # oneDNN's dnnl_out_of_memory, by which TensorFlow's operations on the CPU fail, as AbortedError.
-    r"|Operation received an exception:\s*Status: 1\b"
-)
 State = Literal["finished", "stopped", "failed"]
 
 
@@ -81,14 +76,21 @@ class StopSignal:
 
 def explain_failure(error: Exception) -> Ending:
     """The ending that an error means."""
+    if known := shortage.to_error(error):
+        return Ending("failed", known.message)
+    lacking = shortage.find(error)
     lines = str(error).strip().splitlines() or ["no message"]
-    # Libraries below TensorFlow (CUDA, cuDNN, oneDNN) fail under other names.
-    evidence = next((line for line in lines if _LACK_OF_MEMORY.search(line)), None)
-    lacking = bool(evidence) or isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
-    cause = f"{type(error).__name__}: {(evidence or _find_telling_line(lines))[:500]}"
+    cause = f"{type(error).__name__}: {(lacking.evidence if lacking else _find_telling_line(lines))[:500]}"
     if _BROKEN_RECORD.search(cause):
         cause = f"a record cannot be read (odtool check names it): {cause}"
-    return Ending("failed", f"out of memory: {cause}" if lacking else cause, out_of_memory=lacking)
+    return Ending("failed", f"out of memory: {cause}" if lacking else cause, out_of_memory=lacking is not None)
+
+
+def add_last_checkpoint(ending: Ending, run: Run) -> Ending:
+    """Says from where the next start of a training continues."""
+    newest = max(run.checkpoints(), default=None)
+    last = f"the last whole checkpoint is ckpt-{newest}" if newest is not None else "no checkpoint was saved"
+    return replace(ending, reason=f"{ending.reason}; {last}")
 
 
 def _find_telling_line(lines: list[str]) -> str:
@@ -104,6 +106,6 @@ def _find_telling_line(lines: list[str]) -> str:
 
 
 def write_ending(run: Run, task: str, ending: Ending) -> None:
-    """Writes the task's outcome file in one step."""
+    """Writes the task's outcome file in one step, on a full disk from the space that was kept for it."""
     content = {**asdict(ending), "time": time.time(), "pid": os.getpid()}
-    files.write_atomically(run.outcome(task), json.dumps(content) + "\n")
+    files.write_from_reserve(run.outcome(task), json.dumps(content) + "\n", run.reserve(task))

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from odtool import locks
+from odtool import files, locks
 from odtool.errors import JobError
 from odtool.jobs import log, process, record, supervisor
 from odtool.workspace import Run
@@ -41,6 +41,7 @@ def start(
 
     Raises:
         JobError: the task of this run is already running, or its process could not be started.
+        OSError: the disk is full, or may not be written to.
     """
     lock = locks.acquire(run.job_lock(task))
     if lock is None:
@@ -64,6 +65,7 @@ def start(
 
 def _start_locked(run: Run, task: str, job: record.JobRecord, lock: int) -> record.JobRecord:
     run.outcome(task).unlink(missing_ok=True)
+    files.keep_reserve(run.reserve(task))
     with run.log(task).open("ab") as output:
         record.save(run, task, job)
         reply = _launch_supervisor(run, task, lock, output.fileno())

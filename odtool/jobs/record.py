@@ -78,8 +78,9 @@ def load(run: Run, task: str) -> JobRecord | None:
 
 
 def save(run: Run, task: str, record: JobRecord) -> None:
-    """Writes the record, whole or not at all."""
-    files.write_atomically(run.job_record(task), json.dumps(asdict(record), indent=1) + "\n")
+    """Writes the record, whole or not at all; on a full disk from the space that was kept for it."""
+    content = json.dumps(asdict(record), indent=1) + "\n"
+    files.write_from_reserve(run.job_record(task), content, run.reserve(task))
 
 
 def load_outcome(run: Run, task: str, pid: int) -> Outcome | None:
@@ -93,4 +94,4 @@ def load_outcome(run: Run, task: str, pid: int) -> Outcome | None:
 
 def save_outcome(run: Run, task: str, outcome: Outcome) -> None:
     """Writes the outcome, whole or not at all."""
-    files.write_atomically(run.outcome(task), json.dumps(asdict(outcome)) + "\n")
+    files.write_from_reserve(run.outcome(task), json.dumps(asdict(outcome)) + "\n", run.reserve(task))

@@ -190,6 +190,7 @@ def _record_end(run: Run, task: str, pid: int, exit_code: int) -> None:
     # The command may have died before it wrote its pid.
     ended = replace(_build_record(run, task), pid=pid, ended=time.time(), exit_code=exit_code)
     record.save(run, task, ended)
+    run.reserve(task).unlink(missing_ok=True)
 
 
 def _build_record(run: Run, task: str) -> record.JobRecord:

@@ -9,8 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,7 @@ from odtool.dataset import statistics
 from odtool.workspace import Dataset
 
 VocSet = Callable[..., Path]
+Mounted = Callable[[Path, str], AbstractContextManager[None]]
 IMAGES = 4000
 """Enough that worker processes are started, and still at work when they are looked for."""
 
@@ -118,22 +119,7 @@ def test_a_worker_that_the_system_kills_is_one_clear_error(large_set: Path, tmp_
     assert sorted(entry.name for entry in tmp_path.iterdir()) == []
 
 
-@contextmanager
-def mounted(folder: Path, options: str) -> Iterator[None]:
-    """A small file system of its own at the folder."""
-    if os.getuid() != 0:
-        pytest.skip("mounting a file system takes root")
-    folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False)
-    if done.returncode:
-        pytest.skip(f"mounting is not allowed here: {done.stderr.decode().strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", folder], check=True)
-
-
-def test_a_folder_that_cannot_be_written_is_one_clear_error(voc_set: VocSet, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_one_clear_error(voc_set: VocSet, tmp_path: Path, mounted: Mounted) -> None:
     closed = tmp_path / "closed"
     root = voc_set(3)
     if os.getuid() == 0:  # who may write anywhere but where nobody can
@@ -149,11 +135,11 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(voc_set: VocSet, tmp
         assert list(closed.iterdir()) == []
 
 
-def test_a_full_disk_is_one_clear_error_with_workers(large_set: Path, tmp_path: Path) -> None:
+def test_a_full_disk_is_one_clear_error_with_workers(large_set: Path, tmp_path: Path, mounted: Mounted) -> None:
     small = tmp_path / "small"
     with mounted(small, "size=20m"):
         status, said = outcome(start(large_set, "--out", small / "data", "--shards", "6"))
         assert status == 1
-        assert f"{small / 'data'}: cannot be written: No space left on device" in said
+        assert f"{small / 'data'}: cannot be written: the disk at {small} is full" in said
         assert "Free some space" in said
         assert list(small.iterdir()) == []

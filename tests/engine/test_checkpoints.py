@@ -6,12 +6,14 @@ import itertools
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from odtool import locks, metrics
 from odtool.engine import checkpoints
+from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
 DATA = "data-00000-of-00001"
@@ -98,6 +100,25 @@ def test_a_save_killed_at_any_call_leaves_whole_checkpoints_and_is_completed_or_
         if not killed:
             break
     assert run.path.joinpath(f"ckpt-{step}.{DATA}").read_text() == f"new {DATA}"
+
+
+def test_a_checkpoint_that_does_not_fit_is_not_begun(
+    tmp_path: Path, mounted: Callable[[Path, str], AbstractContextManager[None]]
+) -> None:
+    with mounted(tmp_path / "small", "size=1500k"):
+        run = Run(tmp_path / "small" / "run")
+        run.path.mkdir()
+        checkpoints.make_room(run, keep=5)  # of the first the size is not known
+        for step in (10, 20, 30):
+            add(run, step, "x" * 300_000)
+        checkpoints.make_room(run, keep=5)
+        add(run, 40, "x" * 300_000)
+        with pytest.raises(
+            OdtoolError, match=r"a checkpoint of 300 kB does not fit.*full.*last whole checkpoint is ckpt-40"
+        ):
+            checkpoints.make_room(run, keep=5)
+        checkpoints.make_room(run, keep=4)
+        assert list(run.checkpoints()) == [20, 30, 40]
 
 
 def whole(run: Run) -> set[int]:

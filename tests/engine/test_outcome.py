@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from odtool.engine.outcome import Ending, Stopped, StopSignal, explain_failure, write_ending
+from odtool import files
+from odtool.engine.outcome import Ending, Stopped, StopSignal, add_last_checkpoint, explain_failure, write_ending
 from odtool.workspace import Run
 
 
@@ -72,6 +74,40 @@ def test_other_failures_are_not_lack_of_memory() -> None:
     assert explain_failure(ValueError("bad shape\nmore")) == Ending("failed", "ValueError: bad shape")
     # oneDNN's dnnl_invalid_arguments.
     assert not explain_failure(RuntimeError("Operation received an exception:Status: 2, message: bad")).out_of_memory
+
+
+class ResourceExhaustedError(Exception):
+    """By TensorFlow's name, under which it reports a full disk as well."""
+
+
+def test_a_full_disk_is_not_lack_of_memory() -> None:
+    ending = explain_failure(ResourceExhaustedError("/tmp/run/ckpt-4_temp/part-0; No space left on device [Op:SaveV2]"))
+    assert (ending.state, ending.out_of_memory) == ("failed", False)
+    assert ending.reason.startswith("the disk at ")
+    assert not explain_failure(ResourceExhaustedError("quota of a cloud bucket")).out_of_memory
+
+
+def test_on_a_full_disk_the_outcome_is_written_from_the_reserve(
+    tmp_path: Path,
+    mounted: Callable[[Path, str], AbstractContextManager[None]],
+    fill: Callable[[Path], OSError],
+) -> None:
+    with mounted(tmp_path / "small", "size=200k"):
+        run = Run(tmp_path / "small" / "run")
+        files.keep_reserve(run.reserve("train"))
+        fill(run.path / "large")
+        with pytest.raises(OSError, match="No space"):
+            files.write_atomically(run.path / "another", "x")
+        write_ending(run, "train", Ending("failed", "the disk is full"))
+        assert json.loads(run.outcome("train").read_text())["reason"] == "the disk is full"
+
+
+def test_the_last_whole_checkpoint_is_named(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    ending = Ending("failed", "the disk is full")
+    assert add_last_checkpoint(ending, run).reason == "the disk is full; no checkpoint was saved"
+    (tmp_path / "ckpt-40.index").touch()
+    assert add_last_checkpoint(ending, run).reason == "the disk is full; the last whole checkpoint is ckpt-40"
 
 
 STACK = """Graph execution error:

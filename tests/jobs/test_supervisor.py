@@ -7,10 +7,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 
-from odtool.jobs import foreground, record, shutdown, state
+from odtool import locks
+from odtool.jobs import foreground, launcher, record, shutdown, state
 from odtool.workspace import Run
 
 HUNGRY = (
@@ -190,3 +193,31 @@ def test_who_stands_by_sees_it_through(run: Run, start: Callable) -> None:
         found = foreground.attend(run, ["train"], received, write=output.append, say=lambda _: None)
     assert found["train"].state == "finished"
     assert b"".join(output).count(b"at work") == 3
+
+
+FULL = (
+    "import json, os, pathlib, time\n"
+    "try:\n"
+    "    with open('large', 'wb', buffering=0) as stream:\n"
+    "        while True: stream.write(bytes(4096))\n"
+    "except OSError as error:\n"
+    "    print('ResourceExhaustedError:', error, flush=True)\n"
+    "raise SystemExit(1)\n"
+)
+
+
+def test_on_a_full_disk_the_end_is_recorded_and_nothing_is_made_smaller(
+    tmp_path: Path, until: Callable, mounted: Callable[[Path, str], AbstractContextManager[None]]
+) -> None:
+    with mounted(tmp_path / "small", "size=500k"):
+        run = Run(tmp_path / "small" / "train" / "full")
+        run.path.mkdir(parents=True)
+        command = [sys.executable, "-c", FULL]
+        launcher.start(run, "train", command, directory=run.path, environment={}, recover=SMALLER)
+        found = ended(run, until)
+        assert (found.state, found.exit_code) == ("failed", 1)
+        job = record.load(run, "train")
+        assert job is not None
+        assert (job.ended is not None, job.recoveries) == (True, 0)
+        assert not (run.path / "size").exists()
+        until(lambda: not locks.is_held(run.job_lock("train")))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from odtool.api.data.sources import (
     VERIFY,
+    Columns,
     Names,
     Renaming,
     Sources,
@@ -16,6 +17,7 @@ from odtool.api.data.sources import (
     choose_coordinates,
     choose_rules,
     find_sources,
+    parse_columns,
 )
 from odtool.api.requests import StrPath, find_workspace, refuse_below, refuse_unknown, takes
 from odtool.dataset.progress import Progress, silent
@@ -38,6 +40,8 @@ class InspectRequest:
     _: KW_ONLY
     format: str = "auto"
     """Format of the annotations; "auto" looks."""
+    columns: Columns = ""
+    """Columns of a CSV by what they hold, such as "file=image_id,class=label,xywh=bbox"."""
     images: StrPath | None = None
     """Folder of the images, if it is not found automatically."""
     label_map: StrPath | None = None
@@ -75,6 +79,7 @@ class InspectRequest:
         for name, least in (("samples", 0), ("seed", 0), ("min_box", 0), ("workers", 1)):
             refuse_below(name, getattr(self, name), least)
         refuse_unknown("verify", (self.verify,), VERIFY)
+        parse_columns(self.columns)
         choose_coordinates(self.coordinates)
         choose_annotated_size(self.annotated_size)
 
@@ -92,7 +97,7 @@ def inspect(request: InspectRequest) -> Inspection:
     if page is not None and page.is_dir():
         raise DataError(f"{page}: is a folder", "Give --html a file, such as report.html.")
     settings = inspection.InspectSettings(
-        sources=find_sources(request.sources, request.images, find_workspace(request.workspace).root),
+        sources=find_sources(request.sources, request.images, find_workspace(request.workspace).root, request.columns),
         format=request.format,
         label_map=Path(request.label_map) if request.label_map else None,
         workers=request.workers,

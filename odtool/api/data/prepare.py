@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from odtool.api.data.sources import (
     VERIFY,
+    Columns,
     Names,
     Renaming,
     Sources,
@@ -16,6 +17,7 @@ from odtool.api.data.sources import (
     choose_coordinates,
     choose_rules,
     find_sources,
+    parse_columns,
 )
 from odtool.api.requests import RequestError, StrPath, find_workspace, refuse_below, refuse_unknown, takes
 from odtool.dataset.progress import Progress, silent
@@ -38,6 +40,8 @@ class PrepareRequest:
     _: KW_ONLY
     format: str = "auto"
     """Format of the annotations; "auto" looks."""
+    columns: Columns = ""
+    """Columns of a CSV by what they hold, such as "file=image_id,class=label,xywh=bbox"."""
     images: StrPath | None = None
     """Folder of the images, if it is not found automatically."""
     out: StrPath | None = None
@@ -106,6 +110,7 @@ class PrepareRequest:
         for name, least in (("tile", 32), ("overlap", 0), ("seed", 0), ("min_box", 0), ("shards", 1), ("workers", 1)):
             refuse_below(name, getattr(self, name), least)
         refuse_unknown("verify", (self.verify,), VERIFY)
+        parse_columns(self.columns)
         choose_coordinates(self.coordinates)
         choose_annotated_size(self.annotated_size)
 
@@ -122,7 +127,7 @@ def prepare(request: PrepareRequest) -> Prepared:
 
     space = find_workspace(request.workspace)
     settings = flow.PrepareSettings(
-        sources=find_sources(request.sources, request.images, space.root),
+        sources=find_sources(request.sources, request.images, space.root, request.columns),
         out=Path(request.out) if request.out else space.data.path,
         format=request.format,
         val=request.val,
@@ -141,9 +146,9 @@ def prepare(request: PrepareRequest) -> Prepared:
         strict=request.strict,
         rules=choose_rules(request.verify, fix_images=request.fix_images, min_box=request.min_box),
         skip_missing=request.skip_missing,
+        skip_broken=request.skip_broken,
         coordinates=choose_coordinates(request.coordinates),
         annotated_size=choose_annotated_size(request.annotated_size),
-        skip_broken=request.skip_broken,
     )
     return flow.prepare(settings, progress=request.progress)
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "VERIFY",
     "ClassChange",
+    "Columns",
     "FormatChoice",
     "Names",
     "Renaming",
@@ -31,19 +32,38 @@ __all__ = [
     "choose_coordinates",
     "choose_rules",
     "find_sources",
+    "parse_columns",
 ]
 
 VERIFY = ("header", "full")
 
 Sources: TypeAlias = StrPath | Sequence[StrPath]
 """One folder or file with annotations, or several."""
+Columns: TypeAlias = str | Mapping[str, str]
+"""Columns of a CSV by what they hold, or a text such as "file=image_id,class=label,xywh=bbox"."""
 Names: TypeAlias = str | Sequence[str]
 """Names of classes; a text may hold several, with commas between them."""
 Renaming: TypeAlias = Mapping[str, str] | Sequence[str]
 """New names by old ones, or texts such as "old=new"."""
 
 
-def find_sources(sources: Sources, images: StrPath | None, workspace: Path) -> tuple[Source, ...]:
+def parse_columns(columns: Columns) -> tuple[tuple[str, str], ...]:
+    """Roles and columns of a CSV; none where none are named.
+
+    Raises:
+        RequestError: they do not name an image and a box.
+    """
+    from odtool.dataset.readers.tables.any_csv.columns import parse_columns
+
+    try:
+        return parse_columns(columns) if columns else ()
+    except ValueError as error:
+        raise RequestError("columns", str(error)) from None
+
+
+def find_sources(
+    sources: Sources, images: StrPath | None, workspace: Path, columns: Columns = ""
+) -> tuple[Source, ...]:
     """What the user named, or the workspace where nothing is named.
 
     Raises:
@@ -59,8 +79,11 @@ def find_sources(sources: Sources, images: StrPath | None, workspace: Path) -> t
     # Images are compared with their source by spelling; a '..' in it would be spelt otherwise in theirs.
     paths = [path.resolve() if ".." in path.parts else path.absolute() for path in named] or [workspace]
     if len(paths) == 1:
-        return (Source(paths[0], folder),)
-    return tuple(Source(path, folder, prefix) for path, prefix in zip(paths, _prefixes(paths), strict=True))
+        return (Source(paths[0], folder, columns=parse_columns(columns)),)
+    return tuple(
+        Source(path, folder, prefix, columns=parse_columns(columns))
+        for path, prefix in zip(paths, _prefixes(paths), strict=True)
+    )
 
 
 def _prefixes(paths: Sequence[Path]) -> list[str]:

@@ -27,6 +27,7 @@ _MOST_SIZES = 5
 def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
     source: source_options.SourceArgument = None,
     format_name: source_options.FormatOption = "auto",
+    columns: source_options.ColumnsOption = "",
     images: source_options.ImagesOption = None,
     label_map: source_options.LabelMapOption = None,
     rename: source_options.RenameOption = None,
@@ -56,6 +57,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     inspected = api.inspect(
         source or (),
         format=format_name,
+        columns=columns,
         images=images,
         label_map=label_map,
         rename=rename or (),

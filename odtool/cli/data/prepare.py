@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
     source: source_options.SourceArgument = None,
     format_name: source_options.FormatOption = "auto",
+    columns: source_options.ColumnsOption = "",
     images: source_options.ImagesOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; data/ in the workspace by default.")] = None,
     val: Annotated[
@@ -81,6 +82,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     prepared = api.prepare(
         source or (),
         format=format_name,
+        columns=columns,
         images=images,
         out=out,
         val=val,

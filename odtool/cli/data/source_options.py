@@ -31,6 +31,14 @@ SourceArgument = Annotated[
     typer.Argument(help="Folders or files with annotations; without any, the workspace is searched."),
 ]
 FormatOption = Annotated[str, typer.Option("--format", help="Format of the annotations; auto detects it.")]
+ColumnsOption = Annotated[
+    str,
+    typer.Option(
+        metavar="ROLE=COLUMN,...",
+        help="Columns of a CSV: file and class, and x1,y1,x2,y2, or x,y,w,h, or cx,cy,w,h, or one column as xyxy, xywh "
+        "or cxcywh; without a header, columns by number.",
+    ),
+]
 ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the images, if it is not found automatically.")]
 LabelMapOption = Annotated[Path | None, typer.Option(help="A label_map.pbtxt to follow.")]
 VerifyOption = Annotated[Verify, typer.Option(help="Look at images' headers and ends, or decode every image in full.")]

@@ -11,6 +11,7 @@ from odtool.dataset.readers import unsupported
 from odtool.dataset.readers.common import source_folders
 from odtool.dataset.readers.common.source_folders import walk
 from odtool.dataset.readers.registry import READERS, Reader
+from odtool.dataset.readers.tables.any_csv import any_csv
 from odtool.dataset.types import Source
 from odtool.errors import DataError
 
@@ -18,6 +19,7 @@ _SAMPLES = 200
 """Files of each kind in a folder that are looked into to see whose they are."""
 _COPIES = ("tfrecord",)
 """Formats that are made of others and hold the images once more: read where they are the only one."""
+_BY_COLUMNS = "csv"
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ def choose(source: Source, name: str = "auto") -> tuple[FormatChoice, ...]:
     """
     if not source.path.exists():
         raise DataError(f"{source.path}: no such file or folder", "Name the folder or file with the annotations.")
+    if source.columns or name == _BY_COLUMNS:
+        return _choose_by_columns(source, name)
     if name != "auto":
         if name not in READERS:
             raise DataError(f"'{name}' is not a format", f"Formats: auto, {', '.join(READERS)}.")
@@ -51,6 +55,14 @@ def choose(source: Source, name: str = "auto") -> tuple[FormatChoice, ...]:
             unsupported.refuse(source.path)
         names = _select_owners(matches, source.path)
     return tuple(FormatChoice(name, matches[name]) for name in names)
+
+
+def _choose_by_columns(source: Source, name: str) -> tuple[FormatChoice, ...]:
+    """CSV of any columns, which are named, not detected."""
+    if name not in ("auto", _BY_COLUMNS):
+        raise DataError(f"--format {name}: --columns is for --format {_BY_COLUMNS}", "Leave one of the two out.")
+    any_csv.require(source)
+    return (FormatChoice(_BY_COLUMNS, "its columns are named with --columns"),)
 
 
 def _detect_all(path: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from odtool.dataset.readers.datasets.yolo import yolo, yolo_near_misses
 from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
 from odtool.dataset.readers.records.tfrecord import tfrecord
 from odtool.dataset.readers.tables import openimages, retinanet_csv, tfod_csv, vott_csv, yolo_keras
+from odtool.dataset.readers.tables.any_csv import any_csv
 from odtool.dataset.readers.tools import createml, labelme, labelme_xml, vott_json
 from odtool.dataset.readers.tools.cvat import cvat
 from odtool.dataset.readers.tools.label_studio import label_studio
@@ -98,6 +99,12 @@ READERS: dict[str, Reader] = {
     ),
     "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, reporting_unlisted_images(tfod_csv.read)),
     "retinanet_csv": Reader("keras-retinanet CSV", retinanet_csv.detect, reporting_unlisted_images(retinanet_csv.read)),
+    "csv": Reader(
+        "CSV of any columns",
+        any_csv.detect,
+        reporting_unlisted_images(any_csv.read),
+        notes="Needs `--columns`, which says what its columns are; never detected.",
+    ),
     "tfrecord": Reader(
         "TFRecords of the Object Detection API",
         tfrecord.detect,

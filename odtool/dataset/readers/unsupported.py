@@ -72,7 +72,8 @@ def _refuse_other_annotations(path: Path) -> None:
     notes = [f"so are {len(rest)} more"] if rest else []
     notes += [f"{kind[0].file} is {kind[0].title}" for kind in others[: _MOST_NAMED - 1]]
     notes += [f"{len(others) - _MOST_NAMED + 1} more kinds"] if len(others) >= _MOST_NAMED else []
-    what = f"{first.title} with {first.evidence}, which odtool does not read"
+    reads = "reads with --columns" if first.by_columns else "does not read"
+    what = f"{first.title} with {first.evidence}, which odtool {reads}"
     raise DataError(
         f"{first.file}: {'; '.join([what, *notes])}",
         first.advice or f"Known formats: {', '.join(reader.title for reader in READERS.values())}.",

@@ -17,7 +17,7 @@ _COLUMNS = ("kind", "level", "file", "detail", "action")
 
 
 class ProblemList:
-    """The file while it is written."""
+    """The list while it is written."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -29,12 +29,12 @@ class ProblemList:
         self._stream.seek(0)
         self._stream.truncate()
         self._rows.writerow(_COLUMNS)
-        self.grave = 0
+        self.told = 0
         """Problems that are more than information."""
 
     def add(self, problem: Problem) -> None:
         check = image_checks.CATALOGUE[problem.kind]
-        self.grave += check.level != "info"
+        self.told += check.level != "info"
         self._rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
 
 
@@ -46,18 +46,21 @@ def locate_refused(out: Path) -> Path:
 
 @contextmanager
 def open_list(path: Path, out: Path) -> Iterator[ProblemList]:
-    """The list at `path`.
+    """The list at `path`, empty.
 
     Where the block refuses a data set that was to become `out`, the list goes beside it, and the error says where.
     """
-    problems = None
+    told = 0
     try:
         with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
             problems = ProblemList(stream)
-            yield problems
+            try:
+                yield problems
+            finally:
+                told = problems.told
     except DataError as error:
         refused = locate_refused(out)
-        if problems and problems.grave and _is_ours(refused):
+        if told and _is_ours(refused):
             write_atomically(refused, path.read_bytes())
             error.hint = f"{error.hint} All problems are listed in {refused}".strip()
         raise

@@ -121,6 +121,7 @@ class Loop:
         if not self._team.is_chief:
             checkpoints.write_as_worker(self._trainable.checkpoint)
             return
+        checkpoints.make_room(self._run, keep=self._schedule.keep_checkpoints)
         prefix = checkpoints.save(self._run, self._trainable.checkpoint, step)
         self._progress.record_checkpoint(step, prefix.name)
         checkpoints.prune(self._run, self._schedule.keep_checkpoints)

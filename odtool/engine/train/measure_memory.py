@@ -10,6 +10,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from odtool import shortage
 from odtool.engine import model
 from odtool.engine.input import input_pipelines
 from odtool.engine.tracing import TracedFunction
@@ -43,7 +44,9 @@ def measure(run: Run, batch_size: int) -> dict[str, Any]:
     report = {"batch_size": batch_size, "replicas": strategy.num_replicas_in_sync, "device": "gpu" if gpus else "cpu"}
     try:
         steps = _take_steps(configs, strategy, gpus)
-    except (tf.errors.ResourceExhaustedError, MemoryError):
+    except Exception as error:  # whatever class: a full disk has the same as a lack of memory
+        if (lacking := shortage.find(error)) is None or not lacking.is_of_memory:
+            raise
         return {**report, "steps": 0, "peak_bytes": None, "out_of_memory": True}
     peak = max(_measure_gpu_peak(gpu) for gpu in gpus) if gpus else measure_process_peak()
     return {**report, "steps": steps, "peak_bytes": peak, "out_of_memory": False}

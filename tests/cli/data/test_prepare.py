@@ -64,6 +64,8 @@ def test_json_is_one_object(set_of_two: Path, odtool: Odtool) -> None:
         (["--label-map", "absent.pbtxt"], 1, "no such label map"),
         (["--val", "1"], 1, "nothing to train on"),
         (["--shards", "many"], 2, "neither auto nor a number"),
+        (["--columns", "file=a"], 2, "--columns no columns are named for the box"),
+        (["--columns", "file=a,xywh=b"], 1, "no CSV file, as --columns needs"),
         (["--out", "."], 1, "holds files that odtool did not write"),
     ],
 )

@@ -80,8 +80,8 @@ def test_class_folders_are_refused_with_what_is_missing(tmp_path: Path, write_im
         (
             "boxes.csv",
             "pic,kind,l,t,r,b\na.jpg,cat,1,2,3,4\n",
-            "boxes.csv: CSV with the columns pic, kind, l, t, r, b, which odtool does not",
-            "filename,width",
+            "boxes.csv: CSV with the columns pic, kind, l, t, r, b, which odtool reads with",
+            "--columns file=pic,class=kind,x1=l,y1=t,x2=r,y2=b",
         ),
     ],
 )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
-from odtool import metrics
+from odtool import files, metrics
 from odtool.pipeline.text import config
 from odtool.workspace import Run
 
@@ -259,6 +261,32 @@ def test_a_fine_tune_checkpoint_that_cannot_be_used_is_named(
     assert done.returncode == 1
     assert f"error: fine_tune_checkpoint {run.path.parent / name}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("share", "saved"), [(1.6, [2]), (0.6, [])])
+def test_a_full_disk_ends_training_and_changes_nothing_of_its_config(
+    trained: Run,
+    tmp_path: Path,
+    engine: Engine,
+    mounted: Callable[[Path, str], AbstractContextManager[None]],
+    share: float,
+    saved: list[int],
+) -> None:
+    size = sum(path.stat().st_size for path in trained.path.glob("ckpt-4.*"))
+    with mounted(tmp_path / "disk", f"size={round(size * share)}"):
+        run = Run(tmp_path / "disk" / "small")
+        run.path.mkdir()
+        shutil.copy(trained.pipeline_config, run.pipeline_config)
+        files.keep_reserve(run.reserve("train"))
+        done = engine("train", run.path, "--checkpoint-every", 2)
+        assert done.returncode == 1
+        assert f"the disk at {tmp_path / 'disk'} is full" in done.stderr
+        assert "Traceback" not in done.stderr
+        written = outcome(run)
+        assert (written["state"], written["out_of_memory"]) == ("failed", False)
+        assert ("the last whole checkpoint is ckpt-2" if saved else "no checkpoint was saved") in written["reason"]
+        assert list(run.checkpoints()) == saved
+        assert run.pipeline_config.read_text() == trained.pipeline_config.read_text()
 
 
 def test_missing_records_are_named(new_run: Callable[..., Run], engine: Engine) -> None:

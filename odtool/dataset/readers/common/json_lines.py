@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import LooksLike
+from odtool.dataset.readers.common.faults import FIX, BrokenAnnotation, Skipping
 from odtool.dataset.readers.common.image_lists import (
     Documents,
     ImageEntry,
@@ -41,7 +42,7 @@ class Line:
     def report(self, kind: str, detail: str) -> None:
         self.problems.append((kind, f"line {self.number}: {detail}"))
 
-    def error(self, what: str, hint: str = "Fix the line or remove it, then try again.") -> DataError:
+    def error(self, what: str, hint: str = FIX) -> BrokenAnnotation:
         return parsing.line_error(self.path, self.number, what, hint)
 
 
@@ -55,23 +56,28 @@ def has_keys(path: Path, *keys: str) -> bool:
     return any(line.startswith(b"{") and all(f'"{key}"'.encode() in line for key in keys) for line in lines)
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a file with the numbers of their lines.
+def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file that are not blank, with their numbers.
 
     Raises:
-        DataError: a line is longer than any annotation, or no JSON object.
+        DataError: a line is longer than any annotation.
     """
     with open(path, "rb") as stream:
         for number, line in enumerate(_iterate_lines(stream), start=1):
             if len(line) > _MOST_LINE:
                 raise parsing.line_error(path, number, f"a line of more than {_MOST_LINE >> 20} MB")
             if line.strip():
-                yield number, parse_row(line, path, number)
+                yield number, line
 
 
 def _iterate_lines(stream: BinaryIO) -> Iterator[bytes]:
     while line := stream.readline(_MOST_LINE + 1):
         yield line
+
+
+def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a file with the numbers of their lines. Raises DataError where a line is none."""
+    return ((number, parse_row(line, path, number)) for number, line in read_lines(path))
 
 
 def parse_row(line: bytes, path: Path, number: int) -> dict[str, Any]:
@@ -109,19 +115,20 @@ def read_json_lines(
     """Every image of the files, for formats in which each line is read by itself."""
     documents = find_documents(source, suffixes, looks_like)
     for file in documents.files:
-        yield from read_entries(documents, file, read_rows(file), parse)
+        yield from faults.report_broken(read_entries, documents, file, read_lines(file), parse)
 
 
 def read_entries(
-    documents: Documents, file: Path, rows: Iterable[tuple[int, dict[str, Any]]], parse: ParseRow
+    documents: Documents, file: Path, lines: Iterable[tuple[int, bytes]], parse: ParseRow
 ) -> Iterator[AnnotatedImage | Problem]:
-    """The images of one file's rows, each looked for on disk."""
+    """The images of one file's lines, each looked for on disk; a broken line is a problem, and the next one is read."""
     source = documents.source
     places = documents.find_places(file, list(_sample_names(file, parse)))
     split = find_file_split(file, source)
-    for number, row in rows:
-        line = Line(file, number)
-        entry = parse(row, line)
+    for number, text in lines:
+        line, entry = Line(file, number), None
+        with Skipping(line.problems):
+            entry = parse(parse_row(text, file, number), line)
         listing = Listing(() if entry is None else (entry,), tuple(line.problems))
         yield from describe_listing(listing, file, places, split, source)
 

@@ -125,7 +125,7 @@ def _read_image_name(path: Path) -> str:
     """The image that an XML file names within, with an ending."""
     annotation = faults.attempt(lambda: parse(parsing.read_bytes(path), path))
     name = ""
-    if annotation is not None and not isinstance(annotation, Problem):
+    if isinstance(annotation, AnnotationFile):
         name = PurePosixPath(annotation.filename.replace("\\", "/")).name
     return name if name.lower().endswith(EXTENSIONS) else f"{name}."
 

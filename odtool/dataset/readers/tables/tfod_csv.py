@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import find_documents
-from odtool.dataset.readers.common.lookup import find_image, sample_names
 from odtool.dataset.readers.common.shapes import guess_unit
-from odtool.dataset.splits import parse_split
-from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
+from odtool.dataset.readers.tables.csv_files import CsvFile, read_csv_files
+from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _NEEDED = ("filename", "class", *rows.CORNERS)
 _ALSO = {
@@ -28,16 +26,6 @@ _ALSO = {
 """What the columns are called where people write such files themselves."""
 HEADER = ",".join(("filename", "width", "height", "class", *rows.CORNERS))
 """The first line, as the tutorials have it."""
-
-
-@dataclass(frozen=True)
-class CsvFile:
-    """What one CSV file says."""
-
-    images: dict[str, tuple[ObjectAnnotation, ...]]
-    """Objects by file name, in the order of first mention."""
-    sizes: dict[str, tuple[int, int]]
-    unit: Unit
 
 
 def detect(path: Path) -> str | None:
@@ -64,37 +52,7 @@ def _parse_columns(line: str) -> tuple[list[str], str]:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the CSV files. A file for all beside files for splits is left out where it says the same again."""
-    documents = find_documents(source, ".csv", _looks_like)
-    splits = {file: parse_split(file.stem) or parse_split(file.parent.name) for file in documents.files}
-    if len(splits) == 1:
-        splits = dict.fromkeys(splits)
-    of_splits = "train" in splits.values()
-    image_paths: set[Path] = set()
-    for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
-        table = parse(parsing.read_bytes(file), file)
-        places = documents.find_places(file, sample_names(list(table.images)))
-        images = {name: find_image(name, places, within=source.root) for name in table.images}
-        if of_splits:
-            paths = {image.path for image in images.values()}
-            if split is None and paths <= image_paths:
-                yield Problem("file_skipped", file, "its images are in the files for the splits beside it")
-                continue
-            image_paths |= paths
-        for name, objects in table.images.items():
-            image = images[name]
-            if image.outside:
-                yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
-            size = table.sizes.get(name)
-            yield AnnotatedImage(
-                image.path,
-                file,
-                objects,
-                table.unit,
-                split,
-                declared_size=size,
-                match=image.match,
-                dialect="tfod_csv",
-            )
+    return read_csv_files(find_documents(source, ".csv", _looks_like), parse, dialect="tfod_csv")
 
 
 def parse(data: bytes, path: Path) -> CsvFile:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
-from odtool.dataset.readers.tables.tfod_csv import HEADER
+from odtool.dataset.readers.tables.any_csv.suggestion import suggest_columns
 from odtool.dataset.readers.unread import signatures
 
 _JSON_LINES = (".jsonl", ".ndjson", ".manifest", ".odgt", ".jsonlines")
@@ -36,7 +36,6 @@ _BOX_COLUMN = re.compile(
 )
 _HEAD = 1 << 16
 """Bytes at the beginning of a JSON file of which the depth of each key is known."""
-_TUTORIALS = f"Name the columns as the TensorFlow tutorials do: {HEADER}"
 _FEWEST = 4
 """Numbers that a box has."""
 _MOST_KEYS = 8
@@ -56,6 +55,8 @@ class Likeness:
     """What is in it, as in 'the keys info, categories, items'."""
     advice: str = ""
     """What to do with it; '' where nothing is known of its kind."""
+    by_columns: bool = False
+    """Whether it can be read where --columns says what is in it."""
 
     def describe(self) -> str:
         """As in 'a.json is Datumaro JSON with the keys info, categories, items'."""
@@ -147,8 +148,16 @@ def _recognise_table(file: Path, lines: Sequence[str]) -> Likeness | None:
     if not any(_looks_like_row(cells, about_boxes) for cells in body):
         return None
     if has_header:
-        return Likeness(file, "CSV", f"the columns {_join(columns)}", _TUTORIALS)
-    return Likeness(file, "CSV", f"no header and lines such as '{lines[0][:80]}'")
+        return Likeness(
+            file, "CSV", f"the columns {_join(columns)}", _advise_columns(columns, body[0]), by_columns=True
+        )
+    return Likeness(
+        file, "CSV", f"no header and lines such as '{lines[0][:80]}'", _advise_columns(body[0]), by_columns=True
+    )
+
+
+def _advise_columns(columns: Sequence[str], row: Sequence[str] = ()) -> str:
+    return f"Say which columns hold what, as in {suggest_columns(columns, row)}"
 
 
 def _split_cells(line: str, delimiter: str) -> list[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from odtool.dataset.readers.common import json_lines
 from odtool.dataset.readers.common.image_lists import ImageEntry
-from odtool.dataset.types import AnnotatedImage, Source
+from odtool.dataset.types import AnnotatedImage, Problem, Source
 from odtool.errors import DataError
 
 
@@ -88,3 +88,20 @@ def test_images_of_a_long_file_are_found_in_the_folder_that_has_them(
     images = [item for item in found if isinstance(item, AnnotatedImage)]
     assert [item.path for item in images] == [tmp_path / "photos" / f"{number}.jpg" for number in range(100)]
     assert [item.detail for item in found if not isinstance(item, AnnotatedImage)][99] == "line 100: x"
+
+
+def test_a_broken_line_is_told_and_the_others_are_read(tmp_path: Path, write_image: Callable[..., Path]) -> None:
+    write_image(tmp_path / "a.jpg")
+    (tmp_path / "a.jsonl").write_text('{"name": "a.jpg"}\n{broken\n{"other": 1}\n{"name": "b.jpg"}\n')
+
+    def parse(row: dict[str, Any], line: json_lines.Line) -> ImageEntry:
+        if "name" not in row:
+            raise line.error("no name")
+        return ImageEntry((row["name"],))
+
+    found = list(json_lines.read_json_lines(Source(tmp_path), ".jsonl", lambda path: True, parse))
+    assert [item.path.name for item in found if isinstance(item, AnnotatedImage)] == ["a.jpg", "b.jpg"]
+    assert [(item.kind, item.detail[:20]) for item in found if isinstance(item, Problem)] == [
+        ("record_broken", "line 2: broken JSON:"),
+        ("record_broken", "line 3: no name"),
+    ]

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.images.masks import make_polygon
-from odtool.dataset.readers.common import json_lines, parsing, values
+from odtool.dataset.readers.common import faults, json_lines, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, find_documents, list_spellings
+from odtool.dataset.readers.common.image_lists import Documents, ImageEntry, find_documents, list_spellings
 from odtool.dataset.readers.common.json_lines import Line
 from odtool.dataset.readers.common.shapes import enclose_points
 from odtool.dataset.splits import parse_split
-from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Outline, Problem, Source
 from odtool.errors import DataError
 
 _SUFFIXES = (".ndjson", ".jsonl", ".json")
@@ -44,13 +44,16 @@ def read(source: Source) -> Iterator[Finding]:
     """
     documents = find_documents(source, _SUFFIXES, _looks_like)
     for file in documents.files:
-        rows = json_lines.read_rows(file)
-        _, header = next(rows, (1, {}))
-        names = parse_header(header, file)
-        unnamed: set[int] = set()
-        yield from json_lines.read_entries(documents, file, rows, partial(parse, names, unnamed))
-        for number in sorted(unnamed):
-            yield Problem("class_unnamed", file, f"class_names has no class {number}")
+        yield from faults.report_broken(_read_file, documents, file)
+
+
+def _read_file(documents: Documents, file: Path) -> Iterator[AnnotatedImage | Problem]:
+    lines = json_lines.read_lines(file)
+    number, line = next(lines, (1, b"{}"))
+    names, unnamed = parse_header(json_lines.parse_row(line, file, number), file), set[int]()
+    yield from json_lines.read_entries(documents, file, lines, partial(parse, names, unnamed))
+    for number in sorted(unnamed):
+        yield Problem("class_unnamed", file, f"class_names has no class {number}")
 
 
 def parse_header(row: dict[str, Any], path: Path) -> dict[int, str]:

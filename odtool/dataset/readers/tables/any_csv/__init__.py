@@ -1,0 +1,1 @@
+"""CSV of any columns, which --columns names."""

@@ -1,0 +1,215 @@
+"""CSV whose columns the user names (--columns): Kaggle's lists of boxes, and what people write themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from odtool.dataset.readers.common import parsing, rows, values
+from odtool.dataset.readers.common.faults import Skipping
+from odtool.dataset.readers.common.image_lists import find_documents
+from odtool.dataset.readers.common.shapes import guess_unit
+from odtool.dataset.readers.common.source_folders import list_files
+from odtool.dataset.readers.tables.any_csv import columns as column_roles
+from odtool.dataset.readers.tables.any_csv.box_cells import EMPTY, parse_box_cell, parse_list_cell
+from odtool.dataset.readers.tables.any_csv.columns import Columns
+from odtool.dataset.readers.tables.any_csv.suggestion import suggest_columns
+from odtool.dataset.readers.tables.csv_files import CsvFile, read_csv_files
+from odtool.dataset.splits import parse_split
+from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
+from odtool.errors import DataError
+
+SUFFIXES = (".csv", ".tsv")
+_DELIMITERS = ",;\t|"
+_LAYOUTS: dict[tuple[str, ...], str] = {
+    column_roles.CORNERS: "xyxy",
+    column_roles.SIDES: "xywh",
+    column_roles.CENTRE: "cxcywh",
+}
+_NAMELESS = "object"
+"""The class of all boxes where no column is named for it."""
+
+
+def detect(path: Path) -> str | None:
+    """None: nothing but --columns says that a table is to be read so."""
+    del path
+    return None
+
+
+def read(source: Source) -> Iterator[Finding]:
+    """Every image of the CSV files that have the columns.
+
+    Raises:
+        DataError: no columns are named, no file has them, or a row is broken.
+    """
+    require(source)
+    documents = find_documents(source, SUFFIXES, partial(_has_columns, columns=source.columns))
+    return read_csv_files(documents, partial(parse, columns=source.columns))
+
+
+def require(source: Source) -> None:
+    """Raises DataError where no columns are named, or no CSV of the source has those that are."""
+    files = list_files(source.path, *SUFFIXES)
+    if source.columns and any(_has_columns(file, source.columns) for file in files):
+        return
+    table = next(((file, lines) for file in files if (lines := rows.read_opening(file))), None)
+    if table is None:
+        raise DataError(f"{source.path}: no CSV file, as --columns needs", "Name the CSV file as the source.")
+    file, lines = table
+    cells = _split_opening(lines)
+    what = (
+        "lacks one of the columns " + ", ".join(name for _, name in source.columns)
+        if source.columns
+        else "needs --columns"
+    )
+    raise DataError(
+        f"{file}: {what}; its first line is {lines[0].strip()[:200]}",
+        f"For example: {suggest_columns(cells[0], cells[1] if len(cells) > 1 else ())}",
+    )
+
+
+def _has_columns(path: Path, columns: Columns) -> bool:
+    lines = rows.read_opening(path)
+    return bool(lines) and column_roles.find_indices(columns, _split_opening(lines)[0]) is not None
+
+
+def _split_opening(lines: Sequence[str]) -> list[list[str]]:
+    """The cells of the first two lines."""
+    delimiter = _find_delimiter(lines[0])
+    text = "\n".join(lines[:2])
+    try:
+        return [row for _, row in rows.parse_csv(text, Path(), delimiter=delimiter, extra_cells=True)] or [[]]
+    except DataError:
+        return [[cell.strip() for cell in line.split(delimiter)] for line in lines[:2]]
+
+
+def _find_delimiter(line: str) -> str:
+    """What parts the cells of a first line. What stands in quotes or brackets is within a cell."""
+    depth, quoted, outside = 0, False, list[str]()
+    for character in line:
+        quoted ^= character == '"'
+        depth += (character in "[({") - (character in "])}")
+        if not quoted and depth <= 0:
+            outside.append(character)
+    return max(_DELIMITERS, key=outside.count)
+
+
+def parse(data: bytes, path: Path, *, columns: Columns) -> CsvFile:
+    """Parses a CSV file's bytes; `path` is only named in errors.
+
+    Coordinates are fractions where those of the whole file are about 1 at most, else pixels. A row whose box is empty
+    is an image without objects, whatever stands under its class.
+
+    Raises:
+        DataError: a column is missing, a row is short, or a box is not four numbers.
+    """
+    text = parsing.decode_text(data, path)
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    delimiter = _find_delimiter(first)
+    table = rows.parse_csv(text, path, delimiter=delimiter, extra_cells=True)
+    line, header = next(table, (1, list[str]()))
+    indices = column_roles.find_indices(columns, header)
+    if indices is None:
+        raise parsing.line_error(path, line, f"not all of the columns {', '.join(name for _, name in columns)}")
+    layout = _Layout(indices, column_roles.find_box_roles(indices), decimal_comma=delimiter != ",")
+    images: dict[str, list[ObjectAnnotation]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    splits: dict[str, str] = {}
+    first_rows = [(line, header)] if column_roles.are_numbers(columns) and layout.is_row(header) else []
+    problems = [] if "class" in indices else [("class_absent", "--columns names no column for the class")]
+    broken = set[str]()
+    for number, row in chain(first_rows, table):
+        name = layout.get(row, "file")
+        objects, faults_before = images.setdefault(name, []), len(problems)
+        with Skipping(problems):
+            if not name:
+                raise parsing.line_error(path, number, f"broken CSV: no image in column '{dict(columns)['file']}'")
+            objects += layout.parse_objects(row, path, number)
+        if len(problems) > faults_before:
+            broken.add(name)
+        if (size := layout.parse_size(row)) is not None:
+            sizes.setdefault(name, size)
+        if split := parse_split(layout.get(row, "split")):
+            splits.setdefault(name, split)
+    for name in broken:
+        if not name or not images[name]:
+            del images[name]  # what was broken is no background
+    boxes = (item.box for objects in images.values() for item in objects)
+    unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
+    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit, splits, tuple(problems))
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where in a row everything stands."""
+
+    indices: Mapping[str, int]
+    """Place of a role's cell."""
+    box_roles: tuple[str, ...]
+    decimal_comma: bool
+    """Whether numbers may have one: where cells are parted by something else."""
+
+    def get(self, row: Sequence[str], role: str) -> str:
+        return row[self.indices[role]] if role in self.indices else ""
+
+    def is_row(self, cells: Sequence[str]) -> bool:
+        """Whether the cells of a box are empty or numbers, and not the names of columns."""
+        return self._parse_boxes(cells) is not None
+
+    def parse_objects(self, row: Sequence[str], path: Path, line: int) -> list[ObjectAnnotation]:
+        """The objects of one row: one, none where the box is empty, or as many as its cell has boxes.
+
+        Raises:
+            DataError: a box is not four numbers, or has no class.
+        """
+        boxes = self._parse_boxes(row)
+        if boxes is None:
+            cells = ", ".join(f"{role} '{self.get(row, role)[:60]}'" for role in self.box_roles)
+            raise parsing.line_error(path, line, f"broken CSV: {cells} is not a box of four numbers")
+        labels = self._parse_labels(row, len(boxes))
+        if labels is None or not all(labels):
+            what = f"{len(boxes)} boxes, but the class is '{self.get(row, 'class')[:60]}'"
+            raise parsing.line_error(path, line, f"broken CSV: {what}")
+        return [ObjectAnnotation(label, box) for label, box in zip(labels, boxes, strict=True)]
+
+    def parse_size(self, row: Sequence[str]) -> tuple[int, int] | None:
+        """The image's size as the table claims it; it is only compared."""
+        try:
+            sides = [float(self.get(row, role)) for role in ("image_width", "image_height")]
+        except ValueError:
+            return None
+        return values.parse_size(*sides)
+
+    def _parse_boxes(self, row: Sequence[str]) -> list[Box] | None:
+        if len(self.box_roles) == 1:
+            numbers = parse_box_cell(self.get(row, self.box_roles[0]), self.box_roles[0])
+            return None if numbers is None else [make_box(four, self.box_roles[0]) for four in numbers]
+        cells = [self.get(row, role) for role in self.box_roles]
+        if all(cell.lower() in EMPTY for cell in cells):
+            return []
+        try:
+            four = [float(cell.replace(",", ".") if self.decimal_comma else cell) for cell in cells]
+        except ValueError:
+            return None
+        return [make_box(four, _LAYOUTS[self.box_roles])]
+
+    def _parse_labels(self, row: Sequence[str], count: int) -> list[str] | None:
+        """The class of each box: one for all, or a list with as many."""
+        if "class" not in self.indices:
+            return [_NAMELESS] * count
+        cell = self.get(row, "class")
+        names = parse_list_cell(cell) if len(self.box_roles) == 1 else None
+        if names is None:
+            return [cell] * count
+        return [values.parse_label(name) for name in names] if len(names) == count else None
+
+
+def make_box(four: Sequence[float], layout: str) -> Box:
+    """The box of four numbers that are corners, corner and sides, or centre and sides."""
+    a, b, c, d = four
+    if layout == "xyxy":
+        return Box(a, b, c, d)
+    return Box(a, b, a + c, b + d) if layout == "xywh" else Box(a - c / 2, b - d / 2, a + c / 2, b + d / 2)

@@ -1,0 +1,104 @@
+"""What ran out is told by errno, message and the state of the disk, never by the class of an error."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+
+from odtool import shortage
+
+Mounted = Callable[[Path, str], AbstractContextManager[None]]
+
+
+class ResourceExhaustedError(Exception):
+    """By TensorFlow's name for all of them."""
+
+
+def kind(error: BaseException) -> str | None:
+    found = shortage.find(error)
+    return None if found is None else found.kind
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("/runs/a/ckpt-4_temp/part-00000-of-00001; No space left on device", "disk"),
+        ("/runs/a/ckpt-4_temp/part-00000-of-00001; Disk quota exceeded", "quota"),
+        ("/data/train-00000-of-00001.tfrecord; Too many open files", "handles"),
+        ("/data/x; Too many open files in system", "handles"),
+        ("/mnt/fat/ckpt; File too large", "file size"),
+        ("OOM when allocating tensor with shape[64,512,512,32]", "memory"),
+        ("Out of memory while trying to allocate 17179869184 bytes.", "memory"),
+        ("Graph error:\nOperation received an exception:Status: 1, message: could not create a primitive", "memory"),
+        ("CUBLAS_STATUS_ALLOC_FAILED", "memory"),
+        ("failed to allocate memory\nlater: No space left on device", "memory"),
+        ("no words that anybody knows", None),
+        ("", None),
+    ],
+)
+def test_the_message_decides_and_not_the_class(message: str, expected: str | None) -> None:
+    assert kind(ResourceExhaustedError(message)) == kind(RuntimeError(message)) == expected
+
+
+def test_an_errno_decides_whatever_the_words_and_however_deep() -> None:
+    assert kind(OSError(errno.ENOSPC, "kein Platz")) == "disk"
+    assert kind(OSError(errno.EDQUOT, "x")) == "quota"
+    assert kind(OSError(errno.EACCES, "x")) is None
+    assert kind(MemoryError()) == "memory"
+    outer = ValueError("could not be saved")
+    outer.__cause__ = RuntimeError("while saving")
+    outer.__cause__.__context__ = OSError(errno.ENOSPC, "No space")
+    outer.__cause__.__context__.__context__ = outer  # a circle does no harm
+    assert kind(outer) == "disk"
+
+
+def test_a_full_disk_is_named_with_what_is_free(
+    tmp_path: Path, mounted: Mounted, fill: Callable[[Path], OSError]
+) -> None:
+    small = tmp_path / "small"
+    with mounted(small, "size=100k"):
+        folder = small / "run"
+        folder.mkdir()
+        error = shortage.to_error(fill(folder / "large"), folder)
+        assert error is not None
+        assert error.message == f"the disk at {small} is full (0 bytes of 102 kB are free)"
+        named = shortage.to_error(ResourceExhaustedError(f"{folder}/gone/ckpt; No space left on device"), tmp_path)
+        assert named is not None
+        assert str(small) in named.message
+
+
+def test_a_disk_without_inodes_is_told_apart(tmp_path: Path, mounted: Mounted) -> None:
+    small = tmp_path / "small"
+    with mounted(small, "size=1m,nr_inodes=3"):
+        for number in range(2):
+            (small / str(number)).touch()
+        with pytest.raises(OSError, match="No space") as caught:
+            (small / "3").touch()
+        error = shortage.to_error(caught.value)
+        assert error is not None
+        assert "has room for no other file (all 3 inodes are in use)" in error.message
+
+
+def test_too_many_open_files_are_no_full_disk(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    (tmp_path / "file").touch()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files") as caught:
+            os.open(tmp_path / "file", os.O_RDONLY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    error = shortage.to_error(caught.value)
+    assert error is not None
+    assert error.message.startswith("too many files are open (ulimit -n allows ")
+
+
+def test_memory_is_not_for_the_disk_to_say() -> None:
+    assert shortage.to_error(MemoryError()) is None
+    assert shortage.to_error(ValueError("bad shape")) is None
