@@ -47,6 +47,18 @@ class BrokenAnnotation(DataError):  # noqa: N818 - the problem that it becomes, 
         return type(self), self._arguments
 
 
+class NoBoxesError(DataError):
+    """Files of a format without any boxes in them, as of captions: no matter where another format has some.
+
+    Args:
+        file: the file, where no problem names it.
+    """
+
+    def __init__(self, message: str, hint: str, file: Path | None = None) -> None:
+        super().__init__(message, hint)
+        self.file = file
+
+
 @dataclass(frozen=True, slots=True)
 class Skipping:
     """A block for one record: a fault in it goes into the list, and what follows the block goes on."""

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.faults import NoBoxesError
 from odtool.dataset.readers.common.rows import Row
 from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
-from odtool.errors import DataError
 
 _CORNERS = ("XMin", "YMin", "XMax", "YMax")
 _NEEDED = ("ImageID", "LabelName", *_CORNERS)
@@ -118,7 +118,7 @@ def read(source: Source) -> Iterator[Finding]:
         if kind not in ("boxes", "names") and source.path.is_dir():
             yield Problem("file_skipped", file, kind)
     if not tables:
-        raise DataError(
+        raise NoBoxesError(
             f"{source.path}: tables of Open Images, but none with boxes",
             "Put train-annotations-bbox.csv (or that of another split) beside them.",
         )

@@ -14,7 +14,7 @@ from odtool.dataset.types import Problem, Source
 if TYPE_CHECKING:
     import numpy as np
 
-_PASSED_OVER = ("file_skipped", "file_unread")
+_PASSED_OVER = ("file_skipped", "file_unread", "annotation_broken")
 """Kinds of problems by which a reader says that it takes nothing from a file: another format's may."""
 
 
@@ -38,7 +38,7 @@ class FileAccount:
             self._read.append(hash(str(problem.file)))
 
     def list_unread(self, source: Source) -> Iterator[Path]:
-        """Files below a folder, other than images, that no reader took anything from; none where a file is the source."""
+        """Files below a folder, but for images, that no reader took anything from; none of a source that is a file."""
         for folder in walk(source.root) if source.path.is_dir() else ():
             names = [name for name in folder.files if not name.lower().endswith(EXTENSIONS)]
             for name, is_read in zip(names, self._have_read([f"{folder.path}/{name}" for name in names]), strict=True):
@@ -62,4 +62,4 @@ class FileAccount:
         places = np.searchsorted(self._sorted, hashes)
         inside = places < len(self._sorted)
         inside[inside] = self._sorted[places[inside]] == hashes[inside]
-        return inside.tolist()
+        return list(map(bool, inside))
