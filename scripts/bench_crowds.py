@@ -57,19 +57,23 @@ def take_steps(kind: str, boxes: int, batch: int) -> None:
     from object_detection import model_lib_v2
 
     from odtool.engine import model
-    from odtool.engine.match import block_matcher
+    from odtool.engine.match import detectors
+    from odtool.engine.train import training_step
     from odtool.pipeline.zoo import zoo
 
     if kind == "stock":
-        block_matcher.match_in_blocks = lambda _: None
+        detectors.assign_in_batches = lambda _: None
     config = zoo.build(zoo.find(ZOO_NAME)).message
     config.train_config.use_bfloat16 = False
+    config.train_config.unpad_groundtruth_tensors = True
     detector = model.build_model(config.model)
     features, labels = batch_of(tf, batch, boxes, config.model.ssd.num_classes)
     trainable = model.build_trainable({"train_config": config.train_config}, detector, (features, labels))
 
     @tf.function(autograph=False)
     def step(features: Any, labels: Any) -> Any:
+        if kind == "ours":
+            return training_step.take_step(trainable, config.train_config, features, labels)
         return model_lib_v2.eager_train_step(
             detector, features, labels, True, trainable.optimizer, training_step=trainable.step
         )

@@ -15,7 +15,7 @@ from object_detection.protos import train_pb2
 from object_detection.utils import config_util, variables_helper
 
 from odtool.engine import checkpoints
-from odtool.engine.match import block_matcher
+from odtool.engine.match import detectors
 from odtool.engine.tracing import TracedFunction
 from odtool.errors import ConfigError, first_line
 from odtool.pipeline.text import config
@@ -76,7 +76,7 @@ def build_model(model_config: Any, *, is_training: bool = True) -> Any:
     """The detection model, its variables not yet made. Evaluation, too, builds it as for training, as the API does."""
     build = model_lib_v2.MODEL_BUILD_UTIL_MAP["detection_model_fn_base"]
     detector = build(model_config=model_config, is_training=is_training, add_summaries=False)
-    block_matcher.match_in_blocks(detector)
+    detectors.assign_in_batches(detector)
     return detector
 
 

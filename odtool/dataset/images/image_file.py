@@ -9,10 +9,14 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from odtool.dataset.images.pillow import open_image
 from odtool.dataset.pickling import by_position
 from odtool.dataset.types import Extent
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jpe", ".jfif")
 """Lower-case endings of the files that are looked for as images, the likeliest first."""
@@ -64,8 +68,23 @@ class ImageHeader:
     orientation: int = 1
     """The EXIF tag: 1 is upright; 5 to 8 swap width and height for viewers that obey it."""
     palette: bool = False
+    values: tuple[float, float] | None = None
+    """The least and the largest value of an image of more than 8 bits; None where they were not looked at."""
+    is_float: bool = False
     fingerprint: int = field(default=0, compare=False)
     """The same for files with the same bytes; seldom for others: 64 bits of the size and the first bytes."""
+
+    @property
+    def used_bits(self) -> int:
+        """Bits that the values take up, which may be fewer than are stored: 12 of 16, as from many cameras."""
+        if self.values is None or self.is_stretched:
+            return self.bits
+        return min(max(int(self.values[1]).bit_length(), 8), self.bits)
+
+    @property
+    def is_stretched(self) -> bool:
+        """Whether the values have no agreed black and white: floats and negative numbers."""
+        return self.is_float or (self.values is not None and self.values[0] < 0)
 
     @property
     def written_as_is(self) -> bool:
@@ -165,9 +184,8 @@ def _parse_jpeg(head: bytes, size: int, read: Read) -> ImageHeader:
             if bits != 8 or code > 0xC2:  # not baseline, extended or progressive
                 raise ImageError("image_unreadable", f"JPEG of a kind that TensorFlow cannot decode ({bits} bits)")
             _require_end_mark(read, size, b"\xff\xd9", "JPEG")
-            return ImageHeader(
-                "jpeg", width, height, channels, bits, size, orientation, False, _compute_fingerprint(head, size)
-            )
+            fingerprint = _compute_fingerprint(head, size)
+            return ImageHeader("jpeg", width, height, channels, bits, size, orientation, fingerprint=fingerprint)
         if code in (0xD9, 0xDA):
             raise ImageError("image_unreadable", "broken JPEG: no frame header before the image data")
         if code == 0xFF:  # fill byte
@@ -195,8 +213,39 @@ def _parse_png(head: bytes, size: int, read: Read) -> ImageHeader:
         if chunk[4:] == b"eXIf":
             orientation = _parse_orientation(read(position + 8, min(length, _TAIL))) or orientation
         position += 12 + length
-    channels, fingerprint = _PNG_CHANNELS[colour], _compute_fingerprint(head, size)
-    return ImageHeader("png", width, height, channels, bits, size, orientation, colour == 3, fingerprint)
+    values = _measure_png(read(0, size)) if (bits, colour) == (16, 0) else None
+    fingerprint = _compute_fingerprint(head, size)
+    return ImageHeader(
+        "png",
+        width,
+        height,
+        _PNG_CHANNELS[colour],
+        bits,
+        size,
+        orientation,
+        colour == 3,
+        values=values,
+        fingerprint=fingerprint,
+    )
+
+
+def _measure_png(data: bytes) -> tuple[float, float] | None:
+    """The range of a gray image of 16 bits; None where Pillow cannot decode it, which is not looked for here."""
+    try:
+        with open_image(data, ("PNG",)) as image:
+            return measure_values(image)
+    except Exception:
+        return None
+
+
+def measure_values(image: Image.Image) -> tuple[float, float]:
+    """The least and the largest value of an image of one channel; what is not a number is left out."""
+    import numpy as np
+
+    values = np.asarray(image)
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
+    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
 
 
 def _require_end_mark(read: Read, size: int, mark: bytes, name: str) -> None:
@@ -232,13 +281,28 @@ def _parse_by_pillow(data: bytes) -> ImageHeader:
             image.load()
             orientation = int(image.getexif().get(0x0112, 1))
             channels = _TIFF_MODES.get(image.mode, len(image.getbands()))
-            bits = 16 if image.mode.startswith(("I", "F")) else 8
+            is_deep = image.mode.startswith(("I", "F"))
             name = {"DIB": "bmp"}.get(image.format or "", (image.format or "").lower())
             return ImageHeader(
-                name, image.width, image.height, channels, bits, len(data), orientation, image.mode == "P"
+                name,
+                image.width,
+                image.height,
+                channels,
+                _get_bits(image) if is_deep else 8,
+                len(data),
+                orientation,
+                image.mode == "P",
+                values=measure_values(image) if is_deep else None,
+                is_float=image.mode.startswith("F"),
             )
     except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
         raise ImageError("image_unreadable", f"{type(error).__name__}: {error}") from None
+
+
+def _get_bits(image: Image.Image) -> int:
+    """Bits a channel that a TIFF says it has (tag 258)."""
+    (bits, *_) = getattr(image, "tag_v2", {}).get(258, ()) or (16,)
+    return int(bits)
 
 
 def read_bytes(path: Path | str, extent: Extent | None = None) -> bytes:

@@ -141,7 +141,8 @@ def decode_pixels(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Ima
         image.load()
         upright = _turn_upright(image, header.orientation) if fixed else image
         if upright.mode.startswith(("I", "F")):
-            return _reduce_to_eight_bits(upright)
+            # A PNG that is not repaired goes into records as it is, and TensorFlow drops its low bytes.
+            return _reduce_to_eight_bits(upright, header, by_range=fixed or header.format != "png")
         if fixed and upright.has_transparency_data:
             # White is what viewers show behind it, and so what was annotated; TensorFlow shows the hidden colours.
             layer = upright.convert("RGBA")
@@ -196,18 +197,22 @@ def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
     return image if turn is None else image.transpose(turn)
 
 
-def _reduce_to_eight_bits(image: Image.Image) -> Image.Image:
-    """16 bits lose their low byte, as in TensorFlow; Pillow's own conversion would clip them to white.
+def _reduce_to_eight_bits(image: Image.Image, header: ImageHeader, *, by_range: bool) -> Image.Image:
+    """The high 8 of the bits that the image's values use; Pillow's own conversion would clip them to white.
 
-    Floats have no agreed range: theirs goes from black to white.
+    Floats and negative numbers have no agreed range: from the least to the largest value they go from black to white.
+
+    Args:
+        by_range: otherwise 16 bits lose their low byte whatever they hold, as in TensorFlow.
     """
     import numpy as np
     from PIL import Image
 
     values = np.asarray(image)
-    if image.mode.startswith("F"):
-        low, high = float(np.nanmin(values)), float(np.nanmax(values))
-        values = np.nan_to_num((values - low) / (high - low or 1.0)) * 255
-    else:
-        values = np.clip(values, 0, 0xFFFF) // 256
-    return Image.fromarray(values.astype(np.uint8))
+    low, high = header.values or image_file.measure_values(image)
+    if header.is_stretched:
+        # In 64 bits, as the range of 32-bit floats may be more than they can hold.
+        shares = (values.astype(np.float64) - low) / (high - low or 1.0)
+        return Image.fromarray(np.clip(np.nan_to_num(shares * 255), 0, 255).astype(np.uint8))
+    shift = header.used_bits - 8 if by_range else 8
+    return Image.fromarray(np.clip(values.astype(np.int64) >> shift, 0, 255).astype(np.uint8))

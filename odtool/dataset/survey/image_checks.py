@@ -16,6 +16,8 @@ _ROUNDING = 1e-5
 decimals (YOLO), not a problem."""
 _LEAST_SIDE = 1.0
 """Pixels. A box that is neither as wide nor as high holds nothing to learn; most such are fractions read as pixels."""
+_FEW_SHADES = 14
+"""Bits in use below which an image of 16 bits has fewer than 64 shades when its low 8 bits are dropped."""
 MOST_OBJECTS = 100
 """Objects an image that the API reads by default (max_number_of_boxes in its input_reader.proto)."""
 
@@ -70,18 +72,22 @@ CATALOGUE: dict[str, Check] = {
     "fixed_cmyk": Check("info", "converted to RGB"),
     "fixed_rotation": Check("info", "turned upright, the boxes with it"),
     "group_unmatched": Check("info", "a group of its own: --group-by does not match its path"),
-    "image_16bit": Check("info", "kept; TensorFlow decodes it to 8 bits"),
+    "image_16bit": Check("info", "kept or re-encoded: 8 bits are left, as TensorFlow decodes it"),
     "image_alpha": Check("info", "kept; TensorFlow drops it; --fix-images flattens onto white"),
     "image_cmyk": Check("info", "kept; TensorFlow decodes it to RGB"),
+    "image_dark": Check("warning", "kept; TensorFlow drops the low 8 bits; --fix-images drops those not needed"),
     "image_duplicate": Check("info", "kept; it counts more than once"),
     "image_elsewhere": Check("info", "found by name outside the nearest folder"),
     "image_gray": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_missing": Check("error", "image left out"),
     "image_palette": Check("info", "kept; TensorFlow decodes it to RGB"),
+    "image_range": Check("warning", "brought to 8 bits by the bits that its values use, or it would be nearly black"),
     "image_repeated": Check("error", "only the first annotation of the image is kept"),
     "image_straddles": Check("warning", "kept in both splits; evaluation results will be too good"),
+    "image_stretched": Check("info", "brought to 8 bits: its least value is black, its largest white"),
     "image_too_large": Check("error", "image left out: too many pixels to be cut into tiles"),
     "image_truncated": Check("error", "image left out"),
+    "image_turned": Check("info", "boxes taken in the image as it is stored, as Label Studio writes them"),
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
     "images_unlisted": Check("warning", "left out: they have labels, but the data set's own file does not name them"),
@@ -94,6 +100,7 @@ CATALOGUE: dict[str, Check] = {
     "label_missing": Check("warning", "object left out"),
     "label_shared": Check("warning", "its objects are given to each of its images"),
     "labels_several": Check("info", "one object for each class"),
+    "labels_unused": Check("warning", "not read"),
     "layout_unused": Check("warning", "not read; name it as the source, or keep only one"),
     "list_unused": Check("info", "not read"),
     "mask_missing": Check("warning", "its box is used as its mask"),
@@ -271,7 +278,7 @@ def _check_header(
         yield Problem("extension_lies", path, f"it is {header.format.upper()} data")
     if not header.written_as_is:
         yield Problem("reencoded", path, f"the API's decoder takes JPEG and PNG, not {header.format.upper()}")
-    for kind, detail in _check_colours(header):
+    for kind, detail in _check_colours(header, fixes):
         fixed = kind.replace("image_", "fixed_")
         yield Problem(fixed if fixed in fixes else kind, path, detail)
 
@@ -289,7 +296,7 @@ def _check_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, 
         yield Problem("exif_undecided", image.source, f"{image.name} has {detail}")
 
 
-def _check_colours(header: ImageHeader) -> Iterator[tuple[str, str]]:
+def _check_colours(header: ImageHeader, fixes: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Kind and detail. What is said of TensorFlow is measured, with decode_image(channels=3) of 2.20."""
     if header.format == "jpeg" and header.channels == 4:
         yield "image_cmyk", "four channels"
@@ -300,4 +307,16 @@ def _check_colours(header: ImageHeader) -> Iterator[tuple[str, str]]:
     if header.palette:
         yield "image_palette", "colours from a palette"
     if header.bits > 8:
-        yield "image_16bit", f"{header.bits} bits a channel"
+        yield _check_depth(header, is_scaled="fixed_16bit" in fixes or not header.written_as_is)
+
+
+def _check_depth(header: ImageHeader, *, is_scaled: bool) -> tuple[str, str]:
+    low, high = header.values or (0, 0)
+    if header.is_stretched:
+        return "image_stretched", f"{'floats' if header.is_float else f'{header.bits} bits'} from {low:g} to {high:g}"
+    detail = f"values up to {high:.0f}: {header.used_bits} of {header.bits} bits"
+    if is_scaled and header.used_bits != 16:
+        return "image_range", detail
+    if not is_scaled and header.used_bits < _FEW_SHADES:
+        return "image_dark", f"{detail}; {max(int(high) >> 8, 0) + 1} shades are left"
+    return "image_16bit", f"{header.bits} bits a channel"

@@ -14,6 +14,7 @@ from object_detection.inputs import HASH_KEY
 from odtool.engine import checkpoints, model
 from odtool.engine.outcome import Ending, StopSignal
 from odtool.engine.tracing import TracedFunction
+from odtool.engine.train import training_step
 from odtool.engine.train.distribution import AGREE_EVERY, Team
 from odtool.engine.train.limits import Watch
 from odtool.engine.train.non_finite_loss import BATCH, RecentSteps
@@ -154,22 +155,11 @@ def build_step_function(
 
     What it returns holds, under BATCH, the hashes of the records' source ids beside the losses.
     """
-    clip = settings.gradient_clipping_by_norm if settings.gradient_clipping_by_norm > 0 else None
 
     def on_replica(features: Any, labels: Any) -> Losses:
         with tf.summary.record_if(lambda: trainable.step % PICTURES_EVERY == 0):
             tf.summary.image("train_input_images", features[InputDataFields.image], step=trainable.step, max_outputs=3)
-        losses: Losses = model_lib_v2.eager_train_step(
-            trainable.model,
-            features,
-            labels,
-            settings.unpad_groundtruth_tensors,
-            trainable.optimizer,
-            training_step=trainable.step,
-            add_regularization_loss=settings.add_regularization_loss,
-            clip_gradients_value=clip,
-            num_replicas=strategy.num_replicas_in_sync,
-        )
+        losses = training_step.take_step(trainable, settings, features, labels, replicas=strategy.num_replicas_in_sync)
         trainable.step.assign_add(1)
         return losses
 

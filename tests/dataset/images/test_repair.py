@@ -10,6 +10,7 @@ import sys
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
@@ -93,6 +94,48 @@ def test_sixteen_bits_lose_their_low_byte_and_do_not_turn_white(tmp_path: Path) 
         assert repair.list_repairs(header) == ("fixed_16bit",)
         made = repair.decode_pixels((tmp_path / name).read_bytes(), header, fixed=False)
         assert (made.mode, made.tobytes()) == ("L", bytes((0, 39, 255)))
+
+
+def make_deep(values: list[int]) -> Image.Image:
+    image = Image.new("I;16", (len(values), 1))
+    for position, value in enumerate(values):
+        image.putpixel((position, 0), value)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("values", "bits", "expected"),
+    [
+        ([0, 16, 2048, 4095], 12, [0, 1, 128, 255]),
+        ([0, 4, 512, 1023], 10, [0, 1, 128, 255]),
+        ([0, 1, 128, 255], 8, [0, 1, 128, 255]),
+        ([0, 3], 8, [0, 3]),
+        ([0, 256, 32_768, 65_535], 16, [0, 1, 128, 255]),
+    ],
+)
+def test_a_tiff_is_brought_to_eight_bits_by_the_bits_that_it_uses_and_a_png_if_it_is_repaired(
+    tmp_path: Path, values: list[int], bits: int, expected: list[int]
+) -> None:
+    for name, fixed in (("a.tif", False), ("a.tif", True), ("a.png", True)):
+        header = stored(tmp_path / name, make_deep(values))
+        assert (header.bits, header.used_bits, header.is_stretched) == (16, bits, False)
+        made = repair.decode_pixels((tmp_path / name).read_bytes(), header, fixed=fixed)
+        assert list(made.tobytes()) == expected
+    as_tensorflow = repair.decode_pixels((tmp_path / "a.png").read_bytes(), header, fixed=False)
+    assert list(as_tensorflow.tobytes()) == [value >> 8 for value in values]
+
+
+def test_negative_numbers_and_floats_are_not_called_16_bits(tmp_path: Path) -> None:
+    image = Image.fromarray(np.array([[-1000, 0, 3000]], np.int32))
+    header = stored(tmp_path / "a.tif", image)
+    assert (header.bits, header.values, header.is_stretched, header.is_float) == (32, (-1000, 3000), True, False)
+    made = repair.decode_pixels((tmp_path / "a.tif").read_bytes(), header, fixed=False)
+    assert list(made.tobytes()) == [0, 63, 255]
+    odd = Image.fromarray(np.array([[0.5, np.nan, np.inf, 1.5]], np.float32))
+    header = stored(tmp_path / "b.tif", odd)
+    assert (header.bits, header.values, header.is_float) == (32, (0.5, 1.5), True)
+    made = repair.decode_pixels((tmp_path / "b.tif").read_bytes(), header, fixed=False)
+    assert list(made.tobytes()) == [0, 0, 255, 255]
 
 
 def test_floats_go_from_black_to_white(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -175,3 +176,23 @@ def test_every_problem_named_in_the_code_is_in_the_catalogue() -> None:
     assert len(named) > 10
     # Faults of finished records have a catalogue of their own.
     assert named <= set(image_checks.CATALOGUE) | set(record_check.LEVELS)
+
+
+@pytest.mark.parametrize(
+    ("header", "kind", "detail"),
+    [
+        ({"format": "tiff", "values": (0, 4095)}, "image_range", "values up to 4095: 12 of 16 bits"),
+        ({"format": "tiff", "values": (0, 200)}, "image_range", "values up to 200: 8 of 16 bits"),
+        ({"format": "tiff", "values": (0, 65_000)}, "image_16bit", "16 bits a channel"),
+        ({"format": "png", "values": (0, 4095)}, "image_dark", "values up to 4095: 12 of 16 bits; 16 shades are left"),
+        ({"format": "png", "values": (0, 16_000)}, "image_16bit", "16 bits a channel"),
+        ({"format": "tiff", "values": (-1.5, 2), "is_float": True}, "image_stretched", "floats from -1.5 to 2"),
+        ({"format": "tiff", "values": (-1000, 3000)}, "image_stretched", "16 bits from -1000 to 3000"),
+    ],
+)
+def test_what_becomes_of_more_than_8_bits_is_told(header: dict[str, Any], kind: str, detail: str) -> None:
+    image = AnnotatedImage(Path("a.tif"), Path("a.xml"))
+    _, problems = image_checks.check_image(image, replace(HEADER, channels=1, bits=16, **header))
+    assert (kind, detail) in [(problem.kind, problem.detail) for problem in problems]
+    depths = {"image_16bit", "image_dark", "image_range", "image_stretched"}
+    assert [problem.kind for problem in problems if problem.kind in depths] == [kind]

@@ -266,11 +266,44 @@ def _get_last_part(name: str) -> str:
 
 
 def _find_in(last: str, folders: Sequence[Path]) -> Path | None:
-    """The image of this name in one of the folders, else one with another extension."""
+    """The image of this name in one of the folders, else one with another extension, else in other letter case."""
     for folder in folders:
         if _is_file(f"{folder}/{last}"):
             return folder / last
-    return find_stem(PurePosixPath(last).stem if last.lower().endswith(EXTENSIONS) else last, folders)
+    stem = PurePosixPath(last).stem if last.lower().endswith(EXTENSIONS) else last
+    return find_stem(stem, folders) or _find_in_other_case(last, stem, folders)
+
+
+def _find_in_other_case(last: str, stem: str, folders: Sequence[Path]) -> Path | None:
+    """The image whose name differs in letter case alone: Windows and macOS take it for the same, and so do lists."""
+    for folder in folders:
+        names = _index_images(folder, _get_time(folder)).get(stem.casefold(), ())
+        candidates = [name for name in names if name.casefold() == last.casefold()] or names
+        if len(candidates) == 1:
+            return folder / candidates[0]
+    return None
+
+
+def _get_time(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=_MOST_FOLDERS)
+def _index_images(folder: Path, _changed: int) -> dict[str, tuple[str, ...]]:
+    """A folder's images by their stems without letter case; made where no other spelling leads to an image."""
+    names: dict[str, tuple[str, ...]] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.lower().endswith(EXTENSIONS):
+                    key = PurePosixPath(entry.name).stem.casefold()
+                    names[key] = (*names.get(key, ()), entry.name)
+    except OSError:
+        return {}
+    return names
 
 
 def find_stem(stem: str, folders: Sequence[Path]) -> Path | None:

@@ -166,7 +166,7 @@ def parse_yaml(data: bytes, path: Path) -> Any:
     """The value of a YAML document. Every scalar is text: a class may be called 'no' or '1e3'.
 
     Raises:
-        DataError: it is broken, or has aliases that expand to a multiple of it.
+        DataError: it is broken, gives a key twice, or has aliases that expand to a multiple of it.
     """
     import yaml
 
@@ -177,6 +177,7 @@ def parse_yaml(data: bytes, path: Path) -> Any:
         if node is None:
             return None
         _refuse_expanding(node, path)
+        _refuse_repeated_keys(node, path)
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -207,6 +208,26 @@ def _refuse_expanding(root: Node, path: Path) -> None:
             f"YAML whose aliases stand for more than {_MOST_ALIASED} values is refused",
             "Write the values out.",
         )
+
+
+def _refuse_repeated_keys(root: Node, path: Path) -> None:
+    """A key may stand once in a mapping (YAML 1.2, 3.2.1.3); PyYAML takes the last one without a word."""
+    pending, visited = [root], set[int]()
+    while pending:
+        node = pending.pop()
+        if id(node) in visited or not isinstance(node.value, list):
+            continue
+        visited.add(id(node))
+        first_keys: dict[str, Node] = {}
+        for item in node.value:
+            key, value = item if isinstance(item, tuple) else (None, item)
+            pending.append(value)
+            if key is None or not isinstance(key.value, str):
+                continue
+            first = first_keys.setdefault(key.value, key)
+            if first is not key:
+                what = f"broken YAML: '{key.value[:60]}' is given twice, first in line {first.start_mark.line + 1}"
+                raise line_error(path, key.start_mark.line + 1, what, "Remove one of the two, or give it another key.")
 
 
 def parse_xml(data: bytes, path: Path) -> _Element:

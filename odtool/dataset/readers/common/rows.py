@@ -104,7 +104,8 @@ def parse_box(corners: Sequence[str], path: Path, line: int) -> Box:
         try:
             values.append(float(text))
         except ValueError:
-            raise parsing.line_error(path, line, f"broken CSV: {name} is '{text}', not a number") from None
+            what = f"broken CSV: {name} is '{text}', not a number"
+            raise parsing.line_error(path, line, f"{what} with a decimal point" if "," in text else what) from None
     return Box(*values)
 
 

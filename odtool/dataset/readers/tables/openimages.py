@@ -12,10 +12,11 @@ from odtool.dataset.readers.common.faults import NoBoxesError
 from odtool.dataset.readers.common.rows import Row
 from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
 from odtool.dataset.splits import parse_split
-from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
 
 _CORNERS = ("XMin", "YMin", "XMax", "YMax")
 _NEEDED = ("ImageID", "LabelName", *_CORNERS)
+_FLAGS = ("IsTruncated", "IsOccluded", "IsGroupOf")
 _OTHERS = {
     "MaskPath": "masks; their boxes are in the table of boxes",
     "LabelName1": "relations between objects",
@@ -46,6 +47,8 @@ class Images:
     """Stems of the images that a table names."""
     splits: set[str | None] | None = None
     """Those of the folders with images, once they are asked for."""
+    spellings: dict[str, str] | None = None
+    """File names by their form without letter case, once they are asked for; '' for those that two have in common."""
 
     def add(self, folder: Folder) -> None:
         """Takes up the images of a folder."""
@@ -63,6 +66,7 @@ class Images:
         self.annotated_stems.add(identity)
         endings = (".jpg", "", ".JPG", *EXTENSIONS)
         name = next((identity + ending for ending in endings if identity + ending in self.positions), None)
+        name = name or self._find_other_case(identity, endings)
         if name is None:
             return None
         self.annotated_stems.add(Path(name).stem)
@@ -75,6 +79,16 @@ class Images:
             if split in self.splits:
                 return None
         return best / name
+
+    def _find_other_case(self, identity: str, endings: Iterable[str]) -> str | None:
+        """The image whose name differs in letter case alone."""
+        if self.spellings is None:
+            self.spellings = {}
+            for spelling in self.positions:
+                key = spelling.casefold()
+                self.spellings[key] = "" if key in self.spellings else spelling
+        keys = ((identity + ending).casefold() for ending in endings)
+        return next((name for key in keys if (name := self.spellings.get(key))), None)
 
 
 def detect(path: Path) -> str | None:
@@ -95,7 +109,7 @@ def _identify(path: Path) -> str:
     """'boxes', 'names', why a table of Open Images is not read, or '' for another file."""
     if path.suffix.lower() != ".csv" or not (lines := rows.read_opening(path)):
         return ""
-    header = [cell.strip() for cell in lines[0].split(",")]
+    header = _parse_header(lines[0])
     if set(_NEEDED) <= set(header):
         return "boxes"
     if header == ["LabelName", "DisplayName"] or (len(header) >= 2 and header[0].startswith(_MID)):
@@ -103,6 +117,13 @@ def _identify(path: Path) -> str:
     if "ImageID" not in header:
         return ""
     return next((reason for column, reason in _OTHERS.items() if column in header), "")
+
+
+def _parse_header(line: str) -> list[str]:
+    """The names of the columns, as Open Images spells them whatever their letter case."""
+    spelling = {name.lower(): name for name in (*_NEEDED, *_FLAGS, *_OTHERS, "DisplayName")}
+    cells = [cell.strip().strip('"') for cell in line.split(",")]
+    return [spelling.get(cell.lower(), cell) for cell in cells]
 
 
 def read(source: Source) -> Iterator[Finding]:
@@ -189,7 +210,7 @@ def _read_table(
 
 def parse_columns(lines: Sequence[str], path: Path) -> Columns:
     """The columns that a table's first line names; raises DataError where one is missing."""
-    header = [cell.strip() for cell in lines[0].split(",")] if lines else []
+    header = _parse_header(lines[0]) if lines else []
     missing = [name for name in _NEEDED if name not in header]
     if missing:
         raise parsing.line_error(
@@ -213,15 +234,11 @@ def parse(group: Sequence[Row], columns: Columns, path: Path) -> tuple[ObjectAnn
             raise parsing.line_error(path, number, f"broken CSV: {len(cells)} cells, {columns.count} columns")
         if not cells[at["LabelName"]]:
             raise parsing.line_error(path, number, "broken CSV: a box without class")
-        try:
-            xmin, ymin, xmax, ymax = (float(cells[at[name]]) for name in _CORNERS)
-        except ValueError as error:
-            raise parsing.line_error(path, number, f"broken CSV: {error}") from None
+        # Fractions have no thousands, so that a comma can only be a decimal one, as some spreadsheets write it.
+        box = rows.parse_box([cells[at[name]].replace(",", ".") for name in _CORNERS], path, number)
         # -1 is for "unknown".
-        truncated, occluded, group_of = (
-            name in at and cells[at[name]] == "1" for name in ("IsTruncated", "IsOccluded", "IsGroupOf")
-        )
-        label, box = cells[at["LabelName"]], Box(xmin, ymin, xmax, ymax)
+        truncated, occluded, group_of = (name in at and cells[at[name]] == "1" for name in _FLAGS)
+        label = cells[at["LabelName"]]
         objects.append(ObjectAnnotation(label, box, truncated=truncated, occluded=occluded, group_of=group_of))
     return tuple(objects)
 

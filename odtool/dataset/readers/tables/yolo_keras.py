@@ -31,15 +31,20 @@ _LIST = re.compile(r"(?:^|_)(?:classes|class_names|names|labels)\.txt$|\.names$"
 
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as YOLO-Keras text, or None."""
-    return find_evidence(path, ".txt", _looks_like, "has a path and x1,y1,x2,y2,class per line", samples=_SAMPLES)
+    return find_evidence(path, ".txt", looks_like, "has a path and x1,y1,x2,y2,class per line", samples=_SAMPLES)
 
 
-def _looks_like(path: Path) -> bool:
+def looks_like(path: Path) -> bool:
     """Some of the first lines have boxes; images without any are a path alone."""
     if path.suffix.lower() != ".txt" or _LIST.search(path.name):
         return False
-    lines = [_split_line(line) for line in rows.read_opening(path) if line.strip()]
-    return bool(lines) and any(boxes and name.lower().endswith(EXTENSIONS) for name, boxes in lines)
+    return any(map(has_boxes, rows.read_opening(path)))
+
+
+def has_boxes(line: str) -> bool:
+    """Whether a line is an image's path and boxes behind it."""
+    name, boxes = _split_line(line)
+    return bool(boxes) and name.lower().endswith(EXTENSIONS)
 
 
 def _split_line(line: str) -> tuple[str, list[str]]:
@@ -60,7 +65,7 @@ def read(source: Source) -> Iterator[Finding]:
         DataError: no list of classes lies beside a file, or the file is broken.
     """
     folders = list(walk(source.root))
-    files = find_annotation_files(source, ".txt", _looks_like)
+    files = find_annotation_files(source, ".txt", looks_like)
     with_images = find_image_folders(source)
     for file in files:
         class_list = _find_class_list(file, folders, source)

@@ -53,6 +53,16 @@ def test_a_name_may_be_escaped_as_in_urls(tmp_path: Path) -> None:
     assert find_image("c%20d.jpg", [tmp_path], within=tmp_path).path == tmp_path / "c%20d.jpg"
 
 
+def test_a_name_may_differ_in_letter_case_where_only_one_file_can_be_meant(tmp_path: Path) -> None:
+    images, other = tmp_path / "images", tmp_path / "other"
+    touched(images / "IMG_1.JPG", images / "two.jpg", images / "Two.jpg", other / "img_1.jpg")
+    places = beside(tmp_path, "images", names=["img_1.jpg"])
+    assert find_image("img_1.jpg", places, within=tmp_path).path == images / "IMG_1.JPG"
+    assert find_image("images/Img_1.png", places, within=tmp_path).path == images / "IMG_1.JPG"
+    assert find_image("Two.jpg", places, within=tmp_path).path == images / "Two.jpg"
+    assert not find_image("TWO.jpg", places, within=tmp_path).exists
+
+
 def beside(root: Path, *near: str, place: str = "", names: list[str] | None = None) -> Places:
     """Places of annotations in the folder `place` of a set; all folders with images are known."""
     others = sorted({path.parent for path in root.rglob("*.jpg")})

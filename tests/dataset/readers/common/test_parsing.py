@@ -29,6 +29,7 @@ def test_aliases_that_stand_for_little_are_read_and_so_is_much_without_any() -> 
     names = [f"class{number}" for number in range(5000)]
     assert parsing.parse_yaml(f"names: [{', '.join(names)}]".encode(), YAML) == {"names": names}
     assert parsing.parse_yaml(b"", YAML) is None
+    assert parsing.parse_yaml(b"- {a: x}\n- {a: y}\n", YAML) == [{"a": "x"}, {"a": "y"}]
 
 
 def test_a_list_in_place_of_a_name_is_not_printed() -> None:

@@ -57,11 +57,23 @@ def test_columns_may_be_few_and_in_another_order() -> None:
     assert parse(text) == [(ObjectAnnotation("cat", Box(0.1, 0.2, 0.5, 0.75)),)]
 
 
+def test_decimal_commas_are_read_and_columns_in_any_letter_case() -> None:
+    text = b'imageid,labelname,xmin,xmax,ymin,ymax\na,cat,"0,1","0,5","0,2","0,75"\n'
+    assert parse(text) == [(ObjectAnnotation("cat", Box(0.1, 0.2, 0.5, 0.75)),)]
+
+
+def test_an_image_may_be_named_in_other_letter_case(make: Callable[..., Path], found: Any) -> None:
+    text = "ImageID,LabelName,XMin,XMax,YMin,YMax\nimg_1,cat,0.1,0.5,0.2,0.7\ntwo.JPG,cat,0.1,0.5,0.2,0.7\n"
+    root = make({"boxes.csv": text}, ["images/IMG_1.JPG", "images/two.jpg", "images/Three.jpg"])
+    images, _ = found(openimages.read, Source(root))
+    assert {image.path.name: len(image.objects) for image in images} == {"IMG_1.JPG": 1, "two.jpg": 1, "Three.jpg": 0}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         (f"{HEADER}\n{ROW}\na,xclick\n", "bbox.csv:3: broken CSV: 2 cells, 13 columns"),
-        (f"{HEADER}\n{ROW.replace('0.5', 'x')}\n", "bbox.csv:2: broken CSV: could not convert string to float: 'x'"),
+        (f"{HEADER}\n{ROW.replace('0.5', 'x')}\n", "bbox.csv:2: broken CSV: xmax is 'x', not a number"),
         (f"{HEADER}\n{ROW.replace('/m/01', '')}\n", "bbox.csv:2: broken CSV: a box without class"),
         ("ImageID,LabelName\n", "bbox.csv:1: no column 'XMin'"),
         ("LabelName,ImageID,XMin,XMax,YMin,YMax\n", "bbox.csv:1: the first column is 'LabelName'"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -10,10 +10,11 @@ from pathlib import Path
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.lookup import find_stem
-from odtool.dataset.readers.common.source_folders import walk
+from odtool.dataset.readers.common.source_folders import find_image_folders, walk
 from odtool.dataset.readers.datasets import dota
 from odtool.dataset.readers.datasets.yolo import yolo_layout, yolo_places, yolo_points
 from odtool.dataset.readers.datasets.yolo.yolo_labels import Labels
+from odtool.dataset.readers.tables import yolo_keras
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _SAMPLES = 20
@@ -30,9 +31,9 @@ def detect(path: Path) -> str | None:
     texts = [file for folder in folders for file in folder.find_files(".txt")]
     label = next(filter(is_label, texts), None)
     if layout := next((file for folder in folders for file in yolo_layout.find_documents(folder)), None):
-        # Exports of oriented boxes have a data.yaml beside labels in DOTA's own form.
-        is_dota = label is None and any(map(dota.looks_like, texts))
-        return None if is_dota else f"{layout} has names and train"
+        # Oriented boxes may have a data.yaml beside labels in DOTA's own form, YOLO-Keras an obj.data.
+        is_other = label is None and any(dota.looks_like(file) or yolo_keras.looks_like(file) for file in texts)
+        return None if is_other else f"{layout} has names and train"
     lists = [file for folder in folders for file in yolo_layout.find_name_lists(folder)]
     return f"{lists[0]} names the classes of text files such as {label}" if lists and label else None
 
@@ -66,6 +67,7 @@ def read(source: Source) -> Iterator[Finding]:
         DataError: the layout is broken, or none of its folders is there.
     """
     label_folders: dict[str, _LabelFolder] = {}
+    backgrounds: set[str] = set()
     labels = Labels(source)
     for part in yolo_places.find_parts(source):
         if isinstance(part, Problem):
@@ -80,11 +82,16 @@ def read(source: Source) -> Iterator[Finding]:
                 label_folder = label_folders.get(folder) or label_folders.setdefault(folder, _LabelFolder(layout))
                 if not label_folder.is_first(str(image), name.rpartition(".")[0]):
                     yield Problem("label_shared", label, f"{image} is not the only image with this name")
+            else:
+                backgrounds.add(str(image).rpartition("/")[0])
             split = part.split or yolo_places.find_folder_split(image, source)
             arguments = (image, label, split, layout.names, layout.file, layout.keypoints, source.masks)
             yield Deferred(parse_file, arguments)
     for folder, label_folder in label_folders.items():
         yield from _check_label_folder(Path(folder), label_folder)
+    if source.path.is_dir():  # what lies beside a file that the user names is not asked for
+        used_folders = {*backgrounds, *(folder for item in label_folders.values() for folder in item.folders)}
+        yield from _report_unused_labels(source, label_folders, [Path(folder) for folder in sorted(used_folders)])
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,27 @@ def _check_label_folder(labels: Path, label_folder: _LabelFolder) -> Iterator[Pr
     for file in sorted(labels.glob("*.txt")):
         if file.stem not in label_folder.images and is_label(file) and find_stem(file.stem, folders) is None:
             yield Problem("image_missing", file, f"no image '{file.stem}' in {folders[0]}")
+
+
+def _report_unused_labels(
+    source: Source, used_labels: Collection[str], used_images: Sequence[Path]
+) -> Iterator[Problem]:
+    """Folders of labels that no image was read with. Those of images that no split names are told with the images."""
+    images: list[Path] | None = None
+    for folder in walk(source.root):
+        if str(folder.path) in used_labels:
+            continue
+        texts = [file for file in islice(folder.find_files(".txt"), _SAMPLES) if is_label(file)]
+        if not texts:
+            continue
+        stems = [file.stem for file in texts]
+        detail = f"{len(list(folder.find_files('.txt')))} text files such as {texts[0].name}: "
+        if any(find_stem(stem, used_images) for stem in stems):
+            yield Problem("labels_unused", folder.path, f"{detail}other labels of their images are read")
+            continue
+        images = find_image_folders(source) if images is None else images
+        if not any(find_stem(stem, images) for stem in stems):
+            yield Problem("labels_unused", folder.path, f"{detail}none of their images is there")
 
 
 def parse_file(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common.source_folders import find_image_folders, sort_nearest_first, walk
@@ -116,4 +117,12 @@ def _find_text(folder: Path, stem: str) -> Path | None:
     if not stem.isascii():
         # macOS takes accents apart where most others leave them whole.
         names += [unicodedata.normalize(form, names[0]) for form in ("NFC", "NFD")]
+    text = _find_file(folder, names)
+    if text is None and (spellings := {quote(stem), quote(stem, safe="!'()*"), unquote(stem)} - {stem}):
+        # Label Studio names texts by the images' addresses, in which a blank is %20.
+        text = _find_file(folder, [f"{spelling}.txt" for spelling in sorted(spellings)])
+    return text
+
+
+def _find_file(folder: Path, names: Iterable[str]) -> Path | None:
     return next((Path(path) for name in names if os.path.isfile(path := f"{folder}/{name}")), None)  # noqa: PTH113

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,12 @@ def find_name_lists(folder: Folder) -> list[Path]:
 def choose_nearest_list(lists: Iterable[Path], place: Path) -> Path:
     """The list of a folder of labels: the nearest in it or above it, else the nearest of all."""
     return min(lists, key=lambda file: (not place.is_relative_to(file.parent), count_steps(file.parent, place)))
+
+
+def find_contradiction(names: Mapping[int, str], others: Mapping[int, str]) -> int | None:
+    """The first class that two lists call differently, or that one of them lacks."""
+    numbers = names.keys() | others.keys()
+    return min((number for number in numbers if names.get(number) != others.get(number)), default=None)
 
 
 def load(file: Path) -> Layout:

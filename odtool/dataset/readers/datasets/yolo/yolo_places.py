@@ -15,6 +15,7 @@ from odtool.dataset.readers.common.source_folders import Folder, find_image_fold
 from odtool.dataset.readers.datasets.yolo import yolo_layout
 from odtool.dataset.readers.datasets.yolo.yolo_labels import has_labels_beside
 from odtool.dataset.readers.datasets.yolo.yolo_layout import Layout
+from odtool.dataset.readers.tables import yolo_keras
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import Problem, Source
 from odtool.errors import DataError
@@ -51,6 +52,7 @@ def find_parts(source: Source) -> Iterator[Part | Problem]:
         else:
             layouts.append(item)
     entries = _ListedImages()
+    yield from _report_other_names(layouts, folders)
     for layout in layouts:
         yield from _read_document(layout, source, entries)
     if files == document_groups:
@@ -123,6 +125,21 @@ def _read_document(layout: Layout, source: Source, entries: _ListedImages) -> It
             detail = f"{split or 'images'}: '{entry}': {len(images) - len(new)} of its {len(images)} images"
             yield Problem("split_repeated", layout.file, f"{detail} were named before")
         yield Part(new, split, lambda _: layout)
+
+
+def _report_other_names(layouts: Sequence[Layout], folders: Sequence[Folder]) -> Iterator[Problem]:
+    """Lists of names that contradict the file that is read: labels may have been written by either."""
+    for folder in folders:
+        above = [layout for layout in layouts if folder.path.is_relative_to(layout.file.parent)]
+        layout = max(above, key=lambda layout: len(layout.file.parts), default=None)
+        for file in yolo_layout.find_name_lists(folder) if layout else ():
+            try:
+                names = yolo_layout.load(file).names
+            except DataError:  # not a list of names, and not needed
+                continue
+            if layout and (number := yolo_layout.find_contradiction(layout.names, names)) is not None:
+                here, there = (f"'{other[number]}'" if number in other else "none" for other in (names, layout.names))
+                yield Problem("layout_unused", file, f"class {number} is {here}, and {there} in {layout.file}")
 
 
 def _report_unlisted(entries: _ListedImages, layouts: Sequence[Layout], source: Source) -> Iterator[Problem]:
@@ -205,7 +222,10 @@ def _read_image_list(file: Path, layout: Layout, source: Source) -> Iterator[Pat
     with_images = find_image_folders(source)
     with_images.sort(key=lambda folder: not folder.is_relative_to(layout.file.parent))
     places = Places(tuple(dict.fromkeys([file.parent, layout.file.parent, source.root, *with_images])))
-    for line in parsing.read_lines(file):
+    for number, line in enumerate(parsing.read_lines(file), start=1):
+        if yolo_keras.has_boxes(line):
+            what = f"an image and boxes as x1,y1,x2,y2,class, where {layout.file} names a list of images: '{line[:60]}'"
+            raise parsing.line_error(file, number, what, "Read the set with --format yolo_keras.")
         if line:
             yield find_image(line, places, within=source.root).path
 

@@ -147,12 +147,19 @@ def _make_entry(task: _StudioTask, path: Path, problems: list[tuple[str, str]]) 
     labels = _index_labels(task.results)
     objects: list[ObjectAnnotation] = []
     size = None
+    turns = set[float]()
     for number, result in enumerate(task.results, start=1):
         if not isinstance(result, dict):
             raise _format_error(path, f"{task.name}: result {number} is not an object")
         annotations = _parse_objects(result, labels, f"{task.name}: result {number}", path, problems)
         objects.extend(annotations)
-        size = size or values.parse_size(result.get("original_width"), result.get("original_height"))
+        turns.add(values.parse_number(result.get("image_rotation")) or 0.0)
+        # Versions before 1.0 swap the sides of an image that is turned sideways.
+        if turns <= {0.0, 180.0}:
+            size = size or values.parse_size(result.get("original_width"), result.get("original_height"))
+    if turned := sorted(turns - {0.0}):
+        # The whole stage turns with the image (Stage in its ImageView.jsx), so that regions stay in the stored image.
+        problems.append(("image_turned", f"{task.name}: its image was turned by {turned[0]:g} degrees on the screen"))
     return ImageEntry(_list_names(reference, task.data.get("file_upload")), tuple(objects), size, "fraction")
 
 

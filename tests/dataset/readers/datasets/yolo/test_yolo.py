@@ -101,6 +101,12 @@ def test_labels_are_seen_by_the_class_and_fractions_of_their_first_line(tmp_path
         ("names: [cat]", "neither train nor val nor test"),
         ("names: [cat]\ntrain: {a: b}", "train is neither a path nor a list"),
         ("[" * 5000, "nested too deeply"),
+        ("names: [cat]\ntrain: x\n\nnames: [dog]", "data.yaml:4: broken YAML: 'names' is given twice, first in line 1"),
+        (
+            "train: x\nnames:\n  0: cat\n  1: dog\n  0: fox",
+            "data.yaml:5: broken YAML: '0' is given twice, first in line 3",
+        ),
+        ("train: x\nnames: {0: cat, 0: fox}", "data.yaml:2: broken YAML: '0' is given twice, first in line 2"),
     ],
 )
 def test_a_broken_yaml_is_named(text: str, says: str) -> None:

@@ -54,3 +54,18 @@ def test_images_in_one_folder_have_labels_in_several(tmp_path: Path, folders: tu
 def test_images_that_are_not_there_have_no_labels(tmp_path: Path) -> None:
     touch(tmp_path, "labels/0.txt")
     assert found(Source(tmp_path), "images/0.jpg") == [None]
+
+
+@pytest.mark.parametrize(
+    ("image", "text"),
+    [
+        ("my photo.jpg", "my%20photo.txt"),
+        ("my%20photo.jpg", "my photo.txt"),
+        ("a (1).jpg", "a%20(1).txt"),
+        ("a (1).jpg", "a%20%281%29.txt"),
+        ("K\u00e4se.jpg", "K%C3%A4se.txt"),
+    ],
+)
+def test_names_that_passed_through_addresses_are_found(tmp_path: Path, image: str, text: str) -> None:
+    touch(tmp_path, f"images/{image}", f"labels/{text}")
+    assert found(Source(tmp_path), f"images/{image}") == [f"labels/{text}"]

@@ -250,3 +250,49 @@ def test_leading_folders_are_dropped_but_none_that_names_the_split(
     root = write(tmp_path / "train_data", {"images/val/a.jpg": "", "val.txt": ""})
     found = yolo_layout.resolve_entry(entry, root, root, split)
     assert found == (leads_to and root / leads_to)
+
+
+YAML = "train: train/images\nval: val/images\nnames: [cat, dog]\n"
+SET = {"train/images/a.jpg": "", "train/labels/a.txt": BOX, "val/images/b.jpg": "", "val/labels/b.txt": BOX}
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("cat\ndog\n\n", []),
+        ("dog\ncat\n", ["layout_unused"]),
+        ("cat\n", ["layout_unused"]),
+        ("\xff", ["layout_unused"]),
+    ],
+)
+def test_a_list_of_classes_that_contradicts_data_yaml_is_told(tmp_path: Path, names: str, told: list[str]) -> None:
+    write(tmp_path, {**SET, "data.yaml": YAML, "train/classes.txt": names})
+    images, problems = read(Source(tmp_path))
+    assert images == {"a.jpg": ("train", ["cat"]), "b.jpg": ("val", ["cat"])}
+    assert problems == [(kind, "classes.txt") for kind in told]
+
+
+def test_labels_whose_images_are_not_there_are_told_of_by_their_folder(tmp_path: Path) -> None:
+    yaml = "train: images/train\nval: images/val\ntest: images/test\nnames: [cat]\n"
+    write(tmp_path, {"data.yaml": yaml, "labels/test/c.txt": BOX, "labels/test/d.txt": BOX})
+    write(tmp_path, {f"{kind}/train/a.{ending}": BOX for kind, ending in (("images", "jpg"), ("labels", "txt"))})
+    write(tmp_path, {"images/val/b.jpg": "", "images/apart/e.jpg": "", "labels/apart/e.txt": BOX})
+    images, problems = read(Source(tmp_path))
+    assert sorted(images) == ["a.jpg", "b.jpg"]
+    assert problems == [("split_missing", "data.yaml"), ("images_unlisted", "apart"), ("labels_unused", "test")]
+
+
+def test_other_labels_of_images_that_are_read_with_labels_are_told_of(tmp_path: Path) -> None:
+    write(tmp_path, {**SET, "data.yaml": YAML, "train/labels_old/a.txt": BOX, "train/labels_old/notes.txt": "x"})
+    images, problems = read(Source(tmp_path))
+    assert len(images) == 2
+    assert problems == [("labels_unused", "labels_old")]
+
+
+def test_a_list_of_images_with_boxes_is_named_as_what_it_is(tmp_path: Path) -> None:
+    write(tmp_path, {"obj.data": "train = train/all.txt\nnames = obj.names\n", "obj.names": "x\n"})
+    write(tmp_path, {"train/all.txt": "a.jpg 10,10,40,30,0\n", "train/a.jpg": "", "train/classes.txt": "x\n"})
+    assert yolo.detect(tmp_path) is None
+    with pytest.raises(DataError, match=r"all\.txt:1: an image and boxes as x1,y1,x2,y2,class") as error:
+        read(Source(tmp_path))
+    assert error.value.hint == "Read the set with --format yolo_keras."

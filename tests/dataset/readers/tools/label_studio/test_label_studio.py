@@ -110,6 +110,17 @@ def test_a_region_without_a_label_anywhere_is_counted() -> None:
     assert kinds(parse(task(annotation(result({**CAT, "rectanglelabels": []}))))) == ["label_missing"]
 
 
+@pytest.mark.parametrize(("turn", "size"), [(0, (200, 100)), (180, (200, 100)), (90, None), (270, None)])
+def test_regions_of_an_image_that_was_turned_on_the_screen_are_those_of_the_stored_one(
+    turn: int, size: tuple[int, int] | None
+) -> None:
+    found = parse(task(annotation(result(CAT, image_rotation=turn))))
+    assert corners(found) == [("cat", [0.1, 0.2, 0.4, 0.6])]
+    assert found.entries[0].size == size
+    told = [("image_turned", f"task 7: its image was turned by {turn} degrees on the screen")] if turn else []
+    assert list(found.problems) == told
+
+
 def test_the_ground_truth_else_the_newest_annotation_is_used() -> None:
     old = annotation(result({**CAT, "rectanglelabels": ["old"]}), updated_at="2024-01-01T00:00:00Z")
     new = annotation(result({**CAT, "rectanglelabels": ["new"]}), updated_at="2024-06-01T00:00:00Z")
