@@ -16,11 +16,11 @@ from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.common import source_folders
-from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.readers.registry import READERS, Reader
 from odtool.dataset.records import beam, spool, staging
 from odtool.dataset.records.record_writer import keep_draft, keep_whole
 from odtool.dataset.sets import set_plans
+from odtool.dataset.sets.prepared import Prepared, PreparedSet
 from odtool.dataset.sets.set_plans import SetPlan, SplitSettings
 from odtool.dataset.sets.set_writer import survey_sets, write_sets
 from odtool.dataset.statistics import DatasetSummary
@@ -99,41 +99,6 @@ class PrepareSettings:
     def cut(self) -> SplitSettings:
         """How the images are split, and what of them is trained on."""
         return SplitSettings(self.val, self.test, self.seed, self.folds, self.fraction, self.balance)
-
-
-@dataclass(frozen=True)
-class PreparedSet:
-    """One data set folder that was written."""
-
-    dataset: Dataset
-    summary: DatasetSummary
-    first: Mapping[str, Problem]
-    """The first problem of each kind."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What was written, and why it was read as it was."""
-
-    path: Path
-    """The folder that was asked for; with folds, theirs lie in it."""
-    sets: tuple[PreparedSet, ...]
-    """One, or one a fold."""
-    choices: tuple[tuple[FormatChoice, ...], ...]
-    """The formats of each source."""
-
-    @property
-    def dataset(self) -> Dataset:
-        """The set, or the first fold."""
-        return self.sets[0].dataset
-
-    @property
-    def summary(self) -> DatasetSummary:
-        return self.sets[0].summary
-
-    @property
-    def first(self) -> Mapping[str, Problem]:
-        return self.sets[0].first
 
 
 def _now() -> datetime:
