@@ -23,6 +23,7 @@ from odtool.dataset.sets import set_plans
 from odtool.dataset.sets.prepared import Prepared, PreparedSet
 from odtool.dataset.sets.set_plans import SetPlan, SplitSettings
 from odtool.dataset.sets.set_writer import survey_sets, write_sets
+from odtool.dataset.sets.uneven_splits import report_uneven_splits
 from odtool.dataset.statistics import DatasetSummary
 from odtool.dataset.survey import coverage, image_checks, problem_list, refusals
 from odtool.dataset.survey.annotated_size import Basis
@@ -270,6 +271,7 @@ def _plan_sets(
         *coverage.report_keypoint_counts(result.keypoints, source),
         *coverage.report_undeclared_splits(declared, source),
         *(coverage.report_merged_splits(declared, source) if cut.folds else ()),
+        *report_uneven_splits(plans, declared, cut, settings.grouping, source),
         *resemblance.report(stored, index),
     ):
         result.count(problem)

@@ -123,6 +123,7 @@ CATALOGUE: dict[str, Check] = {
     "split_repeated": Check("warning", "used only by the first entry that names them"),
     "split_undeclared": Check("info", "used for training; --resplit splits all images again"),
     "splits_differ": Check("warning", "the split by the annotation that is used counts"),
+    "split_uneven": Check("info", "kept: groups of images that stay together are too large for the share asked for"),
     "tile_box_cut": Check("info", "left out of those tiles; --min-visible sets the limit"),
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
     "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),
