@@ -17,13 +17,14 @@ from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.common import source_folders
-from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.readers.registry import READERS, Reader
 from odtool.dataset.records import beam, staging
 from odtool.dataset.records.record_writer import keep_draft, keep_whole
 from odtool.dataset.sets import set_plans
+from odtool.dataset.sets.prepared import Prepared, PreparedSet
 from odtool.dataset.sets.set_plans import SetPlan, SplitSettings
 from odtool.dataset.sets.set_writer import survey_sets, write_sets
+from odtool.dataset.sets.uneven_splits import report_uneven_splits
 from odtool.dataset.statistics import DatasetSummary
 from odtool.dataset.survey import coverage, image_checks, problem_list, refusals
 from odtool.dataset.survey.conventions.annotated_size import Basis
@@ -102,41 +103,6 @@ class PrepareSettings:
     def cut(self) -> SplitSettings:
         """How the images are split, and what of them is trained on."""
         return SplitSettings(self.val, self.test, self.seed, self.folds, self.fraction, self.balance)
-
-
-@dataclass(frozen=True)
-class PreparedSet:
-    """One data set folder that was written."""
-
-    dataset: Dataset
-    summary: DatasetSummary
-    first: Mapping[str, Problem]
-    """The first problem of each kind."""
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What was written, and why it was read as it was."""
-
-    path: Path
-    """The folder that was asked for; with folds, theirs lie in it."""
-    sets: tuple[PreparedSet, ...]
-    """One, or one a fold."""
-    choices: tuple[tuple[FormatChoice, ...], ...]
-    """The formats of each source."""
-
-    @property
-    def dataset(self) -> Dataset:
-        """The set, or the first fold."""
-        return self.sets[0].dataset
-
-    @property
-    def summary(self) -> DatasetSummary:
-        return self.sets[0].summary
-
-    @property
-    def first(self) -> Mapping[str, Problem]:
-        return self.sets[0].first
 
 
 def _now() -> datetime:
@@ -314,6 +280,7 @@ def _plan_sets(
         *coverage.report_keypoint_counts(result.keypoints, source),
         *coverage.report_undeclared_splits(declared, source),
         *(coverage.report_merged_splits(declared, source) if cut.folds else ()),
+        *report_uneven_splits(plans, declared, cut, settings.grouping, source),
         *resemblance.report(stored, index),
     ):
         result.count(problem)

@@ -125,6 +125,7 @@ CATALOGUE: dict[str, Check] = {
     "split_missing": Check("warning", "not read"),
     "split_repeated": Check("warning", "used only by the first entry that names them"),
     "split_undeclared": Check("info", "used for training; --resplit splits all images again"),
+    "split_uneven": Check("info", "kept: groups of images that stay together are too large for the share asked for"),
     "split_unused": Check("warning", "not read: the images are split at random"),
     "splits_differ": Check("warning", "the split by the annotation that is used counts"),
     "task_skipped": Check("warning", "left out: a task of several images is not read"),
