@@ -77,7 +77,7 @@ class Skipping:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if not isinstance(error, AnnotationError):
+        if error is None or not isinstance(error, AnnotationError):
             return False
         self.problems.append((error.kind, error.detail))
         return True
