@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import LooksLike, find_annotation_files
 from odtool.dataset.readers.common.lookup import FoundImage, Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, find_image_folders, sort_nearest_first, walk
@@ -80,6 +80,26 @@ def read_documents(
     documents = find_documents(source, suffixes, looks_like)
     for file in documents.files:
         yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
+
+
+def read_image_documents(
+    source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike, parse: Callable[[bytes, Path], Listing]
+) -> Iterator[Finding]:
+    """The same for formats with a document an image: of those in one folder, the images are looked for alike."""
+    documents = find_documents(source, suffixes, looks_like)
+    places: dict[Path, Places] = {}
+    for file in documents.files:
+        if file.parent not in places:
+            places[file.parent] = documents.find_places(file)
+        listing = faults.attempt(_parse_file, file, parse)
+        if isinstance(listing, Problem):
+            yield listing
+            continue
+        yield from describe_listing(listing, file, places[file.parent], find_file_split(file, source), source)
+
+
+def _parse_file(file: Path, parse: Callable[[bytes, Path], Listing]) -> Listing:
+    return parse(parsing.read_bytes(file), file)
 
 
 def describe_listing(

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers.common import json_lines, parsing, values
+from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import find_documents, locate
 from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.readers.common.streams import json_lines
 from odtool.dataset.readers.records.hf_imagefolder import hf_card
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
