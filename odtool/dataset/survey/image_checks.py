@@ -72,6 +72,7 @@ CATALOGUE: dict[str, Check] = {
     "fixed_cmyk": Check("info", "converted to RGB"),
     "fixed_rotation": Check("info", "turned upright, the boxes with it"),
     "group_unmatched": Check("info", "a group of its own: --group-by does not match its path"),
+    "header_wrong": Check("info", "columns read in the order in which boxes are not inverted"),
     "image_16bit": Check("info", "kept or re-encoded: 8 bits are left, as TensorFlow decodes it"),
     "image_alpha": Check("info", "kept; TensorFlow drops it; --fix-images flattens onto white"),
     "image_cmyk": Check("info", "kept; TensorFlow decodes it to RGB"),
