@@ -32,7 +32,7 @@ from odtool.dataset.readers.common.image_names import (
     list_declared_folders,
     list_other_spellings,
 )
-from odtool.dataset.readers.common.source_folders import count_shared, find_split
+from odtool.dataset.readers.common.source_folders import count_shared, find_split, measure_distance
 from odtool.dataset.readers.namesakes.contender import State, state_nothing
 from odtool.dataset.readers.namesakes.image_paths import (
     find_in,
@@ -150,7 +150,9 @@ def find_places(
     likely = near_folders or list(folders[:_MOST_FOLDERS])
     is_open = len(likely) > 1 or (source.images is None and any(map(may_be_masks, likely)))
     candidates = {name: find_candidates(name, likely, (base, root)) for name in probes if is_open}
-    settlement = settle(likely, candidates, state, is_ranked=is_ranked, whose=base)
+    settlement = settle(
+        likely, candidates, state, None if is_ranked else measure_distance(place, root, split), whose=base
+    )
     if is_ranked and (stated := find_stated(settlement.folders, folders, probes, state)):
         settlement = Settlement((stated, *settlement.folders), settlement.rivals)
     rivals = {rival.folder for rival in settlement.rivals}

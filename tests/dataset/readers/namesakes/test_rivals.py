@@ -191,3 +191,15 @@ def test_pictures_called_masks_may_be_meant(tmp_path: Path, write: Callable[...,
     assert meant(root, places) == "masks"
     places = find_places([], [root / "masks"], root, Source(root, root / "masks"), names=NAMES)
     assert meant(root, places) == "masks"
+
+
+def test_the_folder_that_goes_with_the_annotations_by_its_name_is_meant(
+    tmp_path: Path, write: Callable[..., None]
+) -> None:
+    for sequence in ("seq1", "seq2", "seq3"):
+        write(f"Data/{sequence}")
+    folders = [tmp_path / "Data" / name for name in ("seq1", "seq2", "seq3")]
+    place = tmp_path / "Annotations" / "seq2"
+    places = find_places([], folders, place, Source(tmp_path), names=["1", "2"])
+    assert meant(tmp_path, places) == "Data/seq2"
+    assert places.rivals == ()
