@@ -90,7 +90,7 @@ def cut_tiles(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tup
         problems.append(Problem("tile_keypoints_cut", image.source, detail))
     if dropped_tiles:
         detail = f"{dropped_tiles} of {empty} without objects, {len(tiles)} tiles kept"
-        problems.append(Problem("tile_empty", image.path, detail))
+        problems.append(Problem("tile_empty", image.shown_path, detail))
     return tuple(tiles), problems
 
 

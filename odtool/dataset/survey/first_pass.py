@@ -22,9 +22,9 @@ from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
 from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.backlog import Backlog, Waiting, open_backlog
 from odtool.dataset.survey.claims import Claims
+from odtool.dataset.survey.conventions.interpretation import AS_DOCUMENTED, Heard, Interpretation
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
-from odtool.dataset.survey.interpretation import AS_DOCUMENTED, Heard, Interpretation
 from odtool.dataset.survey.merging.merge import merge, report_unannotated, tells_of_unannotated
 from odtool.dataset.survey.merging.statements import (
     Statement,
@@ -294,7 +294,7 @@ def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
         if rules.full and not header.in_rows:  # these have been decoded to the last
             repair.check_pixels(image.path, image.extent)
     except ImageError as error:
-        return Problem(error.kind, image.path, f"{error.detail} (named in {image.source})")
+        return Problem(error.kind, image.shown_path, f"{error.detail} (named in {image.source})")
     return header
 
 
@@ -321,7 +321,7 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result
         checked = _check_outlines(checked, placed.image.unit, result.problems)
     if _is_too_large(checked, task.asked.tiling):
         size = f"{checked.header.width}x{checked.header.height}"
-        result.problems.append(Problem("image_too_large", image.path, size, named_image.source_id or ""))
+        result.problems.append(Problem("image_too_large", image.shown_path, size, named_image.source_id or ""))
         return None
     if task.asked.tiling and tiles.needs_tiling(checked.header, task.asked.tiling):
         checked = _cut_tiles(checked, task.asked.tiling, result.problems)
@@ -375,7 +375,9 @@ def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem
         return None
     group = task.asked.grouping.group(_find_relative_path(image, task.source))
     if group is None:
-        problems.append(Problem("group_unmatched", image.path, f"'{task.asked.grouping.by}' does not match its path"))
+        problems.append(
+            Problem("group_unmatched", image.shown_path, f"'{task.asked.grouping.by}' does not match its path")
+        )
     return group
 
 
