@@ -139,9 +139,9 @@ def _refuse_packed(path: Path) -> None:
             raise DataError(f"{file}: an archive", "Unpack it, and name the folder with its contents.")
         if file.suffix.lower() in _TABLES:
             raise DataError(
-                f"{file}: a table that holds the images, which odtool does not read",
-                "Write it out as images with a metadata.jsonl, with load_dataset of Hugging Face's datasets: "
-                "a line of file_name and objects (bbox, category) for each image.",
+                f"{file}: a table without boxes that odtool knows",
+                "Parquet is read with columns for the image and for objects (bbox, category), as Hugging Face's "
+                "datasets write them; Arrow files are not: load_from_disk(...).to_parquet(...).",
             )
 
 

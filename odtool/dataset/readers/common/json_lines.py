@@ -36,11 +36,12 @@ class Line:
 
     path: Path
     number: int
+    """From 1; 0 where it is not known."""
     problems: list[tuple[str, str]] = field(default_factory=list)
     """Kind and detail of each."""
 
     def report(self, kind: str, detail: str) -> None:
-        self.problems.append((kind, f"line {self.number}: {detail}"))
+        self.problems.append((kind, f"line {self.number}: {detail}" if self.number else detail))
 
     def error(self, what: str, hint: str = FIX) -> AnnotationError:
         return parsing.line_error(self.path, self.number, what, hint)
@@ -126,7 +127,9 @@ def read_entries(
 ) -> Iterator[AnnotatedImage | Problem]:
     """The images of one file's lines, each looked for on disk; a broken line is a problem, and the next one is read."""
     source = documents.source
-    places = documents.find_places(file, list(_sample_names(file, parse)))
+    entries = dict(_sample_entries(file, parse))
+    places = documents.find_places(file, list(entries), lambda name: entries[name].state())
+    yield from places.report_rivals()
     split = find_file_split(file, source)
     for number, text in lines:
         line, entry = Line(file, number), None
@@ -136,11 +139,11 @@ def read_entries(
         yield from describe_listing(listing, file, places, split, source)
 
 
-def _sample_names(file: Path, parse: ParseRow) -> Iterator[str]:
+def _sample_entries(file: Path, parse: ParseRow) -> Iterator[tuple[str, ImageEntry]]:
     for row in sample_rows(file):
         try:
             entry = parse(row, Line(file, 0))
         except DataError:
             continue
         if entry is not None and entry.names:
-            yield entry.names[0]
+            yield entry.names[0], entry

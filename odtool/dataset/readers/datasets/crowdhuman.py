@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from odtool.dataset.dialects import make_box
 from odtool.dataset.readers.common import json_lines, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry
 from odtool.dataset.readers.common.json_lines import Line
-from odtool.dataset.readers.common.shapes import make_box
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _SUFFIXES = (".odgt", ".jsonl", ".json")
@@ -57,5 +57,5 @@ def parse(row: dict[str, Any], line: Line) -> ImageEntry:
             line.report("label_missing", f"box {number} has no tag")
         else:
             occluded = isinstance(extra, dict) and extra.get("occ") == 1
-            objects.append(ObjectAnnotation(tag, make_box(*sides), occluded=occluded))
+            objects.append(ObjectAnnotation(tag, make_box(sides, "xywh"), occluded=occluded))
     return ImageEntry((name.strip(),), tuple(objects))

@@ -51,6 +51,7 @@ def read(source: Source) -> Iterator[Finding]:
         names = sample_names([line.rsplit(",", _CELLS - 1)[0] for line in rows.read_opening(file)])
         farther = [*nearest, source.images] if source.images else [source.root, *nearest]
         places = find_places(near_folders, farther, file.parent, source, split=split, names=names)
+        yield from places.report_rivals()
         class_list, classes = _find_classes(file, source)
         listed_classes |= dict.fromkeys(classes or (), class_list)
         problems: list[tuple[str, str]] = []

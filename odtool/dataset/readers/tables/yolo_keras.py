@@ -77,6 +77,7 @@ def read(source: Source) -> Iterator[Finding]:
         sample = sample_names([_split_line(line)[0] for line in rows.read_opening(file) if line.strip()])
         farther = [*nearest, source.images] if source.images else [source.root, *nearest]
         places = find_places(near_folders, farther, file.parent, source, split=split, names=sample)
+        yield from places.report_rivals()
         problems: list[tuple[str, str]] = []
         skipping = Skipping(problems)
         with open(file, "rb") as stream:

@@ -91,7 +91,12 @@ def read(source: Source) -> Iterator[Finding]:
             # What is cut off has lost what it would be known by.
             broken = faults.attempt(parsing.check_json_is_whole, file)
             yield broken or Problem("file_skipped", file, "it does not have both shapes and an imagePath")
-    yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file)
+    yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file, _state_size)
+
+
+def _state_size(path: Path) -> tuple[int, int] | None:
+    content = faults.attempt(lambda: parse(parsing.read_bytes(path), path))
+    return None if isinstance(content, Problem) else content.size
 
 
 def parse_file(

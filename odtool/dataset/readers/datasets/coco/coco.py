@@ -10,6 +10,7 @@ from odtool.dataset.readers.common.annotation_files import find_annotation_files
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, select_image_folders, sort_nearest_first, walk
 from odtool.dataset.readers.datasets.coco.coco_document import CocoFile, parse
+from odtool.dataset.readers.namesakes.contender import State, Stated
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 from odtool.errors import DataError
@@ -109,7 +110,9 @@ def _read_file(file: Path, source: Source) -> CocoFile:
 def _read_images(
     document: CocoFile, file: Path, source: Source, with_images: list[Path], *, is_only_file: bool
 ) -> Iterator[Finding]:
-    places = _find_places(file, source, with_images, sample_names([image.file_name for image in document.images]))
+    sizes = {image.file_name: image.size for image in document.images}
+    places = _find_places(file, source, with_images, sample_names(list(sizes)), lambda name: Stated(sizes[name]))
+    yield from places.report_rivals()
     split = find_file_split(file, source)
     for kind, detail in document.problems:
         yield Problem(kind, file, detail)
@@ -171,7 +174,7 @@ def _parse_subject(file: Path) -> str:
     return next((name.removeprefix(kind) for kind in _RANKS if kind and name.startswith(kind)), f"?{name}")
 
 
-def _find_places(file: Path, source: Source, with_images: list[Path], names: list[str]) -> Places:
+def _find_places(file: Path, source: Source, with_images: list[Path], names: list[str], state: State) -> Places:
     """Where the images of a file may lie, the likeliest first: folders named for its split before the others."""
     if source.images is not None:
         base = source.images
@@ -190,4 +193,4 @@ def _find_places(file: Path, source: Source, with_images: list[Path], names: lis
         near = [*name_folders, *split_folders, *near]
     elif source.images is not None:
         near = []
-    return find_places(near, folders, file.parent, source, split=split, names=names)
+    return find_places(near, folders, file.parent, source, split=split, names=names, state=state)

@@ -10,11 +10,11 @@ from pathlib import Path
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.faults import Skipping
-from odtool.dataset.readers.common.lookup import find_stem
 from odtool.dataset.readers.common.source_folders import find_image_folders, walk
 from odtool.dataset.readers.datasets import dota
 from odtool.dataset.readers.datasets.yolo import yolo_layout, yolo_places, yolo_points
 from odtool.dataset.readers.datasets.yolo.yolo_labels import Labels
+from odtool.dataset.readers.namesakes.image_paths import find_stem
 from odtool.dataset.readers.tables import yolo_keras
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -40,14 +40,17 @@ def detect(path: Path) -> str | None:
 
 
 def is_label(path: Path) -> bool:
-    """Whether the first line is a class number and four or more numbers."""
+    """Whether the first line is a class number and four numbers, or more of the size of fractions.
+
+    Four may be in pixels or percent, too (dialects.py).
+    """
     if path.name in yolo_layout.NAME_LISTS:
         return False
     words = parsing.read_ends(path).split(b"\n")[0].split()
     try:
-        return (
-            len(words) >= 5 and _parse_class(words[0]) is not None and all(abs(float(word)) < 10 for word in words[1:])
-        )
+        numbers = [float(word) for word in words[1:]]
+        has_box = len(numbers) == 4 or (len(numbers) > 4 and all(abs(number) < 10 for number in numbers))
+        return has_box and _parse_class(words[0]) is not None
     except ValueError:
         return False
 

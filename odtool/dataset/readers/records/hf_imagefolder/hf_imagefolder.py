@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,18 @@ from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents, locate
 from odtool.dataset.readers.common.lookup import Places
 from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.readers.records.hf_imagefolder import hf_card
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
+from odtool.errors import DataError
 
 _FILES = ("metadata.jsonl", "metadata.csv")
 _NAME_KEYS = ("file_name", "image")
-_BOX_KEYS = ("bbox", "bboxes", "boxes", "box")
-_CLASS_KEYS = ("categories", "category", "category_id", "labels", "label", "class", "classes", "class_label", "name")
+BOX_KEYS = ("bbox", "bboxes", "boxes", "box")
+_SAMPLES = 50
+"""Rows that are looked into to tell where the images lie."""
+CLASS_KEYS = ("categories", "category", "category_id", "labels", "label", "class", "classes", "class_label", "name")
 
 
 def detect(path: Path) -> str | None:
@@ -36,7 +41,7 @@ def _looks_like(path: Path) -> bool:
     if path.suffix.lower() == ".csv":
         head = head.split(b"\n")[0]
         return b"file_name" in head and b"objects" in head
-    return b'"file_name"' in head and any(f'"{key}"'.encode() in head for key in ("objects", *_BOX_KEYS))
+    return b'"file_name"' in head and any(f'"{key}"'.encode() in head for key in ("objects", *BOX_KEYS))
 
 
 def read(source: Source) -> Iterator[Finding]:
@@ -44,8 +49,11 @@ def read(source: Source) -> Iterator[Finding]:
     documents = find_documents(source, _FILES, _looks_like)
     unnamed_classes: set[int] = set()
     for file in documents.files:
-        names = hf_card.find_class_names(file, source, _CLASS_KEYS)
-        yield from faults.report_broken(_read_file, file, documents.find_places(file), names, unnamed_classes, source)
+        stated = dict(_sample_names(file))
+        places = documents.find_places(file, list(stated), stated.__getitem__)
+        yield from places.report_rivals()
+        names = hf_card.find_class_names(file, source, CLASS_KEYS)
+        yield from faults.report_broken(_read_file, file, places, names, unnamed_classes, source)
 
 
 def _read_file(
@@ -65,7 +73,7 @@ def _read_file(
         for index in sorted(
             {int(item.label) for item in objects if item.label.isdecimal()} - unnamed_classes - set(names)
         ):
-            if not _is_text(row):
+            if not is_text(row):
                 unnamed_classes.add(index)
                 detail = f"line {number}: no README.md or dataset_infos.json names class {index}"
                 yield Problem("class_unnamed", file, detail)
@@ -83,6 +91,18 @@ def _read_file(
             dialect="hf_imagefolder",
         )
     yield from faults.take(problems, file)
+
+
+def _sample_names(path: Path) -> Iterator[tuple[str, Stated]]:
+    """Some of the images that a file names, each with what it says of the image's file."""
+    try:
+        is_csv = path.suffix.lower() == ".csv"
+        sample = (row for _, row in _read_rows(path, [])) if is_csv else json_lines.sample_rows(path)
+        for row in islice(sample, _SAMPLES):
+            if name := _get_name(row):
+                yield name, Stated(_parse_size(row))
+    except DataError:
+        return  # whoever reads all rows says what is wrong with one
 
 
 def _read_rows(path: Path, problems: list[tuple[str, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -118,8 +138,8 @@ def parse(
     Raises:
         AnnotationError: the row names no file, or its lists are not of one length.
     """
-    name = next((row[key] for key in _NAME_KEYS if isinstance(row.get(key), str) and row[key].strip()), None)
-    if name is None:
+    name = _get_name(row)
+    if not name:
         raise parsing.line_error(path, number, "no file_name")
     skipping, objects = Skipping(problems), list[ObjectAnnotation]()
     for position, (box, category) in enumerate(_pair_boxes(row, path, number), start=1):
@@ -134,7 +154,12 @@ def parse(
                 problems.append(("label_missing", f"line {number}: object {position} has no category"))
             else:
                 objects.append(ObjectAnnotation(label, Box(four[0], four[1], four[0] + four[2], four[1] + four[3])))
-    return name.strip(), tuple(objects)
+    return name, tuple(objects)
+
+
+def _get_name(row: dict[str, Any]) -> str:
+    """The name of a row's image, or ''."""
+    return next((row[key].strip() for key in _NAME_KEYS if isinstance(row.get(key), str) and row[key].strip()), "")
 
 
 def _pair_boxes(row: dict[str, Any], path: Path, number: int) -> list[tuple[Any, Any]]:
@@ -145,10 +170,10 @@ def _pair_boxes(row: dict[str, Any], path: Path, number: int) -> list[tuple[Any,
     if isinstance(objects, list):
         if not all(isinstance(item, dict) for item in objects):
             raise parsing.line_error(path, number, "objects is a list, but not of objects")
-        return [(_get_first(item, _BOX_KEYS), _get_first(item, _CLASS_KEYS)) for item in objects]
+        return [(_get_first(item, BOX_KEYS), _get_first(item, CLASS_KEYS)) for item in objects]
     if not isinstance(objects, dict):
         raise parsing.line_error(path, number, "objects is neither a list nor an object with lists")
-    boxes, categories = _get_first(objects, _BOX_KEYS) or [], _get_first(objects, _CLASS_KEYS)
+    boxes, categories = _get_first(objects, BOX_KEYS) or [], _get_first(objects, CLASS_KEYS)
     if not isinstance(boxes, list) or not isinstance(categories, list | None):
         raise parsing.line_error(path, number, "bbox or categories is not a list")
     if categories is None:
@@ -168,10 +193,10 @@ def _make_label(category: Any, names: dict[int, str]) -> str:
     return category.strip() if isinstance(category, str) else ""
 
 
-def _is_text(row: dict[str, Any]) -> bool:
+def is_text(row: dict[str, Any]) -> bool:
     """Whether the row has categories as text, so that '3' is a name."""
     objects = row.get("objects", row)
-    categories = _get_first(objects, _CLASS_KEYS) if isinstance(objects, dict) else objects
+    categories = _get_first(objects, CLASS_KEYS) if isinstance(objects, dict) else objects
     return isinstance(categories, list) and any(isinstance(item, str) for item in categories)
 
 

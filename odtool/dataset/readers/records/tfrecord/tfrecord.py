@@ -73,6 +73,9 @@ def _read_file(
         yield from faults.take(problems, file)
         if example is None:
             continue
+        if example.repetition:
+            yield Problem("record_repeated", file, f"record {record.number}: '{example.source_id}'")
+            continue
         for kind, detail in example.problems:
             yield Problem(kind, file, detail)
         for key in sorted(set(example.unknown) - keys):

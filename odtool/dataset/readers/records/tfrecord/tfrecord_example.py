@@ -13,6 +13,7 @@ from odtool.dataset.images import masks
 from odtool.dataset.readers.common.faults import AnnotationError
 from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
 from odtool.dataset.records import record_reader
+from odtool.dataset.records.record_drafts import REPETITION_KEY
 from odtool.dataset.records.record_reader import Features
 from odtool.dataset.types import Box, Keypoint, ObjectAnnotation, Outline
 
@@ -35,7 +36,7 @@ _MADE_ANEW = {"image/key/sha256", "image/format", "image/colorspace", "image/cha
 _KNOWN = _MADE_ANEW | {
     *_BOX, *_FLAGS.values(), _TEXT, _LABEL, _AREA, _VIEW, _WEIGHT,
     "image/encoded", "image/filename", "image/source_id", "image/height", "image/width",
-    _POINT_X, _POINT_Y, _POINT_SEEN, _POINT_NAME, _POINT_NUMBER,
+    _POINT_X, _POINT_Y, _POINT_SEEN, _POINT_NAME, _POINT_NUMBER, REPETITION_KEY,
 }  # fmt: skip
 Value = TypeVar("Value")
 
@@ -54,6 +55,8 @@ class Example:
     """Kind and detail of each."""
     unknown: tuple[str, ...]
     """Keys with values that are not carried over."""
+    repetition: int = 0
+    """Which repetition of an earlier record this is; 0 where it is none."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def parse(
         objects,
         tuple(problems),
         tuple(key for key in unknown if key not in _KNOWN and not (with_outlines and key == _MASK)),
+        _get_first(features.ints, REPETITION_KEY, 0),
     )
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from odtool.dataset.dialects import LAYOUTS, Layout, make_box
 from odtool.dataset.readers.common import parsing, rows, values
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents
@@ -24,10 +25,11 @@ from odtool.errors import DataError
 
 SUFFIXES = (".csv", ".tsv")
 _DELIMITERS = ",;\t|"
-_LAYOUTS: dict[tuple[str, ...], str] = {
+_LAYOUTS: dict[tuple[str, ...], Layout] = {
     column_roles.CORNERS: "xyxy",
     column_roles.SIDES: "xywh",
     column_roles.CENTRE: "cxcywh",
+    **{(layout,): layout for layout in LAYOUTS},
 }
 _NAMELESS = "object"
 """The class of all boxes where no column is named for it."""
@@ -197,7 +199,7 @@ class _Layout:
     def _parse_boxes(self, row: Sequence[str]) -> list[Box] | None:
         if len(self.box_roles) == 1:
             numbers = parse_box_cell(self.get(row, self.box_roles[0]), self.box_roles[0])
-            return None if numbers is None else [make_box(four, self.box_roles[0]) for four in numbers]
+            return None if numbers is None else [make_box(four, _LAYOUTS[self.box_roles]) for four in numbers]
         cells = [self.get(row, role) for role in self.box_roles]
         if all(cell.lower() in EMPTY for cell in cells):
             return []
@@ -216,11 +218,3 @@ class _Layout:
         if names is None:
             return [cell] * count
         return [values.parse_label(name) for name in names] if len(names) == count else None
-
-
-def make_box(four: Sequence[float], layout: str) -> Box:
-    """The box of four numbers that are corners, corner and sides, or centre and sides."""
-    a, b, c, d = four
-    if layout == "xyxy":
-        return Box(a, b, c, d)
-    return Box(a, b, a + c, b + d) if layout == "xywh" else Box(a - c / 2, b - d / 2, a + c / 2, b + d / 2)

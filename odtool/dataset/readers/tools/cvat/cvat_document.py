@@ -298,6 +298,10 @@ def _get_text(element: _Element, name: str) -> str:
 
 
 def _parse_size(element: _Element) -> tuple[int, int] | None:
-    width, height = element.get("width", ""), element.get("height", "")
+    return parse_size(element.get("width", ""), element.get("height", ""))
+
+
+def parse_size(width: str, height: str) -> tuple[int, int] | None:
+    """A declared size in whole pixels; None for what is none."""
     is_size = width.isdecimal() and height.isdecimal() and len(width) < 10 and len(height) < 10
     return (int(width), int(height)) if is_size and int(width) and int(height) else None

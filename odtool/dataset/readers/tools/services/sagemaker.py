@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from odtool.dataset.dialects import make_box
 from odtool.dataset.readers.common import faults, json_lines, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, list_spellings
 from odtool.dataset.readers.common.json_lines import Line
-from odtool.dataset.readers.common.shapes import make_box
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _SUFFIXES = (".manifest", ".jsonl", ".json", ".ndjson")
@@ -68,7 +68,7 @@ def parse(row: dict[str, Any], line: Line) -> ImageEntry | None:
         if not values.parse_label(label):
             what = f"{where} has class_id {item['class_id']}, which is not in its class-map"
             raise faults.undefined_class(line.path, what, line=line.number)
-        objects.append(ObjectAnnotation(values.parse_label(label), make_box(*sides)))
+        objects.append(ObjectAnnotation(values.parse_label(label), make_box(sides, "xywh")))
     return ImageEntry(list_spellings(reference) or (reference,), tuple(objects), _parse_size(result.get("image_size")))
 
 

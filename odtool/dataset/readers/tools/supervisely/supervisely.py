@@ -10,8 +10,9 @@ from typing import Any
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.faults import Skipping
-from odtool.dataset.readers.common.lookup import Places, find_image, holds_images
+from odtool.dataset.readers.common.lookup import Places, find_image
 from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
+from odtool.dataset.readers.namesakes.image_paths import holds_images
 from odtool.dataset.readers.tools.supervisely import supervisely_shapes
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source

@@ -143,7 +143,13 @@ def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, s
             shape, attributes = region.get("shape_attributes"), region.get("region_attributes")
             if (parsed_region := _parse_region(shape, attributes, where, path, problems)) is not None:
                 parsed_regions.append(parsed_region)
-    return ViaImage(name, tuple(parsed_regions))
+    return ViaImage(name, tuple(parsed_regions), _parse_file_size(item.get("size")))
+
+
+def _parse_file_size(value: Any) -> int | None:
+    """Bytes; VIA writes -1 for what it has not seen, and some write text."""
+    text = str(value).strip()
+    return int(text) if text.isascii() and text.isdecimal() and int(text) > 0 else None
 
 
 def _parse_region(
@@ -170,18 +176,22 @@ def parse_csv(data: bytes, path: Path) -> Listing:
     columns = [cell.lstrip("#").strip() for cell in next(table, (1, list[str]()))[1]]
     rows.require_columns(columns, _COLUMNS, path, "Export the annotations as CSV again.")
     images: dict[str, list[Region]] = {}
+    file_sizes: dict[str, int | None] = {}
     skipping = Skipping(problems)
     for line, row in table:
         with skipping:
             cells = dict(zip(columns, row, strict=True))
             if not (name := cells["filename"]):
                 raise parsing.line_error(path, line, "broken CSV: no filename")
+            file_sizes.setdefault(name, _parse_file_size(cells.get("file_size")))
             shape, attributes = (_parse_cell(cells[column], column, path, line) for column in _COLUMNS[1:])
             # An image without regions has one row, too.
             has_region = bool(shape) or cells.get("region_count", "0") != "0"
             region = _parse_region(shape, attributes, f"line {line}", path, problems) if has_region else None
             images.setdefault(name, []).extend([region] if region else [])
-    return make_listing([ViaImage(name, tuple(regions)) for name, regions in images.items()], problems)
+    return make_listing(
+        [ViaImage(name, tuple(regions), file_sizes.get(name)) for name, regions in images.items()], problems
+    )
 
 
 def _parse_cell(text: str, column: str, path: Path, line: int) -> Any:

@@ -41,6 +41,8 @@ class ViaImage:
 
     name: str
     regions: tuple[Region, ...]
+    bytes: int | None = None
+    """Size of its file."""
 
 
 def parse_box(shape: Any) -> tuple[Box | None, str, str]:
@@ -90,7 +92,7 @@ def make_listing(images: Sequence[ViaImage], problems: list[tuple[str, str]]) ->
             elif len(labels) > 1:
                 problems.append(("labels_several", f"{region.where} has {', '.join(labels)} as '{class_attribute}'"))
             objects.extend(ObjectAnnotation(label, region.box, outline=region.outline) for label in labels)
-        entries.append(ImageEntry(list_spellings(image.name) or (image.name,), tuple(objects)))
+        entries.append(ImageEntry(list_spellings(image.name) or (image.name,), tuple(objects), bytes=image.bytes))
     return Listing(tuple(entries), tuple(problems))
 
 

@@ -86,10 +86,11 @@ def test_a_line_that_is_none_of_these_is_named_and_the_others_are_read(text: str
         ("-1 0.5 0.5 0.2 0.2", False),
         ("inf 0.5 0.5 0.2 0.2", False),
         ("cat 0.5 0.5 0.2 0.2", False),
-        ("0 10 20 30 40", False),
+        ("0 10 20 30 40", True),
+        ("0 10 20 30 40 50 60", False),
     ],
 )
-def test_labels_are_seen_by_the_class_and_fractions_of_their_first_line(tmp_path: Path, text: str, label: bool) -> None:
+def test_labels_are_seen_by_the_class_and_numbers_of_their_first_line(tmp_path: Path, text: str, label: bool) -> None:
     (tmp_path / "a.txt").write_text(text)
     assert yolo.is_label(tmp_path / "a.txt") == label
 
