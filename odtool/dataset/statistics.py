@@ -20,6 +20,7 @@ class SplitSummary:
     """Figures of one split."""
 
     images: Count
+    """Each once, however often it is written."""
     objects: Count
     shards: Count
     bytes: Count
@@ -35,6 +36,39 @@ class SplitSummary:
     """Smallest width and smallest height, in pixels."""
     median_size: tuple[Count, Count]
     max_size: tuple[Count, Count]
+    repetitions: Count = 0
+    """Records that repeat an image, as --balance asks."""
+
+    @property
+    def records(self) -> int:
+        """What one pass over the split reads: images and repetitions."""
+        return self.images + self.repetitions
+
+
+@dataclass(frozen=True)
+class ClassRepeats:
+    """How much more often a rare class is seen."""
+
+    factor: Annotated[float, Range(0, 2**63)]
+    """sqrt(threshold / share of the training images with the class)."""
+    images: Count
+    """Training images with the class."""
+    records: Count
+    """Training records with the class, repetitions among them."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What --balance repeated: rare classes by the repeat factors of LVIS."""
+
+    threshold: Annotated[float, Range(0, 1)]
+    """Share of the training images below which a class is repeated."""
+    repeated_images: Count
+    """Images that are written more than once."""
+    repetitions: Count
+    """Records more than images."""
+    classes: dict[str, ClassRepeats]
+    """By name, those whose factor is above 1."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +115,15 @@ class DatasetSummary:
     keypoints: Annotated[int, Range(0, 2**31 - 1)] = 0
     """Keypoints of an object (image/object/keypoint/x and its like); 0 where the records hold none."""
     class_changes: tuple[ClassChange, ...] = ()
+    fold: int = 0
+    """Which of the folds this set validates on, from 1; 0 without --folds."""
+    folds: int = 0
+    """How many there are; 0 without --folds."""
+    fraction: float | None = None
+    """Share of the training images that --fraction kept; null where all were."""
+    left_out: int = 0
+    """Training images that --fraction left out."""
+    balance: Balance | None = None
 
 
 def load(dataset: Dataset) -> DatasetSummary:
@@ -92,6 +135,11 @@ def load(dataset: Dataset) -> DatasetSummary:
     try:
         return state_files.read(dataset.summary, DatasetSummary)
     except FileNotFoundError:
+        if folds := dataset.list_folds():
+            raise DataError(
+                f"{dataset.path}: holds {len(folds)} folds, each a data set of its own",
+                f"Name one of them, such as --data {folds[0].path}",
+            ) from None
         raise DataError(f"{dataset.summary}: no such file", "Make records first: odtool prepare SOURCE") from None
     except StateError as error:
         raise DataError(
@@ -128,6 +176,8 @@ class ShardFigures:
     classes: Counter[str]
     widths: array[int]
     heights: array[int]
+    repetitions: int = 0
+    """Records that repeat an image; nothing else counts them, but `bytes`."""
 
 
 class ShardCollector:
@@ -139,6 +189,10 @@ class ShardCollector:
         self._heights = array("L")
         self._background = 0
         self._most = 0
+        self._repetitions = 0
+
+    def add_repetition(self) -> None:
+        self._repetitions += 1
 
     def add(self, width: int, height: int, labels: Sequence[str]) -> None:
         for label in labels:  # Counter.update would take longer for the few that an image has
@@ -152,7 +206,15 @@ class ShardCollector:
         """The figures of a shard of `size` bytes."""
         classes = self._classes
         return ShardFigures(
-            len(self._widths), classes.total(), size, self._most, self._background, classes, self._widths, self._heights
+            len(self._widths),
+            classes.total(),
+            size,
+            self._most,
+            self._background,
+            classes,
+            self._widths,
+            self._heights,
+            self._repetitions,
         )
 
 
@@ -177,4 +239,5 @@ def summarise(shards: Iterable[ShardFigures]) -> SplitSummary:
         min_size=(widths[0], heights[0]),
         median_size=(widths[middle], heights[middle]),
         max_size=(widths[-1], heights[-1]),
+        repetitions=sum(shard.repetitions for shard in shards),
     )
