@@ -22,7 +22,7 @@ from typer.models import ArgumentInfo, OptionInfo
 import odtool
 from odtool.cli import app
 from odtool.dataset.readers.registry import READERS
-from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary, SplitSummary
+from odtool.dataset.statistics import Balance, ClassChange, ClassRepeats, DatasetSummary, ProblemSummary, SplitSummary
 from odtool.dataset.survey.image_checks import CATALOGUE
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -167,6 +167,8 @@ _DATASET_PARTS: Mapping[str, type[Any]] = {
     "splits": SplitSummary,
     "problems": ProblemSummary,
     "class_changes": ClassChange,
+    "balance": Balance,
+    "balance.classes": ClassRepeats,
 }
 _PAGES = {
     "dataset_json.md": _dataset_json,

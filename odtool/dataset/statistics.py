@@ -18,6 +18,7 @@ class SplitSummary:
     """Figures of one split."""
 
     images: int
+    """Each once, however often it is written."""
     objects: int
     shards: int
     bytes: int
@@ -33,6 +34,39 @@ class SplitSummary:
     """Smallest width and smallest height, in pixels."""
     median_size: tuple[int, int]
     max_size: tuple[int, int]
+    repetitions: int = 0
+    """Records that repeat an image, as --balance asks."""
+
+    @property
+    def records(self) -> int:
+        """What one pass over the split reads: images and repetitions."""
+        return self.images + self.repetitions
+
+
+@dataclass(frozen=True)
+class ClassRepeats:
+    """How much more often a rare class is seen."""
+
+    factor: float
+    """sqrt(threshold / share of the training images with the class)."""
+    images: int
+    """Training images with the class."""
+    records: int
+    """Training records with the class, repetitions among them."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What --balance repeated: rare classes by the repeat factors of LVIS."""
+
+    threshold: float
+    """Share of the training images below which a class is repeated."""
+    repeated_images: int
+    """Images that are written more than once."""
+    repetitions: int
+    """Records more than images."""
+    classes: dict[str, ClassRepeats]
+    """By name, those whose factor is above 1."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +113,15 @@ class DatasetSummary:
     keypoints: int = 0
     """Keypoints of an object (image/object/keypoint/x and its like); 0 where the records hold none."""
     class_changes: tuple[ClassChange, ...] = ()
+    fold: int = 0
+    """Which of the folds this set validates on, from 1; 0 without --folds."""
+    folds: int = 0
+    """How many there are; 0 without --folds."""
+    fraction: float | None = None
+    """Share of the training images that --fraction kept; null where all were."""
+    left_out: int = 0
+    """Training images that --fraction left out."""
+    balance: Balance | None = None
 
 
 def load(dataset: Dataset) -> DatasetSummary:
@@ -90,6 +133,11 @@ def load(dataset: Dataset) -> DatasetSummary:
     try:
         payload = json.loads(dataset.summary.read_bytes())
     except FileNotFoundError:
+        if folds := dataset.list_folds():
+            raise DataError(
+                f"{dataset.path}: holds {len(folds)} folds, each a data set of its own",
+                f"Name one of them, such as --data {folds[0].path}",
+            ) from None
         raise DataError(f"{dataset.summary}: no such file", "Make records first: odtool prepare SOURCE") from None
     except ValueError as error:
         raise DataError(f"{dataset.summary}: not JSON: {error}", "Write it again: odtool prepare SOURCE") from None
@@ -120,6 +168,10 @@ def _from_json(payload: dict[str, Any]) -> DatasetSummary:
     fields["masks"] = bool(payload.get("masks", False))
     fields["keypoints"] = int(payload.get("keypoints", 0))
     fields["class_changes"] = tuple(ClassChange(**change) for change in payload.get("class_changes", ()))
+    fields |= {key: payload[key] for key in ("fold", "folds", "fraction", "left_out") if key in payload}
+    if balance := payload.get("balance"):
+        repeats = {name: ClassRepeats(**entry) for name, entry in balance["classes"].items()}
+        fields["balance"] = Balance(**{**balance, "classes": repeats})
     return DatasetSummary(splits=splits, problems=problems, sources=tuple(payload["sources"]), **fields)
 
 
@@ -144,6 +196,8 @@ class ShardFigures:
     classes: Counter[str]
     widths: array[int]
     heights: array[int]
+    repetitions: int = 0
+    """Records that repeat an image; nothing else counts them, but `bytes`."""
 
 
 class ShardCollector:
@@ -155,6 +209,10 @@ class ShardCollector:
         self._heights = array("L")
         self._background = 0
         self._most = 0
+        self._repetitions = 0
+
+    def add_repetition(self) -> None:
+        self._repetitions += 1
 
     def add(self, width: int, height: int, labels: Sequence[str]) -> None:
         for label in labels:  # Counter.update would take longer for the few that an image has
@@ -168,7 +226,15 @@ class ShardCollector:
         """The figures of a shard of `size` bytes."""
         classes = self._classes
         return ShardFigures(
-            len(self._widths), classes.total(), size, self._most, self._background, classes, self._widths, self._heights
+            len(self._widths),
+            classes.total(),
+            size,
+            self._most,
+            self._background,
+            classes,
+            self._widths,
+            self._heights,
+            self._repetitions,
         )
 
 
@@ -193,4 +259,5 @@ def summarise(shards: Iterable[ShardFigures]) -> SplitSummary:
         min_size=(widths[0], heights[0]),
         median_size=(widths[middle], heights[middle]),
         max_size=(widths[-1], heights[-1]),
+        repetitions=sum(shard.repetitions for shard in shards),
     )

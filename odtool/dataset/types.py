@@ -121,7 +121,7 @@ class AnnotatedImage:
     source_id: str | None = None
     """The format's own id of the image, where it has one."""
     declared_size: tuple[int, int] | None = None
-    """Width and height in pixels as the annotation claims them; survey/annotated_size.py says what is made of them."""
+    """Width and height in pixels as the annotation claims them; see survey/conventions/annotated_size.py."""
     extent: Extent | None = None
     """Where in `path` the image lies; None where it is the whole file."""
     match: Match = "named"

@@ -56,6 +56,17 @@ def report_undeclared_splits(splits: Sequence[str | None], file: Path) -> Iterat
         yield Problem("split_undeclared", file, f"{missing} of {len(splits)} images are in none of its own splits")
 
 
+def report_merged_splits(splits: Sequence[str | None], file: Path) -> Iterator[Problem]:
+    """Validation images of the data set's own, which cross-validation deals to the folds with those of training.
+
+    Args:
+        splits: the split of each image, or None.
+        file: what the problem names.
+    """
+    if "train" in splits and (count := splits.count("val")):
+        yield Problem("split_merged", file, f"{count} images of its own val split")
+
+
 def report_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], file: Path) -> Iterator[Problem]:
     """Classes with few images, those that a split lacks, and those that differ in nothing but case.
 

@@ -52,6 +52,7 @@ def parse(row: dict[str, Any], line: Line) -> ImageEntry:
         if tag == "mask" or (isinstance(extra, dict) and extra.get("ignore") == 1):
             line.report("object_ignored", f"box {number} ({tag})")
         elif (sides := values.parse_numbers(item.get("fbox"), 4)) is None:
+            values.refuse_words(item, ("fbox",), f"box {number}", line.path, line.number)
             line.report("box_missing", f"box {number} has no fbox of four numbers")
         elif not tag:
             line.report("label_missing", f"box {number} has no tag")

@@ -11,8 +11,8 @@ from pathlib import Path
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.lookup import find_stem
 from odtool.dataset.readers.common.texts.label_texts import SAMPLES, TextLine, defer_label_files, find_label_files
+from odtool.dataset.readers.namesakes.image_paths import find_stem
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 
 _CORNERS = 4

@@ -106,7 +106,7 @@ def _read_crowdai(
 ) -> Iterator[Row]:
     """Rows with their numbers in the order of the columns named xmin, xmax, ymin, ymax."""
     frame, label, numbers = columns
-    table = rows.parse_csv(text, path, extra_cells=True)
+    table = rows.parse_csv(text, path, problems, extra_cells=True)
     next(table)
     for line, row in table:
         with Skipping(problems):

@@ -12,7 +12,7 @@ from pathlib import Path
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.faults import BrokenAnnotation, Skipping
+from odtool.dataset.readers.common.faults import AnnotationError, Skipping
 from odtool.dataset.readers.common.image_lists import find_documents, list_spellings
 from odtool.dataset.readers.common.shapes import enclose_points
 from odtool.dataset.readers.tables.csv_files import CsvFile, read_csv_files
@@ -39,7 +39,7 @@ def _looks_like(path: Path) -> bool:
     lines = [line for line in rows.read_opening(path) if line.strip()]
     try:
         parsed = [_parse_row(rows.parse_cells(line.strip(), path, 1)) for line in lines]
-    except BrokenAnnotation:
+    except AnnotationError:
         return False
     return all(row is not None for row in parsed) and any(row is not None and row[3] for row in parsed)
 

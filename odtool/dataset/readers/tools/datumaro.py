@@ -17,7 +17,7 @@ from odtool.dataset.dialects import make_box
 from odtool.dataset.images.masks import enclose_outline, join_outlines, make_polygon, parse_coco
 from odtool.dataset.readers.common import parsing, shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.faults import UNDEFINED, BrokenAnnotation
+from odtool.dataset.readers.common.faults import UNDEFINED, AnnotationError
 from odtool.dataset.readers.common.image_lists import ImageEntry
 from odtool.dataset.readers.common.streams import json_items
 from odtool.dataset.readers.common.streams.json_lines import Line, ParseRow
@@ -67,10 +67,10 @@ def parse_labels(categories: Any, path: Path) -> list[str]:
     section = categories.get("label") if isinstance(categories, dict) else None
     labels = section.get("labels") if isinstance(section, dict) else None
     if not isinstance(labels, list):
-        raise BrokenAnnotation(path, "no categories with a list of labels before the items, as Datumaro writes them")
+        raise AnnotationError(path, "no categories with a list of labels before the items, as Datumaro writes them")
     names = [values.parse_label(label.get("name")) if isinstance(label, dict) else "" for label in labels]
     if not all(names):
-        raise BrokenAnnotation(path, f"label {names.index('')} of its categories has no name")
+        raise AnnotationError(path, f"label {names.index('')} of its categories has no name")
     return names
 
 
@@ -115,7 +115,7 @@ def _parse_part(item: Any, where: str, names: list[str], line: Line) -> _Part | 
         return None
     if type(number) is not int or not 0 <= number < len(names):
         what = f"{where} has label_id {str(number)[:20]}, which is not in its categories"
-        raise BrokenAnnotation(line.path, what, line=line.number, kind=UNDEFINED)
+        raise AnnotationError(line.path, what, line=line.number, kind=UNDEFINED)
     outline = _parse_outline(item, kind)
     box = _parse_box(item, kind, outline)
     if box is None:

@@ -14,7 +14,7 @@ from odtool.dataset.dialects import make_box
 from odtool.dataset.images.masks import make_polygon
 from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.faults import BrokenAnnotation
+from odtool.dataset.readers.common.faults import AnnotationError
 from odtool.dataset.readers.common.image_lists import Documents, ImageEntry, Listing, find_documents
 from odtool.dataset.readers.common.shapes import enclose_points
 from odtool.dataset.readers.common.streams import json_items
@@ -169,5 +169,5 @@ def _name_class(item: Any, names: list[str], path: Path) -> Any:
     if type(number) is not int or not names:
         return item
     if not 0 <= number < len(names):
-        raise BrokenAnnotation(path, f"label {str(number)[:20]} is not among its {len(names)} classes")
+        raise AnnotationError(path, f"label {str(number)[:20]} is not among its {len(names)} classes")
     return item | {"label": names[number]}

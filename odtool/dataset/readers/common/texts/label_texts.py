@@ -32,7 +32,7 @@ class TextLine:
     def report(self, kind: str, detail: str) -> None:
         self.problems.append((kind, f"line {self.number}: {detail}"))
 
-    def error(self, what: str) -> faults.BrokenAnnotation:
+    def error(self, what: str) -> faults.AnnotationError:
         return parsing.line_error(self.path, self.number, f"{what}: '{self.text[:60]}'")
 
 

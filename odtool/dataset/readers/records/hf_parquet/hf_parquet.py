@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.faults import BrokenAnnotation, Skipping
+from odtool.dataset.readers.common.faults import AnnotationError, Skipping
 from odtool.dataset.readers.common.image_lists import Documents, find_documents, locate
 from odtool.dataset.readers.common.source_folders import find_file_split
 from odtool.dataset.readers.records.hf_imagefolder import hf_card, hf_imagefolder
@@ -72,7 +72,7 @@ def _read_file(documents: Documents, file: Path, number: int) -> Iterator[Annota
                     yield from reader.read_row(row)
             yield from reader.report_unnamed()
     except (pyarrow.ArrowException, OSError) as error:
-        raise BrokenAnnotation(file, f"broken Parquet: {str(error)[:200]}") from None
+        raise AnnotationError(file, f"broken Parquet: {str(error)[:200]}") from None
 
 
 def _open_table(file: Path) -> ParquetFile:
@@ -104,12 +104,13 @@ class _TableReader:
         if image is not None:
             yield image
 
-    def _parse_row(self, row: dict[str, Any], problems: list[tuple[str, str]]) -> AnnotatedImage:
+    def _parse_row(self, row: dict[str, Any], problems: list[tuple[str, str]]) -> AnnotatedImage | None:
         name, data = find_image_data(row, f"{self._file.stem}-{self._number:06d}")
         # Some tables have the boxes beside the image, and objects as a list of them.
         plain = {key: value for key, value in row.items() if not isinstance(value, bytes)} | {"file_name": name}
-        _, objects, found_problems = hf_imagefolder.parse(plain, self._file, self._number, self._names)
-        problems += found_problems
+        _, objects = hf_imagefolder.parse(plain, self._file, self._number, self._names, problems)
+        if faults.is_nothing_left(objects, problems):
+            return None
         self._note_unnamed(objects, row)
         path, extent, match = self._find_image(name, data)
         identity = f"{self._file.stem}/{self._number:06d}-{PurePosixPath(name).name}" if extent else None

@@ -83,7 +83,7 @@ def _split_opening(lines: Sequence[str]) -> list[list[str]]:
     delimiter = _find_delimiter(lines[0])
     text = "\n".join(lines[:2])
     try:
-        return [row for _, row in rows.parse_csv(text, Path(), delimiter=delimiter, extra_cells=True)] or [[]]
+        return [row for _, row in rows.parse_csv(text, Path(), [], delimiter=delimiter, extra_cells=True)] or [[]]
     except DataError:
         return [[cell.strip() for cell in line.split(delimiter)] for line in lines[:2]]
 
@@ -105,13 +105,16 @@ def parse(data: bytes, path: Path, *, columns: Columns) -> CsvFile:
     Coordinates are fractions where those of the whole file are about 1 at most, else pixels. A row whose box is empty
     is an image without objects, whatever stands under its class.
 
+    A row that is short or whose box is not four numbers is a problem; an image with no other rows is left out.
+
     Raises:
-        DataError: a column is missing, a row is short, or a box is not four numbers.
+        AnnotationError: a column is missing, or the text is not UTF-8.
     """
     text = parsing.decode_text(data, path)
     first = next((line for line in text.split("\n") if line.strip()), "")
     delimiter = _find_delimiter(first)
-    table = rows.parse_csv(text, path, delimiter=delimiter, extra_cells=True)
+    problems: list[tuple[str, str]] = []
+    table = rows.parse_csv(text, path, problems, delimiter=delimiter, extra_cells=True)
     line, header = next(table, (1, list[str]()))
     indices = column_roles.find_indices(columns, header)
     if indices is None:
@@ -121,16 +124,18 @@ def parse(data: bytes, path: Path, *, columns: Columns) -> CsvFile:
     sizes: dict[str, tuple[int, int]] = {}
     splits: dict[str, str] = {}
     first_rows = [(line, header)] if column_roles.are_numbers(columns) and layout.is_row(header) else []
-    problems = [] if "class" in indices else [("class_absent", "--columns names no column for the class")]
-    broken = set[str]()
+    if "class" not in indices:
+        problems.append(("class_absent", "--columns names no column for the class"))
+    broken, skipping = set[str](), Skipping(problems)
     for number, row in chain(first_rows, table):
         name = layout.get(row, "file")
-        objects, faults_before = images.setdefault(name, []), len(problems)
-        with Skipping(problems):
+        objects, is_whole = images.setdefault(name, []), False
+        with skipping:
             if not name:
                 raise parsing.line_error(path, number, f"broken CSV: no image in column '{dict(columns)['file']}'")
-            objects += layout.parse_objects(row, path, number)
-        if len(problems) > faults_before:
+            objects += layout.parse_objects(row, path, number, problems)
+            is_whole = True
+        if not is_whole:
             broken.add(name)
         if (size := layout.parse_size(row)) is not None:
             sizes.setdefault(name, size)
@@ -161,21 +166,27 @@ class _Layout:
         """Whether the cells of a box are empty or numbers, and not the names of columns."""
         return self._parse_boxes(cells) is not None
 
-    def parse_objects(self, row: Sequence[str], path: Path, line: int) -> list[ObjectAnnotation]:
+    def parse_objects(
+        self, row: Sequence[str], path: Path, line: int, problems: rows.Problems
+    ) -> list[ObjectAnnotation]:
         """The objects of one row: one, none where the box is empty, or as many as its cell has boxes.
 
+        A box without a class is a problem.
+
         Raises:
-            DataError: a box is not four numbers, or has no class.
+            AnnotationError: a box is not four numbers, or there is not one class for each.
         """
         boxes = self._parse_boxes(row)
         if boxes is None:
             cells = ", ".join(f"{role} '{self.get(row, role)[:60]}'" for role in self.box_roles)
             raise parsing.line_error(path, line, f"broken CSV: {cells} is not a box of four numbers")
         labels = self._parse_labels(row, len(boxes))
-        if labels is None or not all(labels):
+        if labels is None:
             what = f"{len(boxes)} boxes, but the class is '{self.get(row, 'class')[:60]}'"
             raise parsing.line_error(path, line, f"broken CSV: {what}")
-        return [ObjectAnnotation(label, box) for label, box in zip(labels, boxes, strict=True)]
+        if missing := labels.count(""):
+            problems.append(("label_missing", f"line {line}: {missing} of {len(labels)} boxes without a class"))
+        return [ObjectAnnotation(label, box) for label, box in zip(labels, boxes, strict=True) if label]
 
     def parse_size(self, row: Sequence[str]) -> tuple[int, int] | None:
         """The image's size as the table claims it; it is only compared."""

@@ -100,6 +100,8 @@ def _parse_object(item: dict[str, Any], where: str, line: Line) -> ObjectAnnotat
     sides = values.parse_fields(item.get("bounding_box"), *_SIDES)
     points = values.parse_points(item.get("polygon"))
     if sides is None and points is None:
+        values.refuse_words(item.get("bounding_box"), _SIDES, where, line.path, line.number)
+        values.refuse_words(item, ("polygon",), where, line.path, line.number)
         what = str(item.get("annotation_kind") or "neither a bounding_box nor a polygon")[:40]
         kind = "box_missing" if what in ("ImageBoundingBox", "ImagePolygon") else "shape_skipped"
         line.report(kind, f"{where} ({label or 'without a name'}): {what}")
