@@ -109,6 +109,11 @@ class Run:
         """Space kept while a task runs, so that how it ended can be written on a full disk."""
         return self.jobs / f"{task}.reserve"
 
+    @property
+    def cluster_secret(self) -> Path:
+        """What the processes that train this run together know, readable by its owner alone."""
+        return self.jobs / "cluster.secret"
+
     def events(self, task: str) -> Path:
         """Folder of a task's TensorBoard event files, where the API's own loop puts them."""
         return self.path / task

@@ -140,6 +140,74 @@ def make_line_samples() -> Samples:
     }
 
 
+def make_item_samples() -> Samples:
+    """The samples of formats whose documents are one long list of images."""
+    size = {"width": 64, "height": 48}
+    frame = {
+        "name": "a.jpg", "videoName": "v", "url": "https://host/a.jpg", "attributes": {"scene": "street"}, "size": size,
+        "labels": [
+            {"id": "0", "category": "car", "box2d": {"x1": 1.5, "y1": 2, "x2": 30, "y2": 40},
+             "attributes": {"occluded": True, "truncated": False, "crowd": False}},
+            {"id": "1", "category": "bus",
+             "poly2d": [{"vertices": [[1, 2], [30, 2], [3, 40]], "types": "LLL", "closed": True}]},
+            {"id": "2", "category": "lane/crosswalk",
+             "poly2d": [{"vertices": [[1, 2], [30, 2]], "types": "LL", "closed": False}]},
+            {"id": "3", "category": "train", "rle": {"counts": "0PP3", "size": [48, 64]}},
+        ],
+    }  # fmt: skip
+    item = {
+        "id": "a", "attr": {}, "image": {"path": "a.jpg", "size": [48, 64]},
+        "annotations": [
+            {"id": 0, "type": "bbox", "attributes": {"x": True}, "group": 1, "label_id": 0, "bbox": [1, 2, 9, 9]},
+            {"id": 1, "type": "polygon", "group": 1, "label_id": 0, "points": [1, 2, 30, 2, 3, 40]},
+            {"id": 2, "type": "mask", "group": 0, "label_id": 1, "rle": {"counts": "0PP3", "size": [48, 64]}},
+            {"id": 3, "type": "ellipse", "group": 0, "label_id": 1, "points": [1, 2, 30, 40]},
+            {"id": 4, "type": "label", "group": 0, "label_id": 1},
+        ],
+    }  # fmt: skip
+    labels = [{"name": "cat", "parent": "", "attributes": []}, {"name": "dog", "parent": "", "attributes": []}]
+    datumaro = {
+        "dm_format_version": "1.0", "media_type": 2, "infos": {},
+        "categories": {"label": {"labels": labels, "attributes": []}}, "items": [item],
+    }  # fmt: skip
+    detection = {"_id": {"$oid": "6"}, "_cls": "Detection", "label": "cat", "bounding_box": [0.1, 0.1, 0.5, 0.5]}
+    outline = [[[0.1, 0.1], [0.5, 0.1], [0.3, 0.5]]]
+    sample = {
+        "filepath": "data/a.jpg", "tags": ["train"], "_media_type": "image",
+        "metadata": {"_cls": "ImageMetadata", **size},
+        "predictions": {"_cls": "Detections", "detections": [detection | {"confidence": 0.5}]},
+        "ground_truth": {
+            "_cls": "Polylines",
+            "polylines": [{"_cls": "Polyline", "label": "dog", "points": outline, "closed": True, "filled": True}],
+        },
+    }  # fmt: skip
+    plain = {"classes": ["cat", "dog"], "labels": {"b": [{"label": 0, "bounding_box": [0.1, 0.1, 0.5, 0.5]}]}}
+    return {
+        "bdd100k": ({"labels/det_train.json": encode_json([frame])}, ("images/a.jpg",)),
+        "datumaro": ({"annotations/train.json": encode_json(datumaro)}, ("images/train/a.jpg",)),
+        "fiftyone": (
+            {"samples.json": encode_json({"samples": [sample]}), "other/labels.json": encode_json(plain)},
+            ("data/a.jpg", "other/data/b.jpg"),
+        ),
+    }
+
+
+def make_table() -> bytes:
+    """A Parquet file as Hugging Face's datasets write it."""
+    import pyarrow
+    from pyarrow import parquet
+
+    image = {"bytes": make_picture(), "path": "a.jpg"}
+    objects = {"bbox": [[1.0, 2.0, 20.0, 20.0]], "category": [0]}
+    names = {"names": ["cat"], "_type": "ClassLabel"}
+    features = {"info": {"features": {"objects": {"feature": {"category": names}, "_type": "Sequence"}}}}
+    table = pyarrow.Table.from_pylist([{"image_id": 1, "image": image, "objects": objects}])
+    table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
+    stream = io.BytesIO()
+    parquet.write_table(table, stream)
+    return stream.getvalue()
+
+
 def make_samples() -> Samples:
     """For each format its annotation files, and the images they name."""
     box = {"xmin": 1.0, "ymin": 2.0, "xmax": 30.0, "ymax": 40.0}
@@ -348,6 +416,8 @@ def make_samples() -> Samples:
         ),
         "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both_images),
         **make_line_samples(),
+        **make_item_samples(),
+        "hf_parquet": ({"data/train-00000-of-00001.parquet": make_table()}, ()),
         "csv": (
             {
                 "a.csv": b"image_id;width;height;bbox;source\na;64;48;[1.5, 2, 30, 20];cat\nb;64;48;;\n"

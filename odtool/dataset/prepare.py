@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -26,11 +27,11 @@ from odtool.dataset.sets.set_writer import survey_sets, write_sets
 from odtool.dataset.sets.uneven_splits import report_uneven_splits
 from odtool.dataset.statistics import DatasetSummary
 from odtool.dataset.survey import coverage, image_checks, problem_list, refusals
-from odtool.dataset.survey.annotated_size import Basis
+from odtool.dataset.survey.conventions.annotated_size import Basis
+from odtool.dataset.survey.conventions.interpretation import Interpretation, read_until_settled
 from odtool.dataset.survey.first_pass import PassSettings, Survey, survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
-from odtool.dataset.survey.interpretation import Interpretation, read_until_settled
 from odtool.dataset.survey.problem_list import ProblemList
 from odtool.dataset.survey.resemblance import Resemblance, find_resemblance
 from odtool.dataset.survey.source_survey import Choices, list_readings
@@ -38,6 +39,9 @@ from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
 from odtool.errors import DataError
 from odtool.workspace import Dataset
+
+_SCRATCH = "images"
+"""Folder for images that are taken out of compressed files while the records are written."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +155,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
             on_beam=settings.beam,
             progress=progress,
         )
+        shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
         prepared = [
             PreparedSet(Dataset(settings.out / item.dataset.path.relative_to(folder)), summary, item.survey.first)
             for item, summary in zip(sets, summaries, strict=True)
@@ -193,7 +198,13 @@ def _survey_sources(
     report: Report,
 ) -> Survey:
     sources = [
-        replace(source, masks=settings.masks, keypoints=settings.keypoints, label_map=settings.label_map)
+        replace(
+            source,
+            masks=settings.masks,
+            keypoints=settings.keypoints,
+            label_map=settings.label_map,
+            scratch=stored.with_name(_SCRATCH),
+        )
         for source in settings.sources
     ]
     pass_settings = PassSettings(

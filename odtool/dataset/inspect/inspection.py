@@ -23,10 +23,10 @@ from odtool.dataset.records.record_writer import read_checked_image
 from odtool.dataset.records.spool import Index, SpoolReader
 from odtool.dataset.statistics import ClassChange
 from odtool.dataset.survey import coverage, image_checks, refusals
-from odtool.dataset.survey.annotated_size import Basis
+from odtool.dataset.survey.conventions.annotated_size import Basis
+from odtool.dataset.survey.conventions.interpretation import Interpretation, read_until_settled
 from odtool.dataset.survey.first_pass import PassSettings, Survey, survey
 from odtool.dataset.survey.image_checks import Rules
-from odtool.dataset.survey.interpretation import Interpretation, read_until_settled
 from odtool.dataset.survey.resemblance import Resemblance, find_resemblance
 from odtool.dataset.survey.source_survey import Choices, list_readings
 from odtool.dataset.types import Problem, Source

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers.common.unlisted_images import reporting_unlisted_images
-from odtool.dataset.readers.datasets import crowdhuman, dota, voc, wider_face
+from odtool.dataset.readers.datasets import bdd100k, crowdhuman, dota, voc, wider_face
 from odtool.dataset.readers.datasets.coco import coco
 from odtool.dataset.readers.datasets.kitti import kitti
 from odtool.dataset.readers.datasets.yolo import yolo, yolo_near_misses
 from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
+from odtool.dataset.readers.records.hf_parquet import hf_parquet
 from odtool.dataset.readers.records.tfrecord import tfrecord
 from odtool.dataset.readers.tables import openimages, retinanet_csv, tfod_csv, vott_csv, yolo_keras
 from odtool.dataset.readers.tables.any_csv import any_csv
-from odtool.dataset.readers.tools import createml, labelme, labelme_xml, vott_json
+from odtool.dataset.readers.tools import createml, datumaro, fiftyone, labelme, labelme_xml, vott_json
 from odtool.dataset.readers.tools.cvat import cvat
 from odtool.dataset.readers.tools.label_studio import label_studio
 from odtool.dataset.readers.tools.services import labelbox, sagemaker, ultralytics_ndjson, vertex_jsonl
@@ -73,6 +74,22 @@ READERS: dict[str, Reader] = {
         "Label Studio JSON", label_studio.detect, reporting_unlisted_images(label_studio.read), masks=True
     ),
     "via": Reader("VGG Image Annotator", via.detect, reporting_unlisted_images(via.read), masks=True),
+    "datumaro": Reader(
+        "Datumaro JSON",
+        datumaro.detect,
+        reporting_unlisted_images(datumaro.read),
+        masks=True,
+        notes="Boxes, polygons, masks, ellipses and turned boxes; those of one label in one group are one object. "
+        "Labels of whole images, points and lines are left out.",
+    ),
+    "fiftyone": Reader(
+        "FiftyOne JSON",
+        fiftyone.detect,
+        reporting_unlisted_images(fiftyone.read),
+        masks=True,
+        notes="The field `ground_truth`, else the only one without confidences. Boxes and closed outlines; instance "
+        "masks within boxes are left out.",
+    ),
     "createml": Reader("CreateML JSON", createml.detect, reporting_unlisted_images(createml.read)),
     "sagemaker": Reader("SageMaker Ground Truth manifest", sagemaker.detect, reporting_unlisted_images(sagemaker.read)),
     "labelbox": Reader("Labelbox NDJSON", labelbox.detect, reporting_unlisted_images(labelbox.read), masks=True),
@@ -90,12 +107,26 @@ READERS: dict[str, Reader] = {
         reporting_unlisted_images(crowdhuman.read),
         notes="Full boxes. Visible and head boxes, crowds and what is to be ignored are left out.",
     ),
+    "bdd100k": Reader(
+        "BDD100K and Scalabel JSON",
+        bdd100k.detect,
+        reporting_unlisted_images(bdd100k.read),
+        masks=True,
+        notes="`box2d`, and closed outlines of labels without one. Lanes, drivable areas and 3-D boxes are left out.",
+    ),
     "wider_face": Reader("WIDER FACE", wider_face.detect, reporting_unlisted_images(wider_face.read)),
     "kitti": Reader("KITTI", kitti.detect, kitti.read),
     "dota": Reader("DOTA", dota.detect, dota.read),
     "yolo_keras": Reader("YOLO-Keras text", yolo_keras.detect, reporting_unlisted_images(yolo_keras.read)),
     "hf_imagefolder": Reader(
         "Hugging Face image folder", hf_imagefolder.detect, reporting_unlisted_images(hf_imagefolder.read)
+    ),
+    "hf_parquet": Reader(
+        "Hugging Face Parquet",
+        hf_parquet.detect,
+        reporting_unlisted_images(hf_parquet.read),
+        notes="Needs `pip install 'odtool[parquet]'`. Images within the table or beside it; `bbox` and `category` of "
+        "its objects. Prepare takes as much disk again as the images while it runs.",
     ),
     "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, reporting_unlisted_images(tfod_csv.read)),
     "retinanet_csv": Reader("keras-retinanet CSV", retinanet_csv.detect, reporting_unlisted_images(retinanet_csv.read)),

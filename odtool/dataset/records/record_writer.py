@@ -152,10 +152,7 @@ def _cut_windows(checked: CheckedImage) -> Iterator[tuple[CheckedImage, bytes, W
         yield checked, _encode(checked), (0, 0, header.width, header.height)
         return
     try:
-        data = image_file.read_bytes(image.path, image.extent)
-        if len(data) != header.bytes:
-            raise _change_error(image.path)
-        crops = tiles.encode_tiles(data, header, checked.tiles, fixed=checked.fixed)
+        crops = tiles.encode_tiles(image.path, image.extent, header, checked.tiles, fixed=checked.fixed)
         for tile, image_bytes in zip(checked.tiles, crops, strict=True):
             tile_image = replace(image, objects=tile.objects, source_id=f"{image.source_id}@{tile.x},{tile.y}")
             piece = replace(header, width=tile.width, height=tile.height, orientation=1)

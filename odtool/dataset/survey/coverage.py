@@ -28,7 +28,9 @@ def report_duplicates(
             first_split, split = splits[positions[0]], splits[position]
             kind = "image_duplicate" if first_split == split else "image_straddles"
             where = "" if first_split == split else f" ({split}; that one is in {first_split})"
-            yield Problem(kind, image.path, f"{image.name} is identical to {first.path}{where}", image.source_id or "")
+            yield Problem(
+                kind, image.shown_path, f"{image.name} is identical to {first.shown_path}{where}", image.source_id or ""
+            )
 
 
 def report_keypoint_counts(numbers: Collection[int], source: Path) -> Iterator[Problem]:

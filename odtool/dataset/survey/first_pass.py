@@ -22,9 +22,9 @@ from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
 from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.backlog import Backlog, Waiting, open_backlog
 from odtool.dataset.survey.claims import Claims
+from odtool.dataset.survey.conventions.interpretation import AS_DOCUMENTED, Heard, Interpretation
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
-from odtool.dataset.survey.interpretation import AS_DOCUMENTED, Heard, Interpretation
 from odtool.dataset.survey.merging.merge import merge, report_unannotated, tells_of_unannotated
 from odtool.dataset.survey.merging.statements import (
     Statement,
@@ -291,10 +291,10 @@ def _examine(task: _SurveyTask) -> _Result:
 def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
     try:
         header = image_file.read_header(image.path, image.extent)
-        if rules.full:
+        if rules.full and not header.in_rows:  # these have been decoded to the last
             repair.check_pixels(image.path, image.extent)
     except ImageError as error:
-        return Problem(error.kind, image.path, f"{error.detail} (named in {image.source})")
+        return Problem(error.kind, image.shown_path, f"{error.detail} (named in {image.source})")
     return header
 
 
@@ -319,8 +319,12 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result
             result.keypoints.add(len(annotation.keypoints))
     if task.source.masks:
         checked = _check_outlines(checked, placed.image.unit, result.problems)
-    if tiles.needs_tiling(checked.header, task.asked.tiling):
-        checked = _cut_tiles(checked, task, result.problems)
+    if _is_too_large(checked, task.asked.tiling):
+        size = f"{checked.header.width}x{checked.header.height}"
+        result.problems.append(Problem("image_too_large", image.shown_path, size, named_image.source_id or ""))
+        return None
+    if task.asked.tiling and tiles.needs_tiling(checked.header, task.asked.tiling):
+        checked = _cut_tiles(checked, task.asked.tiling, result.problems)
         if not checked.tiles:
             return None
     if task.beside_others:
@@ -347,14 +351,20 @@ def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) 
     return replace(checked, image=replace(image, objects=tuple(objects)))
 
 
-def _cut_tiles(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]) -> CheckedImage:
-    """The image with its tiles; without any where it cannot be cut or nothing of it is kept."""
+def _is_too_large(checked: CheckedImage, tiling: Tiling | None) -> bool:
+    """Whether more pixels than Pillow may decode at once would have to be."""
+    header = checked.header
+    if header.width * header.height <= pillow.MOST_PIXELS:
+        return False
+    if tiles.needs_tiling(header, tiling):
+        return not header.in_rows
+    return checked.fixed or not header.written_as_is
+
+
+def _cut_tiles(checked: CheckedImage, tiling: Tiling, problems: list[Problem]) -> CheckedImage:
+    """The image with its tiles; without any where nothing of it is kept."""
     image, header = checked.image, checked.header
-    if task.asked.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
-        size = f"{header.width}x{header.height}"
-        problems.append(Problem("image_too_large", image.path, size, image.source_id or ""))
-        return checked
-    image_tiles, tile_problems = tiles.cut_tiles(image, header, task.asked.tiling)
+    image_tiles, tile_problems = tiles.cut_tiles(image, header, tiling)
     problems.extend(replace(problem, image=image.source_id or "") for problem in tile_problems)
     return replace(checked, tiles=image_tiles)
 
@@ -365,7 +375,9 @@ def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem
         return None
     group = task.asked.grouping.group(_find_relative_path(image, task.source))
     if group is None:
-        problems.append(Problem("group_unmatched", image.path, f"'{task.asked.grouping.by}' does not match its path"))
+        problems.append(
+            Problem("group_unmatched", image.shown_path, f"'{task.asked.grouping.by}' does not match its path")
+        )
     return group
 
 

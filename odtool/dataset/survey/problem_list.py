@@ -70,7 +70,8 @@ def open_list(path: Path, out: Path, *, begun: Path | None = None) -> Iterator[P
         refused = locate_refused(out)
         if (told or begun is not None) and _is_ours(refused):
             write_atomically(refused, path.read_bytes())
-            error.hint = f"{error.hint} All problems are listed in {refused}".strip()
+            separator = " " if error.hint.endswith((".", "?")) else ". "
+            error.hint = f"{error.hint}{separator if error.hint else ''}All problems are listed in {refused}"
         raise
 
 

@@ -30,7 +30,7 @@ def _sign(title: str, *keys: str, advice: str = _EXPORT, without: str = "") -> S
 
 JSON: tuple[Signature, ...] = (
     _sign("Datumaro JSON", "items categories label_id", "items categories media_type", "items categories labels",
-          advice="Convert it with Datumaro: datum convert -if datumaro -f coco."),
+          advice="Its categories should stand before its items, as Datumaro writes them."),
     _sign("SageMaker Ground Truth manifest", "source-ref",
           advice="Name the output manifest of a labelling job, whose lines have annotations."),
     _sign("Labelbox JSON", "data_row projects", "data_row label_details", "data_row media_attributes",
@@ -44,7 +44,7 @@ JSON: tuple[Signature, ...] = (
           "dataset image annotations bounding_box", "schema_ref annotations",
           advice="Export it from V7 as COCO or Pascal VOC."),
     _sign("BDD100K or Scalabel JSON", "labels box2d", "labels poly2d category", "frames box2d",
-          advice="Convert it to COCO JSON with Scalabel: python -m scalabel.label.to_coco."),
+          advice="Each frame should have a name, and labels with a category and a box2d of x1, y1, x2 and y2."),
     _sign("nuScenes or nuImages tables", "token sample_token", "token sample_data_token", "token category_token",
           "token log_token", advice="Convert object_ann.json (bbox, category_token) to COCO JSON."),
     _sign("Prodigy JSON", "_input_hash", "spans _task_hash",
@@ -54,7 +54,7 @@ JSON: tuple[Signature, ...] = (
     _sign("Edge Impulse JSON", "boundingBoxesType", "files boundingBoxes", "version boundingBoxes",
           advice="Export it as COCO JSON in Edge Impulse Studio."),
     _sign("FiftyOne JSON", "samples _cls", "samples ground_truth detections", "samples filepath media_type",
-          advice="Export it with FiftyOne: dataset.export(dataset_type=fiftyone.types.COCODetectionDataset)."),
+          advice="Export it with FiftyOne as fiftyone.types.FiftyOneDataset or COCODetectionDataset."),
     _sign("Vertex AI JSON Lines", "imageGcsUri boundingBoxAnnotations", "imageGcsUri",
           advice="Export it for object detection, with boundingBoxAnnotations in each line."),
     _sign("CrowdHuman odgt", "gtboxes", advice="Each line should be an object with ID and gtboxes."),

@@ -172,7 +172,7 @@ def _group_by_name(numbers: Iterable[int], statements: Statements, sources: Sequ
 
 def tells_of_unannotated(problem: Problem) -> bool:
     """Whether a reader says of images that it knows no annotation of them, which another format may have."""
-    return problem.kind in ("file_skipped", "annotation_missing") and (
+    return problem.kind in ("file_skipped", "annotation_missing", "image_namesakes") and (
         problem.file.suffix.lower() in EXTENSIONS or problem.file.is_dir()
     )
 

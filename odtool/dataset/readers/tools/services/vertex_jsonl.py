@@ -53,6 +53,7 @@ def parse(row: dict[str, Any], line: Line) -> ImageEntry:
         corners = _parse_corners(item)
         label = values.parse_label(item.get("displayName")) if isinstance(item, dict) else ""
         if corners is None:
+            values.refuse_words(item, _CORNERS, f"annotation {number}", line.path, line.number)
             line.report("box_missing", f"annotation {number} has no {', '.join(_CORNERS)}")
         elif not label:
             line.report("label_missing", f"annotation {number} has no displayName")
