@@ -84,10 +84,7 @@ def read(source: Source) -> Iterator[Finding]:
     if source.path.is_file():
         files = [source.path]
     else:
-        json_files = [file for folder in walk(source.root) for file in folder.find_files(".json")]
-        files = [file for file in json_files if _looks_like(file)]
-        for file in sorted(set(json_files) - set(files)):
-            yield Problem("file_skipped", file, "it does not have both shapes and an imagePath")
+        files = [file for folder in walk(source.root) for file in folder.find_files(".json") if _looks_like(file)]
     yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file)
 
 
