@@ -31,10 +31,10 @@ from odtool.errors import DataError
 
 _OPENED = 5
 """Files of a folder that are looked into."""
-_STATED = 3
-"""Names for which a folder farther away is looked for."""
-_FAR = 20
-"""Such folders, the likeliest first."""
+_FEW = 3
+"""Names for which a folder is looked for at first."""
+_NEAREST = 30
+"""Folders that may contend, the likeliest first."""
 _TWICE = 2
 """Times as many images in another folder outweigh what a format says of the likeliest."""
 _NOT_PHOTOGRAPHS = re.compile(
@@ -69,14 +69,25 @@ class Settlement:
     """Those that were left out."""
 
 
-def find_candidates(name: str, folders: Sequence[Path], bases: Sequence[Path]) -> Sequence[Path]:
-    """Those of the folders in which the image of a name may lie; none where its path alone says where."""
+def find_candidates(names: Sequence[str], folders: Sequence[Path], bases: Sequence[Path]) -> dict[str, Sequence[Path]]:
+    """By name, those of the folders in which its image may lie; none where its path alone says where.
+
+    Where there are many folders, each with annotations of its own, looking for all names in all of them took longer
+    than reading: a few names tell which of the nearest folders are looked into.
+    """
+    nearest = tuple(folders[:_NEAREST])
+    by_name = {name: _find_named(name, nearest, bases) for name in names}
+    held = _find_held({name: by_name[name] for name in names[:: max(1, len(names) // _FEW)]})
+    holders = {folder for files in held.values() for folder in files}
+    return {name: [folder for folder in named if folder in holders] for name, named in by_name.items()}
+
+
+def _find_named(name: str, folders: tuple[Path, ...], bases: Sequence[Path]) -> Sequence[Path]:
     if "/" not in (plain := drop_drive(name.replace("\\", "/"))):
         return folders
     if any(is_file(f"{base}/{plain}") for base in bases):
         return ()
-    parts = list_declared_folders(plain)
-    return find_declared_folders(tuple(folders), parts, bases[-1])[0] or folders
+    return find_declared_folders(folders, list_declared_folders(plain), bases[-1])[0] or folders
 
 
 def settle(
@@ -138,39 +149,6 @@ def _find_masks(held: Mapping[str, Mapping[Path, Path]], whose: Path) -> Iterato
                 f"'{folder.name}' is what folders of masks are called, and its pictures have one channel or a palette"
             )
             yield Rival(folder, reason)
-
-
-def find_stated(near: Sequence[Path], others: Sequence[Path], names: Sequence[str], state: State) -> Path | None:
-    """A folder farther away whose files are as annotations state them, where those of these names near are not."""
-    few = names[:_STATED]
-    held = {
-        folder: _find_all(few, folder) for folder in [*near, *[other for other in others if other not in near][:_FAR]]
-    }
-    holders = [folder for folder, files in held.items() if files and folder not in near]
-    stated = {name: facts for name in few if any((facts := state(name))[:2])} if holders else {}
-    if not stated or any(
-        contender.agrees(name, facts) or contender.was_resized(name, facts)
-        for contender in (Contender(folder, held[folder], 0) for folder in near)
-        for name, facts in stated.items()
-        if name in contender.files
-    ):
-        return None
-    contenders = (Contender(folder, held[folder], 0) for folder in holders)
-    agreeing = [
-        contender.folder for contender in contenders if all(map(contender.agrees, stated.keys(), stated.values()))
-    ]
-    return agreeing[0] if len(agreeing) == 1 else None
-
-
-def _find_all(names: Sequence[str], folder: Path) -> dict[str, Path]:
-    """The files of all the names; none where one is missing."""
-    files: dict[str, Path] = {}
-    for name in names:
-        file = find_as_spelt(get_last_part(name), [folder])
-        if file is None:
-            return {}
-        files[name] = file
-    return files
 
 
 def _find_held(candidates: Mapping[str, Sequence[Path]]) -> dict[str, dict[Path, Path]]:
