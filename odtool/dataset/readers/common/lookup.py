@@ -46,7 +46,6 @@ from odtool.dataset.readers.namesakes.image_paths import (
 from odtool.dataset.readers.namesakes.rivals import (
     Rival,
     Settlement,
-    find_candidates,
     may_be_masks,
     settle,
 )
@@ -149,10 +148,8 @@ def find_places(
     probes = sample_names(names, _FEW_PROBES) if names else []
     likely = near_folders or list(folders[:_MOST_FOLDERS])
     is_open = len(likely) > 1 or (source.images is None and any(map(may_be_masks, likely)))
-    candidates = find_candidates(probes, likely, (base, root)) if is_open else {}
-    settlement = settle(
-        likely, candidates, state, None if is_ranked else measure_distance(place, root, split), whose=base
-    )
+    distance = None if is_ranked else measure_distance(place, root, split)
+    settlement = settle(likely, probes if is_open else [], (base, root), state, distance)
     if is_ranked and (stated := find_stated(settlement.folders, folders, probes, state)):
         settlement = Settlement((stated, *settlement.folders), settlement.rivals)
     rivals = {rival.folder for rival in settlement.rivals}
