@@ -95,6 +95,21 @@ def test_inspect_names_what_is_broken_and_counts_the_rest(broken_set: Path) -> N
     assert inspected.figures.images == 6
 
 
+def test_what_a_whole_source_depends_on_is_named_beside_the_others_and_never_left_out(
+    broken_set: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "yolo").mkdir()
+    (tmp_path / "yolo" / "data.yaml").write_text("names: [cat\ntrain: images\n")
+    sources = (Source(broken_set, prefix="1/"), Source(tmp_path / "yolo", prefix="2/"))
+    for skip_broken in (False, True):
+        with pytest.raises(DataError, match=r"data\.yaml:2: broken YAML") as error:
+            prepare(PrepareSettings(sources, tmp_path / "data", val=0, skip_broken=skip_broken))
+        assert "5 faults in total: 1 source_broken, 3 annotation_broken, 1 record_broken" in error.value.message
+        assert "--skip-broken" not in error.value.hint
+    kinds = {item.kind for item in inspect(InspectSettings(sources)).problems}
+    assert {"source_broken", "annotation_broken", "record_broken"} <= kinds
+
+
 def test_many_faults_are_summed_and_the_first_ten_named(voc_set: VocSet, tmp_path: Path) -> None:
     root = voc_set(30)
     for file in sorted((root / "annotations").iterdir())[:25]:

@@ -307,7 +307,7 @@ def _split_into_chunks(
         started.append(reading)
         chunk: list[Finding] = []
         images = 0
-        for item in reading.findings:
+        for item in faults.report_unreadable(reading.findings):
             chunk.append(item)
             images += item.files if isinstance(item, Deferred) else 1
             if images >= _CHUNK:

@@ -121,6 +121,7 @@ CATALOGUE: dict[str, Check] = {
     "similar_straddles": Check("warning", "kept in both splits; --group-by similar, with --resplit, parts them"),
     "size_disagrees": Check("warning", "boxes taken as pixels of the image; --annotated-size annotation scales them"),
     "size_scaled": Check("warning", "resized since: boxes scaled to the image; --annotated-size file leaves them"),
+    "source_broken": Check("error", "refused by prepare: what depends on it is not read"),
     "source_id_repeated": Check("info", "a number is added to it"),
     "split_merged": Check("info", "dealt to the folds, with the images of train"),
     "split_missing": Check("warning", "not read"),

@@ -15,9 +15,10 @@ from typing import Any, ParamSpec, TypeVar
 from odtool.dataset.types import Problem
 from odtool.errors import DataError
 
-FILE, RECORD, UNDEFINED = "annotation_broken", "record_broken", "class_undefined"
-"""Kinds of problems: a file; a row, line or object in one; an object whose class nothing defines."""
-KINDS = (FILE, RECORD, UNDEFINED)
+SOURCE, FILE, RECORD, UNDEFINED = "source_broken", "annotation_broken", "record_broken", "class_undefined"
+"""Kinds of problems: what a whole source depends on, such as a data.yaml; a file; a row, line or object in one; an
+object whose class nothing defines."""
+KINDS = (SOURCE, FILE, RECORD, UNDEFINED)
 FIX = "Fix the file or remove it, then try again."
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -96,6 +97,14 @@ def report_broken(read: Callable[P, Iterable[T]], *args: P.args, **kwargs: P.kwa
         yield from read(*args, **kwargs)
     except AnnotationError as error:
         yield Problem(FILE, error.file, error.detail)
+
+
+def report_unreadable(read: Iterable[T]) -> Iterator[T | Problem]:
+    """What the reader of a source yields; where a file is broken that all depends on, a problem and no more."""
+    try:
+        yield from read
+    except AnnotationError as error:
+        yield Problem(SOURCE, error.file, error.detail)
 
 
 def attempt(parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Problem:
