@@ -296,6 +296,11 @@ def make_samples() -> Samples:
 <annotation><folder>images</folder><filename>a.jpg</filename><size><width>64</width><height>48</height></size>
 <object><name>cat</name><pose>Left</pose><truncated>1</truncated><difficult>0</difficult><bndbox>{corners}</bndbox>
 <part><name>head</name><bndbox>{corners}</bndbox></part></object></annotation>"""
+    points = "".join(f"<point>{point}</point>" for point in ("1.0,2.0", "30,2", "30,40.5", "1,40", "1.0,2.0"))
+    fair1m = f"""<?xml version="1.0" encoding="utf-8"?>
+<annotation><source><filename>a.jpg</filename></source><size><width>64</width><height>48</height></size><objects>
+<object><coordinate>pixel</coordinate><possibleresult><name>Boeing737</name></possibleresult><points>{points}</points>
+</object></objects></annotation>"""
     coco = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}, {"id": 2, "file_name": "b.jpg"}],
         "annotations": [
@@ -461,6 +466,7 @@ def make_samples() -> Samples:
         "cvat": ({"annotations.xml": cvat.encode(), "video/annotations.xml": video.encode()}, ("images/a.jpg",)),
         "labelme": ({"a.json": encode_json(labelme), "inside/inside.json": encode_json(inside)}, first_image),
         "labelme_xml": ({"a.xml": labelme_xml.encode()}, first_image),
+        "fair1m": ({"a.xml": fair1m.encode()}, first_image),
         "vott_json": ({"a-asset.json": encode_json(vott)}, first_image),
         "vott_csv": (
             {"vott-csv-export.csv": b'"image","xmin","ymin","xmax","ymax","label"\n"a.jpg",1.5,2,30,40,"cat"\n'},

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers.common.unlisted_images import reporting_unlisted_images
-from odtool.dataset.readers.datasets import bdd100k, crowdhuman, dota, mot, oidv4, visdrone, voc, wider_face
+from odtool.dataset.readers.datasets import (
+    bdd100k,
+    crowdhuman,
+    dota,
+    fair1m,
+    mot,
+    oidv4,
+    visdrone,
+    voc,
+    wider_face,
+)
 from odtool.dataset.readers.datasets.coco import coco
 from odtool.dataset.readers.datasets.kitti import kitti
 from odtool.dataset.readers.datasets.yolo import yolo, yolo_near_misses
@@ -75,6 +85,7 @@ READERS: dict[str, Reader] = {
     "cvat": Reader("CVAT XML", cvat.detect, reporting_unlisted_images(cvat.read), masks=True),
     "labelme": Reader("LabelMe JSON", labelme.detect, labelme.read, masks=True),
     "labelme_xml": Reader("LabelMe XML", labelme_xml.detect, labelme_xml.read, masks=True),
+    "fair1m": Reader("FAIR1M XML", fair1m.detect, fair1m.read, masks=True),
     "voc": Reader("Pascal VOC XML", voc.detect, voc.read),
     "vott_json": Reader("VoTT JSON", vott_json.detect, reporting_unlisted_images(vott_json.read)),
     "vott_csv": Reader("VoTT CSV", vott_csv.detect, reporting_unlisted_images(vott_csv.read)),

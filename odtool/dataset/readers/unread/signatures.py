@@ -89,8 +89,6 @@ JSON: tuple[Signature, ...] = (
 """The first that matches counts, so those that say most stand first."""
 
 XML: tuple[Signature, ...] = (
-    _sign("FAIR1M XML", "annotation objects possibleresult", "objects object points",
-          advice="Write each <object> right below <annotation>, with <name> and <bndbox>, as Pascal VOC has it."),
     _sign("XML of dlib's imglab", "dataset images image box",
           advice="Convert it to COCO JSON: each box has top, left, width and height in pixels."),
     _sign("UA-DETRAC XML", "sequence frame target_list", "frame target box",
