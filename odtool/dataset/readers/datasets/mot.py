@@ -33,10 +33,7 @@ def detect(path: Path) -> str | None:
 
 
 def _looks_like(path: Path) -> bool:
-    if path.name.lower() != "gt.txt":
-        return False
-    lines = [line for line in rows.read_opening(path) if line.strip()]
-    return bool(lines) and all(_parse_fields(line) is not None for line in lines)
+    return path.name.lower() == "gt.txt" and rows.are_mostly(path, lambda line: _parse_fields(line) is not None)
 
 
 def _parse_fields(line: str) -> list[float] | None:

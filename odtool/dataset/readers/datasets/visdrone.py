@@ -35,11 +35,8 @@ def detect(path: Path) -> str | None:
 
 
 def _looks_like(path: Path) -> bool:
-    """All of the first lines are whole numbers in their ranges."""
-    if path.suffix.lower() != ".txt":
-        return False
-    lines = [line for line in rows.read_opening(path) if line.strip()]
-    return bool(lines) and all(_parse_fields(line) is not None for line in lines)
+    """Most of the first lines are whole numbers in their ranges."""
+    return path.suffix.lower() == ".txt" and rows.are_mostly(path, lambda line: _parse_fields(line) is not None)
 
 
 def _parse_fields(line: str) -> list[int] | None:

@@ -116,8 +116,19 @@ def test_a_video_is_no_image() -> None:
     assert (listing.entries, [kind for kind, _ in listing.problems]) == ((), ["entry_ignored"])
 
 
+def test_a_broken_annotation_is_told_and_an_image_without_another_is_left_out() -> None:
+    word = BOX | {"bounding_box": {"x": "one", "y": 2, "w": 3, "h": 4}}
+    says = "annotation 1: x is 'one', not a number"
+    listing = parse(second(word, BOX, 7))
+    assert [len(entry.objects) for entry in listing.entries] == [1]
+    assert [kind for kind, _ in listing.problems] == ["record_broken", "record_broken"]
+    assert listing.problems[0][1] == says
+    listing = parse(second(word))
+    assert (listing.entries, listing.problems) == ((), (("record_broken", says),))
+
+
 @pytest.mark.parametrize(
-    "document", [[], {}, {"item": {}, "annotations": []}, {"item": {"name": "a"}, "annotations": [1]}]
+    "document", [[], {}, {"item": {}, "annotations": []}, {"item": {"name": "a"}, "annotations": 1}]
 )
 def test_what_is_not_v7s_is_refused(document: Any) -> None:
     with pytest.raises(DataError, match=r"a\.json: .*not as V7 Darwin writes it"):

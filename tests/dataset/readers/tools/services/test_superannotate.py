@@ -93,7 +93,15 @@ def test_what_cannot_be_used_is_told(change: Any, kind: str) -> None:
     assert read(BOX | change) == ([], [kind])
 
 
-@pytest.mark.parametrize("content", [[], {}, {"metadata": {}, "instances": 1}, document(1)])
+@pytest.mark.parametrize("content", [[], {}, {"metadata": {}, "instances": 1}])
 def test_what_is_not_superannotates_is_refused(content: Any) -> None:
     with pytest.raises(DataError, match="not as SuperAnnotate writes it"):
         parse(content)
+
+
+def test_a_broken_instance_is_told_and_an_image_without_another_is_left_out() -> None:
+    word = BOX | {"points": {"x1": "one", "y1": 2, "x2": 3, "y2": 4}}
+    listing = parse(document(word, BOX, 7))
+    assert [len(entry.objects) for entry in listing.entries] == [1]
+    assert [kind for kind, _ in listing.problems] == ["record_broken", "record_broken"]
+    assert parse(document(word)).entries == ()
