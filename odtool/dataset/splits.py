@@ -38,7 +38,8 @@ def parse_split(name: str) -> str | None:
 def check_shares(val: float, test: float) -> None:
     """Raises DataError where the shares leave nothing to train on."""
     if not (val >= 0 and test >= 0 and val + test < 1):
-        raise DataError(f"--val {val:g} and --test {test:g} leave nothing to train on", "They must sum to less than 1.")
+        shares = f"--val {val:g} and --test {test:g} leave" if val else f"--test {test:g} leaves"
+        raise DataError(f"{shares} nothing to train on", "They must sum to less than 1.")
 
 
 def find_shares_to_cut(declared_splits: Iterable[str | None], *, val: float, test: float) -> dict[str, float]:

@@ -115,13 +115,13 @@ class DatasetSummary:
     keypoints: Annotated[int, Range(0, 2**31 - 1)] = 0
     """Keypoints of an object (image/object/keypoint/x and its like); 0 where the records hold none."""
     class_changes: tuple[ClassChange, ...] = ()
-    fold: int = 0
+    fold: Count = 0
     """Which of the folds this set validates on, from 1; 0 without --folds."""
-    folds: int = 0
+    folds: Count = 0
     """How many there are; 0 without --folds."""
-    fraction: float | None = None
+    fraction: Annotated[float, Range(0, 1)] | None = None
     """Share of the training images that --fraction kept; null where all were."""
-    left_out: int = 0
+    left_out: Count = 0
     """Training images that --fraction left out."""
     balance: Balance | None = None
 

@@ -24,7 +24,7 @@ from odtool.dataset.progress import Progress, silent
 
 if TYPE_CHECKING:
     from odtool.dataset.images.tiles import Tiling
-    from odtool.dataset.prepare import Prepared
+    from odtool.dataset.sets.prepared import Prepared
     from odtool.dataset.statistics import DatasetSummary
 
 __all__ = ["DatasetSummary", "PrepareRequest", "Prepared", "prepare"]

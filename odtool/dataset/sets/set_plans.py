@@ -13,6 +13,7 @@ from odtool.dataset.records.shards import ImageList
 from odtool.dataset.records.spool import Index
 from odtool.dataset.sets import repeat_factors
 from odtool.dataset.statistics import Balance, ClassRepeats
+from odtool.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def plan_sets(
         groups: one number an image, equal for images that stay together.
 
     Raises:
-        DataError: there are fewer groups than folds.
+        DataError: there are fewer groups than folds, or `fraction` leaves a fold nothing to train on.
     """
     images = _Images(index.keys, groups, sorted(index.names), index.make_class_lookup())
     if settings.folds is None:
@@ -100,7 +101,11 @@ def _plan_single_set(images: _Images, declared: Sequence[str | None], settings: 
 
 
 def _plan_folds(images: _Images, declared: Sequence[str | None], settings: SplitSettings) -> list[SetPlan]:
-    """Each fold validates on one part and trains on the others, or on what `fraction` keeps of them."""
+    """Each fold validates on one part and trains on the others, or on what `fraction` keeps of them.
+
+    Raises:
+        DataError: there are fewer groups than folds, or the fraction leaves one nothing to train on.
+    """
     parts, test = splits.assign_folds(
         images.keys,
         declared,
@@ -122,6 +127,11 @@ def _plan_folds(images: _Images, declared: Sequence[str | None], settings: Split
         training = tuple(images_ for other, images_ in enumerate(trained) if other != number and images_.positions)
         left_out = sum(len(part_) for other, part_ in enumerate(parts) if other != number)
         left_out -= sum(len(images_.positions) for images_ in training)
+        if not training:
+            raise DataError(
+                f"--fraction {settings.fraction:g} leaves fold {number + 1} no images to train on",
+                "Keep a larger share, or ask for fewer folds.",
+            )
         plans.append(SetPlan({"train": training, "val": (part,), **tested}, fold=number + 1, left_out=left_out))
     return plans
 

@@ -213,6 +213,11 @@ def test_a_fraction_of_folds_leaves_what_is_validated_on_whole(rare_set: Path, t
     assert [len(names) + item.summary.left_out for names, item in zip(trained, prepared.sets, strict=True)] == [40] * 3
 
 
+def test_a_fraction_that_leaves_a_fold_nothing_to_train_on_is_refused(voc_set: VocSet, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"--fraction 0\.01 leaves fold . no images to train on"):
+        run(voc_set(12), tmp_path / "data", folds=3, fraction=0.01)
+
+
 def test_identical_images_that_a_fraction_leaves_out_are_no_problem_of_the_set(
     voc_set: VocSet, tmp_path: Path, write_image: Callable[..., Path]
 ) -> None:

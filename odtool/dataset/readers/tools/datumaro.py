@@ -15,11 +15,12 @@ from typing import Any
 
 from odtool.dataset.dialects import make_box
 from odtool.dataset.images.masks import enclose_outline, join_outlines, make_polygon, parse_coco
-from odtool.dataset.readers.common import json_items, parsing, shapes, values
+from odtool.dataset.readers.common import parsing, shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import UNDEFINED, AnnotationError
 from odtool.dataset.readers.common.image_lists import ImageEntry
-from odtool.dataset.readers.common.json_lines import Line, ParseRow
+from odtool.dataset.readers.common.streams import json_items
+from odtool.dataset.readers.common.streams.json_lines import Line, ParseRow
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 
 _AREAS = ("bbox", "polygon", "mask", "ellipse", "rotated_bbox")
@@ -118,6 +119,7 @@ def _parse_part(item: Any, where: str, names: list[str], line: Line) -> _Part | 
     outline = _parse_outline(item, kind)
     box = _parse_box(item, kind, outline)
     if box is None:
+        values.refuse_words(item, ("bbox", "points"), where, line.path, line.number)
         line.report("box_missing", f"{where} ({names[number]}) is a {kind} without usable numbers")
         return None
     attributes = item.get("attributes")

@@ -89,8 +89,8 @@ def read(source: Source) -> Iterator[Finding]:
         files = [file for file in json_files if _looks_like(file)]
         for file in sorted(set(json_files) - set(files)):
             # What is cut off has lost what it would be known by.
-            broken = faults.attempt(parsing.check_json_is_whole, file)
-            yield broken or Problem("file_skipped", file, "it does not have both shapes and an imagePath")
+            if broken := faults.attempt(parsing.check_json_is_whole, file):
+                yield broken
     yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file, _state_size)
 
 
@@ -115,7 +115,9 @@ def parse_file(
         yield _use_embedded_image(path, content, split, root)
         return
     if not image.exists:
-        yield Problem("image_missing", path, f"no such image '{content.image}'")
+        name = content.image
+        what = f"no such image '{name}'" if name else f"names no image, and none is called {path.stem}"
+        yield Problem("image_missing", path, what)
         return
     if image.by_file and content.image:
         yield Problem(

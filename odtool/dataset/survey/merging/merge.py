@@ -15,14 +15,12 @@ from itertools import chain, pairwise
 from pathlib import Path, PurePath
 
 from odtool.dataset.classes import Changes
-from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.pickling import by_position
-from odtool.dataset.readers.common.source_folders import walk
 from odtool.dataset.records.spool import Index, open_spool
 from odtool.dataset.splits import SPLITS
 from odtool.dataset.survey import duplicates
-from odtool.dataset.survey.merging.statements import Statements, find_difference, hash_place, read_statement
-from odtool.dataset.types import Problem, Source
+from odtool.dataset.survey.merging.statements import Statements, find_difference, read_statement
+from odtool.dataset.types import Problem
 from odtool.dataset.workers import Crew
 
 _CHUNK = 64
@@ -71,6 +69,7 @@ def merge(
         if kept is not None:
             merged.known.update([statements.places[number] for number in numbers])
             pairs += [(kept, number) for number in numbers if number != kept]
+    pairs.sort(key=lambda pair: pair[1])  # in the order of reading
     for (kept, other), comparison in zip(pairs, _compare(pairs, statements, crew), strict=True):
         merged.changes.update(comparison.changes)
         merged.classes.update(comparison.classes)
@@ -79,7 +78,8 @@ def merge(
         other_split = index.splits[statements.positions[other]]
         if split < 0 <= other_split:
             merged.splits[position] = other_split
-        for problem in _report(comparison, split, other_split):
+        is_same_format = statements.readings[kept] == statements.readings[other]
+        for problem in _report(comparison, split, other_split, is_same_format=is_same_format):
             on_problem(problem)
     return merged
 
@@ -170,28 +170,6 @@ def _group_by_name(numbers: Iterable[int], statements: Statements, sources: Sequ
     return places.values()
 
 
-def tells_of_unannotated(problem: Problem) -> bool:
-    """Whether a reader says of images that it knows no annotation of them, which another format may have."""
-    return problem.kind in ("file_skipped", "annotation_missing", "image_namesakes") and (
-        problem.file.suffix.lower() in EXTENSIONS or problem.file.is_dir()
-    )
-
-
-def report_unannotated(source: Source, known: Collection[int]) -> Iterator[Problem]:
-    """A problem for each folder with images of which no format has an annotation.
-
-    Args:
-        known: the places of those of which one has.
-    """
-    for folder in walk(source.images or source.root) if source.path.is_dir() else ():
-        images = folder.find_files(*EXTENSIONS)
-        unknown = [image.name for image in images if hash_place(str(image), source) not in known]
-        if unknown:
-            yield Problem(
-                "file_skipped", folder.path, f"{len(unknown)} images without an annotation, such as {unknown[0]}"
-            )
-
-
 @by_position
 @dataclass(frozen=True, slots=True)
 class _Comparison:
@@ -209,13 +187,14 @@ class _Comparison:
     classes: frozenset[str]
 
 
-def _report(comparison: _Comparison, split: int, other_split: int) -> Iterator[Problem]:
+def _report(comparison: _Comparison, split: int, other_split: int, *, is_same_format: bool) -> Iterator[Problem]:
     """What there is to say of it. The splits are as the index has them, that of the annotation that stays first."""
     file, name = Path(comparison.source), comparison.name
     if comparison.is_filed and comparison.is_empty:
         yield Problem("annotation_empty", file, f"{name} has objects in {comparison.first}")
     elif comparison.is_filed and comparison.difference:
-        yield Problem("annotations_differ", file, f"{name}: {comparison.difference}")
+        kind = "image_repeated" if is_same_format else "annotations_differ"
+        yield Problem(kind, file, f"{name}: {comparison.difference}")
     elif comparison.is_filed:
         yield Problem("annotation_agrees", file, f"{name}: {comparison.first} says the same")
     if 0 <= split != other_split >= 0:
