@@ -355,9 +355,10 @@ def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
 
 def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result: _Result) -> CheckedImage | None:
     """The image as it will be written, or None where nothing of it is; its problems and classes go into `result`."""
-    changes: Changes = Counter()
+    changes: Changes = Counter() if task.compares else result.changes
     objects = class_names.apply_choice(image.objects, task.asked.class_choice, changes)
-    result.changes.update(changes)
+    if task.compares:
+        result.changes.update(changes)
     named_image = replace(image, objects=objects, source_id=_identify(image, task.source))
     source, interpretation = task.source.path, task.asked.interpretation
     placed = interpretation.place(named_image, header, source, result.heard)
