@@ -41,6 +41,7 @@ docs: $(READY) ## write the generated pages, and build the site in build/site; a
 bench: $(READY) ## benchmarks; each prints ratios against something real in the same run
 	$(BIN)/python scripts/bench_prepare.py
 	$(BIN)/python scripts/bench_engine.py
+	$(BIN)/python scripts/bench_step.py
 	$(BIN)/python scripts/bench_crowds.py
 	$(BIN)/python scripts/bench_memory.py
 

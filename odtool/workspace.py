@@ -42,6 +42,15 @@ class Dataset:
     def shards(self, split: str) -> list[Path]:
         return sorted(self.path.glob(f"{split}-[0-9]*-of-[0-9]*.tfrecord"))
 
+    def fold(self, number: int) -> Dataset:
+        """The set that validates on this fold, from 1: a whole data set folder inside of this one."""
+        return Dataset(self.path / f"fold-{number}")
+
+    def list_folds(self) -> list[Dataset]:
+        """The folds that `odtool prepare --folds` wrote, in order."""
+        numbers = sorted(int(path.name[5:]) for path in self.path.glob("fold-[1-9]*") if path.name[5:].isdecimal())
+        return [self.fold(number) for number in numbers if self.fold(number).summary.is_file()]
+
 
 @dataclass(frozen=True)
 class Run:
@@ -99,6 +108,11 @@ class Run:
     def reserve(self, task: str) -> Path:
         """Space kept while a task runs, so that how it ended can be written on a full disk."""
         return self.jobs / f"{task}.reserve"
+
+    @property
+    def cluster_secret(self) -> Path:
+        """What the processes that train this run together know, readable by its owner alone."""
+        return self.jobs / "cluster.secret"
 
     def events(self, task: str) -> Path:
         """Folder of a task's TensorBoard event files, where the API's own loop puts them."""

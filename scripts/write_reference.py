@@ -22,7 +22,7 @@ from typer.models import ArgumentInfo, OptionInfo
 import odtool
 from odtool.cli import app
 from odtool.dataset.readers.registry import READERS
-from odtool.dataset.statistics import ClassChange, DatasetSummary, ProblemSummary, SplitSummary
+from odtool.dataset.statistics import Balance, ClassChange, ClassRepeats, DatasetSummary, ProblemSummary, SplitSummary
 from odtool.dataset.survey.image_checks import CATALOGUE
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
@@ -55,7 +55,8 @@ of the levels error and warning.
 
 Every command is a function of the same name with the same options; `odtool eval` is `evaluate`. `import odtool`
 alone loads nothing heavy. Arguments are checked before anything is done. Errors are `odtool.errors.OdtoolError`
-with `message` and `hint`. Nothing is printed: `progress` and `notify` are called with what is being done.
+with `message`, `hint` and `details` (further lines). Nothing is printed: `progress` and `notify` are called with what
+is being done.
 """,
 }
 
@@ -167,6 +168,8 @@ _DATASET_PARTS: Mapping[str, type[Any]] = {
     "splits": SplitSummary,
     "problems": ProblemSummary,
     "class_changes": ClassChange,
+    "balance": Balance,
+    "balance.classes": ClassRepeats,
 }
 _PAGES = {
     "dataset_json.md": _dataset_json,

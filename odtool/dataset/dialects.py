@@ -1,8 +1,9 @@
 """Dialects of formats: what else the four numbers of a box may mean than a format's documents say.
 
 A reader takes boxes as its format has them, and puts the name of a row of DIALECTS into `AnnotatedImage.dialect`. It
-decides nothing itself: over all files of a source, survey/coordinates.py counts how many boxes lie inside their images
-under each reading of the row, and takes another one than the first only where the boxes say so. What a reader needs:
+decides nothing itself: over all files of a source, survey/conventions/coordinates.py counts how many boxes lie inside
+their images under each reading of the row, and takes another one than the first only where the boxes say so. What a
+reader needs:
 
     AnnotatedImage(path, file, objects, dialect="createml")         # boxes made by make_box(numbers, "cxcywh")
     ObjectAnnotation(label, box, enclosed=True)                     # a polygon's envelope: no reading moves it
@@ -52,36 +53,55 @@ class Dialect:
     """The readings of one format's boxes."""
 
     title: str
-    """What the boxes are, for messages: 'boxes of CreateML JSON'."""
+    """What the numbers are, for messages: 'coordinates of CreateML JSON'."""
     readings: tuple[Reading, ...]
     """The first is the documented one, as which the reader hands out its boxes."""
+    seldom: tuple[Reading, ...] = ()
+    """Readings that are meant only where none of the usual ones explains the boxes. A centre in place of a corner
+    explains any few boxes that keep away from the edge, and percent explain what pixels of a small image do."""
     strength: Literal["firm", "usual", "open"] = "usual"
     """'firm': the format's own names say what the numbers are (xmin, ymax), so that only boxes which nearly all fit
     another reading, and mostly not this one, say otherwise. 'usual': documented, but written otherwise, too. 'open': a
     convention of few, so that any set whose boxes do not fit is asked about."""
 
+    @property
+    def all_readings(self) -> tuple[Reading, ...]:
+        return self.readings + self.seldom
 
-def _combine(layouts: Sequence[Layout], scales: Sequence[Scale] = ("",)) -> tuple[Reading, ...]:
+
+def _combine(layouts: Sequence[Layout], *scales: Scale) -> tuple[Reading, ...]:
     return tuple(Reading(layout, scale) for scale in scales for layout in layouts)
 
 
-_PIXELS_FIRST: tuple[Scale, ...] = ("pixels", "fractions")
-
 DIALECTS: dict[str, Dialect] = {
-    "coco": Dialect("bbox of COCO JSON", _combine(("xywh", "xyxy"), _PIXELS_FIRST)),
-    "createml": Dialect("coordinates of CreateML JSON", _combine(("cxcywh", "xywh"))),
-    "hf_imagefolder": Dialect(
-        "bbox of the Hugging Face image folder", _combine(("xywh", "xyxy", "cxcywh"), _PIXELS_FIRST)
+    "coco": Dialect(
+        "bbox numbers of COCO JSON",
+        _combine(("xywh", "xyxy"), "pixels", "fractions"),
+        _combine(("cxcywh",), "pixels", "fractions"),
     ),
-    "retinanet_csv": Dialect("numbers of the CSV without a header", _combine(("xyxy", "xywh"), _PIXELS_FIRST)),
-    "tfod_csv": Dialect("boxes of the CSV", _combine(("xyxy", "xywh")), "firm"),
-    "voc": Dialect("bndbox of Pascal VOC XML", _combine(("xyxy", "xywh"), _PIXELS_FIRST), "firm"),
-    "wider_face": Dialect("faces of WIDER FACE", _combine(("xywh", "xyxy")), "firm"),
-    "yolo": Dialect("boxes of YOLO text", _combine(("cxcywh", "xyxy", "xywh"), ("fractions", "pixels", "percent"))),
-    "yolo_keras": Dialect("boxes of YOLO-Keras text", _combine(("xyxy", "xywh"))),
+    "createml": Dialect("coordinates of CreateML JSON", _combine(("cxcywh", "xywh"), "")),
+    "hf_imagefolder": Dialect(
+        "bbox numbers of the Hugging Face image folder",
+        _combine(("xywh", "xyxy", "cxcywh"), "pixels", "fractions"),
+    ),
+    "retinanet_csv": Dialect(
+        "numbers of the CSV without a header",
+        _combine(("xyxy", "xywh"), "pixels", "fractions"),
+        _combine(("cxcywh",), "pixels", "fractions"),
+    ),
+    "tfod_csv": Dialect("columns of the CSV", _combine(("xyxy", "xywh"), ""), strength="firm"),
+    "voc": Dialect(
+        "bndbox numbers of Pascal VOC XML", _combine(("xyxy", "xywh"), "pixels", "fractions"), strength="firm"
+    ),
+    "wider_face": Dialect("numbers of WIDER FACE", _combine(("xywh", "xyxy"), ""), strength="firm"),
+    "yolo": Dialect(
+        "numbers of YOLO text",
+        _combine(("cxcywh", "xyxy"), "fractions", "pixels"),
+        (*_combine(("cxcywh", "xyxy", "xywh"), "percent"), *_combine(("xywh",), "fractions", "pixels")),
+    ),
+    "yolo_keras": Dialect("numbers of YOLO-Keras text", _combine(("xyxy", "xywh"), ""), _combine(("cxcywh",), "")),
 }
-"""Name in AnnotatedImage.dialect → what its boxes may be. Only what is really written: a centre in place of a corner
-explains any few boxes that keep away from the edge, and would be asked about wherever corners do."""
+"""Name in AnnotatedImage.dialect → what its boxes may be."""
 
 
 def parse_reading(text: str) -> Reading:
@@ -97,7 +117,7 @@ def parse_reading(text: str) -> Reading:
 def narrow(dialect: Dialect, reading: Reading) -> tuple[Reading, ...]:
     """What of a dialect the user's choice leaves open: only the scale, where none is named."""
     same = tuple(
-        other for other in dialect.readings if other.layout == reading.layout and reading.scale in ("", other.scale)
+        other for other in dialect.all_readings if other.layout == reading.layout and reading.scale in ("", other.scale)
     )
     return same or (Reading(reading.layout, reading.scale or dialect.readings[0].scale),)
 

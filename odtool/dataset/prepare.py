@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -17,24 +17,30 @@ from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.common import source_folders
-from odtool.dataset.readers.format_choice import FormatChoice
 from odtool.dataset.readers.registry import READERS, Reader
-from odtool.dataset.records import beam, shards, spool, staging
-from odtool.dataset.records.record_writer import keep_draft, keep_whole, read_image
-from odtool.dataset.records.spool import Index
-from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
-from odtool.dataset.survey import coverage, duplicates, image_checks, problem_list, refusals
-from odtool.dataset.survey.annotated_size import Basis
+from odtool.dataset.records import beam, staging
+from odtool.dataset.records.record_writer import keep_draft, keep_whole
+from odtool.dataset.sets import set_plans
+from odtool.dataset.sets.prepared import Prepared, PreparedSet
+from odtool.dataset.sets.set_plans import SetPlan, SplitSettings
+from odtool.dataset.sets.set_writer import survey_sets, write_sets
+from odtool.dataset.sets.uneven_splits import report_uneven_splits
+from odtool.dataset.statistics import DatasetSummary
+from odtool.dataset.survey import coverage, image_checks, problem_list, refusals
+from odtool.dataset.survey.conventions.annotated_size import Basis
 from odtool.dataset.survey.first_pass import PassSettings, Survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.survey.problem_list import ProblemList
+from odtool.dataset.survey.resemblance import Resemblance, find_resemblance
 from odtool.dataset.survey.source_survey import Choices, survey_sources
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
 from odtool.errors import DataError
-from odtool.files import write_atomically
 from odtool.workspace import Dataset
+
+_SCRATCH = "images"
+"""Folder for images that are taken out of compressed files while the records are written."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +53,18 @@ class PrepareSettings:
     val: float = 0.1
     test: float = 0.0
     seed: int = 0
+    folds: int | None = None
+    """Sets for cross-validation, each with another part to validate on; None for one set."""
+    fraction: float | None = None
+    """Share of the training images that is kept; None keeps all."""
+    balance: float | None = None
+    """Share of the training images below which a class is repeated; None repeats nothing."""
     resplit: bool = False
     """Split again, whatever splits the data set has."""
     grouping: Grouping | None = None
     """Images that stay together when a split is cut."""
+    similar: bool = False
+    """Decode all images and report similar ones in different splits; grouping by similarity does so, too."""
     tiling: Tiling | None = None
     """How images that are larger than a tile are cut."""
     masks: bool = False
@@ -80,17 +94,15 @@ class PrepareSettings:
     annotated_size: Basis | None = None
     """Which size boxes are in where an annotation declares another than the image's; None lets the boxes decide."""
 
+    @property
+    def groups_similar(self) -> bool:
+        """Whether similar images are kept in one split."""
+        return self.grouping is not None and self.grouping.by_similarity
 
-@dataclass(frozen=True)
-class Prepared:
-    """What was written, and why it was read as it was."""
-
-    dataset: Dataset
-    summary: DatasetSummary
-    choices: tuple[tuple[FormatChoice, ...], ...]
-    """The formats of each source."""
-    first: Mapping[str, Problem]
-    """The first problem of each kind."""
+    @property
+    def cut(self) -> SplitSettings:
+        """How the images are split, and what of them is trained on."""
+        return SplitSettings(self.val, self.test, self.seed, self.folds, self.fraction, self.balance)
 
 
 def _now() -> datetime:
@@ -127,31 +139,33 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
             listing.close()
             classes = {item.name: item.id for item in label_items} if label_items else _number_classes(result.classes)
             _refuse_unusable(result, classes, settings)
-            positions_by_split = _assign_splits(result, stored, settings, workers, on_problem)
-            if settings.strict:
-                refusals.refuse_any_problem(result)
-        plans = shards.plan_shards(
-            result.index,
-            positions_by_split,
+            look_closely = settings.similar or settings.groups_similar
+            resemblance = find_resemblance(result.index, stored, workers, progress, similar=look_closely)
+            plans = _plan_sets(result, resemblance, stored, settings, on_problem)
+        source = settings.sources[0].path
+        sets = survey_sets(result, plans, dataset, settings.out, resemblance, stored, source, strict=settings.strict)
+        summaries = write_sets(
+            sets,
             stored,
-            dataset,
-            classes,
+            _describe(result, classes, choices, settings, now()),
+            display_names,
+            workers,
             shard_count=settings.shards,
-            masks=settings.masks,
+            on_beam=settings.beam,
+            progress=progress,
         )
-        with progress("records", len(result.index)) as report:
-            figures = shards.write_shards(plans, sum(result.index.bytes), workers, report, on_beam=settings.beam)
-        stored.unlink()
-        summary = _summarise(result, classes, figures, choices, settings, now())
-        write_atomically(dataset.label_map, label_map.dump(classes, display_names))
-        write_atomically(dataset.summary, statistics.dump(summary))
+        shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
+        prepared = [
+            PreparedSet(Dataset(settings.out / item.dataset.path.relative_to(folder)), summary, item.survey.first)
+            for item, summary in zip(sets, summaries, strict=True)
+        ]
     problem_list.remove_refused(settings.out)
-    return Prepared(Dataset(settings.out), summary, choices, result.first)
+    return Prepared(settings.out, tuple(prepared), choices)
 
 
 def _choose_formats(settings: PrepareSettings) -> Choices:
     """The formats of each source. Raises DataError for what can be refused before anything is read."""
-    splits.check_shares(settings.val, settings.test)
+    splits.check_shares(0 if settings.folds else settings.val, settings.test)
     staging.refuse_foreign(settings.out)
     if settings.beam is not None:
         beam.check(settings.beam)
@@ -183,13 +197,19 @@ def _survey_sources(
     report: Report,
 ) -> tuple[Survey, Choices]:
     sources = [
-        replace(source, masks=settings.masks, keypoints=settings.keypoints, label_map=settings.label_map)
+        replace(
+            source,
+            masks=settings.masks,
+            keypoints=settings.keypoints,
+            label_map=settings.label_map,
+            scratch=stored.with_name(_SCRATCH),
+        )
         for source in settings.sources
     ]
     pass_settings = PassSettings(
         settings.rules,
         settings.chosen,
-        settings.grouping,
+        None if settings.groups_similar else settings.grouping,
         settings.tiling,
         keep_whole if settings.masks else keep_draft,
     )
@@ -236,82 +256,57 @@ def _find_display_names(settings: PrepareSettings, choices: Choices, classes: Co
     }
 
 
-def _assign_splits(
-    result: Survey, stored: Path, settings: PrepareSettings, workers: Crew, on_problem: Callable[[Problem], None]
-) -> dict[str, list[int]]:
-    """Positions in the index by split. Problems that only the whole set shows are counted on the way."""
-    index = result.index
-    duplicate_groups = duplicates.find_identical(index.fingerprints, stored, index.extent, workers)
+def _plan_sets(
+    result: Survey,
+    resemblance: Resemblance,
+    stored: Path,
+    settings: PrepareSettings,
+    on_problem: Callable[[Problem], None],
+) -> tuple[SetPlan, ...]:
+    """The sets that are to be written. Problems that all of them have are counted on the way."""
+    index, cut = result.index, settings.cut
     declared = [None] * len(index) if settings.resplit else index.list_declared_splits()
-    if settings.grouping and not splits.find_shares_to_cut(declared, val=settings.val, test=settings.test):
+    if settings.grouping and not (cut.folds or splits.find_shares_to_cut(declared, val=cut.val, test=cut.test)):
         raise DataError(
             f"--group-by '{settings.grouping.by}': the data set has its own splits, so none is cut",
             "Add --resplit to split it again, or leave --group-by out.",
         )
-    positions_by_split = splits.assign_splits(
-        index.keys,
-        declared,
-        val=settings.val,
-        test=settings.test,
-        seed=settings.seed,
-        groups=splits.join_groups(index.groups, duplicate_groups),
-        labels=index.make_class_lookup(),
-    )
+    groups = splits.join_groups(index.groups, resemblance.identical)
+    if settings.groups_similar:
+        groups = splits.join_groups(groups, resemblance.similar)
+    plans = set_plans.plan_sets(index, declared, groups, cut)
     source = settings.sources[0].path
-    set_problems = (
+    for problem in (
         *coverage.report_keypoint_counts(result.keypoints, source),
         *coverage.report_undeclared_splits(declared, source),
-    )
-    for problem in (*_find_set_problems(index, duplicate_groups, positions_by_split, stored, source), *set_problems):
+        *(coverage.report_merged_splits(declared, source) if cut.folds else ()),
+        *report_uneven_splits(plans, declared, cut, settings.grouping, source),
+        *resemblance.report(stored, index),
+    ):
         result.count(problem)
         on_problem(problem)
-    return positions_by_split
+    return plans
 
 
-def _find_set_problems(
-    index: Index,
-    duplicate_groups: Iterable[Sequence[int]],
-    positions_by_split: Mapping[str, Sequence[int]],
-    stored: Path,
-    source: Path,
-) -> Iterator[Problem]:
-    """Identical images, and classes that are rare or missing from a split."""
-    split_of: list[str | None] = [None] * len(index)
-    names, numbers_of = sorted(index.names), index.make_class_lookup()
-    images: dict[str, Counter[str]] = {name: Counter() for name in names}
-    for split, positions in positions_by_split.items():
-        for position in positions:
-            split_of[position] = split
-            for number in numbers_of(position):
-                images[names[number]][split] += 1
-    with spool.open_spool(stored) as reader:
-        yield from coverage.report_duplicates(
-            duplicate_groups, split_of, lambda position: read_image(reader, index.extent(position))
-        )
-    yield from coverage.report_classes(images, list(positions_by_split), source)
-
-
-def _summarise(
+def _describe(
     result: Survey,
     classes: dict[str, int],
-    figures: Mapping[str, Iterable[ShardFigures]],
     choices: Choices,
     settings: PrepareSettings,
     created: datetime,
 ) -> DatasetSummary:
+    """What the dataset.json of every set says alike."""
     return DatasetSummary(
         classes=classes,
-        splits={split: statistics.summarise(of_split) for split, of_split in figures.items()},
+        splits={},
         format="+".join(dict.fromkeys(choice.name for formats in choices for choice in formats)),
         sources=tuple(str(source.path) for source in settings.sources),
         seed=settings.seed,
         odtool=__version__,
         created=created.isoformat(timespec="seconds"),
-        problems={
-            kind: ProblemSummary(image_checks.CATALOGUE[kind].level, count, image_checks.CATALOGUE[kind].action)
-            for kind, count in sorted(result.problems.items())
-        },
         masks=settings.masks,
         keypoints=max(result.keypoints, default=0),
         class_changes=statistics.class_changes(result.changes),
+        folds=settings.folds or 0,
+        fraction=settings.fraction,
     )

@@ -1,4 +1,4 @@
-"""Which image goes into which split: the data set's own split, else a random cut, stratified, that a seed decides."""
+"""Which image goes into which split or fold: the data set's own split, else a stratified cut that a seed decides."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def parse_split(name: str) -> str | None:
 def check_shares(val: float, test: float) -> None:
     """Raises DataError where the shares leave nothing to train on."""
     if not (val >= 0 and test >= 0 and val + test < 1):
-        raise DataError(f"--val {val:g} and --test {test:g} leave nothing to train on", "They must sum to less than 1.")
+        shares = f"--val {val:g} and --test {test:g} leave" if val else f"--test {test:g} leaves"
+        raise DataError(f"{shares} nothing to train on", "They must sum to less than 1.")
 
 
 def find_shares_to_cut(declared_splits: Iterable[str | None], *, val: float, test: float) -> dict[str, float]:
@@ -78,7 +79,7 @@ def assign_splits(
         groups: one number an image, equal for images that must stay together; the keys where it is left out.
         labels: the classes of an image, given its position, numbered alike whatever the order of the images.
     """
-    order = sorted(range(len(keys)), key=_rank(keys, seed).__getitem__)
+    order = sorted(range(len(keys)), key=rank_keys(keys, seed).__getitem__)
     has_training = "train" in declared
     splits: dict[str, list[int]] = {name: [] for name in SPLITS}
     for position in order:
@@ -95,7 +96,55 @@ def assign_splits(
     return {name: positions for name, positions in splits.items() if positions}
 
 
-def _rank(keys: Iterable[int], seed: int) -> list[bytes]:
+def assign_folds(
+    keys: Sequence[int],
+    declared: Sequence[str | None],
+    *,
+    folds: int,
+    test: float,
+    seed: int,
+    groups: Sequence[int],
+    labels: Callable[[int], Sequence[int]] = lambda _: (),
+) -> tuple[list[list[int]], list[int]]:
+    """Positions of the images by fold, and those of the test split, which is the same whatever fold is validated on.
+
+    The data set's own test split holds; else one is cut first. All other images are dealt to the folds, those that the
+    data set calls training or validation images alike. The result depends on the keys, not on their order.
+
+    Args:
+        folds: 2 or more.
+        keys, declared, test, groups, labels: as for `assign_splits`.
+
+    Raises:
+        DataError: there are fewer groups than folds, so that one would be empty.
+    """
+    without_val = [None if split == "val" else split for split in declared]
+    if "train" in declared:
+        without_val = ["train" if split == "val" else split for split in declared]
+    splits = assign_splits(keys, without_val, val=0, test=test, seed=seed, groups=groups, labels=labels)
+    pool = splits.get("train", [])
+    group_count = len({groups[position] for position in pool})
+    if group_count < folds:
+        what = "images" if group_count == len(pool) else "groups of images"
+        raise DataError(f"--folds {folds}: there are only {group_count} {what} to deal to them", "Ask for fewer folds.")
+    return stratification.deal_folds(pool, folds, groups, labels), splits.get("test", [])
+
+
+def keep_fraction(
+    pool: Sequence[int], fraction: float, groups: Sequence[int], labels: Callable[[int], Sequence[int]]
+) -> list[int]:
+    """A stratified part of the images in `pool`, in their order; groups stay whole, and rare classes stay if they can.
+
+    Args:
+        fraction: of the images, above 0 and at most 1.
+        groups, labels: as for `assign_splits`.
+    """
+    count = min(max(round(len(pool) * fraction), 1), len(pool))
+    return stratification.keep_part(pool, count, groups, labels)
+
+
+def rank_keys(keys: Iterable[int], seed: int) -> list[bytes]:
+    """What images are sorted by for an order that the seed decides."""
     secret = seed.to_bytes(16, "big", signed=True)
     return [blake2b(key.to_bytes(8, "big"), digest_size=8, key=secret).digest() for key in keys]
 

@@ -121,13 +121,18 @@ class AnnotatedImage:
     source_id: str | None = None
     """The format's own id of the image, where it has one."""
     declared_size: tuple[int, int] | None = None
-    """Width and height in pixels as the annotation claims them; survey/annotated_size.py says what is made of them."""
+    """Width and height in pixels as the annotation claims them; see survey/conventions/annotated_size.py."""
     extent: Extent | None = None
     """Where in `path` the image lies; None where it is the whole file."""
     match: Match = "named"
     """How sure it is that this is the image that the annotation means."""
     dialect: str = ""
     """The row of dialects.py that says what else the boxes' numbers may mean; '' where they can mean nothing else."""
+
+    @property
+    def shown_path(self) -> Path:
+        """The file to look at: the user's own where the image lies within another."""
+        return self.source if self.extent else self.path
 
     @property
     def name(self) -> str:
@@ -184,6 +189,8 @@ class Source:
     """Roles and columns of a CSV where the user names them (--columns), as readers/tables/any_csv has them."""
     label_map: Path | None = None
     """The label map to follow; it names the ids of records that have no other beside them."""
+    scratch: Path | None = None
+    """A folder for images that cannot be read where they are, which goes when the source has been read."""
     root: Path = field(init=False)
     """The folder that the source's own paths may lead to, and nowhere above it. Looked for once: it is used often."""
 

@@ -94,6 +94,10 @@ def _write_data(record: Mapping[str, Any], summary: DatasetSummary | None) -> It
     yield ""
     sizes = [f"{split} {summary.splits[split].images:,}" for split in splits]
     yield f"Images: {', '.join(sizes)}."
+    if summary.balance and summary.balance.repetitions:
+        yield f"Training saw images of rare classes more often: {summary.balance.repetitions:,} repetitions."
+    if summary.fold:
+        yield f"Fold {summary.fold} of {summary.folds} of a cross-validation."
 
 
 def _write_quality(record: Mapping[str, Any]) -> Iterator[str]:

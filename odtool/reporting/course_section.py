@@ -67,7 +67,7 @@ def render_data(summary: DatasetSummary | None) -> str:
     splits = [
         (
             name,
-            f"{split.images:,}",
+            f"{split.images:,}" + (f" + {split.repetitions:,} repetitions" if split.repetitions else ""),
             f"{split.objects:,}",
             f"{split.mean_objects:.2f}",
             f"{split.max_objects:,}",

@@ -43,13 +43,17 @@ def draw_columns(bins: Mapping[str, int], axis: str) -> str:
     return _draw_plot(axis, parts)
 
 
-def draw_heat_map(rows: Sequence[Sequence[int]], across: str, down: str) -> str:
-    """A square of cells, row 0 at the bottom, the fuller the stronger; both axes go from 0 to 100%."""
+def draw_heat_map(rows: Sequence[Sequence[int]], across: str, down: str, *, from_top: bool = False) -> str:
+    """A square of cells, the fuller the stronger; both axes go from 0 to 100%.
+
+    Args:
+        from_top: whether row 0 is at the top, as in an image, and not at the bottom.
+    """
     maximum = max((count for row in rows for count in row), default=0) or 1
     left = (svg.WIDTH - _SIDE) / 2 + 14
     cell = _SIDE / len(rows)
     parts = [svg.draw_field(left, _TOP, _SIDE, _SIDE)]
-    for row, counts in enumerate(rows):
+    for row, counts in enumerate(reversed(rows) if from_top else rows):
         for column, count in enumerate(counts):
             if count:
                 strength = 0.15 + 0.85 * math.sqrt(count / maximum)
@@ -58,7 +62,8 @@ def draw_heat_map(rows: Sequence[Sequence[int]], across: str, down: str) -> str:
                     f'width="{cell - 0.6:.1f}" height="{cell - 0.6:.1f}" fill-opacity="{strength:.2f}">'
                     f"<title>{count:,}</title></rect>"
                 )
-    return _draw_plot(f"{across}, {down}", [*parts, *_draw_axes(left, _SIDE, ("0", "100%"), across, down)])
+    ends = ("100%", "100%", "0") if from_top else ("0", "100%")
+    return _draw_plot(f"{across}, {down}", [*parts, *_draw_axes(left, _SIDE, ends, across, down)])
 
 
 def draw_bubbles(sizes: Mapping[tuple[int, int], int], across: str, down: str) -> str:

@@ -147,7 +147,7 @@ def test_a_type_checker_knows_arguments_and_results(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(program)]
     # Where the tests run without the package installed, it is found from its own folder.
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PACKAGE.parent)
-    assert 'Revealed type is "odtool.dataset.prepare.Prepared"' in ended.stdout, ended.stdout
+    assert 'Revealed type is "odtool.dataset.sets.prepared.Prepared"' in ended.stdout, ended.stdout
     assert 'Revealed type is "int | None"' in ended.stdout.replace("Union[builtins.int, None]", "int | None").replace(
         "builtins.", ""
     )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -114,3 +117,131 @@ def test_where_everything_is_broken_nothing_can_be_used(voc_set: VocSet, tmp_pat
         with pytest.raises(DataError, match="none of the images can be used: 3 annotation_broken") as error:
             call()
         assert len(error.value.details) == 2
+
+
+BROKEN_FILES = {
+    **dict.fromkeys(("coco", "createml", "label_studio", "via", "vott_json", "labelme", "supervisely"), "json"),
+    **dict.fromkeys(("cvat", "voc", "labelme_xml"), "xml"),
+    **dict.fromkeys(("tfod_csv", "vott_csv"), "csv"),
+}
+"""Formats whose files can be broken as a whole, and their endings."""
+BROKEN_ROWS = {
+    "tfod_csv": ("a.csv", "a.jpg,64,48,cat,1,x,30,40"),
+    "retinanet_csv": ("a.csv", "a.jpg,1,x,30,40,cat"),
+    "vott_csv": ("vott-csv-export.csv", '"a.jpg",1.5,x,30,40,"cat"'),
+    "openimages": ("train-annotations-bbox.csv", "a,xclick,/m/01,1,x,0.5,0.2,0.6,0,0,1,0,0"),
+    "yolo_keras": ("train.txt", "a.jpg 1,2,x,40,0"),
+    "yolo": ("labels/train/a.txt", "0 0.5 x 0.5 0.5"),
+    "kitti": ("label_2/a.txt", "Car 0.00 0 -1.58 1.0 x"),
+    "dota": ("labelTxt/a.txt", "1 2 30 2 x 40 1 40 plane 0"),
+    "wider_face": ("wider_face_train_bbx_gt.txt", "b.jpg\n1\n1 x 3 4"),
+    "hf_imagefolder": ("metadata.jsonl", '{"file_name": "a.jpg", "objects": {"bbox": 3}}'),
+}
+"""Text files of the samples, and a row or line that is broken."""
+
+
+@pytest.fixture
+def write_sample(tmp_path: Path, load_script: Any) -> Callable[..., Path]:
+    """write_sample(name): the fuzzer's sample of a format, which lies in its own folder."""
+    fuzzer = load_script("fuzz_readers")
+
+    def write(name: str, more: dict[str, bytes] | None = None) -> Path:
+        files, images = fuzzer.make_samples()[name]
+        fuzzer.write_source(tmp_path / "set", {**files, **(more or {})}, images, fuzzer.make_picture())
+        return tmp_path / "set"
+
+    return write
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN_FILES))
+def test_two_files_that_are_cut_off_are_named_in_every_format(name: str, write_sample: Any, load_script: Any) -> None:
+    files, _ = load_script("fuzz_readers").make_samples()[name]
+    whole = next(content for file, content in files.items() if not file.endswith("meta.json"))
+    suffix = BROKEN_FILES[name]
+    # The middle of a table is a table still, so it is no text at all.
+    cut = whole[: whole.rindex(b"\n", 0, -2) + 1] + b"\xff\n" if suffix == "csv" else whole[: len(whole) * 2 // 3]
+    parent = {"supervisely": "ds/ann/"}.get(name, "")
+    ending = {"vott_json": "-asset.json"}.get(name, f".{suffix}")
+    root = write_sample(name, {f"{parent}broken{number}{ending}": cut for number in (1, 2)})
+    shutil.rmtree(root / "ImageSets", ignore_errors=True)
+    inspected = inspect(InspectSettings((Source(root),), format=name))
+    broken = next(item for item in inspected.problems if item.kind == "annotation_broken")
+    assert [problem.file.name for problem in broken.examples] == [f"broken1{ending}", f"broken2{ending}"]
+    assert inspected.figures.images > 0
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN_ROWS))
+def test_two_broken_rows_are_named_in_every_format_with_rows(name: str, write_sample: Any, load_script: Any) -> None:
+    files, _ = load_script("fuzz_readers").make_samples()[name]
+    file, row = BROKEN_ROWS[name]
+    text = files[file].decode().rstrip("\n")
+    root = write_sample(name, {file: f"{text}\n{row}\n{row}\n".encode()})
+    inspected = inspect(InspectSettings((Source(root),), format=name))
+    broken = next(item for item in inspected.problems if item.kind == "record_broken")
+    assert (broken.count, {problem.file for problem in broken.examples}) == (2, {root / file})
+    assert inspected.figures.objects > 0
+    with pytest.raises(DataError, match="2 faults in total: 2 record_broken"):
+        run(root, root.parent / "data", format=name)
+    summary = run(root, root.parent / "data", format=name, skip_broken=True, skip_missing=True).summary
+    assert summary.problems["record_broken"].count == 2
+
+
+NUMBERS: dict[str, tuple[str, list[str | int], list[str | int]]] = {
+    "coco": ("instances_train.json", ["annotations", 0, "bbox", 0], ["annotations", 0, "category_id"]),
+    "supervisely": ("ds/ann/a.jpg.json", ["objects", 0, "points", "exterior", 0, 0], ["objects", 0, "classTitle"]),
+    "labelme": ("a.json", ["shapes", 0, "points", 0, 0], ["shapes", 0, "label"]),
+    "label_studio": (
+        "project.json",
+        [0, "annotations", 0, "result", 0, "value", "x"],
+        [0, "annotations", 0, "result", 0, "value", "rectanglelabels"],
+    ),
+    "via": (
+        "via.json",
+        ["a.jpg100", "regions", 0, "shape_attributes", "x"],
+        ["a.jpg100", "regions", 0, "region_attributes"],
+    ),
+    "createml": (
+        "_annotations.createml.json",
+        [0, "annotations", 0, "coordinates", "x"],
+        [0, "annotations", 0, "label"],
+    ),
+    "sagemaker": ("output.manifest", ["boxes", "annotations", 0, "left"], ["boxes", "annotations", 0, "class_id"]),
+    "vertex_jsonl": (
+        "import.jsonl",
+        ["boundingBoxAnnotations", 0, "xMin"],
+        ["boundingBoxAnnotations", 0, "displayName"],
+    ),
+    "crowdhuman": ("annotation_train.odgt", ["gtboxes", 0, "fbox", 0], ["gtboxes", 0, "tag"]),
+    "hf_imagefolder": ("metadata.jsonl", ["objects", "bbox", 0, 0], ["objects", "categories", 0]),
+}
+"""Files of the samples, and where in the first document of one a number of a box and a class stand."""
+
+
+def change(data: bytes, place: list[str | int], value: Any) -> bytes:
+    """The document, or that of the first line, with another value at a place."""
+    first, separator, rest = data.partition(b"\n") if data.startswith(b'{"') else (data, b"", b"")
+    document = holder = json.loads(first)
+    for key in place[:-1]:
+        holder = holder[key]
+    holder[place[-1]] = value
+    return json.dumps(document).encode() + separator + rest
+
+
+def read_kinds(root: Path, name: str) -> set[str]:
+    """Kinds of problems of a set of which nothing may be left."""
+    try:
+        return {item.kind for item in inspect(InspectSettings((Source(root),), format=name)).problems}
+    except DataError as error:
+        return set(re.findall(r"\d+ (\w+)", error.message))
+
+
+@pytest.mark.parametrize("name", sorted(NUMBERS))
+def test_a_word_for_a_number_is_broken_and_a_class_that_is_not_there_is_counted_in_every_format(
+    name: str, write_sample: Any, load_script: Any
+) -> None:
+    files, _ = load_script("fuzz_readers").make_samples()[name]
+    file, number, label = NUMBERS[name]
+    root = write_sample(name, {file: change(files[file], number, "ten")})
+    assert "record_broken" in read_kinds(root, name)
+    root = write_sample(name, {file: change(files[file], label, None)})
+    assert {"record_broken", "label_missing"} & read_kinds(root, name) == {"label_missing"}

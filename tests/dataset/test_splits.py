@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from itertools import chain
+from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from odtool.dataset.splits import assign_splits, check_shares, join_groups, parse_split
+from odtool.dataset.splits import assign_folds, assign_splits, check_shares, join_groups, keep_fraction, parse_split
 from odtool.errors import DataError
 
 
@@ -158,3 +159,120 @@ def test_joined_groups_hold_what_is_alike_together(groups, data) -> None:  # typ
     for number in range(len(groups)):
         assert all(made[other] == made[number] for other in range(len(groups)) if groups[other] == groups[number])
     assert len(set(made)) >= len(set(groups)) - sum(len(positions) - 1 for positions in same)
+
+
+def fold(labels, groups, folds, *, order=None, declared=None, test=0.0, seed=3):  # type: ignore[no-untyped-def]
+    """Folds and test split of images that are called by their place in `labels`, whatever their order."""
+    keys = list(order if order is not None else range(len(labels)))
+    parts, tested = assign_folds(
+        keys,
+        [declared[key] for key in keys] if declared else [None] * len(keys),
+        folds=folds,
+        test=test,
+        seed=seed,
+        groups=[groups[key] for key in keys],
+        labels=lambda position: labels[keys[position]],
+    )
+    return [[keys[position] for position in part] for part in parts], [keys[position] for position in tested]
+
+
+MANY_GROUPS = st.lists(st.integers(0, 30), min_size=120, max_size=120)
+
+
+@given(LABELS, MANY_GROUPS, st.integers(2, 8), st.floats(0, 0.4), st.randoms())
+def test_every_image_is_validated_on_in_exactly_one_fold_and_groups_stay_together(  # type: ignore[no-untyped-def]
+    labels, groups, folds, test, random
+) -> None:
+    keys = list(range(len(labels)))
+    group_count = len(set(groups[: len(labels)]))
+    if group_count < folds:
+        with pytest.raises(DataError, match=f"--folds {folds}: there are only {group_count} "):
+            fold(labels, groups, folds)
+        return
+    try:
+        parts, tested = fold(labels, groups, folds, test=test)
+    except DataError:  # the test split has taken too many groups
+        assume(False)
+    assert (parts, tested) == fold(labels, groups, folds, test=test, order=random.sample(keys, len(keys)))
+    assert sorted(chain(tested, *parts)) == keys
+    assert len(parts) == folds
+    assert all(parts)
+    sides = [{groups[key] for key in part} for part in (*parts, tested)]
+    assert sum(map(len, sides)) == len(set.union(*sides))
+
+
+@given(LABELS, st.integers(2, 6), st.integers(0, 100))
+def test_folds_have_equal_sizes_and_each_class_in_proportion(labels, folds, seed) -> None:  # type: ignore[no-untyped-def]
+    single = [found[:1] for found in labels] * folds
+    parts, _ = fold(single, range(len(single)), folds, seed=seed)
+    sizes = [len(part) for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    for kind in ([], *([number] for number in range(7))):
+        held = [sum(single[key] == kind for key in part) for part in parts]
+        # Quotas are whole images, of several classes at once.
+        assert max(held) - min(held) <= 2
+        if single.count(kind) >= folds:
+            assert min(held) > 0
+
+
+def test_groups_of_many_sizes_are_dealt_to_folds_of_about_equal_size() -> None:
+    sizes = [40, 30, 30, 20, 20, 10, 10, 10, 5, 5, *[1] * 20]
+    groups = [number for number, size in enumerate(sizes) for _ in range(size)]
+    for seed in range(10):
+        parts, _ = fold([[0]] * len(groups), groups, 5, seed=seed)
+        assert all(abs(len(part) - len(groups) / 5) <= 4 for part in parts)
+
+
+def test_folds_of_groups_have_frequent_and_rare_classes_in_proportion() -> None:
+    # 300 groups of seven images. By their rarest class alone they would be dealt as by chance in respect of the others.
+    random = Random(5)
+    labels = [sorted({min(int(random.paretovariate(0.7)) - 1, 12) for _ in range(3)}) for _ in range(2100)]
+    parts, _ = fold(labels, [number // 7 for number in range(2100)], 5)
+    assert {len(part) for part in parts} == {420}
+    for label in range(13):
+        total = sum(label in found for found in labels)
+        held = [sum(label in labels[key] for key in part) for part in parts]
+        # Three quarters of the standard deviation of a random cut, which half of the folds of one would exceed.
+        assert all(abs(count - total / 5) <= max(3, 0.75 * (total * 0.16) ** 0.5) for count in held), (label, held)
+
+
+def test_the_own_test_split_is_no_fold_and_the_own_validation_images_are_dealt() -> None:
+    declared = ["train"] * 6 + ["val"] * 3 + ["test"] * 4 + [None]
+    parts, tested = fold([[0]] * 14, range(14), 5, declared=declared, test=0.5)
+    assert sorted(tested) == [9, 10, 11, 12]
+    assert sorted(chain(*parts)) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 13]
+
+
+def test_more_folds_than_groups_are_refused() -> None:
+    with pytest.raises(DataError, match="only 3 groups of images"):
+        fold([[0]] * 9, [number // 3 for number in range(9)], 4)
+    with pytest.raises(DataError, match="only 3 images"):
+        fold([[0]] * 3, range(3), 4)
+
+
+@given(LABELS, MANY_GROUPS, st.floats(0.01, 1))
+def test_a_fraction_keeps_whole_groups_in_their_order(labels, groups, fraction) -> None:  # type: ignore[no-untyped-def]
+    pool = list(range(len(labels)))
+    kept = keep_fraction(pool, fraction, groups, labels.__getitem__)
+    assert kept
+    assert kept == sorted(kept)
+    assert not {groups[position] for position in kept} & {groups[position] for position in set(pool) - set(kept)}
+
+
+@given(LABELS, st.floats(0.05, 1))
+def test_a_fraction_is_exact_and_keeps_each_class_in_proportion(labels, fraction) -> None:  # type: ignore[no-untyped-def]
+    single = [found[:1] for found in labels]
+    kept = keep_fraction(range(len(labels)), fraction, range(len(labels)), single.__getitem__)
+    assert len(kept) == max(round(len(labels) * fraction), 1)
+    kinds = [found for found in ([], *([number] for number in range(7))) if single.count(found)]
+    for kind in kinds:
+        count = sum(single[position] == kind for position in kept)
+        assert abs(count - single.count(kind) * len(kept) / len(labels)) <= len(kinds)
+        if len(kept) >= len(kinds):
+            assert count
+
+
+def test_a_fraction_keeps_the_one_image_of_a_class() -> None:
+    kept = keep_fraction(range(1001), 0.05, range(1001), lambda position: [1] if position == 700 else [0])
+    assert len(kept) == 50
+    assert 700 in kept

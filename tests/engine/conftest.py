@@ -210,3 +210,124 @@ def learned(data: Path, engine: Engine, tmp_path_factory: pytest.TempPathFactory
     done = engine("train", run.path, "--checkpoint-every", 300)
     assert done.returncode == 0, done.stderr
     return run
+
+
+class Learner:
+    """A model with what a training step needs, and batches of random images and boxes."""
+
+    def __init__(self, message: Any, *, side: int) -> None:
+        from odtool.engine import model
+
+        self.settings = message.train_config
+        self._model_config = getattr(message.model, message.model.WhichOneof("model"))
+        self._side = side
+        self.detector = model.build_model(message.model)
+        self.trainable = model.build_trainable({"train_config": self.settings}, self.detector, self.draw(2))
+
+    def draw(self, batch: int, *, seed: int = 0, rows: int = 12) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Features and labels; one image has no box, and boxes that weigh nothing are padding."""
+        import numpy as np
+        import tensorflow as tf
+
+        rng = np.random.default_rng(seed)
+        counts = rng.integers(0, rows, batch)
+        counts[0] = 0
+        real = (np.arange(rows) < counts[:, np.newaxis]).astype(np.float32)
+        low = rng.uniform(0, 0.7, (batch, rows, 2))
+        corners = np.concatenate([low, low + rng.uniform(0.1, 0.3, low.shape)], -1) * real[..., np.newaxis]
+        classes = self._model_config.num_classes
+        one_hot = np.eye(classes)[rng.integers(0, classes, (batch, rows))] * real[..., np.newaxis]
+        shape = [self._side, self._side, 3]
+        features = {
+            "image": tf.constant(rng.uniform(-1, 1, (batch, *shape)), tf.float32),
+            "true_image_shape": tf.constant([shape] * batch, tf.int32),
+        }
+        labels = {
+            "num_groundtruth_boxes": tf.constant(counts, tf.int32),
+            "groundtruth_boxes": tf.constant(corners, tf.float32),
+            "groundtruth_classes": tf.constant(one_hot, tf.float32),
+            "groundtruth_weights": tf.constant(real),
+            "groundtruth_is_crowd": tf.zeros([batch, rows], tf.bool),
+        }
+        if getattr(self._model_config, "number_of_stages", 2) == 3:
+            masks = rng.integers(0, 2, (batch, rows, *shape[:2])) * real[..., np.newaxis, np.newaxis]
+            labels["groundtruth_instance_masks"] = tf.constant(masks, tf.float32)
+        if hasattr(self._model_config, "keypoint_estimation_task"):
+            # Of some objects not every keypoint is known.
+            points = rng.uniform(0, 1, (batch, rows, 17, 2)) * rng.choice([1, 1, 1, np.nan], (batch, rows, 17, 1))
+            labels["groundtruth_keypoints"] = tf.constant(points * real[..., np.newaxis, np.newaxis], tf.float32)
+        return features, labels
+
+    def take_own_step(self, features: Any, labels: Any) -> Any:
+        from odtool.engine.train import training_step
+
+        return training_step.take_step(self.trainable, self.settings, features, labels)
+
+    def take_stock_step(self, features: Any, labels: Any) -> Any:
+        from object_detection import model_lib_v2
+
+        clip = self.settings.gradient_clipping_by_norm
+        return model_lib_v2.eager_train_step(
+            self.detector,
+            features,
+            labels,
+            self.settings.unpad_groundtruth_tensors,
+            self.trainable.optimizer,
+            training_step=self.trainable.step,
+            add_regularization_loss=self.settings.add_regularization_loss,
+            clip_gradients_value=clip if clip > 0 else None,
+        )
+
+    def count_operations(self, batch: int) -> int:
+        """Of the whole step, functions that it calls and the bodies of loops included."""
+        import tensorflow as tf
+
+        traced = tf.function(self.take_own_step, autograph=False).get_concrete_function(*self.draw(batch))
+        graph = traced.graph.as_graph_def()
+        return len(graph.node) + sum(len(function.node_def) for function in graph.library.function)
+
+
+@pytest.fixture
+def make_learner(api: Any) -> type[Learner]:
+    """Makes Learners of a pipeline.config's message."""
+    return Learner
+
+
+@pytest.fixture
+def small_message() -> Callable[..., Any]:
+    """Makes the small SSD's config; the function given may change it."""
+
+    def make(change: Callable[[Any], object] = lambda message: None) -> Any:
+        message = config.parse(CONFIG, "CONFIG").message
+        change(message)
+        return message
+
+    return make
+
+
+@pytest.fixture
+def assert_equal_steps(api: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Takes steps from the same weights on the same batches, odtool's and the API's own: nothing may differ."""
+    import numpy as np
+
+    from odtool.engine.match import detectors
+
+    def take_both(message: Any, *, side: int, steps: int, rel: float = 1e-4) -> None:
+        own = Learner(message, side=side)
+        with monkeypatch.context() as patch:
+            patch.setattr(detectors, "assign_in_batches", lambda _: None)
+            stock = Learner(message, side=side)
+        for mine, theirs in zip(own.detector.variables, stock.detector.variables, strict=True):
+            mine.assign(theirs)
+        own_step = api.function(own.take_own_step, autograph=False)
+        stock_step = api.function(stock.take_stock_step, autograph=False)
+        for seed in range(steps):
+            batch = own.draw(3, seed=seed)
+            ours, theirs = own_step(*batch), stock_step(*batch)
+            assert ours.keys() == theirs.keys()
+            for name, value in theirs.items():
+                assert float(ours[name]) == pytest.approx(float(value), rel=rel, abs=1e-6), (seed, name)
+        for mine, theirs in zip(own.detector.trainable_variables, stock.detector.trainable_variables, strict=True):
+            np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4, err_msg=mine.name)
+
+    return take_both

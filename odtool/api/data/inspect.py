@@ -26,7 +26,8 @@ from odtool.files import write_atomically
 
 if TYPE_CHECKING:
     from odtool.dataset.inspect.box_statistics import Figures
-    from odtool.dataset.inspect.inspection import Inspection, ProblemKind
+    from odtool.dataset.inspect.inspection import Inspection
+    from odtool.dataset.inspect.problem_log import ProblemKind
 
 __all__ = ["Figures", "InspectRequest", "Inspection", "ProblemKind", "inspect"]
 
@@ -66,10 +67,12 @@ class InspectRequest:
     the "annotation", to be scaled; by default the boxes decide."""
     workers: int | None = None
     """Worker processes; by default one a core."""
+    similar: bool = False
+    """Report images that look alike; every image is decoded for it."""
     html: StrPath | None = None
-    """A file for one page with plots and sample images."""
+    """A file for one page with plots and sample images, which can be sorted, filtered and enlarged."""
     samples: int = 24
-    """Images on the page, those with problems first."""
+    """Images on the page: those with problems first, then some of each class."""
     seed: int = 0
     """Seed of the choice among images without problems."""
     workspace: StrPath = "."
@@ -105,6 +108,7 @@ def inspect(request: InspectRequest) -> Inspection:
         chosen=choose_classes(request.rename, request.only, request.drop),
         samples=request.samples,
         seed=request.seed,
+        similar=request.similar,
         coordinates=choose_coordinates(request.coordinates),
         annotated_size=choose_annotated_size(request.annotated_size),
     )

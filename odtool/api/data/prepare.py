@@ -24,9 +24,10 @@ from odtool.dataset.progress import Progress, silent
 
 if TYPE_CHECKING:
     from odtool.dataset.images.tiles import Tiling
-    from odtool.dataset.prepare import Prepared
+    from odtool.dataset.sets.prepared import Prepared
+    from odtool.dataset.statistics import DatasetSummary
 
-__all__ = ["PrepareRequest", "Prepared", "prepare"]
+__all__ = ["DatasetSummary", "PrepareRequest", "Prepared", "prepare"]
 
 _OF_TILES = ("overlap", "min_visible", "empty_tiles")
 
@@ -46,16 +47,25 @@ class PrepareRequest:
     """Folder of the images, if it is not found automatically."""
     out: StrPath | None = None
     """Folder to write; data/ in the workspace by default."""
-    val: float = 0.1
-    """Share of images to validate on, if the data set has no such split."""
+    val: float | None = None
+    """Share of images to validate on, if the data set has no such split; 0.1 by default, and nothing to folds."""
     test: float = 0.0
-    """Share of images to test on, if the data set has no such split."""
+    """Share of images to test on, if the data set has no such split; with folds, the same images in each."""
     seed: int = 0
-    """Seed of the random split and order."""
+    """Seed of the random split and order, of what a fraction keeps, and of what is repeated."""
+    folds: int | None = None
+    """Write so many sets for cross-validation, fold-1 and on, each with another part to validate on."""
+    fraction: float | None = None
+    """Keep this share of the training images, stratified; what is validated and tested on stays whole."""
+    balance: float | None = None
+    """Repeat training images of classes that less than this share of them has, by LVIS's repeat factors."""
     resplit: bool = False
     """Make a new split, ignoring the data set's own."""
     group_by: str | None = None
-    """Keep images of one folder ("folder"), or with one match of a regular expression, in one split."""
+    """Keep images of one folder ("folder"), similar images ("similar"), or images with one match of a regular
+    expression in one split."""
+    similar: bool = False
+    """Report images that look alike, above all in different splits; every image is decoded for it."""
     tile: int | None = None
     """Cut larger images into tiles of this side, in pixels."""
     overlap: int | None = None
@@ -107,7 +117,15 @@ class PrepareRequest:
         for name in _OF_TILES:
             if self.tile is None and getattr(self, name) is not None:
                 raise RequestError(name, "means nothing without --tile")
-        for name, least in (("tile", 32), ("overlap", 0), ("seed", 0), ("min_box", 0), ("shards", 1), ("workers", 1)):
+        if self.folds is not None and self.val is not None:
+            raise RequestError("val", "means nothing with --folds: each fold validates on a part of its own")
+        for name in ("fraction", "balance"):
+            share = getattr(self, name)
+            if share is not None and not 0 < share <= 1:
+                raise RequestError(name, f"is a share above 0 and up to 1, not {share:g}")
+        for name, least in (
+            ("tile", 32), ("overlap", 0), ("seed", 0), ("folds", 2), ("min_box", 0), ("shards", 1), ("workers", 1),
+        ):  # fmt: skip
             refuse_below(name, getattr(self, name), least)
         refuse_unknown("verify", (self.verify,), VERIFY)
         parse_columns(self.columns)
@@ -130,11 +148,15 @@ def prepare(request: PrepareRequest) -> Prepared:
         sources=find_sources(request.sources, request.images, space.root, request.columns),
         out=Path(request.out) if request.out else space.data.path,
         format=request.format,
-        val=request.val,
+        val=0.1 if request.val is None else request.val,
         test=request.test,
         seed=request.seed,
+        folds=request.folds,
+        fraction=request.fraction,
+        balance=request.balance,
         resplit=request.resplit,
         grouping=Grouping(request.group_by) if request.group_by else None,
+        similar=request.similar,
         tiling=_tiling(request),
         masks=request.masks,
         keypoints=request.keypoints,

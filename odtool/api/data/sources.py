@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from odtool.dataset.dialects import Reading
     from odtool.dataset.readers.format_choice import FormatChoice
     from odtool.dataset.statistics import ClassChange
-    from odtool.dataset.survey.annotated_size import Basis
+    from odtool.dataset.survey.conventions.annotated_size import Basis
     from odtool.dataset.survey.image_checks import Rules
     from odtool.dataset.types import Source
 

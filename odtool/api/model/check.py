@@ -116,6 +116,8 @@ def _describe_set(name: str, report: RecordReport) -> list[Finding]:
     examined = "all" if report.complete else f"{report.examined:,}"
     files = "1 file" if report.files == 1 else f"{report.files:,} files"
     summary = f"{report.records:,} records in {files}; {examined} looked at: {report.objects:,} objects"
+    if repetitions := report.held["repetitions"]:
+        summary += f"; {repetitions:,} of the records repeat an image (prepare --balance)"
     problems = []
     for kind, fault in sorted(report.faults.items()):
         times = f"{kind}, {fault.count:,} of them, the first: " if fault.count > 1 else f"{kind}: "

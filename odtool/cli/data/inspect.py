@@ -39,8 +39,11 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     coordinates: source_options.CoordinatesOption = None,
     annotated_size: source_options.AnnotatedSizeOption = None,
     workers: source_options.WorkersOption = "auto",
+    similar: source_options.SimilarOption = False,
     html: Annotated[Path | None, typer.Option(help="Write one page with plots and sample images to this file.")] = None,
-    samples: Annotated[int, typer.Option(min=0, max=500, help="Images on the page, those with problems first.")] = 24,
+    samples: Annotated[
+        int, typer.Option(min=0, max=500, help="Images on the page: those with problems, then some of each class.")
+    ] = 24,
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Seed of the choice among images without problems.")
     ] = 0,
@@ -69,6 +72,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         coordinates=coordinates,
         annotated_size=annotated_size.value if annotated_size else None,
         workers=source_options.read_number(workers, "--workers"),
+        similar=similar,
         html=html,
         samples=samples,
         seed=seed,
@@ -95,11 +99,13 @@ def _payload(inspected: Inspection, html: Path | None) -> dict[str, Any]:
         }
         for item in inspected.problems
     }
+    similar = inspected.similar
     return {
         "sources": [str(source.path) for source in inspected.sources],
         "evidence": [f"{choice.name}: {choice.evidence}" for formats in inspected.choices for choice in formats],
         **figures,
         "class_changes": [asdict(change) for change in inspected.class_changes()],
+        "similar": None if similar is None else {"groups": similar.groups, "images": similar.images},
         "problems": problems,
         "html": None if html is None else str(html.absolute()),
     }
@@ -111,11 +117,15 @@ def _render(inspected: Inspection, html: Path | None, screen: Console) -> None:
         for choice in formats:
             screen.print(source_options.describe_choice(source.path, choice), markup=False)
     screen.print()
-    for title, columns, rows in (_classes(figures), _images(figures), _boxes(figures)):
+    for title, columns, rows in (_classes(figures), _images(figures), *_splits(figures), _boxes(figures)):
         screen.print(console.table(title, columns, rows))
         screen.print()
     for change in inspected.class_changes():
         screen.print(source_options.describe_change(change), markup=False)
+    if inspected.similar is not None:
+        groups = inspected.similar.groups
+        found = f"{inspected.similar.images:,} images look alike, in {groups:,} group{'' if groups == 1 else 's'}"
+        screen.print(found if inspected.similar.groups else "No images look alike.")
     for item in inspected.problems:
         for line in _describe_kind(item):
             screen.print(line, markup=False)
@@ -168,6 +178,21 @@ def _images(figures: Figures) -> _Table:
         ["", _in_a_line(figures.objects_per_image.bins)],
     ]
     return "Images", ["", ""], rows
+
+
+def _splits(figures: Figures) -> Iterator[_Table]:
+    """What is in each of the data set's own splits, where there are several."""
+    if len(figures.split_figures) < 2:
+        return
+    parts = list(figures.split_figures.values())
+    rows: list[list[Any]] = [
+        ["images", *(f"{part.images:,}" for part in parts)],
+        ["without objects", *(f"{part.without_objects:,}" for part in parts)],
+        ["objects", *(f"{part.objects:,}" for part in parts)],
+        ["objects an image", *(f"{part.objects / max(part.images, 1):.2f}" for part in parts)],
+        ["small, medium, large boxes", *(f"{part.small:.0%}, {part.medium:.0%}, {part.large:.0%}" for part in parts)],
+    ]
+    yield "Splits", ["", *figures.split_figures], rows
 
 
 def _boxes(figures: Figures) -> _Table:

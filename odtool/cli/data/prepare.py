@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +17,10 @@ from odtool.cli.data import source_options
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from odtool.api.data.prepare import Prepared
+    from odtool.api.data.prepare import DatasetSummary, Prepared
+
+_MOST_REPEATED = 20
+"""Classes shown with their repeat factors, the rarest first."""
 
 
 def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
@@ -25,15 +30,32 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     images: source_options.ImagesOption = None,
     out: Annotated[Path | None, typer.Option(help="Folder to write; data/ in the workspace by default.")] = None,
     val: Annotated[
-        float, typer.Option(help="Share of images to validate on, if the data set has no such split.")
-    ] = 0.1,
+        float | None,
+        typer.Option(help="Share of images to validate on, if the data set has no such split; 0.1 by default."),
+    ] = None,
     test: Annotated[float, typer.Option(help="Share of images to test on, if the data set has no such split.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the random split and order.")] = 0,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, help="Write so many sets for cross-validation, fold-1 and on; --test is the same in each."),
+    ] = None,
+    fraction: Annotated[
+        float | None,
+        typer.Option(help="Keep this share of the training images, stratified; val and test stay whole."),
+    ] = None,
+    balance: Annotated[
+        float | None,
+        typer.Option(help="Repeat training images of classes that less than this share has (LVIS's repeat factors)."),
+    ] = None,
     resplit: Annotated[bool, typer.Option("--resplit", help="Make a new split, ignoring the data set's own.")] = False,
     group_by: Annotated[
         str | None,
-        typer.Option(metavar="folder|REGEX", help="Keep images of one folder, or with one match, in one split."),
+        typer.Option(
+            metavar="folder|similar|REGEX",
+            help="Keep images of one folder, similar images, or those with one match, in one split.",
+        ),
     ] = None,
+    similar: source_options.SimilarOption = False,
     tile: Annotated[
         int | None, typer.Option(min=32, help="Cut larger images into tiles of this side, in pixels.")
     ] = None,
@@ -88,8 +110,12 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         val=val,
         test=test,
         seed=seed,
+        folds=folds,
+        fraction=fraction,
+        balance=balance,
         resplit=resplit,
         group_by=group_by,
+        similar=similar,
         tile=tile,
         overlap=overlap,
         min_visible=min_visible,
@@ -118,11 +144,11 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 
 
 def _payload(prepared: Prepared) -> dict[str, Any]:
-    return {
-        "path": str(prepared.dataset.path),
-        "evidence": [f"{choice.name}: {choice.evidence}" for formats in prepared.choices for choice in formats],
-        **asdict(prepared.summary),
-    }
+    evidence = [f"{choice.name}: {choice.evidence}" for formats in prepared.choices for choice in formats]
+    sets = [{"path": str(item.dataset.path), **asdict(item.summary)} for item in prepared.sets]
+    if prepared.summary.folds:
+        return {"path": str(prepared.path), "evidence": evidence, "sets": sets}
+    return {"evidence": evidence, **sets[0]}
 
 
 def _render(prepared: Prepared, screen: Console) -> None:
@@ -130,26 +156,75 @@ def _render(prepared: Prepared, screen: Console) -> None:
     for path, formats in zip(summary.sources, prepared.choices, strict=True):
         for choice in formats:
             screen.print(source_options.describe_choice(path, choice), markup=False)
-    splits = list(summary.splits)
-    rows: list[list[Any]] = [
-        ["images", *(summary.splits[name].images for name in splits)],
-        ["without objects", *(summary.splits[name].background_images for name in splits)],
-        ["objects", *(summary.splits[name].objects for name in splits)],
-        *(
-            [f"  {label}", *(summary.splits[name].classes.get(label, 0) for name in splits)]
-            for label in summary.classes
-        ),
-        ["shards", *(summary.splits[name].shards for name in splits)],
-    ]
-    screen.print(console.table("", ["", *splits], rows))
+    for item in prepared.sets:
+        title = item.dataset.path.name if summary.folds else ""
+        screen.print(console.table(title, ["", *item.summary.splits], list(_count_splits(item.summary))))
+        for line in _describe_training(item.summary):
+            screen.print(line, markup=False)
     for change in summary.class_changes:
         screen.print(source_options.describe_change(change), markup=False)
-    for kind, problem in summary.problems.items():
-        first = prepared.first[kind]
-        screen.print(
-            f"{problem.level}: {problem.count:,} {kind}, {problem.action}; first: {first.file}: {first.detail}",
-            markup=False,
+    _render_problems(prepared, screen)
+    if summary.folds:
+        fold = prepared.dataset.path
+        screen.print(f"{summary.folds} data sets in {prepared.path}. Next, for each of them:", markup=False)
+        screen.print(f"odtool configure --data {shlex.quote(str(fold))} --run {fold.name}", markup=False)
+    else:
+        screen.print(f"Records in {prepared.dataset.path}. Next: odtool configure", markup=False)
+
+
+def _count_splits(summary: DatasetSummary) -> Iterator[list[Any]]:
+    """The rows of a set's table."""
+    splits = list(summary.splits.values())
+    yield ["images", *(split.images for split in splits)]
+    yield ["without objects", *(split.background_images for split in splits)]
+    yield ["objects", *(split.objects for split in splits)]
+    yield from ([f"  {label}", *(split.classes.get(label, 0) for split in splits)] for label in summary.classes)
+    if summary.balance:
+        yield ["repetitions", *(split.repetitions for split in splits)]
+    yield ["shards", *(split.shards for split in splits)]
+
+
+def _describe_training(summary: DatasetSummary) -> Iterator[str]:
+    """Lines that say what --fraction left out and what --balance repeated."""
+    if summary.fraction is not None:
+        yield f"--fraction {summary.fraction:g}: {_count(summary.left_out, 'training image')} left out"
+    if (balance := summary.balance) is None:
+        return
+    what = "no class is rarer, so nothing is repeated"
+    if balance.classes:
+        images, repetitions = (
+            _count(balance.repeated_images, "training image"),
+            _count(balance.repetitions, "repetition"),
         )
-    if summary.problems:
-        screen.print(f"Every one of them is in {prepared.dataset.problems}", markup=False)
-    screen.print(f"Records in {prepared.dataset.path}. Next: odtool configure", markup=False)
+        what = f"{repetitions} of {images}"
+    yield f"--balance {balance.threshold:g}: {what}"
+    rarest = sorted(balance.classes.items(), key=lambda item: -item[1].factor)
+    for label, item in rarest[:_MOST_REPEATED]:
+        counts = f"{_count(item.images, 'image')}, written as {_count(item.records, 'record')}"
+        yield f"  {label}: factor {item.factor:.2f}, in {counts}"
+    if len(rarest) > _MOST_REPEATED:
+        yield f"  and {len(rarest) - _MOST_REPEATED:,} more classes, in dataset.json"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _render_problems(prepared: Prepared, screen: Console) -> None:
+    """Each kind once, from the first set that has it; folds differ in what their splits lack."""
+    shown: set[str] = set()
+    for item in prepared.sets:
+        for kind, problem in item.summary.problems.items():
+            if kind in shown:
+                continue
+            shown.add(kind)
+            first = item.first[kind]
+            where = f" in {item.dataset.path.name}" if item is not prepared.sets[0] else ""
+            screen.print(
+                f"{problem.level}: {problem.count:,} {kind}{where}, {problem.action}; "
+                f"first: {first.file}: {first.detail}",
+                markup=False,
+            )
+    if shown:
+        lists = prepared.path / "fold-*" / "problems.csv" if prepared.summary.folds else prepared.dataset.problems
+        screen.print(f"Every one of them is in {lists}", markup=False)

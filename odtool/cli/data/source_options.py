@@ -64,6 +64,9 @@ DropOption = Annotated[
     list[str] | None,
     typer.Option("--drop", metavar="A,B", help="Leave these classes out, by their new names; their images stay."),
 ]
+SimilarOption = Annotated[
+    bool, typer.Option("--similar", help="Report images that look alike; every image is decoded for it.")
+]
 CoordinatesOption = Annotated[
     str | None,
     typer.Option(

@@ -6,17 +6,14 @@ import binascii
 import errno
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from odtool.dataset.images.pillow import open_image
+from odtool.dataset.images import decoded_formats, tiff
 from odtool.dataset.pickling import by_position
 from odtool.dataset.types import Extent
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jpe", ".jfif")
 """Lower-case endings of the files that are looked for as images, the likeliest first."""
@@ -38,7 +35,6 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 """Codes of those that have no length."""
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
-_TIFF_MODES = {"1": 1, "L": 1, "P": 3, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4}
 
 
 class ImageError(ValueError):
@@ -71,6 +67,8 @@ class ImageHeader:
     values: tuple[float, float] | None = None
     """The least and the largest value of an image of more than 8 bits; None where they were not looked at."""
     is_float: bool = False
+    in_rows: bool = False
+    """Whether some of its rows are decoded without the others, as those of a large TIFF."""
     fingerprint: int = field(default=0, compare=False)
     """The same for files with the same bytes; seldom for others: 64 bits of the size and the first bytes."""
 
@@ -141,7 +139,7 @@ def read_header(path: Path, extent: Extent | None = None) -> ImageHeader:
 def parse_header(data: bytes) -> ImageHeader:
     """The header of an encoded image; raises as `read_header` does."""
     try:
-        return _identify(data[:_HEAD], len(data), lambda offset, length: data[offset : offset + length])
+        return _identify(data[:_HEAD], len(data), reading(data))
     except (struct.error, IndexError):
         raise ImageError("image_truncated", "the file ends within its header") from None
 
@@ -153,8 +151,12 @@ def _identify(head: bytes, size: int, read: Read) -> ImageHeader:
         header = _parse_jpeg(head, size, read)
     elif head[:8] == b"\x89PNG\r\n\x1a\n":
         header = _parse_png(head, size, read)
-    elif head[:4] in (b"GIF8", b"II*\0", b"MM\0*") or head[:2] == b"BM" or head[:4] + head[8:12] == b"RIFFWEBP":
-        header = replace(_parse_by_pillow(read(0, size)), fingerprint=_compute_fingerprint(head, size))
+    elif (
+        head[:4] in (b"GIF8", b"II*\0", b"MM\0*", *tiff.BIG)
+        or head[:2] == b"BM"
+        or head[:4] + head[8:12] == b"RIFFWEBP"
+    ):
+        header = replace(_parse_by_decoding(read, size), fingerprint=_compute_fingerprint(head, size))
     else:
         raise ImageError("image_unreadable", f"not an image that can be read (it begins with {head[:8]!r})")
     if header.width < 1 or header.height < 1:
@@ -213,7 +215,7 @@ def _parse_png(head: bytes, size: int, read: Read) -> ImageHeader:
         if chunk[4:] == b"eXIf":
             orientation = _parse_orientation(read(position + 8, min(length, _TAIL))) or orientation
         position += 12 + length
-    values = _measure_png(read(0, size)) if (bits, colour) == (16, 0) else None
+    values = decoded_formats.measure_png(read(0, size)) if (bits, colour) == (16, 0) else None
     fingerprint = _compute_fingerprint(head, size)
     return ImageHeader(
         "png",
@@ -227,25 +229,6 @@ def _parse_png(head: bytes, size: int, read: Read) -> ImageHeader:
         values=values,
         fingerprint=fingerprint,
     )
-
-
-def _measure_png(data: bytes) -> tuple[float, float] | None:
-    """The range of a gray image of 16 bits; None where Pillow cannot decode it, which is not looked for here."""
-    try:
-        with open_image(data, ("PNG",)) as image:
-            return measure_values(image)
-    except Exception:
-        return None
-
-
-def measure_values(image: Image.Image) -> tuple[float, float]:
-    """The least and the largest value of an image of one channel; what is not a number is left out."""
-    import numpy as np
-
-    values = np.asarray(image)
-    if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
-    return (float(values.min()), float(values.max())) if values.size else (0.0, 0.0)
 
 
 def _require_end_mark(read: Read, size: int, mark: bytes, name: str) -> None:
@@ -274,35 +257,41 @@ def _parse_orientation(exif: bytes) -> int | None:
     return None
 
 
-def _parse_by_pillow(data: bytes) -> ImageHeader:
-    """Formats rare enough here to be opened with Pillow. They are decoded too, as they are re-encoded later."""
+def _parse_by_decoding(read: Read, size: int) -> ImageHeader:
+    """Formats rare enough here to be decoded; they are encoded again later."""
     try:
-        with open_image(data, ("GIF", "TIFF", "BMP", "DIB", "WEBP")) as image:
-            image.load()
-            orientation = int(image.getexif().get(0x0112, 1))
-            channels = _TIFF_MODES.get(image.mode, len(image.getbands()))
-            is_deep = image.mode.startswith(("I", "F"))
-            name = {"DIB": "bmp"}.get(image.format or "", (image.format or "").lower())
-            return ImageHeader(
-                name,
-                image.width,
-                image.height,
-                channels,
-                _get_bits(image) if is_deep else 8,
-                len(data),
-                orientation,
-                image.mode == "P",
-                values=measure_values(image) if is_deep else None,
-                is_float=image.mode.startswith("F"),
-            )
+        found = decoded_formats.examine(read, size)
     except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
         raise ImageError("image_unreadable", f"{type(error).__name__}: {error}") from None
+    return ImageHeader(
+        found.format,
+        found.width,
+        found.height,
+        found.channels,
+        found.bits,
+        size,
+        found.orientation,
+        found.palette,
+        found.values,
+        found.is_float,
+        found.in_rows,
+    )
 
 
-def _get_bits(image: Image.Image) -> int:
-    """Bits a channel that a TIFF says it has (tag 258)."""
-    (bits, *_) = getattr(image, "tag_v2", {}).get(258, ()) or (16,)
-    return int(bits)
+def reading(data: bytes) -> Read:
+    """Reads parts of an image that is in memory."""
+    return lambda offset, length: data[offset : offset + length]
+
+
+@contextmanager
+def open_reader(path: Path, extent: Extent | None = None) -> Iterator[Read]:
+    """Reads parts of an image that lies on disk as it is."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        start, size = (extent.offset, extent.length) if extent else (0, os.fstat(descriptor).st_size)
+        yield lambda offset, length: os.pread(descriptor, max(min(length, size - offset), 0), start + offset)
+    finally:
+        os.close(descriptor)
 
 
 def read_bytes(path: Path | str, extent: Extent | None = None) -> bytes:

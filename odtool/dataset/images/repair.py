@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odtool.dataset.images import image_file
-from odtool.dataset.images.image_file import ImageError, ImageHeader
+from odtool.dataset.images import decoded_formats, image_file
+from odtool.dataset.images.image_file import ImageError, ImageHeader, Read
 from odtool.dataset.images.pillow import open_image
 from odtool.dataset.types import Box, Extent
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
 _JPEG_QUALITY = 95
@@ -135,21 +137,69 @@ def decode_pixels(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Ima
     Raises:
         ImageError: it cannot be decoded.
     """
-    from PIL import Image
-
+    if header.in_rows:
+        parts = memoryview(data)
+        whole = decode_rows(
+            lambda start, size: bytes(parts[start : start + size]), header, 0, header.height, fixed=fixed
+        )
+        return _turn_upright(whole, header.orientation) if fixed else whole
     with _open(data) as image:
         image.load()
-        upright = _turn_upright(image, header.orientation) if fixed else image
-        if upright.mode.startswith(("I", "F")):
-            # A PNG that is not repaired goes into records as it is, and TensorFlow drops its low bytes.
-            return _reduce_to_eight_bits(upright, header, by_range=fixed or header.format != "png")
-        if fixed and upright.has_transparency_data:
-            # White is what viewers show behind it, and so what was annotated; TensorFlow shows the hidden colours.
-            layer = upright.convert("RGBA")
-            return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-        if upright.mode in ("1", "L", "LA"):
-            return upright.convert("L")
-        return upright.convert("RGB")
+        return _simplify(_turn_upright(image, header.orientation) if fixed else image, header, fixed=fixed)
+
+
+def decode_rows(read: Read, header: ImageHeader, top: int, bottom: int, *, fixed: bool) -> Image.Image:
+    """Some rows of an image whose header says that they can be decoded without the others, as they are stored.
+
+    Raises:
+        ImageError: they cannot be decoded.
+    """
+    from PIL import Image
+
+    canvas = None
+    with _raising_image_errors():
+        layout = decoded_formats.find_layout(read)
+        if layout is None:
+            raise ImageError("image_unreadable", "it is not the image that it was")
+        for first, last in layout.split_rows():
+            start, end = max(first, top), min(last, bottom)
+            if start >= end:
+                continue
+            if layout.is_deep_colour:
+                pixels, above = decoded_formats.decode_deep_rows(read, layout, start, end)
+                piece = _simplify_deep_colour(pixels, header, fixed=fixed)
+            else:
+                with decoded_formats.open_rows(read, layout, start, end) as (image, above):
+                    piece = _simplify(image, header, fixed=fixed)
+            canvas = canvas or Image.new(piece.mode, (header.width, bottom - top))
+            canvas.paste(piece.crop((0, start - above, header.width, end - above)), (0, start - top))
+    assert canvas is not None  # there is at least one row, as `bottom` is above `top`
+    return canvas
+
+
+def _simplify(image: Image.Image, header: ImageHeader, *, fixed: bool) -> Image.Image:
+    """8 bits, gray ('L') or RGB; pixel by pixel, so that a part of an image becomes a part of the result."""
+    from PIL import Image
+
+    if decoded_formats.is_of_more_than_8_bits(image):
+        # A PNG that is not repaired goes into records as it is, and TensorFlow drops its low bytes.
+        return _reduce_to_eight_bits(image, header, by_range=fixed or header.format != "png")
+    if fixed and image.has_transparency_data:
+        # White is what viewers show behind it, and so what was annotated; TensorFlow shows the hidden colours.
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+
+
+def _simplify_deep_colour(pixels: NDArray[np.uint16], header: ImageHeader, *, fixed: bool) -> Image.Image:
+    """The high 8 of the bits that are used, by the same shift for all channels, or the colours would change."""
+    import numpy as np
+    from PIL import Image
+
+    image = Image.fromarray(np.minimum(pixels >> (header.used_bits - 8), 255).astype(np.uint8))
+    if not fixed or image.mode == "RGB":
+        return image.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def encode_image(data: bytes, header: ImageHeader, *, fixed: bool) -> bytes:
@@ -172,10 +222,15 @@ def compress(image: Image.Image, format_name: str) -> bytes:
 @contextmanager
 def _open(data: bytes) -> Iterator[Image.Image]:
     """The image, with whatever Pillow raises in here turned into an ImageError."""
+    with _raising_image_errors(), open_image(data) as image:
+        yield image
+
+
+@contextmanager
+def _raising_image_errors() -> Iterator[None]:
     try:
-        with open_image(data) as image:
-            yield image
-    except MemoryError:
+        yield
+    except (MemoryError, ImageError):
         raise
     except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
         kind = "image_truncated" if "truncated" in str(error) else "image_unreadable"
@@ -209,7 +264,7 @@ def _reduce_to_eight_bits(image: Image.Image, header: ImageHeader, *, by_range: 
     from PIL import Image
 
     values = np.asarray(image)
-    low, high = header.values or image_file.measure_values(image)
+    low, high = header.values or decoded_formats.measure_values(image)
     if header.is_stretched:
         # In 64 bits, as the range of 32-bit floats may be more than they can hold.
         shares = (values.astype(np.float64) - low) / (high - low or 1.0)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import groupby
+from pathlib import Path
 
-from odtool.dataset.images import keypoints, repair
-from odtool.dataset.images.image_file import ImageHeader
-from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation, Problem
+from odtool.dataset.images import image_file, keypoints, repair
+from odtool.dataset.images.image_file import ImageError, ImageHeader
+from odtool.dataset.types import AnnotatedImage, Box, Extent, ObjectAnnotation, Problem
 from odtool.errors import DataError
 
 
@@ -88,7 +90,7 @@ def cut_tiles(image: AnnotatedImage, header: ImageHeader, tiling: Tiling) -> tup
         problems.append(Problem("tile_keypoints_cut", image.source, detail))
     if dropped_tiles:
         detail = f"{dropped_tiles} of {empty} without objects, {len(tiles)} tiles kept"
-        problems.append(Problem("tile_empty", image.path, detail))
+        problems.append(Problem("tile_empty", image.shown_path, detail))
     return tuple(tiles), problems
 
 
@@ -135,14 +137,37 @@ def _is_chosen(source_id: str, x: int, y: int, tiling: Tiling) -> bool:
     return int.from_bytes(blake2b(name, digest_size=7).digest(), "big") < tiling.empty * (1 << 56)
 
 
-def encode_tiles(data: bytes, header: ImageHeader, tiles: Sequence[Tile], *, fixed: bool) -> Iterator[bytes]:
-    """The encoded tiles, as JPEGs where the image is one, else as PNGs. The image is decoded once.
+def encode_tiles(
+    path: Path, extent: Extent | None, header: ImageHeader, tiles: Sequence[Tile], *, fixed: bool
+) -> Iterator[bytes]:
+    """The encoded tiles, as JPEGs where the image is one, else as PNGs.
+
+    The image is decoded once; of a large TIFF, as many rows at a time as a tile is high.
 
     Raises:
-        ImageError: it cannot be decoded.
+        ImageError: it cannot be decoded, or has another length than its header says.
+        OSError: it cannot be read.
     """
+    is_turned = fixed and header.orientation != 1
+    if header.in_rows and not is_turned and not (extent and extent.encoded):
+        yield from _encode_by_rows(path, extent, header, tiles, fixed=fixed)
+        return
+    data = image_file.read_bytes(path, extent)
+    if len(data) != header.bytes:
+        raise ImageError("image_truncated", f"it has {len(data)} bytes, and had {header.bytes}")
     image = repair.decode_pixels(data, header, fixed=fixed)
     image.info.clear()  # EXIF and colour profile, which a crop would carry on
     for tile in tiles:
         box = (tile.x, tile.y, tile.x + tile.width, tile.y + tile.height)
         yield repair.compress(image.crop(box), header.format)
+
+
+def _encode_by_rows(
+    path: Path, extent: Extent | None, header: ImageHeader, tiles: Sequence[Tile], *, fixed: bool
+) -> Iterator[bytes]:
+    """The tiles of one row of tiles after the other, as `cut_tiles` gives them."""
+    with image_file.open_reader(path, extent) as read:
+        for (y, height), row in groupby(tiles, key=lambda tile: (tile.y, tile.height)):
+            image = repair.decode_rows(read, header, y, y + height, fixed=fixed)
+            for tile in row:
+                yield repair.compress(image.crop((tile.x, 0, tile.x + tile.width, tile.height)), header.format)

@@ -12,6 +12,8 @@ from odtool.dataset.splits import SPLITS
 
 _SIDES = (4, 8, 16, 32, 64, 96, 128, 256, 512, 1024)
 """Edges in pixels; 32 and 96 part small, medium and large in COCO's evaluation."""
+_AREAS = (32**2, 96**2)
+"""Edges of COCO's small, medium and large boxes, in square pixels."""
 _SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7)
 """Edges as a share of the image's side."""
 _RATIOS = (1 / 5, 1 / 3, 1 / 2, 2 / 3, 4 / 5, 5 / 4, 3 / 2, 2, 3, 5)
@@ -47,6 +49,22 @@ class ClassFigures:
 
 
 @dataclass(frozen=True)
+class SplitFigures:
+    """What one of the data set's own splits is made of."""
+
+    images: int
+    objects: int
+    without_objects: int
+    classes: int
+    """Classes that are in it."""
+    small: float
+    """Share of its boxes below 32 x 32 pixels, as COCO's evaluation parts them; 0 without boxes."""
+    medium: float
+    """Share of its boxes from there up to 96 x 96 pixels."""
+    large: float
+
+
+@dataclass(frozen=True)
 class Figures:
     """What a data set is made of."""
 
@@ -59,6 +77,8 @@ class Figures:
     """The most frequent first."""
     splits: dict[str, int]
     """Images in each of the data set's own splits; empty where it has none."""
+    split_figures: dict[str, SplitFigures]
+    """The same splits with more figures."""
     formats: dict[str, int]
     """Images by file format, the most frequent first."""
     image_sizes: dict[tuple[int, int], int]
@@ -73,6 +93,8 @@ class Figures:
     most_objects: int
     box_map: tuple[tuple[int, ...], ...]
     """Boxes by height (rows) and width (columns) as shares of the image's, in GRID steps."""
+    centre_map: tuple[tuple[int, ...], ...]
+    """Boxes by where in the image their centres lie, in GRID steps from the top (rows) and from the left (columns)."""
 
 
 class FiguresCollector:
@@ -89,6 +111,10 @@ class FiguresCollector:
         self._ratios = [0] * (len(_RATIOS) + 1)
         self._counts = [0] * (len(_COUNTS) + 1)
         self._map = [[0] * GRID for _ in range(GRID)]
+        self._centres = [[0] * GRID for _ in range(GRID)]
+        self._boxes = {split: [0, 0, 0] for split in ("", *SPLITS)}
+        """Small, medium and large boxes by split."""
+        self._empty: Counter[str] = Counter()
         self._bytes = self._most = 0
 
     def add(self, checked: CheckedImage) -> None:
@@ -102,6 +128,8 @@ class FiguresCollector:
             self._images.setdefault(label, Counter())[split] += 1
         self._counts[bisect_right(_COUNTS, len(image.objects))] += 1
         self._most = max(self._most, len(image.objects))
+        self._empty[split] += not image.objects
+        sizes = self._boxes[split]
         for item in image.objects:
             self._objects[item.label] += 1
             width, height = item.box.xmax - item.box.xmin, item.box.ymax - item.box.ymin
@@ -110,6 +138,10 @@ class FiguresCollector:
             self._shares[bisect_right(_SHARES, side / math.sqrt(header.width * header.height))] += 1
             self._ratios[bisect_right(_RATIOS, width / height)] += 1
             self._map[_find_cell(height / header.height)][_find_cell(width / header.width)] += 1
+            across = (item.box.xmin + item.box.xmax) / (2 * header.width)
+            down = (item.box.ymin + item.box.ymax) / (2 * header.height)
+            self._centres[_find_cell(down)][_find_cell(across)] += 1
+            sizes[bisect_right(_AREAS, width * height)] += 1
 
     def finish(self) -> Figures:
         total = self._objects.total()
@@ -120,6 +152,7 @@ class FiguresCollector:
             bytes=self._bytes,
             classes=tuple(self._make_class_figures(name, total) for name in self._sort_classes()),
             splits={split: self._splits[split] for split in SPLITS if self._splits[split]},
+            split_figures={split: self._make_split_figures(split) for split in SPLITS if self._splits[split]},
             formats=dict(self._formats.most_common()),
             image_sizes=dict(sorted(self._sizes.items(), key=lambda item: (-item[1], item[0]))),
             box_sides=_make_histogram(_name_bins([str(edge) for edge in _SIDES]), self._sides),
@@ -128,7 +161,14 @@ class FiguresCollector:
             objects_per_image=_make_histogram(_name_counts(), self._counts),
             most_objects=self._most,
             box_map=tuple(map(tuple, self._map)),
+            centre_map=tuple(map(tuple, self._centres)),
         )
+
+    def _make_split_figures(self, split: str) -> SplitFigures:
+        counts = self._boxes[split]
+        shares = [count / max(sum(counts), 1) for count in counts]
+        classes = sum(bool(images[split]) for images in self._images.values())
+        return SplitFigures(self._splits[split], sum(counts), self._empty[split], classes, *shares)
 
     def _sort_classes(self) -> list[str]:
         return sorted(self._objects, key=lambda name: (-self._objects[name], name))

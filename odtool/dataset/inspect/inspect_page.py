@@ -1,35 +1,36 @@
-"""The page of inspect: figures, plots, problems and pictures with their boxes, in one HTML file without scripts."""
+"""The page of inspect: figures, plots, problems and pictures with their boxes, in one HTML file that loads nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from odtool.dataset.images import image_file, repair
-from odtool.dataset.images.image_file import ImageError
-from odtool.dataset.inspect.box_statistics import ClassFigures, Figures
-from odtool.dataset.inspect.inspection import Inspection, ProblemKind, Sample
-from odtool.dataset.survey.image_checks import CATALOGUE
-from odtool.dataset.types import ObjectAnnotation
+from odtool.dataset.inspect import picture_section
+from odtool.dataset.inspect.box_statistics import Figures
+from odtool.dataset.inspect.inspection import Inspection
+from odtool.dataset.inspect.problem_log import ProblemKind
 from odtool.visual import histograms, html_page
-from odtool.visual.box_drawing import choose_class_colour
 from odtool.visual.html_page import escape_text
 
-_MOST_BOXES = 300
-"""Boxes drawn on one picture."""
 _MOST_CLASSES = 1000
 
 
 def render(inspection: Inspection) -> str:
     """The whole page. Pictures are read and scaled one after the other."""
     title = ", ".join(source.path.name or str(source.path) for source in inspection.sources)
+    names = sorted(item.name for item in inspection.figures.classes)
+    numbers = {name: number for number, name in enumerate(names, start=1)}
     body = [
         _render_head(inspection, title),
         _render_tiles(inspection),
         _render_problems(inspection),
+        _render_splits(inspection.figures),
+        _render_classes(inspection.figures, numbers),
         _render_plots(inspection.figures),
-        _render_samples(inspection),
+        picture_section.render_similar(inspection.similar, numbers),
+        picture_section.render_samples(inspection, numbers),
     ]
-    return html_page.render(title, "odtool inspect", body, foot="Boxes are drawn as they would be written to records.")
+    foot = "Boxes are drawn as they would be written to records."
+    return html_page.render(title, "odtool inspect", body, foot=foot, interactive=True)
 
 
 def _render_head(inspection: Inspection, title: str) -> str:
@@ -58,7 +59,13 @@ def _render_tiles(inspection: Inspection) -> str:
 def _render_problems(inspection: Inspection) -> str:
     if not inspection.problems:
         return '<h2>Problems</h2>\n<p class="soft">No problems found.</p>\n'
-    return "<h2>Problems</h2>\n" + "".join(map(_render_problem, inspection.problems))
+    levels: dict[str, str] = {problem.check.level: problem.check.level for problem in inspection.problems}
+    controls = html_page.render_controls(
+        'data-items="problems"',
+        [html_page.render_choice("level", "all levels", levels), html_page.render_search("search problems")],
+    )
+    problems = "".join(map(_render_problem, inspection.problems))
+    return f'<h2>Problems</h2>\n{controls}<div id="problems">{problems}</div>\n'
 
 
 def _render_problem(problem: ProblemKind) -> str:
@@ -68,16 +75,14 @@ def _render_problem(problem: ProblemKind) -> str:
     hidden_count = problem.count - len(problem.examples)
     if hidden_count:
         examples += f'<li class="soft">and {hidden_count:,} more</li>'
+    level = problem.check.level
     return (
-        f"<details><summary>{html_page.render_pill(problem.check.level, problem.check.level)}"
-        f'<span class="kind">{_render_kind(problem.kind)}</span>'
+        f'<details data-item data-level="{level}"><summary>{html_page.render_pill(level, level)}'
+        f'<span class="kind">{escape_text(problem.kind.replace("_", " "))}</span>'
         f'<span class="soft">{escape_text(problem.check.action)}</span>'
+        f'<button type="button" class="link" data-choose="problems" value="{problem.kind}" disabled>pictures</button>'
         f'<span class="number">{problem.count:,}</span></summary><ul>{examples}</ul></details>\n'
     )
-
-
-def _render_kind(kind: str) -> str:
-    return escape_text(kind.replace("_", " "))
 
 
 def _render_plots(figures: Figures) -> str:
@@ -91,68 +96,55 @@ def _render_plots(figures: Figures) -> str:
         "Widths and heights of boxes": histograms.draw_heat_map(
             figures.box_map, "width, share of the image's", "height, share of the image's"
         ),
+        "Centres of boxes": histograms.draw_heat_map(
+            figures.centre_map, "from the image's left", "from its top", from_top=True
+        ),
         "Image sizes": histograms.draw_bubbles(figures.image_sizes, "width, pixels", "height, pixels"),
     }
     plots = "".join(f'<section class="card"><h3>{name}</h3>{plot}</section>\n' for name, plot in cards.items())
-    classes = f'<section class="card wide">{_render_classes(figures.classes, list(figures.splits))}</section>\n'
-    return f'<h2>Classes</h2>\n{classes}<h2>Boxes and images</h2>\n<div class="plots">{plots}</div>\n'
+    return f'<h2>Boxes and images</h2>\n<div class="plots">{plots}</div>\n'
 
 
-def _render_classes(classes: tuple[ClassFigures, ...], splits: list[str]) -> str:
+def _render_classes(figures: Figures, numbers: Mapping[str, int]) -> str:
+    classes, splits = figures.classes, list(figures.splits)
     maximum = classes[0].objects if classes else 1
-    head = "".join(f'<th class="right">{escape_text(name)}</th>' for name in ("objects", "share", "images", *splits))
-    rows = "".join(
-        f'<tr><td>{escape_text(item.name)}</td><td class="right">{item.objects:,}</td>'
-        f'<td class="right">{item.share:.1%}</td><td class="right">{item.images:,}</td>'
-        + "".join(f'<td class="right">{item.splits.get(split, 0):,}</td>' for split in splits)
+    columns = {"class": False, "objects": True, "share": True, "images": True}
+    columns |= {f"in {split}": True for split in splits}
+    rows = (
+        f'<tr><td><button type="button" class="link" data-choose="classes" value="{numbers[item.name]}" disabled>'
+        f"{escape_text(item.name)}</button></td>{_render_number(item.objects)}"
+        f'<td class="right" data-value="{item.share:.6f}">{item.share:.1%}</td>{_render_number(item.images)}'
+        + "".join(_render_number(item.splits.get(split, 0)) for split in splits)
         + f'<td class="meter"><div style="width:{100 * item.objects / maximum:.1f}%"></div></td></tr>'
         for item in classes[:_MOST_CLASSES]
     )
     hidden_count = len(classes) - _MOST_CLASSES
     footnote = f'<p class="soft">and {hidden_count:,} more classes</p>' if hidden_count > 0 else ""
-    return f'<div class="scroll"><table><tr><th>class</th>{head}<th></th></tr>{rows}</table>{footnote}</div>'
+    controls = html_page.render_controls('data-rows="classes"', [html_page.render_search("search classes")])
+    table = html_page.render_table("classes", {**columns, "": False}, rows)
+    return f'<h2>Classes</h2>\n{controls}<section class="card wide">{table}{footnote}</section>\n'
 
 
-def _render_samples(inspection: Inspection) -> str:
-    if not inspection.samples:
+def _render_number(count: int) -> str:
+    return f'<td class="right" data-value="{count}">{count:,}</td>'
+
+
+def _render_splits(figures: Figures) -> str:
+    """What is in each of the data set's own splits; nothing where there is none."""
+    if not figures.split_figures:
         return ""
-    names = sorted(item.name for item in inspection.figures.classes)
-    numbers = {name: number for number, name in enumerate(names, start=1)}
-    samples = "".join(_render_sample(sample, numbers) for sample in inspection.samples)
-    selection = f"{len(inspection.samples)} images, those with problems first, the others chosen at random."
-    return f'<h2>Images</h2>\n<p class="soft">{selection}</p>\n<div class="shots">{samples}</div>\n'
-
-
-def _render_sample(sample: Sample, numbers: Mapping[str, int]) -> str:
-    image, header = sample.checked.image, sample.checked.header
-    size = header.width, header.height
-    pills = "".join(html_page.render_pill(CATALOGUE[kind].level, _render_kind(kind)) for kind in sample.kinds)
-    count = len(image.objects)
-    try:
-        picture = html_page.overlay(_encode_picture(sample), size, _draw_boxes(sample, numbers))
-    except (ImageError, OSError) as error:
-        detail = error.detail if isinstance(error, ImageError) else str(error)
-        picture = f'<div class="broken">cannot be shown: {escape_text(detail)}</div>'
-    caption = f"{header.width} &times; {header.height}, {count:,} object{'' if count == 1 else 's'}"
-    return html_page.render_figure(size, picture, f"<b>{escape_text(image.name)}</b>{caption}<div>{pills}</div>")
-
-
-def _encode_picture(sample: Sample) -> str:
-    """The image as TensorFlow would see it."""
-    checked = sample.checked
-    data = image_file.read_bytes(checked.image.path, checked.image.extent)
-    return html_page.encode_picture(repair.decode_pixels(data, checked.header, fixed=checked.fixed))
-
-
-def _draw_boxes(sample: Sample, numbers: Mapping[str, int]) -> str:
-    header, objects = sample.checked.header, sample.checked.image.objects
-    parts = [_draw_box(item, numbers.get(item.label, 1)) for item in objects[:_MOST_BOXES]]
-    if len(objects) <= html_page.MOST_LABELS:
-        size = header.width, header.height
-        parts.append(html_page.draw_labels([((item.box.xmin, item.box.ymin), item.label) for item in objects], size))
-    return "".join(parts)
-
-
-def _draw_box(item: ObjectAnnotation, number: int) -> str:
-    box = item.box
-    return html_page.draw_box((box.xmin, box.ymin, box.xmax, box.ymax), choose_class_colour(number), item.label)
+    names = ("split", "images", "without objects", "objects", "per image", "classes", "small", "medium", "large")
+    rows = (
+        f"<tr><td>{escape_text(name)}</td>{_render_number(part.images)}{_render_number(part.without_objects)}"
+        f'{_render_number(part.objects)}<td class="right">{part.objects / max(part.images, 1):.2f}</td>'
+        f"{_render_number(part.classes)}"
+        + "".join(
+            f'<td class="right" data-value="{share:.6f}">{share:.1%}</td>'
+            for share in (part.small, part.medium, part.large)
+        )
+        + "</tr>"
+        for name, part in figures.split_figures.items()
+    )
+    table = html_page.render_table("splits", {name: name != "split" for name in names}, rows)
+    note = "Small boxes have less than 32 &times; 32 pixels, large ones 96 &times; 96 or more, as in COCO's evaluation."
+    return f'<h2>Splits</h2>\n<section class="card wide">{table}<p class="soft">{note}</p></section>\n'

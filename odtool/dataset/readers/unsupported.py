@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing, source_folders
+from odtool.dataset.readers.common import faults, parsing, source_folders
 from odtool.dataset.readers.common.source_folders import select_image_folders, walk
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.readers.unread import recognition
@@ -36,9 +36,9 @@ _NOT_CLASSES = {
 def refuse(path: Path) -> NoReturn:
     """Raises DataError for a file or folder that looks like no format: what is there instead, and what to do."""
     _refuse_broken_documents(path)
+    refuse_near_misses(path)
     _refuse_class_folders(path)
     _refuse_packed(path)
-    refuse_near_misses(path)
     note = _describe_skipped_folders(path)
     folders = sum(bool(folder.find_files(*EXTENSIONS)) for folder in walk(path))
     if folders:
@@ -81,11 +81,20 @@ def _refuse_other_annotations(path: Path) -> None:
 
 
 def _refuse_broken_documents(path: Path) -> None:
-    """A document that cannot be parsed is the likeliest reason why no format was seen; says where it breaks."""
-    for file in source_folders.list_files(path, *_PARSERS)[:_MOST_PARSED]:
-        parse, data = _PARSERS.get(file.suffix.lower()), parsing.read_bytes(file)
-        if parse and not recognition.is_json_lines(file, data):
-            parse(data, file)
+    """A document that cannot be parsed is the likeliest reason why no format was seen; says where each breaks."""
+    files = source_folders.list_files(path, *_PARSERS)[:_MOST_PARSED]
+    problems = [problem for problem in (faults.attempt(_parse_document, file) for file in files) if problem]
+    if problems:
+        first, *others = problems
+        total_note = f"; {len(problems)} of the {len(files)} files looked into are broken" if others else ""
+        details = tuple(problem.describe() for problem in others)
+        raise DataError(f"{first.describe()}{total_note}", faults.FIX, details)
+
+
+def _parse_document(file: Path) -> None:
+    parse, data = _PARSERS.get(file.suffix.lower()), parsing.read_bytes(file)
+    if parse and not recognition.is_json_lines(file, data):
+        parse(data, file)
 
 
 def _refuse_class_folders(path: Path) -> None:
@@ -120,9 +129,9 @@ def _refuse_packed(path: Path) -> None:
             raise DataError(f"{file}: an archive", "Unpack it, and name the folder with its contents.")
         if file.suffix.lower() in _TABLES:
             raise DataError(
-                f"{file}: a table that holds the images, which odtool does not read",
-                "Write it out as images with a metadata.jsonl, with load_dataset of Hugging Face's datasets: "
-                "a line of file_name and objects (bbox, category) for each image.",
+                f"{file}: a table without boxes that odtool knows",
+                "Parquet is read with columns for the image and for objects (bbox, category), as Hugging Face's "
+                "datasets write them; Arrow files are not: load_from_disk(...).to_parquet(...).",
             )
 
 

@@ -13,6 +13,7 @@ from odtool.dataset.images import image_file, repair
 from odtool.dataset.images.image_file import ImageError, ImageHeader
 from odtool.dataset.label_map import LabelItem, describe_gaps, index_texts
 from odtool.dataset.records import record_reader
+from odtool.dataset.records.record_drafts import REPETITION_KEY
 from odtool.dataset.records.record_reader import Features, Record
 from odtool.dataset.types import Extent, Level
 from odtool.errors import DataError
@@ -72,7 +73,7 @@ class RecordReport:
     """In one of the examined records."""
     classes: Counter[str] = field(default_factory=Counter)
     held: Counter[str] = field(default_factory=Counter)
-    """Records among them with 'masks' and with 'keypoints'."""
+    """Records among them with 'masks' and with 'keypoints', and 'repetitions' of others."""
     faults: dict[str, RecordFault] = field(default_factory=dict)
 
     @property
@@ -158,9 +159,12 @@ class _Checker:
         name = _decode(record, spans[0]) if spans else ""
         if not name:
             yield "source_id_missing", "no image/source_id, by which the evaluation tells images apart"
+        elif features.ints.get(REPETITION_KEY):
+            self._report.held["repetitions"] += 1
         elif name in self._seen:
             yield "source_id_repeated", f"image/source_id '{name}' is that of an earlier record too"
-        self._seen.add(name)
+        if not features.ints.get(REPETITION_KEY):
+            self._seen.add(name)
 
     def _check_objects(self, features: Features, record: Record) -> Iterator[tuple[str, str]]:
         sides = [features.floats.get(key, []) for key in _SIDES]

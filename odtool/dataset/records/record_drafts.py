@@ -25,6 +25,8 @@ from odtool.dataset.records.features import (
 )
 from odtool.dataset.types import Extent, ObjectAnnotation
 
+REPETITION_KEY = "image/repetition"
+"""odtool's own: 1 for the second record of an image, 2 for the third."""
 _OF_BOXES = (
     b"image/object/area",
     b"image/object/bbox/xmax",
@@ -142,10 +144,13 @@ def encode_keypoints(objects: Sequence[ObjectAnnotation], width: float, height: 
     return b"".join(pieces)
 
 
-def complete_record(draft: RecordDraft, image_bytes: bytes, classes: Mapping[str, int]) -> tuple[bytes, bytes, bytes]:
+def complete_record(
+    draft: RecordDraft, image_bytes: bytes, classes: Mapping[str, int], *, repetition: int = 0
+) -> tuple[bytes, bytes, bytes]:
     """A serialized tf.train.Example: what comes before the image's bytes, these, and what comes after.
 
-    In three pieces, so that the image is not copied.
+    In three pieces, so that the image is not copied. Where an image is written more than once, the further records say
+    which repetition they are; the API's decoder passes over that key.
     """
     before = encode_opening(b"image/encoded", len(image_bytes))
     checksum = hashlib.sha256(image_bytes).hexdigest().encode()
@@ -155,5 +160,7 @@ def complete_record(draft: RecordDraft, image_bytes: bytes, classes: Mapping[str
         + encode_byte_string(b"image/key/sha256", checksum)
         + encode_ints(b"image/object/class/label", numbers)
     )
+    if repetition:
+        after += encode_ints(REPETITION_KEY.encode(), (repetition,))
     # Example.features is field 1.
     return b"\x0a" + encode_varint(len(before) + len(image_bytes) + len(after)) + before, image_bytes, after

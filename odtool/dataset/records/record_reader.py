@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from odtool.dataset.readers.common.faults import AnnotationError
 from odtool.dataset.records.framing import masked_crc
-from odtool.errors import DataError
 
 _FRAME = struct.Struct("<QI")
 """Length of the record and its checksum; the record and a checksum of its own follow."""
@@ -46,19 +47,24 @@ def is_tfrecord(path: Path) -> bool:
     return len(head) == _FRAME.size and masked_crc(head[:8]) == head[8:]
 
 
-def read_records(path: Path) -> Iterator[Record]:
+def read_records(path: Path, *, skipping: AbstractContextManager[bool | None] | None = None) -> Iterator[Record]:
     """The records of a file, one after the other, each checked against its checksums.
+
+    Args:
+        skipping: the block around each record's data, which may go on past the error of a damaged one.
 
     Raises:
         DataError: the file is no TFRecord, is cut short, or a record is damaged; says which one.
     """
+    skipping = skipping or nullcontext()
     with open(path, "rb", buffering=1 << 20) as stream:
         size = os.fstat(stream.fileno()).st_size
         number, position = 1, 0
         while position < size:
             head = stream.read(_FRAME.size)
             if head[:2] == b"\x1f\x8b" and number == 1:
-                raise DataError(f"{path}: compressed with gzip", "Unpack it first: gunzip, or zcat FILE > NEW.tfrecord")
+                hint = "Unpack it first: gunzip, or zcat FILE > NEW.tfrecord"
+                raise AnnotationError(path, "compressed with gzip", hint)
             if len(head) < _FRAME.size:
                 raise _damage_error(path, number, position, f"cut short: {len(head)} bytes are left")
             (length, _), position = _FRAME.unpack(head), position + _FRAME.size
@@ -69,9 +75,10 @@ def read_records(path: Path) -> Iterator[Record]:
                     path, number, position, f"cut short: {length + 4} bytes announced, {size - position} left"
                 )
             data = stream.read(length)
-            if stream.read(4) != masked_crc(data):
-                raise _damage_error(path, number, position, "its checksum is wrong")
-            yield Record(number, position, data)
+            with skipping:
+                if stream.read(4) != masked_crc(data):
+                    raise _damage_error(path, number, position, "its checksum is wrong")
+                yield Record(number, position, data)
             number, position = number + 1, position + length + 4
 
 
@@ -111,9 +118,10 @@ def read_record(path: Path, number: int, offset: int, length: int) -> Record:
     return Record(number, offset, data)
 
 
-def _damage_error(path: Path, number: int, position: int, what: str) -> DataError:
-    return DataError(
-        f"{path}: record {number} (at byte {position}) is damaged: {what}",
+def _damage_error(path: Path, number: int, position: int, what: str) -> AnnotationError:
+    return AnnotationError(
+        path,
+        f"record {number} (at byte {position}) is damaged: {what}",
         "Copy or write the file again; what was cut short while writing cannot be read.",
     )
 

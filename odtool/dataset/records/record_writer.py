@@ -6,6 +6,7 @@ import os
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 
 from odtool.dataset import statistics
@@ -38,6 +39,8 @@ class ShardPlan:
     classes: Mapping[str, int]
     masks: bool = False
     """Whether the objects' masks are written."""
+    repetitions: Sequence[int] = ()
+    """For each image 0, or which repetition of it this is; empty where nothing is repeated."""
 
 
 def keep_whole(checked: CheckedImage) -> CheckedImage:
@@ -82,10 +85,14 @@ def write_shard(plan: ShardPlan) -> ShardFigures:
     figures = statistics.ShardCollector()
     with spool.open_spool(plan.spool) as stored, open(plan.path, "wb", buffering=0) as stream:
         output = _Output(stream.fileno())
-        for extent in zip(plan.offsets, plan.lengths, strict=True):
+        extents = zip(plan.offsets, plan.lengths, strict=True)
+        for extent, repetition in zip(extents, plan.repetitions or repeat(0), strict=False):
             for draft, image_bytes in _draft_pictures(stored.at(extent), plan.masks):
-                figures.add(*draft.size, draft.labels)
-                output.add(frame_pieces(complete_record(draft, image_bytes, plan.classes)))
+                if repetition:
+                    figures.add_repetition()
+                else:
+                    figures.add(*draft.size, draft.labels)
+                output.add(frame_pieces(complete_record(draft, image_bytes, plan.classes, repetition=repetition)))
         output.flush()
     return figures.finish(output.size)
 
@@ -145,10 +152,7 @@ def _cut_windows(checked: CheckedImage) -> Iterator[tuple[CheckedImage, bytes, W
         yield checked, _encode(checked), (0, 0, header.width, header.height)
         return
     try:
-        data = image_file.read_bytes(image.path, image.extent)
-        if len(data) != header.bytes:
-            raise _change_error(image.path)
-        crops = tiles.encode_tiles(data, header, checked.tiles, fixed=checked.fixed)
+        crops = tiles.encode_tiles(image.path, image.extent, header, checked.tiles, fixed=checked.fixed)
         for tile, image_bytes in zip(checked.tiles, crops, strict=True):
             tile_image = replace(image, objects=tile.objects, source_id=f"{image.source_id}@{tile.x},{tile.y}")
             piece = replace(header, width=tile.width, height=tile.height, orientation=1)

@@ -1,8 +1,12 @@
-"""Shards: how the images of each split are parted among files, and who writes the files."""
+"""Shards: how the images of each split are parted among files, who writes the files, and which sets share them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import errno
+import itertools
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -21,44 +25,93 @@ _MOST_SHARDS = 1000
 _ALONE_BYTES = 32 << 20
 """Data sets below this are written before workers would have started where they cannot be forked."""
 
-Plans = dict[str, list[ShardPlan]]
-"""By split."""
+
+@dataclass(frozen=True, eq=False)
+class ImageList:
+    """Images that are written one after the other. The same list in several sets is written once."""
+
+    positions: Sequence[int]
+    """In the index."""
+    repetitions: Sequence[int] = ()
+    """For each of them 0, or the number of the repetition; empty where nothing is repeated."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file of records in its place in a set."""
+
+    path: Path
+    written: Path
+    """The file that is written with these records: its own, or an earlier one that it becomes a link to."""
+
+
+@dataclass
+class ShardLayout:
+    """What is written, and where it appears."""
+
+    plans: list[ShardPlan] = field(default_factory=list)
+    """Each file that is written, once."""
+    shards: dict[tuple[int, str], list[Shard]] = field(default_factory=dict)
+    """The files of each set, by its number, and split."""
+
+    @property
+    def records(self) -> int:
+        """Images that are written, and repetitions of them."""
+        return sum(len(plan.offsets) for plan in self.plans)
 
 
 def plan_shards(
     index: Index,
-    splits: Mapping[str, Sequence[int]],
+    sets: Sequence[tuple[Dataset, Mapping[str, Sequence[ImageList]]]],
     stored: Path,
-    dataset: Dataset,
     classes: Mapping[str, int],
     *,
     shard_count: int | None,
     masks: bool = False,
-) -> Plans:
-    """What each shard of `dataset` holds.
+) -> ShardLayout:
+    """What each shard of each set holds. A list of images that several sets have is written for the first of them.
 
     Args:
-        splits: positions in the index by split.
+        sets: the folder of each, and by split the lists of images that it is made of.
         stored: the spool.
-        shard_count: shards a split; None lets their size decide.
+        shard_count: shards a list; None lets their size decide.
         masks: whether the objects' masks are written.
     """
-    plans: Plans = {}
-    for split, positions in splits.items():
-        count = _count_shards(index, positions, shard_count)
-        cuts = [len(positions) * number // count for number in range(count + 1)]
-        plans[split] = [
-            ShardPlan(
-                dataset.shard(split, number, count),
-                stored,
-                index.select_offsets(positions[start:end]),
-                index.select_lengths(positions[start:end]),
-                classes,
-                masks,
-            )
-            for number, (start, end) in enumerate(pairwise(cuts))
-        ]
-    return plans
+    layout = ShardLayout()
+    written_paths: dict[int, list[Path]] = {}
+    for number, (dataset, splits) in enumerate(sets):
+        for split, lists in splits.items():
+            counts = [_count_shards(index, images.positions, shard_count) for images in lists]
+            numbers = itertools.count()
+            for images, count in zip(lists, counts, strict=True):
+                paths = [dataset.shard(split, next(numbers), sum(counts)) for _ in range(count)]
+                written = written_paths.setdefault(id(images), paths)
+                if written is paths:
+                    layout.plans += _plan_list(index, images, paths, stored, classes, masks=masks)
+                layout.shards.setdefault((number, split), []).extend(map(Shard, paths, written))
+    return layout
+
+
+def _plan_list(
+    index: Index,
+    images: ImageList,
+    paths: Sequence[Path],
+    stored: Path,
+    classes: Mapping[str, int],
+    *,
+    masks: bool,
+) -> Iterator[ShardPlan]:
+    cuts = [len(images.positions) * number // len(paths) for number in range(len(paths) + 1)]
+    for path, (start, end) in zip(paths, pairwise(cuts), strict=True):
+        yield ShardPlan(
+            path,
+            stored,
+            index.select_offsets(images.positions[start:end]),
+            index.select_lengths(images.positions[start:end]),
+            classes,
+            masks,
+            images.repetitions[start:end],
+        )
 
 
 def _count_shards(index: Index, positions: Sequence[int], shard_count: int | None) -> int:
@@ -68,25 +121,41 @@ def _count_shards(index: Index, positions: Sequence[int], shard_count: int | Non
 
 
 def write_shards(
-    plans: Plans, size: int, workers: Crew, report: Report, *, on_beam: str | None
-) -> dict[str, list[ShardFigures]]:
-    """Writes all shards; their figures by split.
+    layout: ShardLayout, size: int, workers: Crew, report: Report, *, on_beam: str | None
+) -> dict[tuple[int, str], list[ShardFigures]]:
+    """Writes all shards; their figures by set and split.
 
     Args:
         size: of all images together, in bytes.
         report: called with images and bytes written so far.
         on_beam: options of an Apache Beam pipeline that is to do it in place of the workers.
     """
-    split_plans = [(split, plan) for split, shard_plans in plans.items() for plan in shard_plans]
+    plans = layout.plans
+    for folder in {shard.path.parent for shards in layout.shards.values() for shard in shards}:
+        folder.mkdir(exist_ok=True)
     if on_beam is not None:
-        results = iter(beam.write([plan for _, plan in split_plans], on_beam))
+        results = iter(beam.write(plans, on_beam))
     else:
-        tasks_here = len(split_plans) if size < _ALONE_BYTES else 0
-        results = workers.map(record_writer.write_shard, [plan for _, plan in split_plans], tasks_here=tasks_here)
-    figures: dict[str, list[ShardFigures]] = {split: [] for split in plans}
+        tasks_here = len(plans) if size < _ALONE_BYTES else 0
+        results = workers.map(record_writer.write_shard, plans, tasks_here=tasks_here)
+    figures: dict[Path, ShardFigures] = {}
     images = byte_count = 0
-    for (split, plan), shard in zip(split_plans, results, strict=True):
-        figures[split].append(shard)
+    for plan, shard in zip(plans, results, strict=True):
+        figures[plan.path] = shard
         images, byte_count = images + len(plan.offsets), byte_count + shard.bytes
         report(images, byte_count)
-    return figures
+    for shards in layout.shards.values():
+        for place in shards:
+            if place.path != place.written:
+                _link(place.written, place.path)
+    return {key: [figures[shard.written] for shard in shards] for key, shards in layout.shards.items()}
+
+
+def _link(written: Path, path: Path) -> None:
+    """The same records under another name, which take no more room; a copy where the file system has no links."""
+    try:
+        path.hardlink_to(written)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+            raise
+        shutil.copyfile(written, path)

@@ -28,7 +28,9 @@ def report_duplicates(
             first_split, split = splits[positions[0]], splits[position]
             kind = "image_duplicate" if first_split == split else "image_straddles"
             where = "" if first_split == split else f" ({split}; that one is in {first_split})"
-            yield Problem(kind, image.path, f"{image.name} is identical to {first.path}{where}", image.source_id or "")
+            yield Problem(
+                kind, image.shown_path, f"{image.name} is identical to {first.shown_path}{where}", image.source_id or ""
+            )
 
 
 def report_keypoint_counts(numbers: Collection[int], source: Path) -> Iterator[Problem]:
@@ -52,6 +54,17 @@ def report_undeclared_splits(splits: Sequence[str | None], file: Path) -> Iterat
     missing = sum(split is None for split in splits)
     if missing and "train" in splits:
         yield Problem("split_undeclared", file, f"{missing} of {len(splits)} images are in none of its own splits")
+
+
+def report_merged_splits(splits: Sequence[str | None], file: Path) -> Iterator[Problem]:
+    """Validation images of the data set's own, which cross-validation deals to the folds with those of training.
+
+    Args:
+        splits: the split of each image, or None.
+        file: what the problem names.
+    """
+    if "train" in splits and (count := splits.count("val")):
+        yield Problem("split_merged", file, f"{count} images of its own val split")
 
 
 def report_classes(images: Mapping[str, Mapping[str, int]], splits: Sequence[str], file: Path) -> Iterator[Problem]:

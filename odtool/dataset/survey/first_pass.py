@@ -24,9 +24,9 @@ from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
 from odtool.dataset.survey import image_checks
 from odtool.dataset.survey.backlog import Backlog, Waiting, open_backlog
 from odtool.dataset.survey.claims import Claims
+from odtool.dataset.survey.conventions.interpretation import AS_DOCUMENTED, Heard, Interpretation
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
-from odtool.dataset.survey.interpretation import AS_DOCUMENTED, Heard, Interpretation
 from odtool.dataset.survey.merging.merge import merge
 from odtool.dataset.survey.merging.settling import Settling, find_absent
 from odtool.dataset.survey.merging.statements import (
@@ -37,7 +37,7 @@ from odtool.dataset.survey.merging.statements import (
     make_statement,
     open_statements,
 )
-from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source, Unit
+from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source, Unit
 from odtool.dataset.workers import Crew
 from odtool.errors import DataError
 
@@ -219,9 +219,9 @@ def _add_result(
     for file in result.imageless:
         totals.imageless.setdefault(result.reading, file)
     for file in (*result.imageless, *(source for source, _ in result.annotations)):
-        totals.account.add_source(file)
+        totals.account.add_source(file, result.reading)
     for problem in result.problems:
-        totals.account.add_problem(problem)
+        totals.account.add_problem(problem, result.reading)
     spool.add(result.piece, list(positions))
     images = [positions.get(number, -1) for number in result.images]
     problems = [Waiting(problem, result.reading, image) for problem, image in zip(result.problems, images, strict=True)]
@@ -346,10 +346,10 @@ def _examine(task: _SurveyTask) -> _Result:
 def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
     try:
         header = image_file.read_header(image.path, image.extent)
-        if rules.full:
+        if rules.full and not header.in_rows:  # these have been decoded to the last
             repair.check_pixels(image.path, image.extent)
     except ImageError as error:
-        return Problem(error.kind, image.path, f"{error.detail} (named in {image.source})")
+        return Problem(error.kind, image.shown_path, f"{error.detail} (named in {image.source})")
     return header
 
 
@@ -369,19 +369,27 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result
     if image.match == "elsewhere":
         problems.append(Problem("image_elsewhere", image.path, f"in {image.source}"))
     result.problems.extend([replace(problem, image=named_image.source_id or "") for problem in problems])
-    for annotation in objects:
-        result.classes.setdefault(annotation.label, image.source)
-        if annotation.keypoints:
-            result.keypoints.add(len(annotation.keypoints))
+    _note_classes(objects, image.source, result)
     if task.source.masks:
         checked = _check_outlines(checked, placed.image.unit, result.problems)
-    if tiles.needs_tiling(checked.header, task.asked.tiling):
-        checked = _cut_tiles(checked, task, result.problems)
+    if _is_too_large(checked, task.asked.tiling):
+        size = f"{checked.header.width}x{checked.header.height}"
+        result.problems.append(Problem("image_too_large", image.shown_path, size, named_image.source_id or ""))
+        return None
+    if task.asked.tiling and tiles.needs_tiling(checked.header, task.asked.tiling):
+        checked = _cut_tiles(checked, task.asked.tiling, result.problems)
         if not checked.tiles:
             return None
     if task.compares:
         result.statements.append(make_statement(checked, changes))
     return checked
+
+
+def _note_classes(objects: Iterable[ObjectAnnotation], file: Path, result: _Result) -> None:
+    for annotation in objects:
+        result.classes.setdefault(annotation.label, file)
+        if annotation.keypoints:
+            result.keypoints.add(len(annotation.keypoints))
 
 
 def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -> CheckedImage:
@@ -403,14 +411,20 @@ def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) 
     return replace(checked, image=replace(image, objects=tuple(objects)))
 
 
-def _cut_tiles(checked: CheckedImage, task: _SurveyTask, problems: list[Problem]) -> CheckedImage:
-    """The image with its tiles; without any where it cannot be cut or nothing of it is kept."""
+def _is_too_large(checked: CheckedImage, tiling: Tiling | None) -> bool:
+    """Whether more pixels than Pillow may decode at once would have to be."""
+    header = checked.header
+    if header.width * header.height <= pillow.MOST_PIXELS:
+        return False
+    if tiles.needs_tiling(header, tiling):
+        return not header.in_rows
+    return checked.fixed or not header.written_as_is
+
+
+def _cut_tiles(checked: CheckedImage, tiling: Tiling, problems: list[Problem]) -> CheckedImage:
+    """The image with its tiles; without any where nothing of it is kept."""
     image, header = checked.image, checked.header
-    if task.asked.tiling is None or header.width * header.height > pillow.MOST_PIXELS:
-        size = f"{header.width}x{header.height}"
-        problems.append(Problem("image_too_large", image.path, size, image.source_id or ""))
-        return checked
-    image_tiles, tile_problems = tiles.cut_tiles(image, header, task.asked.tiling)
+    image_tiles, tile_problems = tiles.cut_tiles(image, header, tiling)
     problems.extend(replace(problem, image=image.source_id or "") for problem in tile_problems)
     return replace(checked, tiles=image_tiles)
 
@@ -421,7 +435,9 @@ def _find_group(image: AnnotatedImage, task: _SurveyTask, problems: list[Problem
         return None
     group = task.asked.grouping.group(_find_relative_path(image, task.source))
     if group is None:
-        problems.append(Problem("group_unmatched", image.path, f"'{task.asked.grouping.by}' does not match its path"))
+        problems.append(
+            Problem("group_unmatched", image.shown_path, f"'{task.asked.grouping.by}' does not match its path")
+        )
     return group
 
 

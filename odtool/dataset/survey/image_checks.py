@@ -34,7 +34,7 @@ class Check:
 
 CATALOGUE: dict[str, Check] = {
     "annotation_agrees": Check("info", "counted once: another annotation says the same of the image"),
-    "annotation_broken": Check("error", "the file is left out; prepare refuses without --skip-broken"),
+    "annotation_broken": Check("error", "what cannot be read of it is left out; prepare refuses without --skip-broken"),
     "annotation_empty": Check("warning", "another annotation of the image is used, which has objects"),
     "annotation_missing": Check("info", "left out: listed, but without an annotation"),
     "annotation_superseded": Check("info", "another annotation of the image is used"),
@@ -72,6 +72,7 @@ CATALOGUE: dict[str, Check] = {
     "fixed_cmyk": Check("info", "converted to RGB"),
     "fixed_rotation": Check("info", "turned upright, the boxes with it"),
     "group_unmatched": Check("info", "a group of its own: --group-by does not match its path"),
+    "header_wrong": Check("info", "columns read in the order in which boxes are not inverted"),
     "image_16bit": Check("info", "kept or re-encoded: 8 bits are left, as TensorFlow decodes it"),
     "image_alpha": Check("info", "kept; TensorFlow drops it; --fix-images flattens onto white"),
     "image_cmyk": Check("info", "kept; TensorFlow decodes it to RGB"),
@@ -80,14 +81,17 @@ CATALOGUE: dict[str, Check] = {
     "image_elsewhere": Check("info", "found by name outside the nearest folder"),
     "image_gray": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_missing": Check("error", "image left out"),
+    "image_namesakes": Check("info", "not used: annotations mean files of the same names in another folder"),
     "image_palette": Check("info", "kept; TensorFlow decodes it to RGB"),
     "image_range": Check("warning", "brought to 8 bits by the bits that its values use, or it would be nearly black"),
     "image_repeated": Check("error", "only the first annotation of the image is kept"),
+    "image_similar": Check("info", "kept; --group-by similar keeps such images in one split"),
     "image_straddles": Check("warning", "kept in both splits; evaluation results will be too good"),
     "image_stretched": Check("info", "brought to 8 bits: its least value is black, its largest white"),
-    "image_too_large": Check("error", "image left out: too many pixels to be cut into tiles"),
+    "image_too_large": Check("error", "image left out: too many pixels to be decoded at once"),
     "image_truncated": Check("error", "image left out"),
     "image_turned": Check("info", "boxes taken in the image as it is stored, as Label Studio writes them"),
+    "image_uncompared": Check("warning", "kept; cannot be decoded: --verify full leaves such images out"),
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
     "images_unlisted": Check("warning", "left out: they have labels, but the data set's own file does not name them"),
@@ -109,18 +113,23 @@ CATALOGUE: dict[str, Check] = {
     "objects_crowded": Check("info", "kept; odtool configure raises max_number_of_boxes"),
     "path_outside": Check("warning", "looked for by its base name"),
     "record_broken": Check("error", "the row or object is left out; prepare refuses without --skip-broken"),
+    "record_repeated": Check("info", "left out: a repetition that --balance wrote"),
     "reencoded": Check("info", "re-encoded as PNG"),
     "shape_skipped": Check("warning", "left out: not an area"),
     "shapes_joined": Check("info", "joined into one object"),
     "shard_missing": Check("warning", "not read"),
+    "similar_straddles": Check("warning", "kept in both splits; --group-by similar, with --resplit, parts them"),
     "size_disagrees": Check("warning", "boxes taken as pixels of the image; --annotated-size annotation scales them"),
     "size_scaled": Check("warning", "resized since: boxes scaled to the image; --annotated-size file leaves them"),
     "source_id_repeated": Check("info", "a number is added to it"),
+    "split_merged": Check("info", "dealt to the folds, with the images of train"),
     "split_missing": Check("warning", "not read"),
     "split_repeated": Check("warning", "used only by the first entry that names them"),
     "split_undeclared": Check("info", "used for training; --resplit splits all images again"),
+    "split_uneven": Check("info", "kept: groups of images that stay together are too large for the share asked for"),
     "split_unused": Check("warning", "not read: the images are split at random"),
     "splits_differ": Check("warning", "the split by the annotation that is used counts"),
+    "task_skipped": Check("warning", "left out: a task of several images is not read"),
     "tile_box_cut": Check("info", "left out of those tiles; --min-visible sets the limit"),
     "tile_empty": Check("info", "left out; --empty-tiles sets how many are kept"),
     "tile_keypoints_cut": Check("info", "not labelled in those tiles: they lie outside"),
@@ -166,7 +175,7 @@ def check_image(image: AnnotatedImage, header: ImageHeader, rules: Rules = USUAL
     if header.orientation != 1:
         valid = _turn(valid, header, upright, bool(fixes))
     if not valid:
-        problems.append(Problem("image_without_objects", image.path, f"in {image.source}"))
+        problems.append(Problem("image_without_objects", image.shown_path, f"in {image.source}"))
     elif len(valid) > MOST_OBJECTS:
         problems.append(Problem("objects_crowded", image.source, f"{len(valid)} objects in {image.name}"))
     # Most images need nothing; a copy of each took longer than looking at its boxes.
@@ -264,7 +273,7 @@ def _describe(image: AnnotatedImage, number: int, item: ObjectAnnotation, size: 
 def _check_header(
     image: AnnotatedImage, header: ImageHeader, fixes: Sequence[str], *, upright: bool
 ) -> Iterator[Problem]:
-    path = image.path
+    path = image.shown_path
     declared_size = image.declared_size
     if declared_size and declared_size != (header.width, header.height) and not upright:
         detail = (
@@ -284,7 +293,7 @@ def _check_header(
 
 
 def _check_orientation(image: AnnotatedImage, header: ImageHeader, fixed: bool, upright: bool) -> Iterator[Problem]:
-    path, detail = image.path, f"EXIF orientation {header.orientation}"
+    path, detail = image.shown_path, f"EXIF orientation {header.orientation}"
     yield Problem("fixed_rotation" if fixed else "exif_rotation", path, detail)
     if upright and not fixed:
         yield Problem(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -19,10 +20,13 @@ _COLUMNS = ("kind", "level", "file", "detail", "action")
 class ProblemList:
     """The list while it is written."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, is_begun: bool) -> None:
         self._stream = stream
         self._rows = csv.writer(stream)
-        self.clear()
+        self.told = 0
+        """Problems that are more than information; of a list that was begun elsewhere those since then."""
+        if not is_begun:
+            self.clear()
 
     def clear(self) -> None:
         """Begins anew, as each pass over the annotations does."""
@@ -30,7 +34,6 @@ class ProblemList:
         self._stream.truncate()
         self._rows.writerow(_COLUMNS)
         self.told = 0
-        """Problems that are more than information."""
 
     def add(self, problem: Problem) -> None:
         check = image_checks.CATALOGUE[problem.kind]
@@ -45,24 +48,31 @@ def locate_refused(out: Path) -> Path:
 
 
 @contextmanager
-def open_list(path: Path, out: Path) -> Iterator[ProblemList]:
-    """The list at `path`, empty.
+def open_list(path: Path, out: Path, *, begun: Path | None = None) -> Iterator[ProblemList]:
+    """The list at `path`, empty, or as another one has begun it.
 
     Where the block refuses a data set that was to become `out`, the list goes beside it, and the error says where.
+
+    Args:
+        begun: a list that this one goes on from, in its own file or in another.
     """
     told = 0
+    if begun is not None and begun != path:
+        shutil.copyfile(begun, path)
     try:
-        with open(path, "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-            problems = ProblemList(stream)
+        with open(path, "a" if begun else "w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+            problems = ProblemList(stream, is_begun=begun is not None)
             try:
                 yield problems
             finally:
                 told = problems.told
     except DataError as error:
         refused = locate_refused(out)
-        if told and _is_ours(refused):
-            write_atomically(refused, path.read_bytes())
-            error.hint = f"{error.hint} All problems are listed in {refused}".strip()
+        if (told or begun is not None) and _is_ours(refused):
+            with suppress(OSError):  # that the disk is full is not what is to be said
+                write_atomically(refused, path.read_bytes())
+                separator = " " if error.hint.endswith((".", "?")) else ". "
+                error.hint = f"{error.hint}{separator if error.hint else ''}All problems are listed in {refused}"
         raise
 
 

@@ -20,7 +20,7 @@ def refuse_broken(survey: Survey) -> None:
     total, missing = sum(counts.values()), survey.problems["image_missing"]
     first, *others = survey.faults
     notes = [f"{total:,} faults in total: {', '.join(f'{n:,} {kind}' for kind, n in counts.items())}"] * (total > 1)
-    notes += [f"{missing:,} images are missing, too"] * (missing > 0)
+    notes += [f"{missing:,} image{'s are' if missing > 1 else ' is'} missing, too"] * (missing > 0)
     raise DataError(
         "; ".join([first.describe(), *notes]),
         "Fix what is broken, or leave it out with --skip-broken.",

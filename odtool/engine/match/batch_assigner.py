@@ -23,26 +23,11 @@ from object_detection.core.target_assigner import TargetAssigner
 from object_detection.matchers.argmax_matcher import ArgMaxMatcher
 
 from odtool.engine.match import best_pairs
+from odtool.engine.match.groundtruth import Targets
 from odtool.engine.match.similarities import Boxes, find_measure
 
 UNMATCHED, IGNORED = -1, -2
 """Numbers that stand for no box, as in core/matcher.py."""
-
-
-@dataclass(frozen=True)
-class Targets:
-    """Groundtruth of a batch; all images have as many rows, those of `real` in front."""
-
-    boxes: Any
-    """[batch, rows, 4]"""
-    real: Any
-    """[batch, rows] bool: which rows the API would see."""
-    labels: Any
-    """[batch, rows, …]"""
-    weights: Any
-    """[batch, rows]"""
-    keypoints: Any = None
-    """[batch, rows, keypoints, 2], or None."""
 
 
 @dataclass(frozen=True)

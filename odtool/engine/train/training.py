@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from odtool import state_files
 from odtool.cluster import Cluster
 from odtool.engine import checkpoints, model
 from odtool.engine.input import input_pipelines
 from odtool.engine.input.record_cache import RecordCache
 from odtool.engine.outcome import Ending, StopSignal
-from odtool.engine.train import distribution, rendezvous
+from odtool.engine.train import cluster_secret, distribution, rendezvous
 from odtool.engine.train.distribution import Team
 from odtool.engine.train.limits import Limits, Watch
 from odtool.engine.train.loop import Loop, Schedule
 from odtool.engine.train.step_reports import log
 from odtool.errors import ConfigError
 from odtool.pipeline.checks.training_length import refuse_batch_size
+from odtool.state_files import Count
 from odtool.workspace import Run
 
 Place = tuple[int, Path]
@@ -27,6 +30,17 @@ Place = tuple[int, Path]
 _kept_iterators: list[Any] = []
 """Those that feed several devices, which TensorFlow tunes in any case and which may take a minute to end, as
 `input_pipelines` says. They end with the process, which does not wait for them."""
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What the chief tells the others of where training begins."""
+
+    step: Count | None
+    """Steps that the checkpoint has done."""
+    checkpoint: str | None
+    """Its name within the run."""
+    ending: Ending | None
 
 
 def train(
@@ -99,12 +113,15 @@ def _agree_on_start(
         "checkpoint": place[1].name if place else None,
         "ending": {"state": ending.state, "reason": ending.reason} if ending else None,
     }
+    secret = cluster_secret.load(run.cluster_secret)
     if cluster.is_chief:
-        rendezvous.gather(cluster, settings, plan)
+        rendezvous.gather(cluster, settings, plan, secret)
     else:
-        plan = rendezvous.join(cluster, settings)
-    step, plan_ending = plan["step"], plan["ending"]
-    return (step, run.path / plan["checkpoint"]) if step else None, Ending(**plan_ending) if plan_ending else None
+        plan = rendezvous.join(cluster, settings, secret)
+    agreed = state_files.build(_Plan, plan)
+    if agreed.step and agreed.checkpoint and Path(agreed.checkpoint).name == agreed.checkpoint:
+        return (agreed.step, run.path / agreed.checkpoint), agreed.ending
+    return None, agreed.ending
 
 
 def _connect_team(run: Run, cluster: Cluster | None, cpu_devices: int, stop: StopSignal) -> Team:

@@ -63,7 +63,7 @@ class Configured:
     changes: list[Change]
     notes: list[str]
     images: int
-    """Images to train on."""
+    """Images to train on; the repetitions that `odtool prepare --balance` wrote count as well."""
     epochs: float
     written: bool
     measured: Fitted | None = None
@@ -86,7 +86,7 @@ def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
     run = _choose_run(workspace, settings, base)
     dataset = Dataset(settings.data.absolute()) if settings.data else workspace.data
     summary = statistics.load(dataset)
-    images = summary.splits["train"].images if "train" in summary.splits else 0
+    images = summary.splits["train"].records if "train" in summary.splits else 0
     draft = ConfigDraft(base.config.copy())
     fit_dataset(draft, dataset, summary)
     _set_size(draft, settings, base, images)
@@ -98,6 +98,8 @@ def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
     if base.model is not None and not draft.message.train_config.fine_tune_checkpoint:
         fine_tuning.settle_batch_norm(draft)
     _note_length(draft, settings, base, images)
+    if repetitions := summary.splits["train"].repetitions:
+        draft.notes.append(f"an epoch has {images:,} records, {repetitions:,} of which repeat images of rare classes")
     facts = derive_facts(draft.config, run.pipeline_config)
     draft.notes += [f"{warning.message}. {warning.hint}" for warning in refuse_errors(facts)]
     if not settings.dry_run:

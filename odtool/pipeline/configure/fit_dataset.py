@@ -163,9 +163,9 @@ def _raise_limit(draft: ConfigDraft, owner: Any, field: str, least: int, path: s
 
 def _bound_shuffling(draft: ConfigDraft, summary: DatasetSummary) -> None:
     reader, split = draft.message.train_input_reader, summary.splits["train"]
-    average = max(split.bytes // split.images, 1)
+    average = max(split.bytes // split.records, 1)
     most = max(_SHUFFLE_BYTES // average, 32)
-    if reader.shuffle and min(reader.shuffle_buffer_size, split.images) > most:
+    if reader.shuffle and min(reader.shuffle_buffer_size, split.records) > most:
         reader.shuffle_buffer_size = most
         reason = f"{most} records of {average:,} bytes fill the {_SHUFFLE_BYTES // 2**20} MiB allowed for shuffling"
         draft.give_reason(reason, "train_input_reader.shuffle_buffer_size")

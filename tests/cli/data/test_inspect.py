@@ -61,6 +61,19 @@ def test_json_is_one_object(set_of_two: Path, odtool: Odtool) -> None:
     assert payload["html"] is None
 
 
+def test_similar_images_are_counted_where_they_are_asked_for(set_of_two: Path, odtool: Odtool) -> None:
+    from PIL import Image
+
+    picture = Image.effect_noise((64, 48), 80).convert("RGB")
+    for name, quality in (("a", 95), ("b", 80)):
+        picture.save(set_of_two / f"{name}.jpg", quality=quality)
+    done = odtool("inspect", "--similar")
+    assert "2 images look alike, in 1 group\n" in done.stdout
+    assert "info: 1 image_similar" in done.stdout
+    assert json.loads(odtool("inspect", "--similar", "--json").stdout)["similar"] == {"groups": 1, "images": 2}
+    assert json.loads(odtool("inspect", "--json").stdout)["similar"] is None
+
+
 def test_the_page_is_written_where_it_is_asked_for(set_of_two: Path, odtool: Odtool) -> None:
     done = odtool("inspect", "--html", "pages/report.html", "--samples", "1")
     assert "Page in pages/report.html" in done.stdout

@@ -55,9 +55,46 @@ def test_json_is_one_object(set_of_two: Path, odtool: Odtool) -> None:
     assert payload["evidence"][0].startswith("voc: ")
 
 
+def test_folds_are_listed_and_the_next_step_names_one(set_of_two: Path, odtool: Odtool) -> None:
+    done = odtool("prepare", "--folds", "2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.index("fold-1") < done.stdout.index("fold-2")
+    fold = set_of_two / "data" / "fold-1"
+    assert f"odtool configure --data {fold} --run fold-1" in done.stdout
+    payload = json.loads(odtool("prepare", "--folds", "2", "--json").stdout)
+    assert payload["path"] == str(set_of_two / "data")
+    assert [item["path"] for item in payload["sets"]] == [str(set_of_two / "data" / f"fold-{n}") for n in (1, 2)]
+    assert [item["fold"] for item in payload["sets"]] == [1, 2]
+    # What they are is said where the set itself is asked for, and one of them can be configured for.
+    refused = odtool("configure")
+    assert refused.returncode == 1
+    assert "holds 2 folds" in refused.stderr
+    assert odtool("configure", "--data", "data/fold-2", "--run", "second").returncode == 0
+
+
+def test_what_is_left_out_and_repeated_is_shown(set_of_two: Path, odtool: Odtool) -> None:
+    text = (set_of_two / "a.xml").read_text()
+    for number in range(8):
+        name = f"more{number}"
+        (set_of_two / f"{name}.jpg").write_bytes((set_of_two / "a.jpg").read_bytes().replace(b"a", b"%d" % number, 1))
+        label = "lynx" if number == 0 else "cat"
+        (set_of_two / f"{name}.xml").write_text(text.replace("a.jpg", f"{name}.jpg").replace(">cat<", f">{label}<"))
+    done = odtool("prepare", "--val", "0", "--fraction", "0.5", "--balance", "0.8")
+    assert done.returncode == 0, done.stderr
+    assert "--fraction 0.5: 5 training images left out" in done.stdout
+    assert "--balance 0.8: 1 repetition of 1 training image\n" in done.stdout
+    assert "lynx: factor 2.00, in 1 image, written as 2 records" in done.stdout
+    assert "repetitions" in done.stdout.split("--fraction")[0]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
+        (["--folds", "3", "--val", "0.2"], 2, "--val means nothing with --folds"),
+        (["--folds", "1"], 2, "--folds"),
+        (["--folds", "3"], 1, "there are only 2 images"),
+        (["--fraction", "0"], 2, "--fraction is a share above 0 and up to 1, not 0"),
+        (["--balance", "1.5"], 2, "--balance is a share above 0 and up to 1, not 1.5"),
         (["absent"], 1, "absent: no such file or folder"),
         (["--format", "vok"], 1, "'vok' is not a format"),
         (["--images", "absent"], 1, "absent: no such folder"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 import shutil
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from odtool.dataset.inspect import inspect_page
+from odtool.dataset.inspect import inspect_page, picture_section
 from odtool.dataset.inspect.inspection import Inspection, InspectSettings, inspect
 from odtool.dataset.types import Source
 from odtool.visual import histograms, html_page
@@ -72,7 +74,13 @@ def test_names_of_strangers_are_text_and_nothing_is_loaded(evil_set: Path) -> No
     html = inspect_page.render(found_in(evil_set))
     parts = Parts()
     parts.feed(html)
-    assert "script" not in parts.names
+    # One script, our own: the policy runs it for its hash, and nothing else.
+    assert parts.names.count("script") == 1
+    (script,) = re.findall("<script>(.*?)</script>", html, re.DOTALL)
+    assert script == (Path(html_page.__file__).parent / "page.js").read_text()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = re.findall('Content-Security-Policy" content="([^"]*)"', html)
+    assert policy == f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
     assert parts.names.count("img") == parts.names.count("figure") == 12
     assert all(load.startswith("data:") for load in parts.loads)
     assert "http" not in html.replace("http-equiv", "")
@@ -105,8 +113,23 @@ def test_a_picture_takes_few_bytes_whatever_the_image(tmp_path: Path, voc_xml: C
     (tmp_path / "a.xml").write_text(voc_xml("a.png", [("cat", number, 2, 900, 400) for number in range(500)]))
     found = found_in(tmp_path)
     (source,) = re.findall('src="([^"]+)"', inspect_page.render(found))
-    assert len(source) < 4 / 3 * 40_000 + 40
-    assert len(inspect_page.render(found)) < 150_000
+    assert len(source) < 4 / 3 * 160_000 + 40
+    assert len(inspect_page.render(found)) < 320_000
+
+
+def test_many_pictures_are_smaller_so_that_the_page_stays_small(tmp_path: Path, voc_xml: Callable[..., str]) -> None:
+    from PIL import Image
+
+    for number in range(90):
+        Image.effect_noise((900, 600), 30 + number).convert("RGB").save(tmp_path / f"{number}.jpg", quality=95)
+        (tmp_path / f"{number}.xml").write_text(voc_xml(f"{number}.jpg", [("cat", 1, 2, 90, 40)], (900, 600)))
+    sizes = {}
+    for count in (10, 90):
+        pictures = re.findall('src="([^"]+)"', inspect_page.render(found_in(tmp_path, samples=count)))
+        assert len(pictures) == count
+        sizes[count] = sum(map(len, pictures))
+    assert sizes[10] / 10 > 2 * sizes[90] / 90
+    assert sizes[90] < 4 / 3 * 6_100_000
 
 
 def test_labels_stay_within_the_picture_and_off_each_other() -> None:
@@ -120,7 +143,7 @@ def test_labels_stay_within_the_picture_and_off_each_other() -> None:
 
 def test_without_samples_no_image_is_opened(voc_set: VocSet, monkeypatch: pytest.MonkeyPatch) -> None:
     found = replace(found_in(voc_set(3)), samples=())
-    monkeypatch.setattr(inspect_page.image_file, "read_bytes", None)
+    monkeypatch.setattr(picture_section.image_file, "read_bytes", None)
     assert "<figure" not in inspect_page.render(found)
 
 
@@ -143,7 +166,7 @@ def test_a_browser_shows_every_picture_and_nothing_sticks_out(
     evil_set: Path, opened: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path, width: int, scheme: str
 ) -> None:
     html = inspect_page.render(found_in(evil_set))
-    # The page allows no scripts, so that the copy that is probed has to do without the policy.
+    # The page allows no other scripts, so that the copy that is probed has to do without the policy.
     probed = re.sub("<meta http-equiv[^>]*>", "", html).replace("</body>", PROBE)
     # A window is never narrower than 500 pixels; a frame may be.
     frame = f"<body><iframe style='border:0; width:{width}px; height:1200px' srcdoc='{escape(probed)}'></iframe></body>"
@@ -197,3 +220,193 @@ def test_very_many_classes_are_cut_and_the_rest_counted(tmp_path: Path, voc_xml:
     Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
     (tmp_path / "a.xml").write_text(voc_xml("a.png", [(f"class {number}", 1, 2, 30, 40) for number in range(1003)]))
     assert "and 3 more classes" in inspect_page.render(found_in(tmp_path))
+
+
+# What the page's script does, in a browser.
+
+CLICKS = """<script>addEventListener("load", () => {
+  Element.prototype.scrollIntoView = () => {};
+  const seen = [];
+  const figures = () => [...document.querySelectorAll("#samples figure")].filter(part => !part.hidden).map(
+    part => part.querySelector("b").textContent);
+  const rows = () => [...document.querySelectorAll("#classes tbody tr")].filter(row => !row.hidden).map(
+    row => row.cells[0].textContent);
+  const type = (field, value) => { field.value = value; field.dispatchEvent(new Event("input")); };
+  const click = selector => document.querySelector(selector).click();
+  try { STEPS } catch (error) { seen.push(String(error)); }
+  document.body.dataset.seen = JSON.stringify(seen);
+});</script></body>"""
+
+
+@pytest.fixture
+def clicked(
+    mixed_set: Path, opened: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> Callable[[str], list[Any]]:
+    """clicked(steps): what these steps, in JavaScript, put into the list `seen` on the page of the mixed set."""
+
+    def run(steps: str) -> list[Any]:
+        html = inspect_page.render(found_in(mixed_set, similar=True))
+        probed = re.sub("<meta http-equiv[^>]*>", "", html).replace("</body>", CLICKS.replace("STEPS", steps))
+        (tmp_path / "page.html").write_text(probed)
+        (text,) = re.findall('data-seen="([^"]*)"', opened(tmp_path / "page.html").stdout)
+        return list(json.loads(unescape(text)))
+
+    return run
+
+
+@pytest.fixture
+def mixed_set(tmp_path: Path, voc_xml: Callable[..., str]) -> Path:
+    """Six pictures in two splits: cats in all, dogs in two, a zebra in one. One box sticks out; two are alike."""
+    import numpy as np
+    from PIL import Image
+
+    root = tmp_path / "mixed"
+    boxes = {
+        "train/a": ["cat"],
+        "train/b": ["cat", "dog"],
+        "train/c": ["cat", "cat", "cat", "zebra"],
+        "train/d": ["cat"],
+        "val/e": ["cat", "dog"],
+        "val/f": ["cat"],
+    }
+    for number, (name, labels) in enumerate(boxes.items()):
+        split, stem = name.split("/")
+        for folder in ("images", "annotations"):
+            (root / split / folder).mkdir(parents=True, exist_ok=True)
+        # f is d, a little brighter.
+        seed, shift = (3, 6) if stem == "f" else (number, 0)
+        blocks = np.random.default_rng(seed).integers(0, 240, (6, 8, 3), dtype=np.uint8) + np.uint8(shift)
+        image = Image.fromarray(blocks).resize((96, 72), Image.Resampling.BICUBIC)
+        image.save(root / split / "images" / f"{stem}.png")
+        objects = [(label, 2 + 9 * place, 5, 30 + 9 * place, 50) for place, label in enumerate(labels)]
+        if stem == "b":
+            objects[0] = ("cat", -8, 5, 30, 50)
+        text = voc_xml(f"{stem}.png", objects, (96, 72))
+        (root / split / "annotations" / f"{stem}.xml").write_text(text)
+    return root
+
+
+def test_the_page_has_figures_by_split_centres_and_similar_images(mixed_set: Path) -> None:
+    html = inspect_page.render(found_in(mixed_set, similar=True))
+    (table,) = re.findall('<table class="sortable" id="splits">(.*?)</table>', html, re.DOTALL)
+    rows = [re.findall("<td[^>]*>(.*?)</td>", row) for row in re.findall("<tr>(.*?)</tr>", table)]
+    assert [row[:6] for row in rows[1:]] == [
+        ["train", "4", "0", "8", "2.00", "3"],
+        ["val", "2", "0", "3", "1.50", "2"],
+    ]
+    assert "<h3>Centres of boxes</h3>" in html
+    (group,) = re.findall('<div class="alike">(.*?)</div>\n</div>', html, re.DOTALL)
+    assert re.findall("<b>(.*?)</b>", group) == ["d.png", "f.png"]
+    assert "similar straddles" in html
+    without = inspect_page.render(found_in(mixed_set))
+    assert "Similar images" not in without
+
+
+def test_every_class_is_shown_where_there_is_room(mixed_set: Path) -> None:
+    for seed in range(8):
+        samples = found_in(mixed_set, samples=3, seed=seed).samples
+        shown = {item.label for sample in samples for item in sample.checked.image.objects}
+        assert shown == {"cat", "dog", "zebra"}
+        assert len({sample.checked.image.name for sample in samples}) == 3
+
+
+@pytest.mark.slow
+def test_tables_are_sorted_by_a_click_and_searched(clicked: Callable[[str], list[Any]]) -> None:
+    seen = clicked(
+        """
+        const heads = document.querySelectorAll("#classes th button");
+        seen.push(rows()); heads[0].click(); seen.push(rows()); heads[0].click(); seen.push(rows());
+        heads[1].click(); seen.push(rows()); heads[1].click(); seen.push(rows());
+        seen.push(document.querySelectorAll("#classes th[aria-sort]").length);
+        type(document.querySelector("[data-rows=classes] input"), "Z E"); seen.push(rows());
+        seen.push(document.querySelector("[data-rows=classes] output").textContent);
+        type(document.querySelector("[data-rows=classes] input"), ""); seen.push(rows().length);
+        """
+    )
+    names = ["cat", "dog", "zebra"]
+    backwards = names[::-1]
+    assert seen == [names, names, backwards, names, backwards, 1, ["zebra"], "1 of 3", 3]
+
+
+@pytest.mark.slow
+def test_pictures_are_filtered_by_class_problem_split_and_name(clicked: Callable[[str], list[Any]]) -> None:
+    seen = clicked(
+        """
+        const field = by => document.querySelector(`select[data-by=${by}]`);
+        const boxes = () => [...document.querySelectorAll("#samples rect")].filter(
+          box => box.getClientRects().length).length;
+        seen.push(figures().sort(), boxes());
+        type(field("classes"), "2"); seen.push(figures().sort(), boxes());
+        type(field("split"), "val"); seen.push(figures());
+        type(field("split"), ""); type(field("classes"), "");
+        type(field("problems"), "box_outside"); seen.push(figures());
+        click("[data-choose=classes][value='3']"); seen.push(figures(), field("problems").value);
+        seen.push(document.querySelector("[data-items=samples] output").textContent);
+        click("[data-choose=problems][value=box_outside]"); seen.push(figures());
+        type(field("problems"), ""); type(document.querySelector("[data-items=samples] input"), "e.PNG");
+        seen.push(figures());
+        """
+    )
+    everything = [f"{name}.png" for name in "abcdef"]
+    assert seen == [
+        *(everything, 11),
+        *(["b.png", "e.png"], 2),
+        ["e.png"],
+        ["b.png"],
+        *(["c.png"], "", "1 of 6"),
+        ["b.png"],
+        ["e.png"],
+    ]
+
+
+@pytest.mark.slow
+def test_problems_are_filtered_by_level_and_text(clicked: Callable[[str], list[Any]]) -> None:
+    seen = clicked(
+        """
+        const kinds = () => [...document.querySelectorAll("#problems details")].filter(part => !part.hidden).map(
+          part => part.querySelector(".kind").textContent);
+        seen.push(kinds().length > 2);
+        type(document.querySelector("select[data-by=level]"), "warning"); seen.push(kinds().sort());
+        type(document.querySelector("[data-items=problems] input"), "b.xml"); seen.push(kinds());
+        """
+    )
+    assert seen == [True, ["box outside", "similar straddles"], ["box outside"]]
+
+
+@pytest.mark.slow
+def test_a_click_shows_a_picture_large_and_arrows_go_on(clicked: Callable[[str], list[Any]], mixed_set: Path) -> None:
+    seen = clicked(
+        """
+        const viewer = document.querySelector("dialog");
+        const name = () => viewer.querySelector("b").textContent;
+        const width = part => part.querySelector("img").getBoundingClientRect().width;
+        type(document.querySelector("select[data-by=classes]"), "2");
+        seen.push(viewer.open);
+        const [first, second] = figures();
+        const figure = [...document.querySelectorAll("#samples figure")].find(part => !part.hidden);
+        figure.querySelector(".shot").click();
+        seen.push(viewer.open, name() === first, width(viewer) > 2 * width(figure), viewer.querySelector("a").href);
+        viewer.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowRight"}));
+        seen.push(name() === second || document.querySelector(".alike b").textContent === name());
+        viewer.querySelector("img").click(); seen.push(viewer.open);
+        """
+    )
+    assert seen[:4] == [False, True, True, True]
+    assert seen[4] in [(mixed_set / path).as_uri() for path in ("train/images/b.png", "val/images/e.png")]
+    assert seen[5:] == [True, False]
+
+
+@pytest.mark.slow
+def test_the_script_runs_under_the_pages_own_policy(
+    mixed_set: Path, opened: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    page.write_text(inspect_page.render(found_in(mixed_set)))
+    assert page.read_text().count('class="controls" hidden') == 3
+    done = opened(page)
+    assert "CONSOLE" not in done.stderr
+    assert done.stdout.count('class="controls" hidden') == 0
+    assert "<dialog" in done.stdout
+    # With any other text the policy stops it.
+    page.write_text(page.read_text().replace('"use strict";', '"use strict"; '))
+    assert "<dialog" not in opened(page).stdout

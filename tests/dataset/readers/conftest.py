@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import strategies as st
 
+from odtool.dataset.readers.common import faults
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source
 
 Read = Callable[[Source], Iterator[Finding]]
+Fault = Callable[[Callable[[list[tuple[str, str]]], Any], Path], str]
 
 
 @pytest.fixture(scope="session")
@@ -20,11 +24,30 @@ def found() -> Callable[[Read, Source], tuple[list[AnnotatedImage], list[Problem
         images: list[AnnotatedImage] = []
         problems: list[Problem] = []
         for item in read(source):
-            for one in item.parse(*item.arguments) if isinstance(item, Deferred) else [item]:
+            for one in faults.report_broken(item.parse, *item.arguments) if isinstance(item, Deferred) else [item]:
                 (problems if isinstance(one, Problem) else images).append(one)  # type: ignore[attr-defined]
         return images, problems
 
     return all_of
+
+
+@pytest.fixture(scope="session")
+def fault() -> Fault:
+    """fault(call, path): what is said of a broken file, or of the first broken record of those that are met.
+
+    `call` takes the list for problems, which it may leave empty where its result has problems of its own.
+    """
+
+    def first(call: Callable[[list[tuple[str, str]]], Any], path: Path) -> str:
+        problems: list[tuple[str, str]] = []
+        try:
+            result = call(problems)
+        except faults.AnnotationError as error:
+            return error.message
+        problems += getattr(result, "problems", ())
+        return next(Problem(kind, path, detail).describe() for kind, detail in problems if kind in faults.KINDS)
+
+    return first
 
 
 @pytest.fixture(scope="session")

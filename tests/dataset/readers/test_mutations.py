@@ -16,7 +16,7 @@ from odtool.dataset.readers.datasets.yolo import yolo
 from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
 from odtool.dataset.readers.tools import labelme
 from odtool.dataset.readers.tools.supervisely import supervisely_shapes
-from odtool.dataset.types import Source
+from odtool.dataset.types import Problem, Source
 from odtool.errors import DataError
 
 SCRIPT = Path(__file__).parent.parent.parent.parent / "scripts" / "fuzz_readers.py"
@@ -55,8 +55,9 @@ def test_categories_that_are_a_number_are_refused(tmp_path: Path) -> None:
     (tmp_path / "metadata.jsonl").write_text(
         '{"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 3, 4]], "categories": 0}}'
     )
-    with pytest.raises(DataError, match="not a list"):
-        list(hf_imagefolder.read(Source(tmp_path)))
+    (problem,) = hf_imagefolder.read(Source(tmp_path))
+    assert isinstance(problem, Problem)
+    assert "not a list" in problem.detail
 
 
 def test_a_bitmap_that_begins_nowhere_has_no_mask() -> None:

@@ -19,7 +19,7 @@ from odtool.errors import DataError
     [
         ("set.zip", "an archive"),
         ("set.TAR.GZ", "an archive"),
-        ("data/train-00000.parquet", "a table that holds the images"),
+        ("data/train-00000.parquet", "a table without boxes"),
     ],
 )
 def test_what_is_packed_is_named_whether_it_is_the_source_or_in_it(tmp_path: Path, name: str, says: str) -> None:
@@ -127,7 +127,7 @@ def test_files_of_unknown_formats_are_named_with_what_they_are(tmp_path: Path, w
         f"{tmp_path / 'a.json'}: Datumaro JSON with the keys items, categories, which odtool does not read; so are 1 "
         f"more; {tmp_path / 'c.manifest'} is SageMaker Ground Truth manifest (JSON Lines)"
     )
-    assert "datum convert" in error.value.hint
+    assert "before its items, as Datumaro writes them" in error.value.hint
 
 
 def test_json_lines_are_not_called_broken(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,8 @@ def test_the_api_decodes_what_is_written(tmp_path: Path, write_image: Callable[.
         ObjectAnnotation("cat", Box(0, 12, 32, 24), difficult=True),
         ObjectAnnotation("cat", Box(16, 0, 64, 48), is_crowd=True, area=5.0),
     )
-    plan = a_shard(tmp_path, write_image, objects)
+    # The second record is said to repeat another image, which the decoder has to pass over.
+    plan = replace(a_shard(tmp_path, write_image, objects), repetitions=(0, 1))
     record_writer.write_shard(plan)
     (tmp_path / "map.pbtxt").write_text("item { id: 1 name: 'cat' }")
     command = [sys.executable, "-c", DECODE, str(plan.path), str(tmp_path / "map.pbtxt")]
@@ -130,6 +132,7 @@ def test_the_api_decodes_what_is_written(tmp_path: Path, write_image: Callable[.
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])
     assert [item["id"] for item in found] == ["a", "b"]
+    assert {**found[0], "id": "b"} == found[1]
     assert found[0]["shape"] == [48, 64, 3]
     assert found[0]["groundtruth_boxes"] == [[0.25, 0.0, 0.5, 0.5], [0.0, 0.25, 1.0, 1.0]]
     assert found[0]["groundtruth_classes"] == [1, 1]

@@ -31,7 +31,7 @@ def test_the_group_of_a_path(by: str, path: str, group: str | None) -> None:
 
 
 def test_a_broken_expression_is_refused() -> None:
-    with pytest.raises(DataError, match="neither 'folder' nor a regular expression"):
+    with pytest.raises(DataError, match="neither 'folder', 'similar' nor a regular expression"):
         Grouping("(video")
 
 

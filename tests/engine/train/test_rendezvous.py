@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from odtool.cluster import Cluster
-from odtool.engine.train import rendezvous
+from odtool.engine.train import cluster_secret, rendezvous
 from odtool.errors import OdtoolError
 
 SETTINGS = {"pipeline.config": "abc", "TensorFlow": "2.20.0"}
 PLAN = {"checkpoint": "ckpt-40"}
+SECRET = b"nobody else knows this one"
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ def beside(work: Callable[[], Any]) -> Callable[[], list[Any]]:
         except OdtoolError as error:
             results.append(error)
 
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
 
     def fetch() -> list[Any]:
@@ -45,48 +48,161 @@ def beside(work: Callable[[], Any]) -> Callable[[], list[Any]]:
     return fetch
 
 
+def gather(addresses: tuple[str, ...], **options: Any) -> None:
+    rendezvous.gather(Cluster(addresses, 0, ""), SETTINGS, PLAN, SECRET, **{"patience": 3000, **options})
+
+
+def join(addresses: tuple[str, ...], index: int = 1, **options: Any) -> dict[str, Any]:
+    given = {"settings": SETTINGS, "secret": SECRET, "patience": 3000, **options}
+    return rendezvous.join(Cluster(addresses, index, ""), **given)
+
+
+def connect(address: str) -> socket.socket:
+    """To the chief, which may not listen yet."""
+    host, _, port = address.rpartition(":")
+    while True:
+        with suppress(ConnectionRefusedError):
+            return socket.create_connection((host, int(port)))
+
+
+def greet(connection: socket.socket, **changes: Any) -> None:
+    """Says hello as worker 1 does, but for some changes."""
+    challenge = json.loads(connection.makefile("rb").readline())["challenge"]
+    content = {"index": 1, "settings": SETTINGS, "challenge": "own", **changes}
+    secret = content.pop("secret", SECRET)
+    words = (challenge, content["challenge"], content["index"], content["settings"])
+    proof = cluster_secret.sign(secret, "hello", *words)
+    connection.sendall(json.dumps({"proof": proof, **content}).encode() + b"\n")
+
+
 def test_all_get_the_chiefs_plan_whoever_comes_first(addresses: tuple[str, ...]) -> None:
-    worker = beside(lambda: rendezvous.join(Cluster(addresses, 1, ""), SETTINGS, patience=3000))
-    rendezvous.gather(Cluster(addresses, 0, ""), SETTINGS, PLAN, patience=3000)
+    worker = beside(lambda: join(addresses))
+    gather(addresses)
     assert worker() == [PLAN]
 
 
-def test_strangers_and_the_dead_do_not_count(
-    addresses: tuple[str, ...], until: Callable, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\n",
+        b"",
+        b"\n",
+        b"null\n",
+        b'{"index": []}\n',
+        b"[" * 60_000 + b"\n",
+        b'{"a":' * 10_000 + b"\n",
+        b"x" * 200_000,
+        b'{"index": 1, "settings": {}, "challenge": "x", "proof": "\xc3\xa9"}\n',
+        b'{"index": true, "settings": {}, "challenge": "x", "proof": "x"}\n',
+        b'{"index": 1, "settings": [], "challenge": "x", "proof": "x"}\n',
+        b'{"index": 1e999, "settings": {}, "challenge": "x", "proof": "x"}\n',
+        b'{"index": 1, "settings": {}, "challenge": "x"}\n',
+        b'{"index": 1, "settings": {}, "challenge": "x", "proof": "x"}\n{"more": 1}\n',
+    ],
+)
+def test_whatever_a_stranger_says_he_is_let_go_and_noted_once(
+    addresses: tuple[str, ...], caplog: pytest.LogCaptureFixture, message: bytes
 ) -> None:
-    monkeypatch.setattr(rendezvous, "_REPLY", 1.0)
-    chief = beside(lambda: rendezvous.gather(Cluster(addresses, 0, ""), SETTINGS, PLAN, patience=3000))
-    host, port = addresses[0].split(":")
-
-    def visit(message: bytes) -> bool:
-        try:
-            with socket.create_connection((host, int(port))) as visitor:
-                visitor.sendall(message)
-        except ConnectionRefusedError:
-            return False
-        return True
-
-    until(lambda: visit(b"GET / HTTP/1.1\r\n\r\n"))
-    visit(b'{"index": 7, "settings": {}}\n')
-    hello = b'{"index": 1, "settings": {"pipeline.config": "abc", "TensorFlow": "2.20.0"}}\n'
-    visit(hello)
-    with socket.create_connection((host, int(port))) as lost:  # as of a machine that has lost its power
-        lost.sendall(hello)
-        assert rendezvous.join(Cluster(addresses, 1, ""), SETTINGS, patience=3000) == PLAN
+    chief = beside(lambda: gather(addresses))
+    for _ in range(3):
+        with connect(addresses[0]) as visitor, suppress(OSError):
+            visitor.sendall(message)
+            visitor.shutdown(socket.SHUT_WR)
+            while visitor.recv(1000):
+                pass
+    assert join(addresses) == PLAN
     assert chief() == [None]
+    assert [entry.getMessage().partition(" (")[0] for entry in caplog.records if entry.levelname == "WARNING"] == [
+        "a connection from 127.0.0.1 is not of this training"
+    ]
+
+
+def test_who_says_nothing_or_a_byte_now_and_then_holds_nobody_up(addresses: tuple[str, ...]) -> None:
+    chief = beside(lambda: gather(addresses))
+    slow = [connect(addresses[0]) for _ in range(100)]  # more than are waited for at once
+    slow[-1].sendall(b"{")
+    assert join(addresses) == PLAN
+    assert chief() == [None]
+    for visitor in slow:
+        visitor.close()
+
+
+def test_a_byte_now_and_then_does_not_prolong_the_time_for_a_line(
+    addresses: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, until: Callable[..., Any]
+) -> None:
+    monkeypatch.setattr(rendezvous, "_REPLY", 0.5)
+    chief = beside(lambda: gather(addresses))
+    with connect(addresses[0]) as visitor:
+        assert b"challenge" in visitor.recv(1000)
+        visitor.setblocking(False)
+
+        def is_let_go() -> bool:
+            try:
+                visitor.send(b" ")
+                return b"refused" in visitor.recv(1000)
+            except BlockingIOError:
+                return False
+            except ConnectionError:
+                return True
+
+        until(is_let_go)
+    assert join(addresses) == PLAN
+    assert chief() == [None]
+
+
+@pytest.mark.parametrize("changes", [{"index": 0}, {"index": 2}, {"index": -1}, {"secret": b"another"}, {"proof": ""}])
+def test_who_is_no_worker_of_this_training_does_not_count(addresses: tuple[str, ...], changes: dict[str, Any]) -> None:
+    chief = beside(lambda: gather(addresses))
+    with connect(addresses[0]) as visitor:
+        greet(visitor, **changes)
+        assert visitor.makefile("rb").readline() in (b'{"proof": "", "refused": "secret"}\n', b"")
+    assert join(addresses) == PLAN
+    assert chief() == [None]
+
+
+def test_the_dead_do_not_count(addresses: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rendezvous, "_REPLY", 1.0)
+    chief = beside(lambda: gather(addresses))
+    with connect(addresses[0]) as gone:
+        greet(gone)
+    with connect(addresses[0]) as lost:  # as of a machine that has lost its power
+        greet(lost)
+        assert join(addresses) == PLAN
+    assert chief() == [None]
+
+
+def test_another_secret_is_told_to_the_worker(addresses: tuple[str, ...]) -> None:
+    chief = beside(lambda: gather(addresses))
+    with pytest.raises(OdtoolError, match="its secret is another"):
+        join(addresses, secret=b"another secret of somebody")
+    assert join(addresses) == PLAN
+    assert chief() == [None]
+
+
+def test_a_chief_that_does_not_know_the_secret_is_not_believed(addresses: tuple[str, ...]) -> None:
+    host, _, port = addresses[0].rpartition(":")
+    worker = beside(lambda: join(addresses))
+    with socket.create_server((host, int(port))) as false, false.accept()[0] as visitor:
+        visitor.sendall(b'{"challenge": "x"}\n')
+        visitor.makefile("rb").readline()
+        visitor.sendall(b'{"proof": "", "plan": {"checkpoint": "../../etc/passwd"}}\n')
+        visitor.recv(1)
+    gather(addresses)
+    assert worker() == [PLAN]
 
 
 def test_other_settings_are_refused_on_both_sides(addresses: tuple[str, ...]) -> None:
     other = {**SETTINGS, "TensorFlow": "2.19.0"}
-    worker = beside(lambda: rendezvous.join(Cluster(addresses, 1, ""), other, patience=3000))
+    worker = beside(lambda: join(addresses, settings=other))
     with pytest.raises(OdtoolError, match=f"worker 1 at {addresses[1]} trains with a different TensorFlow"):
-        rendezvous.gather(Cluster(addresses, 0, ""), SETTINGS, PLAN, patience=3000)
+        gather(addresses)
     (error,) = worker()
     assert f"the chief at {addresses[0]} trains with a different TensorFlow" in error.message
 
 
 def test_who_does_not_come_is_named(addresses: tuple[str, ...]) -> None:
     with pytest.raises(OdtoolError, match=f"worker 1 at {addresses[1]} did not connect within 0 s"):
-        rendezvous.gather(Cluster(addresses, 0, ""), SETTINGS, PLAN, patience=0.1)
+        gather(addresses, patience=0.1)
     with pytest.raises(OdtoolError, match=f"the chief at {addresses[0]} did not connect within 0 s"):
-        rendezvous.join(Cluster(addresses, 1, ""), SETTINGS, patience=0.1)
+        join(addresses, patience=0.1)

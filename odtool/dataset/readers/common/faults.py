@@ -1,6 +1,6 @@
 """Faults in annotations: the error of a broken file or record, and how reading goes on past it with a problem.
 
-Nothing ends at the first fault: a parser raises BrokenAnnotation, the block around one record (`Skipping`) or one file
+Nothing ends at the first fault: a parser raises AnnotationError, the block around one record (`Skipping`) or one file
 (`report_broken`, `attempt`) turns it into a problem, and prepare refuses when all are known (survey/refusals.py).
 """
 
@@ -23,7 +23,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class BrokenAnnotation(DataError):  # noqa: N818 - the problem that it becomes, too
+class AnnotationError(DataError):
     """A file of annotations, or a record in one, that is not what its format asks for.
 
     Args:
@@ -39,12 +39,17 @@ class BrokenAnnotation(DataError):  # noqa: N818 - the problem that it becomes, 
         super().__init__(f"{file}:{line}: {what}" if line else f"{file}: {what}", hint)
         self.file = file
         self.kind = kind
-        self.detail = (f"line {line}: " if line else "") + what + (f"; {hint}" if hint not in ("", FIX) else "")
+        self.detail = (f"line {line}: " if line else "") + what + (f". {hint}" if hint not in ("", FIX) else "")
         self._arguments = (file, what, hint, line, kind)
 
-    def __reduce__(self) -> tuple[type[BrokenAnnotation], tuple[Any, ...]]:
+    def __reduce__(self) -> tuple[type[AnnotationError], tuple[Any, ...]]:
         """Workers hand errors over by pickling them."""
         return type(self), self._arguments
+
+
+def undefined_class(file: Path, what: str, hint: str = FIX, line: int = 0) -> AnnotationError:
+    """The error for an object whose class nothing defines."""
+    return AnnotationError(file, what, hint, line, UNDEFINED)
 
 
 class NoBoxesError(DataError):
@@ -72,7 +77,7 @@ class Skipping:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if not isinstance(error, BrokenAnnotation):
+        if error is None or not isinstance(error, AnnotationError):
             return False
         self.problems.append((error.kind, error.detail))
         return True
@@ -89,7 +94,7 @@ def report_broken(read: Callable[P, Iterable[T]], *args: P.args, **kwargs: P.kwa
     """What the reader of one file yields; where the file is broken, a problem and nothing after it."""
     try:
         yield from read(*args, **kwargs)
-    except BrokenAnnotation as error:
+    except AnnotationError as error:
         yield Problem(FILE, error.file, error.detail)
 
 
@@ -97,7 +102,7 @@ def attempt(parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Pro
     """What the parser of one file gives, or the problem where the file is broken."""
     try:
         return parse(*args, **kwargs)
-    except BrokenAnnotation as error:
+    except AnnotationError as error:
         return Problem(FILE, error.file, error.detail)
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import LooksLike, find_annotation_files
 from odtool.dataset.readers.common.lookup import FoundImage, Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, find_image_folders, sort_nearest_first, walk
+from odtool.dataset.readers.namesakes.contender import State, Stated, state_nothing
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
 
@@ -25,6 +26,12 @@ class ImageEntry:
     size: tuple[int, int] | None = None
     unit: Unit = "pixel"
     split: str | None = None
+    bytes: int | None = None
+    """Size of its file, where the document states it."""
+
+    def state(self) -> Stated:
+        """What the document says of its file."""
+        return Stated(self.size, self.bytes)
 
 
 @dataclass(frozen=True)
@@ -46,24 +53,30 @@ class Documents:
     files: tuple[Path, ...]
     images: tuple[Path, ...]
 
+    def read_file(self, file: Path, parse: Callable[[bytes, Path], Listing]) -> Iterator[AnnotatedImage | Problem]:
+        """What one of the documents says; raises AnnotationError where it is broken."""
+        yield from self.read_listing(file, parse(parsing.read_bytes(file), file))
+
     def read_listing(self, file: Path, listing: Listing) -> Iterator[AnnotatedImage | Problem]:
         """The problems and images of one of the documents, each image looked for on disk."""
-        places = self.find_places(file, sample_names([entry.names[0] for entry in listing.entries if entry.names]))
-        return describe_listing(listing, file, places, find_file_split(file, self.source), self.source)
+        entries = {entry.names[0]: entry for entry in listing.entries if entry.names}
+        places = self.find_places(file, sample_names(list(entries)), lambda name: entries[name].state())
+        yield from places.report_rivals()
+        yield from describe_listing(listing, file, places, find_file_split(file, self.source), self.source)
 
-    def find_places(self, file: Path, names: Sequence[str] | None = None) -> Places:
+    def find_places(self, file: Path, names: Sequence[str] | None = None, state: State = state_nothing) -> Places:
         """Where the images of a document may lie: beside it, in images/ beside it, then anywhere, the nearest first.
 
-        `names` are some of those that it gives.
+        `names` are some of those that it gives, and `state` what it says of the file of one.
         """
         split = parse_split(file.stem)
         nearest = sort_nearest_first(self.images, file.parent, self.source, split)
         if self.source.images is not None:
-            return find_places([], nearest, file.parent, self.source, split=split, names=names)
+            return find_places([], nearest, file.parent, self.source, split=split, names=names, state=state)
         of_split = [folder for folder in self.images if split and parse_split(folder.name) == split]
         beside = [file.parent / "images", file.parent.parent / "images"]
         near = [file.parent, *(folder for folder in beside if folder.is_dir())]
-        return find_places([*of_split, *near], nearest, file.parent, self.source, split=split, names=names)
+        return find_places([*of_split, *near], nearest, file.parent, self.source, split=split, names=names, state=state)
 
 
 def find_documents(source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike) -> Documents:
@@ -79,7 +92,27 @@ def read_documents(
     """Every image of the documents, for formats in which each document is read by itself."""
     documents = find_documents(source, suffixes, looks_like)
     for file in documents.files:
-        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
+        yield from faults.report_broken(documents.read_file, file, parse)
+
+
+def read_image_documents(
+    source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike, parse: Callable[[bytes, Path], Listing]
+) -> Iterator[Finding]:
+    """The same for formats with a document an image: of those in one folder, the images are looked for alike."""
+    documents = find_documents(source, suffixes, looks_like)
+    places: dict[Path, Places] = {}
+    for file in documents.files:
+        if file.parent not in places:
+            places[file.parent] = documents.find_places(file)
+        listing = faults.attempt(_parse_file, file, parse)
+        if isinstance(listing, Problem):
+            yield listing
+            continue
+        yield from describe_listing(listing, file, places[file.parent], find_file_split(file, source), source)
+
+
+def _parse_file(file: Path, parse: Callable[[bytes, Path], Listing]) -> Listing:
+    return parse(parsing.read_bytes(file), file)
 
 
 def describe_listing(

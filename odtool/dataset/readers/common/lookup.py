@@ -10,21 +10,20 @@ another machine (C:\\Users\\me\\imgs\\0.jpg) goes on being found.
 3. Of a name without folders, or with none that are here, the last part counts. Where images of the annotations are
    near (in their own folder, one that goes with it, those of their split), the image lies in one of these or below it,
    or nowhere; where none is near, or less than half of them are, in any folder, the likeliest first.
-4. What was found by the last part alone, and not near, is a namesake. It gives way to an annotation that names the
-   same file better (survey/claims.py), and is counted as image_elsewhere where it is outside the nearest folder, too.
+4. What was found by the last part alone, and not near, is a namesake: it gives way to an annotation that names the file
+   better (survey/claims.py), and is counted as image_elsewhere where it is outside the nearest folder, too.
 5. An annotation file for one image finds it by its own name as well, as far as rule 3 reaches.
+6. Where several folders hold files of the names, namesakes/rivals.py tells which of them is meant, before any search.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common.image_names import (
     drop_drive,
     find_declared_folders,
@@ -33,13 +32,25 @@ from odtool.dataset.readers.common.image_names import (
     list_other_spellings,
 )
 from odtool.dataset.readers.common.source_folders import count_shared, find_split
-from odtool.dataset.types import Match, Source
+from odtool.dataset.readers.namesakes.contender import State, state_nothing
+from odtool.dataset.readers.namesakes.image_paths import (
+    find_in,
+    find_stem,
+    get_last_part,
+    holds_images,
+    is_file,
+    is_inside,
+    resolve,
+)
+from odtool.dataset.readers.namesakes.rivals import Rival, Settlement, find_candidates, find_stated, settle
+from odtool.dataset.types import Match, Problem, Source
 
-_SPELT = tuple(spelt for extension in EXTENSIONS for spelt in (extension, extension.upper()))
 _MOST_FOLDERS = 200
 """Folders in which an image is looked for one after the other."""
 _PROBES = 50
 """Names that are looked for, about, to tell where the images of some annotations lie."""
+_FEW_PROBES = 12
+"""The same, to tell which of several folders is meant."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,8 @@ class Places:
     """The annotations' own folder, from which a relative path usually leads."""
     root: Path | None = None
     """What all of the set's images lie in. Where that lies is no part of what a name says."""
+    rivals: tuple[Rival, ...] = ()
+    """Folders that are left out, though they hold files of the same names."""
 
     @cached_property
     def farther(self) -> tuple[Path, ...]:
@@ -81,6 +94,10 @@ class Places:
             return image.parent not in self.near
         return not image.is_relative_to(self.nearest) and image.parent.parent != self.nearest.parent
 
+    def report_rivals(self) -> Iterator[Problem]:
+        """The folders that were left out, each with the reason."""
+        yield from (Problem("image_namesakes", folder, reason) for folder, reason in self.rivals)
+
 
 def find_places(
     near: Iterable[Path],
@@ -90,6 +107,7 @@ def find_places(
     *,
     split: str | None = None,
     names: Sequence[str] | None = None,
+    state: State = state_nothing,
 ) -> Places:
     """Where the images of the annotations in the folder `place` may lie.
 
@@ -98,6 +116,10 @@ def find_places(
         folders: all folders with images, the likeliest first.
         split: that of the annotations, where the folder does not say it.
         names: some of those of images or annotation files, of which one must be near; without names, any image.
+        state: what annotations say of the image of one of the names.
+
+    Raises:
+        DataError: several folders hold files of the names, and nothing says which are meant.
     """
     near, root, base = list(near), source.root, place
     if source.images is not None and place.is_relative_to(root):
@@ -105,6 +127,7 @@ def find_places(
         near += [place] if place.is_dir() else []
     split = split or find_split(place, root)
     near_folders, closed = _select_holding(near, names)
+    is_ranked = bool(near_folders)
     if not near_folders and split:
         near_folders, closed = _select_holding(
             [folder for folder in folders if find_split(folder, root) == split], names
@@ -115,21 +138,27 @@ def find_places(
         near_folders, closed = _select_holding(
             [folder for folder in folders if shared[folder] == maximum > len(root.parts)], names
         )
-    return Places(tuple(dict.fromkeys([*near_folders, *near, *folders])), tuple(near_folders), closed, base, root)
+    probes = sample_names(names, _FEW_PROBES) if names else []
+    likely = near_folders or list(folders[:_MOST_FOLDERS])
+    candidates = {name: find_candidates(name, likely, (base, root)) for name in probes if len(likely) > 1}
+    settlement = settle(likely, candidates, state, is_ranked=is_ranked, whose=base)
+    if is_ranked and (stated := find_stated(settlement.folders, folders, probes, state)):
+        settlement = Settlement((stated, *settlement.folders), settlement.rivals)
+    rivals = {rival.folder for rival in settlement.rivals}
+    order = dict.fromkeys([*settlement.folders, *near_folders, *near, *folders])
+    return Places(
+        tuple(folder for folder in order if folder not in rivals),
+        settlement.folders if near_folders else (),
+        closed,
+        base,
+        root,
+        settlement.rivals,
+    )
 
 
-def sample_names(names: Sequence[str]) -> list[str]:
+def sample_names(names: Sequence[str], count: int = _PROBES) -> list[str]:
     """Names from all parts of a list, enough to tell which folders hold its images."""
-    return list(names[:: max(1, len(names) // _PROBES)])
-
-
-def holds_images(folder: Path) -> bool:
-    """Whether any image lies in a folder."""
-    try:
-        with os.scandir(folder) as entries:
-            return any(entry.name.lower().endswith(EXTENSIONS) and entry.is_file() for entry in entries)
-    except OSError:
-        return False
+    return list(names[:: max(1, len(names) // count)])
 
 
 def _select_holding(folders: Iterable[Path], names: Sequence[str] | None) -> tuple[list[Path], bool]:
@@ -137,7 +166,7 @@ def _select_holding(folders: Iterable[Path], names: Sequence[str] | None) -> tup
     candidates = list(filter(holds_images, dict.fromkeys(folders)))[:_MOST_FOLDERS]
     if names is None:
         return candidates, True
-    count = len([name for name in names if _find_in(_get_last_part(name), candidates)])
+    count = len([name for name in names if find_in(get_last_part(name), candidates)])
     return candidates if count else [], 2 * count >= len(names)
 
 
@@ -212,39 +241,42 @@ def _find(name: str, places: Places, within: Path) -> FoundImage:
     if "/" in name:
         return _find_by_path(drop_drive(name), places, within)
     for folder in places.near:  # most images are here, and found before anything else is asked
-        if _is_file(f"{folder}/{name}"):
+        if is_file(f"{folder}/{name}"):
             return FoundImage(folder / name, True)
     return _find_by_last_part(name, places, within)
 
 
 def _find_by_path(plain: str, places: Places, within: Path) -> FoundImage:
-    last = _get_last_part(plain)
+    last = get_last_part(plain)
     parts = list_declared_folders(plain)
     folders, all_parts = find_declared_folders(places.folders, parts, places.root or within) if parts else ((), False)
     close = tuple(folder for folder in folders if folder in places.close)
     folders = close or folders
     absolute, outside = plain.startswith("/"), False
     bases = ((places.base,) if places.base else ()) + places.folders[:_MOST_FOLDERS]
-    for base, candidate in _resolve(plain, [*bases, *folders]):
-        if not _is_inside(candidate, within, places.folders):
+    for base, candidate in resolve(plain, [*bases, *folders]):
+        if not is_inside(candidate, within, places.folders):
             outside = outside or not absolute
-        elif _is_file(candidate) and (absolute or not close or base == places.base or Path(candidate).parent in close):
+        elif is_file(candidate) and (absolute or not close or base == places.base or Path(candidate).parent in close):
             return FoundImage(Path(candidate), True)
     if last in ("", ".", ".."):
         return FoundImage(within / "(no name)", False, outside)
     if folders:
-        image = _find_in(last, folders)
+        image = find_in(last, folders)
         match: Match = "named" if all_parts and not absolute else "namesake"
         return FoundImage(image, True, outside, match=match) if image else FoundImage(folders[0] / last, False, outside)
     if parts and not absolute and ".." not in plain.split("/") and is_here(plain.rpartition("/")[0], (within, *bases)):
         return FoundImage(within / plain, False, outside)
-    return _find_by_last_part(last, places, within, "namesake" if parts else "named")._replace(outside=outside)
+    by_last_part = _find_by_last_part(last, places, within, "namesake" if parts else "named")._replace(outside=outside)
+    if by_last_part.exists or absolute or outside:
+        return by_last_part
+    return by_last_part._replace(path=(places.base or within) / plain)  # expected where the annotation says
 
 
 def _find_by_last_part(last: str, places: Places, within: Path, match: Match = "named") -> FoundImage:
     if last in ("", ".", ".."):
         return FoundImage(within / "(no name)", False)
-    path, match = _search(places, lambda folders: _find_in(last, folders), match)
+    path, match = _search(places, lambda folders: find_in(last, folders), match)
     return (
         FoundImage(path, True, match=match)
         if path
@@ -259,85 +291,3 @@ def _search(places: Places, look: Callable[[Sequence[Path]], Path | None], match
     if path := look(places.farther):
         return path, "elsewhere" if places.is_elsewhere(path) else "namesake"
     return None, "named" if places.near and places.closed else "namesake"
-
-
-def _get_last_part(name: str) -> str:
-    return name.replace("\\", "/").rsplit("/", 1)[-1]
-
-
-def _find_in(last: str, folders: Sequence[Path]) -> Path | None:
-    """The image of this name in one of the folders, else one with another extension, else in other letter case."""
-    for folder in folders:
-        if _is_file(f"{folder}/{last}"):
-            return folder / last
-    stem = PurePosixPath(last).stem if last.lower().endswith(EXTENSIONS) else last
-    return find_stem(stem, folders) or _find_in_other_case(last, stem, folders)
-
-
-def _find_in_other_case(last: str, stem: str, folders: Sequence[Path]) -> Path | None:
-    """The image whose name differs in letter case alone: Windows and macOS take it for the same, and so do lists."""
-    for folder in folders:
-        names = _index_images(folder, _get_time(folder)).get(stem.casefold(), ())
-        candidates = [name for name in names if name.casefold() == last.casefold()] or names
-        if len(candidates) == 1:
-            return folder / candidates[0]
-    return None
-
-
-def _get_time(folder: Path) -> int:
-    try:
-        return folder.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-@lru_cache(maxsize=_MOST_FOLDERS)
-def _index_images(folder: Path, _changed: int) -> dict[str, tuple[str, ...]]:
-    """A folder's images by their stems without letter case; made where no other spelling leads to an image."""
-    names: dict[str, tuple[str, ...]] = {}
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.lower().endswith(EXTENSIONS):
-                    key = PurePosixPath(entry.name).stem.casefold()
-                    names[key] = (*names.get(key, ()), entry.name)
-    except OSError:
-        return {}
-    return names
-
-
-def find_stem(stem: str, folders: Sequence[Path]) -> Path | None:
-    """The image with this name and any usual extension."""
-    names = [stem] if stem.isascii() else [stem, *list_other_spellings(stem)]
-    for spelling in names:
-        for folder in folders:
-            for extension in _SPELT:
-                if _is_file(f"{folder}/{spelling}{extension}"):
-                    return folder / (spelling + extension)
-    return None
-
-
-# Text in place of Path objects from here on: all this is done for each image in several folders.
-
-
-def _resolve(name: str, bases: Sequence[Path]) -> Iterator[tuple[Path | None, str]]:
-    if name.startswith("/"):
-        yield None, os.path.normpath(name)
-        return
-    for base in bases:
-        yield base, os.path.normpath(f"{base}/{name}")
-
-
-def _is_inside(path: str, within: Path, folders: Sequence[Path]) -> bool:
-    """Whether the path lies below the source or one of the image folders, by its spelling.
-
-    Links within a source are the user's own and are followed.
-    """
-    return any(path.startswith(f"{os.path.normpath(root)}/") for root in (within, *folders))
-
-
-def _is_file(path: str) -> bool:
-    try:
-        return os.path.isfile(path)  # noqa: PTH113 - see above
-    except ValueError:  # a NUL in the name, before Python 3.12
-        return False

@@ -10,6 +10,7 @@ from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import faults
 from odtool.dataset.readers.common.lookup import FoundImage, Places, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import Folder, find_split, select_image_folders, walk
+from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _MOST = 50
@@ -40,11 +41,17 @@ class Pairs:
     """Folder → images in it by their names without extension."""
 
 
-def pair_files(files: Iterable[Path], source: Source, names: Sequence[str]) -> Pairs:
+def pair_files(
+    files: Iterable[Path],
+    source: Source,
+    names: Sequence[str],
+    state_size: Callable[[Path], tuple[int, int] | None] = lambda _: None,
+) -> Pairs:
     """Pairs folders of annotation files with folders of images.
 
     Args:
         names: what folders of images are called where this format is used, the likeliest first.
+        state_size: the width and height in pixels that an annotation file states.
     """
     by_folder: dict[Path, list[Path]] = {}
     for file in files:
@@ -52,7 +59,7 @@ def pair_files(files: Iterable[Path], source: Source, names: Sequence[str]) -> P
     folders = list(walk(source.images or source.root))
     with_images = select_image_folders(folders)
     places = {
-        folder: _find_places(folder, folder_files, source, with_images, names)
+        folder: _find_places(folder, folder_files, source, with_images, names, state_size)
         for folder, folder_files in by_folder.items()
     }
     return Pairs(by_folder, places, {folder.path: images for folder in folders if (images := _index_images(folder))})
@@ -63,7 +70,12 @@ def _index_images(folder: Folder) -> dict[str, Path]:
 
 
 def _find_places(
-    folder: Path, files: Sequence[Path], source: Source, with_images: list[Path], names: Sequence[str]
+    folder: Path,
+    files: Sequence[Path],
+    source: Source,
+    with_images: list[Path],
+    names: Sequence[str],
+    state_size: Callable[[Path], tuple[int, int] | None],
 ) -> Places:
     near = [folder]
     if source.images is None:
@@ -74,7 +86,12 @@ def _find_places(
     inside = set(with_images)
     near = [place for place in near if place in inside or (_lies_outside(place, source) and place.is_dir())]
     farther = sorted(with_images, key=lambda place: _rank(place, folder, source, names))
-    return find_places(near, farther[:_MOST], folder, source, names=sample_names([file.stem for file in files]))
+    sampled = sample_names([file.stem for file in files])
+    few = frozenset(sampled)
+    by_stem = {file.stem: file for file in files if file.stem in few}
+    return find_places(
+        near, farther[:_MOST], folder, source, names=sampled, state=lambda stem: Stated(state_size(by_stem[stem]))
+    )
 
 
 def _lies_outside(place: Path, source: Source) -> bool:
@@ -96,14 +113,16 @@ def defer_pairs(
     source: Source,
     names: Sequence[str],
     parse_file: Callable[[Path, str | None, Places, Path, bool], Iterable[AnnotatedImage | Problem]],
+    state_size: Callable[[Path], tuple[int, int] | None] = lambda _: None,
 ) -> Iterator[Finding]:
     """Each annotation file with where its image may lie, to be parsed in a worker; then the images without one.
 
     Args:
         names: what folders of images are called where this format is used, the likeliest first.
         parse_file: takes the file, its split, the places, the source's root and whether outlines are asked for.
+        state_size: the width and height in pixels that an annotation file states.
     """
-    pairs = pair_files(files, source, names)
+    pairs = pair_files(files, source, names, state_size)
     for folder, folder_files in pairs.files.items():
         split = find_split(folder, source.root)
         for file in folder_files:
@@ -149,7 +168,11 @@ def report_unannotated(pairs: Pairs) -> Iterator[Problem]:
         image_folder = next((place for place in places if stems & pairs.images.get(place, {}).keys()), None)
         if image_folder is not None:
             annotated.setdefault(image_folder, set()).update(stems)
+    rivals = {rival.folder: rival.reason for places in pairs.places.values() for rival in places.rivals}
     for place, images in pairs.images.items():
+        if place not in annotated and place in rivals:
+            yield Problem("image_namesakes", place, rivals[place])
+            continue
         if place not in annotated:
             yield Problem("file_skipped", place, f"{len(images)} images, none with an annotation file")
             continue

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odtool.dataset.readers.common.faults import FIX, BrokenAnnotation
+from odtool.dataset.readers.common.faults import FIX, AnnotationError
 
 if TYPE_CHECKING:
     from lxml.etree import XMLParser, _Element
@@ -46,7 +46,7 @@ def read_bytes(path: Path) -> bytes:
     """A whole annotation file.
 
     Raises:
-        BrokenAnnotation: it is not there, or may not be read.
+        AnnotationError: it is not there, or may not be read.
     """
     try:
         # Without Python's file objects, which for a small file took longer than reading it.
@@ -59,9 +59,9 @@ def read_bytes(path: Path) -> bytes:
             os.close(descriptor)
         return b"".join(pieces)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise BrokenAnnotation(path, "no such file", "Check the path, or what names it.") from None
+        raise AnnotationError(path, "no such file", "Check the path, or what names it.") from None
     except PermissionError:
-        raise BrokenAnnotation(path, "may not be read", "Give yourself permission to read it.") from None
+        raise AnnotationError(path, "may not be read", "Give yourself permission to read it.") from None
 
 
 def open_regular(path: str, flags: int) -> int:
@@ -160,6 +160,13 @@ def parse_json(data: bytes, path: Path) -> Any:
         raise line_error(path, 1, "broken JSON: nested too deeply") from None
     except ValueError as error:
         raise line_error(path, 1, f"broken JSON: {error}") from None
+
+
+def check_json_is_whole(path: Path) -> None:
+    """Raises AnnotationError for a JSON file that is empty or cut off, which its end tells."""
+    text = read_ends(path).strip(b"\xef\xbb\xbf \r\n\t\0")
+    if not text.endswith((b"}", b"]")):
+        parse_json(read_bytes(path), path)
 
 
 def parse_yaml(data: bytes, path: Path) -> Any:
@@ -261,7 +268,7 @@ def _make_parser() -> XMLParser:
     )
 
 
-def document_type_error(path: Path, line: int) -> BrokenAnnotation:
+def document_type_error(path: Path, line: int) -> AnnotationError:
     """The error for XML with a document type."""
     return line_error(
         path,
@@ -271,9 +278,9 @@ def document_type_error(path: Path, line: int) -> BrokenAnnotation:
     )
 
 
-def unexpected_json(tool: str, path: Path, what: str) -> BrokenAnnotation:
+def unexpected_json(tool: str, path: Path, what: str) -> AnnotationError:
     """The error for a JSON document that is not as a tool writes it."""
-    return BrokenAnnotation(path, f"{what}: not as {tool} writes it")
+    return AnnotationError(path, f"{what}: not as {tool} writes it")
 
 
 def get_line(element: _Element) -> int:
@@ -281,6 +288,6 @@ def get_line(element: _Element) -> int:
     return element.sourceline if isinstance(element.sourceline, int) else 1
 
 
-def line_error(path: Path, line: int, what: str, hint: str = FIX) -> BrokenAnnotation:
+def line_error(path: Path, line: int, what: str, hint: str = FIX) -> AnnotationError:
     """The error for a file that is not what its format asks for."""
-    return BrokenAnnotation(path, what, hint, line)
+    return AnnotationError(path, what, hint, line)

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.types import Box
 
 Row = tuple[int, list[str]]
 """A line's number and its cells, stripped."""
 _HEAD = 1 << 14
+Problems = list[tuple[str, str]]
+"""Takes kind and detail of each fault that is met; the row or line that it is in is left out."""
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 """The columns of a box, in the order of Box."""
 
@@ -34,14 +37,17 @@ def read_opening(path: Path) -> list[str]:
         return []
 
 
-def number_lines(stream: Iterable[bytes], path: Path) -> Iterator[tuple[int, str]]:
+def number_lines(stream: Iterable[bytes], path: Path, problems: Problems) -> Iterator[tuple[int, str]]:
     """Lines that are not blank, with their numbers from 1 and without what surrounds them.
 
-    Raises:
-        DataError: a line is not UTF-8.
+    One that is not UTF-8 is a problem.
     """
+    skipping = Skipping(problems)
     for number, line in enumerate(stream, start=1):
-        if text := _decode(line, path, number).strip():
+        text = ""
+        with skipping:
+            text = _decode(line, path, number).strip()
+        if text:
             yield number, text
 
 
@@ -65,29 +71,44 @@ def parse_cells(text: str, path: Path, number: int) -> list[str]:
 
 
 def parse_csv(
-    text: str, path: Path, *, delimiter: str = ",", extra_cells: bool = False
+    text: str, path: Path, problems: Problems, *, delimiter: str = ",", extra_cells: bool = False
 ) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and stripped cells of a CSV text's rows, the header included; rows without content are left out.
+
+    A row that is not CSV, or has not as many cells as the header, is a problem. Where a quote does not end, the row
+    is the line that it begins in.
 
     Args:
         extra_cells: allow rows with more cells than the header, as spreadsheets leave them.
 
     Raises:
-        DataError: the text is not CSV, or the number of a row's cells is not the header's.
+        AnnotationError: the header is not CSV.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True)
-    columns = 0
-    try:
-        for row in rows:
-            cells = [cell.strip() for cell in row]
-            if not any(cells):
-                continue
-            columns = columns or len(cells)
-            if len(cells) < columns or (len(cells) > columns and not extra_cells):
-                raise parsing.line_error(path, rows.line_num, f"broken CSV: {len(cells)} cells, {columns} columns")
-            yield rows.line_num, cells
-    except csv.Error as error:
-        raise parsing.line_error(path, rows.line_num or 1, f"broken CSV: {error}") from None
+    lines = list(io.StringIO(text, newline=""))
+    skipping, columns, first = Skipping(problems), 0, 0
+    while first < len(lines):
+        rows = csv.reader(lines[first:], delimiter=delimiter, strict=True, skipinitialspace=True)
+        start = first
+        try:
+            for row in rows:
+                start = first + rows.line_num
+                cells = [cell.strip() for cell in row]
+                if not any(cells):
+                    continue
+                columns = columns or len(cells)
+                if columns <= len(cells) and (extra_cells or len(cells) == columns):
+                    yield start, cells
+                    continue
+                with skipping:
+                    raise parsing.line_error(path, start, f"broken CSV: {len(cells)} cells, {columns} columns")
+            return
+        except csv.Error as error:
+            fault = parsing.line_error(path, start + 1, f"broken CSV: {error}")
+        if not columns:
+            raise fault
+        with skipping:
+            raise fault
+        first = start + 1
 
 
 def require_columns(columns: Sequence[str], needed: Sequence[str], path: Path, hint: str) -> None:
@@ -98,7 +119,7 @@ def require_columns(columns: Sequence[str], needed: Sequence[str], path: Path, h
 
 
 def parse_box(corners: Sequence[str], path: Path, line: int) -> Box:
-    """The box of four cells: xmin, ymin, xmax and ymax. Raises DataError where one is not a number."""
+    """The box of four cells: xmin, ymin, xmax and ymax. Raises AnnotationError where one is not a number."""
     values = []
     for name, text in zip(CORNERS, corners, strict=True):
         try:
@@ -109,9 +130,10 @@ def parse_box(corners: Sequence[str], path: Path, line: int) -> Box:
     return Box(*values)
 
 
-def group_rows(stream: BinaryIO, path: Path, *, header: bool) -> Iterator[list[Row]]:
+def group_rows(stream: BinaryIO, path: Path, problems: Problems, *, header: bool) -> Iterator[list[Row]]:
     """The rows of a CSV file, those with the same first cell together, in the order of their first mention.
 
+    A line that is not CSV is a problem; where no line of a group is, there is no group.
     The file is read twice. Where equal keys stand side by side, one group is in memory at a time; where they do not,
     so are the places of all rows, 16 bytes each, but never the rows.
     """
@@ -123,10 +145,11 @@ def group_rows(stream: BinaryIO, path: Path, *, header: bool) -> Iterator[list[R
     start = stream.tell()
     is_scattered = _is_scattered(stream, start)
     stream.seek(start)
-    yield from _gather(stream, path, first) if is_scattered else _group_neighbours(stream, path, first)
+    gather = _gather if is_scattered else _group_neighbours
+    yield from filter(None, gather(stream, path, first, Skipping(problems)))
 
 
-def _group_neighbours(stream: BinaryIO, path: Path, first: int) -> Iterator[list[Row]]:
+def _group_neighbours(stream: BinaryIO, path: Path, first: int, skipping: Skipping) -> Iterator[list[Row]]:
     last, group = b"", list[Row]()
     for number, line in enumerate(stream, start=first):
         if not line.strip():
@@ -136,12 +159,13 @@ def _group_neighbours(stream: BinaryIO, path: Path, first: int) -> Iterator[list
             yield group
             group = []
         last = key
-        group.append((number, parse_cells(_decode(line, path, number).strip(), path, number)))
+        with skipping:
+            group.append((number, parse_cells(_decode(line, path, number).strip(), path, number)))
     if group:
         yield group
 
 
-def _gather(stream: BinaryIO, path: Path, first: int) -> Iterator[list[Row]]:
+def _gather(stream: BinaryIO, path: Path, first: int, skipping: Skipping) -> Iterator[list[Row]]:
     places: dict[bytes, array[int]] = {}
     offset = stream.tell()
     for number, line in enumerate(stream, start=first):
@@ -152,8 +176,9 @@ def _gather(stream: BinaryIO, path: Path, first: int) -> Iterator[list[Row]]:
         group = []
         for number, offset in zip(numbers_and_offsets[::2], numbers_and_offsets[1::2], strict=True):
             stream.seek(offset)
-            text = _decode(stream.readline(), path, number).strip()
-            group.append((number, parse_cells(text, path, number)))
+            with skipping:
+                text = _decode(stream.readline(), path, number).strip()
+                group.append((number, parse_cells(text, path, number)))
         yield group
 
 

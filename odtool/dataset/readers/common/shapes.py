@@ -20,11 +20,6 @@ def guess_unit(largest: Iterable[float]) -> Unit:
     return "fraction" if positive and fractions >= len(positive) * _SHARE else "pixel"
 
 
-def make_box(left: float, top: float, width: float, height: float) -> Box:
-    """The box with this top left corner and these sides."""
-    return Box(left, top, left + width, top + height)
-
-
 def enclose_points(points: Iterable[tuple[float, float]]) -> Box:
     """The smallest upright box around at least one point; not a number where one of them is not."""
     xs, ys = zip(*points, strict=True)

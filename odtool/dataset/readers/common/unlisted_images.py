@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import wraps
+from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common.source_folders import walk
@@ -21,22 +22,34 @@ def reporting_unlisted_images(read: Read) -> Read:
     @wraps(read)
     def reading(source: Source) -> Iterator[Finding]:
         paths: set[str] = set()
+        reported: set[Path] = set()
         is_complete = source.path.is_dir()
         for item in read(source):
             if isinstance(item, AnnotatedImage) and item.extent is None:
                 paths.add(str(item.path))
+            if isinstance(item, Problem) and item.kind == "image_namesakes":
+                reported.add(item.file)
             is_complete = is_complete and not isinstance(item, Deferred)
             yield item
         if is_complete:
-            yield from _report_others(paths, source)
+            yield from _report_others(paths, reported, source)
 
     return reading
 
 
-def _report_others(paths: set[str], source: Source) -> Iterator[Problem]:
+def _report_others(paths: set[str], reported: set[Path], source: Source) -> Iterator[Problem]:
+    file_names: set[str] | None = None
     for folder in walk(source.images or source.root):
         unlisted = [name for name in folder.files if name.lower().endswith(EXTENSIONS)]
         unlisted = [name for name in unlisted if f"{folder.path}/{name}" not in paths]
         if unlisted:
-            detail = f"{len(unlisted)} images that no annotation names, such as {unlisted[0]}"
-            yield Problem("file_skipped", folder.path, detail)
+            if file_names is None:
+                file_names = {path.rpartition("/")[2] for path in paths}
+            namesakes = [name for name in unlisted if name in file_names]
+            others = [name for name in unlisted if name not in file_names]
+            if others:
+                detail = f"{len(others)} images that no annotation names, such as {others[0]}"
+                yield Problem("file_skipped", folder.path, detail)
+            if namesakes and folder.path not in reported:
+                detail = f"{len(namesakes)} images whose names annotations have for others, such as {namesakes[0]}"
+                yield Problem("image_namesakes", folder.path, detail)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
+
+from odtool.dataset.readers.common.faults import AnnotationError
 
 Point = tuple[float, float]
 
@@ -29,6 +33,24 @@ def parse_numbers(values: Any, count: int) -> tuple[float, ...] | None:
 def parse_fields(item: Any, *names: str) -> tuple[float, ...] | None:
     """The numbers of these fields, or None where one is missing or no number."""
     return parse_numbers([item.get(name) for name in names], len(names)) if isinstance(item, dict) else None
+
+
+def refuse_words(item: Any, names: Iterable[str], where: str, path: Path, line: int = 0) -> None:
+    """Raises AnnotationError where a field that should be a number, or numbers in lists, is there and is not.
+
+    What is not there is no fault: nobody has drawn it. `where`, `path` and `line` are only named in the error.
+    """
+    for name in names if isinstance(item, dict) else ():
+        if item.get(name) is not None and not _is_numeric(item[name]):
+            kind = "numbers" if isinstance(item[name], list) else "a number"
+            raise AnnotationError(path, f"{where}: {name} is {str(item[name])[:40]!r}, not {kind}", line=line)
+
+
+def _is_numeric(value: Any) -> bool:
+    """Whether a value is a number, or a list or point of numbers."""
+    if isinstance(value, list | dict):
+        return all(map(_is_numeric, value.values() if isinstance(value, dict) else value))
+    return parse_number(value) is not None
 
 
 def parse_points(values: Any) -> list[Point] | None:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers.common import json_lines, values
+from odtool.dataset.dialects import make_box
+from odtool.dataset.readers.common import values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry
-from odtool.dataset.readers.common.json_lines import Line
-from odtool.dataset.readers.common.shapes import make_box
+from odtool.dataset.readers.common.streams import json_lines
+from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _SUFFIXES = (".odgt", ".jsonl", ".json")
@@ -51,10 +52,11 @@ def parse(row: dict[str, Any], line: Line) -> ImageEntry:
         if tag == "mask" or (isinstance(extra, dict) and extra.get("ignore") == 1):
             line.report("object_ignored", f"box {number} ({tag})")
         elif (sides := values.parse_numbers(item.get("fbox"), 4)) is None:
+            values.refuse_words(item, ("fbox",), f"box {number}", line.path, line.number)
             line.report("box_missing", f"box {number} has no fbox of four numbers")
         elif not tag:
             line.report("label_missing", f"box {number} has no tag")
         else:
             occluded = isinstance(extra, dict) and extra.get("occ") == 1
-            objects.append(ObjectAnnotation(tag, make_box(*sides), occluded=occluded))
+            objects.append(ObjectAnnotation(tag, make_box(sides, "xywh"), occluded=occluded))
     return ImageEntry((name.strip(),), tuple(objects))

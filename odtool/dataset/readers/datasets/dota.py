@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common import faults, parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_file_image
 from odtool.dataset.readers.common.pairs import Pairs, pair_files, report_unannotated
 from odtool.dataset.readers.common.shapes import enclose_points
 from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
+from odtool.dataset.readers.unread import icdar
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _SAMPLES = 5
@@ -32,7 +34,7 @@ def looks_like(path: Path) -> bool:
     if lines and lines[0].lower().startswith(_HEADERS):
         return True
     fields = _parse_fields(lines[0]) if lines else None
-    return fields is not None and not rows.is_number(fields[1].split()[0])
+    return fields is not None and not rows.is_number(fields[1].split()[0]) and not icdar.looks_like(path, lines)
 
 
 def _parse_fields(line: str) -> tuple[list[float], str, bool] | None:
@@ -104,27 +106,32 @@ def _find_image(file: Path, places: Places) -> Path | None:
     return image.path if image.exists else None
 
 
-def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage]:
+def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage | Problem]:
     """One text file, its image looked for in `places`."""
-    objects = parse(parsing.read_bytes(path), path)
+    objects, problems = parse(parsing.read_bytes(path), path)
+    is_nothing_left = faults.is_nothing_left(objects, problems)
+    yield from faults.take(problems, path)
+    if is_nothing_left:
+        return
     image = find_file_image(path, places)
     yield AnnotatedImage(image.path, path, objects, split=split, match=image.match)
 
 
-def parse(data: bytes, path: Path) -> tuple[ObjectAnnotation, ...]:
-    """Parses a text file's bytes; `path` is only named in errors. Boxes are the envelopes of the corners.
+def parse(data: bytes, path: Path) -> tuple[tuple[ObjectAnnotation, ...], list[tuple[str, str]]]:
+    """A text file's objects, and the problems (kind and detail). Boxes are the envelopes of the corners.
 
-    Raises:
-        DataError: a line is neither a header nor eight numbers and a class.
+    A line that is neither a header nor eight numbers and a class is a problem; `path` is only named in errors.
     """
-    objects = []
+    problems: list[tuple[str, str]] = []
+    skipping, objects = Skipping(problems), list[ObjectAnnotation]()
     for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
         if not line.strip() or line.strip().lower().startswith(_HEADERS):
             continue
-        fields = _parse_fields(line)
-        if fields is None:
-            raise parsing.line_error(path, number, f"not a DOTA line (eight numbers and a class): '{line[:60]}'")
-        corners, label, difficult = fields
-        box = enclose_points(zip(corners[0::2], corners[1::2], strict=True))
-        objects.append(ObjectAnnotation(label, box, difficult=difficult))
-    return tuple(objects)
+        with skipping:
+            fields = _parse_fields(line)
+            if fields is None:
+                raise parsing.line_error(path, number, f"not a DOTA line (eight numbers and a class): '{line[:60]}'")
+            corners, label, difficult = fields
+            box = enclose_points(zip(corners[0::2], corners[1::2], strict=True))
+            objects.append(ObjectAnnotation(label, box, difficult=difficult))
+    return tuple(objects), problems

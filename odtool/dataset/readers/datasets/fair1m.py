@@ -53,7 +53,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> Annotation
     """Parses an XML file's bytes; `path` is only named in errors. Boxes are the envelopes of the turned ones.
 
     Raises:
-        BrokenAnnotation: broken XML. Objects with a coordinate that is no number are problems.
+        AnnotationError: broken XML. Objects with a coordinate that is no number are problems.
     """
     root = parsing.parse_xml(data, path)
     problems: list[tuple[str, str]] = []

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -25,12 +23,15 @@ from odtool.dataset.readers.common.source_folders import (
     walk,
 )
 from odtool.dataset.readers.common.xml_boxes import find_unread_boxes
+from odtool.dataset.readers.datasets.voc_unannotated import report_unannotated
+from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
 _ROOT = re.compile(rb"<annotation[\s>]")
+_FOLDER = re.compile(rb"<folder>\s*([^<]*?)\s*</folder>")
 _TOGETHER = 16
 """XML files that are parsed together."""
 _SAMPLES = 20
@@ -75,6 +76,7 @@ def read(source: Source) -> Iterator[Finding]:
     with_images = select_image_folders(image_folders_walked)
     for folder, files in folder_files:
         places = _find_places(source, folder, files, with_images) if files else Places(())
+        yield from places.report_rivals()
         lists = sets.find_lists(folder, source.root) if sets and files else []
         batch: list[tuple[str, str | None]] = []
         for file, split in _assign_splits(files, lists, find_split(folder, source.root)):
@@ -88,7 +90,7 @@ def read(source: Source) -> Iterator[Finding]:
         if batch:
             yield Deferred(parse_files, (folder, batch, places, source.root), files=len(batch))
     if source.path.is_dir():
-        yield from _report_unannotated(folder_files, image_folders_walked)
+        yield from report_unannotated(folder_files, image_folders_walked, _read_image_name)
     for folder, name, split in sets.find_unmatched() if sets else ():
         yield Problem("annotation_missing", folder, f"{name}, listed for {split}, has no XML file")
 
@@ -109,28 +111,6 @@ def _assign_splits(
         yield file, split
 
 
-def _report_unannotated(folder_files: list[tuple[Path, list[str]]], folders: list[Folder]) -> Iterator[Problem]:
-    """Images that nobody has annotated: they are no background. One problem a folder.
-
-    Nothing is said where most XML files have no image of their name: they are paired by what is in them then.
-    """
-    annotated = _hash_stems(file for _, files in folder_files for file in files)
-    images = {folder.path: [name for name in folder.files if name.lower().endswith(EXTENSIONS)] for folder in folders}
-    pictured = _hash_stems(name for names in images.values() for name in names)
-    without_namesake = [
-        folder / file for folder, files in folder_files for file in files if not _holds(pictured, _hash_stem(file))
-    ]
-    if 2 * len(without_namesake) > len(annotated):
-        return
-    if without_namesake:
-        annotated = array("q", sorted([*annotated, *_hash_stems(map(_read_image_name, without_namesake))]))
-    for path, names in images.items():
-        unannotated = [name for name in names if not _holds(annotated, _hash_stem(name))]
-        if unannotated:
-            detail = f"{len(unannotated)} images without an XML file of the same name, such as {unannotated[0]}"
-            yield Problem("file_skipped", path, detail)
-
-
 def _read_image_name(path: Path) -> str:
     """The image that an XML file names within, with an ending."""
     annotation = faults.attempt(lambda: parse(parsing.read_bytes(path), path))
@@ -140,19 +120,14 @@ def _read_image_name(path: Path) -> str:
     return name if name.lower().endswith(EXTENSIONS) else f"{name}."
 
 
-def _hash_stems(names: Iterable[str]) -> array[int]:
-    """Names without their endings, sorted: eight bytes each, where sets of text made the peak of prepare's memory."""
-    return array("q", sorted(map(_hash_stem, names)))
-
-
-def _hash_stem(name: str) -> int:
-    """Python's hash of 64 bits, which is good enough to pair names."""
-    return hash(name.rpartition(".")[0])
-
-
-def _holds(stems: array[int], stem: int) -> bool:
-    place = bisect_left(stems, stem)
-    return place < len(stems) and stems[place] == stem
+def _state(path: Path) -> Stated:
+    """What an XML file states of its image."""
+    data = faults.attempt(parsing.read_bytes, path)
+    annotation = data if isinstance(data, Problem) else faults.attempt(parse, data, path)
+    if isinstance(data, Problem) or not isinstance(annotation, AnnotationFile):
+        return Stated()
+    folder = _FOLDER.search(data)
+    return Stated(annotation.size, folder=PurePosixPath(folder[1].decode("utf-8", "replace")).name if folder else "")
 
 
 def parse_files(
@@ -199,7 +174,7 @@ def parse(data: bytes, path: Path) -> AnnotationFile | Unread:
     """Parses an XML file's bytes, or says why they are not of this format. `path` is only named in errors.
 
     Raises:
-        BrokenAnnotation: broken XML. Objects with a coordinate that is no number are problems.
+        AnnotationError: broken XML. Objects with a coordinate that is no number are problems.
     """
     root = parsing.parse_xml(data, path)
     if root.tag != "annotation":
@@ -296,12 +271,15 @@ def _parse_size(element: _Element | None) -> tuple[int, int] | None:
 
 def _find_places(source: Source, folder: Path, files: Sequence[str], with_images: list[Path]) -> Places:
     """Where the images of the XML files in `folder` may lie."""
-    sorted_folders, names = (
-        sort_nearest_first(with_images, folder, source),
-        [file.rpartition(".")[0] for file in sample_names(files)],
-    )
+    sorted_folders = sort_nearest_first(with_images, folder, source)
+    files_by_stem = {file.rpartition(".")[0]: folder / file for file in sample_names(files)}
+    names = list(files_by_stem)
+
+    def state(stem: str) -> Stated:
+        return _state(files_by_stem[stem])
+
     if source.images is not None:
-        return find_places([], sorted_folders, folder, source, names=names)
+        return find_places([], sorted_folders, folder, source, names=names, state=state)
     near = [folder, folder / "images", folder / "JPEGImages"]
     # Outside the source only beside it, and only where the source is the folder of the XML files itself.
     highest = source.root.parent if folder == source.root else source.root
@@ -315,4 +293,4 @@ def _find_places(source: Source, folder: Path, files: Sequence[str], with_images
     near_folders = [
         place for place in near if place in image_folders or (not place.is_relative_to(source.root) and place.is_dir())
     ]
-    return find_places(near_folders, sorted_folders, folder, source, names=names)
+    return find_places(near_folders, sorted_folders, folder, source, names=names, state=state)

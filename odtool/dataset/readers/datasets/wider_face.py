@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common import faults, parsing, rows
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places
 from odtool.dataset.readers.common.source_folders import find_image_folders, walk
 from odtool.dataset.splits import parse_split
@@ -79,8 +80,10 @@ def read(source: Source) -> Iterator[Finding]:
     for file in files:
         split = parse_split(file.stem) or parse_split(file.parent.name)
         places = _find_places(file, split, source, with_images)
+        problems: list[tuple[str, str]] = []
         with open(file, "rb") as stream:
-            for image in parse(rows.number_lines(stream, file), file):
+            for image in parse(rows.number_lines(stream, file, problems), file, problems):
+                yield from faults.take(problems, file)
                 match = find_image(image.name, places, within=source.root)
                 if match.outside:
                     yield Problem("path_outside", file, f"'{image.name}' leads outside {source.root}")
@@ -89,6 +92,7 @@ def read(source: Source) -> Iterator[Finding]:
                 yield AnnotatedImage(
                     match.path, file, image.objects, split=split, match=match.match, dialect="wider_face"
                 )
+        yield from faults.take(problems, file)
 
 
 def _find_places(file: Path, split: str | None, source: Source, with_images: list[Path]) -> Places:
@@ -107,30 +111,48 @@ def _find_split(place: Path) -> str | None:
     return next(filter(None, map(parse_split, reversed(place.parts[-3:]))), None)
 
 
-def parse(lines: Iterable[tuple[int, str]], path: Path) -> Iterator[WiderImage]:
-    """The images of a file's numbered lines, one after the other; `path` is only named in errors.
+def parse(lines: Iterable[tuple[int, str]], path: Path, problems: rows.Problems) -> Iterator[WiderImage]:
+    """The images of a file's numbered lines, one after the other; `path` is only named in problems.
 
-    Raises:
-        DataError: a line is not what should stand there.
+    Where a line is not what should stand there, its image is left out up to the next name.
     """
-    pending = iter(lines)
-    line = next(pending, None)
-    while line is not None:
-        number, name = line
-        if not _is_name(name):
-            raise parsing.line_error(path, number, f"not an image name: '{name[:60]}'")
-        number, count = next(pending, (number, ""))
-        if not (count.isascii() and count.isdecimal() and len(count) < 10):
-            raise parsing.line_error(path, number, f"not the number of faces in {name}: '{count[:60]}'")
-        faces = list[tuple[int, str]]()
-        line = next(pending, None)
-        while line is not None and _is_row(line[1]) and len(faces) < max(int(count), 1):
-            faces.append(line)
-            line = next(pending, None)
-        # No faces are one row of zeros; some who write this format leave it out.
-        if len(faces) < int(count):
-            raise parsing.line_error(path, number, f"{count} faces in {name}, but {len(faces)} rows follow")
-        yield _parse_image(name, faces if int(count) else [])
+    skipping = Skipping(problems)
+    for (number, name), below in _group_by_image(lines):
+        with skipping:
+            if not _is_name(name):
+                raise parsing.line_error(path, number, f"not an image name: '{name[:60]}'")
+            yield _parse_image(name, _check_faces(name, number, below, path))
+
+
+def _group_by_image(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[tuple[int, str], list[tuple[int, str]]]]:
+    """Each line with an image's name, and the lines up to the next; what stands before the first has no name."""
+    head: tuple[int, str] | None = None
+    below = list[tuple[int, str]]()
+    for line in lines:
+        if head is not None and _is_name(line[1]):
+            yield head, below
+            head, below = None, []
+        if head is None:
+            head = line
+        else:
+            below.append(line)
+    if head is not None:
+        yield head, below
+
+
+def _check_faces(name: str, number: int, lines: list[tuple[int, str]], path: Path) -> list[tuple[int, str]]:
+    """The rows of an image's faces, from what follows its name in line `number`: their count, and they themselves."""
+    number, count = lines[0] if lines else (number, "")
+    if not (count.isascii() and count.isdecimal() and len(count) < 10):
+        raise parsing.line_error(path, number, f"not the number of faces in {name}: '{count[:60]}'")
+    faces = lines[1:]
+    for line, row in faces:
+        if not _is_row(row):
+            raise parsing.line_error(path, line, f"not a face in {name}: '{row[:60]}'")
+    # No faces are one row of zeros; some who write this format leave it out.
+    if len(faces) != int(count) and not (int(count) == 0 and len(faces) == 1):
+        raise parsing.line_error(path, number, f"{count} faces in {name}, but {len(faces)} rows follow")
+    return faces if int(count) else []
 
 
 def _parse_image(name: str, faces: list[tuple[int, str]]) -> WiderImage:

@@ -9,6 +9,7 @@ from pathlib import Path
 from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.image_lists import Documents
 from odtool.dataset.readers.common.lookup import find_image, sample_names
+from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Unit
 
@@ -25,6 +26,10 @@ class CsvFile:
     """Splits by file name, where rows have them."""
     problems: tuple[tuple[str, str], ...] = ()
     """Kind and detail of each."""
+
+    def state(self, name: str) -> Stated:
+        """What it says of an image's file."""
+        return Stated(self.sizes.get(name))
 
 
 def read_csv_files(
@@ -46,7 +51,8 @@ def read_csv_files(
         if isinstance(table, Problem):
             yield table
             continue
-        places = documents.find_places(file, sample_names(list(table.images)))
+        places = documents.find_places(file, sample_names(list(table.images)), table.state)
+        yield from places.report_rivals()
         images = {name: find_image(name, places, within=source.root) for name in table.images}
         if of_splits:
             paths = {image.path for image in images.values()}

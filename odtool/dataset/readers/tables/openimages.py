@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing, rows
-from odtool.dataset.readers.common.faults import NoBoxesError
+from odtool.dataset.readers.common import faults, parsing, rows
+from odtool.dataset.readers.common.faults import NoBoxesError, Skipping
 from odtool.dataset.readers.common.rows import Row
 from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
 from odtool.dataset.splits import parse_split
-from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
+from odtool.errors import DataError
 
 _CORNERS = ("XMin", "YMin", "XMax", "YMax")
 _NEEDED = ("ImageID", "LabelName", *_CORNERS)
@@ -149,7 +150,7 @@ def read(source: Source) -> Iterator[Finding]:
         images.add(folder)
     unnamed_classes: set[str] = set()
     for table in tables:
-        yield from _read_table(table, images, names, unnamed_classes, source)
+        yield from faults.report_broken(_read_table, table, images, names, unnamed_classes, source)
     yield from _report_without_boxes(images, {table: _find_split(table, source.root) for table in tables}, source)
 
 
@@ -173,8 +174,11 @@ def _read_names(files: Iterable[Path]) -> dict[str, str]:
     names: dict[str, str] = {}
     for file in files:
         with open(file, "rb") as stream:
-            for identity, name in parse_names(rows.number_lines(stream, file), file):
+            problems: list[tuple[str, str]] = []
+            for identity, name in parse_names(rows.number_lines(stream, file, problems), file):
                 names.setdefault(identity, name)
+        for _, detail in problems:
+            raise DataError(f"{file}: {detail}", faults.FIX)
     return names
 
 
@@ -193,19 +197,24 @@ def _read_table(
     table: Path, images: Images, names: Mapping[str, str], unnamed_classes: set[str], source: Source
 ) -> Iterator[Finding]:
     split = _find_split(table, source.root)
+    problems: list[tuple[str, str]] = []
     with open(table, "rb") as stream:
         columns = parse_columns(rows.read_opening(table), table)
-        for group in rows.group_rows(stream, table, header=True):
+        for group in rows.group_rows(stream, table, problems, header=True):
             identity = group[0][1][0]
+            yield from faults.take(problems, table)
             path = images.find(identity, split, source.images or source.root)
             if path is None:
                 yield Problem("image_missing", table, f"line {group[0][0]}: no image '{identity}'")
                 continue
-            objects = parse(group, columns, table)
+            objects = parse(group, columns, table, problems)
+            if faults.is_nothing_left(objects, problems):
+                continue
             for label in {item.label for item in objects} - names.keys() - unnamed_classes:
                 unnamed_classes.add(label)
                 yield Problem("class_unnamed", table, f"'{label}' has no name in the table of classes")
             yield AnnotatedImage(path, table, _apply_names(objects, names), "fraction", split, identity)
+    yield from faults.take(problems, table)
 
 
 def parse_columns(lines: Sequence[str], path: Path) -> Columns:
@@ -221,26 +230,34 @@ def parse_columns(lines: Sequence[str], path: Path) -> Columns:
     return Columns({name: position for position, name in enumerate(header)}, len(header))
 
 
-def parse(group: Sequence[Row], columns: Columns, path: Path) -> tuple[ObjectAnnotation, ...]:
+def parse(group: Sequence[Row], columns: Columns, path: Path, problems: rows.Problems) -> tuple[ObjectAnnotation, ...]:
     """The rows of one image, with MIDs for labels and boxes in fractions.
 
-    Raises:
-        DataError: a row is short, has no class, or a coordinate is no number.
+    A row that is short, has no class or a coordinate that is no number is a problem.
     """
-    at = columns.at
+    skipping = Skipping(problems)
     objects = []
     for number, cells in group:
-        if len(cells) < columns.count:
-            raise parsing.line_error(path, number, f"broken CSV: {len(cells)} cells, {columns.count} columns")
-        if not cells[at["LabelName"]]:
-            raise parsing.line_error(path, number, "broken CSV: a box without class")
-        # Fractions have no thousands, so that a comma can only be a decimal one, as some spreadsheets write it.
-        box = rows.parse_box([cells[at[name]].replace(",", ".") for name in _CORNERS], path, number)
-        # -1 is for "unknown".
-        truncated, occluded, group_of = (name in at and cells[at[name]] == "1" for name in _FLAGS)
-        label = cells[at["LabelName"]]
-        objects.append(ObjectAnnotation(label, box, truncated=truncated, occluded=occluded, group_of=group_of))
+        with skipping:
+            box = _parse_box(cells, columns, path, number)
+            if label := cells[columns.at["LabelName"]]:
+                objects.append(_make_object(label, box, cells, columns.at))
+            else:
+                problems.append(("label_missing", f"line {number}: a box in {cells[0]} without a class"))
     return tuple(objects)
+
+
+def _parse_box(cells: Sequence[str], columns: Columns, path: Path, number: int) -> Box:
+    if len(cells) < columns.count:
+        raise parsing.line_error(path, number, f"broken CSV: {len(cells)} cells, {columns.count} columns")
+    # Fractions have no thousands, so that a comma can only be a decimal one, as some spreadsheets write it.
+    return rows.parse_box([cells[columns.at[name]].replace(",", ".") for name in _CORNERS], path, number)
+
+
+def _make_object(label: str, box: Box, cells: Sequence[str], at: Mapping[str, int]) -> ObjectAnnotation:
+    # -1 is for "unknown".
+    truncated, occluded, group_of = (name in at and cells[at[name]] == "1" for name in _FLAGS)
+    return ObjectAnnotation(label, box, truncated=truncated, occluded=occluded, group_of=group_of)
 
 
 def _apply_names(objects: Iterable[ObjectAnnotation], names: Mapping[str, str]) -> tuple[ObjectAnnotation, ...]:

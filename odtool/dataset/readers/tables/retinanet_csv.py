@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common import faults, parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import find_image, find_places, sample_names
 from odtool.dataset.readers.common.rows import Row
 from odtool.dataset.readers.common.source_folders import find_image_folders, sort_nearest_first
 from odtool.dataset.splits import parse_split
-from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
+from odtool.errors import DataError
 
 _CELLS = 6
 _SHAPE = "path,x1,y1,x2,y2,class"
@@ -49,16 +51,22 @@ def read(source: Source) -> Iterator[Finding]:
         names = sample_names([line.rsplit(",", _CELLS - 1)[0] for line in rows.read_opening(file)])
         farther = [*nearest, source.images] if source.images else [source.root, *nearest]
         places = find_places(near_folders, farther, file.parent, source, split=split, names=names)
+        yield from places.report_rivals()
         class_list, classes = _find_classes(file, source)
         listed_classes |= dict.fromkeys(classes or (), class_list)
+        problems: list[tuple[str, str]] = []
         with open(file, "rb") as stream:
-            for group in rows.group_rows(stream, file, header=False):
-                objects = parse(group, file, classes, class_list)
+            for group in rows.group_rows(stream, file, problems, header=False):
+                yield from faults.take(problems, file)
+                objects = parse(group, file, problems, classes, class_list)
                 used_classes |= {item.label for item in objects}
+                if faults.is_nothing_left(objects, problems):
+                    continue
                 match = find_image(group[0][1][0], places, within=source.root)
                 if match.outside:
                     yield Problem("path_outside", file, f"'{group[0][1][0]}' leads outside {source.root}")
                 yield AnnotatedImage(match.path, file, objects, split=split, match=match.match, dialect="retinanet_csv")
+        yield from faults.take(problems, file)
     for name in sorted(listed_classes.keys() - used_classes):
         yield Problem("class_unused", listed_classes[name], f"'{name}' is listed, but has no object")
 
@@ -68,8 +76,12 @@ def _find_classes(file: Path, source: Source) -> tuple[Path, set[str] | None]:
     for folder in dict.fromkeys([file.parent, source.root]):
         for path in sorted(folder.glob("*.csv")):
             if path != file and path.is_file() and "class" in path.name.lower() and not _looks_like(path):
+                problems: list[tuple[str, str]] = []
                 with open(path, "rb") as stream:
-                    return path, set(parse_classes(rows.number_lines(stream, path), path))
+                    classes = set(parse_classes(rows.number_lines(stream, path, problems), path))
+                for _, detail in problems:
+                    raise DataError(f"{path}: {detail}", faults.FIX)
+                return path, classes
     return file, None
 
 
@@ -85,29 +97,30 @@ def parse_classes(lines: Iterable[tuple[int, str]], path: Path) -> Iterator[str]
 
 
 def parse(
-    group: Sequence[Row], path: Path, classes: set[str] | None = None, class_list: Path | None = None
+    group: Sequence[Row],
+    path: Path,
+    problems: rows.Problems,
+    classes: set[str] | None = None,
+    class_list: Path | None = None,
 ) -> tuple[ObjectAnnotation, ...]:
-    """The rows of one image; the paths are only named in errors.
+    """The rows of one image; the paths are only named in problems.
 
-    Raises:
-        DataError: a row is neither a box nor empty, or its class is not among those listed.
+    A row that is neither a box nor empty, or whose class is not among those listed, is a problem.
     """
+    skipping = Skipping(problems)
     objects = []
     for number, cells in group:
-        if len(cells) != _CELLS or not cells[0]:
-            raise parsing.line_error(path, number, f"broken CSV: {len(cells)} cells; a row is {_SHAPE}")
-        if not any(cells[1:]):
-            continue  # an image without objects
-        label = cells[5]
-        if not label:
-            raise parsing.line_error(path, number, "broken CSV: a box without class")
-        if classes is not None and label not in classes:
-            raise parsing.line_error(
-                path, number, f"class '{label}' is not in {class_list}", "Add it there, or correct it here."
-            )
-        try:
-            box = Box(*(float(cell) for cell in cells[1:5]))
-        except ValueError as error:
-            raise parsing.line_error(path, number, f"broken CSV: {error}") from None
-        objects.append(ObjectAnnotation(label, box))
+        with skipping:
+            if len(cells) != _CELLS or not cells[0]:
+                raise parsing.line_error(path, number, f"broken CSV: {len(cells)} cells; a row is {_SHAPE}")
+            if not any(cells[1:]):
+                continue  # an image without objects
+            label, box = cells[5], rows.parse_box(cells[1:5], path, number)
+            if not label:
+                problems.append(("label_missing", f"line {number}: a box in {cells[0]} without a class"))
+            elif classes is not None and label not in classes:
+                what = f"class '{label}' is not in {class_list}"
+                raise faults.undefined_class(path, what, "Add it there, or correct it here.", line=number)
+            else:
+                objects.append(ObjectAnnotation(label, box))
     return tuple(objects)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents
 from odtool.dataset.readers.common.shapes import guess_unit
 from odtool.dataset.readers.tables.csv_files import CsvFile, read_csv_files
@@ -58,10 +59,11 @@ def read(source: Source) -> Iterator[Finding]:
 def parse(data: bytes, path: Path) -> CsvFile:
     """Parses a CSV file's bytes; `path` is only named in errors.
 
-    Coordinates are fractions where those of the whole file are about 1 at most, else pixels.
+    Coordinates are fractions where those of the whole file are about 1 at most, else pixels. A row that is short or
+    has a coordinate that is no number is a problem; an image with no other rows is left out.
 
     Raises:
-        DataError: a column is missing, a row is short, or a coordinate is no number.
+        AnnotationError: a column is missing, or the text is not UTF-8.
     """
     text = parsing.decode_text(data, path)
     columns, delimiter = _parse_columns(text.split("\n", 1)[0])
@@ -69,25 +71,30 @@ def parse(data: bytes, path: Path) -> CsvFile:
     at = {name: columns.index(name) for name in columns}
     images: dict[str, list[ObjectAnnotation]] = {}
     sizes: dict[str, tuple[int, int]] = {}
-    table = rows.parse_csv(text, path, delimiter=delimiter, extra_cells=True)
+    problems: list[tuple[str, str]] = []
+    skipping = Skipping(problems)
+    table = rows.parse_csv(text, path, problems, delimiter=delimiter, extra_cells=True)
     next(table)
     for line, row in table:
-        name = row[at["filename"]]
-        if not name:
-            raise parsing.line_error(path, line, "broken CSV: no file name")
-        objects = images.setdefault(name, [])
-        if (size := _parse_size(row, at)) is not None:
-            sizes.setdefault(name, size)
-        label, corners = row[at["class"]], [row[at[corner]] for corner in rows.CORNERS]
-        if not label and not any(corners):
-            continue  # a row with a name alone is a background image
-        box = rows.parse_box([_use_decimal_point(corner, delimiter) for corner in corners], path, line)
-        if not label:
-            raise parsing.line_error(path, line, "broken CSV: a box without class")
-        objects.append(ObjectAnnotation(label, box))
+        with skipping:
+            name = row[at["filename"]]
+            if not name:
+                raise parsing.line_error(path, line, "broken CSV: no file name")
+            label, corners = row[at["class"]], [row[at[corner]] for corner in rows.CORNERS]
+            # A row with a name alone is a background image.
+            has_box = bool(label) or any(corners)
+            corners = [_use_decimal_point(corner, delimiter) for corner in corners]
+            box = rows.parse_box(corners, path, line) if has_box else None
+            objects = images.setdefault(name, [])
+            if (size := _parse_size(row, at)) is not None:
+                sizes.setdefault(name, size)
+            if box is not None and label:
+                objects.append(ObjectAnnotation(label, box))
+            elif box is not None:
+                problems.append(("label_missing", f"line {line}: a box in {name} without a class"))
     boxes = (item.box for objects in images.values() for item in objects)
     unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
-    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit)
+    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit, problems=tuple(problems))
 
 
 def _use_decimal_point(number: str, delimiter: str) -> str:

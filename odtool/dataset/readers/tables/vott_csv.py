@@ -7,6 +7,7 @@ from pathlib import Path
 
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
 from odtool.dataset.readers.common.shapes import guess_unit
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
@@ -39,29 +40,32 @@ def read(source: Source) -> Iterator[Finding]:
 def parse(data: bytes, path: Path) -> Listing:
     """Parses a CSV file's bytes; `path` is only named in errors.
 
+    A row that is short or has a coordinate that is no number is a problem; an image with no other rows is left out.
+
     Raises:
-        DataError: a column is missing, a row is short, or a coordinate is no number.
+        AnnotationError: a column is missing, or the text is not UTF-8.
     """
     text = parsing.decode_text(data, path)
     columns = _parse_columns(text.split("\n", 1)[0])
     rows.require_columns(columns, _COLUMNS, path, f"The first line should be {_HEADER}")
     images: dict[str, list[ObjectAnnotation]] = {}
     problems: list[tuple[str, str]] = []
-    table = rows.parse_csv(text, path)
+    skipping = Skipping(problems)
+    table = rows.parse_csv(text, path, problems)
     next(table)
     for line, row in table:
-        cells = dict(zip(columns, row, strict=True))
-        if not cells["image"]:
-            raise parsing.line_error(path, line, "broken CSV: no image")
-        objects = images.setdefault(cells["image"], [])
-        corners = [cells[name] for name in rows.CORNERS]
-        if not any(corners):
-            continue  # a row with a name alone is a background image
-        box = rows.parse_box(corners, path, line)
-        if cells["label"]:
-            objects.append(ObjectAnnotation(cells["label"], box))
-        else:
-            problems.append(("label_missing", f"line {line}: a box in {cells['image']} without label"))
+        with skipping:
+            cells = dict(zip(columns, row, strict=True))
+            if not cells["image"]:
+                raise parsing.line_error(path, line, "broken CSV: no image")
+            corners = [cells[name] for name in rows.CORNERS]
+            # A row with a name alone is a background image.
+            box = rows.parse_box(corners, path, line) if any(corners) else None
+            objects = images.setdefault(cells["image"], [])
+            if box is not None and cells["label"]:
+                objects.append(ObjectAnnotation(cells["label"], box))
+            elif box is not None:
+                problems.append(("label_missing", f"line {line}: a box in {cells['image']} without label"))
     boxes = (item.box for objects in images.values() for item in objects)
     # VoTT writes pixels; what was made from it by hand may be fractions, as in the tutorials' CSV.
     unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common import faults, parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import (
     Folder,
@@ -76,13 +77,22 @@ def read(source: Source) -> Iterator[Finding]:
         sample = sample_names([_split_line(line)[0] for line in rows.read_opening(file) if line.strip()])
         farther = [*nearest, source.images] if source.images else [source.root, *nearest]
         places = find_places(near_folders, farther, file.parent, source, split=split, names=sample)
+        yield from places.report_rivals()
+        problems: list[tuple[str, str]] = []
+        skipping = Skipping(problems)
         with open(file, "rb") as stream:
-            for number, line in rows.number_lines(stream, file):
-                name, objects = parse(line, file, number, names, class_list)
+            for number, line in rows.number_lines(stream, file, problems):
+                yield from faults.take(problems, file)
+                name = ""
+                with skipping:
+                    name, objects = parse(line, file, number, names, class_list, problems)
+                if not name or faults.is_nothing_left(objects, problems):
+                    continue
                 match = find_image(name, places, within=source.root)
                 if match.outside:
                     yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
                 yield AnnotatedImage(match.path, file, objects, split=split, match=match.match, dialect="yolo_keras")
+        yield from faults.take(problems, file)
 
 
 def _find_class_list(file: Path, folders: Sequence[Folder], source: Source) -> Path:
@@ -104,26 +114,26 @@ def _list_file_names(folder: Path) -> tuple[str, ...]:
 
 
 def parse(
-    line: str, path: Path, number: int, names: Mapping[int, str], class_list: Path
+    line: str, path: Path, number: int, names: Mapping[int, str], class_list: Path, problems: rows.Problems
 ) -> tuple[str, tuple[ObjectAnnotation, ...]]:
     """The path of an image and its objects from one line; the paths and the number are only named in errors.
 
+    An object whose class has no name is a problem.
+
     Raises:
-        DataError: what follows the image's name is no box, or its class has no name.
+        AnnotationError: what follows the image's name is no box.
     """
     name, boxes = _split_line(line)
     if not name.lower().endswith(EXTENSIONS):
         raise parsing.line_error(path, number, f"not an image and boxes as x1,y1,x2,y2,class: '{name[-60:]}'")
+    skipping = Skipping(problems)
     objects = []
     for word in boxes:
-        *corners, index = (float(value) for value in word.split(","))
-        label = names.get(int(index)) if index < len(names) else None
-        if not label:
-            raise parsing.line_error(
-                path,
-                number,
-                f"class {word.rpartition(',')[2]} has no name in {class_list}",
-                "Add the missing names to it.",
-            )
-        objects.append(ObjectAnnotation(label, Box(*corners)))
+        with skipping:
+            *corners, index = (float(value) for value in word.split(","))
+            label = names.get(int(index)) if index < len(names) else None
+            if not label:
+                what = f"class {word.rpartition(',')[2]} has no name in {class_list}"
+                raise faults.undefined_class(path, what, "Add the missing names to it.", line=number)
+            objects.append(ObjectAnnotation(label, Box(*corners)))
     return name, tuple(objects)

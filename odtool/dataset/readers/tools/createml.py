@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset import dialects
-from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
 from odtool.dataset.readers.common.shapes import guess_unit
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
@@ -65,7 +66,13 @@ def parse(data: bytes, path: Path) -> Listing:
     if not isinstance(document, list):
         raise parsing.unexpected_json(_TOOL, path, "is not a list of images")
     problems: list[tuple[str, str]] = []
-    images = [_parse_image(item, number, path, problems) for number, item in enumerate(document, start=1)]
+    skipping, images = Skipping(problems), list[tuple[str, list[_Item]]]()
+    for number, item in enumerate(document, start=1):
+        before = len(problems)
+        with skipping:
+            name, annotations = _parse_image(item, number, path, problems)
+            if not faults.is_nothing_left(annotations, problems[before:]):
+                images.append((name, annotations))
     sides = [item.sides for _, items in images for item in items]
     unit = guess_unit(map(max, sides))
     entries = (
@@ -84,16 +91,26 @@ def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, s
     if not isinstance(name, str) or not name.strip():
         raise parsing.unexpected_json(_TOOL, path, f"image {number} has no name under 'image'")
     annotations = next((item[key] for key in _LIST_KEYS if key in item), None) or []
-    if not isinstance(annotations, list) or not all(isinstance(annotation, dict) for annotation in annotations):
-        raise parsing.unexpected_json(_TOOL, path, f"{name}: annotations is not a list of objects")
-    items = []
+    if not isinstance(annotations, list):
+        raise parsing.unexpected_json(_TOOL, path, f"{name}: annotations is not a list")
+    skipping, items = Skipping(problems), list[_Item]()
     for position, annotation in enumerate(annotations, start=1):
-        label, sides = annotation.get("label"), values.parse_fields(annotation.get("coordinates"), *_SIDES)
-        where = f"{name}: annotation {position}"
-        if sides is None:
-            problems.append(("box_missing", f"{where} has no coordinates x, y, width and height"))
-        elif not isinstance(label, str | int) or isinstance(label, bool) or not str(label).strip():
-            problems.append(("label_missing", f"{where} has no label"))
-        else:
-            items.append(_Item(str(label).strip(), sides))
+        with skipping:
+            parsed_item = _parse_item(annotation, f"{name}: annotation {position}", path, problems)
+            items += [parsed_item] if parsed_item else []
     return name, items
+
+
+def _parse_item(annotation: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> _Item | None:
+    if not isinstance(annotation, dict):
+        raise parsing.unexpected_json(_TOOL, path, f"{where} is not an object")
+    label, coordinates = annotation.get("label"), annotation.get("coordinates")
+    sides = values.parse_fields(coordinates, *_SIDES)
+    if sides is None:
+        values.refuse_words(coordinates, _SIDES, where, path)
+        problems.append(("box_missing", f"{where} has no coordinates x, y, width and height"))
+    elif not isinstance(label, str | int) or isinstance(label, bool) or not str(label).strip():
+        problems.append(("label_missing", f"{where} has no label"))
+    else:
+        return _Item(str(label).strip(), sides)
+    return None

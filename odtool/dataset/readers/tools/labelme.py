@@ -10,8 +10,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from odtool.dataset.images import masks
-from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_own_image
 from odtool.dataset.readers.common.pairs import defer_pairs
 from odtool.dataset.readers.common.shapes import enclose_boxes, enclose_ellipse, enclose_points
@@ -84,8 +85,18 @@ def read(source: Source) -> Iterator[Finding]:
     if source.path.is_file():
         files = [source.path]
     else:
-        files = [file for folder in walk(source.root) for file in folder.find_files(".json") if _looks_like(file)]
-    yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file)
+        json_files = [file for folder in walk(source.root) for file in folder.find_files(".json")]
+        files = [file for file in json_files if _looks_like(file)]
+        for file in sorted(set(json_files) - set(files)):
+            # What is cut off has lost what it would be known by.
+            if broken := faults.attempt(parsing.check_json_is_whole, file):
+                yield broken
+    yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file, _state_size)
+
+
+def _state_size(path: Path) -> tuple[int, int] | None:
+    content = faults.attempt(lambda: parse(parsing.read_bytes(path), path))
+    return None if isinstance(content, Problem) else content.size
 
 
 def parse_file(
@@ -95,6 +106,8 @@ def parse_file(
     content = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
     for kind, detail in content.problems:
         yield Problem(kind, path, detail)
+    if faults.is_nothing_left(content.objects, content.problems):
+        return
     image = find_own_image(content.image, path, places, within=root)
     if image.outside:
         yield Problem("path_outside", path, f"'{content.image}' leads outside {root}")
@@ -102,7 +115,9 @@ def parse_file(
         yield _use_embedded_image(path, content, split, root)
         return
     if not image.exists:
-        yield Problem("image_missing", path, f"no such image '{content.image}'")
+        name = content.image
+        what = f"no such image '{name}'" if name else f"names no image, and none is called {path.stem}"
+        yield Problem("image_missing", path, what)
         return
     if image.by_file and content.image:
         yield Problem(
@@ -140,17 +155,18 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> LabelmeFil
         raise parsing.unexpected_json(_TOOL, path, "has no list 'shapes'")
     problems: list[tuple[str, str]] = []
     image, size = document.get("imagePath"), values.parse_size(document.get("imageWidth"), document.get("imageHeight"))
-    shapes = [_parse_shape(shape, f"shapes[{number}]", path, problems) for number, shape in enumerate(items)]
-    if with_outlines:
-        shapes = [
-            parsed_shape and replace(parsed_shape, outline=_parse_outline(parsed_shape, shape, size))
-            for parsed_shape, shape in zip(shapes, items, strict=True)
-        ]
+    skipping, shapes = Skipping(problems), list[_Shape]()
+    for number, item in enumerate(items):
+        with skipping:
+            shape = _parse_shape(item, f"shapes[{number}]", path, problems)
+            if shape is not None and with_outlines:
+                shape = replace(shape, outline=_parse_outline(shape, item, size))
+            shapes += [shape] if shape else []
     return LabelmeFile(
         # Some tools name the JSON file itself; the image is inside, or has the file's own name.
         image if isinstance(image, str) and not image.lower().endswith(".json") else "",
         size,
-        tuple(_join_shapes([shape for shape in shapes if shape is not None], problems)),
+        tuple(_join_shapes(shapes, problems)),
         tuple(problems),
         _find_embedded_image(document.get("imageData"), data),
     )

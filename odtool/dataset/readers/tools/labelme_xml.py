@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_own_image
 from odtool.dataset.readers.common.pairs import AnnotationFile, defer_pairs, describe_pair
 from odtool.dataset.readers.common.shapes import enclose_points
@@ -70,20 +71,21 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> Annotation
     if root.tag != "annotation":
         return None
     problems: list[tuple[str, str]] = []
-    objects = []
+    skipping, objects = Skipping(problems), list[ObjectAnnotation]()
     for element in root.iterchildren("object"):
-        label = _get_text(element, "name")
-        where = f"object at line {element.sourceline} ({label or 'no name'})"
-        if _get_text(element, "deleted") in ("1", "yes"):
-            problems.append(("object_ignored", f"{where} is marked as deleted"))
-        elif not label:
-            problems.append(("label_missing", f"{where} has no name"))
-        elif (box := _parse_box(element, path)) is None:
-            problems.append(("box_missing", f"{where} has neither a polygon nor a box"))
-        else:
-            outline = masks.make_polygon(_parse_corners(element, path)) if with_outlines else None
-            occluded = _get_text(element, "occluded") in ("1", "yes")
-            objects.append(ObjectAnnotation(label, box, occluded=occluded, outline=outline))
+        with skipping:
+            label = _get_text(element, "name")
+            where = f"object at line {element.sourceline} ({label or 'no name'})"
+            if _get_text(element, "deleted") in ("1", "yes"):
+                problems.append(("object_ignored", f"{where} is marked as deleted"))
+            elif not label:
+                problems.append(("label_missing", f"{where} has no name"))
+            elif (box := _parse_box(element, path)) is None:
+                problems.append(("box_missing", f"{where} has neither a polygon nor a box"))
+            else:
+                outline = masks.make_polygon(_parse_corners(element, path)) if with_outlines else None
+                occluded = _get_text(element, "occluded") in ("1", "yes")
+                objects.append(ObjectAnnotation(label, box, occluded=occluded, outline=outline))
     return AnnotationFile(_get_text(root, "filename"), _parse_size(root), tuple(objects), tuple(problems))
 
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers.common import parsing, shapes, values
+from odtool.dataset.readers.common import faults, parsing, shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import (
     ImageEntry,
     Listing,
@@ -21,6 +22,7 @@ from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectA
 
 _TOOL = "VoTT"
 _ASSET = "-asset.json"
+_SIDES = ("left", "top", "width", "height")
 _NOT_VISITED = 0
 """AssetState of VoTT's models/applicationState.ts: nobody has looked at the image."""
 
@@ -48,7 +50,7 @@ def read(source: Source) -> Iterator[Finding]:
         yield Problem("file_skipped", assets[0].parent, f"{len(assets)} asset files; {exports[0].name} has them all")
         assets = []
     for file in exports:
-        yield from documents.read_listing(file, parse(parsing.read_bytes(file), file))
+        yield from faults.report_broken(documents.read_file, file, parse)
     places: dict[Path, Places] = {}
     for file in assets:
         if file.parent not in places:
@@ -79,7 +81,13 @@ def parse(data: bytes, path: Path) -> Listing:
     else:
         raise parsing.unexpected_json(_TOOL, path, "has neither 'asset' nor 'assets'")
     problems: list[tuple[str, str]] = []
-    entries = [entry for asset in assets if (entry := _parse_entry(asset, path, problems)) is not None]
+    skipping, entries = Skipping(problems), list[ImageEntry]()
+    for asset in assets:
+        before = len(problems)
+        with skipping:
+            entry = _parse_entry(asset, path, problems)
+            if entry is not None and not faults.is_nothing_left(entry.objects, problems[before:]):
+                entries.append(entry)
     return Listing(tuple(entries), tuple(problems))
 
 
@@ -95,9 +103,10 @@ def _parse_entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> Imag
     if not regions and asset.get("state") == _NOT_VISITED:
         problems.append(("annotation_missing", f"{name} has not been visited"))
         return None
-    objects: list[ObjectAnnotation] = []
+    skipping, objects = Skipping(problems), list[ObjectAnnotation]()
     for number, region in enumerate(regions, start=1):
-        objects.extend(_parse_objects(region, f"{name}: region {number}", path, problems))
+        with skipping:
+            objects.extend(_parse_objects(region, f"{name}: region {number}", path, problems))
     names = dict.fromkeys(spelling for reference in references for spelling in list_spellings(reference))
     return ImageEntry(tuple(names), tuple(objects), _parse_size(asset.get("size")))
 
@@ -111,6 +120,9 @@ def _parse_objects(region: Any, where: str, path: Path, problems: list[tuple[str
         [tag.strip() for tag in tag_list if isinstance(tag, str) and tag.strip()] if isinstance(tag_list, list) else []
     )
     box = _parse_box(region)
+    if box is None:
+        values.refuse_words(region.get("boundingBox"), _SIDES, where, path)
+        values.refuse_words(region, ("points",), where, path)
     if not tags:
         problems.append(("label_missing", f"{where} has no tag"))
     elif box is None:
@@ -122,7 +134,7 @@ def _parse_objects(region: Any, where: str, path: Path, problems: list[tuple[str
 
 
 def _parse_box(region: dict[str, Any]) -> Box | None:
-    if (sides := values.parse_fields(region.get("boundingBox"), "left", "top", "width", "height")) is not None:
+    if (sides := values.parse_fields(region.get("boundingBox"), *_SIDES)) is not None:
         left, top, width, height = sides
         return Box(left, top, left + width, top + height)
     corners = values.parse_points(region.get("points"))

@@ -12,7 +12,7 @@ from pathlib import Path
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.tables.any_csv.suggestion import suggest_columns
-from odtool.dataset.readers.unread import signatures
+from odtool.dataset.readers.unread import icdar, signatures
 
 _JSON_LINES = (".jsonl", ".ndjson", ".manifest", ".odgt", ".jsonlines")
 _JSON = (".json", ".geojson", ".vott", *_JSON_LINES)
@@ -36,6 +36,7 @@ _BOX_COLUMN = re.compile(
 )
 _HEAD = 1 << 16
 """Bytes at the beginning of a JSON file of which the depth of each key is known."""
+_SCENE_TEXT = "What is written is no class: put one class, such as text, in its place, and read it with --format dota."
 _FEWEST = 4
 """Numbers that a box has."""
 _MOST_KEYS = 8
@@ -186,7 +187,10 @@ def _recognise_text(file: Path, lines: Sequence[str]) -> Likeness | None:
     matching = [line for line in lines if _is_numeric(line)]
     if not matching or len(matching) < min(len(lines) / 2, 3):
         return None
-    return Likeness(file, "text", f"lines such as '{matching[0][:80]}'")
+    evidence = f"lines such as '{matching[0][:80]}'"
+    if icdar.looks_like(file, lines):
+        return Likeness(file, "ICDAR's scene text", evidence, _SCENE_TEXT)
+    return Likeness(file, "text", evidence)
 
 
 def _is_numeric(line: str) -> bool:

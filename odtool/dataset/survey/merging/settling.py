@@ -14,7 +14,7 @@ from odtool.dataset.survey.backlog import Backlog, Waiting
 from odtool.dataset.survey.merging.statements import hash_place
 from odtool.dataset.types import Problem, Source
 
-_OF_UNANNOTATED = ("file_skipped", "annotation_missing")
+_OF_UNANNOTATED = ("file_skipped", "annotation_missing", "image_namesakes")
 """Kinds of problems of images that one format has no annotation of."""
 _OF_UNLISTED = ("not_in_split", "images_unlisted")
 """Kinds of problems of folders whose images one format does not name."""
@@ -46,7 +46,7 @@ class Settling:
         if problem.kind in _OF_UNLISTED and is_folder:
             folders = [folder for folder in walk(source.images or source.root) if folder.path == problem.file]
             return not any(self._list_unknown(folder, source) for folder in folders)
-        return self.account.was_read_elsewhere(problem)
+        return self.account.was_read_elsewhere(problem, waiting.reading)
 
     def report_unannotated(self) -> Iterator[Problem]:
         """A problem for each folder with images of which no format has an annotation."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from odtool.dataset.readers.common import faults
-from odtool.dataset.readers.common.faults import BrokenAnnotation, Skipping
+from odtool.dataset.readers.common.faults import AnnotationError, Skipping
 from odtool.dataset.types import Problem
 from odtool.errors import DataError
 
@@ -22,7 +22,7 @@ def test_a_block_leaves_out_what_is_broken_and_nothing_else_is_hidden() -> None:
     for number in range(4):
         with skipping:
             if number % 2:
-                raise BrokenAnnotation(FILE, f"number\n{number} is odd", line=number)
+                raise AnnotationError(FILE, f"number\n{number} is odd", line=number)
             numbers.append(number)
     assert numbers == [0, 2]
     assert problems == [("record_broken", "line 1: number 1 is odd"), ("record_broken", "line 3: number 3 is odd")]
@@ -34,24 +34,24 @@ def test_a_block_leaves_out_what_is_broken_and_nothing_else_is_hidden() -> None:
 def test_a_broken_file_is_a_problem_after_what_was_read_of_it() -> None:
     def read(count: int) -> Iterator[int]:
         yield from range(count)
-        raise BrokenAnnotation(FILE, "cut off", "Copy it again.", line=7)
+        raise AnnotationError(FILE, "cut off", "Copy it again.", line=7)
 
     assert list(faults.report_broken(read, 2)) == [
         0,
         1,
-        Problem("annotation_broken", FILE, "line 7: cut off; Copy it again."),
+        Problem("annotation_broken", FILE, "line 7: cut off. Copy it again."),
     ]
     assert faults.attempt(int, "3") == 3
 
 
 def test_an_error_comes_whole_out_of_another_process() -> None:
-    error = BrokenAnnotation(FILE, "class 9 has no name", "Name it.", 3, faults.UNDEFINED)
+    error = AnnotationError(FILE, "class 9 has no name", "Name it.", 3, faults.UNDEFINED)
     copy = pickle.loads(pickle.dumps(error))
     assert (copy.message, copy.hint, copy.kind, copy.detail) == (
         "a.json:3: class 9 has no name",
         "Name it.",
         "class_undefined",
-        "line 3: class 9 has no name; Name it.",
+        "line 3: class 9 has no name. Name it.",
     )
 
 

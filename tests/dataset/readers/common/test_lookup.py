@@ -13,9 +13,9 @@ from odtool.dataset.readers.common.lookup import (
     find_image,
     find_own_image,
     find_places,
-    find_stem,
     sample_names,
 )
+from odtool.dataset.readers.namesakes.image_paths import find_stem
 from odtool.dataset.types import Source
 
 

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from odtool.dataset.readers.common import rows
-from odtool.errors import DataError
+from odtool.dataset.readers.common.faults import AnnotationError
 
 PATH = Path("a.csv")
 
 
-def grouped(text: str | bytes, *, header: bool = False) -> list[list[rows.Row]]:
+def grouped(
+    text: str | bytes, problems: list[tuple[str, str]] | None = None, *, header: bool = False
+) -> list[list[rows.Row]]:
     data = text if isinstance(text, bytes) else text.encode()
-    return list(rows.group_rows(io.BytesIO(data), PATH, header=header))
+    return list(rows.group_rows(io.BytesIO(data), PATH, [] if problems is None else problems, header=header))
 
 
 @pytest.mark.parametrize(
@@ -43,11 +45,25 @@ def test_quoted_cells_may_have_commas() -> None:
 
 
 @pytest.mark.parametrize("text", [b"a,1\nb,\xff\n", b'a,1\nb,"2\n'])
-def test_what_cannot_be_read_is_named_with_its_line(text: bytes) -> None:
-    with pytest.raises(DataError, match=r"a\.csv:2: "):
-        grouped(text)
-    with pytest.raises(DataError, match=r"a\.csv:2: "):
-        grouped(b"z,1\n" + text[4:] + b"z,2\n")
+def test_what_cannot_be_read_is_named_with_its_line_and_the_rest_is_read(text: bytes) -> None:
+    for whole in (text, b"z,1\n" + text[4:] + b"z,2\n"):
+        problems: list[tuple[str, str]] = []
+        groups = grouped(whole, problems)
+        assert [(kind, detail[:8]) for kind, detail in problems] == [("record_broken", "line 2: ")]
+        assert sum(map(len, groups)) == whole.count(b"\n") - 1
+
+
+def test_rows_that_are_not_csv_are_problems_and_the_others_are_read() -> None:
+    problems: list[tuple[str, str]] = []
+    text = 'name,x\na,1\nb\nc,"3\nd,4\n"e"f,5\ng,"6,\n7"\nh,8,9\n'
+    table = list(rows.parse_csv(text, PATH, problems))
+    assert table == [(1, ["name", "x"]), (2, ["a", "1"]), (5, ["d", "4"]), (8, ["g", "6,\n7"])]
+    assert [detail.partition(": ")[0] for _, detail in problems] == ["line 3", "line 4", "line 6", "line 9"]
+
+
+def test_a_header_that_is_not_csv_is_a_broken_file() -> None:
+    with pytest.raises(AnnotationError, match=r"a\.csv:1: broken CSV"):
+        list(rows.parse_csv('na"me,"x\na,1\n', PATH, []))
 
 
 def test_a_file_that_is_no_text_has_no_opening(tmp_path: Path) -> None:

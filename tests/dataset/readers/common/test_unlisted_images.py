@@ -32,7 +32,7 @@ def test_others_in_the_folders_of_images_are_counted(tmp_path: Path, apart: bool
     assert isinstance(first, AnnotatedImage)
     assert [(item.kind, item.file, item.detail) for item in told if isinstance(item, Problem)] == [
         ("file_skipped", images, "2 images that no annotation names, such as b.PNG"),
-        ("file_skipped", images / "more", "1 images that no annotation names, such as a.jpg"),
+        ("image_namesakes", images / "more", "1 images whose names annotations have for others, such as a.jpg"),
     ]
 
 

@@ -21,7 +21,9 @@ HEADER = "imagesource:GoogleEarth\ngsd:0.146343590398\n"
 
 
 def parse(text: str) -> tuple[ObjectAnnotation, ...]:
-    return dota.parse(text.encode(), PATH)
+    objects, problems = dota.parse(text.encode(), PATH)
+    assert problems == []
+    return objects
 
 
 @pytest.mark.parametrize(
@@ -51,9 +53,10 @@ def test_headers_alone_are_background() -> None:
 
 
 @pytest.mark.parametrize("line", ["1 2 3 4 plane 0", "1 2 3 4 5 6 7 8", LINE.replace("2408", "x"), "plane"])
-def test_a_broken_line_is_named(line: str) -> None:
-    with pytest.raises(DataError, match=r"P0001\.txt:3: not a DOTA line"):
-        parse(f"{HEADER}{line}\n")
+def test_a_broken_line_is_named_and_the_others_are_read(line: str) -> None:
+    objects, problems = dota.parse(f"{HEADER}{line}\n{LINE}\n".encode(), PATH)
+    assert [(kind, detail[:23]) for kind, detail in problems] == [("record_broken", "line 3: not a DOTA line")]
+    assert len(objects) == 1
 
 
 def test_the_real_set(shared_data: Path, found: Any) -> None:

@@ -22,9 +22,11 @@ HEADER = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsT
 ROW = "a,xclick,/m/01,1,0.1,0.5,0.2,0.75,0,0,0,0,0"
 
 
-def parse(data: bytes) -> list[tuple[ObjectAnnotation, ...]]:
+def parse(data: bytes, problems: list[tuple[str, str]] | None = None) -> list[tuple[ObjectAnnotation, ...]]:
+    problems = [] if problems is None else problems
     columns = openimages.parse_columns(data.decode("utf-8", "replace").split("\n"), PATH)
-    return [openimages.parse(group, columns, PATH) for group in rows.group_rows(io.BytesIO(data), PATH, header=True)]
+    groups = rows.group_rows(io.BytesIO(data), PATH, problems, header=True)
+    return [openimages.parse(group, columns, PATH, problems) for group in groups]
 
 
 @pytest.fixture
@@ -74,21 +76,27 @@ def test_an_image_may_be_named_in_other_letter_case(make: Callable[..., Path], f
     [
         (f"{HEADER}\n{ROW}\na,xclick\n", "bbox.csv:3: broken CSV: 2 cells, 13 columns"),
         (f"{HEADER}\n{ROW.replace('0.5', 'x')}\n", "bbox.csv:2: broken CSV: xmax is 'x', not a number"),
-        (f"{HEADER}\n{ROW.replace('/m/01', '')}\n", "bbox.csv:2: broken CSV: a box without class"),
         ("ImageID,LabelName\n", "bbox.csv:1: no column 'XMin'"),
         ("LabelName,ImageID,XMin,XMax,YMin,YMax\n", "bbox.csv:1: the first column is 'LabelName'"),
     ],
 )
-def test_a_broken_row_is_named_with_its_line(text: str, says: str) -> None:
-    with pytest.raises(DataError) as error:
-        parse(text.encode())
-    assert says in error.value.message
-    assert error.value.hint
+def test_a_broken_row_is_named_with_its_line(text: str, says: str, fault: Any) -> None:
+    assert says in fault(lambda problems: parse(text.encode(), problems), PATH)
+
+
+def test_a_box_without_class_and_a_broken_row_leave_the_others() -> None:
+    problems: list[tuple[str, str]] = []
+    text = "\n".join([HEADER, ROW.replace("/m/01", ""), ROW.replace("0.5", "x"), ROW])
+    assert parse(text.encode(), problems) == [(ObjectAnnotation("/m/01", Box(0.1, 0.2, 0.5, 0.75)),)]
+    assert [(kind, detail[:7]) for kind, detail in problems] == [
+        ("label_missing", "line 2:"),
+        ("record_broken", "line 3:"),
+    ]
 
 
 @pytest.mark.parametrize("header", ["", "LabelName,DisplayName\n"])
 def test_names_of_classes_have_a_header_or_none(header: str) -> None:
-    lines = rows.number_lines(io.BytesIO(f'{header}/m/01,"Tart, pastry"\n/m/02,Dog\n'.encode()), PATH)
+    lines = rows.number_lines(io.BytesIO(f'{header}/m/01,"Tart, pastry"\n/m/02,Dog\n'.encode()), PATH, [])
     assert list(openimages.parse_names(lines, PATH)) == [("/m/01", "Tart, pastry"), ("/m/02", "Dog")]
 
 

@@ -21,9 +21,12 @@ PATH = Path("train.csv")
 TEXT = "a.jpg,1,2,30,40,cat\nb.jpg,,,,,\na.jpg,5,6,7.5,8,dog\n"
 
 
-def parse(data: bytes, classes: set[str] | None = None) -> list[tuple[ObjectAnnotation, ...]]:
-    groups = rows.group_rows(io.BytesIO(data), PATH, header=False)
-    return [retinanet_csv.parse(group, PATH, classes, Path("classes.csv")) for group in groups]
+def parse(
+    data: bytes, classes: set[str] | None = None, problems: list[tuple[str, str]] | None = None
+) -> list[tuple[ObjectAnnotation, ...]]:
+    problems = [] if problems is None else problems
+    groups = rows.group_rows(io.BytesIO(data), PATH, problems, header=False)
+    return [retinanet_csv.parse(group, PATH, problems, classes, Path("classes.csv")) for group in groups]
 
 
 @pytest.mark.parametrize("text", [TEXT, "\ufeff" + TEXT.replace("\n", "\r\n"), TEXT.replace("cat", '"cat"')])
@@ -36,18 +39,22 @@ def test_rows_without_a_box_are_background(text: str) -> None:
     ("row", "says"),
     [
         ("a.jpg,1,2,3", "train.csv:2: broken CSV: 4 cells"),
-        ("a.jpg,1,2,3,4,", "train.csv:2: broken CSV: a box without class"),
-        ("a.jpg,1,x,3,4,cat", "train.csv:2: broken CSV: could not convert string to float: 'x'"),
-        ("a.jpg,,,,,cat", "train.csv:2: broken CSV: could not convert"),
+        ("a.jpg,1,x,3,4,cat", "train.csv:2: broken CSV: ymin is 'x', not a number"),
+        ("a.jpg,,,,,cat", "train.csv:2: broken CSV: xmin is ''"),
         ("a.jpg,1,2,3,4,cta", "train.csv:2: class 'cta' is not in classes.csv"),
         (",1,2,3,4,cat", "train.csv:2: broken CSV"),
     ],
 )
-def test_a_broken_row_is_named_with_its_line(row: str, says: str) -> None:
-    with pytest.raises(DataError) as error:
-        parse(f"a.jpg,1,2,3,4,cat\n{row}\n".encode(), {"cat"})
-    assert says in error.value.message
-    assert error.value.hint
+def test_a_broken_row_is_named_with_its_line_and_the_others_are_read(row: str, says: str, fault: Any) -> None:
+    text = f"a.jpg,1,2,3,4,cat\n{row}\na.jpg,5,6,7,8,cat\n".encode()
+    assert says in fault(lambda problems: parse(text, {"cat"}, problems), PATH)
+    assert sum(map(len, parse(text, {"cat"}))) == 2
+
+
+def test_a_box_without_class_is_left_out_and_counted() -> None:
+    problems: list[tuple[str, str]] = []
+    assert parse(b"a.jpg,1,2,3,4,\n", None, problems) == [()]
+    assert problems == [("label_missing", "line 1: a box in a.jpg without a class")]
 
 
 def test_files_of_splits_with_a_mapping_of_classes(

@@ -20,8 +20,8 @@ CLASSES = Path("classes.txt")
 LINE = "images/a.jpg 1,2,30,40,0 5.5,6,7,8,1"
 
 
-def parse(line: str) -> tuple[str, tuple[ObjectAnnotation, ...]]:
-    return yolo_keras.parse(line, PATH, 7, {0: "cat", 1: "dog", 2: ""}, CLASSES)
+def parse(line: str, problems: list[tuple[str, str]] | None = None) -> tuple[str, tuple[ObjectAnnotation, ...]]:
+    return yolo_keras.parse(line, PATH, 7, {0: "cat", 1: "dog", 2: ""}, CLASSES, [] if problems is None else problems)
 
 
 @pytest.mark.parametrize("line", [LINE, LINE.replace(" ", "\t"), LINE.replace(" ", "  "), LINE.replace(",0", ",0.0")])
@@ -47,11 +47,15 @@ def test_a_path_alone_is_background_and_may_have_blanks() -> None:
         ("a.jpg 1,2,3,4", "train.txt:7: not an image and boxes as x1,y1,x2,y2,class"),
     ],
 )
-def test_a_broken_line_is_named(line: str, says: str) -> None:
-    with pytest.raises(DataError) as error:
-        parse(line)
-    assert says in error.value.message
-    assert error.value.hint
+def test_a_broken_line_is_named(line: str, says: str, fault: Any) -> None:
+    assert says in fault(lambda problems: parse(line, problems), PATH)
+
+
+def test_an_object_whose_class_has_no_name_leaves_the_others() -> None:
+    problems: list[tuple[str, str]] = []
+    _, objects = parse("a.jpg 1,2,3,4,0 1,2,3,4,9 5,6,7,8,1", problems)
+    assert [item.label for item in objects] == ["cat", "dog"]
+    assert [kind for kind, _ in problems] == ["class_undefined"]
 
 
 def test_a_folder_a_split_as_roboflow_exports_it(tmp_path: Path, write_image: Callable[..., Path], found: Any) -> None:

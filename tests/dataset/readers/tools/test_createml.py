@@ -74,12 +74,11 @@ def test_unusable_annotations_are_counted_and_an_image_without_any_is_background
         ("[\n{", "a.json:2: broken JSON"),
         ("{}", "is not a list of images"),
         ("[{}]", "image 1 has no name"),
-        ('[{"image": "a", "annotations": [1]}]', "a: annotations is not a list of objects"),
+        ('[{"image": "a", "annotations": [1]}]', "a: annotation 1 is not an object"),
     ],
 )
-def test_what_is_not_create_mls_is_refused(text: str, says: str) -> None:
-    with pytest.raises(DataError, match=says):
-        createml.parse(text.encode(), PATH)
+def test_what_is_not_create_mls_is_refused(text: str, says: str, fault: Any) -> None:
+    assert says in fault(lambda _: createml.parse(text.encode(), PATH), PATH)
 
 
 @pytest.mark.parametrize("key", ["image", "imageURL", "imagefilename"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import find_annotation_files
 from odtool.dataset.readers.common.faults import NoBoxesError
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, select_image_folders, sort_nearest_first, walk
 from odtool.dataset.readers.datasets.coco.coco_document import CocoFile, parse
+from odtool.dataset.readers.namesakes.contender import State, Stated
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 from odtool.errors import DataError
@@ -44,6 +45,8 @@ def _looks_like(path: Path) -> bool:
         # Long lists hide keys in the middle: LVIS has its images between annotations and categories.
         has_key = parsing.find_words(path, _KEYS)
     opening = text[:200].replace(b" ", b"").replace(b"\n", b"").lstrip(b"\xef\xbb\xbf")
+    if not opening.startswith(b"{"):
+        return False  # a list of objects with these keys is Label Studio's, whose tasks may have several images
     return (has_key[0] and any(has_key[1:])) or opening.startswith(b'{"images":[')
 
 
@@ -57,7 +60,7 @@ def read(source: Source) -> Iterator[Finding]:
     files = find_annotation_files(source, ".json", _looks_like)
     main_files = _choose_files(files, source)
     splits = {find_file_split(file, source) for file in main_files}
-    reasons = []
+    reasons, broken_files = [], list[Path]()
     substitutes = {
         file: better
         for file in files
@@ -72,7 +75,11 @@ def read(source: Source) -> Iterator[Finding]:
         if file in substitutes:
             yield Problem("file_skipped", file, f"{substitutes[file].name} is read instead")
             continue
-        document = parse(parsing.read_bytes(file), file, with_outlines=source.masks, with_points=source.keypoints)
+        document = faults.attempt(_read_file, file, source)
+        if isinstance(document, Problem):
+            broken_files.append(file)
+            yield document
+            continue
         if document.skip:
             reasons.append(f"{file.name} {document.skip}")
             yield Problem("file_skipped", file, document.skip)
@@ -93,14 +100,20 @@ def read(source: Source) -> Iterator[Finding]:
         yield Problem("class_unused", main_files[0], f"'{name}' is among its categories, but has no object")
     if not main_files:
         raise DataError(f"{source.path}: no JSON with images and annotations", "Name the folder with COCO's files.")
-    if len(reasons) == len(files) - len(substitutes):
+    if reasons and len(reasons) == len(files) - len(substitutes) - len(broken_files):
         raise NoBoxesError(f"{source.path}: no bounding boxes: {'; '.join(reasons)}", "Name a COCO file with boxes.")
+
+
+def _read_file(file: Path, source: Source) -> CocoFile:
+    return parse(parsing.read_bytes(file), file, with_outlines=source.masks, with_points=source.keypoints)
 
 
 def _read_images(
     document: CocoFile, file: Path, source: Source, with_images: list[Path], *, is_only_file: bool
 ) -> Iterator[Finding]:
-    places = _find_places(file, source, with_images, sample_names([image.file_name for image in document.images]))
+    sizes = {image.file_name: image.size for image in document.images}
+    places = _find_places(file, source, with_images, sample_names(list(sizes)), lambda name: Stated(sizes[name]))
+    yield from places.report_rivals()
     split = find_file_split(file, source)
     for kind, detail in document.problems:
         yield Problem(kind, file, detail)
@@ -162,7 +175,7 @@ def _parse_subject(file: Path) -> str:
     return next((name.removeprefix(kind) for kind in _RANKS if kind and name.startswith(kind)), f"?{name}")
 
 
-def _find_places(file: Path, source: Source, with_images: list[Path], names: list[str]) -> Places:
+def _find_places(file: Path, source: Source, with_images: list[Path], names: list[str], state: State) -> Places:
     """Where the images of a file may lie, the likeliest first: folders named for its split before the others."""
     if source.images is not None:
         base = source.images
@@ -181,4 +194,4 @@ def _find_places(file: Path, source: Source, with_images: list[Path], names: lis
         near = [*name_folders, *split_folders, *near]
     elif source.images is not None:
         near = []
-    return find_places(near, folders, file.parent, source, split=split, names=names)
+    return find_places(near, folders, file.parent, source, split=split, names=names, state=state)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from odtool.dataset.images import keypoints, masks
 from odtool.dataset.images.masks import parse_coco
-from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common import faults, parsing, values
+from odtool.dataset.readers.common.faults import AnnotationError, Skipping
 from odtool.dataset.types import Box, Keypoint, ObjectAnnotation
 
 _TOOL = "COCO"
@@ -42,7 +45,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: 
     """Parses a JSON file's bytes, perhaps with objects' outlines and keypoints; `path` is only named in errors.
 
     Raises:
-        DataError: it is not JSON, or what is in it contradicts the format.
+        AnnotationError: it is not JSON, or its lists are not there. Entries that contradict the format are problems.
     """
     document = parsing.parse_json(data, path)
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
@@ -55,32 +58,13 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: 
     if not annotations and not document.get("categories"):
         return CocoFile((), (), skip="has neither annotations nor categories")
     problems: list[tuple[str, str]] = []
-    names = _parse_categories(document.get("categories", []), path)
+    names = _parse_categories(document.get("categories"), path, problems)
     point_names = _parse_keypoint_names(document["categories"], annotations) if with_points else []
-    images, entries = _parse_images(document["images"], path)
-    objects: dict[str, list[ObjectAnnotation]] = {}
-    for number, item in enumerate(annotations):
-        annotation = _parse_object(item, names, path, number, problems)
-        if annotation is None:
-            continue
-        image_id = entries.get(_parse_id(item.get("image_id")), "")
-        if not image_id:
-            problems.append(
-                (
-                    "image_missing",
-                    f"annotation {item.get('id', number)} belongs to image {item.get('image_id')}, "
-                    "which is not in 'images'",
-                )
-            )
-            continue
-        if with_outlines:
-            annotation = replace(annotation, outline=parse_coco(item.get("segmentation")))
-        annotation = (
-            replace(annotation, keypoints=_parse_keypoints(item, point_names, path, number))
-            if point_names
-            else annotation
-        )
-        objects.setdefault(image_id, []).append(annotation)
+    images, entries = _parse_images(document["images"], path, problems)
+    parse_annotation = partial(_parse_annotation, names=names, point_names=point_names, with_outlines=with_outlines)
+    objects, broken_images = _group_by_image(annotations, entries, path, problems, parse_annotation)
+    for image_id in broken_images - objects.keys():
+        images.pop(image_id, None)  # an image that lost all its objects is no background
     if not with_points and (keypoint_count := sum(map(_has_keypoints, annotations))):
         problems.append(("keypoints_dropped", f"{keypoint_count} of {len(annotations)} annotations have keypoints"))
     used_classes = {item.label for annotation in objects.values() for item in annotation}
@@ -90,6 +74,60 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: 
         frozenset(names.values()) - used_classes,
         frozenset(used_classes),
     )
+
+
+def _group_by_image(
+    annotations: list[Any],
+    entries: Mapping[str, str],
+    path: Path,
+    problems: list[tuple[str, str]],
+    parse_annotation: Callable[[dict[str, Any], Path, int, list[tuple[str, str]]], ObjectAnnotation | None],
+) -> tuple[dict[str, list[ObjectAnnotation]], set[str]]:
+    """Objects by the id of their image, and the ids of images of which an annotation is broken."""
+    objects: dict[str, list[ObjectAnnotation]] = {}
+    broken_images: set[str] = set()
+    skipping = Skipping(problems)
+    for number, item in enumerate(annotations):
+        image_id, is_whole = "", False
+        with skipping:
+            image_id = _find_image_id(item, entries, path, number)
+            annotation = parse_annotation(item, path, number, problems)
+            if annotation is not None and image_id:
+                objects.setdefault(image_id, []).append(annotation)
+            elif annotation is not None:
+                problems.append(("image_missing", _describe_orphan(item, number)))
+            is_whole = True
+        if not is_whole:
+            broken_images.add(image_id)
+    return objects, broken_images
+
+
+def _parse_annotation(
+    item: dict[str, Any],
+    path: Path,
+    number: int,
+    problems: list[tuple[str, str]],
+    *,
+    names: dict[str, str],
+    point_names: list[str],
+    with_outlines: bool,
+) -> ObjectAnnotation | None:
+    annotation = _parse_object(item, names, path, number, problems)
+    if annotation is not None and with_outlines:
+        annotation = replace(annotation, outline=parse_coco(item.get("segmentation")))
+    if annotation is not None and point_names:
+        annotation = replace(annotation, keypoints=_parse_keypoints(item, point_names, path, number))
+    return annotation
+
+
+def _find_image_id(item: Any, entries: Mapping[str, str], path: Path, number: int) -> str:
+    if not isinstance(item, dict):
+        raise parsing.unexpected_json(_TOOL, path, f"annotations[{number}] is not an object")
+    return entries.get(_parse_id(item.get("image_id")), "")
+
+
+def _describe_orphan(item: dict[str, Any], number: int) -> str:
+    return f"annotation {item.get('id', number)} belongs to image {item.get('image_id')}, which is not in 'images'"
 
 
 def _has_box(item: dict[str, Any]) -> bool:
@@ -130,34 +168,43 @@ def _parse_keypoints(item: dict[str, Any], names: list[str], path: Path, number:
     return keypoints.fill_missing(points, names)
 
 
-def _parse_categories(items: Any, path: Path) -> dict[str, str]:
+def _parse_categories(items: Any, path: Path, problems: list[tuple[str, str]]) -> dict[str, str]:
     """Names by id."""
+    if items is None:
+        hint = "Add it: an id and a name for each class."
+        raise AnnotationError(path, "has no list 'categories', which names the classes", hint)
     if not isinstance(items, list):
         raise parsing.unexpected_json(_TOOL, path, "'categories' is not a list")
     names: dict[str, str] = {}
+    skipping = Skipping(problems)
     for number, item in enumerate(items):
-        if not isinstance(item, dict) or not isinstance(item.get("name"), str | int) or "id" not in item:
-            raise parsing.unexpected_json(_TOOL, path, f"categories[{number}] has no id or name")
-        if names.setdefault(_parse_id(item["id"]), str(item["name"]).strip()) != str(item["name"]).strip():
-            raise parsing.unexpected_json(_TOOL, path, f"two categories have id {item['id']}")
+        with skipping:
+            if not isinstance(item, dict) or not isinstance(item.get("name"), str | int) or "id" not in item:
+                raise parsing.unexpected_json(_TOOL, path, f"categories[{number}] has no id or name")
+            if names.setdefault(_parse_id(item["id"]), str(item["name"]).strip()) != str(item["name"]).strip():
+                raise parsing.unexpected_json(_TOOL, path, f"two categories have id {item['id']}")
     return names
 
 
-def _parse_images(items: list[Any], path: Path) -> tuple[dict[str, tuple[str, tuple[int, int] | None]], dict[str, str]]:
+def _parse_images(
+    items: list[Any], path: Path, problems: list[tuple[str, str]]
+) -> tuple[dict[str, tuple[str, tuple[int, int] | None]], dict[str, str]]:
     """File names and declared sizes by id, and for each id that of the first entry with its file."""
+    skipping = Skipping(problems)
     images: dict[str, tuple[str, tuple[int, int] | None]] = {}
     first: dict[str, str] = {}
     entries: dict[str, str] = {}
     for number, item in enumerate(items):
-        name = _parse_file_name(item) if isinstance(item, dict) else ""
-        if not name or "id" not in item:
-            raise parsing.unexpected_json(_TOOL, path, f"images[{number}] has no id or file_name")
-        key = _parse_id(item["id"])
-        if key in images and images[key][0] != name:
-            raise parsing.unexpected_json(_TOOL, path, f"two images have id {key}: {images[key][0]} and {name}")
-        entries[key] = first.setdefault(name, key)
-        if entries[key] == key:
-            images[key] = (name, _parse_size(item.get("width"), item.get("height")))
+        with skipping:
+            name = _parse_file_name(item) if isinstance(item, dict) else ""
+            if not name or "id" not in item:
+                raise parsing.unexpected_json(_TOOL, path, f"images[{number}] has no id or file_name")
+            key = _parse_id(item["id"])
+            if key in images and images[key][0] != name:
+                raise parsing.unexpected_json(_TOOL, path, f"two images have id {key}: {images[key][0]} and {name}")
+            entries[key] = first.setdefault(name, key)
+            if entries[key] == key:
+                images[key] = (name, _parse_size(item.get("width"), item.get("height")))
     return images, entries
 
 
@@ -174,20 +221,20 @@ def _parse_size(width: Any, height: Any) -> tuple[int, int] | None:
 
 
 def _parse_object(
-    item: Any, names: dict[str, str], path: Path, number: int, problems: list[tuple[str, str]]
+    item: dict[str, Any], names: dict[str, str], path: Path, number: int, problems: list[tuple[str, str]]
 ) -> ObjectAnnotation | None:
-    if not isinstance(item, dict):
-        raise parsing.unexpected_json(_TOOL, path, f"annotations[{number}] is not an object")
     where = f"annotation {item.get('id', number)}"
     box = _parse_box(item, where, path)
     if box is None:
         problems.append(("box_missing", f"{where} has no bbox and no segmentation to take one from"))
         return None
-    label = names.get(_parse_id(item.get("category_id")))
+    if item.get("category_id") is None:
+        problems.append(("label_missing", f"{where} has no category_id"))
+        return None
+    label = names.get(_parse_id(item["category_id"]))
     if not label:
-        raise parsing.unexpected_json(
-            _TOOL, path, f"{where} has category_id {item.get('category_id')}, which is not in 'categories'"
-        )
+        what = f"{where} has category_id {item['category_id']}, which is not in 'categories'"
+        raise faults.undefined_class(path, what)
     area = _parse_number(item.get("area"))
     return ObjectAnnotation(
         label,

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.readers.common import image_sets, parsing, rows
+from odtool.dataset.readers.common import faults, image_sets, parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_file_image
 from odtool.dataset.readers.common.pairs import pair_files, report_unannotated
 from odtool.dataset.readers.common.source_folders import find_split, walk
@@ -49,7 +50,7 @@ def read(source: Source) -> Iterator[Finding]:
         files = [file for folder in walk(source.root) for file in _select_label_files(folder.find_files(".txt"))]
     sequences = [file for file in files if kitti_tracking.is_sequence(file)]
     for file in sequences:
-        yield from kitti_tracking.read_sequence(file, source)
+        yield from faults.report_broken(kitti_tracking.read_sequence, file, source)
     if len(sequences) < len(files):
         of_sequences = set(sequences)
         yield from _read_images([file for file in files if file not in of_sequences], source)
@@ -88,6 +89,8 @@ def parse_file(path: Path, split: str | None, places: Places) -> Iterator[Annota
     content = parse(parsing.read_bytes(path), path)
     for kind, detail in content.problems:
         yield Problem(kind, path, detail)
+    if faults.is_nothing_left(content.objects, content.problems):
+        return
     image = find_file_image(path, places)
     yield AnnotatedImage(image.path, path, content.objects, split=split, match=image.match)
 
@@ -95,22 +98,22 @@ def parse_file(path: Path, split: str | None, places: Places) -> Iterator[Annota
 def parse(data: bytes, path: Path) -> KittiFile:
     """Parses a text file's bytes; `path` is only named in errors.
 
-    The fields are those of readme.txt in KITTI's object development kit.
-
-    Raises:
-        DataError: a line has not a class and 14 or 15 numbers.
+    The fields are those of readme.txt in KITTI's object development kit. A line that has not a class and 14 or 15
+    numbers is a problem.
     """
-    objects = []
-    problems = []
+    problems: list[tuple[str, str]] = []
+    skipping, objects = Skipping(problems), list[ObjectAnnotation]()
     for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
         if not line.strip():
             continue
-        fields = parse_fields(line)
-        if fields is None:
-            raise parsing.line_error(path, number, f"not a KITTI line (a class and 14 or 15 numbers): '{line[:60]}'")
-        annotation = make_object(*fields)
-        if annotation is None:
-            problems.append(("object_ignored", f"line {number}: DontCare"))
-        else:
-            objects.append(annotation)
+        with skipping:
+            fields = parse_fields(line)
+            if fields is None:
+                what = f"not a KITTI line (a class and 14 or 15 numbers): '{line[:60]}'"
+                raise parsing.line_error(path, number, what)
+            annotation = make_object(*fields)
+            if annotation is None:
+                problems.append(("object_ignored", f"line {number}: DontCare"))
+            else:
+                objects.append(annotation)
     return KittiFile(tuple(objects), tuple(problems))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.source_folders import find_split, walk
 from odtool.dataset.readers.datasets.kitti.kitti_line import make_object, parse_fields
 from odtool.dataset.types import AnnotatedImage, ObjectAnnotation, Problem, Source
@@ -46,25 +47,25 @@ def report_unlabelled(files: Sequence[Path], source: Source) -> Iterator[Problem
 def parse(data: bytes, path: Path) -> tuple[dict[int, list[ObjectAnnotation]], list[tuple[str, str]]]:
     """The objects of each frame of a tracking file, and the problems (kind and detail).
 
-    The fields are those of readme.txt in KITTI's tracking development kit.
-
-    Raises:
-        DataError: a line has not a frame, a track, a class and 14 or 15 numbers.
+    The fields are those of readme.txt in KITTI's tracking development kit. A line that has not a frame, a track, a
+    class and 14 or 15 numbers is a problem.
     """
     frames: dict[int, list[ObjectAnnotation]] = {}
-    problems = []
+    problems: list[tuple[str, str]] = []
+    skipping = Skipping(problems)
     for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
         if not line.strip():
             continue
-        frame = parse_frame(line)
-        if frame is None:
-            what = f"not a KITTI tracking line (a frame, a track, a class and 14 or 15 numbers): '{line[:60]}'"
-            raise parsing.line_error(path, number, what)
-        objects = frames.setdefault(frame[0], [])
-        if frame[1] is None:
-            problems.append(("object_ignored", f"line {number}: DontCare"))
-        else:
-            objects.append(frame[1])
+        with skipping:
+            frame = parse_frame(line)
+            if frame is None:
+                what = f"not a KITTI tracking line (a frame, a track, a class and 14 or 15 numbers): '{line[:60]}'"
+                raise parsing.line_error(path, number, what)
+            objects = frames.setdefault(frame[0], [])
+            if frame[1] is None:
+                problems.append(("object_ignored", f"line {number}: DontCare"))
+            else:
+                objects.append(frame[1])
     return frames, problems
 
 

@@ -8,12 +8,13 @@ from itertools import islice
 from pathlib import Path
 
 from odtool.dataset.images import masks
-from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.lookup import find_stem
+from odtool.dataset.readers.common import faults, parsing
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.source_folders import find_image_folders, walk
 from odtool.dataset.readers.datasets import dota
 from odtool.dataset.readers.datasets.yolo import yolo_layout, yolo_places, yolo_points
 from odtool.dataset.readers.datasets.yolo.yolo_labels import Labels
+from odtool.dataset.readers.namesakes.image_paths import find_stem
 from odtool.dataset.readers.tables import yolo_keras
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -39,14 +40,17 @@ def detect(path: Path) -> str | None:
 
 
 def is_label(path: Path) -> bool:
-    """Whether the first line is a class number and four or more numbers."""
+    """Whether the first line is a class number and four numbers, or more of the size of fractions.
+
+    Four may be in pixels or percent, too (dialects.py).
+    """
     if path.name in yolo_layout.NAME_LISTS:
         return False
     words = parsing.read_ends(path).split(b"\n")[0].split()
     try:
-        return (
-            len(words) >= 5 and _parse_class(words[0]) is not None and all(abs(float(word)) < 10 for word in words[1:])
-        )
+        numbers = [float(word) for word in words[1:]]
+        has_box = len(numbers) == 4 or (len(numbers) > 4 and all(abs(number) < 10 for number in numbers))
+        return has_box and _parse_class(words[0]) is not None
     except ValueError:
         return False
 
@@ -155,13 +159,17 @@ def parse_file(
     layout: Path,
     keypoints: int,
     with_outlines: bool,
-) -> Iterator[AnnotatedImage]:
+) -> Iterator[AnnotatedImage | Problem]:
     """One image with its text file; without one it is background."""
     if label is None:
         yield AnnotatedImage(image, image, (), "fraction", split)
         return
-    objects = parse(parsing.read_bytes(label), label, names, layout, keypoints, with_outlines=with_outlines)
-    yield AnnotatedImage(image, label, objects, "fraction", split, dialect="yolo")
+    data = parsing.read_bytes(label)
+    objects, problems = parse(data, label, names, layout, keypoints, with_outlines=with_outlines)
+    for kind, detail in problems:
+        yield Problem(kind, label, detail)
+    if not faults.is_nothing_left(objects, problems):
+        yield AnnotatedImage(image, label, objects, "fraction", split, dialect="yolo")
 
 
 def parse(
@@ -172,50 +180,54 @@ def parse(
     keypoints: int = 0,
     *,
     with_outlines: bool = False,
-) -> tuple[ObjectAnnotation, ...]:
-    """Parses a label file's bytes; the paths are only named in errors.
+) -> tuple[tuple[ObjectAnnotation, ...], list[tuple[str, str]]]:
+    """A label file's objects, and the problems (kind and detail); the paths are only named in errors.
 
     A line is a class and a box (centre, width, height), perhaps with a confidence; or a class and the corners
     of a polygon or of an oriented box, of which the envelope is taken; or a class, a box and so many numbers for
-    keypoints.
-
-    Raises:
-        DataError: a line is none of these, or its class has no name.
+    keypoints. A line that is none of these, or whose class has no name, is a problem.
     """
-    objects = []
+    problems: list[tuple[str, str]] = []
+    skipping, objects = Skipping(problems), list[ObjectAnnotation]()
     for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
-        words = line.split()
-        if not words:
+        if not (words := line.split()):
             continue
-        index = _parse_class(words[0])
-        try:
-            values = [float(word) for word in words[1:]]
-        except ValueError:
-            raise parsing.line_error(path, number, f"not a YOLO line: '{line[:60]}'") from None
-        if index is None:
-            what = f"not a YOLO line: its class is not a whole number of 0 or more: '{line[:60]}'"
-            raise parsing.line_error(path, number, what)
-        if keypoints and len(values) in (4 + keypoints, 5 + keypoints):
-            values = values[:4]
-        elif keypoints and len(values) > 5:
-            what = f"not a box and {keypoints} keypoint numbers: '{line[:60]}'"
-            raise parsing.line_error(path, number, what, f"kpt_shape in {layout} sets how many there are.")
-        if len(values) < 4 or (len(values) > 5 and len(values) % 2):
-            what = f"not a YOLO line: {len(words)} numbers: '{line[:60]}'"
-            raise parsing.line_error(
-                path, number, what, "Fix the line; if it has keypoints, write kpt_shape into a data.yaml."
-            )
-        if index not in names:
-            raise parsing.line_error(
-                path,
-                number,
-                f"class {index} has no name in {layout}",
-                f"It names {len(names)} classes; add the missing ones.",
-            )
-        corners = list(zip(values[0::2], values[1::2], strict=True)) if len(values) > 5 else []
-        outline = masks.make_polygon(corners) if with_outlines and corners else None
-        objects.append(ObjectAnnotation(names[index], _make_box(values), outline=outline, enclosed=bool(corners)))
-    return tuple(objects)
+        with skipping:
+            index, values = _parse_words(words, line, path, number, layout, keypoints)
+            if index not in names:
+                what, hint = (
+                    f"class {index} has no name in {layout}",
+                    f"It names {len(names)} classes; add the missing ones.",
+                )
+                raise faults.undefined_class(path, what, hint, line=number)
+            corners = list(zip(values[0::2], values[1::2], strict=True)) if len(values) > 5 else []
+            outline = masks.make_polygon(corners) if with_outlines and corners else None
+            box = _make_box(values)
+            objects.append(ObjectAnnotation(names[index], box, outline=outline, enclosed=bool(corners)))
+    return tuple(objects), problems
+
+
+def _parse_words(
+    words: list[str], line: str, path: Path, number: int, layout: Path, keypoints: int
+) -> tuple[int, list[float]]:
+    """The class of a line, and the numbers of its box or outline; raises AnnotationError where it has none."""
+    index = _parse_class(words[0])
+    try:
+        values = [float(word) for word in words[1:]]
+    except ValueError:
+        raise parsing.line_error(path, number, f"not a YOLO line: '{line[:60]}'") from None
+    if index is None:
+        what = f"not a YOLO line: its class is not a whole number of 0 or more: '{line[:60]}'"
+        raise parsing.line_error(path, number, what)
+    if keypoints and len(values) in (4 + keypoints, 5 + keypoints):
+        values = values[:4]
+    elif keypoints and len(values) > 5:
+        what = f"not a box and {keypoints} keypoint numbers: '{line[:60]}'"
+        raise parsing.line_error(path, number, what, f"kpt_shape in {layout} sets how many there are.")
+    if len(values) < 4 or (len(values) > 5 and len(values) % 2):
+        what = f"not a YOLO line: {len(words)} numbers: '{line[:60]}'"
+        raise parsing.line_error(path, number, what, "If it has keypoints, write kpt_shape into a data.yaml.")
+    return index, values
 
 
 def _make_box(values: list[float]) -> Box:

@@ -119,7 +119,12 @@ def _read_document(layout: Layout, source: Source, entries: _ListedImages) -> It
             where = source.images or source.root
             yield Problem("split_missing", layout.file, f"{split or 'images'}: '{entry}' is not in {where}")
             continue
-        images = _list_images(place, layout, source)
+        images = []
+        for image in _list_images(place, layout, source):
+            if isinstance(image, Problem):
+                yield image
+            else:
+                images.append(image)
         new = entries.take_new(images, is_folder=place.is_dir())
         if len(new) < len(images):
             detail = f"{split or 'images'}: '{entry}': {len(images) - len(new)} of its {len(images)} images"
@@ -204,20 +209,21 @@ def _resolve_entries(layout: Layout, source: Source) -> list[tuple[str | None, s
     return resolved
 
 
-def _list_images(place: Path, layout: Layout, source: Source) -> list[Path]:
+def _list_images(place: Path, layout: Layout, source: Source) -> Iterator[Path | Problem]:
     """The images of a folder, sorted within each below it, or of a list; or the image itself."""
     if place.is_dir():
-        return _list_images_in(place)
-    if place.suffix.lower() == ".txt":
-        return list(_read_image_list(place, layout, source))
-    return [place]
+        yield from _list_images_in(place)
+    elif place.suffix.lower() == ".txt":
+        yield from _read_image_list(place, layout, source)
+    else:
+        yield place
 
 
 def _list_images_in(place: Path) -> list[Path]:
     return [file for folder in walk(place) for file in folder.find_files(*EXTENSIONS)]
 
 
-def _read_image_list(file: Path, layout: Layout, source: Source) -> Iterator[Path]:
+def _read_image_list(file: Path, layout: Layout, source: Source) -> Iterator[Path | Problem]:
     """Images that a list names: relative to it or to the source, or by their last part, the set's own folders first."""
     with_images = find_image_folders(source)
     with_images.sort(key=lambda folder: not folder.is_relative_to(layout.file.parent))
@@ -226,8 +232,10 @@ def _read_image_list(file: Path, layout: Layout, source: Source) -> Iterator[Pat
         if yolo_keras.has_boxes(line):
             what = f"an image and boxes as x1,y1,x2,y2,class, where {layout.file} names a list of images: '{line[:60]}'"
             raise parsing.line_error(file, number, what, "Read the set with --format yolo_keras.")
-        if line:
-            yield find_image(line, places, within=source.root).path
+        if not line:
+            continue
+        image = find_image(line, places, within=source.root)
+        yield image.path if image.exists else Problem("image_missing", file, f"line {number}: no image '{line}'")
 
 
 def find_folder_split(image: Path, source: Source) -> str | None:

@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common import faults, parsing
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_image
 from odtool.dataset.readers.common.source_folders import Folder, find_file_split, find_image_folders, walk
 from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
-from odtool.dataset.readers.records.tfrecord.tfrecord_example import parse
+from odtool.dataset.readers.records.tfrecord.tfrecord_example import Example, parse
 from odtool.dataset.records import record_reader
+from odtool.dataset.records.record_reader import Record
 from odtool.dataset.records.spool import hash_id
 from odtool.dataset.types import AnnotatedImage, Extent, Finding, Match, Problem, Source
 
@@ -42,7 +44,7 @@ def read(source: Source) -> Iterator[Finding]:
     """Every record of every file, one at a time.
 
     Raises:
-        DataError: a file or record is damaged, or a record is no annotated image.
+        DataError: a label map is broken.
     """
     folders = list(walk(source.root))
     files = _choose_files(source, folders)
@@ -54,38 +56,61 @@ def read(source: Source) -> Iterator[Finding]:
     for file in files:
         map_path = _find_label_map(file, source, folders)
         lookup = lookups.setdefault(map_path, ClassLookup(map_path))
-        split = find_file_split(file, source)
-        for record in record_reader.read_records(file):
-            example = parse(record.data, file, record.number, lookup, with_outlines=source.masks)
-            for kind, detail in example.problems:
-                yield Problem(kind, file, detail)
-            for key in sorted(set(example.unknown) - keys):
-                keys.add(key)
-                yield Problem("key_dropped", file, f"{key}, first in record {record.number}")
-            identity = _make_unique(example.source_id or example.filename or f"{file.name}-{record.number}", id_hashes)
-            if example.source_id and identity != example.source_id:
-                yield Problem("source_id_repeated", file, f"record {record.number}: '{example.source_id}'")
-            name = PurePosixPath(example.filename.replace("\\", "/")).name or f"{file.name}-{record.number}"
-            path, extent = file, None
-            match: Match = "named"
-            if example.encoded is not None:
-                extent = Extent(record.offset + example.encoded[0], example.encoded[1], name)
-            else:
-                image = find_image(example.filename, places, within=source.root)
-                path, match = image.path, image.match
-            yield AnnotatedImage(
-                path,
-                file,
-                example.objects,
-                "fraction",
-                split,
-                identity,
-                declared_size=example.size,
-                extent=extent,
-                match=match,
-            )
+        yield from faults.report_broken(_read_file, file, lookup, places, id_hashes, keys, source)
     for lookup in lookups.values():
         yield from lookup.report()
+
+
+def _read_file(
+    file: Path, lookup: ClassLookup, places: Places, id_hashes: set[int], keys: set[str], source: Source
+) -> Iterator[Finding]:
+    split, problems = find_file_split(file, source), list[tuple[str, str]]()
+    skipping = Skipping(problems)
+    for record in record_reader.read_records(file, skipping=skipping):
+        example = None
+        with skipping:
+            example = parse(record.data, file, record.number, lookup, with_outlines=source.masks)
+        yield from faults.take(problems, file)
+        if example is None:
+            continue
+        if example.repetition:
+            yield Problem("record_repeated", file, f"record {record.number}: '{example.source_id}'")
+            continue
+        for kind, detail in example.problems:
+            yield Problem(kind, file, detail)
+        for key in sorted(set(example.unknown) - keys):
+            keys.add(key)
+            yield Problem("key_dropped", file, f"{key}, first in record {record.number}")
+        identity = _make_unique(example.source_id or example.filename or f"{file.name}-{record.number}", id_hashes)
+        if example.source_id and identity != example.source_id:
+            yield Problem("source_id_repeated", file, f"record {record.number}: '{example.source_id}'")
+        yield _make_image(example, record, file, split, identity, places, source)
+    yield from faults.take(problems, file)
+
+
+def _make_image(
+    example: Example, record: Record, file: Path, split: str | None, identity: str, places: Places, source: Source
+) -> AnnotatedImage:
+    """The image within the record, or the one that it names."""
+    name = PurePosixPath(example.filename.replace("\\", "/")).name or f"{file.name}-{record.number}"
+    path, extent = file, None
+    match: Match = "named"
+    if example.encoded is not None:
+        extent = Extent(record.offset + example.encoded[0], example.encoded[1], name)
+    else:
+        image = find_image(example.filename, places, within=source.root)
+        path, match = image.path, image.match
+    return AnnotatedImage(
+        path,
+        file,
+        example.objects,
+        "fraction",
+        split,
+        identity,
+        declared_size=example.size,
+        extent=extent,
+        match=match,
+    )
 
 
 def read_display_names(source: Source) -> dict[str, str]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from odtool.dataset.images import masks
+from odtool.dataset.readers.common.faults import AnnotationError
 from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
 from odtool.dataset.records import record_reader
+from odtool.dataset.records.record_drafts import REPETITION_KEY
 from odtool.dataset.records.record_reader import Features
 from odtool.dataset.types import Box, Keypoint, ObjectAnnotation, Outline
-from odtool.errors import DataError
 
 _BOX = tuple(f"image/object/bbox/{name}" for name in ("xmin", "ymin", "xmax", "ymax"))
 _FLAGS = {
@@ -35,7 +36,7 @@ _MADE_ANEW = {"image/key/sha256", "image/format", "image/colorspace", "image/cha
 _KNOWN = _MADE_ANEW | {
     *_BOX, *_FLAGS.values(), _TEXT, _LABEL, _AREA, _VIEW, _WEIGHT,
     "image/encoded", "image/filename", "image/source_id", "image/height", "image/width",
-    _POINT_X, _POINT_Y, _POINT_SEEN, _POINT_NAME, _POINT_NUMBER,
+    _POINT_X, _POINT_Y, _POINT_SEEN, _POINT_NAME, _POINT_NUMBER, REPETITION_KEY,
 }  # fmt: skip
 Value = TypeVar("Value")
 
@@ -54,6 +55,19 @@ class Example:
     """Kind and detail of each."""
     unknown: tuple[str, ...]
     """Keys with values that are not carried over."""
+    repetition: int = 0
+    """Which repetition of an earlier record this is; 0 where it is none."""
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Which record is meant."""
+
+    path: Path
+    number: int
+
+    def make_error(self, what: str, hint: str) -> AnnotationError:
+        return AnnotationError(self.path, f"record {self.number}: {what}", hint)
 
 
 def parse(
@@ -66,18 +80,18 @@ def parse(
         with_outlines: whether the objects' masks are read.
 
     Raises:
-        DataError: it is no tf.train.Example of an annotated image, or its lists are not of one length, or the label map
-            that its ids need cannot be read.
+        AnnotationError: it is no tf.train.Example of an annotated image, or its lists are not of one length.
+        DataError: the label map that its ids need cannot be read.
     """
-    where = f"{path}: record {number}"
+    where = _Place(path, number)
     try:
         features = record_reader.parse_features(data)
     except ValueError as error:
-        raise DataError(f"{where}: not a tf.train.Example: {error}", "Is it a TFRecord of another kind?") from None
+        raise where.make_error(f"not a tf.train.Example: {error}", "Is it a TFRecord of another kind?") from None
     keys = {*features.texts, *features.floats, *features.ints}
     if not keys & {"image/encoded", "image/filename"}:
-        raise DataError(
-            f"{where}: has neither image/encoded nor image/filename, but {', '.join(sorted(keys)[:6]) or 'nothing'}",
+        raise where.make_error(
+            f"has neither image/encoded nor image/filename, but {', '.join(sorted(keys)[:6]) or 'nothing'}",
             "odtool reads the records of the Object Detection API.",
         )
     problems: list[tuple[str, str]] = []
@@ -96,6 +110,7 @@ def parse(
         objects,
         tuple(problems),
         tuple(key for key in unknown if key not in _KNOWN and not (with_outlines and key == _MASK)),
+        _get_first(features.ints, REPETITION_KEY, 0),
     )
 
 
@@ -106,7 +121,7 @@ def _read_source_id(features: Features, data: bytes) -> str:
     return _decode(data, _get_first(features.texts, "image/source_id", (0, 0)))
 
 
-def _read_outlines(features: Features, data: bytes, size: tuple[int, int], where: str) -> Iterator[Outline | None]:
+def _read_outlines(features: Features, data: bytes, size: tuple[int, int], where: _Place) -> Iterator[Outline | None]:
     """The mask of each object: PNGs, or numbers, one a pixel of the image (both of input_reader.proto's kinds).
 
     None for one that cannot be read; nothing at all where the record has no masks.
@@ -117,7 +132,7 @@ def _read_outlines(features: Features, data: bytes, size: tuple[int, int], where
     if numbers := features.floats.get(_MASK):
         if len(numbers) != count * width * height:
             detail = f"{_MASK} has {len(numbers)} values for {count} boxes of {width}x{height} pixels"
-            raise DataError(f"{where}: {detail}", "Write the record again.")
+            raise where.make_error(detail, "Write the record again.")
         for values in np.asarray(numbers, np.float32).reshape(count, height, width):
             yield masks.paste_mask(values > 0, (0, 0), size)
     for start, length in _get_list(features.texts, _MASK, count, where):
@@ -129,7 +144,7 @@ def _read_objects(
     features: Features,
     data: bytes,
     classes: ClassLookup,
-    where: str,
+    where: _Place,
     number: int,
     outlines: Sequence[Outline | None],
     problems: list[tuple[str, str]],
@@ -138,8 +153,8 @@ def _read_objects(
     count = len(sides[0])
     if any(len(side) != count for side in sides):
         lengths = ", ".join(f"{len(side)} {key.rsplit('/', 1)[1]}" for side, key in zip(sides, _BOX, strict=True))
-        raise DataError(
-            f"{where}: its boxes are incomplete: {lengths}", "Write the record again, with four sides per box."
+        raise where.make_error(
+            f"its boxes are incomplete: {lengths}", "Write the record again, with four sides per box."
         )
     texts = [_decode(data, span) for span in _get_list(features.texts, _TEXT, count, where)]
     views = [_decode(data, span) for span in _get_list(features.texts, _VIEW, count, where)]
@@ -177,7 +192,7 @@ def _name_class(index: int, classes: ClassLookup, where: str, problems: list[tup
     return name or ""
 
 
-def _read_keypoints(features: Features, data: bytes, count: int, where: str) -> Iterator[tuple[Keypoint, ...]]:
+def _read_keypoints(features: Features, data: bytes, count: int, where: _Place) -> Iterator[tuple[Keypoint, ...]]:
     """The keypoints of each object, as many for each; nothing at all where the record has none.
 
     Without visibilities, those with a place are labelled, as tf_example_decoder.py has it.
@@ -186,7 +201,7 @@ def _read_keypoints(features: Features, data: bytes, count: int, where: str) -> 
     total = len(xs)
     if len(ys) != total or (total and (not count or total % count)):
         detail = f"{total} keypoint x values and {len(ys)} y values for {count} boxes"
-        raise DataError(f"{where}: {detail}", "Write the record again, with the same number for each box.")
+        raise where.make_error(detail, "Write the record again, with the same number for each box.")
     visibilities = _get_list(features.ints, _POINT_SEEN, total, where, "keypoints") or [
         2 * (isfinite(x) and isfinite(y)) for x, y in zip(xs, ys, strict=True)
     ]
@@ -198,11 +213,13 @@ def _read_keypoints(features: Features, data: bytes, count: int, where: str) -> 
         yield tuple(points[start : start + keypoint_count])
 
 
-def _get_list(store: Mapping[str, list[Value]], key: str, count: int, where: str, what: str = "boxes") -> list[Value]:
+def _get_list(
+    store: Mapping[str, list[Value]], key: str, count: int, where: _Place, what: str = "boxes"
+) -> list[Value]:
     """One value a box, or none at all."""
     values = store.get(key, [])
     if values and len(values) != count:
-        raise DataError(f"{where}: {key} has {len(values)} values for {count} {what}", "Write the record again.")
+        raise where.make_error(f"{key} has {len(values)} values for {count} {what}", "Write the record again.")
     return values
 
 

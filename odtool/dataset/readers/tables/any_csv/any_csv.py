@@ -8,6 +8,7 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from odtool.dataset.dialects import LAYOUTS, Layout, make_box
 from odtool.dataset.readers.common import parsing, rows, values
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents
@@ -24,10 +25,11 @@ from odtool.errors import DataError
 
 SUFFIXES = (".csv", ".tsv")
 _DELIMITERS = ",;\t|"
-_LAYOUTS: dict[tuple[str, ...], str] = {
+_LAYOUTS: dict[tuple[str, ...], Layout] = {
     column_roles.CORNERS: "xyxy",
     column_roles.SIDES: "xywh",
     column_roles.CENTRE: "cxcywh",
+    **{(layout,): layout for layout in LAYOUTS},
 }
 _NAMELESS = "object"
 """The class of all boxes where no column is named for it."""
@@ -81,7 +83,7 @@ def _split_opening(lines: Sequence[str]) -> list[list[str]]:
     delimiter = _find_delimiter(lines[0])
     text = "\n".join(lines[:2])
     try:
-        return [row for _, row in rows.parse_csv(text, Path(), delimiter=delimiter, extra_cells=True)] or [[]]
+        return [row for _, row in rows.parse_csv(text, Path(), [], delimiter=delimiter, extra_cells=True)] or [[]]
     except DataError:
         return [[cell.strip() for cell in line.split(delimiter)] for line in lines[:2]]
 
@@ -103,13 +105,16 @@ def parse(data: bytes, path: Path, *, columns: Columns) -> CsvFile:
     Coordinates are fractions where those of the whole file are about 1 at most, else pixels. A row whose box is empty
     is an image without objects, whatever stands under its class.
 
+    A row that is short or whose box is not four numbers is a problem; an image with no other rows is left out.
+
     Raises:
-        DataError: a column is missing, a row is short, or a box is not four numbers.
+        AnnotationError: a column is missing, or the text is not UTF-8.
     """
     text = parsing.decode_text(data, path)
     first = next((line for line in text.split("\n") if line.strip()), "")
     delimiter = _find_delimiter(first)
-    table = rows.parse_csv(text, path, delimiter=delimiter, extra_cells=True)
+    problems: list[tuple[str, str]] = []
+    table = rows.parse_csv(text, path, problems, delimiter=delimiter, extra_cells=True)
     line, header = next(table, (1, list[str]()))
     indices = column_roles.find_indices(columns, header)
     if indices is None:
@@ -119,16 +124,18 @@ def parse(data: bytes, path: Path, *, columns: Columns) -> CsvFile:
     sizes: dict[str, tuple[int, int]] = {}
     splits: dict[str, str] = {}
     first_rows = [(line, header)] if column_roles.are_numbers(columns) and layout.is_row(header) else []
-    problems = [] if "class" in indices else [("class_absent", "--columns names no column for the class")]
-    broken = set[str]()
+    if "class" not in indices:
+        problems.append(("class_absent", "--columns names no column for the class"))
+    broken, skipping = set[str](), Skipping(problems)
     for number, row in chain(first_rows, table):
         name = layout.get(row, "file")
-        objects, faults_before = images.setdefault(name, []), len(problems)
-        with Skipping(problems):
+        objects, is_whole = images.setdefault(name, []), False
+        with skipping:
             if not name:
                 raise parsing.line_error(path, number, f"broken CSV: no image in column '{dict(columns)['file']}'")
-            objects += layout.parse_objects(row, path, number)
-        if len(problems) > faults_before:
+            objects += layout.parse_objects(row, path, number, problems)
+            is_whole = True
+        if not is_whole:
             broken.add(name)
         if (size := layout.parse_size(row)) is not None:
             sizes.setdefault(name, size)
@@ -159,21 +166,27 @@ class _Layout:
         """Whether the cells of a box are empty or numbers, and not the names of columns."""
         return self._parse_boxes(cells) is not None
 
-    def parse_objects(self, row: Sequence[str], path: Path, line: int) -> list[ObjectAnnotation]:
+    def parse_objects(
+        self, row: Sequence[str], path: Path, line: int, problems: rows.Problems
+    ) -> list[ObjectAnnotation]:
         """The objects of one row: one, none where the box is empty, or as many as its cell has boxes.
 
+        A box without a class is a problem.
+
         Raises:
-            DataError: a box is not four numbers, or has no class.
+            AnnotationError: a box is not four numbers, or there is not one class for each.
         """
         boxes = self._parse_boxes(row)
         if boxes is None:
             cells = ", ".join(f"{role} '{self.get(row, role)[:60]}'" for role in self.box_roles)
             raise parsing.line_error(path, line, f"broken CSV: {cells} is not a box of four numbers")
         labels = self._parse_labels(row, len(boxes))
-        if labels is None or not all(labels):
+        if labels is None:
             what = f"{len(boxes)} boxes, but the class is '{self.get(row, 'class')[:60]}'"
             raise parsing.line_error(path, line, f"broken CSV: {what}")
-        return [ObjectAnnotation(label, box) for label, box in zip(labels, boxes, strict=True)]
+        if missing := labels.count(""):
+            problems.append(("label_missing", f"line {line}: {missing} of {len(labels)} boxes without a class"))
+        return [ObjectAnnotation(label, box) for label, box in zip(labels, boxes, strict=True) if label]
 
     def parse_size(self, row: Sequence[str]) -> tuple[int, int] | None:
         """The image's size as the table claims it; it is only compared."""
@@ -186,7 +199,7 @@ class _Layout:
     def _parse_boxes(self, row: Sequence[str]) -> list[Box] | None:
         if len(self.box_roles) == 1:
             numbers = parse_box_cell(self.get(row, self.box_roles[0]), self.box_roles[0])
-            return None if numbers is None else [make_box(four, self.box_roles[0]) for four in numbers]
+            return None if numbers is None else [make_box(four, _LAYOUTS[self.box_roles]) for four in numbers]
         cells = [self.get(row, role) for role in self.box_roles]
         if all(cell.lower() in EMPTY for cell in cells):
             return []
@@ -205,11 +218,3 @@ class _Layout:
         if names is None:
             return [cell] * count
         return [values.parse_label(name) for name in names] if len(names) == count else None
-
-
-def make_box(four: Sequence[float], layout: str) -> Box:
-    """The box of four numbers that are corners, corner and sides, or centre and sides."""
-    a, b, c, d = four
-    if layout == "xyxy":
-        return Box(a, b, c, d)
-    return Box(a, b, a + c, b + d) if layout == "xywh" else Box(a - c / 2, b - d / 2, a + c / 2, b + d / 2)

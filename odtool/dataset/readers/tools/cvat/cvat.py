@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places
 from odtool.dataset.readers.common.source_folders import Folder, sort_nearest_first, walk
+from odtool.dataset.readers.namesakes.contender import Stated
+from odtool.dataset.readers.namesakes.image_paths import holds_images
 from odtool.dataset.readers.tools.cvat import cvat_document
 from odtool.dataset.readers.tools.cvat.cvat_document import CvatImage, Task, Track
 from odtool.dataset.splits import parse_split
@@ -19,6 +22,8 @@ from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 
 _ROOT = re.compile(rb"<annotations[\s>]")
 _CONTENT = re.compile(rb"<(?:meta|image|track)[\s>]")
+_IMAGE_TAG = re.compile(r"<image\s([^>]*)>")
+_FIELD = re.compile(r'(\w+)="([^"]*)"')
 _FRAME = re.compile(r"(\d{1,10})$")
 
 
@@ -52,30 +57,35 @@ def read(source: Source) -> Iterator[Finding]:
     """Every image of the XML files, and every frame of their videos that is there or has an object."""
     with_images = [folder for folder in walk(source.images or source.root) if folder.find_files(*EXTENSIONS)]
     for file in find_annotation_files(source, ".xml", _looks_like):
-        yield from _read_file(file, source, with_images)
+        yield from faults.report_broken(_read_file, file, source, with_images)
 
 
 def _read_file(file: Path, source: Source, with_images: Sequence[Folder]) -> Iterator[Finding]:
     tasks: dict[str, Task] = {}
     videos: dict[str, _Video] = {}
     places: dict[str, Places] = {}  # where the images of a subset lie
+    broken: list[tuple[str, str]] = []
     with open(file, "rb") as stream:
-        for item in cvat_document.parse(stream, file, with_outlines=source.masks):
+        for item in cvat_document.parse(stream, file, broken, with_outlines=source.masks):
             if isinstance(item, Task):
                 tasks[item.id] = item
                 continue
             for kind, detail in item.problems:
                 yield Problem(kind, file, detail)
             if isinstance(item, CvatImage):
+                if faults.is_nothing_left(item.objects, item.problems):
+                    continue
                 subset = item.subset or (next(iter(tasks.values())).subset if len(tasks) == 1 else "")
                 if subset not in places:
                     places[subset] = _find_places(file, subset, source, with_images)
+                    yield from places[subset].report_rivals()
                 yield from _read_image(item, file, subset, places[subset], source)
                 continue
             only_task = next(iter(tasks.values())) if len(tasks) == 1 else Task("", "", "", None)
             video = videos.setdefault(item.task, _Video(tasks.get(item.task, only_task)))
             if item.frames:
                 video.tracks.append(item)
+    yield from faults.take(broken, file)
     for video in videos.values():
         yield from _read_video(video, file, with_images, source)
 
@@ -98,13 +108,25 @@ def _find_places(file: Path, subset: str, source: Source, with_images: Sequence[
     # The subset comes from the document, so only folders that were met may be made of it.
     near = [] if source.images else [base / "images", base, file.parent.parent / "images"]
     near_folders = [place for place in near if place in sorted_folders or place.is_dir()]
+    near_folders = subset_folders or near_folders
+    stated = {} if any(map(holds_images, near_folders)) else dict(_sample_images(file))
     return find_places(
-        subset_folders or near_folders,
+        near_folders,
         [*near_folders, *sorted_folders, base],
         file.parent,
         source,
         split=parse_split(subset),
+        names=list(stated) or None,
+        state=stated.__getitem__,
     )
+
+
+def _sample_images(file: Path) -> Iterator[tuple[str, Stated]]:
+    """Images that a file names at its beginning and end, with the sizes that it states."""
+    for tag in _IMAGE_TAG.findall(parsing.read_ends(file).decode("utf-8", "replace")):
+        fields = {name: html.unescape(value) for name, value in _FIELD.findall(tag)}
+        if fields.get("name"):
+            yield fields["name"], Stated(cvat_document.parse_size(fields.get("width", ""), fields.get("height", "")))
 
 
 def _read_video(video: _Video, file: Path, with_images: Sequence[Folder], source: Source) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.shapes import enclose_ellipse, enclose_points, enclose_turned
 from odtool.dataset.types import Box, ObjectAnnotation, Outline
 
@@ -90,12 +91,18 @@ class Track:
         return ObjectAnnotation(self.label, enclose_turned(Box(*corners), rotation), occluded=bool(shape[6]))
 
 
-def parse(stream: BinaryIO, path: Path, *, with_outlines: bool = False) -> Iterator[Task | CvatImage | Track]:
+def parse(
+    stream: BinaryIO, path: Path, problems: list[tuple[str, str]], *, with_outlines: bool = False
+) -> Iterator[Task | CvatImage | Track]:
     """What a document holds, one element in memory at a time; `path` is only named in errors.
 
+    Args:
+        problems: takes kind and detail of each element that is left out.
+
     Raises:
-        DataError: broken XML, another root, a number that is none, or a document type.
+        AnnotationError: broken XML, another root, or a document type.
     """
+    skipping = Skipping(problems)
     from lxml import etree
 
     if b"<!DOCTYPE" in stream.read(_HEAD):
@@ -116,7 +123,8 @@ def parse(stream: BinaryIO, path: Path, *, with_outlines: bool = False) -> Itera
                 if root.getroottree().docinfo.internalDTD is not None:
                     raise parsing.document_type_error(path, 1)
             if event == "end" and element.getparent() is root and root.tag == "annotations":
-                yield from _parse_element(element, path, with_outlines)
+                with skipping:
+                    yield from _parse_element(element, path, with_outlines)
                 _forget(element)
     except etree.XMLSyntaxError as error:
         raise parsing.line_error(path, error.lineno or 1, f"broken XML: {error.msg}") from None
@@ -150,22 +158,21 @@ def _parse_element(element: _Element, path: Path, with_outlines: bool) -> Iterat
 def _parse_image(element: _Element, path: Path, with_outlines: bool) -> CvatImage:
     objects: list[ObjectAnnotation] = []
     problems: list[tuple[str, str]] = []
+    skipping = Skipping(problems)
     for shape in element:
-        label = shape.get("label", "").strip()
-        where = f"{shape.tag} at line {parsing.get_line(shape)} ({label or 'no label'})"
-        if shape.tag not in AREAS:
-            problems.append(("shape_skipped", where))
-        elif not label:
-            problems.append(("label_missing", where))
-        elif (box_and_turn := _parse_shape(shape, path)) is None:
-            problems.append(("box_missing", f"{where} has no points"))
-        else:
-            annotation = _parse_object(shape, label, enclose_turned(*box_and_turn))
-            objects.append(
-                replace(annotation, outline=_parse_outline(shape, path, _parse_size(element)))
-                if with_outlines
-                else annotation
-            )
+        with skipping:
+            label = shape.get("label", "").strip()
+            where = f"{shape.tag} at line {parsing.get_line(shape)} ({label or 'no label'})"
+            if shape.tag not in AREAS:
+                problems.append(("shape_skipped", where))
+            elif not label:
+                problems.append(("label_missing", where))
+            elif (box_and_turn := _parse_shape(shape, path)) is None:
+                problems.append(("box_missing", f"{where} has no points"))
+            else:
+                annotation = _parse_object(shape, label, enclose_turned(*box_and_turn))
+                outline = _parse_outline(shape, path, _parse_size(element)) if with_outlines else None
+                objects.append(replace(annotation, outline=outline) if with_outlines else annotation)
     name, subset = element.get("name", "").strip(), element.get("subset", "").strip()
     if not name:
         raise parsing.line_error(path, parsing.get_line(element), "an image without name")
@@ -197,19 +204,21 @@ def _parse_track(element: _Element, path: Path) -> Track:
         return track
     frame_shapes: dict[int, array[float]] = {}
     skipped_counts = dict[str, int]()
+    skipping = Skipping(track.problems)
     for shape in element:
-        if shape.tag not in AREAS:
-            skipped_counts[str(shape.tag)] = skipped_counts.get(str(shape.tag), 0) + 1
-        elif (box_and_turn := _parse_shape(shape, path)) is None:
-            track.problems.append(
-                ("box_missing", f"{where}: {shape.tag} at line {parsing.get_line(shape)} has no points")
-            )
-        else:
-            box, rotation = box_and_turn
-            flags = (shape.get("outside") == "1", shape.get("occluded") == "1")
-            frame_shapes[_parse_frame(shape, path)] = array(
-                "d", (box.xmin, box.ymin, box.xmax, box.ymax, rotation, *flags)
-            )
+        with skipping:
+            if shape.tag not in AREAS:
+                skipped_counts[str(shape.tag)] = skipped_counts.get(str(shape.tag), 0) + 1
+            elif (box_and_turn := _parse_shape(shape, path)) is None:
+                track.problems.append(
+                    ("box_missing", f"{where}: {shape.tag} at line {parsing.get_line(shape)} has no points")
+                )
+            else:
+                box, rotation = box_and_turn
+                flags = (shape.get("outside") == "1", shape.get("occluded") == "1")
+                frame_shapes[_parse_frame(shape, path)] = array(
+                    "d", (box.xmin, box.ymin, box.xmax, box.ymax, rotation, *flags)
+                )
     track.problems += [("shape_skipped", f"{where}: {count} {kind}") for kind, count in skipped_counts.items()]
     track.frames.extend(sorted(frame_shapes))
     track.shapes.extend(frame_shapes[frame] for frame in track.frames)
@@ -289,6 +298,10 @@ def _get_text(element: _Element, name: str) -> str:
 
 
 def _parse_size(element: _Element) -> tuple[int, int] | None:
-    width, height = element.get("width", ""), element.get("height", "")
+    return parse_size(element.get("width", ""), element.get("height", ""))
+
+
+def parse_size(width: str, height: str) -> tuple[int, int] | None:
+    """A declared size in whole pixels; None for what is none."""
     is_size = width.isdecimal() and height.isdecimal() and len(width) < 10 and len(height) < 10
     return (int(width), int(height)) if is_size and int(width) and int(height) else None

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from odtool.dataset.images import masks
-from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing, shapes, values
+from odtool.dataset.readers.common import faults, parsing, shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
-from odtool.dataset.readers.tools.label_studio import brush
+from odtool.dataset.readers.common.faults import AnnotationError, Skipping
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, read_documents
+from odtool.dataset.readers.tools.label_studio import brush, references
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
-from odtool.errors import DataError
 
 _MARKS = (
     b'"was_cancelled"',
@@ -27,10 +24,6 @@ _MARKS = (
     b'"original_width"',
     b'"annotation_id"',
 )
-_IMAGE_KEYS = ("image", "img", "image_url", "imageurl", "url", "picture", "photo")
-"""Names that templates give the image in `data`, the likeliest first; any other that holds an image's path will do."""
-_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
-"""What Label Studio puts before the name of an uploaded file."""
 _WITHOUT_BOX = ("keypointlabels", "keypoint", "vectorlabels", "vector", "bitmasklabels", "bitmask")
 _WITH_BOX = (
     "rectanglelabels",
@@ -85,21 +78,28 @@ def parse(data: bytes, path: Path) -> Listing:
     problems: list[tuple[str, str]] = []
     tasks = []
     shortened: dict[str, _StudioTask] = {}
+    skipping = Skipping(problems)
     for number, item in enumerate(items):
-        if not isinstance(item, dict):
-            raise _format_error(path, f"task {number + 1} is not an object")
-        if isinstance(item.get("task"), dict) and "result" in item:
-            item = {**item["task"], "annotations": [item]}  # noqa: PLW2901 - a single annotation names its task
-        if isinstance(item.get("data"), dict):
-            if (task := _parse_task(item, number, path, problems)) is not None:
-                tasks.append(task)
-            continue
-        name, short = _parse_short_task(item, number)
-        if name in shortened:
-            problems.append(("annotation_superseded", f"{name} is annotated more than once; the last is used"))
-        shortened[name] = short
-    entries = [_make_entry(task, path, problems) for task in [*tasks, *shortened.values()]]
-    return Listing(tuple(entry for entry in entries if entry is not None), tuple(problems))
+        with skipping:
+            if not isinstance(item, dict):
+                raise _format_error(path, f"task {number + 1} is not an object")
+            if isinstance(item.get("task"), dict) and "result" in item:
+                item = {**item["task"], "annotations": [item]}  # noqa: PLW2901 - a single annotation names its task
+            if isinstance(item.get("data"), dict):
+                if (task := _parse_task(item, number, path, problems)) is not None:
+                    tasks.append(task)
+                continue
+            name, short = _parse_short_task(item, number)
+            if name in shortened:
+                problems.append(("annotation_superseded", f"{name} is annotated more than once; the last is used"))
+            shortened[name] = short
+    entries = []
+    for task in [*tasks, *shortened.values()]:
+        before = len(problems)
+        entry = _make_entry(task, path, problems)
+        if entry is not None and not faults.is_nothing_left(entry.objects, problems[before:]):
+            entries.append(entry)
+    return Listing(tuple(entries), tuple(problems))
 
 
 def _parse_task(item: dict[str, Any], number: int, path: Path, problems: list[tuple[str, str]]) -> _StudioTask | None:
@@ -140,27 +140,30 @@ def _parse_short_task(item: dict[str, Any], number: int) -> tuple[str, _StudioTa
 
 
 def _make_entry(task: _StudioTask, path: Path, problems: list[tuple[str, str]]) -> ImageEntry | None:
-    reference = _find_reference(task.data)
+    reference = references.find_reference(task.data)
     if reference is None:
-        problems.append(("entry_ignored", f"{task.name} names no image"))
+        if references.has_several_images(task.data):
+            problems.append(("task_skipped", f"{task.name} has a list of images, as a Repeater shows them"))
+        else:
+            problems.append(("entry_ignored", f"{task.name} names no image"))
         return None
     labels = _index_labels(task.results)
     objects: list[ObjectAnnotation] = []
     size = None
-    turns = set[float]()
+    turns, skipping = set[float](), Skipping(problems)
     for number, result in enumerate(task.results, start=1):
-        if not isinstance(result, dict):
-            raise _format_error(path, f"{task.name}: result {number} is not an object")
-        annotations = _parse_objects(result, labels, f"{task.name}: result {number}", path, problems)
-        objects.extend(annotations)
-        turns.add(values.parse_number(result.get("image_rotation")) or 0.0)
-        # Versions before 1.0 swap the sides of an image that is turned sideways.
-        if turns <= {0.0, 180.0}:
-            size = size or values.parse_size(result.get("original_width"), result.get("original_height"))
+        with skipping:
+            if not isinstance(result, dict):
+                raise _format_error(path, f"{task.name}: result {number} is not an object")
+            objects.extend(_parse_objects(result, labels, f"{task.name}: result {number}", path, problems))
+            turns.add(values.parse_number(result.get("image_rotation")) or 0.0)
+            # Versions before 1.0 swap the sides of an image that is turned sideways.
+            if turns <= {0.0, 180.0}:
+                size = size or values.parse_size(result.get("original_width"), result.get("original_height"))
     if turned := sorted(turns - {0.0}):
         # The whole stage turns with the image (Stage in its ImageView.jsx), so that regions stay in the stored image.
         problems.append(("image_turned", f"{task.name}: its image was turned by {turned[0]:g} degrees on the screen"))
-    return ImageEntry(_list_names(reference, task.data.get("file_upload")), tuple(objects), size, "fraction")
+    return ImageEntry(references.list_names(reference, task.data.get("file_upload")), tuple(objects), size, "fraction")
 
 
 def _index_labels(results: list[Any]) -> dict[str, list[str]]:
@@ -254,36 +257,10 @@ def _parse_box(value: dict[str, Any], result: dict[str, Any], where: str, path: 
         x, y, wide, high = square
         box = shapes.enclose_rotated(x * across, y * down, wide * across, high * down, turn)
     else:
+        values.refuse_words(value, ("x", "y", "width", "height", "radiusX", "radiusY", "points"), where, path)
         return None
     return Box(box.xmin / (width or 1), box.ymin / (height or 1), box.xmax / (width or 1), box.ymax / (height or 1))
 
 
-def _find_reference(data: dict[str, Any]) -> str | None:
-    """The image's path or URL: under a usual name, else under any that holds something like an image's."""
-    texts = {key: value.strip() for key, value in data.items() if isinstance(value, str) and value.strip()}
-    by_key = [texts[key] for key in _IMAGE_KEYS if key in texts]
-    by_ending = [text for text in texts.values() if text.partition("?")[0].lower().endswith(EXTENSIONS)]
-    by_scheme = [text for text in texts.values() if text.startswith(("/data/", "s3://", "gs://", "azure-blob://"))]
-    reference = next(iter([*by_key, *by_ending, *by_scheme]), None)
-    return texts.get("file_upload", "embedded image") if reference and reference.startswith("data:") else reference
-
-
-def _list_names(reference: str, upload: Any) -> tuple[str, ...]:
-    """What the file may be called, with the path that the server has it under and with the upload's prefix or not."""
-    names = []
-    try:
-        parts = urlsplit(reference)
-        local_files = parse_qs(parts.query).get("d", []) if parts.path.endswith("/data/local-files/") else []
-    except ValueError:  # a bracket in the wrong place, as in a host name
-        local_files = []
-    candidates = [*local_files, *(list_spellings(reference) if not local_files else ())]
-    for name in [*candidates, *([upload] if isinstance(upload, str) else [])]:
-        names.append(name)
-        folder, _, last = name.rpartition("/")
-        if (bare := _UPLOAD_PREFIX.sub("", last)) != last:
-            names += [last, f"{folder}/{bare}" if folder and not folder.startswith("/data/upload") else bare]
-    return tuple(dict.fromkeys(names)) or (reference,)
-
-
-def _format_error(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}", "It is JSON, but not as Label Studio writes it. Export it as JSON or JSON-MIN.")
+def _format_error(path: Path, what: str) -> AnnotationError:
+    return parsing.unexpected_json("Label Studio", path, what)

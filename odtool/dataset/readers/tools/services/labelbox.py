@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from odtool.dataset.dialects import make_box
 from odtool.dataset.images.masks import make_polygon
-from odtool.dataset.readers.common import json_lines, shapes, values
+from odtool.dataset.readers.common import shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, list_spellings
-from odtool.dataset.readers.common.json_lines import Line
+from odtool.dataset.readers.common.streams import json_lines
+from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _SUFFIXES = (".ndjson", ".jsonl", ".json")
@@ -98,6 +100,8 @@ def _parse_object(item: dict[str, Any], where: str, line: Line) -> ObjectAnnotat
     sides = values.parse_fields(item.get("bounding_box"), *_SIDES)
     points = values.parse_points(item.get("polygon"))
     if sides is None and points is None:
+        values.refuse_words(item.get("bounding_box"), _SIDES, where, line.path, line.number)
+        values.refuse_words(item, ("polygon",), where, line.path, line.number)
         what = str(item.get("annotation_kind") or "neither a bounding_box nor a polygon")[:40]
         kind = "box_missing" if what in ("ImageBoundingBox", "ImagePolygon") else "shape_skipped"
         line.report(kind, f"{where} ({label or 'without a name'}): {what}")
@@ -106,7 +110,7 @@ def _parse_object(item: dict[str, Any], where: str, line: Line) -> ObjectAnnotat
         line.report("label_missing", f"{where} has no name")
         return None
     if sides is not None:
-        return ObjectAnnotation(label, shapes.make_box(*sides))
+        return ObjectAnnotation(label, make_box(sides, "xywh"))
     return ObjectAnnotation(label, shapes.enclose_points(points or []), outline=make_polygon(points or []))
 
 

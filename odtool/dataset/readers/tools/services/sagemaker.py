@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers.common import json_lines, values
+from odtool.dataset.dialects import make_box
+from odtool.dataset.readers.common import faults, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, list_spellings
-from odtool.dataset.readers.common.json_lines import Line
-from odtool.dataset.readers.common.shapes import make_box
+from odtool.dataset.readers.common.streams import json_lines
+from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _SUFFIXES = (".manifest", ".jsonl", ".json", ".ndjson")
@@ -58,12 +59,17 @@ def parse(row: dict[str, Any], line: Line) -> ImageEntry | None:
         where = f"annotation {number} of '{name}'"
         sides = values.parse_fields(item, *_SIDES)
         if sides is None:
+            values.refuse_words(item, _SIDES, where, line.path, line.number)
             line.report("box_missing", f"{where} has no left, top, width and height")
+            continue
+        if item.get("class_id") is None:
+            line.report("label_missing", f"{where} has no class_id")
             continue
         label = classes.get(str(item.get("class_id"))) if isinstance(classes, dict) else None
         if not values.parse_label(label):
-            raise line.error(f"{where} has class_id {item.get('class_id')}, which is not in its class-map")
-        objects.append(ObjectAnnotation(values.parse_label(label), make_box(*sides)))
+            what = f"{where} has class_id {item['class_id']}, which is not in its class-map"
+            raise faults.undefined_class(line.path, what, line=line.number)
+        objects.append(ObjectAnnotation(values.parse_label(label), make_box(sides, "xywh")))
     return ImageEntry(list_spellings(reference) or (reference,), tuple(objects), _parse_size(result.get("image_size")))
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.images.masks import make_polygon
-from odtool.dataset.readers.common import faults, json_lines, parsing, values
+from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import NoBoxesError
 from odtool.dataset.readers.common.image_lists import Documents, ImageEntry, find_documents, list_spellings
-from odtool.dataset.readers.common.json_lines import Line
 from odtool.dataset.readers.common.shapes import enclose_points
+from odtool.dataset.readers.common.streams import json_lines
+from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Outline, Problem, Source
 

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers.common import json_lines, values
+from odtool.dataset.readers.common import values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, list_spellings
-from odtool.dataset.readers.common.json_lines import Line
+from odtool.dataset.readers.common.streams import json_lines
+from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 
@@ -53,6 +54,7 @@ def parse(row: dict[str, Any], line: Line) -> ImageEntry:
         corners = _parse_corners(item)
         label = values.parse_label(item.get("displayName")) if isinstance(item, dict) else ""
         if corners is None:
+            values.refuse_words(item, _CORNERS, f"annotation {number}", line.path, line.number)
             line.report("box_missing", f"annotation {number} has no {', '.join(_CORNERS)}")
         elif not label:
             line.report("label_missing", f"annotation {number} has no displayName")

@@ -8,9 +8,11 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing, values
-from odtool.dataset.readers.common.lookup import Places, find_image, holds_images
+from odtool.dataset.readers.common import faults, parsing, values
+from odtool.dataset.readers.common.faults import Skipping
+from odtool.dataset.readers.common.lookup import Places, find_image
 from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
+from odtool.dataset.readers.namesakes.image_paths import holds_images
 from odtool.dataset.readers.tools.supervisely import supervisely_shapes
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
@@ -111,6 +113,8 @@ def parse_file(
     content = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
     for kind, detail in content.problems:
         yield Problem(kind, path, detail)
+    if faults.is_nothing_left(content.objects, content.problems):
+        return
     image = find_image(path.stem, places, within=root)
     split = content.split or split
     yield AnnotatedImage(image.path, path, content.objects, split=split, declared_size=content.size, match=image.match)
@@ -129,13 +133,13 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False) -> Supervisel
     problems: list[tuple[str, str]] = []
     size, tags = document.get("size"), document.get("tags")
     image_size = values.parse_size(size.get("width"), size.get("height")) if isinstance(size, dict) else None
-    objects = []
+    skipping, objects = Skipping(problems), list[ObjectAnnotation]()
     for number, item in enumerate(items, start=1):
-        annotation = _parse_object(item, f"object {number}", path, problems)
-        if annotation is not None and with_outlines and image_size:
-            annotation = replace(annotation, outline=supervisely_shapes.parse_outline(item, image_size))
-        if annotation is not None:
-            objects.append(annotation)
+        with skipping:
+            annotation = _parse_object(item, f"object {number}", path, problems)
+            if annotation is not None and with_outlines and image_size:
+                annotation = replace(annotation, outline=supervisely_shapes.parse_outline(item, image_size))
+            objects += [annotation] if annotation else []
     return SuperviselyFile(
         tuple(objects),
         image_size,
@@ -163,6 +167,7 @@ def _parse_object(item: Any, where: str, path: Path, problems: list[tuple[str, s
         return None
     box = supervisely_shapes.parse_box(item)
     if box is None:
+        values.refuse_words(item.get("points"), ("exterior",), where, path)
         problems.append(("box_missing", f"{where} ({label}) has no shape with a box"))
         return None
     return ObjectAnnotation(label.strip(), box)

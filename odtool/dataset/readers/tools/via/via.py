@@ -7,11 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common import faults, parsing, rows, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import Listing, find_documents
 from odtool.dataset.readers.tools.via import via3
-from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, make_listing, parse_box, parse_outline
+from odtool.dataset.readers.tools.via.via_regions import (
+    NUMBERS,
+    Region,
+    ViaImage,
+    make_listing,
+    parse_box,
+    parse_outline,
+)
 from odtool.dataset.types import Finding, Problem, Source
 from odtool.errors import DataError
 
@@ -44,8 +52,10 @@ def read(source: Source) -> Iterator[Finding]:
     documents = find_documents(source, (".json", ".csv"), _looks_like)
     names_by_folder: dict[Path, set[str]] = {}
     for file in sorted(documents.files, key=lambda file: file.suffix.lower() != ".json"):
-        data = parsing.read_bytes(file)
-        listing = parse_csv(data, file) if file.suffix.lower() == ".csv" else parse(data, file)
+        listing = faults.attempt(_read_file, file)
+        if isinstance(listing, Problem):
+            yield listing
+            continue
         folder_names = names_by_folder.setdefault(file.parent, set())
         names = {entry.names[0] for entry in listing.entries}
         if names and names <= folder_names:
@@ -53,6 +63,11 @@ def read(source: Source) -> Iterator[Finding]:
             continue
         folder_names |= names
         yield from documents.read_listing(file, listing)
+
+
+def _read_file(file: Path) -> Listing:
+    data = parsing.read_bytes(file)
+    return parse_csv(data, file) if file.suffix.lower() == ".csv" else parse(data, file)
 
 
 def parse(data: bytes, path: Path) -> Listing:
@@ -70,7 +85,13 @@ def parse(data: bytes, path: Path) -> Listing:
     if not isinstance(items, list):
         raise parsing.unexpected_json(_TOOL, path, "has no images")
     problems: list[tuple[str, str]] = []
-    images = [_parse_image(item, number, path, problems) for number, item in enumerate(items, 1)]
+    skipping, images = Skipping(problems), list[ViaImage]()
+    for number, item in enumerate(items, 1):
+        before = len(problems)
+        with skipping:
+            image = _parse_image(item, number, path, problems)
+            if not faults.is_nothing_left(image.regions, problems[before:]):
+                images.append(image)
     return make_listing([_apply_options(image, numbered) for image in images] if numbered else images, problems)
 
 
@@ -113,21 +134,30 @@ def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, s
         regions = list(regions.values())
     if not isinstance(regions, list):
         raise parsing.unexpected_json(_TOOL, path, f"{name}: regions is neither a list nor an object")
-    parsed_regions = []
+    skipping, parsed_regions = Skipping(problems), list[Region]()
     for position, region in enumerate(regions, start=1):
-        if not isinstance(region, dict):
-            raise parsing.unexpected_json(_TOOL, path, f"{name}: region {position} is not an object")
-        parsed_region = _parse_region(
-            region.get("shape_attributes"), region.get("region_attributes"), f"{name}: region {position}", problems
-        )
-        if parsed_region is not None:
-            parsed_regions.append(parsed_region)
-    return ViaImage(name, tuple(parsed_regions))
+        with skipping:
+            where = f"{name}: region {position}"
+            if not isinstance(region, dict):
+                raise parsing.unexpected_json(_TOOL, path, f"{where} is not an object")
+            shape, attributes = region.get("shape_attributes"), region.get("region_attributes")
+            if (parsed_region := _parse_region(shape, attributes, where, path, problems)) is not None:
+                parsed_regions.append(parsed_region)
+    return ViaImage(name, tuple(parsed_regions), _parse_file_size(item.get("size")))
 
 
-def _parse_region(shape: Any, attributes: Any, where: str, problems: list[tuple[str, str]]) -> Region | None:
+def _parse_file_size(value: Any) -> int | None:
+    """Bytes; VIA writes -1 for what it has not seen, and some write text."""
+    text = str(value).strip()
+    return int(text) if text.isascii() and text.isdecimal() and int(text) > 0 else None
+
+
+def _parse_region(
+    shape: Any, attributes: Any, where: str, path: Path, problems: list[tuple[str, str]]
+) -> Region | None:
     box, kind, detail = parse_box(shape)
     if box is None:
+        values.refuse_words(shape, NUMBERS, where, path)
         problems.append((kind, f"{where} {detail}"))
         return None
     return Region(box, attributes if isinstance(attributes, dict) else {}, where, parse_outline(shape))
@@ -136,25 +166,32 @@ def _parse_region(shape: Any, attributes: Any, where: str, problems: list[tuple[
 def parse_csv(data: bytes, path: Path) -> Listing:
     """Parses an export's CSV, whose shapes and attributes are JSON in cells; `path` is only named in errors.
 
+    A row that is short or has a cell that is no JSON is a problem; an image with no other rows is left out.
+
     Raises:
-        DataError: a column is missing, a row is short, or a cell is no JSON.
+        AnnotationError: a column is missing, or the text is not UTF-8.
     """
-    table = rows.parse_csv(parsing.decode_text(data, path), path)
+    problems: list[tuple[str, str]] = []
+    table = rows.parse_csv(parsing.decode_text(data, path), path, problems)
     columns = [cell.lstrip("#").strip() for cell in next(table, (1, list[str]()))[1]]
     rows.require_columns(columns, _COLUMNS, path, "Export the annotations as CSV again.")
     images: dict[str, list[Region]] = {}
-    problems: list[tuple[str, str]] = []
+    file_sizes: dict[str, int | None] = {}
+    skipping = Skipping(problems)
     for line, row in table:
-        cells = dict(zip(columns, row, strict=True))
-        if not (name := cells["filename"]):
-            raise parsing.line_error(path, line, "broken CSV: no filename")
-        regions = images.setdefault(name, [])
-        shape, attributes = (_parse_cell(cells[column], column, path, line) for column in _COLUMNS[1:])
-        if not shape and cells.get("region_count", "0") == "0":
-            continue  # an image without regions has one row, too
-        if (region := _parse_region(shape, attributes, f"line {line}", problems)) is not None:
-            regions.append(region)
-    return make_listing([ViaImage(name, tuple(regions)) for name, regions in images.items()], problems)
+        with skipping:
+            cells = dict(zip(columns, row, strict=True))
+            if not (name := cells["filename"]):
+                raise parsing.line_error(path, line, "broken CSV: no filename")
+            file_sizes.setdefault(name, _parse_file_size(cells.get("file_size")))
+            shape, attributes = (_parse_cell(cells[column], column, path, line) for column in _COLUMNS[1:])
+            # An image without regions has one row, too.
+            has_region = bool(shape) or cells.get("region_count", "0") != "0"
+            region = _parse_region(shape, attributes, f"line {line}", path, problems) if has_region else None
+            images.setdefault(name, []).extend([region] if region else [])
+    return make_listing(
+        [ViaImage(name, tuple(regions), file_sizes.get(name)) for name, regions in images.items()], problems
+    )
 
 
 def _parse_cell(text: str, column: str, path: Path, line: int) -> Any:

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.images import masks
-from odtool.dataset.readers.common import shapes, values
+from odtool.dataset.readers.common import faults, shapes, values
+from odtool.dataset.readers.common.faults import AnnotationError
 from odtool.dataset.readers.common.image_lists import Listing
 from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, make_listing
 from odtool.dataset.types import Box
-from odtool.errors import DataError
 
 _RECTANGLE, _CIRCLE, _ELLIPSE, _POLYLINE, _POLYGON, _EXTREME_RECTANGLE, _EXTREME_CIRCLE = 2, 3, 4, 6, 7, 8, 9
 """_VIA_RSHAPE of via-3.x.y/src/js/_via_const.js; 1 is a point and 5 a line."""
@@ -48,8 +48,10 @@ def parse(document: dict[str, Any], path: Path) -> Listing:
             continue  # what is said of the whole image, or of a view that is left out and counted above
         where = f"{names[view]}: region {number}"
         box = _parse_box(shape)
-        if box is None:
-            point = isinstance(shape, list) and shape[0] in (1, 5)
+        if box is None and (not isinstance(shape, list) or None in map(values.parse_number, shape)):
+            problems.append((faults.RECORD, f"{where}: not a shape of numbers: {str(shape)[:80]}"))
+        elif box is None:
+            point = shape[0] in (1, 5)
             problems.append(("shape_skipped" if point else "box_missing", f"{where}: {str(shape)[:80]}"))
         else:
             coordinates = values.parse_numbers(shape, len(shape)) or ()
@@ -69,7 +71,7 @@ def parse(document: dict[str, Any], path: Path) -> Listing:
 def _get_table(document: dict[str, Any], name: str, path: Path) -> dict[str, dict[str, Any]]:
     table = document.get(name)
     if not isinstance(table, dict) or not all(isinstance(item, dict) for item in table.values()):
-        raise DataError(f"{path}: '{name}' is not a table of objects", "Save the project in VIA 3 again.")
+        raise AnnotationError(path, f"'{name}' is not a table of objects", "Save the project in VIA 3 again.")
     return table
 
 

@@ -15,6 +15,8 @@ from odtool.dataset.types import Box, ObjectAnnotation, Outline
 
 _NAMES = ("class", "label", "classname", "classlabel", "category", "name", "type", "object", "objecttype", "objectname")
 """Attributes that are likely to hold the class, the likeliest first, in lower case and without separators."""
+NUMBERS = ("x", "y", "width", "height", "cx", "cy", "r", "rx", "ry", "all_points_x", "all_points_y")
+"""Fields of shapes that should be numbers."""
 _ONLY_CLASS = "object"
 """What objects are called where the whole file names no class, as many sets of one class do."""
 _SHARE = 0.5
@@ -39,6 +41,8 @@ class ViaImage:
 
     name: str
     regions: tuple[Region, ...]
+    bytes: int | None = None
+    """Size of its file."""
 
 
 def parse_box(shape: Any) -> tuple[Box | None, str, str]:
@@ -88,7 +92,7 @@ def make_listing(images: Sequence[ViaImage], problems: list[tuple[str, str]]) ->
             elif len(labels) > 1:
                 problems.append(("labels_several", f"{region.where} has {', '.join(labels)} as '{class_attribute}'"))
             objects.extend(ObjectAnnotation(label, region.box, outline=region.outline) for label in labels)
-        entries.append(ImageEntry(list_spellings(image.name) or (image.name,), tuple(objects)))
+        entries.append(ImageEntry(list_spellings(image.name) or (image.name,), tuple(objects), bytes=image.bytes))
     return Listing(tuple(entries), tuple(problems))
 
 

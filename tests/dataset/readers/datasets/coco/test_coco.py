@@ -86,11 +86,35 @@ def test_an_annotation_without_box_is_a_problem_beside_others_with_one() -> None
         ({"annotations": [{"id": 4, "image_id": 0, "category_id": 5, "bbox": [1, 2]}]}, "annotation 4: bbox"),
     ],
 )
-def test_what_contradicts_the_format_is_named(changes: dict[str, Any], says: str) -> None:
-    with pytest.raises(DataError) as error:
-        parse(**changes)
-    assert error.value.message.startswith("a.json: ")
-    assert says in error.value.message
+def test_what_contradicts_the_format_is_named(changes: dict[str, Any], says: str, fault: Any) -> None:
+    message = fault(lambda _: parse(**changes), Path("a.json"))
+    assert message.startswith("a.json: ")
+    assert says in message
+
+
+def test_a_broken_entry_leaves_the_others_and_an_image_that_lost_all_its_objects_is_left_out() -> None:
+    good = document()["annotations"]
+    whole = parse()
+    broken = {"id": 4, "image_id": 0, "category_id": 5, "bbox": [1, "x", 3, 4]}
+    found = parse(annotations=[broken, 7, *good, {**broken, "bbox": [1, 2, 3, 4], "category_id": 99}])
+    assert [kind for kind, _ in found.problems] == ["record_broken", "record_broken", "class_undefined"]
+    assert [image.objects for image in found.images] == [image.objects for image in whole.images]
+    alone = parse(annotations=[broken, {**broken, "image_id": 7}, {**good[0], "image_id": 7}])
+    assert [image.id for image in alone.images] == ["7"]
+
+
+@pytest.mark.parametrize("category", [{"category_id": None}, {}])
+def test_an_annotation_without_a_category_is_left_out_and_counted(category: dict[str, Any]) -> None:
+    annotations = [*document()["annotations"], {"id": 3, "image_id": 0, "bbox": [1, 2, 3, 4], **category}]
+    found = parse(annotations=annotations)
+    assert found.problems == (("label_missing", "annotation 3 has no category_id"),)
+    assert [image.objects for image in found.images] == [image.objects for image in parse().images]
+
+
+def test_without_categories_it_says_what_is_missing(fault: Any) -> None:
+    data = {key: value for key, value in document().items() if key != "categories"}
+    message = fault(lambda _: coco_document.parse(json.dumps(data).encode(), Path("a.json")), Path("a.json"))
+    assert message == "a.json: has no list 'categories', which names the classes"
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,10 @@ def test_a_class_may_have_blanks_and_an_empty_file_is_background() -> None:
 
 
 @pytest.mark.parametrize("line", [CAR[:-5], f"{CAR} 1 1", CAR.replace("387.63", "x"), CAR[4:], "Car"])
-def test_a_broken_line_is_named(line: str) -> None:
-    with pytest.raises(DataError, match=r"000001\.txt:2: not a KITTI line"):
-        parse(f"{CAR}\n{line}\n")
+def test_a_broken_line_is_named_and_the_others_are_read(line: str, fault: Any) -> None:
+    text = f"{CAR}\n{line}\n{CAR}\n"
+    assert "000001.txt:2: not a KITTI line" in fault(lambda _: parse(text), PATH)
+    assert len(parse(text).objects) == 2
 
 
 def test_a_missing_image_is_not_taken_from_the_other_split(
@@ -124,8 +125,11 @@ def test_tracking_files_are_read_by_sequence_and_frame(
 
 
 def test_a_broken_line_of_a_tracking_file_is_named() -> None:
-    with pytest.raises(DataError, match=r"000001\.txt:2: not a KITTI tracking line"):
-        kitti_tracking.parse(f"0 0 {CAR}\n{CAR}\n".encode(), PATH)
+    frames, problems = kitti_tracking.parse(f"0 0 {CAR}\n{CAR}\n0 1 {CAR}\n".encode(), PATH)
+    assert len(frames[0]) == 2
+    assert [(kind, detail[:39]) for kind, detail in problems] == [
+        ("record_broken", "line 2: not a KITTI tracking line (a fr"),
+    ]
 
 
 @pytest.mark.parametrize(("testing", "split"), [(True, "val"), (False, "test")])

@@ -31,7 +31,7 @@ def findings(source: Source) -> tuple[list[AnnotatedImage], list[str]]:
 
 
 def boxes(text: str) -> list[Box]:
-    return [item.box for item in yolo.parse(text.encode(), LABEL, {0: "cat", 1: "dog"}, YAML)]
+    return [item.box for item in yolo.parse(text.encode(), LABEL, {0: "cat", 1: "dog"}, YAML)[0]]
 
 
 @pytest.mark.parametrize(
@@ -67,10 +67,13 @@ def test_an_empty_file_is_background() -> None:
         ("0 0.1 0.2 0.3 0.4 0.5 0.6 0.7", "a.txt:1: not a YOLO line: 8 numbers"),
     ],
 )
-def test_a_line_that_is_none_of_these_is_named(text: str, says: str) -> None:
-    with pytest.raises(DataError) as error:
-        boxes(text)
-    assert says in error.value.message
+def test_a_line_that_is_none_of_these_is_named_and_the_others_are_read(text: str, says: str) -> None:
+    whole_text = f"{text}\n1 0.5 0.5 0.5 0.5\n"
+    objects, problems = yolo.parse(whole_text.encode(), LABEL, {0: "cat", 1: "dog"}, YAML)
+    (problem,) = (Problem(kind, LABEL, detail) for kind, detail in problems)
+    assert says in problem.describe()
+    assert problem.kind == ("class_undefined" if "has no name" in says else "record_broken")
+    assert len(objects) == whole_text.count("\n") - 1
 
 
 @pytest.mark.parametrize(
@@ -83,10 +86,11 @@ def test_a_line_that_is_none_of_these_is_named(text: str, says: str) -> None:
         ("-1 0.5 0.5 0.2 0.2", False),
         ("inf 0.5 0.5 0.2 0.2", False),
         ("cat 0.5 0.5 0.2 0.2", False),
-        ("0 10 20 30 40", False),
+        ("0 10 20 30 40", True),
+        ("0 10 20 30 40 50 60", False),
     ],
 )
-def test_labels_are_seen_by_the_class_and_fractions_of_their_first_line(tmp_path: Path, text: str, label: bool) -> None:
+def test_labels_are_seen_by_the_class_and_numbers_of_their_first_line(tmp_path: Path, text: str, label: bool) -> None:
     (tmp_path / "a.txt").write_text(text)
     assert yolo.is_label(tmp_path / "a.txt") == label
 
@@ -208,13 +212,14 @@ def test_any_yaml_gives_a_layout_or_a_data_error(text: str) -> None:
 @pytest.mark.parametrize("points", ["0.9 0.9 2 0.1 0.1 1", "0.9 0.9 2 0.1 0.1 1 0.87"])
 def test_key_points_are_no_polygon(points: str) -> None:
     line = f"0 0.5 0.5 0.5 0.25 {points}".encode()
-    (item,) = yolo.parse(line, LABEL, {0: "cat"}, YAML, 6)
+    ((item,), _) = yolo.parse(line, LABEL, {0: "cat"}, YAML, 6)
     assert item.box == Box(0.25, 0.375, 0.75, 0.625)
 
 
 def test_key_points_other_than_said_are_refused() -> None:
-    with pytest.raises(DataError, match="6 keypoint numbers"):
-        yolo.parse(b"0 0.5 0.5 0.5 0.25 0.9 0.9 0.1 0.1", LABEL, {0: "cat"}, YAML, 6)
+    _, (problem,) = yolo.parse(b"0 0.5 0.5 0.5 0.25 0.9 0.9 0.1 0.1", LABEL, {0: "cat"}, YAML, 6)
+    assert "6 keypoint numbers" in problem[1]
+    assert "kpt_shape in data.yaml" in problem[1]
 
 
 @pytest.mark.parametrize(("shape", "count"), [("[17, 3]", 51), ("[4, 2]", 8)])
@@ -279,11 +284,11 @@ def test_a_label_may_be_spelt_otherwise(tmp_path: Path, image: str, label: str) 
 
 def test_polygons_are_masks_where_masks_are_asked_for() -> None:
     text = b"0 0.5 0.5 0.5 0.25\n0 0.1 0.2 0.5 0.1 0.3 0.6\n"
-    box, polygon = yolo.parse(text, LABEL, {0: "cat"}, YAML, with_outlines=True)
+    (box, polygon), _ = yolo.parse(text, LABEL, {0: "cat"}, YAML, with_outlines=True)
     assert box.outline is None
     assert polygon.outline is not None
     assert polygon.outline.polygons == ((0.1, 0.2, 0.5, 0.1, 0.3, 0.6),)
-    assert [item.outline for item in yolo.parse(text, LABEL, {0: "cat"}, YAML)] == [None, None]
+    assert [item.outline for item in yolo.parse(text, LABEL, {0: "cat"}, YAML)[0]] == [None, None]
 
 
 @pytest.mark.parametrize(("images", "labels"), [("{}", "labels/{}"), ("{}/images", "{}/labels"), ("images/{}", "{}")])

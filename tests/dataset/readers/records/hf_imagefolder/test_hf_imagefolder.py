@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers.common import json_lines
+from odtool.dataset.readers.common.streams import json_lines
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.records.hf_imagefolder import hf_card, hf_imagefolder
 from odtool.dataset.types import AnnotatedImage, Box, Problem, Source
@@ -43,7 +43,9 @@ dataset_info:
 
 
 def parse(row: Any, names: dict[int, str] | None = None) -> Any:
-    return hf_imagefolder.parse(json_lines.parse_row(json.dumps(row).encode(), PATH, 3), PATH, 3, names or {})
+    problems: list[tuple[str, str]] = []
+    content = json_lines.parse_row(json.dumps(row).encode(), PATH, 3)
+    return *hf_imagefolder.parse(content, PATH, 3, names or {}, problems), problems
 
 
 @pytest.mark.parametrize(
@@ -67,10 +69,10 @@ def test_a_row_without_objects_is_background(objects: Any) -> None:
 
 def test_unusable_objects_are_counted() -> None:
     _, found, problems = parse(
-        {"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 3], [1, 2, 3, 4]], "categories": [0, None]}}
+        {"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 3], [1, 2, 3, 4], None], "categories": [0, None, 1]}}
     )
     assert found == ()
-    assert [kind for kind, _ in problems] == ["box_missing", "label_missing"]
+    assert [kind for kind, _ in problems] == ["record_broken", "label_missing", "box_missing"]
 
 
 @pytest.mark.parametrize(
@@ -149,10 +151,18 @@ def test_a_csv_with_objects_and_folders_in_its_names(tmp_path: Path, write_image
     assert (image.path, image.split, image.objects[0].label) == (tmp_path / "test" / "a.jpg", "test", "3")
 
 
-def test_a_broken_line_of_a_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a", "objects": {}}\n{"file_name": \n')
-    with pytest.raises(DataError, match=r"metadata.jsonl:2: broken JSON"):
-        list(hf_imagefolder.read(Source(tmp_path)))
+def test_broken_lines_of_a_file_are_named_and_the_others_are_read(tmp_path: Path) -> None:
+    good = '{"file_name": "a", "objects": {"bbox": [[1, 2, 3, 4]], "categories": ["cat"]}}\n'
+    bad = '{"file_name": "b", "objects": {"bbox": [[1, 2, "x", 4]], "categories": ["cat"]}}\n'
+    (tmp_path / "metadata.jsonl").write_text(good + '{"file_name": \n' + bad + "[]\n" + good)
+    found = list(hf_imagefolder.read(Source(tmp_path)))
+    assert [len(item.objects) for item in found if isinstance(item, AnnotatedImage)] == [1, 1]
+    details = [item.detail for item in found if isinstance(item, Problem)]
+    assert [detail[:20] for detail in details] == [
+        "line 2: broken JSON:",
+        "line 3: object 1: bb",
+        "line 4: the line is ",
+    ]
 
 
 def test_captions_are_no_detection_set(tmp_path: Path) -> None:
@@ -169,7 +179,7 @@ TEXT = json.dumps({"file_name": "a.jpg", "objects": {"bbox": [[1, 2, 3, 4]], "ca
 def test_mutated_rows_are_objects_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
         row = json_lines.parse_row((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH, 1)
-        hf_imagefolder.parse(row, PATH, 1, {})
+        hf_imagefolder.parse(row, PATH, 1, {}, [])
 
 
 @given(st.integers(0, len(CARD)), st.integers(0, 12), st.sampled_from(["", "- ", ": ", "[", "names", "&a ", "*a"]))

@@ -245,12 +245,27 @@ def test_equal_source_ids_are_told_apart_and_counted(tmp_path: Path, make_exampl
     assert [problem.kind for problem in problems] == ["source_id_repeated"] * 2
 
 
-def test_a_damaged_file_is_seen_by_its_name_and_refused(tmp_path: Path, make_example: MakeExample) -> None:
+def test_a_damaged_file_is_seen_by_its_name_and_named(tmp_path: Path, make_example: MakeExample) -> None:
     path = tmp_path / "train.tfrecord"
     path.write_bytes(b"garbage" + frame(make_example(BOX)))
     assert [choice.name for choice in choose(Source(path))] == ["tfrecord"]
-    with pytest.raises(DataError, match=r"train.tfrecord: record 1 \(at byte 0\) is damaged"):
-        read(path)
+    images, (problem,) = read(path)
+    assert images == []
+    assert (problem.kind, problem.file) == ("annotation_broken", path)
+    assert "record 1 (at byte 0) is damaged" in problem.detail
+
+
+def test_damaged_records_are_named_and_the_others_are_read(tmp_path: Path, make_example: MakeExample) -> None:
+    path = tmp_path / "train.tfrecord"
+    good, lame = frame(make_example(BOX)), frame(make_example({**BOX, "image/object/bbox/xmin": [0.1, 0.2]}))
+    path.write_bytes(good + good[:-9] + b"changed!!" + lame + good + good[:-20])
+    images, problems = read(path)
+    assert len(images) == 2
+    assert [(problem.kind, problem.detail[:8]) for problem in problems if problem.kind != "label_missing"] == [
+        ("record_broken", "record 2"),
+        ("record_broken", "record 3"),
+        ("annotation_broken", "record 5"),
+    ]
 
 
 def test_what_odtool_wrote_comes_back_the_same_when_sharded_anew(

@@ -123,7 +123,7 @@ def test_fractions_are_seen_by_the_range_and_splits_by_their_column() -> None:
     [
         ("a.jpg,cat,1,2,x,4", "line 3: broken CSV: x1 '1', y1 '2', x2 'x', y2 '4' is not a box of four numbers"),
         ("a.jpg,cat,1,,3,4", "line 3: broken CSV: x1 '1', y1 '', x2 '3', y2 '4' is not a box of four numbers"),
-        ("a.jpg,,1,2,3,4", "line 3: broken CSV: 1 boxes, but the class is ''"),
+        ("a.jpg,cat,1,2", "line 3: broken CSV: 4 cells, 6 columns"),
         (",cat,1,2,3,4", "line 3: broken CSV: no image in column 'f'"),
     ],
 )
@@ -135,9 +135,11 @@ def test_a_broken_row_is_told_and_the_others_are_read(row: str, says: str) -> No
     assert {name: len(objects) for name, objects in table.images.items()} == {"b.jpg": 1, "c.jpg": 1}
 
 
-def test_a_file_with_a_short_row_is_broken() -> None:
-    with pytest.raises(DataError, match=r"train\.csv:2: broken CSV: 3 cells, 6 columns"):
-        parse("f,k,a,b,c,d\na.jpg,cat,1\n", "file=f,class=k,x1=a,y1=b,x2=c,y2=d")
+def test_a_box_without_a_class_is_left_out_and_counted() -> None:
+    text = "f,k,a,b,c,d\na.jpg,,1,2,3,4\na.jpg,cat,1,2,3,4\n"
+    table = any_csv.parse(text.encode(), PATH, columns=parse_columns("file=f,class=k,x1=a,y1=b,x2=c,y2=d"))
+    assert table.problems == (("label_missing", "line 2: 1 of 1 boxes without a class"),)
+    assert [item.label for item in table.images["a.jpg"]] == ["cat"]
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,9 @@ def track(*shapes: str, label: str = "cat") -> str:
     return f'<track id="0" label="{label}" task_id="5">\n{"".join(shapes)}</track>\n'
 
 
-def parse(text: str | bytes) -> list[Task | CvatImage | Track]:
+def parse(text: str | bytes, problems: list[tuple[str, str]] | None = None) -> list[Task | CvatImage | Track]:
     data = text if isinstance(text, bytes) else text.encode()
-    return list(cvat_document.parse(io.BytesIO(data), PATH))
+    return list(cvat_document.parse(io.BytesIO(data), PATH, [] if problems is None else problems))
 
 
 def image_of(*shapes: str) -> CvatImage:
@@ -161,11 +161,21 @@ def test_tracks_of_points_or_without_label_are_counted() -> None:
         ("<!DOCTYPE a [<!ENTITY b 'c'>]><annotations/>", "document type is refused"),
     ],
 )
-def test_broken_documents_are_named_with_the_line(text: str, says: str) -> None:
-    with pytest.raises(DataError) as error:
-        parse(text)
-    assert says in error.value.message
-    assert error.value.hint
+def test_broken_documents_are_named_with_the_line(text: str, says: str, fault: Any) -> None:
+    def call(problems: list[tuple[str, str]]) -> None:
+        for item in parse(text, problems):
+            problems.extend(() if isinstance(item, Task) else item.problems)
+
+    assert says in fault(call, PATH)
+
+
+def test_a_broken_shape_or_image_leaves_the_others() -> None:
+    problems: list[tuple[str, str]] = []
+    item, other = parse(document(image(BOX, BOX.replace('"1"', '"x"'), BOX), "<image/>", image(BOX)), problems)
+    assert isinstance(item, CvatImage)
+    assert isinstance(other, CvatImage)
+    assert (len(item.objects), len(other.objects)) == (2, 1)
+    assert [kind for kind, _ in (*item.problems, *problems)] == ["record_broken", "record_broken"]
 
 
 def test_a_document_type_is_refused_in_utf_16_too() -> None:
@@ -177,7 +187,7 @@ def test_a_document_type_is_refused_in_utf_16_too() -> None:
 def test_a_long_document_is_not_read_whole_for_its_first_image() -> None:
     data = document(image(BOX) * 20_000).encode()
     stream = io.BytesIO(data)
-    items = cvat_document.parse(stream, PATH)
+    items = cvat_document.parse(stream, PATH, [])
     assert isinstance(next(items), CvatImage)
     assert stream.tell() < len(data) / 4
     assert len(list(items)) == 19_999
@@ -203,7 +213,7 @@ def test_objects_of_a_track_are_ordinary_objects() -> None:
 )
 def test_polygons_and_masks_have_outlines_where_masks_are_asked_for(shape: str, expected: Any) -> None:
     data = io.BytesIO(document(image(shape)).encode())
-    (item,) = cvat_document.parse(data, PATH, with_outlines=True)
+    (item,) = cvat_document.parse(data, PATH, [], with_outlines=True)
     assert isinstance(item, CvatImage)
     outline = item.objects[0].outline
     if isinstance(expected, set):

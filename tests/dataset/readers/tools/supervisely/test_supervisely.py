@@ -159,9 +159,8 @@ def test_data_sets_are_splits_and_images_are_found_in_both_layouts(tmp_path: Pat
         ('{"objects": [1]}', "object 1 is not an object"),
     ],
 )
-def test_what_is_not_superviselys_is_refused(text: str, says: str) -> None:
-    with pytest.raises(DataError, match=says):
-        supervisely.parse(text.encode(), PATH)
+def test_what_is_not_superviselys_is_refused(text: str, says: str, fault: Any) -> None:
+    assert says in fault(lambda _: supervisely.parse(text.encode(), PATH), PATH)
 
 
 TEXT = json.dumps(document(shape([[1, 2], [4, 6]]), {"classTitle": "a", "bitmap": {"data": "eJw=", "origin": [1, 2]}}))

@@ -156,9 +156,8 @@ def test_csv_has_json_in_its_cells() -> None:
         ("filename\n", "a.json:1: no column"),
     ],
 )
-def test_broken_csv_names_the_line(text: str, says: str) -> None:
-    with pytest.raises(DataError, match=says):
-        via.parse_csv(text.encode(), PATH)
+def test_broken_csv_names_the_line(text: str, says: str, fault: Any) -> None:
+    assert says in fault(lambda _: via.parse_csv(text.encode(), PATH), PATH)
 
 
 @pytest.mark.parametrize(
@@ -169,12 +168,11 @@ def test_broken_csv_names_the_line(text: str, says: str) -> None:
         ('{"a": {"regions": []}}', "image 1 has no filename"),
         ('{"a": {"filename": "a", "regions": 3}}', "a: regions is neither"),
         ('{"a": {"filename": "a", "regions": [3]}}', "a: region 1 is not an object"),
-        ('{"file": {}, "metadata": []}', "'view' is not a table|'metadata' is not a table"),
+        ('{"file": {}, "metadata": []}', "'view' is not a table"),
     ],
 )
-def test_what_is_not_vias_is_refused(text: str, says: str) -> None:
-    with pytest.raises(DataError, match=says):
-        via.parse(text.encode(), PATH)
+def test_what_is_not_vias_is_refused(text: str, says: str, fault: Any) -> None:
+    assert says in fault(lambda _: via.parse(text.encode(), PATH), PATH)
 
 
 def test_a_project_beside_its_exports_is_read_once_and_folders_are_splits(tmp_path: Path, write_image: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import LooksLike
-from odtool.dataset.readers.common.faults import FIX, BrokenAnnotation, Skipping
+from odtool.dataset.readers.common.faults import FIX, AnnotationError, Skipping
 from odtool.dataset.readers.common.image_lists import (
     Documents,
     ImageEntry,
@@ -36,13 +36,14 @@ class Line:
 
     path: Path
     number: int
+    """From 1; 0 where it is not known."""
     problems: list[tuple[str, str]] = field(default_factory=list)
     """Kind and detail of each."""
 
     def report(self, kind: str, detail: str) -> None:
-        self.problems.append((kind, f"line {self.number}: {detail}"))
+        self.problems.append((kind, f"line {self.number}: {detail}" if self.number else detail))
 
-    def error(self, what: str, hint: str = FIX) -> BrokenAnnotation:
+    def error(self, what: str, hint: str = FIX) -> AnnotationError:
         return parsing.line_error(self.path, self.number, what, hint)
 
 
@@ -75,9 +76,12 @@ def _iterate_lines(stream: BinaryIO) -> Iterator[bytes]:
         yield line
 
 
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a file with the numbers of their lines. Raises DataError where a line is none."""
-    return ((number, parse_row(line, path, number)) for number, line in read_lines(path))
+def read_rows(path: Path, problems: list[tuple[str, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of a file with the numbers of their lines; a line that is none is a problem."""
+    skipping = Skipping(problems)
+    for number, line in read_lines(path):
+        with skipping:
+            yield number, parse_row(line, path, number)
 
 
 def parse_row(line: bytes, path: Path, number: int) -> dict[str, Any]:
@@ -123,7 +127,9 @@ def read_entries(
 ) -> Iterator[AnnotatedImage | Problem]:
     """The images of one file's lines, each looked for on disk; a broken line is a problem, and the next one is read."""
     source = documents.source
-    places = documents.find_places(file, list(_sample_names(file, parse)))
+    entries = dict(_sample_entries(file, parse))
+    places = documents.find_places(file, list(entries), lambda name: entries[name].state())
+    yield from places.report_rivals()
     split = find_file_split(file, source)
     for number, text in lines:
         line, entry = Line(file, number), None
@@ -133,11 +139,11 @@ def read_entries(
         yield from describe_listing(listing, file, places, split, source)
 
 
-def _sample_names(file: Path, parse: ParseRow) -> Iterator[str]:
+def _sample_entries(file: Path, parse: ParseRow) -> Iterator[tuple[str, ImageEntry]]:
     for row in sample_rows(file):
         try:
             entry = parse(row, Line(file, 0))
         except DataError:
             continue
         if entry is not None and entry.names:
-            yield entry.names[0]
+            yield entry.names[0], entry

@@ -14,9 +14,9 @@ from typing import Protocol, TypeVar
 from odtool.dataset.dialects import DIALECTS, Reading
 from odtool.dataset.images import repair
 from odtool.dataset.images.image_file import ImageHeader
-from odtool.dataset.survey import annotated_size, coordinates
-from odtool.dataset.survey.annotated_size import AnnotatedSizes, Basis, Placed, SizeVotes
-from odtool.dataset.survey.coordinates import Coordinates, Evidence
+from odtool.dataset.survey.conventions import annotated_size, coordinates
+from odtool.dataset.survey.conventions.annotated_size import AnnotatedSizes, Basis, Placed, SizeVotes
+from odtool.dataset.survey.conventions.coordinates import Coordinates, Evidence
 from odtool.dataset.types import AnnotatedImage, Problem
 from odtool.errors import DataError
 

@@ -8,7 +8,7 @@ import pytest
 
 from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.images.masks import draw
-from odtool.dataset.survey.annotated_size import AnnotatedSizes, Basis, SizeVotes, reconsider
+from odtool.dataset.survey.conventions.annotated_size import AnnotatedSizes, Basis, SizeVotes, reconsider
 from odtool.dataset.types import AnnotatedImage, Box, Keypoint, ObjectAnnotation, Outline, Unit
 
 Size = tuple[int, int]

@@ -27,7 +27,7 @@ _ROUNDING, _ROUNDING_SHARE = 2, 0.05
 count from 0 or round."""
 _SLACK = 1.0
 """Pixels by which a box may stick out of the size that it was drawn in."""
-_SMALLER = 1.2
+_SMALLER = 1.5
 """Times that a declared size is larger than the file, from which on boxes that were drawn in it would show it."""
 _MANY = 20
 """Boxes of which one at least would lie in the outer part of the declared size."""

@@ -11,37 +11,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from odtool.dataset.dialects import DIALECTS, Dialect, Reading, narrow, reread
-from odtool.dataset.types import AnnotatedImage, Box, Problem, Unit
+from odtool.dataset.survey.conventions.box_fit import Fit, Place, find_best_places, is_whole
+from odtool.dataset.types import AnnotatedImage, Problem
 from odtool.errors import DataError
 
-MISFIT_KINDS = frozenset(("box_outside", "box_outside_entirely", "box_inverted", "box_zero", "box_tiny"))
-"""Problems of boxes that do not fit their image as they are read."""
+MISFIT_KINDS = frozenset(
+    ("box_duplicate", "box_inverted", "box_outside", "box_outside_entirely", "box_small", "box_tiny", "box_zero")
+)
+"""Problems of boxes that do not fit their image as they are read, or of which others may be hidden behind them."""
 _SHARE = 0.02
 """Of the boxes, those that may not fit: annotators' slips, which are repaired box by box."""
-_SLACK_PIXELS, _SLACK_SHARE = 1.0, 0.001
-"""A box may stick out by a pixel and a thousandth of the side: some tools count pixels from 1, others round."""
-_FAR = 0.1
-"""Of the image's side. A box drawn by hand may stick out, but seldom by more."""
 _FEW = 4
 """Boxes below which nothing is refused that a documented convention covers: in three boxes one may be a slip."""
 _CLEAR = 10
 """Boxes that do not fit, against which a tenth as many under another reading are a clear answer, whatever the share."""
 _REACH_FULL, _REACH_CRAMPED = 0.9, 0.6
 """How far across the image the boxes of a whole set reach: nearly to its edge, or as if they were of a smaller one."""
-
-
-@dataclass
-class Fit:
-    """How many boxes do not fit their images under one reading, and fit them under another."""
-
-    misfits: int = 0
-    far: int = 0
-    """Those of them that are inverted, smaller than a pixel, or stick out by more than a slip."""
-    reach: float = 0.0
-    """The share of their images' sides that the boxes reach across, at most."""
 
 
 @dataclass
@@ -56,6 +43,10 @@ class Evidence:
     """Boxes that fit their images under no reading, which therefore say nothing of them."""
     nowhere_far: int = 0
     """Those of them that do not nearly fit, either."""
+    four: int = 0
+    """Boxes of four numbers, and not of a shape."""
+    is_whole: bool = True
+    """Whether no number has more behind the point than the half of a pixel."""
     fits: dict[Reading, Fit] = field(default_factory=dict)
     """For the reading in use of all boxes; for the others of all boxes, or only of images in which that one fails."""
 
@@ -63,13 +54,15 @@ class Evidence:
         self.boxes += other.boxes
         self.nowhere += other.nowhere
         self.nowhere_far += other.nowhere_far
+        self.four += other.four
+        self.is_whole = self.is_whole and other.is_whole
         for reading, fit in other.fits.items():
             total = self.fits.setdefault(reading, Fit())
             total.misfits += fit.misfits
             total.far += fit.far
             total.reach = max(total.reach, fit.reach)
 
-    def count(self, places: Mapping[Reading, Sequence[_Place]]) -> None:
+    def count(self, places: Mapping[Reading, Sequence[Place]]) -> None:
         """Adds the boxes of one image, as they lie under each reading."""
         for box in zip(*places.values(), strict=True):
             if not any(place.fits for place in box):
@@ -108,7 +101,7 @@ class Coordinates:
 
     def list_readings(self, dialect: Dialect) -> tuple[Reading, ...]:
         """Those that may be meant; the first is in use until boxes decide otherwise."""
-        return dialect.readings if self.wanted is None else narrow(dialect, self.wanted)
+        return dialect.all_readings if self.wanted is None else narrow(dialect, self.wanted)
 
     def read(self, image: AnnotatedImage, source: Path) -> AnnotatedImage:
         """The image with its boxes as they are read in this pass."""
@@ -142,41 +135,13 @@ class Coordinates:
             key in self.counted or any(problem.kind in MISFIT_KINDS for problem in problems)
         ):
             documented, readings = evidence.dialect.readings[0], self.list_readings(evidence.dialect)
+            evidence.four += sum(not item.enclosed for item in image.objects)
+            evidence.is_whole = evidence.is_whole and is_whole(image, documented.layout)
             for reading in readings:
                 evidence.fits.setdefault(reading, Fit())
             evidence.count(
-                {reading: _find_best_places(reread(image, documented, reading), sizes) for reading in readings}
+                {reading: find_best_places(reread(image, documented, reading), sizes) for reading in readings}
             )
-
-
-class _Place(NamedTuple):
-    """How one box lies in its image under one reading."""
-
-    fits: bool
-    is_far: bool
-    reach: float
-
-
-def _find_best_places(image: AnnotatedImage, sizes: Sequence[tuple[int, int]]) -> list[_Place]:
-    """Those in the size that most of the boxes fit."""
-    return max(([_place(item.box, image.unit, size) for item in image.objects] for size in sizes), key=_count_fitting)
-
-
-def _count_fitting(places: Sequence[_Place]) -> int:
-    return sum(place.fits for place in places)
-
-
-def _place(box: Box, unit: Unit, size: tuple[int, int]) -> _Place:
-    width, height = size
-    across, down = size if unit == "fraction" else (1, 1)
-    left, top, right, bottom = box.xmin * across, box.ymin * down, box.xmax * across, box.ymax * down
-    out_x, out_y = max(-left, right - width), max(-top, bottom - height)
-    # Written so that what is not a number is far off.
-    is_solid = right >= left and bottom >= top and max(right - left, bottom - top) >= 1
-    is_far = not (is_solid and out_x <= width * _FAR and out_y <= height * _FAR)
-    is_inside = out_x <= _SLACK_PIXELS + width * _SLACK_SHARE and out_y <= _SLACK_PIXELS + height * _SLACK_SHARE
-    fits = not is_far and is_inside and right > left and bottom > top
-    return _Place(fits, is_far, max(right / width, bottom / height))
 
 
 def reconsider(used: Coordinates, evidence: Mapping[Key, Evidence]) -> Coordinates | None:
@@ -211,7 +176,7 @@ def _is_doubtful(evidence: Evidence, readings: Sequence[Reading], *, is_decided:
         return False
     if _fails(evidence, readings[0], is_decided=is_decided):
         return True
-    return any(_is_better(evidence, reading, readings[0], is_decided=is_decided) for reading in readings[1:])
+    return any(_is_better(evidence, reading, readings[0]) for reading in readings[1:])
 
 
 def _fails(evidence: Evidence, reading: Reading, *, is_decided: bool) -> bool:
@@ -224,20 +189,22 @@ def _fails(evidence: Evidence, reading: Reading, *, is_decided: bool) -> bool:
     return fit.far + evidence.nowhere_far > limit and fit.far + evidence.nowhere_far >= _FEW
 
 
-def _is_better(evidence: Evidence, reading: Reading, first: Reading, *, is_decided: bool) -> bool:
+def _is_better(evidence: Evidence, reading: Reading, first: Reading) -> bool:
     """Whether a reading explains the boxes clearly better than the first one."""
     fit, first_fit = evidence.fits[reading], evidence.fits[first]
-    if fit.misfits > _SHARE * evidence.boxes or evidence.nowhere > max(_SHARE * evidence.boxes, _FEW):
+    limit = _SHARE * evidence.boxes
+    if fit.misfits > limit or evidence.nowhere > max(limit, min(_FEW, evidence.boxes / _FEW)):
         return False
-    if is_decided or evidence.dialect.strength == "firm":
+    if evidence.dialect.strength == "firm":
         return first_fit.far >= max(_FEW, evidence.boxes / 2)
     clearly = first_fit.misfits >= max(_CLEAR, _CLEAR * fit.misfits)
-    return clearly or first_fit.far > _SHARE * evidence.boxes
+    return clearly or first_fit.far > limit
 
 
 def _choose(evidence: Evidence, readings: Sequence[Reading], *, is_decided: bool) -> Reading:
     first = readings[0]
-    better = [reading for reading in readings[1:] if _is_better(evidence, reading, first, is_decided=is_decided)]
+    others = [reading for reading in readings[1:] if evidence.four or reading.layout == first.layout]
+    better = [reading for reading in others if _is_better(evidence, reading, first)]
     if not better:
         if _fails(evidence, first, is_decided=is_decided):
             raise _refusal(evidence, readings, "no reading explains 98% of them")
@@ -245,11 +212,18 @@ def _choose(evidence: Evidence, readings: Sequence[Reading], *, is_decided: bool
     better.sort(key=lambda reading: evidence.fits[reading].misfits)
     best = evidence.fits[better[0]].misfits
     equals = [reading for reading in better if evidence.fits[reading].misfits < max(_FEW, _CLEAR * best)]
-    if len(equals) > 1:
-        equals = [reading for reading in equals if not _is_cramped(evidence, reading, equals)]
-    if len(equals) != 1:
+    equals = [reading for reading in equals if not _is_cramped(evidence, reading, equals)]
+    usual = [reading for reading in equals if not _is_seldom(evidence, reading)]
+    if len(usual or equals) != 1:
         raise _refusal(evidence, readings, "more than one reading explains them")
-    return equals[0]
+    return (usual or equals)[0]
+
+
+def _is_seldom(evidence: Evidence, reading: Reading) -> bool:
+    """Percent are as usual as pixels where numbers have digits behind the point that no pixels have."""
+    if reading.scale == "percent" and not evidence.is_whole:
+        reading = reading._replace(scale="pixels")
+    return reading in evidence.dialect.seldom
 
 
 def _is_cramped(evidence: Evidence, reading: Reading, others: Sequence[Reading]) -> bool:
@@ -270,16 +244,19 @@ def _percent(share: float) -> str:
 
 def _report(evidence: Evidence, first: Reading, reading: Reading) -> Problem:
     detail = (
-        f"{evidence.dialect.title} are read as {reading.describe()}: so {_percent(evidence.share(reading))} of "
+        f"the {evidence.dialect.title} are read as {reading.describe()}: so {_percent(evidence.share(reading))} of "
         f"{evidence.boxes} boxes lie inside their images, and {_describe_shares(evidence, [first])}"
     )
+    equals = [other for other in evidence.fits if other != reading and evidence.share(other) >= 1 - _SHARE]
+    if equals:
+        detail += f"; less usual, though they would fit: {', '.join(other.describe() for other in equals)}"
     return Problem("coordinates_chosen", evidence.file, detail)
 
 
 def _refusal(evidence: Evidence, readings: Sequence[Reading], why: str) -> DataError:
     shown = sorted(readings, key=lambda reading: -evidence.share(reading))
     return DataError(
-        f"{evidence.file}: the {evidence.dialect.title} do not say what their numbers mean: {why}. "
+        f"{evidence.file}: nothing says what the {evidence.dialect.title} mean: {why}. "
         f"Of {evidence.boxes} boxes these lie inside their images: {_describe_shares(evidence, shown)}",
         "Say which it is with --coordinates, such as --coordinates " + shown[0].name + ".",
     )

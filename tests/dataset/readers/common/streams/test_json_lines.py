@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from odtool.dataset.readers.common import json_lines
 from odtool.dataset.readers.common.image_lists import ImageEntry
+from odtool.dataset.readers.common.streams import json_lines
 from odtool.dataset.types import AnnotatedImage, Problem, Source
 from odtool.errors import DataError
 
@@ -19,7 +19,7 @@ from odtool.errors import DataError
 @pytest.mark.parametrize("text", ['{"a": 1}\n\n{"a": 2}\n', '\ufeff{"a": 1}\r\n \r\n{"a": 2}'])
 def test_rows_have_the_numbers_of_their_lines(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.jsonl").write_text(text, newline="")
-    assert list(json_lines.read_rows(tmp_path / "a.jsonl")) == [(1, {"a": 1}), (3, {"a": 2})]
+    assert list(json_lines.read_rows(tmp_path / "a.jsonl", [])) == [(1, {"a": 1}), (3, {"a": 2})]
 
 
 @pytest.mark.parametrize(
@@ -31,17 +31,20 @@ def test_rows_have_the_numbers_of_their_lines(tmp_path: Path, text: str) -> None
         (b"[" * 100_000, "a.jsonl:2: broken JSON: it cannot be read"),
     ],
 )
-def test_a_line_that_is_no_object_is_named(tmp_path: Path, line: bytes, says: str) -> None:
-    (tmp_path / "a.jsonl").write_bytes(b"{}\n" + line + b"\n")
-    with pytest.raises(DataError, match=says):
-        list(json_lines.read_rows(tmp_path / "a.jsonl"))
+def test_a_line_that_is_no_object_is_named_and_the_next_is_read(
+    tmp_path: Path, line: bytes, says: str, fault: Any
+) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"{}\n" + line + b"\n{}\n")
+    assert says in fault(lambda problems: list(json_lines.read_rows(path, problems)), path)
+    assert list(json_lines.read_rows(path, [])) == [(1, {}), (3, {})]
 
 
 def test_a_line_that_would_fill_the_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(json_lines, "_MOST_LINE", 1 << 20)
     (tmp_path / "a.jsonl").write_bytes(b"{}\n" + b" " * ((1 << 20) + 1))
     with pytest.raises(DataError, match=r"a\.jsonl:2: a line of more than 1 MB"):
-        list(json_lines.read_rows(tmp_path / "a.jsonl"))
+        list(json_lines.read_rows(tmp_path / "a.jsonl", []))
 
 
 def test_samples_are_taken_from_all_parts_of_a_file_and_each_row_once(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from odtool.dataset.dialects import DIALECTS, Layout, Reading, make_box
-from odtool.dataset.survey.coordinates import Coordinates, Evidence, reconsider
+from odtool.dataset.survey.conventions.box_fit import Fit
+from odtool.dataset.survey.conventions.coordinates import Coordinates, Evidence, reconsider
 from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation, Problem
 from odtool.errors import DataError
 
@@ -157,6 +159,56 @@ def test_pixels_and_percent_that_both_fit_are_told_apart_by_how_far_they_reach()
     assert decide("yolo", boxes)[0].scale == "pixels"
 
 
+def test_few_boxes_of_half_pixels_are_no_percent() -> None:
+    reading, used = decide("yolo", [(30.5, 40, 11, 10), (50, 60, 20, 20)])
+    assert reading == Reading("cxcywh", "pixels")
+    assert "less usual, though they would fit: centre, width, height in percent" in used.notices[0].detail
+
+
 def test_few_boxes_that_two_readings_explain_are_refused() -> None:
     with pytest.raises(DataError, match="more than one reading explains them"):
-        decide("yolo", [(30, 40, 10, 10), (50, 60, 20, 20)])
+        decide("yolo", [(30.27, 40, 10, 10), (50, 60.1, 20, 20)])
+
+
+def test_a_seldom_reading_is_meant_only_where_no_usual_one_explains_the_boxes() -> None:
+    assert decide("retinanet_csv", [(60, 40, 30, 20), (50, 30, 40, 25), (70, 50, 20, 20)])[0].layout == "xywh"
+    assert decide("retinanet_csv", draw(6, "cxcywh", sides=(30, 60)))[0].layout == "cxcywh"
+
+
+def test_boxes_that_fit_under_no_reading_say_nothing_while_they_are_few() -> None:
+    broken = (20.0, 10.0, 30.0, 0.0)
+    assert decide("createml", [*draw(5, "xywh", sides=(40, 60)), broken])[0].layout == "xywh"
+    with pytest.raises(DataError, match="no reading explains 98%"):
+        decide("createml", [*draw(20, "xywh", sides=(40, 60)), *[(300.0, 10.0, 30.0, 50.0)] * 5])
+
+
+def test_numbers_beyond_all_images_are_far_off() -> None:
+    boxes = [*draw(5, "xywh"), (1e308, 0.0, 1e308, 1.0), (float("nan"), 1.0, 2.0, 3.0)]
+    assert decide("coco", boxes)[0] == DIALECTS["coco"].readings[0]
+
+
+def test_a_rare_convention_is_not_believed_without_all_its_boxes() -> None:
+    with_open = replace(DIALECTS["coco"], strength="open")
+    evidence = Evidence(with_open, Path("a.json"), 100, fits={reading: Fit(3) for reading in with_open.all_readings})
+    with pytest.raises(DataError, match="no reading explains 98%"):
+        reconsider(Coordinates(counted=frozenset({("set", "coco")})), {("set", "coco"): evidence})
+
+
+def test_the_scale_of_what_the_user_names_is_left_to_the_boxes() -> None:
+    _, used = decide("yolo", [(10, 20, 60, 70)], Reading("xyxy"))
+    assert list(used.chosen.values()) == [Reading("xyxy", "pixels")]
+    _, used = decide("yolo", [(10, 20, 60, 70)], Reading("xyxy", "fractions"))
+    assert used.chosen == {}
+
+
+def test_shapes_say_something_of_the_scale_alone() -> None:
+    item = ObjectAnnotation("cat", Box(10, 20, 60, 70.25), enclosed=True)
+    image = AnnotatedImage(Path("a.png"), Path("a.txt"), (item,), "fraction", dialect="yolo")
+    heard = dict[tuple[str, str], Evidence]()
+    outside = [Problem("box_outside_entirely", Path("a.txt"), "")]
+    Coordinates().weigh(image, [SIZE], outside, SOURCE, heard)
+    (key,) = heard
+    heard[key].is_whole = True
+    later = reconsider(Coordinates(counted=frozenset({key})), heard)
+    assert later
+    assert later.chosen == {key: Reading("cxcywh", "pixels")}

@@ -1,0 +1,1 @@
+"""Files of one name in several folders: which of them annotations mean."""

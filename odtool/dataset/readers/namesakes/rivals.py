@@ -1,0 +1,249 @@
+"""Which of several folders holds the images of some annotations, where they hold files of the same names.
+
+Photographs lie beside their masks, depth maps or thumbnails under the same names, and a box on the wrong picture is
+worse than none. The first of these that leaves one folder decides:
+
+1. what annotations state of a file: its size in bytes or in pixels, or else the folder in which it lay;
+2. how the folders show themselves: those with masks, depth or labels in their name, or with pictures of one channel or
+   a palette beside others in colour, hold no photographs;
+3. how many of the annotations' images a folder has;
+4. the names that folders of images have everywhere (images, JPEGImages).
+
+Files are opened only where several fit, and only a few of each folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from odtool.dataset.readers.common.image_names import drop_drive, find_declared_folders, list_declared_folders
+from odtool.dataset.readers.namesakes.contender import Contender, State, Stated
+from odtool.dataset.readers.namesakes.image_paths import find_as_spelt, find_in, get_last_part, is_file
+from odtool.errors import DataError
+
+_OPENED = 5
+"""Files of a folder that are looked into."""
+_STATED = 3
+"""Names for which a folder farther away is looked for."""
+_FAR = 20
+"""Such folders, the likeliest first."""
+_TWICE = 2
+"""Times as many images in another folder outweigh what a format says of the likeliest."""
+_NOT_PHOTOGRAPHS = re.compile(
+    r"(?:^|[^a-z])(?:masks?|depths?|segs?|segmentations?|segmentation(?:class|object)[a-z]*|labels?|annotations?|gt|groundtruth"
+    r"|disparity|normals|overlays?|annotated|visuali[sz]ations?|visuali[sz]ed|vis|pred|predictions?|results?"
+    r"|thumbs?|thumbnails?|previews?)(?:[^a-z]|$)"
+)
+"""In a folder's name, in lower case."""
+_PHOTOGRAPHS = frozenset(
+    ("images", "image", "imgs", "img", "jpegimages", "photos", "photo", "pictures", "rgb", "frames")
+)
+
+
+class Rival(NamedTuple):
+    """A folder whose images are not those that annotations mean, though they have their names."""
+
+    folder: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """Folders in the order in which images are looked for in them."""
+
+    folders: tuple[Path, ...]
+    rivals: tuple[Rival, ...] = ()
+    """Those that were left out."""
+
+
+def find_candidates(name: str, folders: Sequence[Path], bases: Sequence[Path]) -> Sequence[Path]:
+    """Those of the folders in which the image of a name may lie; none where its path alone says where."""
+    if "/" not in (plain := drop_drive(name.replace("\\", "/"))):
+        return folders
+    if any(is_file(f"{base}/{plain}") for base in bases):
+        return ()
+    parts = list_declared_folders(plain)
+    return find_declared_folders(tuple(folders), parts, bases[-1])[0] or folders
+
+
+def settle(
+    folders: Sequence[Path],
+    candidates: Mapping[str, Sequence[Path]],
+    state: State,
+    *,
+    is_ranked: bool,
+    whose: Path,
+) -> Settlement:
+    """The folders in order, without those that hold other files of the same names.
+
+    Args:
+        folders: where images may lie, the likeliest first.
+        candidates: by name, those of the folders in which its image may lie.
+        is_ranked: whether the format itself says that the first is the likeliest.
+        whose: what is named in the error.
+
+    Raises:
+        DataError: nothing says which folder is meant.
+    """
+    held = _find_held(candidates)
+    contested = [name for name, files in held.items() if len(files) > 1]
+    counts = {folder: sum(folder in files for files in held.values()) for folder in folders}
+    if not contested:
+        order = folders if is_ranked else sorted(folders, key=lambda folder: -counts[folder])
+        return Settlement(tuple(order))
+    contenders = [
+        Contender(folder, {name: held[name][folder] for name in contested if folder in held[name]}, counts[folder])
+        for folder in folders
+        if any(folder in held[name] for name in contested)
+    ]
+    left, rivals = _eliminate(contenders, contested[:_OPENED], state, is_ranked=is_ranked)
+    if len(left) > 1 and not is_ranked and not _are_the_same(left, contested[:_OPENED]):
+        raise _undecided(left, contested, whose)
+    out = {rival.folder for rival in rivals}
+    first = [contender.folder for contender in left]
+    return Settlement((*first, *(folder for folder in folders if folder not in out and folder not in first)), rivals)
+
+
+def find_stated(near: Sequence[Path], others: Sequence[Path], names: Sequence[str], state: State) -> Path | None:
+    """A folder farther away whose files are as annotations state them, where those of these names near are not."""
+    few = names[:_STATED]
+    held = {
+        folder: _find_all(few, folder) for folder in [*near, *[other for other in others if other not in near][:_FAR]]
+    }
+    holders = [folder for folder, files in held.items() if files and folder not in near]
+    stated = {name: facts for name in few if any((facts := state(name))[:2])} if holders else {}
+    if not stated or any(
+        contender.agrees(name, facts) or contender.was_resized(name, facts)
+        for contender in (Contender(folder, held[folder], 0) for folder in near)
+        for name, facts in stated.items()
+        if name in contender.files
+    ):
+        return None
+    contenders = (Contender(folder, held[folder], 0) for folder in holders)
+    agreeing = [
+        contender.folder for contender in contenders if all(map(contender.agrees, stated.keys(), stated.values()))
+    ]
+    return agreeing[0] if len(agreeing) == 1 else None
+
+
+def _find_all(names: Sequence[str], folder: Path) -> dict[str, Path]:
+    """The files of all the names; none where one is missing."""
+    files: dict[str, Path] = {}
+    for name in names:
+        file = find_as_spelt(get_last_part(name), [folder])
+        if file is None:
+            return {}
+        files[name] = file
+    return files
+
+
+def _find_held(candidates: Mapping[str, Sequence[Path]]) -> dict[str, dict[Path, Path]]:
+    """By name, the folders that hold an image of it, each with the file."""
+    held: dict[str, dict[Path, Path]] = {}
+    for name, folders in candidates.items():
+        last = get_last_part(name)
+        for find in (find_as_spelt, find_in):
+            files = ((folder, find(last, [folder])) for folder in dict.fromkeys(folders))
+            held[name] = {folder: file for folder, file in files if file is not None}
+            if held[name]:
+                break
+    return held
+
+
+def _eliminate(
+    contenders: list[Contender], names: Sequence[str], state: State, *, is_ranked: bool
+) -> tuple[list[Contender], tuple[Rival, ...]]:
+    """The contenders that are left, and those that are out, by what makes them so."""
+    rivals: list[Rival] = []
+    stated = {name: facts for name in names if any(facts := state(name))}
+    left = _keep_as_stated(contenders, stated, rivals)
+    left = _keep_named(left, stated, rivals)
+    left = _keep_photographs(left, names, rivals)
+    most = max(contender.count for contender in left)
+    # Those with fewer may yet hold an image that the others lack: they come later, and are not out.
+    if is_ranked:
+        return [contender for contender in left if _TWICE * contender.count > most], tuple(rivals)
+    left = [contender for contender in left if contender.count == most]
+    named = [contender for contender in left if contender.folder.name.lower() in _PHOTOGRAPHS]
+    return (named if len(named) == 1 else left), tuple(rivals)
+
+
+def _keep_as_stated(contenders: list[Contender], stated: Mapping[str, Stated], rivals: list[Rival]) -> list[Contender]:
+    agreeing = {
+        contender.folder: sum(
+            contender.agrees(name, facts) for name, facts in stated.items() if name in contender.files
+        )
+        for contender in contenders
+    }
+    most = max(agreeing.values())
+    if not most:
+        return contenders
+    what = "bytes" if any(facts.bytes is not None for facts in stated.values()) else "pixels"
+    winners = [contender for contender in contenders if agreeing[contender.folder] == most]
+    for contender in contenders:
+        if contender not in winners:
+            detail = f"the sizes in {what} that annotations state are those of the files in {winners[0].folder}"
+            rivals.append(Rival(contender.folder, detail))
+    return winners
+
+
+def _keep_named(contenders: list[Contender], stated: Mapping[str, Stated], rivals: list[Rival]) -> list[Contender]:
+    """Those with the name that all annotations give; all where none has it, as folders are renamed."""
+    folders = {facts.folder for facts in stated.values()}
+    winners = [contender for contender in contenders if {contender.folder.name} == folders]
+    if not winners:
+        return contenders
+    reason = f"the folder that annotations name is {winners[0].folder}"
+    rivals.extend(Rival(contender.folder, reason) for contender in contenders if contender not in winners)
+    return winners
+
+
+def _keep_photographs(contenders: list[Contender], names: Sequence[str], rivals: list[Rival]) -> list[Contender]:
+    if len(contenders) < 2:
+        return contenders
+    signs = {
+        contender.folder: (bool(_NOT_PHOTOGRAPHS.search(contender.folder.name.lower())), contender.is_flat(names))
+        for contender in contenders
+    }
+    left = []
+    for contender in contenders:
+        by_name, by_colour = signs[contender.folder]
+        # A folder is out where another is no worse in either and better in one: a gray photograph beside a colourful
+        # overlay is not told by its colour alone.
+        better = [
+            other
+            for other, (other_name, other_colour) in signs.items()
+            if other_name <= by_name
+            and other_colour <= by_colour
+            and (other_name, other_colour) != (by_name, by_colour)
+        ]
+        if not better:
+            left.append(contender)
+            continue
+        called = f"'{contender.folder.name}' is what folders of masks or labels are called"
+        why = called if by_name and not signs[better[0]][0] else "those have colours, these one channel or a palette"
+        rivals.append(Rival(contender.folder, f"{better[0]} has images of the same names, and {why}"))
+    return left
+
+
+def _are_the_same(contenders: Sequence[Contender], names: Sequence[str]) -> bool:
+    """Whether files of one name are the same everywhere, as in copies of a folder."""
+    for name in names:
+        files = [contender.files[name] for contender in contenders if name in contender.files]
+        if len({file.stat().st_size for file in files}) > 1 or len({file.read_bytes() for file in files}) > 1:
+            return False
+    return True
+
+
+def _undecided(contenders: Sequence[Contender], contested: Sequence[str], whose: Path) -> DataError:
+    first, second = contenders[0], contenders[1]
+    name = next(name for name in contested if name in first.files or name in second.files)
+    return DataError(
+        f"{whose}: its images may be those in {first.folder} or those in {second.folder}, "
+        f"as both have files of the same names, such as {get_last_part(name)}",
+        "Name the folder of the images with --images.",
+    )

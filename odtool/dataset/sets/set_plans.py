@@ -1,0 +1,177 @@
+"""Which sets are written, one or one a fold, and which images each split of them has, how often and in which order."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, repeat
+
+from odtool.dataset import splits
+from odtool.dataset.records.shards import ImageList
+from odtool.dataset.records.spool import Index
+from odtool.dataset.sets import repeat_factors
+from odtool.dataset.statistics import Balance, ClassRepeats
+from odtool.errors import DataError
+
+
+@dataclass(frozen=True)
+class SplitSettings:
+    """How the images are split, and what of them is trained on."""
+
+    val: float
+    """Share of the images to validate on, where the set has no such split; folds have their own."""
+    test: float
+    seed: int
+    folds: int | None
+    """Sets for cross-validation, each with another part to validate on; None for one set."""
+    fraction: float | None
+    """Share of the training images that is kept; None keeps all."""
+    balance: float | None
+    """Share of the training images below which a class is repeated; None repeats nothing."""
+
+
+@dataclass(frozen=True)
+class SetPlan:
+    """One data set folder."""
+
+    splits: Mapping[str, tuple[ImageList, ...]]
+    fold: int = 0
+    """From 1; 0 where there are no folds."""
+    left_out: int = 0
+    """Training images that `fraction` leaves out."""
+    balance: Balance | None = None
+
+    def list_positions(self, split: str) -> list[int]:
+        """The images of a split, each once."""
+        return [
+            position
+            for images in self.splits[split]
+            for position, repetition in zip(images.positions, images.repetitions or repeat(0), strict=False)
+            if not repetition
+        ]
+
+
+@dataclass(frozen=True)
+class _Images:
+    """What is known of the images, by position."""
+
+    keys: Sequence[int]
+    groups: Sequence[int]
+    names: Sequence[str]
+    """Of the classes, by number."""
+    labels: Callable[[int], Sequence[int]] = field(repr=False)
+
+
+def plan_sets(
+    index: Index, declared: Sequence[str | None], groups: Sequence[int], settings: SplitSettings
+) -> tuple[SetPlan, ...]:
+    """The sets that are to be written.
+
+    Args:
+        declared: the data set's own split of each image, or None.
+        groups: one number an image, equal for images that stay together.
+
+    Raises:
+        DataError: there are fewer groups than folds, or `fraction` leaves a fold nothing to train on.
+    """
+    images = _Images(index.keys, groups, sorted(index.names), index.make_class_lookup())
+    if settings.folds is None:
+        plan = _plan_single_set(images, declared, settings)
+        return (_balance(plan, images, settings),)
+    return tuple(_balance(plan, images, settings) for plan in _plan_folds(images, declared, settings))
+
+
+def _plan_single_set(images: _Images, declared: Sequence[str | None], settings: SplitSettings) -> SetPlan:
+    positions = splits.assign_splits(
+        images.keys,
+        declared,
+        val=settings.val,
+        test=settings.test,
+        seed=settings.seed,
+        groups=images.groups,
+        labels=images.labels,
+    )
+    lists = {name: (ImageList(of_split),) for name, of_split in positions.items()}
+    if settings.fraction is None or "train" not in positions:
+        return SetPlan(lists)
+    kept = splits.keep_fraction(positions["train"], settings.fraction, images.groups, images.labels)
+    return SetPlan({**lists, "train": (ImageList(kept),)}, left_out=len(positions["train"]) - len(kept))
+
+
+def _plan_folds(images: _Images, declared: Sequence[str | None], settings: SplitSettings) -> list[SetPlan]:
+    """Each fold validates on one part and trains on the others, or on what `fraction` keeps of them.
+
+    Raises:
+        DataError: there are fewer groups than folds, or the fraction leaves one nothing to train on.
+    """
+    parts, test = splits.assign_folds(
+        images.keys,
+        declared,
+        folds=settings.folds or 0,
+        test=settings.test,
+        seed=settings.seed,
+        groups=images.groups,
+        labels=images.labels,
+    )
+    evaluated = trained = [ImageList(part) for part in parts]
+    if settings.fraction is not None:
+        order = splits.rank_keys(images.keys, settings.seed)
+        pool = sorted((position for part in parts for position in part), key=order.__getitem__)
+        kept = set(splits.keep_fraction(pool, settings.fraction, images.groups, images.labels))
+        trained = [ImageList([position for position in part if position in kept]) for part in parts]
+    tested = {"test": (ImageList(test),)} if test else {}
+    plans = []
+    for number, part in enumerate(evaluated):
+        training = tuple(images_ for other, images_ in enumerate(trained) if other != number and images_.positions)
+        left_out = sum(len(part_) for other, part_ in enumerate(parts) if other != number)
+        left_out -= sum(len(images_.positions) for images_ in training)
+        if not training:
+            raise DataError(
+                f"--fraction {settings.fraction:g} leaves fold {number + 1} no images to train on",
+                "Keep a larger share, or ask for fewer folds.",
+            )
+        plans.append(SetPlan({"train": training, "val": (part,), **tested}, fold=number + 1, left_out=left_out))
+    return plans
+
+
+def _balance(plan: SetPlan, images: _Images, settings: SplitSettings) -> SetPlan:
+    """The plan with images of rare classes repeated in its training split, spread over it by the seed."""
+    if settings.balance is None or "train" not in plan.splits:
+        return plan
+    positions = plan.list_positions("train")
+    repeats = repeat_factors.choose_repeats(
+        positions, images.keys, images.labels, threshold=settings.balance, seed=settings.seed
+    )
+    pairs = list(zip(positions, repeats.times, strict=True))
+    copied = array("Q", chain.from_iterable(repeat(position, times) for position, times in pairs))
+    repetitions = array("I", chain.from_iterable(range(times) for _, times in pairs))
+    # The key of a repetition differs from the image's, or all copies would come one after the other.
+    ranks = splits.rank_keys(
+        ((images.keys[position] + number) % 2**64 for position, number in zip(copied, repetitions, strict=True)),
+        settings.seed,
+    )
+    order = sorted(range(len(copied)), key=ranks.__getitem__)
+    repeated = ImageList(array("Q", map(copied.__getitem__, order)), array("I", map(repetitions.__getitem__, order)))
+    balance = _summarise_balance(settings.balance, positions, repeats, images)
+    return replace(plan, splits={**plan.splits, "train": (repeated,)}, balance=balance)
+
+
+def _summarise_balance(
+    threshold: float, positions: Sequence[int], repeats: repeat_factors.Repeats, images: _Images
+) -> Balance:
+    before, after = Counter[int](), Counter[int]()
+    for position, times in zip(positions, repeats.times, strict=True):
+        for label in images.labels(position):
+            before[label] += 1
+            after[label] += times
+    return Balance(
+        threshold=threshold,
+        repeated_images=sum(times > 1 for times in repeats.times),
+        repetitions=sum(repeats.times) - len(positions),
+        classes={
+            images.names[label]: ClassRepeats(round(factor, 4), before[label], after[label])
+            for label, factor in sorted(repeats.factors.items(), key=lambda item: images.names[item[0]])
+        },
+    )

@@ -1,0 +1,1 @@
+"""What the numbers of a whole set mean, as its boxes bear out."""

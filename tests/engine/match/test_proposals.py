@@ -1,0 +1,48 @@
+"""Faster and Mask R-CNN learn for a batch at once what the API has them learn image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from odtool.pipeline.zoo import zoo
+
+SIDE = 96
+
+
+def build_small(name: str, change: Callable[[Any], object]) -> Any:
+    """A zoo model that takes all anchors and proposals there are, so that nothing is drawn at random."""
+    message = zoo.build(zoo.find(name)).message
+    rcnn = message.model.faster_rcnn
+    rcnn.num_classes = 3
+    rcnn.image_resizer.fixed_shape_resizer.height = rcnn.image_resizer.fixed_shape_resizer.width = SIDE
+    rcnn.first_stage_minibatch_size, rcnn.first_stage_positive_balance_fraction = 100_000, 1.0
+    rcnn.first_stage_max_proposals = rcnn.second_stage_batch_size = 16
+    rcnn.second_stage_balance_fraction = 1.0
+    rate = message.train_config.optimizer.momentum_optimizer.learning_rate
+    rate.constant_learning_rate.learning_rate = 0.001
+    change(rcnn)
+    return message
+
+
+def predict_masks(rcnn: Any) -> None:
+    rcnn.number_of_stages = 3
+    predictor = rcnn.second_stage_box_predictor.mask_rcnn_box_predictor
+    predictor.predict_instance_masks = True
+    predictor.mask_height = predictor.mask_width = 15
+    predictor.conv_hyperparams.regularizer.l2_regularizer.weight = 0.0
+    predictor.conv_hyperparams.initializer.truncated_normal_initializer.stddev = 0.01
+
+
+def predict_masks_of_full_size(rcnn: Any) -> None:
+    predict_masks(rcnn)
+    rcnn.resize_masks = False
+
+
+@pytest.mark.parametrize("change", [lambda rcnn: None, predict_masks, predict_masks_of_full_size])
+def test_steps_give_the_losses_and_weights_of_the_stock_step(
+    change: Callable[[Any], object], assert_equal_steps: Callable[..., None]
+) -> None:
+    assert_equal_steps(build_small("faster_rcnn_resnet50_v1_640x640", change), side=SIDE, steps=3)
