@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -173,16 +172,17 @@ def survey(
         _SurveyTask(number, reading.source, reading.compares, chunk, pass_settings)
         for number, reading, chunk in _split_into_chunks(readings, started)
     )
-    claims: dict[int, Claims] = {}
+    claims = Claims()
     settling: Settling | None = None
     with open_backlog(spool.path.parent) as backlog, open_statements(spool.path.with_name("statements")) as statements:
         with _handing_over(backlog, on_problem):
             for result in crew.map(_examine, tasks, tasks_here=_ALONE):
-                _add_result(result, claims.setdefault(result.reading, Claims()), totals, spool, backlog, statements)
+                claims.begin(result.reading)
+                _add_result(result, claims, totals, spool, backlog, statements)
                 report(len(totals.index), 0)
         backlog.add([Waiting(problem) for problem in pass_settings.interpretation.coordinates.notices])
         removed, lost_classes = bytearray(len(totals.index)), set[str]()
-        for position in chain.from_iterable(claim.removed for claim in claims.values()):
+        for position in claims.removed:
             removed[position] = 1
         if len(statements):
             spool.flush()
@@ -284,17 +284,13 @@ def _merge_formats(
             problems.clear()
 
     of_readings = [numbers.setdefault(reading.source, len(numbers)) for reading in readings]
-    merged = merge(statements, totals.index, stored, of_readings, crew, add)
+    merged = merge(statements, totals.index, stored, of_readings, removed, crew, add)
     sources = [reading.source if reading.beside_others else None for reading in readings]
     absent = find_absent(backlog, sources, set(statements.readings), totals.imageless)
     settling = Settling(totals.account, sources, merged.known, absent)
     for problem in (*absent.values(), *settling.report_unannotated()):
         add(problem)
     backlog.add(problems)
-    for position in merged.removed:
-        removed[position] = 1
-    for position, split in merged.splits.items():
-        totals.index.splits[position] = split
     totals.changes -= merged.changes
     return settling, merged.classes
 
