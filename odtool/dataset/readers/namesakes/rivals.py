@@ -17,6 +17,7 @@ Files are opened only where several fit, and only a few of each folder.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,9 +42,9 @@ _NOT_PHOTOGRAPHS = re.compile(
     r"|disparity|normals|overlays?|annotated|visuali[sz]ations?|visuali[sz]ed|vis|pred|predictions?|results?"
     r"|thumbs?|thumbnails?|previews?)(?:[^a-z]|$)"
 )
-"""In a folder's name, in lower case."""
+"""In the names of a folder and of those above it that tell it from the others, in lower case."""
 _MASKS = re.compile(r"(?:^|[^a-z])(?:masks?|segmentation(?:class|object)[a-z]*)(?:[^a-z]|$)")
-"""The same, of folders whose flat pictures are masks even where no photographs are beside them."""
+"""In the name of a folder whose flat pictures are masks even where no photographs are beside them."""
 _PHOTOGRAPHS = frozenset(
     ("images", "image", "imgs", "img", "jpegimages", "photos", "photo", "pictures", "rgb", "frames")
 )
@@ -239,8 +240,10 @@ def _keep_named(contenders: list[Contender], stated: Mapping[str, Stated], rival
 def _keep_photographs(contenders: list[Contender], names: Sequence[str], rivals: list[Rival]) -> list[Contender]:
     if len(contenders) < 2:
         return contenders
+    above = Path(os.path.commonpath([contender.folder for contender in contenders]))
+    called = {contender.folder: contender.folder.relative_to(above).as_posix() for contender in contenders}
     signs = {
-        contender.folder: (bool(_NOT_PHOTOGRAPHS.search(contender.folder.name.lower())), contender.is_flat(names))
+        contender.folder: (bool(_NOT_PHOTOGRAPHS.search(called[contender.folder].lower())), contender.is_flat(names))
         for contender in contenders
     }
     left = []
@@ -258,8 +261,9 @@ def _keep_photographs(contenders: list[Contender], names: Sequence[str], rivals:
         if not better:
             left.append(contender)
             continue
-        called = f"'{contender.folder.name}' is what folders of masks or labels are called"
-        why = called if by_name and not signs[better[0]][0] else "those have colours, these one channel or a palette"
+        why = "those have colours, these one channel or a palette"
+        if by_name and not signs[better[0]][0]:
+            why = f"'{called[contender.folder]}' is what folders of masks or labels are called"
         rivals.append(Rival(contender.folder, f"{better[0]} has images of the same names, and {why}"))
     return left
 

@@ -48,6 +48,8 @@ def meant(root: Path, places: Places, name: str = "1.png") -> str:
         ("Labels", "rgb"),
         ("cam1/seg", "cam1/z"),
         ("GT", "in"),
+        ("masks/images", "rgb/images"),
+        ("depth", "."),
     ],
 )
 @pytest.mark.parametrize("mode", ["RGB", "L", "P"])
