@@ -99,15 +99,17 @@ def _refuse_other_than_file(mode: int) -> None:
 
 
 def parse(text: bytes | str) -> Any:
-    """JSON as Python has it, at most 32 levels deep; None for numbers that are not finite or too large.
+    """JSON as Python has it, at most 32 levels deep; None for numbers that are not finite.
 
     Raises:
-        StateError: it is not JSON, or nested more deeply.
+        StateError: it is not JSON, nested more deeply, or has a whole number of more than 19 digits.
     """
     try:
         value = json.loads(text, parse_int=_parse_whole, parse_float=_parse_float, parse_constant=lambda _: None)
     except RecursionError:
         raise StateError("it is nested too deeply") from None
+    except StateError:
+        raise
     except ValueError as error:
         raise StateError(f"not JSON: {error}") from None
     level = [value]
@@ -123,8 +125,10 @@ def _list_containers(value: Any) -> Iterator[Any]:
     return (part for part in parts if isinstance(part, (dict, list)))
 
 
-def _parse_whole(text: str) -> int | None:
-    return int(text) if len(text.lstrip("-")) <= _DIGITS else None
+def _parse_whole(text: str) -> int:
+    if (digits := len(text.lstrip("-"))) > _DIGITS:
+        raise StateError(f"it has a number of {digits} digits")
+    return int(text)
 
 
 def _parse_float(text: str) -> float | None:

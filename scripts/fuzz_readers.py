@@ -192,6 +192,86 @@ def make_item_samples() -> Samples:
     }
 
 
+_CUBOID = ("f1", "f2", "r1", "r2")
+
+
+def make_further_samples() -> Samples:
+    """The samples of further tools' documents, of text files and of tables."""
+    size = {"width": 64, "height": 48}
+    polygon = {"paths": [[{"x": 1, "y": 2}, {"x": 30, "y": 2}, {"x": 3, "y": 40}]]}
+    slot = {"type": "image", "slot_name": "0", **size, "source_files": [{"file_name": "a.jpg", "url": ""}]}
+    darwin = {
+        "version": "2.0", "schema_ref": "https://x/darwin_json/2.0/schema.json",
+        "item": {"name": "a.jpg", "path": "/", "slots": [slot]},
+        "annotations": [
+            {"id": "1", "name": "cat", "bounding_box": {"x": 1, "y": 2, "w": 29, "h": 38}, "slot_names": ["0"]},
+            {"id": "2", "name": "dog", "polygon": polygon, "bounding_box": {"x": 1, "y": 2, "w": 29, "h": 38}},
+            {"id": "3", "name": "ball", "ellipse": {"center": {"x": 9, "y": 9}, "radius": {"x": 3, "y": 2}}},
+            {"id": "4", "name": "day", "tag": {}},
+        ],
+    }  # fmt: skip
+    corners = {"x1": 1, "y1": 2, "x2": 30, "y2": 40}
+    superannotate = {
+        "metadata": {"name": "a.jpg", **size, "status": "Completed"}, "tags": [], "comments": [],
+        "instances": [
+            {"type": "bbox", "classId": 1, "className": "cat", "points": corners, "attributes": []},
+            {"type": "polygon", "classId": 2, "points": [1, 2, 30, 2, 3, 40]},
+            {"type": "ellipse", "className": "ball", "cx": 9, "cy": 9, "rx": 3, "ry": 2, "angle": 10},
+            {"type": "cuboid", "className": "box", "points": {key: {"x": 1, "y": 2} for key in _CUBOID}},
+            {"type": "point", "className": "nose", "x": 1, "y": 2},
+        ],
+    }  # fmt: skip
+    box = {"label": "cat", "x": 1, "y": 2, "width": 29, "height": 38}
+    impulse = {"version": 1, "type": "bounding-box-labels", "boundingBoxes": {"a.jpg": [box]}}
+    file = {"path": "testing/b.jpg", "name": "b", "category": "testing", "label": {"type": "unlabeled"}}
+    info = {"version": 1, "files": [file | {"boundingBoxes": [box]}]}
+    return {
+        "darwin": ({"a.json": encode_json(darwin)}, ("a.jpg",)),
+        "superannotate": (
+            {
+                "a.jpg___objects.json": encode_json(superannotate),
+                "classes/classes.json": encode_json([{"id": 2, "name": "dog"}]),
+            },
+            ("a.jpg",),
+        ),
+        "edge_impulse": (
+            {"bounding_boxes.labels": encode_json(impulse), "all/info.labels": encode_json(info)},
+            ("a.jpg", "all/testing/b.jpg"),
+        ),
+        "visdrone": (
+            {
+                "annotations/a.txt": b"1,2,29,38,1,4,0,1\n3,4,5,6,0,0,0,0,\n",
+                "video/annotations/v.txt": b"1,0,1,2,29,38,1,4,0,0\n2,0,1,2,29,38,1,1,1,2\n",
+            },
+            ("images/a.jpg", "video/sequences/v/0000001.jpg"),
+        ),
+        "mot": (
+            {
+                "train/s/gt/gt.txt": b"1,1,1,2,29,38,1,1,0.8\n1,2,1,2,9,9,0,7,1\n",
+                "train/s/seqinfo.ini": b"[Sequence]\nname=s\nimDir=img1\nseqLength=1\n",
+                "train/t/gt/gt.txt": b"1,1,1,2,29,38,1,2,1\n",
+                "train/t/gt/labels.txt": b"cat\ndog\n",
+            },
+            ("train/s/img1/000001.jpg", "train/t/img1/frame_000000.jpg"),
+        ),
+        "oidv4": ({"train/Apple/Label/a.txt": b"Apple 1.5 2 30 40\nTraffic light 3 4 20 20\n"}, ("train/Apple/a.jpg",)),
+        "vertex_csv": (
+            {
+                "import.csv": b"TRAIN,gs://bucket/a.jpg,cat,0.1,0.2,,,0.5,0.8,,\n"
+                b"VALIDATION,b.jpg,dog,0.1,0.2,0.5,0.2,0.5,0.8,0.1,0.8\nTEST,b.jpg,,,,,,,,,\n"
+            },
+            ("a.jpg", "b.jpg"),
+        ),
+        "udacity": (
+            {
+                "crowdai/labels.csv": b"xmin,xmax,ymin,ymax,Frame,Label,Preview URL\n1,2,30,40,a.jpg,Car,http://x\n",
+                "autti/labels.csv": b'b.jpg 1 2 30 40 0 "car"\nb.jpg 3 4 9 9 1 "trafficLight" "Red"\n',
+            },
+            ("crowdai/a.jpg", "autti/b.jpg"),
+        ),
+    }
+
+
 def make_table() -> bytes:
     """A Parquet file as Hugging Face's datasets write it."""
     import pyarrow
@@ -216,6 +296,11 @@ def make_samples() -> Samples:
 <annotation><folder>images</folder><filename>a.jpg</filename><size><width>64</width><height>48</height></size>
 <object><name>cat</name><pose>Left</pose><truncated>1</truncated><difficult>0</difficult><bndbox>{corners}</bndbox>
 <part><name>head</name><bndbox>{corners}</bndbox></part></object></annotation>"""
+    points = "".join(f"<point>{point}</point>" for point in ("1.0,2.0", "30,2", "30,40.5", "1,40", "1.0,2.0"))
+    fair1m = f"""<?xml version="1.0" encoding="utf-8"?>
+<annotation><source><filename>a.jpg</filename></source><size><width>64</width><height>48</height></size><objects>
+<object><coordinate>pixel</coordinate><possibleresult><name>Boeing737</name></possibleresult><points>{points}</points>
+</object></objects></annotation>"""
     coco = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 64, "height": 48}, {"id": 2, "file_name": "b.jpg"}],
         "annotations": [
@@ -381,6 +466,7 @@ def make_samples() -> Samples:
         "cvat": ({"annotations.xml": cvat.encode(), "video/annotations.xml": video.encode()}, ("images/a.jpg",)),
         "labelme": ({"a.json": encode_json(labelme), "inside/inside.json": encode_json(inside)}, first_image),
         "labelme_xml": ({"a.xml": labelme_xml.encode()}, first_image),
+        "fair1m": ({"a.xml": fair1m.encode()}, first_image),
         "vott_json": ({"a-asset.json": encode_json(vott)}, first_image),
         "vott_csv": (
             {"vott-csv-export.csv": b'"image","xmin","ymin","xmax","ymax","label"\n"a.jpg",1.5,2,30,40,"cat"\n'},
@@ -417,6 +503,7 @@ def make_samples() -> Samples:
         "retinanet_csv": ({"a.csv": b"a.jpg,1,2,30,40,cat\nb.jpg,,,,,\n", "classes.csv": b"cat,0\n"}, both_images),
         **make_line_samples(),
         **make_item_samples(),
+        **make_further_samples(),
         "hf_parquet": ({"data/train-00000-of-00001.parquet": make_table()}, ()),
         "csv": (
             {

@@ -55,7 +55,8 @@ of the levels error and warning.
 
 Every command is a function of the same name with the same options; `odtool eval` is `evaluate`. `import odtool`
 alone loads nothing heavy. Arguments are checked before anything is done. Errors are `odtool.errors.OdtoolError`
-with `message` and `hint`. Nothing is printed: `progress` and `notify` are called with what is being done.
+with `message`, `hint` and `details` (further lines). Nothing is printed: `progress` and `notify` are called with what
+is being done.
 """,
 }
 

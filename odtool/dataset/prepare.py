@@ -18,7 +18,7 @@ from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.common import source_folders
 from odtool.dataset.readers.registry import READERS, Reader
-from odtool.dataset.records import beam, spool, staging
+from odtool.dataset.records import beam, staging
 from odtool.dataset.records.record_writer import keep_draft, keep_whole
 from odtool.dataset.sets import set_plans
 from odtool.dataset.sets.prepared import Prepared, PreparedSet
@@ -28,13 +28,12 @@ from odtool.dataset.sets.uneven_splits import report_uneven_splits
 from odtool.dataset.statistics import DatasetSummary
 from odtool.dataset.survey import coverage, image_checks, problem_list, refusals
 from odtool.dataset.survey.conventions.annotated_size import Basis
-from odtool.dataset.survey.conventions.interpretation import Interpretation, read_until_settled
-from odtool.dataset.survey.first_pass import PassSettings, Survey, survey
+from odtool.dataset.survey.first_pass import PassSettings, Survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.survey.problem_list import ProblemList
 from odtool.dataset.survey.resemblance import Resemblance, find_resemblance
-from odtool.dataset.survey.source_survey import Choices, list_readings
+from odtool.dataset.survey.source_survey import Choices, survey_sources
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import Crew, open_crew
 from odtool.errors import DataError
@@ -130,7 +129,7 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         dataset, stored = Dataset(folder), folder / "spool"
         with problem_list.open_list(dataset.problems, settings.out) as problems:
             with progress("images read", None) as report:
-                result = _survey_sources(settings, choices, stored, workers, problems, report)
+                result, choices = _survey_sources(settings, choices, stored, workers, problems, report)
             on_problem = problems.add
             display_names = (
                 label_map.display_names(label_items)
@@ -196,7 +195,7 @@ def _survey_sources(
     workers: Crew,
     problems: ProblemList,
     report: Report,
-) -> Survey:
+) -> tuple[Survey, Choices]:
     sources = [
         replace(
             source,
@@ -215,19 +214,18 @@ def _survey_sources(
         keep_whole if settings.masks else keep_draft,
     )
 
-    def read(interpretation: Interpretation) -> Survey:
-        problems.clear()
-        with spool.create_spool(stored) as writer:
-            return survey(
-                list_readings(sources, choices),
-                writer,
-                workers,
-                replace(pass_settings, interpretation=interpretation),
-                on_problem=problems.add,
-                report=report,
-            )
-
-    return read_until_settled(read, settings.coordinates, settings.annotated_size)
+    return survey_sources(
+        sources,
+        choices,
+        stored,
+        workers,
+        pass_settings,
+        problems,
+        report,
+        looks_further=settings.format == "auto",
+        coordinates=settings.coordinates,
+        annotated_size=settings.annotated_size,
+    )
 
 
 def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:

@@ -7,9 +7,11 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated
 
+from odtool import state_files
 from odtool.errors import DataError
+from odtool.state_files import Count, Range, StateError
 from odtool.workspace import Dataset
 
 
@@ -17,24 +19,24 @@ from odtool.workspace import Dataset
 class SplitSummary:
     """Figures of one split."""
 
-    images: int
+    images: Count
     """Each once, however often it is written."""
-    objects: int
-    shards: int
-    bytes: int
+    objects: Count
+    shards: Count
+    bytes: Count
     """Size of the split's records on disk."""
-    max_objects: int
+    max_objects: Count
     """Objects in the most crowded image."""
-    mean_objects: float
-    background_images: int
+    mean_objects: Annotated[float, Range(0, 2**63)]
+    background_images: Count
     """Images without objects."""
-    classes: dict[str, int]
+    classes: dict[str, Count]
     """Objects by class name."""
-    min_size: tuple[int, int]
+    min_size: tuple[Count, Count]
     """Smallest width and smallest height, in pixels."""
-    median_size: tuple[int, int]
-    max_size: tuple[int, int]
-    repetitions: int = 0
+    median_size: tuple[Count, Count]
+    max_size: tuple[Count, Count]
+    repetitions: Count = 0
     """Records that repeat an image, as --balance asks."""
 
     @property
@@ -47,11 +49,11 @@ class SplitSummary:
 class ClassRepeats:
     """How much more often a rare class is seen."""
 
-    factor: float
+    factor: Annotated[float, Range(0, 2**63)]
     """sqrt(threshold / share of the training images with the class)."""
-    images: int
+    images: Count
     """Training images with the class."""
-    records: int
+    records: Count
     """Training records with the class, repetitions among them."""
 
 
@@ -59,11 +61,11 @@ class ClassRepeats:
 class Balance:
     """What --balance repeated: rare classes by the repeat factors of LVIS."""
 
-    threshold: float
+    threshold: Annotated[float, Range(0, 2**63)]
     """Share of the training images below which a class is repeated."""
-    repeated_images: int
+    repeated_images: Count
     """Images that are written more than once."""
-    repetitions: int
+    repetitions: Count
     """Records more than images."""
     classes: dict[str, ClassRepeats]
     """By name, those whose factor is above 1."""
@@ -74,7 +76,7 @@ class ProblemSummary:
     """How often one kind of problem was met."""
 
     level: str
-    count: int
+    count: Count
     action: str
 
 
@@ -85,7 +87,7 @@ class ClassChange:
     old: str
     new: str | None
     """None where its objects were dropped."""
-    objects: int
+    objects: Count
 
 
 def class_changes(changes: Mapping[tuple[str, str], int]) -> tuple[ClassChange, ...]:
@@ -97,7 +99,7 @@ def class_changes(changes: Mapping[tuple[str, str], int]) -> tuple[ClassChange, 
 class DatasetSummary:
     """The whole of dataset.json."""
 
-    classes: dict[str, int]
+    classes: dict[str, Annotated[int, Range(1, 2**31 - 1)]]
     """Ids by class name, in their order, from 1; with gaps only where a label map that was followed has them."""
     splits: dict[str, SplitSummary]
     format: str
@@ -110,16 +112,16 @@ class DatasetSummary:
     problems: dict[str, ProblemSummary] = field(default_factory=dict)
     masks: bool = False
     """Whether the records hold instance masks, as PNGs (image/object/mask)."""
-    keypoints: int = 0
+    keypoints: Annotated[int, Range(0, 2**31 - 1)] = 0
     """Keypoints of an object (image/object/keypoint/x and its like); 0 where the records hold none."""
     class_changes: tuple[ClassChange, ...] = ()
-    fold: int = 0
+    fold: Count = 0
     """Which of the folds this set validates on, from 1; 0 without --folds."""
-    folds: int = 0
+    folds: Count = 0
     """How many there are; 0 without --folds."""
-    fraction: float | None = None
+    fraction: Annotated[float, Range(0, 1)] | None = None
     """Share of the training images that --fraction kept; null where all were."""
-    left_out: int = 0
+    left_out: Count = 0
     """Training images that --fraction left out."""
     balance: Balance | None = None
 
@@ -131,7 +133,7 @@ def load(dataset: Dataset) -> DatasetSummary:
         DataError: it is missing or is not what `odtool prepare` writes.
     """
     try:
-        payload = json.loads(dataset.summary.read_bytes())
+        return state_files.read(dataset.summary, DatasetSummary)
     except FileNotFoundError:
         if folds := dataset.list_folds():
             raise DataError(
@@ -139,13 +141,9 @@ def load(dataset: Dataset) -> DatasetSummary:
                 f"Name one of them, such as --data {folds[0].path}",
             ) from None
         raise DataError(f"{dataset.summary}: no such file", "Make records first: odtool prepare SOURCE") from None
-    except ValueError as error:
-        raise DataError(f"{dataset.summary}: not JSON: {error}", "Write it again: odtool prepare SOURCE") from None
-    try:
-        return _from_json(payload)
-    except (KeyError, TypeError, AttributeError) as error:
+    except StateError as error:
         raise DataError(
-            f"{dataset.summary}: not written by this odtool ({error})", "Write it again: odtool prepare SOURCE"
+            f"{dataset.summary}: not written by this odtool: {error}", "Write it again: odtool prepare SOURCE"
         ) from None
 
 
@@ -159,24 +157,6 @@ def refuse_cut_short(dataset: Dataset, split: str, summary: SplitSummary) -> Non
             f"{size:,} are there (shards: {len(files)})",
             "Copy the folder again, or make the records again: odtool prepare SOURCE",
         )
-
-
-def _from_json(payload: dict[str, Any]) -> DatasetSummary:
-    splits = {name: SplitSummary(**_with_tuples(split)) for name, split in payload["splits"].items()}
-    problems = {name: ProblemSummary(**problem) for name, problem in payload["problems"].items()}
-    fields = {key: payload[key] for key in ("classes", "format", "seed", "odtool", "created")}
-    fields["masks"] = bool(payload.get("masks", False))
-    fields["keypoints"] = int(payload.get("keypoints", 0))
-    fields["class_changes"] = tuple(ClassChange(**change) for change in payload.get("class_changes", ()))
-    fields |= {key: payload[key] for key in ("fold", "folds", "fraction", "left_out") if key in payload}
-    if balance := payload.get("balance"):
-        repeats = {name: ClassRepeats(**entry) for name, entry in balance["classes"].items()}
-        fields["balance"] = Balance(**{**balance, "classes": repeats})
-    return DatasetSummary(splits=splits, problems=problems, sources=tuple(payload["sources"]), **fields)
-
-
-def _with_tuples(split: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in split.items()}
 
 
 def dump(summary: DatasetSummary) -> str:

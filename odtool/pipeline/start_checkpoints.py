@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from odtool import state_files
 from odtool.errors import ConfigError
+from odtool.state_files import StateError
 
 _NAMED_IN_STATE = re.compile(r'^\s*model_checkpoint_path\s*:\s*"((?:[^"\\]|\\.)*)"', re.MULTILINE)
 _SUFFIX = re.compile(r"\.(index|data-\d{5}-of-\d{5}|meta)$")
@@ -29,9 +31,7 @@ def find(path: Path) -> Path:
 
 def _find_in_folder(folder: Path) -> Path:
     for place in (folder, folder / "checkpoint"):
-        if (state := place / "checkpoint").is_file() and (
-            match := _NAMED_IN_STATE.search(state.read_text(encoding="utf-8", errors="replace"))
-        ):
+        if (state := place / "checkpoint").is_file() and (match := _NAMED_IN_STATE.search(_read_state(state))):
             return place / re.sub(r"\\(.)", r"\1", match[1])
         if indexes := sorted(place.glob("*.index"), key=_parse_step):
             return indexes[-1].with_suffix("")
@@ -39,6 +39,13 @@ def _find_in_folder(folder: Path) -> Path:
         f"{folder}: no checkpoint in it (neither a file 'checkpoint' nor a *.index)",
         "Use a checkpoint's prefix, such as model_zoo/<model>/checkpoint/ckpt-0, or --checkpoint none.",
     )
+
+
+def _read_state(state: Path) -> str:
+    try:
+        return state_files.read_bytes(state).decode("utf-8", "replace")
+    except StateError as error:
+        raise ConfigError(f"{state}: not TensorFlow's list of checkpoints: {error}", "Name the checkpoint.") from None
 
 
 def _parse_step(index: Path) -> int:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import itertools
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from odtool import state_files
 from odtool.detection.accuracy import GroundTruth
 from odtool.detection.detector import Detections
 from odtool.errors import DataError
 from odtool.pipeline import record_patterns
 from odtool.pipeline.text import config
+from odtool.state_files import Count, StateError
 from odtool.workspace import Run
+
+_LONGEST = 1 << 26
+"""Bytes of a line: of an image with a hundred thousand boxes."""
+Number = TypeVar("Number", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -58,13 +65,55 @@ def compute_stamp(run: Run, checkpoint: Path) -> dict[str, Any]:
     return {str(path): [path.stat().st_size, path.stat().st_mtime_ns] for path in files}
 
 
+@dataclass(frozen=True)
+class _Header:
+    """The first line; what stands there besides is what the detections depend on."""
+
+    checkpoint: str
+    step: Count
+    labels: Mapping[int, str]
+    sets: Count
+
+
+@dataclass(frozen=True)
+class _True:
+    """The boxes of an image that are to be found, in JSON."""
+
+    boxes: list[Any]
+    classes: list[Any]
+    crowd: list[Any]
+    group_of: list[Any]
+    difficult: list[Any]
+
+
+@dataclass(frozen=True)
+class _Detected:
+    """Those that were found."""
+
+    boxes: list[Any]
+    classes: list[Any]
+    scores: list[Any]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """An image, in JSON."""
+
+    key: int
+    source_id: str
+    width: Count
+    height: Count
+    true: _True
+    detected: _Detected
+
+
 def is_fresh(path: Path, expected: Mapping[str, Any]) -> bool:
     """Whether the file is there and its first line says what is `expected` of it."""
     try:
-        with path.open("rb") as stream:
-            header = json.loads(stream.readline())
-        return isinstance(header, dict) and {**header, **expected} == header
-    except (FileNotFoundError, ValueError):
+        with os.fdopen(state_files.open_file(path), "rb") as stream:
+            header = state_files.build(dict[str, Any], state_files.parse(stream.readline(_LONGEST)))
+        return {**header, **expected} == header
+    except (FileNotFoundError, StateError):
         return False
 
 
@@ -75,44 +124,74 @@ def read(path: Path) -> Examination:
         DataError: it is damaged.
     """
     try:
-        with path.open("rb") as stream:
-            header = json.loads(stream.readline())
-            images = [_read_image(json.loads(line)) for line in stream]
-        # The first of a key counts; sorting keeps the order of equals.
-        by_key = {image.key: image for image in reversed(images)}
-        return Examination(
-            checkpoint=header["checkpoint"],
-            step=header["step"],
-            labels={int(number): name for number, name in header["labels"].items()},
-            sets=header["sets"],
-            images=tuple(by_key[key] for key in sorted(by_key)),
-            repeated=len(images) - len(by_key),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        with os.fdopen(state_files.open_file(path), "rb") as stream:
+            words = state_files.build(dict[str, Any], _parse_line(stream))
+            header = state_files.build(_Header, {item.name: words.get(item.name) for item in fields(_Header)})
+            images = list(_read_images(stream))
+    except (ValueError, TypeError, OverflowError) as error:
         raise DataError(
             f"{path}: its detections are damaged: {error}", "Delete it and run odtool report again."
         ) from None
-
-
-def _read_image(line: Mapping[str, Any]) -> ExaminedImage:
-    true, detected = line["true"], line["detected"]
-    return ExaminedImage(
-        key=line["key"],
-        source_id=line["source_id"],
-        truth=GroundTruth(
-            _read_boxes(true["boxes"]), np.array(true["classes"], np.int64), np.array(true["crowd"], bool)
-        ),
-        group_of=np.array(true["group_of"], bool),
-        difficult=np.array(true["difficult"], bool),
-        detections=Detections(
-            _read_boxes(detected["boxes"]),
-            np.array(detected["scores"], np.float32),
-            np.array(detected["classes"], np.int64),
-            line["width"],
-            line["height"],
-        ),
+    # The first of a key counts; sorting keeps the order of equals.
+    by_key = {image.key: image for image in reversed(images)}
+    return Examination(
+        checkpoint=header.checkpoint,
+        step=header.step,
+        labels=header.labels,
+        sets=header.sets,
+        images=tuple(by_key[key] for key in sorted(by_key)),
+        repeated=len(images) - len(by_key),
     )
 
 
-def _read_boxes(corners: Any) -> NDArray[np.float32]:
-    return np.array(corners, np.float32).reshape(-1, 4)
+def _parse_line(stream: BinaryIO) -> Any:
+    """Raises StateError for a line that is too long or is not JSON."""
+    line = stream.readline(_LONGEST)
+    if len(line) == _LONGEST:
+        raise StateError(f"a line has more than {_LONGEST:,} bytes")
+    return state_files.parse(line) if line else None
+
+
+def _read_images(stream: BinaryIO) -> Iterator[ExaminedImage]:
+    for number in itertools.count(2):
+        try:
+            if (content := _parse_line(stream)) is None:
+                return
+            yield _read_image(state_files.build(_Line, content))
+        except (ValueError, TypeError, OverflowError) as error:
+            raise StateError(f"line {number}: {error}") from None
+
+
+def _read_image(line: _Line) -> ExaminedImage:
+    true, detected = line.true, line.detected
+    truth = GroundTruth(
+        _read_boxes(true.boxes), _read_numbers(true.classes, np.int64), _read_numbers(true.crowd, np.bool_)
+    )
+    group_of, difficult = _read_numbers(true.group_of, np.bool_), _read_numbers(true.difficult, np.bool_)
+    found = Detections(
+        _read_boxes(detected.boxes),
+        _read_numbers(detected.scores, np.float32),
+        _read_numbers(detected.classes, np.int64),
+        line.width,
+        line.height,
+    )
+    if len({len(item) for item in (truth.boxes, truth.classes, truth.crowds, group_of, difficult)}) > 1:
+        raise StateError("the lists of true boxes have several lengths")
+    if len({len(item) for item in (found.boxes, found.scores, found.classes)}) > 1:
+        raise StateError("the lists of detected boxes have several lengths")
+    return ExaminedImage(line.key, line.source_id, truth, group_of, difficult, found)
+
+
+def _read_numbers(values: list[Any], kind: type[Number]) -> NDArray[Number]:
+    """A row of numbers; what is a text or a truth value where a number belongs is none."""
+    array = np.array(values)
+    if array.size and (array.ndim != 1 or array.dtype.kind not in ("b" if kind is np.bool_ else "iuf")):
+        raise StateError(f"a list holds something else than {'truth values' if kind is np.bool_ else 'numbers'}")
+    return array.astype(kind)
+
+
+def _read_boxes(corners: list[Any]) -> NDArray[np.float32]:
+    array = np.array(corners)
+    if array.size and (array.shape[1:] != (4,) or array.dtype.kind not in "iuf"):
+        raise StateError("a box is not four numbers")
+    return array.astype(np.float32).reshape(-1, 4)

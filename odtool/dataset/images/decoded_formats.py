@@ -16,6 +16,8 @@ from odtool.dataset.images.pillow import open_image
 from odtool.dataset.images.tiff import TiffLayout
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
 Read = Callable[[int, int], bytes]
@@ -46,7 +48,7 @@ class DecodedImage:
     """The least and the largest value of an image of more than 8 bits."""
     is_float: bool
     in_rows: bool
-    """Whether it is large, and its rows can be decoded without the others."""
+    """Whether some of its rows are decoded without the others."""
 
 
 def examine(read: Read, size: int) -> DecodedImage:
@@ -70,7 +72,10 @@ def examine(read: Read, size: int) -> DecodedImage:
 
 
 def find_layout(read: Read) -> TiffLayout | None:
-    """Where the pixels of a TIFF lie that is decoded some rows at a time; None for any other image."""
+    """Where the pixels of a TIFF lie that is decoded some rows at a time; None for any other image.
+
+    Those are large ones, what Pillow does not open (BigTIFF) and what it would take half of (colours of 16 bits).
+    """
     if read(0, 4) not in (b"II*\0", b"MM\0*", *tiff.BIG):
         return None
     try:
@@ -79,12 +84,17 @@ def find_layout(read: Read) -> TiffLayout | None:
         return None
     if layout is None or layout.block_height * layout.row_bytes > _LARGEST_BLOCK:
         return None
-    return layout if layout.bytes > _WHOLE or read(0, 4) in tiff.BIG else None
+    return layout if layout.bytes > _WHOLE or layout.is_deep_colour or read(0, 4) in tiff.BIG else None
 
 
 def _examine_rows(read: Read, layout: TiffLayout) -> DecodedImage:
     mode, channels, values = "", 0, None
     for top, bottom in layout.split_rows():
+        if layout.is_deep_colour:
+            pixels, _ = decode_deep_rows(read, layout, top, bottom)
+            values = _widen(values, (float(pixels[..., :3].min()), float(pixels[..., :3].max())))
+            mode, channels = "RGB", 4 if layout.has_alpha else 3
+            continue
         with open_rows(read, layout, top, bottom) as (image, _):
             mode, channels = image.mode, _count_channels(image)
             if is_of_more_than_8_bits(image):
@@ -110,6 +120,25 @@ def open_rows(read: Read, layout: TiffLayout, top: int, bottom: int) -> Iterator
     with open_image(data, ("TIFF",)) as image:
         image.load()
         yield image, first
+
+
+def decode_deep_rows(read: Read, layout: TiffLayout, top: int, bottom: int) -> tuple[NDArray[np.uint16], int]:
+    """The same of an image of 16 bits in colour: [rows, width, 3], or 4 with an alpha channel, for which Pillow has no
+    mode."""
+    import numpy as np
+
+    gray_tiffs, first = tiff.pack_planes_as_gray(read, layout, top, bottom)
+    planes = []
+    for data in gray_tiffs:
+        with open_image(data, ("TIFF",)) as image:
+            values = np.asarray(image).astype(np.uint16)
+        channels = layout.samples // layout.planes
+        blocks = values.reshape(len(values), layout.across, layout.block_width, channels)
+        if layout.differences:
+            blocks = np.cumsum(blocks, axis=2, dtype=np.uint16)
+        planes.append(blocks.reshape(len(values), layout.across * layout.block_width, channels)[:, : layout.width])
+    pixels = np.concatenate(planes, axis=2)
+    return pixels[..., : 4 if layout.has_alpha else 3], first
 
 
 def is_of_more_than_8_bits(image: Image.Image) -> bool:

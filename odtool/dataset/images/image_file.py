@@ -68,7 +68,7 @@ class ImageHeader:
     """The least and the largest value of an image of more than 8 bits; None where they were not looked at."""
     is_float: bool = False
     in_rows: bool = False
-    """Whether it is large, and some of its rows can be decoded without the others."""
+    """Whether some of its rows are decoded without the others, as those of a large TIFF."""
     fingerprint: int = field(default=0, compare=False)
     """The same for files with the same bytes; seldom for others: 64 bits of the size and the first bytes."""
 

@@ -16,6 +16,8 @@ from odtool.dataset.images.pillow import open_image
 from odtool.dataset.types import Box, Extent
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from PIL import Image
 
 _JPEG_QUALITY = 95
@@ -163,8 +165,12 @@ def decode_rows(read: Read, header: ImageHeader, top: int, bottom: int, *, fixed
             start, end = max(first, top), min(last, bottom)
             if start >= end:
                 continue
-            with decoded_formats.open_rows(read, layout, start, end) as (image, above):
-                piece = _simplify(image, header, fixed=fixed)
+            if layout.is_deep_colour:
+                pixels, above = decoded_formats.decode_deep_rows(read, layout, start, end)
+                piece = _simplify_deep_colour(pixels, header, fixed=fixed)
+            else:
+                with decoded_formats.open_rows(read, layout, start, end) as (image, above):
+                    piece = _simplify(image, header, fixed=fixed)
             canvas = canvas or Image.new(piece.mode, (header.width, bottom - top))
             canvas.paste(piece.crop((0, start - above, header.width, end - above)), (0, start - top))
     assert canvas is not None  # there is at least one row, as `bottom` is above `top`
@@ -183,6 +189,17 @@ def _simplify(image: Image.Image, header: ImageHeader, *, fixed: bool) -> Image.
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
     return image.convert("L" if image.mode in ("1", "L", "LA") else "RGB")
+
+
+def _simplify_deep_colour(pixels: NDArray[np.uint16], header: ImageHeader, *, fixed: bool) -> Image.Image:
+    """The high 8 of the bits that are used, by the same shift for all channels, or the colours would change."""
+    import numpy as np
+    from PIL import Image
+
+    image = Image.fromarray(np.minimum(pixels >> (header.used_bits - 8), 255).astype(np.uint8))
+    if not fixed or image.mode == "RGB":
+        return image.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
 
 
 def encode_image(data: bytes, header: ImageHeader, *, fixed: bool) -> bytes:

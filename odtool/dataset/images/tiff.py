@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Read = Callable[[int, int], bytes]
 """Bytes of the file: (offset, length); fewer at its end."""
@@ -20,14 +20,16 @@ BIG = (b"II+\0", b"MM\0+")
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANES = 256, 257, 258, 259, 277, 284
 _STRIP_OFFSETS, _STRIP_ROWS, _STRIP_COUNTS = 273, 278, 279
 _TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_COUNTS = 322, 323, 324, 325
-_ORIENTATION, _SAMPLE_FORMAT = 274, 339
+_ORIENTATION, _SAMPLE_FORMAT, _PHOTOMETRIC, _PREDICTOR, _EXTRA_SAMPLES = 274, 339, 262, 317, 338
 _COPIED = (258, 259, 262, 266, 277, 284, 292, 293, 317, 320, 332, 338, 339, 347, 529, 530, 531, 532)
 """Fields that say how pixels are stored: depth, compression, colours, predictor, palette, tables of JPEG."""
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value by its type."""
 _NUMBERS = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
 _SHORT, _LONG = 3, 4
-_NOT_COMPRESSED, _FLOAT = 1, 3
+_NOT_COMPRESSED, _UNSIGNED, _FLOAT, _BLACK_IS_0, _RGB = 1, 1, 3, 1, 2
+_OF_BYTES = (1, 5, 8, 32773, 32946, 34925, 50000)
+"""Compressions of any bytes, whatever they mean: none, LZW, Deflate, PackBits, LZMA, Zstandard."""
 _COMPRESSIONS = (1, 2, 3, 4, 5, 7, 8, 32773, 32946, 34925, 50000, 50001)
 """Those of which each strip is complete: none, CCITT, LZW, JPEG, Deflate, PackBits, LZMA, Zstandard, WebP."""
 _MOST_FIELDS = 4096
@@ -65,6 +67,11 @@ class TiffLayout:
     planes: int
     """How many planes the channels are stored in: 1, or one for each."""
     is_float: bool
+    is_deep_colour: bool
+    """Whether it is RGB of 16 bits, perhaps with a fourth channel, of which Pillow gives the high bytes alone."""
+    has_alpha: bool
+    differences: bool
+    """Whether a pixel is stored as its difference from the one to the left (predictor 2)."""
     orientation: int
     block_width: int
     block_height: int
@@ -162,21 +169,26 @@ def _make_layout(order: str, fields: dict[int, _Field]) -> TiffLayout | None:
         return None
     if len(set(all_bits)) != 1 or first(_COMPRESSION, 1) not in _COMPRESSIONS:
         return None
+    form, predictor = first(_SAMPLE_FORMAT, _UNSIGNED), first(_PREDICTOR, 1)
+    is_colour = first(_PHOTOMETRIC) == _RGB and samples in (3, 4) and predictor in (1, 2)
     layout = TiffLayout(
         order,
         width,
         height,
-        all_bits[0],
-        samples,
-        samples if first(_PLANES, 1) == 2 else 1,
-        first(_SAMPLE_FORMAT, 1) == _FLOAT,
-        first(_ORIENTATION, 1),
-        block_width,
-        block_height,
-        is_tiled,
-        array("Q", fields[offsets_tag].read_numbers(order)),
-        array("Q", fields[counts_tag].read_numbers(order)),
-        {tag: fields[tag] for tag in _COPIED if tag in fields},
+        bits=all_bits[0],
+        samples=samples,
+        planes=samples if first(_PLANES, 1) == 2 else 1,
+        is_float=form == _FLOAT,
+        is_deep_colour=(is_colour and all_bits[0] == 16 and form == _UNSIGNED and first(_COMPRESSION, 1) in _OF_BYTES),
+        has_alpha=first(_EXTRA_SAMPLES) in (1, 2),
+        differences=predictor == 2,
+        orientation=first(_ORIENTATION, 1),
+        block_width=block_width,
+        block_height=block_height,
+        is_tiled=is_tiled,
+        offsets=array("Q", fields[offsets_tag].read_numbers(order)),
+        counts=array("Q", fields[counts_tag].read_numbers(order)),
+        fields={tag: fields[tag] for tag in _COPIED if tag in fields},
     )
     if not len(layout.offsets) == len(layout.counts) == layout.across * layout.down * layout.planes:
         return None
@@ -189,13 +201,11 @@ def _split_strip(layout: TiffLayout) -> TiffLayout:
     rows = max(_ROWS_BYTES // layout.row_bytes, 1)
     tops = range(0, layout.height, rows)
     (start,) = layout.offsets
-    return TiffLayout(
-        **{
-            **vars(layout),
-            "block_height": min(rows, layout.height),
-            "offsets": array("Q", [start + top * layout.row_bytes for top in tops]),
-            "counts": array("Q", [(min(top + rows, layout.height) - top) * layout.row_bytes for top in tops]),
-        }
+    return replace(
+        layout,
+        block_height=min(rows, layout.height),
+        offsets=array("Q", [start + top * layout.row_bytes for top in tops]),
+        counts=array("Q", [(min(top + rows, layout.height) - top) * layout.row_bytes for top in tops]),
     )
 
 
@@ -205,19 +215,48 @@ def pack_rows(read: Read, layout: TiffLayout, top: int, bottom: int) -> tuple[by
     Raises:
         ValueError: one of them lies beyond the file's end.
     """
+    blocks, first_row, rows = _find_block_rows(layout, top, bottom)
+    pieces = [piece for plane in range(layout.planes) for piece in _read_blocks(read, layout, plane, *blocks)]
+    return _pack(layout, rows, pieces), first_row
+
+
+def pack_planes_as_gray(read: Read, layout: TiffLayout, top: int, bottom: int) -> tuple[list[bytes], int]:
+    """The same for colours of 16 bits: each plane as a gray TIFF in which the channels of a pixel are pixels.
+
+    What is stored as differences stays so, and the last tile of a row is as wide as the others.
+    """
+    blocks, first_row, rows = _find_block_rows(layout, top, bottom)
+    channels = layout.samples // layout.planes
+
+    def shorts(number: int) -> _Field:
+        return _Field(_SHORT, 1, struct.pack(f"{layout.order}H", number))
+
+    kept = {tag: value for tag, value in layout.fields.items() if tag not in (_PREDICTOR, _EXTRA_SAMPLES)}
+    gray = {_BITS: 16, _SAMPLES: 1, _PLANES: 1, _PHOTOMETRIC: _BLACK_IS_0, _SAMPLE_FORMAT: _UNSIGNED}
+    as_gray = replace(
+        layout,
+        width=layout.across * layout.block_width * channels,
+        block_width=layout.block_width * channels,
+        fields={**kept, **{tag: shorts(number) for tag, number in gray.items()}},
+    )
+    planes = [_read_blocks(read, layout, plane, *blocks) for plane in range(layout.planes)]
+    return [_pack(as_gray, rows, pieces) for pieces in planes], first_row
+
+
+def _find_block_rows(layout: TiffLayout, top: int, bottom: int) -> tuple[tuple[int, int], int, int]:
+    """The first and last row of strips or tiles that hold some rows, the first row of these, and their number."""
     first, last = top // layout.block_height, (bottom - 1) // layout.block_height
-    per_plane = layout.across * layout.down
-    blocks = [
-        plane * per_plane + index
-        for plane in range(layout.planes)
-        for index in range(first * layout.across, (last + 1) * layout.across)
-    ]
+    first_row = first * layout.block_height
+    return (first, last), first_row, min((last + 1) * layout.block_height, layout.height) - first_row
+
+
+def _read_blocks(read: Read, layout: TiffLayout, plane: int, first: int, last: int) -> list[bytes]:
+    start = plane * layout.across * layout.down
+    blocks = range(start + first * layout.across, start + (last + 1) * layout.across)
     pieces = [read(layout.offsets[block], layout.counts[block]) for block in blocks]
     if any(len(piece) < layout.counts[block] for piece, block in zip(pieces, blocks, strict=True)):
         raise ValueError("image data lies beyond the file's end, which is truncated")
-    first_row = first * layout.block_height
-    rows = min((last + 1) * layout.block_height, layout.height) - first_row
-    return _pack(layout, rows, pieces), first_row
+    return pieces
 
 
 def _pack(layout: TiffLayout, rows: int, pieces: Sequence[bytes]) -> bytes:

@@ -24,11 +24,10 @@ from odtool.dataset.records.spool import Index, SpoolReader
 from odtool.dataset.statistics import ClassChange
 from odtool.dataset.survey import coverage, image_checks, refusals
 from odtool.dataset.survey.conventions.annotated_size import Basis
-from odtool.dataset.survey.conventions.interpretation import Interpretation, read_until_settled
-from odtool.dataset.survey.first_pass import PassSettings, Survey, survey
+from odtool.dataset.survey.first_pass import PassSettings, Survey
 from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.survey.resemblance import Resemblance, find_resemblance
-from odtool.dataset.survey.source_survey import Choices, list_readings
+from odtool.dataset.survey.source_survey import Choices, survey_sources
 from odtool.dataset.types import Problem, Source
 from odtool.dataset.workers import open_crew
 
@@ -92,20 +91,18 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
         choices = tuple(format_choice.choose(source, settings.format) for source in sources)
         stored = Path(folder) / "spool"
         with source_folders.remember_listings(), progress("images read", None) as report:
-
-            def read(interpretation: Interpretation) -> Survey:
-                log.clear()
-                with spool.create_spool(stored) as writer:
-                    return survey(
-                        list_readings(sources, choices),
-                        writer,
-                        workers,
-                        PassSettings(settings.rules, settings.chosen, interpretation=interpretation),
-                        on_problem=log.add,
-                        report=report,
-                    )
-
-            result = read_until_settled(read, settings.coordinates, settings.annotated_size)
+            result, choices = survey_sources(
+                sources,
+                choices,
+                stored,
+                workers,
+                PassSettings(settings.rules, settings.chosen),
+                log,
+                report,
+                looks_further=settings.format == "auto",
+                coordinates=settings.coordinates,
+                annotated_size=settings.annotated_size,
+            )
         _refuse_nothing(settings, result)
         refuse_unknown(settings.chosen, result.changes, result.classes)
         index = result.index

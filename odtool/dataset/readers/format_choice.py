@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
@@ -17,7 +19,7 @@ from odtool.errors import DataError
 
 _SAMPLES = 200
 """Files of each kind in a folder that are looked into to see whose they are."""
-_COPIES = ("tfrecord",)
+COPIES = ("tfrecord",)
 """Formats that are made of others and hold the images once more: read where they are the only one."""
 _BY_COLUMNS = "csv"
 
@@ -75,10 +77,11 @@ def _select_owners(matches: Iterable[str], path: Path) -> Sequence[str]:
 
     Of a file that the user names, the first format is meant.
     """
-    names = [name for name in matches if name not in _COPIES] or list(matches)
+    names = [name for name in matches if name not in COPIES] or list(matches)
     if len(names) == 1 or path.is_file():
         return names[:1]
-    owners = {find_owner(file, names) for file in sample_files(path)}
+    files = (folder.path / name for folder in walk(path) for name in folder.files)
+    owners = {find_owner(file, names) for file in take_samples(files)}
     return [name for name in names if name in owners] or names[:1]
 
 
@@ -87,16 +90,16 @@ def find_owner(file: Path, names: Iterable[str] = tuple(READERS)) -> str | None:
     return next((name for name in names if READERS[name].recognizes(file)), None)
 
 
-def sample_files(root: Path) -> Iterator[Path]:
-    """Files that may be annotations, from all parts of each folder: some of each ending."""
-    for folder in walk(root):
-        by_ending: dict[str, list[str]] = {}
-        for name in folder.files:
-            ending = name.rpartition(".")[2].lower()
-            if f".{ending}" not in EXTENSIONS:
-                by_ending.setdefault(ending, []).append(name)
-        for names in by_ending.values():
-            yield from (folder.path / name for name in names[:: -(-len(names) // _SAMPLES)])
+def take_samples(files: Iterable[Path]) -> Iterator[Path]:
+    """Files that may be annotations, from all parts of each folder: some of each ending. Images are none."""
+    for _, of_folder in groupby(files, key=attrgetter("parent")):
+        by_ending: dict[str, list[Path]] = {}
+        for file in of_folder:
+            ending = file.suffix.lower()
+            if ending not in EXTENSIONS:
+                by_ending.setdefault(ending, []).append(file)
+        for alike in by_ending.values():
+            yield from alike[:: -(-len(alike) // _SAMPLES)]
 
 
 def _refuse_other_format(path: Path, name: str) -> None:

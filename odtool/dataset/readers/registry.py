@@ -7,19 +7,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.readers.common.unlisted_images import reporting_unlisted_images
-from odtool.dataset.readers.datasets import bdd100k, crowdhuman, dota, voc, wider_face
+from odtool.dataset.readers.datasets import (
+    bdd100k,
+    crowdhuman,
+    dota,
+    fair1m,
+    mot,
+    oidv4,
+    visdrone,
+    voc,
+    wider_face,
+)
 from odtool.dataset.readers.datasets.coco import coco
 from odtool.dataset.readers.datasets.kitti import kitti
 from odtool.dataset.readers.datasets.yolo import yolo, yolo_near_misses
 from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
 from odtool.dataset.readers.records.hf_parquet import hf_parquet
 from odtool.dataset.readers.records.tfrecord import tfrecord
-from odtool.dataset.readers.tables import openimages, retinanet_csv, tfod_csv, vott_csv, yolo_keras
+from odtool.dataset.readers.tables import openimages, retinanet_csv, tfod_csv, udacity, vertex_csv, vott_csv, yolo_keras
 from odtool.dataset.readers.tables.any_csv import any_csv
 from odtool.dataset.readers.tools import createml, datumaro, fiftyone, labelme, labelme_xml, vott_json
 from odtool.dataset.readers.tools.cvat import cvat
 from odtool.dataset.readers.tools.label_studio import label_studio
-from odtool.dataset.readers.tools.services import labelbox, sagemaker, ultralytics_ndjson, vertex_jsonl
+from odtool.dataset.readers.tools.services import (
+    darwin,
+    edge_impulse,
+    labelbox,
+    sagemaker,
+    superannotate,
+    ultralytics_ndjson,
+    vertex_jsonl,
+)
 from odtool.dataset.readers.tools.supervisely import supervisely
 from odtool.dataset.readers.tools.via import via
 from odtool.dataset.types import Finding, Source
@@ -67,6 +85,7 @@ READERS: dict[str, Reader] = {
     "cvat": Reader("CVAT XML", cvat.detect, reporting_unlisted_images(cvat.read), masks=True),
     "labelme": Reader("LabelMe JSON", labelme.detect, labelme.read, masks=True),
     "labelme_xml": Reader("LabelMe XML", labelme_xml.detect, labelme_xml.read, masks=True),
+    "fair1m": Reader("FAIR1M XML", fair1m.detect, fair1m.read, masks=True),
     "voc": Reader("Pascal VOC XML", voc.detect, voc.read),
     "vott_json": Reader("VoTT JSON", vott_json.detect, reporting_unlisted_images(vott_json.read)),
     "vott_csv": Reader("VoTT CSV", vott_csv.detect, reporting_unlisted_images(vott_csv.read)),
@@ -74,6 +93,28 @@ READERS: dict[str, Reader] = {
         "Label Studio JSON", label_studio.detect, reporting_unlisted_images(label_studio.read), masks=True
     ),
     "via": Reader("VGG Image Annotator", via.detect, reporting_unlisted_images(via.read), masks=True),
+    "darwin": Reader(
+        "V7 Darwin JSON",
+        darwin.detect,
+        reporting_unlisted_images(darwin.read),
+        masks=True,
+        notes="Boxes, polygons and ellipses. Tags, lines, points, raster masks and videos are left out; polygons with "
+        "holes are their boxes.",
+    ),
+    "superannotate": Reader(
+        "SuperAnnotate JSON",
+        superannotate.detect,
+        reporting_unlisted_images(superannotate.read),
+        masks=True,
+        notes="Boxes, and the envelopes of turned boxes, polygons, ellipses and cuboids. Points, lines and tags are "
+        "left out, as are images that nobody has begun with.",
+    ),
+    "edge_impulse": Reader(
+        "Edge Impulse labels",
+        edge_impulse.detect,
+        reporting_unlisted_images(edge_impulse.read),
+        notes="`bounding_boxes.labels`, and `info.labels` with its categories as splits.",
+    ),
     "datumaro": Reader(
         "Datumaro JSON",
         datumaro.detect,
@@ -114,6 +155,19 @@ READERS: dict[str, Reader] = {
         masks=True,
         notes="`box2d`, and closed outlines of labels without one. Lanes, drivable areas and 3-D boxes are left out.",
     ),
+    "visdrone": Reader(
+        "VisDrone",
+        visdrone.detect,
+        visdrone.read,
+        notes="Images and sequences. Ignored regions and boxes with a score of 0 are left out.",
+    ),
+    "mot": Reader(
+        "MOTChallenge",
+        mot.detect,
+        mot.read,
+        notes="`gt/gt.txt` of each sequence. Boxes that do not count (seventh number 0) are left out.",
+    ),
+    "oidv4": Reader("OIDv4 text", oidv4.detect, oidv4.read, notes="`class left top right bottom`, in pixels."),
     "wider_face": Reader("WIDER FACE", wider_face.detect, reporting_unlisted_images(wider_face.read)),
     "kitti": Reader("KITTI", kitti.detect, kitti.read),
     "dota": Reader("DOTA", dota.detect, dota.read),
@@ -129,6 +183,15 @@ READERS: dict[str, Reader] = {
         "its objects. Prepare takes as much disk again as the images while it runs.",
     ),
     "tfod_csv": Reader("CSV of the TensorFlow tutorials", tfod_csv.detect, reporting_unlisted_images(tfod_csv.read)),
+    "vertex_csv": Reader(
+        "Vertex AI CSV", vertex_csv.detect, reporting_unlisted_images(vertex_csv.read), notes="AutoML Vision's, too."
+    ),
+    "udacity": Reader(
+        "Udacity CSV",
+        udacity.detect,
+        reporting_unlisted_images(udacity.read),
+        notes="CrowdAI's and Autti's. Where CrowdAI's header names its columns wrongly, the rows count.",
+    ),
     "retinanet_csv": Reader("keras-retinanet CSV", retinanet_csv.detect, reporting_unlisted_images(retinanet_csv.read)),
     "csv": Reader(
         "CSV of any columns",

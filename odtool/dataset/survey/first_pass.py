@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -16,6 +17,7 @@ from odtool.dataset.images.image_file import ImageError, ImageHeader
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Report
 from odtool.dataset.readers.common import faults
+from odtool.dataset.readers.unread.accounting import FileAccount
 from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.record_writer import keep_whole
 from odtool.dataset.records.spool import Index, Piece, SpoolWriter, hash_id
@@ -25,7 +27,8 @@ from odtool.dataset.survey.claims import Claims
 from odtool.dataset.survey.conventions.interpretation import AS_DOCUMENTED, Heard, Interpretation
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
-from odtool.dataset.survey.merging.merge import merge, report_unannotated, tells_of_unannotated
+from odtool.dataset.survey.merging.merge import merge
+from odtool.dataset.survey.merging.settling import Settling, find_absent
 from odtool.dataset.survey.merging.statements import (
     Statement,
     Statements,
@@ -36,6 +39,7 @@ from odtool.dataset.survey.merging.statements import (
 )
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source, Unit
 from odtool.dataset.workers import Crew
+from odtool.errors import DataError
 
 _CHUNK = 64
 """Images a task: a task then takes milliseconds, against which handing it over is nothing."""
@@ -68,6 +72,12 @@ class Survey:
     """Numbers of keypoints that objects have; empty where none has any."""
     heard: Heard = field(default_factory=Heard)
     """What the boxes say of how they are to be read."""
+    account: FileAccount = field(default_factory=FileAccount)
+    """Files that something was taken from."""
+    productive: set[int] = field(default_factory=set)
+    """Numbers of the readings that gave any image."""
+    imageless: dict[int, str] = field(default_factory=dict)
+    """An annotation file of each reading of which images are missing or cannot be read."""
 
     def count(self, problem: Problem) -> None:
         self.problems[problem.kind] += 1
@@ -129,6 +139,8 @@ class _Result:
     """Positions of images that may not be those that their annotations mean."""
     statements: list[Statement] = field(default_factory=list)
     """What is said of each image, where other formats are read beside this."""
+    imageless: set[str] = field(default_factory=set)
+    """Annotation files of images that are missing or cannot be read."""
     heard: Heard = field(default_factory=Heard)
 
     def own_problems(self, position: int) -> None:
@@ -159,20 +171,21 @@ def survey(
         for number, reading, chunk in _split_into_chunks(readings, started)
     )
     claims: dict[int, Claims] = {}
+    settling: Settling | None = None
     with open_backlog(spool.path.parent) as backlog, open_statements(spool.path.with_name("statements")) as statements:
-        for result in crew.map(_examine, tasks, tasks_here=_ALONE):
-            _add_result(result, claims.setdefault(result.reading, Claims()), totals, spool, backlog, statements)
-            report(len(totals.index), 0)
+        with _handing_over(backlog, on_problem):
+            for result in crew.map(_examine, tasks, tasks_here=_ALONE):
+                _add_result(result, claims.setdefault(result.reading, Claims()), totals, spool, backlog, statements)
+                report(len(totals.index), 0)
         backlog.add([Waiting(problem) for problem in pass_settings.interpretation.coordinates.notices])
         removed, lost_classes = bytearray(len(totals.index)), set[str]()
         for position in chain.from_iterable(claim.removed for claim in claims.values()):
             removed[position] = 1
         if len(statements):
             spool.flush()
-            lost_classes = _merge_formats(totals, removed, statements, spool.path, started, crew, backlog)
+            settling, lost_classes = _merge_formats(totals, removed, statements, spool.path, started, crew, backlog)
         for waiting in backlog.read():
-            is_shared = waiting.reading >= 0 and started[waiting.reading].beside_others
-            if not (waiting.is_of(removed) or (is_shared and tells_of_unannotated(waiting.problem))):
+            if not waiting.is_of(removed) and not (settling and settling.is_settled(waiting)):
                 totals.count(waiting.problem)
                 on_problem(waiting.problem)
     if any(removed):
@@ -180,6 +193,17 @@ def survey(
     for label in lost_classes.difference(totals.index.names):
         del totals.classes[label]
     return totals
+
+
+@contextmanager
+def _handing_over(backlog: Backlog, on_problem: Callable[[Problem], None]) -> Iterator[None]:
+    """What was met before an error ends the reading is handed over all the same."""
+    try:
+        yield
+    except DataError:
+        for waiting in backlog.read():
+            on_problem(waiting.problem)
+        raise
 
 
 def _add_result(
@@ -199,6 +223,14 @@ def _add_result(
                 statements.add(result.statements[number], position=position, place=place, reading=result.reading)
         if problem:
             claim_problems.append(Waiting(problem, result.reading))
+    for file in (*result.imageless, *(source for source, _ in result.annotations)):
+        totals.account.add_source(file)
+    for problem in result.problems:
+        totals.account.add_problem(problem)
+    if positions:
+        totals.productive.add(result.reading)
+    for file in result.imageless:
+        totals.imageless.setdefault(result.reading, file)
     spool.add(result.piece, list(positions))
     images = [positions.get(number, -1) for number in result.images]
     problems = [Waiting(problem, result.reading, image) for problem, image in zip(result.problems, images, strict=True)]
@@ -218,13 +250,12 @@ def _merge_formats(
     readings: Sequence[SourceReading],
     crew: Crew,
     backlog: Backlog,
-) -> set[str]:
+) -> tuple[Settling, set[str]]:
     """Leaves in the survey one annotation of each image that several formats speak of.
 
-    Returns the classes of the others' objects.
+    Returns what is to be known of the problems, and the classes of the objects that are left out.
     """
     numbers: dict[Source, int] = {}
-    sources = [numbers.setdefault(reading.source, len(numbers)) for reading in readings]
     problems: list[Waiting] = []
 
     def add(problem: Problem) -> None:
@@ -233,17 +264,20 @@ def _merge_formats(
             backlog.add(problems)
             problems.clear()
 
-    merged = merge(statements, totals.index, stored, sources, crew, add)
-    for source in dict.fromkeys(reading.source for reading in readings if reading.beside_others):
-        for problem in report_unannotated(source, merged.known):
-            add(problem)
+    of_readings = [numbers.setdefault(reading.source, len(numbers)) for reading in readings]
+    merged = merge(statements, totals.index, stored, of_readings, crew, add)
+    sources = [reading.source if reading.beside_others else None for reading in readings]
+    absent = find_absent(backlog, sources, set(statements.readings), totals.imageless)
+    settling = Settling(totals.account, sources, merged.known, absent)
+    for problem in (*absent.values(), *settling.report_unannotated()):
+        add(problem)
     backlog.add(problems)
     for position in merged.removed:
         removed[position] = 1
     for position, split in merged.splits.items():
         totals.index.splits[position] = split
     totals.changes -= merged.changes
-    return merged.classes
+    return settling, merged.classes
 
 
 def _split_into_chunks(
@@ -274,6 +308,8 @@ def _examine(task: _SurveyTask) -> _Result:
         position = -1
         if isinstance(header, Problem):
             result.problems.append(header)
+            if isinstance(item, AnnotatedImage):
+                result.imageless.add(str(item.source))
         elif isinstance(item, AnnotatedImage) and (checked := _check(item, header, task, result)):
             position = len(checked_images)
             checked_images.append((checked, _find_group(item, task, result.problems), item.source_id is not None))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -69,9 +69,10 @@ def open_list(path: Path, out: Path, *, begun: Path | None = None) -> Iterator[P
     except DataError as error:
         refused = locate_refused(out)
         if (told or begun is not None) and _is_ours(refused):
-            write_atomically(refused, path.read_bytes())
-            separator = " " if error.hint.endswith((".", "?")) else ". "
-            error.hint = f"{error.hint}{separator if error.hint else ''}All problems are listed in {refused}"
+            with suppress(OSError):  # that the disk is full is not what is to be said
+                write_atomically(refused, path.read_bytes())
+                separator = " " if error.hint.endswith((".", "?")) else ". "
+                error.hint = f"{error.hint}{separator if error.hint else ''}All problems are listed in {refused}"
         raise
 
 

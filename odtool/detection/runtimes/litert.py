@@ -16,7 +16,7 @@ from odtool.detection.class_labels import parse_label_file, require_labels
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.image_arrays import to_list
 from odtool.detection.runtimes import tflite_metadata
-from odtool.detection.runtimes.model_description import NAME, ModelDescription
+from odtool.detection.runtimes.model_description import LARGEST, NAME, ModelDescription
 from odtool.detection.runtimes.outputs import build_detections
 from odtool.detection.runtimes.tflite_metadata import Colour
 from odtool.errors import DataError
@@ -137,12 +137,19 @@ def _load_description(path: Path, detail: Any) -> ModelDescription:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if NAME in names:
-                return ModelDescription.from_json(archive.read(NAME).decode("utf-8", "replace"), str(path))
+                return ModelDescription.from_json(_read_packed(path, archive, NAME), str(path))
             for name in names[:1] if len(names) == 1 else [candidate for candidate in names if "label" in candidate]:
-                labels = parse_label_file(archive.read(name).decode("utf-8", "replace"))
+                labels = parse_label_file(_read_packed(path, archive, name).decode("utf-8", "replace"))
     mean, deviation = _read_normalisation(path, detail)
     _, height, width, _ = map(int, detail["shape"])
     return ModelDescription("", "", labels, width, height, "stretch", mean, deviation)
+
+
+def _read_packed(path: Path, archive: zipfile.ZipFile, name: str) -> bytes:
+    """A file that is packed behind a model. It never unpacks to more than it says, which is looked at first."""
+    if (size := archive.getinfo(name).file_size) > LARGEST:
+        raise DataError(f"{path}: {name} in it has {size:,} bytes, which no list of classes has", "Export it again.")
+    return archive.read(name)
 
 
 def _read_normalisation(path: Path, detail: Any) -> tuple[Colour, Colour]:

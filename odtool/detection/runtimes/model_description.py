@@ -9,10 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
+from odtool import state_files
 from odtool.errors import DataError
+from odtool.state_files import Range, StateError
 
+Side = Annotated[int, Range(1, 2**15)]
+"""Pixels."""
+LARGEST = 1 << 24
+"""Bytes of a description, nearly all of which are class names."""
 NAME = "odtool.json"
 PROPERTY = "odtool"
 
@@ -27,9 +33,9 @@ class ModelDescription:
     """Name of the checkpoint, as ckpt-300."""
     labels: Mapping[int, str]
     """Class names by the ids of the label map, from 1."""
-    width: int | None
+    width: Side | None
     """Of the model's input in pixels; None where it takes images of any size and resizes them itself."""
-    height: int | None
+    height: Side | None
     resize: Literal["stretch", "pad", "none"]
     """How an image becomes the input: stretched to it; scaled to fit with its shape kept, normalised, and then padded
     with zeros right and below; or none, where the model does all of it."""
@@ -41,20 +47,15 @@ class ModelDescription:
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
-    def from_json(cls, text: str, source: str) -> ModelDescription:
+    def from_json(cls, text: str | bytes, source: str) -> ModelDescription:
         """Reads what `to_json` wrote.
 
         Raises:
             DataError: it is not such a description.
         """
         try:
-            values = json.loads(text)
-            values["labels"] = {int(number): str(name) for number, name in values["labels"].items()}
-            for name in ("mean", "deviation"):
-                red, green, blue = map(float, values[name])
-                values[name] = (red, green, blue)
-            return cls(**values)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            return state_files.build(cls, state_files.parse(text))
+        except StateError as error:
             raise DataError(
                 f"{source}: its description of the model is damaged: {error}", "Export it again: odtool export"
             ) from None

@@ -11,16 +11,18 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from odtool import state_files
 from odtool.detection import image_arrays
 from odtool.detection.class_labels import require_labels
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.image_arrays import to_list
-from odtool.detection.runtimes.model_description import NAME, ModelDescription
+from odtool.detection.runtimes.model_description import LARGEST, NAME, ModelDescription
 from odtool.detection.runtimes.outputs import NAMES, build_detections
 from odtool.engine import checkpoints
 from odtool.engine.export.trained_model import TrainedModel
 from odtool.engine.tracing import TracedFunction
 from odtool.errors import DataError
+from odtool.state_files import StateError
 
 _ANY = (None, None, 3)
 """Shape of an image of any size."""
@@ -181,6 +183,11 @@ def _read_detections(
 def _load_description(folder: Path) -> ModelDescription | None:
     """What odtool export wrote into it."""
     path = folder / "assets.extra" / NAME
-    if not path.is_file():
+    try:
+        return state_files.read(path, ModelDescription, largest=LARGEST)
+    except FileNotFoundError:
         return None
-    return ModelDescription.from_json(path.read_text(encoding="utf-8"), str(path))
+    except StateError as error:
+        raise DataError(
+            f"{path}: its description of the model is damaged: {error}", "Export it again: odtool export"
+        ) from None

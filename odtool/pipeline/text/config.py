@@ -6,9 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from odtool import state_files
 from odtool.errors import ConfigError
 from odtool.files import write_atomically
 from odtool.pipeline.text import extensions, messages, spelling
+from odtool.state_files import StateError
+
+_LARGEST = 1 << 24
+"""Bytes; the longest of the zoo's has some ten thousand."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,10 @@ def parse(text: str, source: str) -> PipelineConfig:
         text_format.Parse(text, message, allow_unknown_extension=True)
     except text_format.ParseError as error:
         raise spelling.explain(error, source) from None
+    except RecursionError:
+        raise ConfigError(
+            f"{source}: messages are nested too deeply", "A pipeline.config has some ten levels."
+        ) from None
     return PipelineConfig(message, extensions.find_unknown(text))
 
 
@@ -52,9 +61,11 @@ def load(path: Path) -> PipelineConfig:
         ConfigError: it is missing, is not text, or does not parse.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (FileNotFoundError, IsADirectoryError):
+        text = state_files.read_bytes(path, largest=_LARGEST).decode("utf-8-sig")  # editors on Windows write the mark
+    except FileNotFoundError:
         raise ConfigError(f"{path}: no such file", "Check the path of the pipeline.config.") from None
+    except StateError as error:
+        raise ConfigError(f"{path}: not a pipeline.config: {error}", "Check the path of the pipeline.config.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not a text file", "A pipeline.config is protobuf text format in UTF-8.") from None
     return parse(text, str(path))

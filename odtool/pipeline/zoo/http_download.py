@@ -10,12 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from odtool import __version__, files
+from odtool import __version__, files, state_files
 from odtool.errors import ConfigError
+from odtool.state_files import Count, StateError
 
 Report = Callable[[int, int], None]
 """Called with the bytes received and the bytes of the whole file; 0 where the server does not say."""
@@ -28,6 +29,20 @@ _ATTEMPTS = 5
 _LONGEST_PAUSE = 16.0
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _OTHER = "the file on the server has changed since the download began"
+
+
+_LARGEST = 1 << 16
+"""Bytes of a description."""
+
+
+@dataclass(frozen=True)
+class _Description:
+    """What tells the file of a download from a later one at the same address."""
+
+    url: str
+    total: Count
+    etag: str
+    modified: str
 
 
 @dataclass(frozen=True)
@@ -43,10 +58,10 @@ class PartialDownload:
     def describe(self, url: str) -> dict[str, Any]:
         """Size and version of the file when these bytes came; empty where they are of another address."""
         try:
-            description = json.loads(self.description.read_bytes())
-        except (FileNotFoundError, ValueError):
+            description = asdict(state_files.read(self.description, _Description, largest=_LARGEST))
+        except (FileNotFoundError, StateError):
             return {}
-        return description if isinstance(description, dict) and description.get("url") == url else {}
+        return description if description["url"] == url else {}
 
     def size(self) -> int:
         return self.path.stat().st_size if self.path.exists() else 0

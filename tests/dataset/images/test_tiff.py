@@ -44,7 +44,14 @@ def saved(image: Image.Image, **options: Any) -> bytes:
 
 
 def write_tiled(
-    pixels: np.ndarray[Any, Any], side: int, *, order: str = "<", big: bool = False, separate: bool = False
+    pixels: np.ndarray[Any, Any],
+    side: int,
+    *,
+    order: str = "<",
+    big: bool = False,
+    separate: bool = False,
+    differences: bool = False,
+    extra: int | None = None,
 ) -> bytes:
     """A TIFF of tiles packed by Deflate, in either byte order, as BigTIFF, and with its channels together or apart."""
     height, width, samples = pixels.shape
@@ -52,17 +59,22 @@ def write_tiled(
     blocks = []
     for plane in planes:
         padded = np.pad(plane, ((0, -height % side), (0, -width % side), (0, 0)))
-        for y in range(0, height, side):
-            blocks += [zlib.compress(padded[y : y + side, x : x + side].tobytes()) for x in range(0, width, side)]
+        for y, x in product(range(0, height, side), range(0, width, side)):
+            block = padded[y : y + side, x : x + side]
+            if differences:
+                block = np.concatenate([block[:, :1], block[:, 1:] - block[:, :-1]], axis=1)
+            blocks.append(zlib.compress(block.astype(block.dtype.newbyteorder(order)).tobytes()))
     offset_code, head = ("Q", 16) if big else ("I", 8)
     body, offsets = b"", []
     for block in blocks:
         offsets.append(head + len(body))
         body += block
     fields: list[tuple[int, str, list[int]]] = [
-        (256, "I", [width]), (257, "I", [height]), (258, "H", [8] * samples), (259, "H", [8]), (262, "H", [2]),
-        (277, "H", [samples]), (284, "H", [2 if separate else 1]), (322, "I", [side]), (323, "I", [side]),
-        (324, offset_code, offsets), (325, "I", list(map(len, blocks))),
+        (256, "I", [width]), (257, "I", [height]), (258, "H", [8 * pixels.itemsize] * samples), (259, "H", [8]),
+        (262, "H", [2]),
+        (277, "H", [samples]), (284, "H", [2 if separate else 1]), (317, "H", [2 if differences else 1]),
+        (322, "I", [side]), (323, "I", [side]), (324, offset_code, offsets), (325, "I", list(map(len, blocks))),
+        *([(338, "H", [extra])] if extra is not None else []),
     ]  # fmt: skip
     inline = 8 if big else 4
     directory = b""
@@ -123,6 +135,31 @@ def test_one_strip_that_is_not_compressed_is_read_in_parts(monkeypatch: pytest.M
     assert layout is not None
     assert (layout.block_height, len(layout.offsets)) == (5, 41)
     assert_rows_are_those_of(data, NOISE)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("separate", [False, True])
+@pytest.mark.parametrize("differences", [False, True])
+@pytest.mark.parametrize(("top", "bits"), [(1023, 10), (4095, 12), (65_535, 16)])
+def test_colours_of_16_bits_keep_the_high_8_of_the_bits_that_they_use(
+    order: str, separate: bool, differences: bool, top: int, bits: int
+) -> None:
+    pixels = (NOISE.astype(np.uint32) * 257 % (top + 1)).astype(np.uint16)
+    pixels[0, 0] = (0, 7, top)
+    data = write_tiled(pixels, 48, order=order, separate=separate, differences=differences)
+    header = parse_header(data)
+    assert (header.bits, header.used_bits, header.channels, header.values) == (16, bits, 3, (0, top))
+    decoded = np.asarray(repair.decode_pixels(data, header, fixed=False))
+    assert np.array_equal(decoded, (pixels >> (bits - 8)).astype(np.uint8))
+
+
+@pytest.mark.parametrize(("extra", "fixed", "expected"), [(2, False, 4), (2, True, 255), (0, True, 4)])
+def test_a_fourth_channel_of_16_bits_is_alpha_where_the_file_says_so(extra: int, fixed: bool, expected: int) -> None:
+    pixels = np.full((20, 20, 4), 64, np.uint16)
+    pixels[0, 0, :3], pixels[..., 3] = 4095, 0
+    header = parse_header(data := write_tiled(pixels, 16, extra=extra))
+    assert (header.channels, header.used_bits) == (4 if extra else 3, 12)
+    assert repair.decode_pixels(data, header, fixed=fixed).getpixel((5, 5)) == (expected,) * 3
 
 
 def tile(x: int, y: int, width: int, height: int) -> Tile:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,29 @@ def test_a_binary_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not a text file"):
         config.load(path)
+
+
+def test_a_mark_of_utf8_and_ends_of_lines_as_windows_writes_them_are_no_part_of_it(tmp_path: Path) -> None:
+    (tmp_path / "a.config").write_bytes(b"\xef\xbb\xbftrain_config {\r\n  batch_size: 3\r\n}\r\n")
+    assert config.load(tmp_path / "a.config").message.train_config.batch_size == 3
+
+
+@pytest.mark.parametrize(
+    ("make", "problem"),
+    [
+        (os.mkfifo, "a named pipe, not a file"),
+        (lambda path: path.symlink_to("/dev/zero"), "a device, not a file"),
+        (Path.mkdir, "a folder, not a file"),
+        (lambda path: path.write_bytes(b"[a.b] { " + b"c { " * 100_000), "nested too deeply"),
+        (lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 1 << 30), "it has 1,073,741,824 bytes"),
+    ],
+)
+def test_what_is_no_config_is_neither_waited_for_nor_read_without_end(
+    tmp_path: Path, make: Callable[[Path], object], problem: str
+) -> None:
+    make(tmp_path / "a.config")
+    with pytest.raises(ConfigError, match=f"a.config.*{problem}"):
+        config.load(tmp_path / "a.config")
 
 
 def test_a_copy_does_not_share_the_message() -> None:

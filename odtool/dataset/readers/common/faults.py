@@ -52,6 +52,18 @@ def undefined_class(file: Path, what: str, hint: str = FIX, line: int = 0) -> An
     return AnnotationError(file, what, hint, line, UNDEFINED)
 
 
+class NoBoxesError(DataError):
+    """Files of a format without any boxes in them, as of captions: no matter where another format has some.
+
+    Args:
+        file: the file, where no problem names it.
+    """
+
+    def __init__(self, message: str, hint: str, file: Path | None = None) -> None:
+        super().__init__(message, hint)
+        self.file = file
+
+
 @dataclass(frozen=True, slots=True)
 class Skipping:
     """A block for one record: a fault in it goes into the list, and what follows the block goes on."""
@@ -65,7 +77,7 @@ class Skipping:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if not isinstance(error, AnnotationError):
+        if error is None or not isinstance(error, AnnotationError):
             return False
         self.problems.append((error.kind, error.detail))
         return True

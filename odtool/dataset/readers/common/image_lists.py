@@ -95,6 +95,26 @@ def read_documents(
         yield from faults.report_broken(documents.read_file, file, parse)
 
 
+def read_image_documents(
+    source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike, parse: Callable[[bytes, Path], Listing]
+) -> Iterator[Finding]:
+    """The same for formats with a document an image: of those in one folder, the images are looked for alike."""
+    documents = find_documents(source, suffixes, looks_like)
+    places: dict[Path, Places] = {}
+    for file in documents.files:
+        if file.parent not in places:
+            places[file.parent] = documents.find_places(file)
+        listing = faults.attempt(_parse_file, file, parse)
+        if isinstance(listing, Problem):
+            yield listing
+            continue
+        yield from describe_listing(listing, file, places[file.parent], find_file_split(file, source), source)
+
+
+def _parse_file(file: Path, parse: Callable[[bytes, Path], Listing]) -> Listing:
+    return parse(parsing.read_bytes(file), file)
+
+
 def describe_listing(
     listing: Listing, file: Path, places: Places, split: str | None, source: Source
 ) -> Iterator[AnnotatedImage | Problem]:

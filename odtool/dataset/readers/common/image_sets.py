@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -41,6 +41,8 @@ class ImageSets:
 
     splits: dict[Path, dict[str, str]]
     """Folder above ImageSets → split by name; names that were met are taken out."""
+    are_of_classes: bool = False
+    """Whether these are the lists of single classes, which need not name every image."""
 
     def find_lists(self, folder: Path, root: Path) -> list[Names]:
         """The lists that may speak of the annotation files in a folder, the nearest first."""
@@ -59,33 +61,47 @@ class ImageSets:
                 yield folder, name, split
 
 
-def find_image_sets(folders: Sequence[Folder], kinds: Sequence[str] = tuple(_LISTS)) -> ImageSets | None:
-    """The lists in ImageSets/Main, else in ImageSets itself; those of single classes beside them are no splits."""
+def find_image_sets(
+    folders: Sequence[Folder], kinds: Sequence[str] = tuple(_LISTS), *, of_classes: bool = False
+) -> ImageSets | None:
+    """The lists in ImageSets/Main, else in ImageSets itself.
+
+    Args:
+        of_classes: whether those of single classes count where there are no others. VoTT writes nothing but
+            <class>_train.txt and <class>_val.txt, each with all images of the split.
+    """
     lists = {kind: split for kind, split in _LISTS.items() if kind in kinds}
-    splits: dict[Path, dict[str, str]] = {}
 
     @cache
     def annotated() -> frozenset[str]:
         return frozenset(name.rpartition(".")[0] for folder in folders for name in folder.files if _is_annotation(name))
 
-    def known(name: str) -> bool:
-        return name in annotated()
-
+    splits: dict[Path, dict[str, str]] = {}
     for folder in sorted(folders, key=lambda folder: folder.path.name != "Main"):
         path = folder.path.parent if folder.path.name == "Main" else folder.path
         if path.name != "ImageSets" or path.parent in splits:
             continue
-        files = {file.stem: file for file in folder.find_files(".txt")}
-        names = {
-            name: split
-            for kind, split in lists.items()
-            if kind in files and not (kind == "trainval" and "train" in files)
-            for line in parsing.read_lines(files[kind])
-            if (name := parse_listed_name(line, known))
-        }
-        if any(kind in files for kind in lists):
-            splits[path.parent] = names
-    return ImageSets(splits) if splits else None
+        files = _select_lists(folder.find_files(".txt"), lists, of_classes=of_classes)
+        if files:
+            splits[path.parent] = {
+                name: lists[kind]
+                for kind in lists
+                for file in files.get(kind, ())
+                for line in parsing.read_lines(file)
+                if (name := parse_listed_name(line, lambda name: name in annotated()))
+            }
+    return ImageSets(splits, are_of_classes=of_classes) if splits else None
+
+
+def _select_lists(files: Sequence[Path], kinds: Collection[str], *, of_classes: bool) -> dict[str, list[Path]]:
+    """The lists among the files of a folder, by their kind."""
+    selected: dict[str, list[Path]] = {}
+    for file in files:
+        if (kind := file.stem.rpartition("_")[2] if of_classes else file.stem) in kinds:
+            selected.setdefault(kind, []).append(file)
+    if "train" in selected:
+        selected.pop("trainval", None)
+    return selected
 
 
 def _is_annotation(name: str) -> bool:

@@ -8,7 +8,9 @@ import json
 import mmap
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,8 +112,24 @@ def decode_text(data: bytes, path: Path) -> str:
         raise line_error(path, data[: error.start].count(b"\n") + 1, "not UTF-8 text", "Save it as UTF-8.") from None
 
 
+_lists: ContextVar[set[Path] | None] = ContextVar("lists", default=None)
+
+
+@contextmanager
+def remember_lists() -> Iterator[set[Path]]:
+    """Text files of which the lines are read within the block, by this process."""
+    lists: set[Path] = set()
+    token = _lists.set(lists)
+    try:
+        yield lists
+    finally:
+        _lists.reset(token)
+
+
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file, without surrounding blanks; line n stands at n - 1."""
+    if (lists := _lists.get()) is not None:
+        lists.add(path)
     return [line.strip() for line in decode_text(read_bytes(path), path).split("\n")]
 
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.images.masks import enclose_outline, join_outlines, make_polygon, parse_coco
-from odtool.dataset.readers.common import json_items, parsing, values
+from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, list_spellings
-from odtool.dataset.readers.common.json_lines import Line, ParseRow
+from odtool.dataset.readers.common.streams import json_items
+from odtool.dataset.readers.common.streams.json_lines import Line, ParseRow
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 
 _CORNERS = ("x1", "y1", "x2", "y2")

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.dialects import make_box
-from odtool.dataset.readers.common import json_lines, values
+from odtool.dataset.readers.common import values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry
-from odtool.dataset.readers.common.json_lines import Line
+from odtool.dataset.readers.common.streams import json_lines
+from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _SUFFIXES = (".odgt", ".jsonl", ".json")

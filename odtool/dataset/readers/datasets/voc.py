@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ from odtool.dataset.readers.common.lookup import Places, find_own_image, find_pl
 from odtool.dataset.readers.common.pairs import AnnotationFile, describe_pair
 from odtool.dataset.readers.common.shapes import enclose_turned
 from odtool.dataset.readers.common.source_folders import (
+    Folder,
     find_split,
     select_image_folders,
     sort_nearest_first,
     walk,
 )
+from odtool.dataset.readers.common.xml_boxes import find_unread_boxes
 from odtool.dataset.readers.datasets.voc_unannotated import report_unannotated
 from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
@@ -38,7 +41,7 @@ _SAMPLES = 20
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as Pascal VOC, or None."""
     if path.is_file():
-        return f"{path.name} is an <annotation>" if path.suffix.lower() == ".xml" and _looks_like(path) else None
+        return f"{path.name} is an <annotation>" if _looks_like(path) else None
     looked_into = 0
     for folder in walk(path):
         for file in folder.iterate_files(".xml"):
@@ -52,9 +55,12 @@ def detect(path: Path) -> str | None:
 
 
 def _looks_like(path: Path) -> bool:
-    """LabelMe's old XML has the same root, but polygons in place of boxes."""
+    """LabelMe's old XML and FAIR1M's have the same root, but other objects."""
+    if path.suffix.lower() != ".xml":
+        return False
     text = parsing.read_ends(path)
-    return bool(_ROOT.search(text)) and (b"bndbox" in text or b"<polygon" not in text)
+    others = (b"<polygon", b"<possibleresult")
+    return bool(_ROOT.search(text)) and (b"bndbox" in text or not any(mark in text for mark in others))
 
 
 def read(source: Source) -> Iterator[Finding]:
@@ -65,7 +71,7 @@ def read(source: Source) -> Iterator[Finding]:
         folder_files = [
             (folder.path, [name for name in folder.files if name.lower().endswith(".xml")]) for folder in folders
         ]
-    sets = image_sets.find_image_sets(folders) if source.path.is_dir() else None
+    sets = _find_image_sets(folders) if source.path.is_dir() else None
     image_folders_walked = list(walk(source.images)) if source.images else folders
     with_images = select_image_folders(image_folders_walked)
     for folder, files in folder_files:
@@ -74,7 +80,7 @@ def read(source: Source) -> Iterator[Finding]:
         lists = sets.find_lists(folder, source.root) if sets and files else []
         batch: list[tuple[str, str | None]] = []
         for file, split in _assign_splits(files, lists, find_split(folder, source.root)):
-            if lists and split is None:
+            if lists and split is None and not (sets and sets.are_of_classes):
                 yield Problem("not_in_split", folder / file, "no list in ImageSets/Main names it")
                 continue
             batch.append((file, split))
@@ -87,6 +93,11 @@ def read(source: Source) -> Iterator[Finding]:
         yield from report_unannotated(folder_files, image_folders_walked, _read_image_name)
     for folder, name, split in sets.find_unmatched() if sets else ():
         yield Problem("annotation_missing", folder, f"{name}, listed for {split}, has no XML file")
+
+
+def _find_image_sets(folders: Sequence[Folder]) -> image_sets.ImageSets | None:
+    """The set's own lists, else VoTT's of single classes."""
+    return image_sets.find_image_sets(folders) or image_sets.find_image_sets(folders, of_classes=True)
 
 
 def _assign_splits(
@@ -135,8 +146,8 @@ def parse_files(
     for path, (_, split), annotation in zip(paths, files, annotations, strict=True):
         if isinstance(annotation, Problem):
             yield annotation
-        elif annotation is None:
-            yield Problem("file_skipped", path, "its root is not <annotation>")
+        elif isinstance(annotation, Unread):
+            yield Problem("file_unread" if annotation.holds_boxes else "file_skipped", path, annotation.reason)
         else:
             yield from _pair(annotation, path, split, places, root)
 
@@ -150,15 +161,24 @@ def _pair(
     yield from describe_pair(annotation, path, split, image, root, dialect="voc")
 
 
-def parse(data: bytes, path: Path) -> AnnotationFile | None:
-    """Parses an XML file's bytes; None where its root is another one. `path` is only named in errors.
+@dataclass(frozen=True)
+class Unread:
+    """A document that is not Pascal VOC's."""
+
+    reason: str
+    holds_boxes: bool
+    """Whether what it holds could be boxes, so that its image is no background."""
+
+
+def parse(data: bytes, path: Path) -> AnnotationFile | Unread:
+    """Parses an XML file's bytes, or says why they are not of this format. `path` is only named in errors.
 
     Raises:
         AnnotationError: broken XML. Objects with a coordinate that is no number are problems.
     """
     root = parsing.parse_xml(data, path)
     if root.tag != "annotation":
-        return None
+        return Unread(f"its root is <{root.tag}>, not <annotation>", find_unread_boxes(root) is not None)
     problems: list[tuple[str, str]] = []
     objects = []
     skipping = Skipping(problems)
@@ -176,6 +196,8 @@ def parse(data: bytes, path: Path) -> AnnotationFile | None:
                 problems.append(("box_missing", f"object {number} ({label}, line {element.sourceline}) has no bndbox"))
             else:
                 objects.append(_make_object(fields, label, _parse_box(corners, path)))
+    if not objects and not any(kind in faults.KINDS for kind, _ in problems) and (reason := find_unread_boxes(root)):
+        return Unread(reason, holds_boxes=True)
     fields = _index_children(root)
     return AnnotationFile(
         _get_text(fields, "filename"), _parse_size(fields.get("size")), tuple(objects), tuple(problems)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import faults, parsing, rows
-from odtool.dataset.readers.common.faults import Skipping
+from odtool.dataset.readers.common.faults import NoBoxesError, Skipping
 from odtool.dataset.readers.common.rows import Row
 from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
 from odtool.dataset.splits import parse_split
@@ -140,7 +140,7 @@ def read(source: Source) -> Iterator[Finding]:
         if kind not in ("boxes", "names") and source.path.is_dir():
             yield Problem("file_skipped", file, kind)
     if not tables:
-        raise DataError(
+        raise NoBoxesError(
             f"{source.path}: tables of Open Images, but none with boxes",
             "Put train-annotations-bbox.csv (or that of another split) beside them.",
         )

@@ -15,11 +15,12 @@ from typing import Any
 
 from odtool.dataset.dialects import make_box
 from odtool.dataset.images.masks import enclose_outline, join_outlines, make_polygon, parse_coco
-from odtool.dataset.readers.common import json_items, parsing, shapes, values
+from odtool.dataset.readers.common import parsing, shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import UNDEFINED, AnnotationError
 from odtool.dataset.readers.common.image_lists import ImageEntry
-from odtool.dataset.readers.common.json_lines import Line, ParseRow
+from odtool.dataset.readers.common.streams import json_items
+from odtool.dataset.readers.common.streams.json_lines import Line, ParseRow
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 
 _AREAS = ("bbox", "polygon", "mask", "ellipse", "rotated_bbox")

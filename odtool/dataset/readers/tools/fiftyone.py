@@ -12,12 +12,13 @@ from typing import Any
 
 from odtool.dataset.dialects import make_box
 from odtool.dataset.images.masks import make_polygon
-from odtool.dataset.readers.common import faults, json_items, parsing, values
+from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import AnnotationError
 from odtool.dataset.readers.common.image_lists import Documents, ImageEntry, Listing, find_documents
-from odtool.dataset.readers.common.json_lines import Line
 from odtool.dataset.readers.common.shapes import enclose_points
+from odtool.dataset.readers.common.streams import json_items
+from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
 

@@ -115,7 +115,9 @@ def parse_file(
         yield _use_embedded_image(path, content, split, root)
         return
     if not image.exists:
-        yield Problem("image_missing", path, f"no such image '{content.image}'")
+        name = content.image
+        what = f"no such image '{name}'" if name else f"names no image, and none is called {path.stem}"
+        yield Problem("image_missing", path, what)
         return
     if image.by_file and content.image:
         yield Problem(

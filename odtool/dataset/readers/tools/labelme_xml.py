@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_own_image
 from odtool.dataset.readers.common.pairs import AnnotationFile, defer_pairs, describe_pair
 from odtool.dataset.readers.common.shapes import enclose_points
-from odtool.dataset.readers.common.source_folders import list_files
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
+
+
+_OTHERS = (b"<bndbox", b"<robndbox", b"<annotations", b"<possibleresult")
+"""What Pascal VOC's, CVAT's and FAIR1M's files have, and LabelMe's do not."""
 
 
 def detect(path: Path) -> str | None:
@@ -37,7 +40,13 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every XML file with its image; images without one have not been annotated and are counted."""
-    yield from defer_pairs(list_files(source.path, ".xml"), source, ["Images", "images"], parse_file)
+    files = find_annotation_files(source, ".xml", _is_of_format)
+    yield from defer_pairs(files, source, ["Images", "images"], parse_file)
+
+
+def _is_of_format(path: Path) -> bool:
+    """Whether an XML file is LabelMe's, perhaps one without an object, or broken; Pascal VOC may lie beside it."""
+    return _looks_like(path) or not any(mark in parsing.read_ends(path) for mark in _OTHERS)
 
 
 def parse_file(

@@ -42,7 +42,7 @@ JSON: tuple[Signature, ...] = (
           advice="Export it from Dataloop as COCO, YOLO or Pascal VOC."),
     _sign("V7 Darwin JSON", "annotations bounding_box slots", "schema_ref item annotations",
           "dataset image annotations bounding_box", "schema_ref annotations",
-          advice="Export it from V7 as COCO or Pascal VOC."),
+          advice="Each file should have an item (version 2) or an image (version 1) with its annotations."),
     _sign("BDD100K or Scalabel JSON", "labels box2d", "labels poly2d category", "frames box2d",
           advice="Each frame should have a name, and labels with a category and a box2d of x1, y1, x2 and y2."),
     _sign("nuScenes or nuImages tables", "token sample_token", "token sample_data_token", "token category_token",
@@ -50,9 +50,9 @@ JSON: tuple[Signature, ...] = (
     _sign("Prodigy JSON", "_input_hash", "spans _task_hash",
           advice="Its spans are boxes in pixels: write them as COCO JSON."),
     _sign("SuperAnnotate JSON", "metadata instances className", "metadata instances classId",
-          advice="Convert it to COCO JSON with SuperAnnotate's Python SDK."),
+          advice="Each file should have the metadata and instances of one image."),
     _sign("Edge Impulse JSON", "boundingBoxesType", "files boundingBoxes", "version boundingBoxes",
-          advice="Export it as COCO JSON in Edge Impulse Studio."),
+          advice="Export it from Edge Impulse Studio with its bounding_boxes.labels or info.labels."),
     _sign("FiftyOne JSON", "samples _cls", "samples ground_truth detections", "samples filepath media_type",
           advice="Export it with FiftyOne as fiftyone.types.FiftyOneDataset or COCODetectionDataset."),
     _sign("Vertex AI JSON Lines", "imageGcsUri boundingBoxAnnotations", "imageGcsUri",
@@ -89,8 +89,6 @@ JSON: tuple[Signature, ...] = (
 """The first that matches counts, so those that say most stand first."""
 
 XML: tuple[Signature, ...] = (
-    _sign("FAIR1M XML", "annotation objects possibleresult", "objects object points",
-          advice="Write each <object> right below <annotation>, with <name> and <bndbox>, as Pascal VOC has it."),
     _sign("XML of dlib's imglab", "dataset images image box",
           advice="Convert it to COCO JSON: each box has top, left, width and height in pixels."),
     _sign("UA-DETRAC XML", "sequence frame target_list", "frame target box",

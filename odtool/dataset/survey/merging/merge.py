@@ -15,14 +15,12 @@ from itertools import chain, pairwise
 from pathlib import Path, PurePath
 
 from odtool.dataset.classes import Changes
-from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.pickling import by_position
-from odtool.dataset.readers.common.source_folders import walk
 from odtool.dataset.records.spool import Index, open_spool
 from odtool.dataset.splits import SPLITS
 from odtool.dataset.survey import duplicates
-from odtool.dataset.survey.merging.statements import Statements, find_difference, hash_place, read_statement
-from odtool.dataset.types import Problem, Source
+from odtool.dataset.survey.merging.statements import Statements, find_difference, read_statement
+from odtool.dataset.types import Problem
 from odtool.dataset.workers import Crew
 
 _CHUNK = 64
@@ -168,28 +166,6 @@ def _group_by_name(numbers: Iterable[int], statements: Statements, sources: Sequ
             name = PurePath(read_statement(reader, statements.extent(number)).name).stem
             places.setdefault((sources[statements.readings[number]], name), []).append(statements.places[number])
     return places.values()
-
-
-def tells_of_unannotated(problem: Problem) -> bool:
-    """Whether a reader says of images that it knows no annotation of them, which another format may have."""
-    return problem.kind in ("file_skipped", "annotation_missing", "image_namesakes") and (
-        problem.file.suffix.lower() in EXTENSIONS or problem.file.is_dir()
-    )
-
-
-def report_unannotated(source: Source, known: Collection[int]) -> Iterator[Problem]:
-    """A problem for each folder with images of which no format has an annotation.
-
-    Args:
-        known: the places of those of which one has.
-    """
-    for folder in walk(source.images or source.root) if source.path.is_dir() else ():
-        images = folder.find_files(*EXTENSIONS)
-        unknown = [image.name for image in images if hash_place(str(image), source) not in known]
-        if unknown:
-            yield Problem(
-                "file_skipped", folder.path, f"{len(unknown)} images without an annotation, such as {unknown[0]}"
-            )
 
 
 @by_position

@@ -45,8 +45,12 @@ def test_a_name_may_have_the_folders_above_it(tmp_path: Path) -> None:
     assert [found.take(name) for name in "123"] == ["train", "train", None]
 
 
-def test_lists_of_single_classes_are_no_splits(tmp_path: Path) -> None:
+def test_lists_of_single_classes_count_where_that_is_asked_for(tmp_path: Path) -> None:
     assert lists(tmp_path, ImageSets__Main__cat_train="1 -1") is None
+    found = find_image_sets(list(walk(tmp_path)), of_classes=True)
+    assert found
+    assert found.are_of_classes
+    assert found.splits == {tmp_path: {"1": "train"}}
 
 
 @pytest.mark.parametrize(

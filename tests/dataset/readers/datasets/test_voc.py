@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from odtool.dataset.readers.common.pairs import AnnotationFile
 from odtool.dataset.readers.datasets import voc
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Problem, Source
 from odtool.errors import DataError
@@ -38,7 +39,7 @@ def problems(source: Source) -> list[str]:
 
 def boxes(text: str | bytes) -> list[Box]:
     annotation = voc.parse(text if isinstance(text, bytes) else text.encode(), PATH)
-    assert annotation is not None
+    assert isinstance(annotation, AnnotationFile)
     return [item.box for item in annotation.objects]
 
 
@@ -62,17 +63,16 @@ def test_quirks_do_not_change_what_is_read(text: str) -> None:
 def test_flags_and_view_are_read_and_may_be_missing() -> None:
     text = OBJECT.replace("</name>", "</name><pose>Left</pose><truncated>1</truncated><difficult>1</difficult>")
     annotation = voc.parse(f"<annotation>{text}{OBJECT}</annotation>".encode(), PATH)
-    assert annotation is not None
+    assert isinstance(annotation, AnnotationFile)
     first, second = annotation.objects
     assert (first.view, first.truncated, first.difficult, first.occluded) == ("Left", True, True, False)
     assert (second.view, second.truncated, second.difficult) == ("", False, False)
 
 
 def test_an_object_without_name_or_box_is_a_problem() -> None:
-    annotation = voc.parse(
-        b"<annotation><object><name>cat</name><polygon/></object><object><name/></object></annotation>", PATH
-    )
-    assert annotation is not None
+    others = "<object><name>cat</name><polygon/></object><object><name/></object>"
+    annotation = voc.parse(f"<annotation>{others}{OBJECT}</annotation>".encode(), PATH)
+    assert isinstance(annotation, AnnotationFile)
     assert [kind for kind, _ in annotation.problems] == ["box_missing", "label_missing"]
 
 
@@ -330,3 +330,40 @@ def test_files_parsed_together_come_each_with_its_own_split_and_in_order(tmp_pat
     assert found == expected
     kinds = problems(Source(tmp_path))
     assert (kinds.count("not_in_split"), kinds.count("file_skipped"), len(kinds)) == (16, 1, 17)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("<annotation><object><tree>Larch</tree><bndbox><xmin>1</xmin></bndbox></object></annotation>", "file_unread"),
+        ("<annotation><boxes><box x='1' y='2' w='3' h='4'/></boxes></annotation>", "file_unread"),
+        ("<set><image><box x='1' y='2' w='3' h='4'/></image></set>", "file_unread"),
+        ("<project><version>1.2</version></project>", "file_skipped"),
+    ],
+)
+def test_a_file_whose_boxes_cannot_be_read_makes_no_background(
+    tmp_path: Path, write_image: Callable[..., Path], text: str, kind: str
+) -> None:
+    for name in "ab":
+        write_image(tmp_path / f"{name}.jpg")
+    (tmp_path / "a.xml").write_text(f"<annotation><filename>a.jpg</filename>{OBJECT}</annotation>")
+    (tmp_path / "b.xml").write_text(text)
+    assert [image.path.name for image in images(Source(tmp_path))] == ["a.jpg"]
+    assert problems(Source(tmp_path)) == [kind]
+
+
+def test_splits_of_single_classes_are_taken_where_there_are_no_others(
+    tmp_path: Path, write_image: Callable[..., Path]
+) -> None:
+    main = tmp_path / "ImageSets" / "Main"
+    main.mkdir(parents=True)
+    for name in ("v.mp4#t=0", "v.mp4#t=1", "v.mp4#t=2"):
+        write_image(tmp_path / f"{name}.jpg")
+        (tmp_path / f"{name}.xml").write_text(f"<annotation><filename>{name}.jpg</filename>{OBJECT}</annotation>")
+    (main / "cat_train.txt").write_text("v.mp4#t=0.jpg -1\nv.mp4#t=0.jpg 1\n")
+    (main / "dog_train.txt").write_text("v.mp4#t=0.jpg -1\n")
+    (main / "cat_val.txt").write_text("v.mp4#t=1.jpg 1\n")
+    assert [image.split for image in images(Source(tmp_path))] == ["train", "val", None]
+    assert problems(Source(tmp_path)) == []
+    (main / "train.txt").write_text("v.mp4#t=1\n")
+    assert [image.split for image in images(Source(tmp_path))] == ["train"]

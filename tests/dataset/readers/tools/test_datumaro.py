@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from odtool.dataset.readers.common.json_lines import Line
+from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools import datumaro
 from odtool.dataset.types import Box, ObjectAnnotation, Source

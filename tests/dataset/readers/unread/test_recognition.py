@@ -72,8 +72,6 @@ def test_a_long_document_is_known_by_its_beginning(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "title", "evidence"),
     [
-        ("a.xml", "<annotation><objects><object><points>1,2 3,4</points><possibleresult/></object></objects>"
-                  "</annotation>", "FAIR1M XML", "<annotation>, <objects>"),
         ("a.xml", "<dataset><images><image file='a.jpg'><box top='1' left='2' width='3' height='4'/></image></images>"
                   "</dataset>", "XML of dlib's imglab", "<dataset>, <images>, <image>, <box>"),
         ("a.xml", "<page><w>1</w><x>2</x><y>3</y><h>4</h></page>", "XML", "<page>, <w>"),

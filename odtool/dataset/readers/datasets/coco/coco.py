@@ -7,6 +7,7 @@ from pathlib import Path
 
 from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import find_annotation_files
+from odtool.dataset.readers.common.faults import NoBoxesError
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, select_image_folders, sort_nearest_first, walk
 from odtool.dataset.readers.datasets.coco.coco_document import CocoFile, parse
@@ -100,7 +101,7 @@ def read(source: Source) -> Iterator[Finding]:
     if not main_files:
         raise DataError(f"{source.path}: no JSON with images and annotations", "Name the folder with COCO's files.")
     if reasons and len(reasons) == len(files) - len(substitutes) - len(broken_files):
-        raise DataError(f"{source.path}: no bounding boxes: {'; '.join(reasons)}", "Name a COCO file with boxes.")
+        raise NoBoxesError(f"{source.path}: no bounding boxes: {'; '.join(reasons)}", "Name a COCO file with boxes.")
 
 
 def _read_file(file: Path, source: Source) -> CocoFile:

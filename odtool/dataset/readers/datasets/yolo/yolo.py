@@ -190,10 +190,10 @@ def parse(
     problems: list[tuple[str, str]] = []
     skipping, objects = Skipping(problems), list[ObjectAnnotation]()
     for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
-        if not line.strip():
+        if not (words := line.split()):
             continue
         with skipping:
-            index, values = _parse_line(line, path, number, layout, keypoints)
+            index, values = _parse_words(words, line, path, number, layout, keypoints)
             if index not in names:
                 what, hint = (
                     f"class {index} has no name in {layout}",
@@ -207,9 +207,10 @@ def parse(
     return tuple(objects), problems
 
 
-def _parse_line(line: str, path: Path, number: int, layout: Path, keypoints: int) -> tuple[int, list[float]]:
+def _parse_words(
+    words: list[str], line: str, path: Path, number: int, layout: Path, keypoints: int
+) -> tuple[int, list[float]]:
     """The class of a line, and the numbers of its box or outline; raises AnnotationError where it has none."""
-    words = line.split()
     index = _parse_class(words[0])
     try:
         values = [float(word) for word in words[1:]]

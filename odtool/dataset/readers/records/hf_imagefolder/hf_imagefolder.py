@@ -8,12 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers.common import faults, json_lines, parsing, rows, values
+from odtool.dataset.readers.common import faults, parsing, rows, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents, locate
 from odtool.dataset.readers.common.lookup import Places
 from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.readers.common.streams import json_lines
 from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.readers.records.hf_imagefolder import hf_card
 from odtool.dataset.splits import parse_split

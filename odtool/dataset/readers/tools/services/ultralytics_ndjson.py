@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.images.masks import make_polygon
-from odtool.dataset.readers.common import faults, json_lines, parsing, values
+from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
+from odtool.dataset.readers.common.faults import NoBoxesError
 from odtool.dataset.readers.common.image_lists import Documents, ImageEntry, find_documents, list_spellings
-from odtool.dataset.readers.common.json_lines import Line
 from odtool.dataset.readers.common.shapes import enclose_points
+from odtool.dataset.readers.common.streams import json_lines
+from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Outline, Problem, Source
-from odtool.errors import DataError
 
 _SUFFIXES = (".ndjson", ".jsonl", ".json")
 _CORNERS = ("segments", "obb")
@@ -64,7 +65,7 @@ def parse_header(row: dict[str, Any], path: Path) -> dict[int, str]:
     """
     task, names = row.get("task", "detect"), row.get("class_names")
     if task in ("classify", "depth", "semantic"):
-        raise DataError(f"{path}: no bounding boxes: its task is '{task}'", "Detection needs boxes.")
+        raise NoBoxesError(f"{path}: no bounding boxes: its task is '{task}'", "Detection needs boxes.", path)
     pairs = names.items() if isinstance(names, dict) else enumerate(names) if isinstance(names, list) else None
     if pairs is None:
         raise parsing.line_error(path, 1, "no class_names, as the first line of Ultralytics' NDJSON has them")

@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from odtool.dataset.readers.common import json_lines, values
+from odtool.dataset.readers.common import values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, list_spellings
-from odtool.dataset.readers.common.json_lines import Line
+from odtool.dataset.readers.common.streams import json_lines
+from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers.common import json_lines
+from odtool.dataset.readers.common.streams import json_lines
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.records.hf_imagefolder import hf_card, hf_imagefolder
 from odtool.dataset.types import AnnotatedImage, Box, Problem, Source

@@ -13,8 +13,8 @@ from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import LooksLike
 from odtool.dataset.readers.common.faults import AnnotationError, Skipping
 from odtool.dataset.readers.common.image_lists import Documents, ImageEntry, Listing, describe_listing, find_documents
-from odtool.dataset.readers.common.json_lines import Line, ParseRow
 from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.readers.common.streams.json_lines import Line, ParseRow
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 
 _PIECE = 1 << 20

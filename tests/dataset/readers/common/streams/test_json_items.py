@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.dataset.readers.common import json_items
 from odtool.dataset.readers.common.image_lists import ImageEntry
-from odtool.dataset.readers.common.json_lines import Line, ParseRow
+from odtool.dataset.readers.common.streams import json_items
+from odtool.dataset.readers.common.streams.json_lines import Line, ParseRow
 from odtool.dataset.types import AnnotatedImage, Problem, Source
 from odtool.errors import DataError
 

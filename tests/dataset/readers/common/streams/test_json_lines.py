@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from odtool.dataset.readers.common import json_lines
 from odtool.dataset.readers.common.image_lists import ImageEntry
+from odtool.dataset.readers.common.streams import json_lines
 from odtool.dataset.types import AnnotatedImage, Problem, Source
 from odtool.errors import DataError
 

@@ -1,0 +1,1 @@
+"""Text files with an object per line: one for an image, or one for a sequence of images."""

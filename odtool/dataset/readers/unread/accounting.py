@@ -1,0 +1,65 @@
+"""Which files below a source gave something, so that the others can be looked at again."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.dataset.readers.common.source_folders import walk
+from odtool.dataset.types import Problem, Source
+
+if TYPE_CHECKING:
+    import numpy as np
+
+_PASSED_OVER = ("file_skipped", "file_unread", "annotation_broken")
+"""Kinds of problems by which a reader says that it takes nothing from a file: another format's may."""
+
+
+class FileAccount:
+    """Files that gave an image or a problem: eight bytes of each. Nothing is added once it was asked."""
+
+    def __init__(self) -> None:
+        self._read = array("q")
+        self._sorted: np.ndarray | None = None
+        self._passed_over: set[int] = set()
+
+    def add_source(self, file: str) -> None:
+        """An annotation file that speaks of an image."""
+        self._read.append(hash(file))
+
+    def add_problem(self, problem: Problem) -> None:
+        """The file of a problem, which was looked into, if only to be passed over."""
+        if problem.kind in _PASSED_OVER:
+            self._passed_over.add(hash(str(problem.file)))
+        else:
+            self._read.append(hash(str(problem.file)))
+
+    def list_unread(self, source: Source) -> Iterator[Path]:
+        """Files below a folder, but for images, that no reader took anything from; none of a source that is a file."""
+        for folder in walk(source.root) if source.path.is_dir() else ():
+            names = [name for name in folder.files if not name.lower().endswith(EXTENSIONS)]
+            for name, is_read in zip(names, self._have_read([f"{folder.path}/{name}" for name in names]), strict=True):
+                if not is_read:
+                    yield folder.path / name
+
+    def is_passed_over(self, file: Path) -> bool:
+        """Whether a reader has said that it takes nothing from this file."""
+        return hash(str(file)) in self._passed_over
+
+    def was_read_elsewhere(self, problem: Problem) -> bool:
+        """Whether a reader passed over a file that another one took something from."""
+        return problem.kind in _PASSED_OVER and self._have_read([str(problem.file)])[0]
+
+    def _have_read(self, paths: Sequence[str]) -> list[bool]:
+        import numpy as np
+
+        if self._sorted is None:
+            self._sorted = np.sort(np.asarray(self._read, np.int64))
+        hashes = np.fromiter(map(hash, paths), np.int64, len(paths))
+        places = np.searchsorted(self._sorted, hashes)
+        inside = places < len(self._sorted)
+        inside[inside] = self._sorted[places[inside]] == hashes[inside]
+        return list(map(bool, inside))
