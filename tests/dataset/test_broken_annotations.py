@@ -213,6 +213,22 @@ NUMBERS: dict[str, tuple[str, list[str | int], list[str | int]]] = {
     ),
     "crowdhuman": ("annotation_train.odgt", ["gtboxes", 0, "fbox", 0], ["gtboxes", 0, "tag"]),
     "hf_imagefolder": ("metadata.jsonl", ["objects", "bbox", 0, 0], ["objects", "categories", 0]),
+    "bdd100k": ("labels/det_train.json", [0, "labels", 0, "box2d", "x1"], [0, "labels", 0, "category"]),
+    "datumaro": (
+        "annotations/train.json",
+        ["items", 0, "annotations", 0, "bbox", 0],
+        ["items", 0, "annotations", 0, "label_id"],
+    ),
+    "fiftyone": (
+        "samples.json",
+        ["samples", 0, "ground_truth", "polylines", 0, "points", 0, 0, 0],
+        ["samples", 0, "ground_truth", "polylines", 0, "label"],
+    ),
+    "labelbox": (
+        "export.ndjson",
+        ["projects", "p", "labels", 0, "annotations", "objects", 0, "bounding_box", "left"],
+        ["projects", "p", "labels", 0, "annotations", "objects", 0, "name"],
+    ),
 }
 """Files of the samples, and where in the first document of one a number of a box and a class stand."""
 

@@ -86,6 +86,7 @@ def _parse_label(label: dict[str, Any], where: str, line: Line) -> ObjectAnnotat
     outline = None if corners else _parse_outline(label, category)
     box = Box(*corners) if corners else enclose_outline(outline) if outline else None
     if box is None:
+        values.refuse_words(label.get("box2d"), _CORNERS, where, line.path, line.number)
         kind = "box_missing" if label.get("box2d") else "shape_skipped"
         line.report(kind, f"{where} ({category or 'without a category'}) has no box and no closed outline")
         return None

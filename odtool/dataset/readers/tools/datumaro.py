@@ -119,6 +119,7 @@ def _parse_part(item: Any, where: str, names: list[str], line: Line) -> _Part | 
     outline = _parse_outline(item, kind)
     box = _parse_box(item, kind, outline)
     if box is None:
+        values.refuse_words(item, ("bbox", "points"), where, line.path, line.number)
         line.report("box_missing", f"{where} ({names[number]}) is a {kind} without usable numbers")
         return None
     attributes = item.get("attributes")
