@@ -84,6 +84,13 @@ def test_coco_without_categories_says_what_is_missing(root: Path) -> None:
     assert refuse(root).message.startswith(f"{root / 'x.json'}: has no list 'categories', which names the classes")
 
 
+def test_coco_without_annotations_is_not_background_and_says_what_it_has(root: Path) -> None:
+    images = [{"id": 1, "file_name": "img/a.png"}]
+    document = {"images": images, "annots": [1], "categories": [{"id": 1, "name": "cat"}]}
+    (root / "x.json").write_text(json.dumps(document))
+    assert "x.json has no list 'annotations', but images, annots, categories" in refuse(root).message
+
+
 def test_an_unknown_document_beside_class_folders_is_named_first(tmp_path: Path, write_image: WriteImage) -> None:
     for name in ("cat/a.jpg", "dog/b.jpg"):
         write_image(tmp_path / "set" / name)

@@ -28,6 +28,16 @@ _MOST_NAMED = 3
 """Kinds of files that are named."""
 _ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".7z", ".rar")
 _TABLES = (".parquet", ".arrow")
+_CONTAINERS = {
+    **dict.fromkeys((".mat", ".vbb"), "a MATLAB file"),
+    **dict.fromkeys((".pkl", ".pickle"), "a pickle of Python"),
+    **dict.fromkeys((".npy", ".npz"), "a file of numpy"),
+    **dict.fromkeys((".h5", ".hdf5"), "an HDF5 file"),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), "a spreadsheet"),
+    **dict.fromkeys((".sqlite", ".db"), "a database"),
+    **dict.fromkeys((".gz", ".bz2", ".zst"), "compressed"),
+}
+"""What endings of files stand for in which annotations may be, and which only their own programs read."""
 _NOT_CLASSES = {
     "images", "image", "imgs", "img", "jpegimages", "photos", "pictures", "labels", "annotations", "masks",
 }  # fmt: skip
@@ -39,7 +49,7 @@ def refuse(path: Path) -> NoReturn:
     refuse_near_misses(path)
     _refuse_class_folders(path)
     _refuse_packed(path)
-    note = _describe_skipped_folders(path)
+    note = _describe_skipped_folders(path) + _describe_containers(path)
     folders = sum(bool(folder.find_files(*EXTENSIONS)) for folder in walk(path))
     if folders:
         raise DataError(
@@ -133,6 +143,13 @@ def _refuse_packed(path: Path) -> None:
                 "Parquet is read with columns for the image and for objects (bbox, category), as Hugging Face's "
                 "datasets write them; Arrow files are not: load_from_disk(...).to_parquet(...).",
             )
+
+
+def _describe_containers(path: Path) -> str:
+    """Files of other programs in which annotations may be."""
+    files = source_folders.list_files(path, *_CONTAINERS)
+    notes = [f"{file} is {_CONTAINERS[suffix]}" for file in files if (suffix := file.suffix.lower()) in _CONTAINERS]
+    return "".join(f"; {note}, which odtool does not read" for note in notes[:_MOST_NAMED])
 
 
 def _describe_skipped_folders(root: Path) -> str:

@@ -134,3 +134,16 @@ def test_json_lines_are_not_called_broken(tmp_path: Path) -> None:
     (tmp_path / "boxes.json").write_text('{"picture": "a.jpg", "at": [1, 2, 3, 4]}\n' * 2)
     with pytest.raises(DataError, match=r"boxes.json: JSON Lines with the keys picture, at, which odtool does not"):
         choose(Source(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [("cars_annos.mat", "a MATLAB file"), ("boxes.XLSX", "a spreadsheet"), ("a.jsonl.gz", "compressed")],
+)
+def test_files_of_other_programs_are_named_where_there_are_no_annotations(
+    tmp_path: Path, write_image: Any, name: str, what: str
+) -> None:
+    write_image(tmp_path / "images" / "a.jpg")
+    (tmp_path / name).write_bytes(b"\x1f\x8b")
+    with pytest.raises(DataError, match=f"no annotations found; .*{name} is {what}, which odtool does not read"):
+        choose(Source(tmp_path))

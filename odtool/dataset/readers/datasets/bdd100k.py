@@ -82,11 +82,11 @@ def _list_names(frame: dict[str, Any]) -> Iterator[str]:
 
 def _parse_label(label: dict[str, Any], where: str, line: Line) -> ObjectAnnotation | None:
     category = values.parse_label(label.get("category"))
-    values.refuse_words(label.get("box2d"), _CORNERS, where, line.path, line.number)
     corners = values.parse_fields(label.get("box2d"), *_CORNERS)
     outline = None if corners else _parse_outline(label, category)
     box = Box(*corners) if corners else enclose_outline(outline) if outline else None
     if box is None:
+        values.refuse_words(label.get("box2d"), _CORNERS, where, line.path, line.number)
         kind = "box_missing" if label.get("box2d") else "shape_skipped"
         line.report(kind, f"{where} ({category or 'without a category'}) has no box and no closed outline")
         return None

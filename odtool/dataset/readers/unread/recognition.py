@@ -17,7 +17,8 @@ from odtool.dataset.readers.unread import icdar, signatures
 _JSON_LINES = (".jsonl", ".ndjson", ".manifest", ".odgt", ".jsonlines")
 _JSON = (".json", ".geojson", ".vott", *_JSON_LINES)
 _TABLES = (".csv", ".tsv")
-SUFFIXES = (*_JSON, ".xml", *_TABLES, ".txt")
+_YAML = (".yaml", ".yml")
+SUFFIXES = (*_JSON, ".xml", *_YAML, *_TABLES, ".txt")
 """Endings, in lower case, of the files that may be annotations."""
 _NOT_ANNOTATIONS = {
     "package.json", "package-lock.json", "tsconfig.json", "dataset_infos.json", "dataset_info.json", "meta.json",
@@ -25,6 +26,9 @@ _NOT_ANNOTATIONS = {
 }  # fmt: skip
 _TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]')
 _KEY = re.compile(rb'"([^"\\\n]{1,60})"\s*:')
+_YAML_BOX = re.compile(
+    rb"(?:^[\s-]*|[{,]\s*)[\"']?(?:b?box|bndbox|boxes|bounding_box|x_?min|x1)[\"']?\s*:", re.MULTILINE | re.IGNORECASE
+)
 _NUMBER = re.compile(rb"[-+]?\d+(?:\.\d+)?")
 _IMAGE = re.compile(rb"(?:%s)\b" % b"|".join(re.escape(ending.encode()) for ending in EXTENSIONS), re.IGNORECASE)
 _TAG = re.compile(rb"<([A-Za-z_][\w.:-]*)")
@@ -36,6 +40,8 @@ _BOX_COLUMN = re.compile(
 )
 _HEAD = 1 << 16
 """Bytes at the beginning of a JSON file of which the depth of each key is known."""
+_CONVERT = "Convert it to COCO JSON, or to a CSV that is read with --columns."
+_AS_CSV = "Write it as CSV, which is read with --columns."
 _SCENE_TEXT = "What is written is no class: put one class, such as text, in its place, and read it with --format dota."
 _FEWEST = 4
 """Numbers that a box has."""
@@ -75,6 +81,8 @@ def recognise(file: Path) -> Likeness | None:
         return _recognise_json(file, text)
     if suffix == ".xml":
         return _recognise_xml(file, text)
+    if suffix in _YAML:
+        return _recognise_yaml(file, text)
     lines = [line.strip() for line in rows.read_opening(file)]
     lines = [line for line in lines if line][:_LINES]
     return _recognise_table(file, lines) if suffix in _TABLES else _recognise_text(file, lines)
@@ -104,7 +112,7 @@ def _recognise_json(file: Path, text: bytes) -> Likeness | None:
         return None
     kind = "JSON Lines" if is_json_lines(file, text) else "JSON"
     if signature is None:
-        return Likeness(file, kind, f"the keys {_join(first)}")
+        return Likeness(file, kind, f"the keys {_join(first)}", _CONVERT)
     title = signature.title if "JSON" in signature.title or kind == "JSON" else f"{signature.title} ({kind})"
     return Likeness(file, title, f"the keys {_join(first)}", signature.advice)
 
@@ -134,8 +142,17 @@ def _recognise_xml(file: Path, text: bytes) -> Likeness | None:
     signature = signatures.find(signatures.XML, frozenset(tags))
     if not tags or (signature is None and len(_XML_VALUE.findall(text)) < _FEWEST):
         return None
-    title, advice = (signature.title, signature.advice) if signature else ("XML", "")
+    title, advice = (signature.title, signature.advice) if signature else ("XML", _CONVERT)
     return Likeness(file, title, f"the tags {_join([f'<{tag}>' for tag in tags])}", advice)
+
+
+def _recognise_yaml(file: Path, text: bytes) -> Likeness | None:
+    """YAML with boxes in it; most YAML is a layout or somebody's settings."""
+    key = _YAML_BOX.search(text)
+    if key is None or len(_NUMBER.findall(text)) < _FEWEST:
+        return None
+    line = text[text.rfind(b"\n", 0, key.end()) + 1 :].split(b"\n", 1)[0]
+    return Likeness(file, "YAML", f"lines such as '{line.strip()[:80].decode('utf-8', 'replace')}'", _CONVERT)
 
 
 def _recognise_table(file: Path, lines: Sequence[str]) -> Likeness | None:
@@ -185,12 +202,12 @@ def _names_image(cells: Iterable[str]) -> bool:
 def _recognise_text(file: Path, lines: Sequence[str]) -> Likeness | None:
     """Lines of numbers, with a class or an image's name perhaps; prose has more words than numbers."""
     matching = [line for line in lines if _is_numeric(line)]
-    if not matching or len(matching) < min(len(lines) / 2, 3):
+    if not matching or len(matching) < min(len(lines) / 3, 3):
         return None
     evidence = f"lines such as '{matching[0][:80]}'"
     if icdar.looks_like(file, lines):
         return Likeness(file, "ICDAR's scene text", evidence, _SCENE_TEXT)
-    return Likeness(file, "text", evidence)
+    return Likeness(file, "text", evidence, _AS_CSV)
 
 
 def _is_numeric(line: str) -> bool:

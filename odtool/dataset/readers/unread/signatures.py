@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_EXPORT = "Export it as COCO JSON or Pascal VOC XML, which odtool reads."
+_EXPORT = "Export it as, or convert it to, COCO JSON or Pascal VOC XML."
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ JSON: tuple[Signature, ...] = (
     _sign("GeoJSON", "features geometry", "features bounds_imcoords",
           advice="Its places are on a map: convert them to pixels of the images, as COCO JSON."),
     _sign("Amazon Rekognition JSON", "Labels Instances BoundingBox", "BoundingBox Confidence"),
-    _sign("results in COCO's form, which are detections and not annotations", "image_id category_id bbox score",
+    _sign("COCO results JSON (detections, not annotations)", "image_id category_id bbox score",
           without="images annotations", advice="Name the JSON with images, annotations and categories."),
     _sign("COCO JSON without 'categories'", "images annotations bbox image_id",
           without="categories", advice="Add the list 'categories', an id and a name for each class."),

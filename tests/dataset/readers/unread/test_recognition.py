@@ -32,7 +32,7 @@ DOCUMENTS: list[tuple[str, Any, str]] = [
     ("labelbox.ndjson", {"data_row": {"id": "1"}, "projects": {}}, "Labelbox JSON"),
     ("labelbox.json", [{"Labeled Data": "a.jpg", "Label": {"objects": []}}], "Labelbox JSON"),
     ("output.manifest", {"source-ref": "s3://b/a.jpg", "boxes": {}}, "SageMaker Ground Truth manifest"),
-    ("detections.json", [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}], "detections and not"),
+    ("detections.json", [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.5}], "COCO results JSON"),
     ("x.json", {key: COCO_PARTS[key] for key in ("images", "annotations")}, "COCO JSON without 'categories'"),
     ("x.json", {key: COCO_PARTS[key] for key in ("annotations", "categories")}, "COCO JSON without 'images'"),
     ("mine.json", {"pictures": [{"path": "a.jpg", "where": [1, 2, 3, 4]}]}, "JSON"),
@@ -83,6 +83,9 @@ def test_a_long_document_is_known_by_its_beginning(tmp_path: Path) -> None:
         ("gt.txt", "1,1,10,20,30,40,1,-1,-1,-1\n", "text", "lines such as '1,1,10,20,30,40"),
         ("a.txt", "cat 1 2 3 4\ncat 3 4 5 6\n", "text", "lines such as 'cat 1 2 3 4'"),
         ("a.txt", "377,117,463,117,465,130,378,130,Genaxis Theatre\n", "text", "lines such as '377,117"),
+        ("train.yaml", "- boxes:\n  - {label: red, x_max: 640.6, x_min: 632.7, y_max: 355.9, y_min: 345.2}\n", "YAML",
+         "lines such as '- boxes:'"),
+        ("a.yml", "a.jpg:\n  - {label: cat, bbox: [1, 2, 3, 4]}\n", "YAML", "lines such as '- {label: cat, bbox: ["),
         ("a.txt", "a.png 10,10,40,30,0\n", "text", "lines such as 'a.png 10,10,40,30,0'"),
     ],
 )  # fmt: skip
@@ -102,6 +105,7 @@ def test_other_texts_are_known_by_tags_columns_and_numbers(
     [
         ("package.json", '{"name": "a", "version": "1", "sizes": [1, 2, 3, 4]}'),
         ("classes.json", '{"names": ["cat", "dog"]}'),
+        ("data.yaml", "names: [cat]\ntrain: images\nbox: 7.5\ncls: 0.5\n"),
         ("empty.json", ""),
         ("empty.xml", ""),
         ("empty.csv", ""),

@@ -50,7 +50,9 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: 
     document = parsing.parse_json(data, path)
     if not isinstance(document, dict) or not isinstance(document.get("images"), list):
         raise parsing.unexpected_json(_TOOL, path, "has no list 'images'")
-    annotations = document.get("annotations", [])
+    if "annotations" not in document:
+        return CocoFile((), (), skip=f"has no list 'annotations', but {', '.join(map(str, document))[:80]}")
+    annotations = document["annotations"]
     if not isinstance(annotations, list):
         raise parsing.unexpected_json(_TOOL, path, "'annotations' is not a list")
     if annotations and not any(isinstance(item, dict) and _has_box(item) for item in annotations):
