@@ -62,7 +62,7 @@ def parse(frame: dict[str, Any], line: Line) -> ImageEntry:
     if not isinstance(labels, list) or not all(isinstance(label, dict) for label in labels):
         raise line.error(f"{names[0]}: labels is not a list of objects")
     parsed = [_parse_label(label, f"{names[0]}: label {number}", line) for number, label in enumerate(labels, start=1)]
-    size = frame.get("size")
+    size = frame.get("size", frame)  # converters write the sides beside the name
     return ImageEntry(
         tuple(dict.fromkeys(names)),
         tuple(item for item in parsed if item is not None),
@@ -82,7 +82,6 @@ def _list_names(frame: dict[str, Any]) -> Iterator[str]:
 
 def _parse_label(label: dict[str, Any], where: str, line: Line) -> ObjectAnnotation | None:
     category = values.parse_label(label.get("category"))
-    values.refuse_words(label.get("box2d"), _CORNERS, where, line.path, line.number)
     corners = values.parse_fields(label.get("box2d"), *_CORNERS)
     outline = None if corners else _parse_outline(label, category)
     box = Box(*corners) if corners else enclose_outline(outline) if outline else None

@@ -116,7 +116,6 @@ def _parse_part(item: Any, where: str, names: list[str], line: Line) -> _Part | 
     if type(number) is not int or not 0 <= number < len(names):
         what = f"{where} has label_id {str(number)[:20]}, which is not in its categories"
         raise undefined_class(line.path, what, line=line.number)
-    values.refuse_words(item, ("bbox", "points"), where, line.path, line.number)
     outline = _parse_outline(item, kind)
     box = _parse_box(item, kind, outline)
     if box is None:

@@ -114,7 +114,6 @@ def _has_confidence(field: dict[str, Any]) -> bool:
 def _parse_label(item: Any, where: str, line: Line) -> ObjectAnnotation | None:
     if not isinstance(item, dict):
         raise line.error(f"{where} is not an object")
-    values.refuse_words(item, ("bounding_box", "points"), where, line.path, line.number)
     label, sides = values.parse_label(item.get("label")), values.parse_numbers(item.get("bounding_box"), 4)
     points = _parse_polyline(item) if sides is None else None
     if sides is None and points is None:

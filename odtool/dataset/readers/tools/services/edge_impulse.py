@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.dialects import make_box
-from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, parse_objects, read_documents
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, find_documents, parse_objects
 from odtool.dataset.splits import parse_split
-from odtool.dataset.types import Finding, ObjectAnnotation, Source
+from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
 
 _TOOL = "Edge Impulse"
 _SUFFIXES = (".labels", ".json")
+_EXPORT = "info.labels"
 _SIDES = ("x", "y", "width", "height")
 
 
@@ -36,8 +37,17 @@ def _looks_like(path: Path) -> bool:
 
 
 def read(source: Source) -> Iterator[Finding]:
-    """Every image of the files."""
-    return read_documents(source, _SUFFIXES, _looks_like, parse)
+    """Every image of the files; boxes of a folder that an export's info.labels has, too, are left out."""
+    documents = find_documents(source, _SUFFIXES, _looks_like)
+    image_paths: set[Path] = set()
+    for file in sorted(documents.files, key=lambda file: file.name != _EXPORT):
+        findings = list(faults.report_broken(documents.read_file, file, parse))
+        images = {item.path for item in findings if isinstance(item, AnnotatedImage)}
+        if file.name != _EXPORT and images and images <= image_paths:
+            yield Problem("file_skipped", file, f"its images are in {_EXPORT}")
+            continue
+        image_paths |= images
+        yield from findings
 
 
 def parse(data: bytes, path: Path) -> Listing:

@@ -61,34 +61,48 @@ def _find_class_names(source: Source) -> dict[int, str]:
 
 
 def parse(data: bytes, path: Path, *, names: Mapping[int, str] | None = None) -> Listing:
-    """Parses a file's bytes; `path` gives the image's name where its metadata does not. Boxes are in pixels.
+    """Parses a file's bytes, one image or the SDK's list of them. Boxes are in pixels.
+
+    `path` gives the image's name where its metadata does not.
 
     Raises:
         DataError: it is not JSON, or not as SuperAnnotate writes it.
     """
     document = parsing.parse_json(data, path)
-    metadata, instances = (
-        (document.get(key) for key in ("metadata", "instances")) if isinstance(document, dict) else (None, None)
-    )
+    problems: list[tuple[str, str]] = []
+    items = document if isinstance(document, list) and document else [document]
+    own_name = next((path.name.removesuffix(ending) for ending in _ENDINGS if path.name.endswith(ending)), path.name)
+    entries = [
+        _parse_image(item, "" if item is not document else own_name, names or {}, path, problems) for item in items
+    ]
+    return Listing(tuple(entry for entry in entries if entry is not None), tuple(problems))
+
+
+def _parse_image(
+    item: Any, own_name: str, names: Mapping[int, str], path: Path, problems: list[tuple[str, str]]
+) -> ImageEntry | None:
+    """One image; None where nobody has begun with it, or it lost all its objects to faults."""
+    fields = item if isinstance(item, dict) else {}
+    metadata, instances = fields.get("metadata"), fields.get("instances")
     if not isinstance(metadata, dict) or not isinstance(instances, list):
         raise parsing.unexpected_json(_TOOL, path, "has no metadata and list of instances")
-    own_name = next(
-        path.name.removesuffix(ending) for ending in _ENDINGS if path.name.endswith(ending) or ending == ".json"
-    )
     name = values.parse_label(metadata.get("name")) or own_name
+    if not name:
+        raise parsing.unexpected_json(_TOOL, path, "has an image without a name")
     if not instances and values.parse_label(metadata.get("status")).lower().replace(" ", "") == _NOT_BEGUN:
-        return Listing((), (("annotation_missing", f"nobody has begun with {name}"),))
-    problems: list[tuple[str, str]] = []
-    objects = parse_objects(instances, partial(_parse_instance, names or {}, path, problems), problems)
+        problems.append(("annotation_missing", f"nobody has begun with {name}"))
+        return None
+    objects = parse_objects(instances, partial(_parse_instance, name, names, path, problems), problems)
+    if objects is None:
+        return None
     size = values.parse_size(metadata.get("width"), metadata.get("height"))
-    entries = () if objects is None else (ImageEntry(tuple(dict.fromkeys((name, own_name))), objects, size),)
-    return Listing(entries, tuple(problems))
+    return ImageEntry(tuple(dict.fromkeys(filter(None, (name, own_name)))), objects, size)
 
 
 def _parse_instance(
-    names: Mapping[int, str], path: Path, problems: list[tuple[str, str]], item: Any, number: int
+    image: str, names: Mapping[int, str], path: Path, problems: list[tuple[str, str]], item: Any, number: int
 ) -> ObjectAnnotation | None:
-    where = f"instance {number}"
+    where = f"{image}: instance {number}"
     if not isinstance(item, dict):
         raise parsing.unexpected_json(_TOOL, path, f"{where} is not an object")
     kind, identity = values.parse_label(item.get("type")), item.get("classId")
