@@ -151,8 +151,14 @@ BROKEN_ROWS = {
     "dota": ("labelTxt/a.txt", "1 2 30 2 x 40 1 40 plane 0"),
     "wider_face": ("wider_face_train_bbx_gt.txt", "b.jpg\n1\n1 x 3 4"),
     "hf_imagefolder": ("metadata.jsonl", '{"file_name": "a.jpg", "objects": {"bbox": 3}}'),
+    "visdrone": ("annotations/a.txt", "1,x,29,38,1,4,0,1"),
+    "oidv4": ("train/Apple/Label/a.txt", "Apple 1.5 x 30 40"),
+    "vertex_csv": ("import.csv", "TRAIN,b.jpg,cat,0.1,x,,,0.5,0.8,,"),
+    "udacity": ("crowdai/labels.csv", "1,x,30,40,a.jpg,Car,http://x"),
 }
 """Text files of the samples, and a row or line that is broken."""
+HEADED = {"tfod_csv", "vott_csv", "openimages", "udacity"}
+"""Those with names of columns in the first line."""
 
 
 @pytest.fixture
@@ -189,8 +195,10 @@ def test_two_files_that_are_cut_off_are_named_in_every_format(name: str, write_s
 def test_two_broken_rows_are_named_in_every_format_with_rows(name: str, write_sample: Any, load_script: Any) -> None:
     files, _ = load_script("fuzz_readers").make_samples()[name]
     file, row = BROKEN_ROWS[name]
-    text = files[file].decode().rstrip("\n")
-    root = write_sample(name, {file: f"{text}\n{row}\n{row}\n".encode()})
+    # Each good line more than once, as in a real file: one that is mostly broken is of no format.
+    text = files[file].decode()
+    body = text.partition("\n")[2] if name in HEADED else text
+    root = write_sample(name, {file: f"{text}{body}{row}\n{row}\n{body}".encode()})
     inspected = inspect(InspectSettings((Source(root),), format=name))
     broken = next(item for item in inspected.problems if item.kind == "record_broken")
     assert (broken.count, {problem.file for problem in broken.examples}) == (2, {root / file})
@@ -238,6 +246,13 @@ NUMBERS: dict[str, tuple[str, list[str | int], list[str | int]]] = {
         "samples.json",
         ["samples", 0, "ground_truth", "polylines", 0, "points", 0, 0, 0],
         ["samples", 0, "ground_truth", "polylines", 0, "label"],
+    ),
+    "darwin": ("a.json", ["annotations", 0, "bounding_box", "x"], ["annotations", 0, "name"]),
+    "superannotate": ("a.jpg___objects.json", ["instances", 0, "points", "x1"], ["instances", 0, "className"]),
+    "edge_impulse": (
+        "bounding_boxes.labels",
+        ["boundingBoxes", "a.jpg", 0, "x"],
+        ["boundingBoxes", "a.jpg", 0, "label"],
     ),
     "labelbox": (
         "export.ndjson",

@@ -6,14 +6,15 @@ import csv
 import io
 from array import array
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.types import Box
 
+T = TypeVar("T")
 Row = tuple[int, list[str]]
 """A line's number and its cells, stripped."""
 _HEAD = 1 << 14
@@ -35,6 +36,12 @@ def read_opening(path: Path) -> list[str]:
         return lines.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         return []
+
+
+def parse_most(lines: Sequence[str], parse: Callable[[str], T | None]) -> list[T]:
+    """What lines say that are of a format, for detectors; nothing where half are not of it: a few may be broken."""
+    parsed = [item for item in map(parse, lines) if item is not None]
+    return parsed if 2 * len(parsed) > len(lines) else []
 
 
 def number_lines(stream: Iterable[bytes], path: Path, problems: Problems) -> Iterator[tuple[int, str]]:

@@ -36,7 +36,7 @@ def _looks_like(path: Path) -> bool:
     if path.name.lower() != "gt.txt":
         return False
     lines = [line for line in rows.read_opening(path) if line.strip()]
-    return bool(lines) and all(_parse_fields(line) is not None for line in lines)
+    return bool(rows.parse_most(lines, _parse_fields))
 
 
 def _parse_fields(line: str) -> list[float] | None:

@@ -28,15 +28,14 @@ def detect(path: Path) -> str | None:
 
 
 def _looks_like(path: Path) -> bool:
-    """All of the first lines are a word that is no number and four numbers, the corners in order."""
+    """Most of the first lines are a word that is no number and four numbers, the corners in order."""
     if path.suffix.lower() != ".txt":
         return False
     if path.parent.name.lower() not in _FOLDERS and find_stem(path.stem, [path.parent, path.parent.parent]) is None:
         return False
     lines = [line for line in rows.read_opening(path) if line.strip()]
-    parsed = [_parse_fields(line) for line in lines]
-    boxes = [fields[1] for fields in parsed if fields is not None]
-    if not boxes or len(boxes) < len(lines):
+    boxes = [corners for _, corners in rows.parse_most(lines, _parse_fields)]
+    if not boxes:
         return False
     ordered = all(0 <= left <= right and 0 <= top <= bottom for left, top, right, bottom in boxes)
     return ordered and max(map(max, boxes)) >= _LEAST

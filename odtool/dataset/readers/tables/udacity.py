@@ -38,7 +38,7 @@ def _looks_like(path: Path) -> bool:
     lines = [line for line in rows.read_opening(path) if line.strip()]
     if not lines:
         return False
-    return _find_columns(lines[0]) is not None or all(_parse_autti(line) is not None for line in lines)
+    return _find_columns(lines[0]) is not None or bool(rows.parse_most(lines, _parse_autti))
 
 
 def _find_columns(header: str) -> tuple[int, int, list[int]] | None:

@@ -33,15 +33,18 @@ def detect(path: Path) -> str | None:
 
 
 def _looks_like(path: Path) -> bool:
-    """One of the first lines has a box, and all are of this shape."""
+    """One of the first lines has a box, and most are of this shape."""
     if path.suffix.lower() != ".csv":
         return False
     lines = [line for line in rows.read_opening(path) if line.strip()]
+    return any(corners for _, _, _, corners in rows.parse_most(lines, _parse_line))
+
+
+def _parse_line(line: str) -> tuple[str, str, str, list[str]] | None:
     try:
-        parsed = [_parse_row(rows.parse_cells(line.strip(), path, 1)) for line in lines]
+        return _parse_row(rows.parse_cells(line.strip(), Path(), 1))
     except AnnotationError:
-        return False
-    return all(row is not None for row in parsed) and any(row is not None and row[3] for row in parsed)
+        return None
 
 
 def _parse_row(cells: Sequence[str]) -> tuple[str, str, str, list[str]] | None:

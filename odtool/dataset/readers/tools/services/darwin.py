@@ -13,7 +13,7 @@ from typing import Any
 
 from odtool.dataset.dialects import make_box
 from odtool.dataset.images.masks import make_polygon
-from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, read_image_documents
 from odtool.dataset.readers.common.shapes import enclose_ellipse, enclose_points
@@ -61,12 +61,13 @@ def parse(data: bytes, path: Path) -> Listing:
     problems: list[tuple[str, str]] = []
     if _is_video(item):
         return Listing((), (("entry_ignored", f"{names[0]} is a video, of which odtool reads exported frames only"),))
-    objects = [
-        found
-        for number, annotation in enumerate(annotations, start=1)
-        if (found := _parse_annotation(annotation, f"annotation {number}", path, problems)) is not None
-    ]
-    return Listing((ImageEntry(names, tuple(objects), size),), tuple(problems))
+
+    def parse_annotation(number: int, annotation: Any) -> ObjectAnnotation | None:
+        return _parse_annotation(annotation, f"annotation {number}", path, problems)
+
+    objects = tuple(faults.parse_each(annotations, parse_annotation, problems))
+    is_nothing_left = faults.is_nothing_left(objects, problems)
+    return Listing(() if is_nothing_left else (ImageEntry(names, objects, size),), tuple(problems))
 
 
 def _parse_item(item: dict[str, Any]) -> tuple[tuple[str, ...], tuple[int, int] | None]:
@@ -97,6 +98,7 @@ def _parse_annotation(item: Any, where: str, path: Path, problems: list[tuple[st
     label, outline = values.parse_label(item.get("name")), _parse_polygon(item.get("polygon"))
     box = _parse_box(item)
     if box is None:
+        values.refuse_words(item, ("bounding_box", "polygon", "ellipse"), where, path)
         is_area = "bounding_box" in item or "polygon" in item or "ellipse" in item
         kinds = ", ".join(sorted(item.keys() - {"id", "name", "slot_names", "properties", "annotators", "reviewers"}))
         problems.append(("box_missing" if is_area else "shape_skipped", f"{where} ({label}): {kinds[:60]}"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.dialects import make_box
-from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, read_documents
 from odtool.dataset.splits import parse_split
@@ -51,12 +51,12 @@ def parse(data: bytes, path: Path) -> Listing:
     )
     problems: list[tuple[str, str]] = []
     if isinstance(boxes, dict):
-        entries = [ImageEntry((name,), _parse_boxes(items, name, path, problems)) for name, items in boxes.items()]
+        items: list[Any] = [{"path": name, "boundingBoxes": boxes_of_file} for name, boxes_of_file in boxes.items()]
     elif isinstance(files, list):
-        parsed = [_parse_file(item, number, path, problems) for number, item in enumerate(files, start=1)]
-        entries = [entry for entry in parsed if entry is not None]
+        items = files
     else:
         raise parsing.unexpected_json(_TOOL, path, "has neither boundingBoxes by file nor a list of files")
+    entries = faults.parse_each(items, lambda number, item: _parse_file(item, number, path, problems), problems)
     return Listing(tuple(entries), tuple(problems))
 
 
@@ -70,21 +70,27 @@ def _parse_file(item: Any, number: int, path: Path, problems: list[tuple[str, st
     if not boxes and not is_labelled and not isinstance(boxes, list):
         problems.append(("annotation_missing", f"{name} has not been labelled"))
         return None
-    category = values.parse_label(item.get("category"))
-    return ImageEntry((name,), _parse_boxes(boxes or [], name, path, problems), split=parse_split(category))
+    category, before = values.parse_label(item.get("category")), len(problems)
+    objects = _parse_boxes(boxes or [], name, path, problems)
+    if faults.is_nothing_left(objects, problems[before:]):
+        return None
+    return ImageEntry((name,), objects, split=parse_split(category))
 
 
 def _parse_boxes(items: Any, name: str, path: Path, problems: list[tuple[str, str]]) -> tuple[ObjectAnnotation, ...]:
     if not isinstance(items, list):
         raise parsing.unexpected_json(_TOOL, path, f"{name}: its boxes are not a list")
-    objects = []
-    for number, item in enumerate(items, start=1):
+
+    def parse_box(number: int, item: Any) -> ObjectAnnotation | None:
         sides = values.parse_fields(item, *_SIDES)
         label = values.parse_label(item.get("label")) if isinstance(item, dict) else ""
         if sides is None:
+            values.refuse_words(item, _SIDES, f"{name}: box {number}", path)
             problems.append(("box_missing", f"{name}: box {number} has no {', '.join(_SIDES)}"))
-        elif not label:
+            return None
+        if not label:
             problems.append(("label_missing", f"{name}: box {number} has no label"))
-        else:
-            objects.append(ObjectAnnotation(label, make_box(sides, "xywh")))
-    return tuple(objects)
+            return None
+        return ObjectAnnotation(label, make_box(sides, "xywh"))
+
+    return tuple(faults.parse_each(items, parse_box, problems))

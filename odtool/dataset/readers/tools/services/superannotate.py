@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.images.masks import make_polygon
-from odtool.dataset.readers.common import parsing, values
+from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, read_image_documents
 from odtool.dataset.readers.common.shapes import enclose_ellipse, enclose_points
@@ -79,13 +79,15 @@ def parse(data: bytes, path: Path, *, names: Mapping[int, str] | None = None) ->
     if not instances and values.parse_label(metadata.get("status")).lower().replace(" ", "") == _NOT_BEGUN:
         return Listing((), (("annotation_missing", f"nobody has begun with {name}"),))
     problems: list[tuple[str, str]] = []
-    objects = [
-        found
-        for number, item in enumerate(instances, start=1)
-        if (found := _parse_instance(item, f"instance {number}", names or {}, path, problems)) is not None
-    ]
+
+    def parse_instance(number: int, item: Any) -> ObjectAnnotation | None:
+        return _parse_instance(item, f"instance {number}", names or {}, path, problems)
+
+    objects = tuple(faults.parse_each(instances, parse_instance, problems))
+    if faults.is_nothing_left(objects, problems):
+        return Listing((), tuple(problems))
     size = values.parse_size(metadata.get("width"), metadata.get("height"))
-    return Listing((ImageEntry(tuple(dict.fromkeys((name, own_name))), tuple(objects), size),), tuple(problems))
+    return Listing((ImageEntry(tuple(dict.fromkeys((name, own_name))), objects, size),), tuple(problems))
 
 
 def _parse_instance(
@@ -101,6 +103,7 @@ def _parse_instance(
     points = _parse_points(item)
     box = _parse_box(item, kind, points)
     if box is None:
+        values.refuse_words(item, ("points", "cx", "cy", "rx", "ry"), where, path)
         problems.append(("box_missing", f"{where} ({label}) is a {kind} without usable points"))
         return None
     if not label:

@@ -12,7 +12,6 @@ import pytest
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.services import edge_impulse
 from odtool.dataset.types import Box, Source
-from odtool.errors import DataError
 
 CUBE = {"label": "cube", "x": 12, "y": 8, "width": 20, "height": 16}
 
@@ -56,6 +55,6 @@ def test_what_cannot_be_used_is_told(box: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"files": [{}]}', '{"boundingBoxes": {"a": 1}}'])
-def test_what_is_not_edge_impulses_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match=r"a\.labels: .*not as Edge Impulse writes it"):
-        edge_impulse.parse(text.encode(), Path("a.labels"))
+def test_what_is_not_edge_impulses_is_told(text: str, fault: Any) -> None:
+    path = Path("a.labels")
+    assert "not as Edge Impulse writes it" in fault(lambda _: edge_impulse.parse(text.encode(), path), path)

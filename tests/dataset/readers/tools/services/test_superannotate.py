@@ -13,7 +13,6 @@ from odtool.dataset.readers.common.image_lists import Listing
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.services import superannotate
 from odtool.dataset.types import Box, Source
-from odtool.errors import DataError
 
 BOX = {
     "type": "bbox",
@@ -94,6 +93,5 @@ def test_what_cannot_be_used_is_told(change: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize("content", [[], {}, {"metadata": {}, "instances": 1}, document(1)])
-def test_what_is_not_superannotates_is_refused(content: Any) -> None:
-    with pytest.raises(DataError, match="not as SuperAnnotate writes it"):
-        parse(content)
+def test_what_is_not_superannotates_is_told(content: Any, fault: Any) -> None:
+    assert "not as SuperAnnotate writes it" in fault(lambda _: parse(content), Path("a.json"))
