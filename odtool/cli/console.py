@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated, Any, BinaryIO
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from odtool import shortage
+from odtool import printable, shortage
 from odtool.api.requests import RequestError, find_workspace
+from odtool.cli.terminal import Terminal
 from odtool.errors import OdtoolError
 from odtool.units import format_duration
 from odtool.workspace import Workspace
@@ -64,8 +65,8 @@ _OPTIONS = {
 }
 """What gives a field whose option is not called like it."""
 
-stdout = Console(highlight=False, soft_wrap=True)
-stderr = Console(highlight=False, soft_wrap=True, stderr=True)
+stdout = Terminal(highlight=False, soft_wrap=True)
+stderr = Terminal(highlight=False, soft_wrap=True, stderr=True)
 
 
 _shown: list[dict[str, Any]] = []
@@ -75,6 +76,12 @@ _shown: list[dict[str, Any]] = []
 def say(text: str) -> None:
     """A line for a person, on stderr so that stdout stays the result's."""
     stderr.print(escape(text))
+
+
+def write_log(stream: BinaryIO, block: bytes) -> None:
+    """Writes a piece of a log: in whatever encoding, so as bytes."""
+    stream.write(printable.show_log(block))
+    stream.flush()
 
 
 def warn(text: str) -> None:
@@ -95,7 +102,7 @@ def show(payload: dict[str, Any], *, as_json: bool, render: Callable[[Console], 
 def table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
     """A plain table: the first column to the left, numbers to the right."""
     made = Table(
-        title=escape(title) or None,
+        title=escape(printable.show_line(title)) or None,
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -104,9 +111,11 @@ def table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
     )
     for position, column in enumerate(columns):
         numeric = position > 0 and all(isinstance(row[position], (int, float)) for row in rows)
-        made.add_column(escape(column), justify="right" if numeric else "left")
+        made.add_column(escape(printable.show_line(column)), justify="right" if numeric else "left")
     for row in rows:
-        made.add_row(*(escape(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
+        made.add_row(
+            *(escape(f"{cell:,}" if isinstance(cell, int) else printable.show_line(str(cell))) for cell in row)
+        )
     return made
 
 
@@ -280,7 +289,8 @@ def name_option(field: str) -> str:
 
 def _fail(message: str, hint: str, code: int = 1, *, details: Sequence[str] = ()) -> None:
     if os.environ.get("ODTOOL_DEBUG"):
-        traceback.print_exc()
+        for line in traceback.format_exc().splitlines():
+            stderr.print(line, markup=False)
     if "--json" in sys.argv and not _shown:
         _write_out(json.dumps({"error": message, "hint": hint} | ({"details": details} if details else {})) + "\n")
     stderr.print(f"[red]error:[/] {escape(message)}")

@@ -61,7 +61,7 @@ class ClassRepeats:
 class Balance:
     """What --balance repeated: rare classes by the repeat factors of LVIS."""
 
-    threshold: Annotated[float, Range(0, 2**63)]
+    threshold: Annotated[float, Range(0, 1)]
     """Share of the training images below which a class is repeated."""
     repeated_images: Count
     """Images that are written more than once."""

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from odtool import shortage
+from odtool import printable, shortage
 from odtool.api.tasks.arguments import Kind, add_arguments, from_options
 from odtool.api.tasks.engine_tasks import (
     CheckTask,
@@ -40,10 +40,19 @@ def main(arguments: list[str] | None = None) -> int:
     for level, word in ((logging.INFO, ""), (logging.WARNING, "warning: "), (logging.ERROR, "error: ")):
         logging.addLevelName(level, word)
     form = "%(asctime)s %(levelname)s%(message)s"
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format=form, datefmt="%H:%M:%S")
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_VisibleFormatter(form, "%H:%M:%S"))
     logging.getLogger("odtool").setLevel(logging.INFO)
     code: int = options.work(options)
     return code
+
+
+class _VisibleFormatter(logging.Formatter):
+    """Names of classes and files in the log do nothing to the terminal that shows it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable.show(super().format(record))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -266,7 +275,7 @@ def _show(error: OdtoolError) -> None:
 
 def _say(text: str) -> None:
     with contextlib.suppress(OSError):  # the disk of the log is full, or nobody reads it any more
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(printable.show(text) + "\n")
         sys.stderr.flush()
 
 

@@ -94,6 +94,45 @@ def test_a_loss_that_was_not_finite_is_said_first(examined_run: MakeRun) -> None
     assert "its batch held bad.jpg" in html
 
 
+EVIL = "</script></style></svg>\"'><img src=x onerror=\"parent.document.title='owned'\"><b>"
+
+
+def test_names_with_markup_are_text_in_a_browser(
+    examined_run: MakeRun, tmp_path: Path, opened: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    run = examined_run()
+    header, *lines = [json.loads(line) for line in run.detections.read_text().splitlines()]
+    header["labels"] = {number: f"{name}{EVIL}" for number, name in header["labels"].items()}
+    for line in lines:
+        line["source_id"] += EVIL
+    run.detections.write_text("".join(json.dumps(line) + "\n" for line in (header, *lines)))
+    entry = {"step": 299, "time": 2e9}
+    with run.metrics.open("a") as stream:
+        for kind, values in (
+            ("not_finite", {"records": [EVIL], "losses": []}),
+            ("recover", {"reason": EVIL, "batch_size": 2}),
+            ("eval", {EVIL: 0.5, f"Loss/{EVIL}": 1.0, "checkpoint": EVIL}),
+            ("best", {"metric": EVIL, "value": 0.5, "checkpoint": EVIL}),
+            ("end", {"state": EVIL}),
+        ):
+            stream.write(json.dumps({**entry, "kind": kind, "values": values}) + "\n")
+    html = rendered(gathered(run))
+    assert "owned" in html
+    probe = """<script>addEventListener("load", () => {
+      parent.document.body.dataset.seen = JSON.stringify({
+        title: parent.document.title,
+        images: [...document.images].filter(picture => picture.getAttribute("src") === "x").length,
+        handlers: document.querySelectorAll("[onerror]").length,
+      })});</script></body>"""
+    # Without the policy that allows no scripts, which would hide what the text alone has to hold.
+    frame = escape(re.sub("<meta http-equiv[^>]*>", "", html).replace("</body>", probe), quote=True)
+    page = tmp_path / "frame.html"
+    page.write_text(f'<title>calm</title><body><iframe srcdoc="{frame}" width="1000" height="900"></iframe></body>')
+    seen = re.search(r'data-seen="([^"]*)"', opened(page).stdout)
+    assert seen is not None
+    assert json.loads(unescape(seen[1])) == {"title": "calm", "images": 0, "handlers": 0}
+
+
 def test_a_running_run_says_so(examined_run: MakeRun) -> None:
     report = replace(gathered(examined_run()), states={"train": "running", "eval": "none"})
     assert "Training is still running" in rendered(report)

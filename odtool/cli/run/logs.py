@@ -44,16 +44,10 @@ def logs(
         "path": str(log.path),
         "lines": text.decode(errors="replace").splitlines(),
     }
-    console.show(payload, as_json=as_json, render=lambda _: _write(text))
+    console.show(payload, as_json=as_json, render=lambda _: console.write_log(sys.stdout.buffer, text))
 
 
 def _follow(log: Log) -> None:
     for block in log.follow():
-        _write(block)
+        console.write_log(sys.stdout.buffer, block)
     console.say(f"{log.task} of run {log.run.name}: {log.state().describe()}")
-
-
-def _write(block: bytes) -> None:
-    """Bytes as they are: a log in another encoding must not end the command."""
-    sys.stdout.buffer.write(block)
-    sys.stdout.buffer.flush()

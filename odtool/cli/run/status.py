@@ -14,6 +14,7 @@ from odtool.api.run.status import EvaluationStatus, JobState, RunStatus, TrainSt
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, watch_screen
+from odtool.errors import OdtoolError
 from odtool.units import format_duration, format_metric
 from odtool.workspace import Run, Workspace
 
@@ -113,7 +114,7 @@ def _list_others(space: Workspace, shown: Run) -> list[str]:
     for run in reversed([run for run in space.runs() if run.path != shown.path]):
         try:
             running = api.find_running_tasks(run)
-        except OSError as error:
+        except (OSError, OdtoolError) as error:
             lines.append(f"{run.name} (cannot be read: {error})")
             continue
         lines.append(f"{run.name} ({' and '.join(running)} running)" if running else run.name)

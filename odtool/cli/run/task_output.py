@@ -51,11 +51,7 @@ def _attend(begin: Callable[[], StartedRun], *, as_json: bool) -> None:
     """Shows the logs until the tasks have ended, then how they ended; exit code 1 where one failed."""
     output = sys.stderr.buffer if as_json else sys.stdout.buffer
 
-    def write(block: bytes) -> None:
-        output.write(block)
-        output.flush()
-
-    ended = run_tasks.attend(begin, write=write, notify=console.say)
+    ended = run_tasks.attend(begin, write=lambda block: console.write_log(output, block), notify=console.say)
     payload: dict[str, Any] = {"run": ended.run.name, **{task: job.as_json() for task, job in ended.states.items()}}
 
     def render(out: Console) -> None:

@@ -14,6 +14,8 @@ from rich.text import Text
 from odtool.api.run import status as api
 from odtool.api.run.status import MAP, GpuUse, JobState, MachineUse, Metric, RunHistory, RunStatus, TrainStatus
 from odtool.cli import console
+from odtool.cli.terminal import Terminal
+from odtool.errors import OdtoolError
 from odtool.units import format_duration
 from odtool.workspace import Run
 
@@ -43,7 +45,7 @@ class RunView:
 
 def watch(find: Callable[[], Sequence[Run]], place: str, *, interval: float) -> None:
     """Draws until Ctrl-C; without a terminal, prints a line for each run until none is running any more."""
-    screen = Console(highlight=False)
+    screen = Terminal(highlight=False)
     with suppress(KeyboardInterrupt):  # it is the way out
         if screen.is_terminal:
             _draw(screen, find, place, interval)
@@ -83,8 +85,8 @@ def view(run: Run) -> RunView:
     try:
         status = api.read_status(run)
         return RunView(run, status, api.read_history(status))
-    except (OSError, ValueError, TypeError, LookupError) as error:  # what files of another hand or disk may cause
-        cause = str(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+    except (OSError, OdtoolError, ValueError, TypeError, LookupError) as error:  # what files of another hand may cause
+        cause = str(error) if isinstance(error, (OSError, OdtoolError)) else f"{type(error).__name__}: {error}"
         return RunView(run, None, error=cause)
 
 

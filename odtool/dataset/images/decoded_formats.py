@@ -82,7 +82,7 @@ def find_layout(read: Read) -> TiffLayout | None:
         layout = tiff.read_layout(read)
     except (struct.error, IndexError, ValueError):  # Pillow may still find its way
         return None
-    if layout is None or layout.block_height * layout.row_bytes > _LARGEST_BLOCK:
+    if layout is None or layout.block_row_bytes > _LARGEST_BLOCK:
         return None
     return layout if layout.bytes > _WHOLE or layout.is_deep_colour or read(0, 4) in tiff.BIG else None
 

@@ -66,6 +66,7 @@ class TiffLayout:
     """Channels."""
     planes: int
     """How many planes the channels are stored in: 1, or one for each."""
+    compression: int
     is_float: bool
     is_deep_colour: bool
     """Whether it is RGB of 16 bits, perhaps with a fourth channel, of which Pillow gives the high bytes alone."""
@@ -83,6 +84,12 @@ class TiffLayout:
     """Their bytes."""
     fields: dict[int, _Field] = field(repr=False)
     """Those that are copied."""
+
+    @property
+    def is_one_strip(self) -> bool:
+        """Whether all pixels lie in one strip that is not compressed."""
+        is_alone = len(self.offsets) == 1 and not self.is_tiled and self.planes == 1
+        return is_alone and self.compression == _NOT_COMPRESSED
 
     @property
     def across(self) -> int:
@@ -103,9 +110,14 @@ class TiffLayout:
     def row_bytes(self) -> int:
         return -(-self.width * self.bits * self.samples // 8)
 
+    @property
+    def block_row_bytes(self) -> int:
+        """Of the pixels of a row of strips or tiles, with what the last tile has beyond the image."""
+        return -(-self.across * self.block_width * self.bits * self.samples // 8) * self.block_height
+
     def split_rows(self) -> Iterator[tuple[int, int]]:
         """First row and the one after the last of pieces of the image that are decoded at once, from top to bottom."""
-        blocks = max(_ROWS_BYTES // max(self.row_bytes * self.block_height, 1), 1)
+        blocks = max(_ROWS_BYTES // max(self.block_row_bytes, 1), 1)
         step = blocks * self.block_height
         return ((top, min(top + step, self.height)) for top in range(0, self.height, step))
 
@@ -125,7 +137,8 @@ def read_layout(read: Read) -> TiffLayout | None:
         return None
     is_big = version == 43
     (start,) = struct.unpack_from(f"{order}Q" if is_big else f"{order}I", opening, 8 if is_big else 4)
-    return _make_layout(order, _read_directory(read, order, start, is_big=is_big))
+    layout = _make_layout(order, _read_directory(read, order, start, is_big=is_big))
+    return layout and (_split_strip(layout, read) if layout.is_one_strip else layout)
 
 
 def _read_directory(read: Read, order: str, start: int, *, is_big: bool) -> dict[int, _Field]:
@@ -178,8 +191,9 @@ def _make_layout(order: str, fields: dict[int, _Field]) -> TiffLayout | None:
         bits=all_bits[0],
         samples=samples,
         planes=samples if first(_PLANES, 1) == 2 else 1,
+        compression=first(_COMPRESSION, 1),
         is_float=form == _FLOAT,
-        is_deep_colour=(is_colour and all_bits[0] == 16 and form == _UNSIGNED and first(_COMPRESSION, 1) in _OF_BYTES),
+        is_deep_colour=is_colour and all_bits[0] == 16 and form == _UNSIGNED and first(_COMPRESSION, 1) in _OF_BYTES,
         has_alpha=first(_EXTRA_SAMPLES) in (1, 2),
         differences=predictor == 2,
         orientation=first(_ORIENTATION, 1),
@@ -192,15 +206,16 @@ def _make_layout(order: str, fields: dict[int, _Field]) -> TiffLayout | None:
     )
     if not len(layout.offsets) == len(layout.counts) == layout.across * layout.down * layout.planes:
         return None
-    is_one_strip = not is_tiled and layout.planes == 1 and len(layout.offsets) == 1
-    return _split_strip(layout) if is_one_strip and first(_COMPRESSION, 1) == _NOT_COMPRESSED else layout
+    return layout
 
 
-def _split_strip(layout: TiffLayout) -> TiffLayout:
+def _split_strip(layout: TiffLayout, read: Read) -> TiffLayout:
     """Rows that are not compressed lie one behind the other, so that one strip is as good as many."""
     rows = max(_ROWS_BYTES // layout.row_bytes, 1)
     tops = range(0, layout.height, rows)
     (start,) = layout.offsets
+    if not read(start + layout.bytes - 1, 1):  # a size that the file cannot hold may be any
+        return layout
     return replace(
         layout,
         block_height=min(rows, layout.height),

@@ -16,11 +16,13 @@ from odtool.visual.box_drawing import choose_class_colour
 from odtool.visual.html_page import escape_text
 
 _MOST_BOXES = 300
-"""Boxes drawn on one picture."""
+"""Boxes drawn on one picture, where there are few."""
+_ALL_BOXES = 50_000
+"""Boxes drawn on all pictures together, some hundred bytes each."""
 _ALL_BYTES = 6_000_000
-"""Of the pictures on a page together, if each of them takes no more than it may at least."""
-_MOST_BYTES, _LEAST_BYTES = 160_000, 40_000
-"""Of a picture, where there are few and where there are many."""
+"""Of the pictures on a page together."""
+_MOST_BYTES = 160_000
+"""Of a picture, where there are few."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +32,19 @@ class _Quality:
     side: int
     """Pixels of its longer side."""
     bytes: int
+    boxes: int
+    """Boxes that are drawn on it at most."""
 
 
-_SMALL = _Quality(side=320, bytes=20_000)
+_SMALL = _Quality(side=320, bytes=20_000, boxes=100)
 """Of images that look alike, of which the page has 48 at most."""
 
 
 def _choose_quality(count: int) -> _Quality:
     """Pictures that can be enlarged, where there are not too many."""
-    size = min(max(_ALL_BYTES // max(count, 1), _LEAST_BYTES), _MOST_BYTES)
-    return _Quality(1280 if size >= 120_000 else 800 if size >= 80_000 else 360, size)
+    size = min(_ALL_BYTES // max(count, 1), _MOST_BYTES)
+    side = 1280 if size >= 120_000 else 800 if size >= 80_000 else 360
+    return _Quality(side, size, min(_ALL_BOXES // max(count, 1), _MOST_BOXES))
 
 
 def render_samples(inspection: Inspection, numbers: Mapping[str, int]) -> str:
@@ -101,7 +106,7 @@ def _render_sample(sample: Sample, numbers: Mapping[str, int], quality: _Quality
     )
     count = len(image.objects)
     try:
-        picture = html_page.overlay(_encode_picture(sample, quality), size, _draw_boxes(sample, numbers))
+        picture = html_page.overlay(_encode_picture(sample, quality), size, _draw_boxes(sample, numbers, quality.boxes))
     except (ImageError, OSError) as error:
         detail = error.detail if isinstance(error, ImageError) else str(error)
         picture = f'<div class="broken">cannot be shown: {escape_text(detail)}</div>'
@@ -132,9 +137,9 @@ def _encode_picture(sample: Sample, quality: _Quality) -> str:
     return html_page.encode_picture(image, side=quality.side, most=quality.bytes)
 
 
-def _draw_boxes(sample: Sample, numbers: Mapping[str, int]) -> str:
+def _draw_boxes(sample: Sample, numbers: Mapping[str, int], most: int) -> str:
     header, objects = sample.checked.header, sample.checked.image.objects
-    parts = [_draw_box(item, numbers[item.label]) for item in objects[:_MOST_BOXES]]
+    parts = [_draw_box(item, numbers[item.label]) for item in objects[:most]]
     if len(objects) <= html_page.MOST_LABELS:
         size = header.width, header.height
         words = [((item.box.xmin, item.box.ymin), item.label) for item in objects]

@@ -25,6 +25,10 @@ class Claims:
     _unsure: dict[int, tuple[int, int, str]] = field(default_factory=dict)
     """Place → key, position and annotation file."""
 
+    def is_taken(self, place: int) -> bool:
+        """Whether an annotation has the image at this place."""
+        return place in self._keys or place in self._places
+
     def settle(
         self, key: int, place: int, annotation: tuple[str, str], position: int, *, certain: bool
     ) -> tuple[bool, Problem | None]:
@@ -39,7 +43,7 @@ class Claims:
         """
         source, name = annotation
         earlier = self._unsure.get(place) if self._unsure else None
-        if not certain and earlier is None and (place in self._keys or place in self._places):
+        if not certain and earlier is None and self.is_taken(place):
             return False, _report_missing(source, name)
         if (earlier is not None and not certain) or (key in self._keys and not (earlier and earlier[0] == key)):
             return False, Problem("image_repeated", Path(source), f"{name} has been annotated before")

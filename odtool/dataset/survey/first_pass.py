@@ -107,7 +107,10 @@ class SourceReading:
     source: Source
     findings: Iterable[Finding]
     beside_others: bool = False
-    """Whether the source is read as other formats, too: then their annotations are merged image by image."""
+    """Whether the source is read as other formats, too."""
+    compares: bool = False
+    """Whether annotations of one image are compared, and merged: those of formats beside each other, and those of one
+    format where an image turned out to have several."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,7 @@ class _SurveyTask:
     reading: int
     """Its number."""
     source: Source
-    beside_others: bool
+    compares: bool
     findings: tuple[Finding, ...]
     asked: PassSettings
 
@@ -138,7 +141,7 @@ class _Result:
     unsure: set[int] = field(default_factory=set)
     """Positions of images that may not be those that their annotations mean."""
     statements: list[Statement] = field(default_factory=list)
-    """What is said of each image, where other formats are read beside this."""
+    """What is said of each image, where annotations of one image are compared."""
     imageless: set[str] = field(default_factory=set)
     """Annotation files of images that are missing or cannot be read."""
     heard: Heard = field(default_factory=Heard)
@@ -167,7 +170,7 @@ def survey(
     totals = Survey(spool.index)
     started: list[SourceReading] = []
     tasks = (
-        _SurveyTask(number, reading.source, reading.beside_others, chunk, pass_settings)
+        _SurveyTask(number, reading.source, reading.compares, chunk, pass_settings)
         for number, reading, chunk in _split_into_chunks(readings, started)
     )
     claims: dict[int, Claims] = {}
@@ -209,37 +212,53 @@ def _handing_over(backlog: Backlog, on_problem: Callable[[Problem], None]) -> It
 def _add_result(
     result: _Result, claims: Claims, totals: Survey, spool: SpoolWriter, backlog: Backlog, statements: Statements
 ) -> None:
-    """Takes what a worker found into the survey; of each image only the annotation with the best claim to it."""
-    positions: dict[int, int] = {}
-    claim_problems = []
-    for number, key in enumerate(result.piece.index.keys):
-        place, position = result.places.get(number, key), len(totals.index) + len(positions)
-        is_kept, problem = claims.settle(
-            key, place, result.annotations[number], position, certain=number not in result.unsure
-        )
-        if is_kept:
-            positions[number] = position
-            if result.statements:
-                statements.add(result.statements[number], position=position, place=place, reading=result.reading)
-        if problem:
-            claim_problems.append(Waiting(problem, result.reading))
-    for file in (*result.imageless, *(source for source, _ in result.annotations)):
-        totals.account.add_source(file)
-    for problem in result.problems:
-        totals.account.add_problem(problem)
+    """Takes what a worker found into the survey."""
+    positions, claim_problems = _settle_claims(result, claims, len(totals.index), statements)
     if positions:
         totals.productive.add(result.reading)
     for file in result.imageless:
         totals.imageless.setdefault(result.reading, file)
+    for file in (*result.imageless, *(source for source, _ in result.annotations)):
+        totals.account.add_source(file)
+    for problem in result.problems:
+        totals.account.add_problem(problem)
     spool.add(result.piece, list(positions))
     images = [positions.get(number, -1) for number in result.images]
     problems = [Waiting(problem, result.reading, image) for problem, image in zip(result.problems, images, strict=True)]
-    backlog.add(problems + claim_problems)
+    backlog.add([*problems, *(Waiting(problem, result.reading) for problem in claim_problems)])
     for label, path in result.classes.items():
         totals.classes.setdefault(label, path)
     totals.changes.update(result.changes)
     totals.keypoints |= result.keypoints
     totals.heard.add(result.heard)
+
+
+def _settle_claims(
+    result: _Result, claims: Claims, start: int, statements: Statements
+) -> tuple[dict[int, int], list[Problem]]:
+    """Position in the set by that in the result, of the images that their annotations get, and what others met.
+
+    Args:
+        start: the next position in the set.
+    """
+    positions: dict[int, int] = {}
+    problems = []
+    for number, key in enumerate(result.piece.index.keys):
+        place, position = result.places.get(number, key), start + len(positions)
+        # What is repeated stays until it is compared with what was said before.
+        waits = bool(result.statements) and claims.is_taken(place)
+        is_kept, problem = claims.settle(
+            key, place, result.annotations[number], position, certain=number not in result.unsure
+        )
+        if waits and problem is not None and problem.kind == "image_repeated":
+            is_kept, problem = True, None
+        if is_kept:
+            positions[number] = position
+            if result.statements:
+                statements.add(result.statements[number], position=position, place=place, reading=result.reading)
+        if problem:
+            problems.append(problem)
+    return positions, problems
 
 
 def _merge_formats(
@@ -316,7 +335,7 @@ def _examine(task: _SurveyTask) -> _Result:
         result.own_problems(position)
     for position, (checked, group, has_id) in enumerate(checked_images):
         add_to_spool(checked, result.piece, group, task.asked.keep)
-        if (has_id or task.beside_others) and not checked.image.extent:
+        if (has_id or task.compares) and not checked.image.extent:
             result.places[position] = hash_place(str(checked.image.path), task.source)
         if checked.image.match != "named":
             result.unsure.add(position)
@@ -363,7 +382,7 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result
         checked = _cut_tiles(checked, task.asked.tiling, result.problems)
         if not checked.tiles:
             return None
-    if task.beside_others:
+    if task.compares:
         result.statements.append(make_statement(checked, changes))
     return checked
 

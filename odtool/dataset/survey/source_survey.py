@@ -57,17 +57,27 @@ def survey_sources(
         looks_further: whether files that nothing was read from are looked into for other formats, and named.
     """
 
+    repeats = False
+
     def read(interpretation: Interpretation) -> Survey:
         problems.clear()
         with spool.create_spool(stored) as writer:
             settings = replace(pass_settings, interpretation=interpretation)
             return survey(
-                _list_readings(sources, choices), writer, crew, settings, on_problem=problems.add, report=report
+                _list_readings(sources, choices, repeats),
+                writer,
+                crew,
+                settings,
+                on_problem=problems.add,
+                report=report,
             )
 
     while True:
         with parsing.remember_lists() as lists:
             result = read_until_settled(read, coordinates, annotated_size)
+        if result.problems["image_repeated"] and not repeats:
+            repeats = True
+            continue
         if not looks_further:
             return result, choices
         more = tuple(
@@ -79,8 +89,9 @@ def survey_sources(
     has_splits = any(split is not None for split in result.index.list_declared_splits())
     for source, formats in zip(sources, choices, strict=True):
         known = {choice.name for choice in formats}
-        unread, is_passed_over = result.account.list_unread(source), result.account.is_passed_over
-        for problem in unread_files.report_unread(source, unread, is_passed_over, lists, known, has_splits=has_splits):
+        account = result.account
+        unread = (file for file in account.list_unread(source) if not account.is_passed_over(file))
+        for problem in unread_files.report_unread(source, unread, lists, known, has_splits=has_splits):
             result.count(problem)
             problems.add(problem)
     return result, _select_productive(choices, result)
@@ -104,14 +115,18 @@ def _add_late_formats(source: Source, formats: tuple[FormatChoice, ...], result:
     return tuple(sorted((*formats, *late), key=lambda choice: order.index(choice.name)))
 
 
-def _list_readings(sources: Sequence[Source], choices: Choices) -> Iterator[SourceReading]:
-    """A reading for each format of each source, in the order of the sources and of their formats."""
+def _list_readings(sources: Sequence[Source], choices: Choices, repeats: bool) -> Iterator[SourceReading]:
+    """A reading for each format of each source, in the order of the sources and of their formats.
+
+    Args:
+        repeats: whether any annotations of one format are of the same image.
+    """
     for source, formats in zip(sources, choices, strict=True):
         for choice in formats:
             if len(formats) == 1:
-                yield SourceReading(source, choice.reader.read(source))
+                yield SourceReading(source, choice.reader.read(source), compares=repeats)
             else:
-                yield SourceReading(source, _read_beside(choice, source), beside_others=True)
+                yield SourceReading(source, _read_beside(choice, source), beside_others=True, compares=True)
 
 
 def _read_beside(choice: FormatChoice, source: Source) -> Iterator[Finding]:

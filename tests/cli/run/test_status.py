@@ -140,13 +140,14 @@ def test_the_newest_run_is_shown_and_the_others_listed(odtool: Callable, job_run
 
 def test_another_run_that_cannot_be_read_does_not_hide_this_one(odtool: Callable, job_run: Run) -> None:
     other = Run(job_run.path.parent / "second")
-    other.job_record("train").mkdir(parents=True)
+    other.path.mkdir()
+    other.jobs.touch()
     other.pipeline_config.touch()
     os.utime(other.pipeline_config, (1, 1))
     said = odtool("status")
     assert said.code == 0
     assert said.out.startswith("run   first")
-    assert "other runs: second (cannot be read: [Errno 21] Is a directory" in said.out
+    assert "other runs: second (cannot be read: [Errno 20] Not a directory" in said.out
 
 
 def test_a_stall_is_reported(odtool: Callable, job_run: Run, until: Callable, no_gpu: None) -> None:
@@ -174,3 +175,21 @@ def test_a_restart_for_lack_of_memory_is_shown_with_its_reason(odtool: Callable,
     assert (said["restarts"], said["batch_size"]) == (1, 4)
     assert said["recoveries"] == [{"step": 0, "reason": "killed by SIGKILL", "batch_size": 4}]
     assert "made smaller at step 0 to batch size 4: killed by SIGKILL" in odtool("status").out
+
+
+def test_escape_codes_in_what_is_shown_are_not_obeyed(odtool: Callable, job_run: Run) -> None:
+    evil = "\x1b[2Jcat\x07\nerror: forged"
+    job = record.JobRecord(("train",), "/", time.time(), 0, "here", pid=4_000_000, pid_start="1")
+    record.save(job_run, "train", job)
+    record.save_outcome(job_run, "train", record.Outcome("failed", evil, time.time(), 4_000_000))
+    values = {"metric": evil, "value": 0.5, "checkpoint": evil}
+    job_run.metrics.write_text(json.dumps({"kind": "best", "step": 3, "time": 5, "values": values}) + "\n")
+    job_run.log("train").write_text("\x1b]0;title\x07 warning: x\n")
+    (job_run.path.parent / "\x1b[31mred").mkdir()
+    (job_run.path.parent / "\x1b[31mred" / "pipeline.config").touch()
+    for words in (("status", "first"), ("status", "--watch"), ("status",), ("logs", "first"), ("stop", "\x1b[1m")):
+        said = odtool(*words)
+        assert "\x1b" not in said.out + said.err
+        assert "\x07" not in said.out + said.err
+        assert "\nerror: forged" not in said.out
+    assert "\\x1b[2Jcat\\x07\\nerror: forged" in odtool("status", "first").out

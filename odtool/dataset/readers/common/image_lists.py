@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, groupby, islice
 from pathlib import Path
 from urllib.parse import unquote
 
 from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.annotation_files import LooksLike, find_annotation_files
 from odtool.dataset.readers.common.lookup import FoundImage, Places, find_image, find_places, sample_names
-from odtool.dataset.readers.common.source_folders import find_file_split, find_image_folders, sort_nearest_first, walk
+from odtool.dataset.readers.common.source_folders import (
+    find_file_split,
+    find_image_folders,
+    find_split,
+    sort_nearest_first,
+    walk,
+)
 from odtool.dataset.readers.namesakes.contender import State, Stated, state_nothing
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
+
+_SAMPLES = 50
+"""Documents of a folder whose names and sizes tell where their images lie."""
 
 
 @dataclass(frozen=True)
@@ -98,17 +109,27 @@ def read_documents(
 def read_image_documents(
     source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike, parse: Callable[[bytes, Path], Listing]
 ) -> Iterator[Finding]:
-    """The same for formats with a document an image: of those in one folder, the images are looked for alike."""
+    """The same for formats with a document an image: of those in one folder, the images are looked for alike.
+
+    A document's name is its image's, and says nothing of splits.
+    """
     documents = find_documents(source, suffixes, looks_like)
-    places: dict[Path, Places] = {}
-    for file in documents.files:
-        if file.parent not in places:
-            places[file.parent] = documents.find_places(file)
-        listing = faults.attempt(_parse_file, file, parse)
-        if isinstance(listing, Problem):
-            yield listing
-            continue
-        yield from describe_listing(listing, file, places[file.parent], find_file_split(file, source), source)
+    for folder, files in groupby(documents.files, key=lambda file: file.parent):
+        listings = ((file, faults.attempt(_parse_file, file, parse)) for file in files)
+        samples = list(islice(listings, _SAMPLES))
+        found = [listing for _, listing in samples if isinstance(listing, Listing)]
+        entries = {entry.names[0]: entry for listing in found for entry in listing.entries if entry.names}
+        places = documents.find_places(folder / "-", list(entries), partial(_state_entry, entries))
+        yield from places.report_rivals()
+        split = find_split(folder, source.root)
+        for file, listing in chain(samples, listings):
+            yield from (
+                [listing] if isinstance(listing, Problem) else describe_listing(listing, file, places, split, source)
+            )
+
+
+def _state_entry(entries: Mapping[str, ImageEntry], name: str) -> Stated:
+    return entries[name].state()
 
 
 def _parse_file(file: Path, parse: Callable[[bytes, Path], Listing]) -> Listing:

@@ -13,7 +13,7 @@ from pathlib import Path
 from odtool.dataset.dialects import make_box
 from odtool.dataset.readers.common import faults, parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
-from odtool.dataset.readers.common.faults import UNDEFINED, AnnotationError, Skipping
+from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.source_folders import find_split
 from odtool.dataset.readers.common.texts import frames
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
@@ -108,5 +108,5 @@ def _name_class(fields: list[float], names: Mapping[int, str], path: Path, line:
         return CLASSES[0]
     label = names.get(int(number) - 1) if number == number // 1 else None
     if not label:
-        raise AnnotationError(path, f"class {number:g} has no name", line=line, kind=UNDEFINED)
+        raise faults.undefined_class(path, f"class {number:g} has no name", line=line)
     return label

@@ -24,6 +24,8 @@ CATEGORIES = (
 )  # fmt: skip
 """By number."""
 _FIELDS = 8
+_DIGITS = 7
+"""Of the names of a sequence's frames."""
 _SHAPE = "left,top,width,height,score,category,truncation,occlusion"
 
 
@@ -98,9 +100,8 @@ def _read_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Prob
             shown += [] if item is None else [item]
     yield from faults.take(problems, path)
     folder = _find_sequence_folder(path, source)
-    yield from frames.describe_frames(
-        path, objects, frames.list_images(folder), folder, find_split(path.parent, source.root)
-    )
+    split = find_split(path.parent, source.root)
+    yield from frames.describe_frames(path, objects, frames.list_images(folder), folder, split, digits=_DIGITS)
 
 
 def _find_sequence_folder(path: Path, source: Source) -> Path:

@@ -89,8 +89,8 @@ def read(source: Source) -> Iterator[Finding]:
         files = [file for file in json_files if _looks_like(file)]
         for file in sorted(set(json_files) - set(files)):
             # What is cut off has lost what it would be known by.
-            broken = faults.attempt(parsing.check_json_is_whole, file)
-            yield broken or Problem("file_skipped", file, "it does not have both shapes and an imagePath")
+            if broken := faults.attempt(parsing.check_json_is_whole, file):
+                yield broken
     yield from defer_pairs(files, source, ["images", "imgs", "img", "JPEGImages"], parse_file, _state_size)
 
 

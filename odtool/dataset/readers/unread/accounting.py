@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _PASSED_OVER = ("file_skipped", "file_unread", "annotation_broken")
 """Kinds of problems by which a reader says that it takes nothing from a file: another format's may."""
+_OF_FOLDERS = ("labels_unused",)
+"""Kinds of problems by which a reader says so of all files in a folder."""
 
 
 class FileAccount:
@@ -32,7 +34,9 @@ class FileAccount:
 
     def add_problem(self, problem: Problem) -> None:
         """The file of a problem, which was looked into, if only to be passed over."""
-        if problem.kind in _PASSED_OVER:
+        if problem.kind in _OF_FOLDERS:
+            self._passed_over.add(hash((str(problem.file), "")))
+        elif problem.kind in _PASSED_OVER:
             self._passed_over.add(hash(str(problem.file)))
         else:
             self._read.append(hash(str(problem.file)))
@@ -46,8 +50,8 @@ class FileAccount:
                     yield folder.path / name
 
     def is_passed_over(self, file: Path) -> bool:
-        """Whether a reader has said that it takes nothing from this file."""
-        return hash(str(file)) in self._passed_over
+        """Whether a reader has said that it takes nothing from this file, or from those in its folder."""
+        return hash(str(file)) in self._passed_over or hash((str(file.parent), "")) in self._passed_over
 
     def was_read_elsewhere(self, problem: Problem) -> bool:
         """Whether a reader passed over a file that another one took something from."""

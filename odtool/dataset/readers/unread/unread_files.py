@@ -7,7 +7,7 @@ read is looked into once more, and named where it looks like annotations or list
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -51,7 +51,6 @@ def find_late_formats(source: Source, files: Iterable[Path], known: Collection[s
 def report_unread(
     source: Source,
     files: Iterable[Path],
-    is_passed_over: Callable[[Path], bool],
     used_lists: Collection[Path],
     known: Collection[str],
     *,
@@ -60,7 +59,7 @@ def report_unread(
     """What is to be said of files from which nothing was read, one problem for those of a kind in a folder.
 
     Args:
-        is_passed_over: whether a reader has said of a file that it takes nothing from it.
+        files: those of which no reader has said yet that it takes nothing from them.
         used_lists: texts of which a reader read the lines.
         known: the formats as which the source was read.
         has_splits: whether the set has splits of its own.
@@ -70,9 +69,7 @@ def report_unread(
     for file in islice(take_samples(files), _MOST):
         if file in used_lists:
             continue
-        unread = _look_into(file, images, known, is_passed_over=is_passed_over(file))
-        if unread is None and not is_passed_over(file):
-            unread = _find_list(file, images, used_lists, has_splits=has_splits)
+        unread = _look_into(file, images, known) or _find_list(file, images, used_lists, has_splits=has_splits)
         if unread is not None:
             kinds.setdefault((file.parent, unread.kind, unread.title), []).append((file, unread.detail))
     for (_, kind, _), ((file, detail), *others) in kinds.items():
@@ -90,16 +87,15 @@ class _Unread(NamedTuple):
     detail: str
 
 
-def _look_into(file: Path, images: _Images, known: Collection[str], *, is_passed_over: bool) -> _Unread | None:
-    """What there is to say of a file that looks like annotations; None for others, and where it has been said."""
+def _look_into(file: Path, images: _Images, known: Collection[str]) -> _Unread | None:
+    """What there is to say of a file that looks like annotations; None for others."""
     owner = find_owner(file)
     if owner is not None and owner in COPIES:
         title = READERS[owner].title
         return _Unread("file_skipped", title, f"{title}, made of annotations such as those beside them")
     if owner is not None and owner in known:
-        is_left = not is_passed_over and images.are_named_by(file)
         detail = f"{READERS[owner].title}, but it belongs to nothing that was read"
-        return _Unread("file_unread", READERS[owner].title, detail) if is_left else None
+        return _Unread("file_unread", READERS[owner].title, detail) if images.are_named_by(file) else None
     if owner is not None and images.are_named_by(file):
         title = READERS[owner].title
         reason = "but nothing names its classes" if READERS[owner].looks_like else "but nothing could be read from it"

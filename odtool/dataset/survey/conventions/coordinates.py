@@ -24,11 +24,17 @@ MISFIT_KINDS = frozenset(
 _SHARE = 0.02
 """Of the boxes, those that may not fit: annotators' slips, which are repaired box by box."""
 _FEW = 4
-"""Boxes below which nothing is refused that a documented convention covers: in three boxes one may be a slip."""
+"""Boxes below which nothing is refused that a documented convention covers: in three boxes one may be a slip. As many,
+and more than 2%, against a fourth as many under another reading are a clear answer."""
 _CLEAR = 10
-"""Boxes that do not fit, against which a tenth as many under another reading are a clear answer, whatever the share."""
-_REACH_FULL, _REACH_CRAMPED = 0.9, 0.6
-"""How far across the image the boxes of a whole set reach: nearly to its edge, or as if they were of a smaller one."""
+"""Boxes that do not fit, against which a tenth as many under another reading are a clear answer, below 2% as well."""
+_CRAMPED, _RARELY = 0.6, 0.01
+"""Of an image's side, as far as boxes reach that keep to a part of their images; and how often a set may do so by
+chance, which is likelier for few boxes than for many."""
+_FARTHER = 2.0
+"""Times as far that boxes reach under another reading which explains most of them: then that is the better one."""
+_MOST = 0.8
+"""Share of the boxes that such a reading explains."""
 
 
 @dataclass
@@ -180,13 +186,21 @@ def _is_doubtful(evidence: Evidence, readings: Sequence[Reading], *, is_decided:
 
 
 def _fails(evidence: Evidence, reading: Reading, *, is_decided: bool) -> bool:
-    """Whether so many boxes lie far outside that the documented reading is not believed without asking."""
+    """Whether the documented reading is not believed without asking.
+
+    Too many boxes lie far outside; or another reading, which may not explain all either, explains twice as many of
+    those that do not fit.
+    """
     if is_decided or evidence.dialect.strength == "firm":
         return False
     fit, limit = evidence.fits[reading], _SHARE * evidence.boxes
     if evidence.dialect.strength == "open":
         return fit.misfits + evidence.nowhere > limit
-    return fit.far + evidence.nowhere_far > limit and fit.far + evidence.nowhere_far >= _FEW
+    far = fit.far + evidence.nowhere_far
+    is_beaten = any(
+        fit.misfits > max(limit, 2 * other.misfits, other.misfits + 2 * _FEW) for other in evidence.fits.values()
+    )
+    return is_beaten or (far > limit and far >= _FEW)
 
 
 def _is_better(evidence: Evidence, reading: Reading, first: Reading) -> bool:
@@ -197,13 +211,14 @@ def _is_better(evidence: Evidence, reading: Reading, first: Reading) -> bool:
         return False
     if evidence.dialect.strength == "firm":
         return first_fit.far >= max(_FEW, evidence.boxes / 2)
-    clearly = first_fit.misfits >= max(_CLEAR, _CLEAR * fit.misfits)
-    return clearly or first_fit.far > limit
+    times = _FEW if first_fit.misfits > limit else _CLEAR
+    return first_fit.far > limit or first_fit.misfits >= max(times, times * fit.misfits)
 
 
 def _choose(evidence: Evidence, readings: Sequence[Reading], *, is_decided: bool) -> Reading:
     first = readings[0]
     others = [reading for reading in readings[1:] if evidence.four or reading.layout == first.layout]
+    others = [reading for reading in others if not _is_cramped(evidence, reading, readings)]
     better = [reading for reading in others if _is_better(evidence, reading, first)]
     if not better:
         if _fails(evidence, first, is_decided=is_decided):
@@ -212,7 +227,6 @@ def _choose(evidence: Evidence, readings: Sequence[Reading], *, is_decided: bool
     better.sort(key=lambda reading: evidence.fits[reading].misfits)
     best = evidence.fits[better[0]].misfits
     equals = [reading for reading in better if evidence.fits[reading].misfits < max(_FEW, _CLEAR * best)]
-    equals = [reading for reading in equals if not _is_cramped(evidence, reading, equals)]
     usual = [reading for reading in equals if not _is_seldom(evidence, reading)]
     if len(usual or equals) != 1:
         raise _refusal(evidence, readings, "more than one reading explains them")
@@ -227,10 +241,11 @@ def _is_seldom(evidence: Evidence, reading: Reading) -> bool:
 
 
 def _is_cramped(evidence: Evidence, reading: Reading, others: Sequence[Reading]) -> bool:
-    """Whether under this reading all boxes keep to one part of their images, and under another use all of them."""
-    if evidence.boxes < _CLEAR or evidence.fits[reading].reach > _REACH_CRAMPED:
+    """Whether under this reading all boxes keep to one corner of their images, and under another use all of them."""
+    reach = evidence.fits[reading].reach
+    if reach > min(_CRAMPED, _RARELY ** (1 / evidence.boxes)):
         return False
-    return any(evidence.fits[other].reach >= _REACH_FULL for other in others)
+    return any(evidence.fits[other].reach >= _FARTHER * reach and evidence.share(other) >= _MOST for other in others)
 
 
 def _describe_shares(evidence: Evidence, readings: Sequence[Reading]) -> str:

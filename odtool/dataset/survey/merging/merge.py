@@ -69,6 +69,7 @@ def merge(
         if kept is not None:
             merged.known.update([statements.places[number] for number in numbers])
             pairs += [(kept, number) for number in numbers if number != kept]
+    pairs.sort(key=lambda pair: pair[1])  # in the order of reading
     for (kept, other), comparison in zip(pairs, _compare(pairs, statements, crew), strict=True):
         merged.changes.update(comparison.changes)
         merged.classes.update(comparison.classes)
@@ -77,7 +78,8 @@ def merge(
         other_split = index.splits[statements.positions[other]]
         if split < 0 <= other_split:
             merged.splits[position] = other_split
-        for problem in _report(comparison, split, other_split):
+        is_same_format = statements.readings[kept] == statements.readings[other]
+        for problem in _report(comparison, split, other_split, is_same_format=is_same_format):
             on_problem(problem)
     return merged
 
@@ -185,13 +187,14 @@ class _Comparison:
     classes: frozenset[str]
 
 
-def _report(comparison: _Comparison, split: int, other_split: int) -> Iterator[Problem]:
+def _report(comparison: _Comparison, split: int, other_split: int, *, is_same_format: bool) -> Iterator[Problem]:
     """What there is to say of it. The splits are as the index has them, that of the annotation that stays first."""
     file, name = Path(comparison.source), comparison.name
     if comparison.is_filed and comparison.is_empty:
         yield Problem("annotation_empty", file, f"{name} has objects in {comparison.first}")
     elif comparison.is_filed and comparison.difference:
-        yield Problem("annotations_differ", file, f"{name}: {comparison.difference}")
+        kind = "image_repeated" if is_same_format else "annotations_differ"
+        yield Problem(kind, file, f"{name}: {comparison.difference}")
     elif comparison.is_filed:
         yield Problem("annotation_agrees", file, f"{name}: {comparison.first} says the same")
     if 0 <= split != other_split >= 0:

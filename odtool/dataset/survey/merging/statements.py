@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from odtool.dataset.classes import Changes
 from odtool.dataset.pickling import by_position
@@ -22,6 +22,10 @@ _SHARE = 0.001
 """The same as a share of the image's side: fractions with three decimals."""
 
 
+StatedObject: TypeAlias = tuple[str, float, float, float, float]
+"""Class and box in pixels."""
+
+
 @by_position
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -33,8 +37,7 @@ class Statement:
     """The image's name."""
     size: tuple[int, int]
     """Of the image, in pixels."""
-    objects: tuple[tuple[str, float, float, float, float], ...]
-    """Class and box in pixels of each."""
+    objects: tuple[StatedObject, ...]
     changes: Changes
     """Objects whose class was renamed or dropped as asked."""
     is_filed: bool
@@ -68,23 +71,29 @@ def find_difference(first: Statement, second: Statement) -> str | None:
     across, down = (max(_PIXELS, _SHARE * side) for side in first.size)
     slack = (across, down, across, down)
     candidates = list(second.objects)
-    for label, *box in first.objects:
-        for number, (other_label, *other_box) in enumerate(candidates):
-            if label == other_label and all(
-                abs(one - other) <= most for one, other, most in zip(box, other_box, slack, strict=True)
-            ):
-                del candidates[number]
-                break
+    unmatched = []
+    for item in first.objects:
+        matches = [other for other in candidates if other[0] == item[0] and _is_near(item, other, slack)]
+        if matches:
+            candidates.remove(matches[0])
         else:
-            return f"{_describe(label, box)} is in {first.source} alone"
-    if candidates:
-        label, *box = candidates[0]
-        return f"{_describe(label, box)} is not in {first.source}"
-    return None
+            unmatched.append(item)
+    if not unmatched:
+        return f"{_describe(candidates[0])} is not in {first.source}" if candidates else None
+    item = unmatched[0]
+    if same_box := next((other for other in candidates if _is_near(item, other, slack)), None):
+        return f"{_describe(item)} in {first.source} is {same_box[0]} here"
+    return f"{_describe(item)} is in {first.source} alone"
 
 
-def _describe(label: str, box: Sequence[float]) -> str:
-    return f"{label} at [{', '.join(f'{value:.6g}' for value in box)}]"
+def _is_near(item: StatedObject, other: StatedObject, slack: Sequence[float]) -> bool:
+    """Whether two objects have the same box."""
+    return all(abs(one - another) <= most for one, another, most in zip(item[1:], other[1:], slack, strict=True))
+
+
+def _describe(item: StatedObject) -> str:
+    label, *box = item
+    return f"{label} at [{', '.join(f'{round(value, 1):g}' for value in box)}]"
 
 
 @dataclass

@@ -122,8 +122,23 @@ def test_a_slip_in_a_small_set_refuses_nothing(dialect: str) -> None:
 
 
 def test_boxes_that_stick_out_by_little_refuse_nothing_however_many() -> None:
-    boxes = [(100.0, 60.0, 24.0, 24.0), (3.0, 60.0, 100.0, 23.0)] * 20
-    assert decide("coco", boxes)[0] == DIALECTS["coco"].readings[0]
+    slips = [(100.0, 60.0, 24.0, 16.0), (3.0, 60.0, 100.0, 23.0)] * 6
+    assert decide("coco", [*draw(28, "xywh"), *slips])[0] == DIALECTS["coco"].readings[0]
+
+
+def test_a_reading_that_another_one_beats_is_not_kept_though_that_one_fails_too() -> None:
+    boxes = [*draw(400, "xywh", sides=(12, 24)), *[(100.0, 60.0, 24.0, 16.0)] * 20]
+    with pytest.raises(DataError, match="no reading explains 98%"):
+        decide("createml", boxes)
+
+
+def test_numbers_of_another_scale_that_keep_all_boxes_in_one_corner_are_not_believed() -> None:
+    fractions = [(x / 120, y / 80, right / 120, bottom / 80) for x, y, right, bottom in draw(6, "xyxy")]
+    assert decide("yolo", fractions, size=(640, 480))[0] == Reading("xyxy", "fractions")
+    percent = [(x / 1.2, y / 0.8, w / 1.2, h / 0.8) for x, y, w, h in draw(60, "cxcywh")]
+    slips = [(90.5, 50.1, 31.7, 20.0)] * 3
+    with pytest.raises(DataError, match="no reading explains 98%"):
+        decide("yolo", [*percent, *slips], size=(640, 480))
 
 
 def test_inverted_boxes_are_evidence() -> None:

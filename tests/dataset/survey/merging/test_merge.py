@@ -221,3 +221,33 @@ def test_the_result_does_not_depend_on_the_number_of_workers(
     assert images_and_objects(prepared) == (150, 0, 150)
     assert counts(prepared) == {"annotation_agrees": 50}
     assert sorted(read_records(out)) == [f"{name}.jpg" for name in images]
+
+
+def test_annotations_of_one_format_that_agree_count_once_and_others_are_named(
+    write_set: WriteSet, tmp_path: Path
+) -> None:
+    root = write_set("a b c", voc=dict.fromkeys("abc", CAT))
+    for folder in ("images", "first", "second"):
+        (root / folder).mkdir()
+    for name in "abc":
+        (root / f"{name}.jpg").rename(root / "images" / f"{name}.jpg")
+        shutil.copy(root / f"{name}.xml", root / "second")
+        (root / f"{name}.xml").rename(root / "first" / f"{name}.xml")
+    (root / "second" / "b.xml").write_text((root / "first" / "b.xml").read_text().replace("cat", "dog"))
+    prepared = run(root)
+    assert images_and_objects(prepared) == (3, 0, 3)
+    assert counts(prepared) == {"annotation_agrees": 2, "image_repeated": 1}
+    repeated = prepared.first["image_repeated"]
+    assert repeated.file == root / "second" / "b.xml"
+    assert repeated.detail == f"b.jpg: cat at [8, 12, 40, 36] in {root / 'first' / 'b.xml'} is dog here"
+    assert prepared.summary.classes == {"cat": 1}
+
+
+def test_a_file_that_one_format_cannot_read_and_another_can_is_not_broken(write_set: WriteSet) -> None:
+    root = write_set("a b c d", yolo=dict.fromkeys("ab", CAT))
+    for name in "cd":
+        (root / f"{name}.txt").write_text("cat 0.00 0 -10 8.0 12.0 40.0 36.0 -1 -1 -1 -1000 -1000 -1000 -10\n")
+    prepared = run(root)
+    assert prepared.summary.format == "yolo+kitti"
+    assert images_and_objects(prepared) == (4, 0, 4)
+    assert counts(prepared) == {}

@@ -140,8 +140,10 @@ def read_items(
         parse = make_parser(items.fields, file)
         entries = (_parse_item(item, Line(file, number), parse) for number, item in items)
         samples = list(islice(entries, _SAMPLES))
-        names = [entry.names[0] for entry, _ in samples if entry is not None and entry.names]
-        places, split = documents.find_places(file, names), find_file_split(file, source)
+        known = {entry.names[0]: entry for entry, _ in samples if entry is not None and entry.names}
+        places = documents.find_places(file, list(known), lambda name: known[name].state())
+        yield from places.report_rivals()
+        split = find_file_split(file, source)
         for entry, problems in chain(samples, entries):
             listing = Listing(() if entry is None else (entry,), problems)
             yield from describe_listing(listing, file, places, split, source)

@@ -39,6 +39,8 @@ def describe_frames(
     images: Sequence[Path],
     folder: Path,
     split: str | None,
+    *,
+    digits: int = 6,
 ) -> Iterator[AnnotatedImage]:
     """Every frame of a sequence, those without objects as well.
 
@@ -47,8 +49,9 @@ def describe_frames(
         objects: by frame.
         images: those of the sequence, sorted.
         folder: where they should lie.
+        digits: of the names that are expected there.
     """
     frames = number_frames(images, list(objects))
     for number in sorted(frames.keys() | objects.keys()):
-        image = frames.get(number, folder / f"{number:06d}.jpg")
+        image = frames.get(number, folder / f"{number:0{digits}d}.jpg")
         yield AnnotatedImage(image, file, tuple(objects.get(number, ())), split=split)

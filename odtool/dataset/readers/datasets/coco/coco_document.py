@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -67,8 +67,7 @@ def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: 
     objects, broken_images = _group_by_image(annotations, entries, path, problems, parse_annotation)
     for image_id in broken_images - objects.keys():
         images.pop(image_id, None)  # an image that lost all its objects is no background
-    if not with_points and (keypoint_count := sum(map(_has_keypoints, annotations))):
-        problems.append(("keypoints_dropped", f"{keypoint_count} of {len(annotations)} annotations have keypoints"))
+    problems += _report_unread(document, annotations, with_points=with_points)
     used_classes = {item.label for annotation in objects.values() for item in annotation}
     return CocoFile(
         tuple(CocoImage(key, name, size, tuple(objects.get(key, ()))) for key, (name, size) in images.items()),
@@ -134,6 +133,19 @@ def _describe_orphan(item: dict[str, Any], number: int) -> str:
 
 def _has_box(item: dict[str, Any]) -> bool:
     return bool(item.get("bbox") or item.get("segmentation"))
+
+
+def _report_unread(document: dict[str, Any], annotations: list[Any], *, with_points: bool) -> Iterator[tuple[str, str]]:
+    """What a file has that is not read: keypoints, and LVIS's word that objects of some classes are not annotated."""
+    if not with_points and (count := sum(map(_has_keypoints, annotations))):
+        yield "keypoints_dropped", f"{count} of {len(annotations)} annotations have keypoints"
+    if count := sum(map(_is_partly_annotated, document["images"])):
+        detail = f"not_exhaustive_category_ids of {count} images, in which some objects are not annotated (LVIS)"
+        yield "entry_ignored", detail
+
+
+def _is_partly_annotated(item: Any) -> bool:
+    return isinstance(item, dict) and bool(item.get("not_exhaustive_category_ids"))
 
 
 def _has_keypoints(item: Any) -> bool:

@@ -14,6 +14,7 @@ from odtool.dataset.readers.common.pairs import pair_files, report_unannotated
 from odtool.dataset.readers.common.source_folders import find_split, walk
 from odtool.dataset.readers.datasets.kitti import kitti_tracking
 from odtool.dataset.readers.datasets.kitti.kitti_line import make_object, parse_fields
+from odtool.dataset.readers.datasets.yolo.yolo_layout import NAME_LISTS
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _SAMPLES = 5
@@ -79,8 +80,8 @@ def _read_images(files: list[Path], source: Source) -> Iterator[Finding]:
 
 
 def _select_label_files(files: list[Path]) -> list[Path]:
-    """All text files of a folder, or none: an empty one is an image without objects."""
-    return files if any(_looks_like(file) for file in files) else []
+    """All text files of a folder but for lists of classes, or none: an empty one is an image without objects."""
+    return [file for file in files if file.name not in NAME_LISTS] if any(map(_looks_like, files)) else []
 
 
 def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage | Problem]:

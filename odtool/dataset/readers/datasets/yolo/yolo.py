@@ -12,7 +12,7 @@ from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.source_folders import find_image_folders, walk
 from odtool.dataset.readers.datasets import dota
-from odtool.dataset.readers.datasets.yolo import yolo_layout, yolo_places, yolo_points
+from odtool.dataset.readers.datasets.yolo import yolo_labels, yolo_layout, yolo_places, yolo_points
 from odtool.dataset.readers.datasets.yolo.yolo_labels import Labels
 from odtool.dataset.readers.namesakes.image_paths import find_stem
 from odtool.dataset.readers.tables import yolo_keras
@@ -126,8 +126,13 @@ def _check_label_folder(labels: Path, label_folder: _LabelFolder) -> Iterator[Pr
         yield Problem("keypoints_unsaid", labels, detail)
     folders = list(map(Path, label_folder.folders))
     for file in sorted(labels.glob("*.txt")):
-        if file.stem not in label_folder.images and is_label(file) and find_stem(file.stem, folders) is None:
+        if file.stem not in label_folder.images and is_label(file) and not _has_image(file.stem, folders):
             yield Problem("image_missing", file, f"no image '{file.stem}' in {folders[0]}")
+
+
+def _has_image(stem: str, folders: Sequence[Path]) -> bool:
+    """Whether there is an image for a text file of this name, which may have passed through an address."""
+    return any(find_stem(name, folders) for name in dict.fromkeys((stem, yolo_labels.unescape(stem))))
 
 
 def _report_unused_labels(
@@ -143,11 +148,11 @@ def _report_unused_labels(
             continue
         stems = [file.stem for file in texts]
         detail = f"{len(list(folder.find_files('.txt')))} text files such as {texts[0].name}: "
-        if any(find_stem(stem, used_images) for stem in stems):
+        if any(_has_image(stem, used_images) for stem in stems):
             yield Problem("labels_unused", folder.path, f"{detail}other labels of their images are read")
             continue
         images = find_image_folders(source) if images is None else images
-        if not any(find_stem(stem, images) for stem in stems):
+        if not any(_has_image(stem, images) for stem in stems):
             yield Problem("labels_unused", folder.path, f"{detail}none of their images is there")
 
 

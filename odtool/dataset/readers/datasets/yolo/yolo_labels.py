@@ -6,9 +6,9 @@ import os
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common.source_folders import find_image_folders, sort_nearest_first, walk
@@ -117,11 +117,33 @@ def _find_text(folder: Path, stem: str) -> Path | None:
     if not stem.isascii():
         # macOS takes accents apart where most others leave them whole.
         names += [unicodedata.normalize(form, names[0]) for form in ("NFC", "NFD")]
-    text = _find_file(folder, names)
-    if text is None and (spellings := {quote(stem), quote(stem, safe="!'()*"), unquote(stem)} - {stem}):
-        # Label Studio names texts by the images' addresses, in which a blank is %20.
-        text = _find_file(folder, [f"{spelling}.txt" for spelling in sorted(spellings)])
-    return text
+    if (text := _find_file(folder, names)) or ("%" in stem and (text := _find_file(folder, [f"{unquote(stem)}.txt"]))):
+        return text
+    try:
+        escaped_name = _index_escaped(folder, folder.stat().st_mtime_ns).get(unicodedata.normalize("NFC", stem))
+    except OSError:
+        return None
+    return folder / escaped_name if escaped_name else None
+
+
+@lru_cache(maxsize=64)
+def _index_escaped(folder: Path, _changed: int) -> dict[str, str]:
+    """Texts whose names passed through addresses, by the name of the image; '' for one that several have.
+
+    Label Studio's export names the text of an uploaded "my photo.jpg" my%20photo.txt, and that of a file which it
+    serves from a folder ?d=folder%5Cphoto.txt.
+    """
+    names: dict[str, str] = {}
+    for name in os.listdir(folder):  # noqa: PTH208 - names alone
+        if name.endswith(".txt") and ("%" in name or name.startswith("?d=")):
+            key = unicodedata.normalize("NFC", unescape(name[:-4]))
+            names[key] = "" if key in names else name
+    return names
+
+
+def unescape(stem: str) -> str:
+    """The name of the image for a text file of this name, without folders."""
+    return unquote(stem).removeprefix("?d=").replace("\\", "/").rpartition("/")[2]
 
 
 def _find_file(folder: Path, names: Iterable[str]) -> Path | None:

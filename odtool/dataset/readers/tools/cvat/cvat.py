@@ -135,9 +135,10 @@ def _read_video(video: _Video, file: Path, with_images: Sequence[Folder], source
     annotated = {frame for track in video.tracks for frame in track.find_shown_frames()}
     available = {frame for frame in stored if first <= frame <= last}
     split = parse_split(video.task.subset) or parse_split(file.stem)
+    final = max(available, default=first)
     for track in video.tracks:
-        if track.is_open and track.frames[-1] < last:
-            ending = f"after frame {track.frames[-1]}; the last frame is {last}"
+        if track.is_open and track.frames[-1] < final:
+            ending = f"after frame {track.frames[-1]}; the last image is of frame {final}"
             yield Problem("track_open", file, f"track of '{track.label}' at line {track.line} has no keyframe {ending}")
     pending = sorted(video.tracks, key=lambda track: -track.frames[0])
     active: list[Track] = []

@@ -64,8 +64,16 @@ def test_images_that_are_not_there_have_no_labels(tmp_path: Path) -> None:
         ("a (1).jpg", "a%20(1).txt"),
         ("a (1).jpg", "a%20%281%29.txt"),
         ("K\u00e4se.jpg", "K%C3%A4se.txt"),
+        ("Ka\u0308se.jpg", "K%C3%A4se.txt"),
+        ("frame_1.jpg", "?d=kc01%5Cframe_1.txt"),
+        ("frame_1.jpg", "?d=kc01%2Fpart%202%2Fframe_1.txt"),
     ],
 )
 def test_names_that_passed_through_addresses_are_found(tmp_path: Path, image: str, text: str) -> None:
     touch(tmp_path, f"images/{image}", f"labels/{text}")
     assert found(Source(tmp_path), f"images/{image}") == [f"labels/{text}"]
+
+
+def test_of_two_escaped_names_for_an_image_none_is_taken(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a b.jpg", "labels/?d=one%5Ca b.txt", "labels/?d=two%5Ca b.txt")
+    assert found(Source(tmp_path), "images/a b.jpg") == [None]

@@ -296,3 +296,10 @@ def test_a_list_of_images_with_boxes_is_named_as_what_it_is(tmp_path: Path) -> N
     with pytest.raises(DataError, match=r"all\.txt:1: an image and boxes as x1,y1,x2,y2,class") as error:
         read(Source(tmp_path))
     assert error.value.hint == "Read the set with --format yolo_keras."
+
+
+def test_a_text_with_an_escaped_name_is_not_without_its_image(tmp_path: Path) -> None:
+    write(tmp_path, {"data.yaml": "train: list.txt\nnames: [cat]\n", "list.txt": "images/a.jpg\n"})
+    write(tmp_path, {"images/a.jpg": "", "images/b c.jpg": "", "labels/a.txt": BOX, "labels/b%20c.txt": BOX})
+    images, problems = read(Source(tmp_path))
+    assert (list(images), problems) == (["a.jpg"], [])

@@ -92,7 +92,7 @@ def test_a_track_without_an_end_stays_to_the_last_frame_of_its_task(make: Callab
     shown, problems = read_track_ends(task + keys(0, 10), make, found)
     assert shown == [("000000", [0]), ("000010", [10]), ("000020", [10])]
     assert problems == [
-        ("track_open", "track of 'cat' at line 1 has no keyframe after frame 10; the last frame is 25"),
+        ("track_open", "track of 'cat' at line 1 has no keyframe after frame 10; the last image is of frame 20"),
     ]
 
 
