@@ -65,6 +65,7 @@ def _read_file(
     parse_line: ParseLine, dialect: str, path: Path, split: str | None, places: Places, _root: Path, _masks: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     objects, problems = parse_lines(parsing.read_bytes(path), path, parse_line)
+    faults.refuse_all_broken(objects, problems, path)
     for kind, detail in problems:
         yield Problem(kind, path, detail)
     if faults.is_nothing_left(objects, problems):
