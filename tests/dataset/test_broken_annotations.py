@@ -110,6 +110,18 @@ def test_what_a_whole_source_depends_on_is_named_beside_the_others_and_never_lef
     assert {"source_broken", "annotation_broken", "record_broken"} <= kinds
 
 
+def test_a_file_that_two_formats_cannot_read_is_one_fault(broken_set: Path, write_image: Any) -> None:
+    polygon = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((1, 2), (30, 2), (30, 40)))
+    write_image(broken_set / "images" / "x.jpg")
+    (broken_set / "annotations" / "x.xml").write_text(
+        "<annotation><filename>x.jpg</filename><source><sourceAnnotation>LabelMe Webtool</sourceAnnotation></source>"
+        f"<object><name>cat</name><polygon>{polygon}</polygon></object></annotation>"
+    )
+    inspected = inspect(InspectSettings((Source(broken_set),)))
+    assert {choice.name for formats in inspected.choices for choice in formats} == {"voc", "labelme_xml"}
+    assert {item.kind: item.count for item in inspected.problems}["annotation_broken"] == 3
+
+
 def test_many_faults_are_summed_and_the_first_ten_named(voc_set: VocSet, tmp_path: Path) -> None:
     root = voc_set(30)
     for file in sorted((root / "annotations").iterdir())[:25]:
