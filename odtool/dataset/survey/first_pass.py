@@ -187,7 +187,12 @@ def survey(
         if len(statements):
             spool.flush()
             settling, lost_classes = _merge_formats(totals, removed, statements, spool.path, started, crew, backlog)
+        told_files = set[Problem]()
         for waiting in backlog.read():
+            if waiting.problem in told_files:
+                continue  # one format has said already that the file is broken
+            if waiting.problem.kind == faults.FILE and len(started) > 1:
+                told_files.add(waiting.problem)
             if not waiting.is_of(removed) and not (settling and settling.is_settled(waiting)):
                 totals.count(waiting.problem)
                 on_problem(waiting.problem)

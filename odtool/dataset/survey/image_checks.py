@@ -34,7 +34,9 @@ class Check:
 
 CATALOGUE: dict[str, Check] = {
     "annotation_agrees": Check("info", "counted once: another annotation says the same of the image"),
-    "annotation_broken": Check("error", "what cannot be read of it is left out; prepare refuses without --skip-broken"),
+    "annotation_broken": Check(
+        "error", "what cannot be read of the file is left out; prepare refuses without --skip-broken"
+    ),
     "annotation_empty": Check("warning", "another annotation of the image is used, which has objects"),
     "annotation_missing": Check("info", "left out: listed, but without an annotation"),
     "annotation_superseded": Check("info", "another annotation of the image is used"),

@@ -28,7 +28,7 @@ def refuse_broken(survey: Survey, *, skip_broken: bool) -> None:
     notes = [f"{total:,} faults in total: {', '.join(f'{n:,} {kind}' for kind, n in counts.items())}"] * (total > 1)
     notes += [f"{missing:,} image{'s are' if missing > 1 else ' is'} missing, too"] * (missing > 0)
     raise DataError(
-        "; ".join([first.describe(), *notes]),
+        "; ".join([first.describe().removesuffix("."), *notes]),
         "Fix what is broken" + ("." if unreadable else ", or leave it out with --skip-broken."),
         details=_list_faults(others, total - 1),
     )

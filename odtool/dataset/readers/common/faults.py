@@ -6,7 +6,7 @@ Nothing ends at the first fault: a parser raises AnnotationError, the block arou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -113,6 +113,15 @@ def attempt(parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Pro
         return parse(*args, **kwargs)
     except AnnotationError as error:
         return Problem(FILE, error.file, error.detail)
+
+
+def refuse_all_broken(objects: Iterable[object], problems: Sequence[tuple[str, str]], file: Path) -> None:
+    """Raises AnnotationError with the first fault where a file has records, and all are broken.
+
+    It is broken as a whole then, or of another format, as which it may be read.
+    """
+    if problems and not any(True for _ in objects) and all(kind == RECORD for kind, _ in problems):
+        raise AnnotationError(file, problems[0][1])
 
 
 def is_nothing_left(objects: Iterable[object], problems: Iterable[tuple[str, str]]) -> bool:
