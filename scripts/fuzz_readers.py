@@ -27,7 +27,8 @@ from reader_samples import make_samples
 
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.records import spool
-from odtool.dataset.survey.first_pass import PassSettings, SourceReading, survey
+from odtool.dataset.survey.conventions.interpretation import Interpretation, read_until_settled
+from odtool.dataset.survey.first_pass import PassSettings, SourceReading, Survey, survey
 from odtool.dataset.types import Source
 from odtool.dataset.workers import Crew
 from odtool.errors import DataError
@@ -154,14 +155,19 @@ def read_source(root: Path, name: str, scratch: Path) -> str:
     """What reading gives: 'images', 'problems' or 'error'; anything else is raised."""
     for reader in READERS.values():
         reader.detect(root)
-    with spool.create_spool(scratch) as writer:
-        try:
-            source = make_source(root, name, masks=READERS[name].masks)
-            result = survey([SourceReading(source, READERS[name].read(source))], writer, Crew(1), PassSettings())
-        except DataError as error:
-            if "\n" in error.message:
-                raise AssertionError(f"an error of several lines: {error.message!r}") from error
-            return "error"
+    source = make_source(root, name, masks=READERS[name].masks)
+
+    def read(interpretation: Interpretation) -> Survey:
+        reading = SourceReading(source, READERS[name].read(source))
+        with spool.create_spool(scratch) as writer:
+            return survey([reading], writer, Crew(1), PassSettings(interpretation=interpretation))
+
+    try:
+        result = read_until_settled(read)
+    except DataError as error:
+        if "\n" in error.message:
+            raise AssertionError(f"an error of several lines: {error.message!r}") from error
+        return "error"
     return "problems" if result.problems or not len(result.index) else "images"
 
 

@@ -95,6 +95,33 @@ def test_inspect_names_what_is_broken_and_counts_the_rest(broken_set: Path) -> N
     assert inspected.figures.images == 6
 
 
+def test_what_a_whole_source_depends_on_is_named_beside_the_others_and_never_left_out(
+    broken_set: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "yolo").mkdir()
+    (tmp_path / "yolo" / "data.yaml").write_text("names: [cat\ntrain: images\n")
+    sources = (Source(broken_set, prefix="1/"), Source(tmp_path / "yolo", prefix="2/"))
+    for skip_broken in (False, True):
+        with pytest.raises(DataError, match=r"data\.yaml:2: broken YAML") as error:
+            prepare(PrepareSettings(sources, tmp_path / "data", val=0, skip_broken=skip_broken))
+        assert "5 faults in total: 1 source_broken, 3 annotation_broken, 1 record_broken" in error.value.message
+        assert "--skip-broken" not in error.value.hint
+    kinds = {item.kind for item in inspect(InspectSettings(sources)).problems}
+    assert {"source_broken", "annotation_broken", "record_broken"} <= kinds
+
+
+def test_a_file_that_two_formats_cannot_read_is_one_fault(broken_set: Path, write_image: Any) -> None:
+    polygon = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((1, 2), (30, 2), (30, 40)))
+    write_image(broken_set / "images" / "x.jpg")
+    (broken_set / "annotations" / "x.xml").write_text(
+        "<annotation><filename>x.jpg</filename><source><sourceAnnotation>LabelMe Webtool</sourceAnnotation></source>"
+        f"<object><name>cat</name><polygon>{polygon}</polygon></object></annotation>"
+    )
+    inspected = inspect(InspectSettings((Source(broken_set),)))
+    assert {choice.name for formats in inspected.choices for choice in formats} == {"voc", "labelme_xml"}
+    assert {item.kind: item.count for item in inspected.problems}["annotation_broken"] == 3
+
+
 def test_many_faults_are_summed_and_the_first_ten_named(voc_set: VocSet, tmp_path: Path) -> None:
     root = voc_set(30)
     for file in sorted((root / "annotations").iterdir())[:25]:
@@ -150,6 +177,8 @@ BROKEN_ROWS = {
     "udacity": ("crowdai/labels.csv", "1,x,30,40,a.jpg,Car,u"),
 }
 """Text files of the samples, and a row or line that is broken."""
+HEADED = {"tfod_csv", "vott_csv", "openimages", "udacity"}
+"""Those with names of columns in the first line."""
 
 
 @pytest.fixture
@@ -186,8 +215,10 @@ def test_two_files_that_are_cut_off_are_named_in_every_format(name: str, write_s
 def test_two_broken_rows_are_named_in_every_format_with_rows(name: str, write_sample: Any, load_script: Any) -> None:
     files, _ = load_script("fuzz_readers").make_samples()[name]
     file, row = BROKEN_ROWS[name]
-    text = files[file].decode().rstrip("\n")
-    root = write_sample(name, {file: f"{text}\n{row}\n{row}\n".encode()})
+    # Each good line more than once, as in a real file: one that is mostly broken is of no format.
+    text = files[file].decode()
+    body = text.partition("\n")[2] if name in HEADED else text
+    root = write_sample(name, {file: f"{text}{body}{row}\n{row}\n{body}".encode()})
     inspected = inspect(InspectSettings((Source(root),), format=name))
     broken = next(item for item in inspected.problems if item.kind == "record_broken")
     assert (broken.count, {problem.file for problem in broken.examples}) == (2, {root / file})

@@ -70,6 +70,7 @@ def _read_file(
     if is_lost and not image.exists:
         yield Problem("file_skipped", path, "no line of it has an object, and no image has its name")
         return
+    faults.refuse_all_broken(objects, problems, path)
     for kind, detail in problems:
         yield Problem(kind, path, detail)
     if is_lost:
