@@ -28,7 +28,7 @@ _LATEST = 253_402_300_799
 _SCORED = ("eval", "best")
 """Kinds whose values are scores."""
 _OTHER_TYPES: dict[str, type] = {
-    **dict.fromkeys(("path", "state", "reason", "checkpoint", "metric"), str),
+    **dict.fromkeys(("path", "state", "reason", "checkpoint", "metric", "precision"), str),
     **dict.fromkeys(("losses", "records", "changes", "notes"), list),
 }
 """Of values that are not numbers."""

@@ -95,6 +95,7 @@ def _train(task: TrainTask) -> int:
             limits=Limits(task.early_stop, task.deadline),
             stop=stop,
             cache=RecordCache(task.cache_memory) if task.cache_memory else None,
+            precision=task.precision,
             cpu_devices=task.cpu_devices or 1,
             cluster=group,
         )
