@@ -32,7 +32,8 @@ from odtool.dataset.images.masks import encode_png
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.records import spool
 from odtool.dataset.records.framing import frame
-from odtool.dataset.survey.first_pass import PassSettings, SourceReading, survey
+from odtool.dataset.survey.examination import PassSettings
+from odtool.dataset.survey.first_pass import SourceReading, survey
 from odtool.dataset.types import Source
 from odtool.dataset.workers import Crew
 from odtool.errors import DataError
