@@ -298,6 +298,10 @@ def _merge_formats(
     backlog.add(problems)
     for position in merged.removed:
         removed[position] = 1
+    doubtful = settling.find_doubtful(backlog, removed)
+    backlog.add([Waiting(problem) for problem in doubtful.values()])
+    for position in doubtful:
+        removed[position] = 1
     for position, split in merged.splits.items():
         totals.index.splits[position] = split
     totals.changes -= merged.changes
