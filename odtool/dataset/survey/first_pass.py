@@ -224,6 +224,10 @@ def _merge_formats(
     for problem in (*absent.values(), *settling.report_unannotated()):
         add(problem)
     backlog.add(problems)
+    doubtful = settling.find_doubtful(backlog, removed)
+    backlog.add([Waiting(problem) for problem in doubtful.values()])
+    for position in doubtful:
+        removed[position] = 1
     totals.changes -= merged.changes
     return settling, merged.classes
 
