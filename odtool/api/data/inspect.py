@@ -118,5 +118,6 @@ def inspect(request: InspectRequest) -> Inspection:
     )
     inspected = inspection.inspect(settings, progress=request.progress)
     if page is not None:
+        page.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(page, inspect_page.render(inspected))
     return inspected
