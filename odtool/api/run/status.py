@@ -39,6 +39,11 @@ __all__ = [
 
 MAIN_METRICS = {MAP: "mAP@[.5:.95]", MAP_50: "mAP@.5"}
 """What is shown of an evaluation, with the field's names."""
+_REMEDIES = (
+    "keep records in memory (odtool train --cache)",
+    "give it more processor cores",
+    "prepare smaller images: large ones take long to decode",
+)
 _MOST_LINES = 4000
 """Newest lines of metrics.jsonl that a course of losses is made of."""
 
@@ -58,6 +63,15 @@ class TrainStatus:
     def eta_seconds(self) -> float | None:
         """Seconds of work left, while it is running."""
         return self.progress.eta_seconds if self.job.state == "running" else None
+
+    @property
+    def advice(self) -> str:
+        """What would make training faster, where it waits for input and not for the device; else empty."""
+        share = self.progress.input_wait
+        if share is None or share < metrics.MUCH_WAITING:
+            return ""
+        remedies = _REMEDIES[1:] if self.progress.cache else _REMEDIES
+        return f"{share:.0%} of the time is spent waiting for input, not for the device; {', or '.join(remedies)}"
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,7 @@ class RunStatus:
                 **train.job.as_json(),
                 **asdict(train.progress),
                 "eta_seconds": train.eta_seconds,
+                "advice": train.advice,
                 "stalled_seconds": train.stalled_seconds,
                 "recoveries": list(train.recoveries),
             },
@@ -145,7 +160,7 @@ def read_status(run: Run) -> RunStatus:
         job=job,
         progress=training_progress.read(run.metrics, since=job.started or 0 if running else 0),
         stalled_seconds=stall.measure_stall(run.metrics, job.started or 0, time.time()) if running else None,
-        recoveries=tuple({"step": line.step, **line.values} for line in metrics.read(run.metrics, "recover")),
+        recoveries=tuple({"step": line.step, **line.values} for line in _read_events(run, "recover")),
     )
     newest, best = metrics.find_newest(run.metrics, "eval"), metrics.find_newest(run.metrics, "best")
     return RunStatus(run, training, EvaluationStatus(state.read(run, "eval"), newest, best))
@@ -154,6 +169,10 @@ def read_status(run: Run) -> RunStatus:
 def find_running_tasks(run: Run) -> list[str]:
     """Names of a run's tasks that are running."""
     return [task for task in TASKS if state.read(run, task).state == "running"]
+
+
+def _read_events(run: Run, kind: str) -> list[Metric]:
+    return [line for line in metrics.read_events(run.metrics) if line.kind == kind]
 
 
 def _flat(line: Metric | None) -> dict[str, Any] | None:
@@ -184,7 +203,7 @@ def _losses(run: Run) -> list[float]:
 
 
 def _maps(run: Run) -> Iterator[tuple[int, float]]:
-    scored = list(metrics.read(run.metrics, "eval"))
+    scored = _read_events(run, "eval")
     # Figures of a sample do not make one course with those of all images.
     sample = min((line.values.get("sample_1_of_n") or 1 for line in scored), default=1)
     by_step = {

@@ -115,7 +115,12 @@ def survey(
         if len(statements):
             spool.flush()
             settling, lost_classes = _merge_formats(totals, removed, statements, spool.path, started, crew, backlog)
+        told_files = set[Problem]()
         for waiting in backlog.read():
+            if waiting.problem in told_files:
+                continue  # one format has said already that the file is broken
+            if waiting.problem.kind == faults.FILE and len(started) > 1:
+                told_files.add(waiting.problem)
             if not waiting.is_of(removed) and not (settling and settling.is_settled(waiting)):
                 totals.count(waiting.problem)
                 on_problem(waiting.problem)
@@ -227,6 +232,10 @@ def _merge_formats(
     for problem in (*absent.values(), *settling.report_unannotated()):
         add(problem)
     backlog.add(problems)
+    doubtful = settling.find_doubtful(backlog, removed)
+    backlog.add([Waiting(problem) for problem in doubtful.values()])
+    for position in doubtful:
+        removed[position] = 1
     totals.changes -= merged.changes
     return settling, merged.classes
 
@@ -239,7 +248,7 @@ def _split_into_chunks(
         started.append(reading)
         chunk: list[Finding] = []
         images = 0
-        for item in reading.findings:
+        for item in faults.report_unreadable(reading.findings):
             chunk.append(item)
             images += item.files if isinstance(item, Deferred) else 1
             if images >= _CHUNK:
