@@ -231,8 +231,7 @@ def _survey_sources(
 def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: PrepareSettings) -> None:
     """Raises DataError where what was found is not what was asked for, or nothing to train on."""
     where = ", ".join(str(source.path) for source in settings.sources)
-    if not settings.skip_broken:
-        refusals.refuse_broken(result)
+    refusals.refuse_broken(result, skip_broken=settings.skip_broken)
     refusals.refuse_contradictions(result)
     refusals.refuse_unwritable_classes(result)
     refuse_unknown(settings.chosen, result.changes, result.classes)

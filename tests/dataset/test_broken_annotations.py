@@ -95,6 +95,33 @@ def test_inspect_names_what_is_broken_and_counts_the_rest(broken_set: Path) -> N
     assert inspected.figures.images == 6
 
 
+def test_what_a_whole_source_depends_on_is_named_beside_the_others_and_never_left_out(
+    broken_set: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "yolo").mkdir()
+    (tmp_path / "yolo" / "data.yaml").write_text("names: [cat\ntrain: images\n")
+    sources = (Source(broken_set, prefix="1/"), Source(tmp_path / "yolo", prefix="2/"))
+    for skip_broken in (False, True):
+        with pytest.raises(DataError, match=r"data\.yaml:2: broken YAML") as error:
+            prepare(PrepareSettings(sources, tmp_path / "data", val=0, skip_broken=skip_broken))
+        assert "5 faults in total: 1 source_broken, 3 annotation_broken, 1 record_broken" in error.value.message
+        assert "--skip-broken" not in error.value.hint
+    kinds = {item.kind for item in inspect(InspectSettings(sources)).problems}
+    assert {"source_broken", "annotation_broken", "record_broken"} <= kinds
+
+
+def test_a_file_that_two_formats_cannot_read_is_one_fault(broken_set: Path, write_image: Any) -> None:
+    polygon = "".join(f"<pt><x>{x}</x><y>{y}</y></pt>" for x, y in ((1, 2), (30, 2), (30, 40)))
+    write_image(broken_set / "images" / "x.jpg")
+    (broken_set / "annotations" / "x.xml").write_text(
+        "<annotation><filename>x.jpg</filename><source><sourceAnnotation>LabelMe Webtool</sourceAnnotation></source>"
+        f"<object><name>cat</name><polygon>{polygon}</polygon></object></annotation>"
+    )
+    inspected = inspect(InspectSettings((Source(broken_set),)))
+    assert {choice.name for formats in inspected.choices for choice in formats} == {"voc", "labelme_xml"}
+    assert {item.kind: item.count for item in inspected.problems}["annotation_broken"] == 3
+
+
 def test_many_faults_are_summed_and_the_first_ten_named(voc_set: VocSet, tmp_path: Path) -> None:
     root = voc_set(30)
     for file in sorted((root / "annotations").iterdir())[:25]:
@@ -121,6 +148,8 @@ def test_where_everything_is_broken_nothing_can_be_used(voc_set: VocSet, tmp_pat
 
 BROKEN_FILES = {
     **dict.fromkeys(("coco", "createml", "label_studio", "via", "vott_json", "labelme", "supervisely"), "json"),
+    **dict.fromkeys(("bdd100k", "darwin", "datumaro", "fiftyone", "superannotate"), "json"),
+    "edge_impulse": "labels",
     **dict.fromkeys(("cvat", "voc", "labelme_xml"), "xml"),
     **dict.fromkeys(("tfod_csv", "vott_csv"), "csv"),
 }
@@ -136,8 +165,20 @@ BROKEN_ROWS = {
     "dota": ("labelTxt/a.txt", "1 2 30 2 x 40 1 40 plane 0"),
     "wider_face": ("wider_face_train_bbx_gt.txt", "b.jpg\n1\n1 x 3 4"),
     "hf_imagefolder": ("metadata.jsonl", '{"file_name": "a.jpg", "objects": {"bbox": 3}}'),
+    "sagemaker": ("output.manifest", "{broken"),
+    "labelbox": ("export.ndjson", '{"data_row": {"external_id": "a.jpg"}, "projects": 3}'),
+    "ultralytics_ndjson": ("set.ndjson", '{"type": "image", "file": "a.jpg", "annotations": {"boxes": [[0, "x"]]}}'),
+    "vertex_jsonl": ("import.jsonl", '{"boundingBoxAnnotations": []}'),
+    "crowdhuman": ("annotation_train.odgt", '{"ID": "1,a", "gtboxes": 3}'),
+    "visdrone": ("annotations/a.txt", "1,2,x,38,1,4,0,1"),
+    "mot": ("train/s/gt/gt.txt", "1,1,x,2,29,38,1,1,0.8"),
+    "oidv4": ("train/Apple/Label/a.txt", "Apple 1 x 30 40"),
+    "vertex_csv": ("import.csv", "TRAIN,a.jpg,cat,0.1,x,,,0.5,0.8,,"),
+    "udacity": ("crowdai/labels.csv", "1,x,30,40,a.jpg,Car,u"),
 }
 """Text files of the samples, and a row or line that is broken."""
+HEADED = {"tfod_csv", "vott_csv", "openimages", "udacity"}
+"""Those with names of columns in the first line."""
 
 
 @pytest.fixture
@@ -174,8 +215,10 @@ def test_two_files_that_are_cut_off_are_named_in_every_format(name: str, write_s
 def test_two_broken_rows_are_named_in_every_format_with_rows(name: str, write_sample: Any, load_script: Any) -> None:
     files, _ = load_script("fuzz_readers").make_samples()[name]
     file, row = BROKEN_ROWS[name]
-    text = files[file].decode().rstrip("\n")
-    root = write_sample(name, {file: f"{text}\n{row}\n{row}\n".encode()})
+    # Each good line more than once, as in a real file: one that is mostly broken is of no format.
+    text = files[file].decode()
+    body = text.partition("\n")[2] if name in HEADED else text
+    root = write_sample(name, {file: f"{text}{body}{row}\n{row}\n{body}".encode()})
     inspected = inspect(InspectSettings((Source(root),), format=name))
     broken = next(item for item in inspected.problems if item.kind == "record_broken")
     assert (broken.count, {problem.file for problem in broken.examples}) == (2, {root / file})
@@ -213,21 +256,32 @@ NUMBERS: dict[str, tuple[str, list[str | int], list[str | int]]] = {
     ),
     "crowdhuman": ("annotation_train.odgt", ["gtboxes", 0, "fbox", 0], ["gtboxes", 0, "tag"]),
     "hf_imagefolder": ("metadata.jsonl", ["objects", "bbox", 0, 0], ["objects", "categories", 0]),
+    "labelbox": (
+        "export.ndjson",
+        ["projects", "p", "labels", 0, "annotations", "objects", 0, "bounding_box", "left"],
+        ["projects", "p", "labels", 0, "annotations", "objects", 0, "name"],
+    ),
     "bdd100k": ("labels/det_train.json", [0, "labels", 0, "box2d", "x1"], [0, "labels", 0, "category"]),
+    "darwin": ("a.json", ["annotations", 0, "bounding_box", "x"], ["annotations", 0, "name"]),
     "datumaro": (
         "annotations/train.json",
         ["items", 0, "annotations", 0, "bbox", 0],
         ["items", 0, "annotations", 0, "label_id"],
+    ),
+    "edge_impulse": (
+        "bounding_boxes.labels",
+        ["boundingBoxes", "a.jpg", 0, "x"],
+        ["boundingBoxes", "a.jpg", 0, "label"],
     ),
     "fiftyone": (
         "samples.json",
         ["samples", 0, "ground_truth", "polylines", 0, "points", 0, 0, 0],
         ["samples", 0, "ground_truth", "polylines", 0, "label"],
     ),
-    "labelbox": (
-        "export.ndjson",
-        ["projects", "p", "labels", 0, "annotations", "objects", 0, "bounding_box", "left"],
-        ["projects", "p", "labels", 0, "annotations", "objects", 0, "name"],
+    "superannotate": (
+        "a.jpg___objects.json",
+        ["instances", 0, "points", "x1"],
+        ["instances", 0, "className"],
     ),
 }
 """Files of the samples, and where in the first document of one a number of a box and a class stand."""

@@ -30,7 +30,9 @@ def root(tmp_path: Path, write_image: WriteImage) -> Path:
 
 
 def test_an_image_that_a_darknet_list_names_is_missing_in_the_list(root: Path) -> None:
-    (root / "obj.data").write_text("classes = 1\ntrain = data/train.txt\nnames = data/obj.names\n")
+    (root / "obj.data").write_text(
+        "classes = 1\ntrain = data/train.txt\nvalid = data/train.txt\nnames = data/obj.names\n"
+    )
     (root / "obj.names").write_text("air\n")
     (root / "train.txt").write_text("data/img/a.png\ndata/img/b.png\n")
     (root / "img" / "a.txt").write_text("0 0.5 0.5 0.2 0.2\n")

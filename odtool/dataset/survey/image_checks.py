@@ -34,7 +34,9 @@ class Check:
 
 CATALOGUE: dict[str, Check] = {
     "annotation_agrees": Check("info", "counted once: another annotation says the same of the image"),
-    "annotation_broken": Check("error", "what cannot be read of it is left out; prepare refuses without --skip-broken"),
+    "annotation_broken": Check(
+        "error", "what cannot be read of the file is left out; prepare refuses without --skip-broken"
+    ),
     "annotation_empty": Check("warning", "another annotation of the image is used, which has objects"),
     "annotation_missing": Check("info", "left out: listed, but without an annotation"),
     "annotation_superseded": Check("info", "another annotation of the image is used"),
@@ -91,7 +93,7 @@ CATALOGUE: dict[str, Check] = {
     "image_too_large": Check("error", "image left out: too many pixels to be decoded at once"),
     "image_truncated": Check("error", "image left out"),
     "image_turned": Check("info", "boxes taken in the image as it is stored, as Label Studio writes them"),
-    "image_uncompared": Check("warning", "kept; cannot be decoded: --verify full leaves such images out"),
+    "image_uncompared": Check("warning", "kept; not compared with other images"),
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
     "images_unlisted": Check("warning", "left out: they have labels, but the data set's own file does not name them"),
@@ -121,6 +123,7 @@ CATALOGUE: dict[str, Check] = {
     "similar_straddles": Check("warning", "kept in both splits; --group-by similar, with --resplit, parts them"),
     "size_disagrees": Check("warning", "boxes taken as pixels of the image; --annotated-size annotation scales them"),
     "size_scaled": Check("warning", "resized since: boxes scaled to the image; --annotated-size file leaves them"),
+    "source_broken": Check("error", "refused by prepare: what depends on it is not read"),
     "source_id_repeated": Check("info", "a number is added to it"),
     "split_merged": Check("info", "dealt to the folds, with the images of train"),
     "split_missing": Check("warning", "not read"),

@@ -12,18 +12,24 @@ from odtool.dataset.types import Problem
 from odtool.errors import DataError
 
 
-def refuse_broken(survey: Survey) -> None:
-    """Raises DataError where files, rows or objects are broken, and names the first ones."""
-    if not survey.faults:
+def refuse_broken(survey: Survey, *, skip_broken: bool) -> None:
+    """Raises DataError where files, rows or objects are broken, and names the first ones.
+
+    Args:
+        skip_broken: whether they may be left out; what a whole source depends on may not.
+    """
+    unreadable = survey.problems[faults.SOURCE]
+    if not survey.faults or (skip_broken and not unreadable):
         return
     counts = {kind: survey.problems[kind] for kind in faults.KINDS if survey.problems[kind]}
     total, missing = sum(counts.values()), survey.problems["image_missing"]
-    first, *others = survey.faults
+    first = survey.first[faults.SOURCE] if unreadable else survey.faults[0]
+    others = [problem for problem in survey.faults if problem is not first]
     notes = [f"{total:,} faults in total: {', '.join(f'{n:,} {kind}' for kind, n in counts.items())}"] * (total > 1)
     notes += [f"{missing:,} image{'s are' if missing > 1 else ' is'} missing, too"] * (missing > 0)
     raise DataError(
-        "; ".join([first.describe(), *notes]),
-        "Fix what is broken, or leave it out with --skip-broken.",
+        "; ".join([first.describe().removesuffix("."), *notes]),
+        "Fix what is broken" + ("." if unreadable else ", or leave it out with --skip-broken."),
         details=_list_faults(others, total - 1),
     )
 

@@ -6,7 +6,7 @@ Nothing ends at the first fault: a parser raises AnnotationError, the block arou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,9 +15,10 @@ from typing import Any, ParamSpec, TypeVar
 from odtool.dataset.types import Problem
 from odtool.errors import DataError
 
-FILE, RECORD, UNDEFINED = "annotation_broken", "record_broken", "class_undefined"
-"""Kinds of problems: a file; a row, line or object in one; an object whose class nothing defines."""
-KINDS = (FILE, RECORD, UNDEFINED)
+SOURCE, FILE, RECORD, UNDEFINED = "source_broken", "annotation_broken", "record_broken", "class_undefined"
+"""Kinds of problems: what a whole source depends on, such as a data.yaml; a file; a row, line or object in one; an
+object whose class nothing defines."""
+KINDS = (SOURCE, FILE, RECORD, UNDEFINED)
 FIX = "Fix the file or remove it, then try again."
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -98,12 +99,29 @@ def report_broken(read: Callable[P, Iterable[T]], *args: P.args, **kwargs: P.kwa
         yield Problem(FILE, error.file, error.detail)
 
 
+def report_unreadable(read: Iterable[T]) -> Iterator[T | Problem]:
+    """What the reader of a source yields; where a file is broken that all depends on, a problem and no more."""
+    try:
+        yield from read
+    except AnnotationError as error:
+        yield Problem(SOURCE, error.file, error.detail)
+
+
 def attempt(parse: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Problem:
     """What the parser of one file gives, or the problem where the file is broken."""
     try:
         return parse(*args, **kwargs)
     except AnnotationError as error:
         return Problem(FILE, error.file, error.detail)
+
+
+def refuse_all_broken(objects: Iterable[object], problems: Sequence[tuple[str, str]], file: Path) -> None:
+    """Raises AnnotationError with the first fault where a file has records, and all are broken.
+
+    It is broken as a whole then, or of another format, as which it may be read.
+    """
+    if problems and not any(True for _ in objects) and all(kind == RECORD for kind, _ in problems):
+        raise AnnotationError(file, problems[0][1])
 
 
 def is_nothing_left(objects: Iterable[object], problems: Iterable[tuple[str, str]]) -> bool:

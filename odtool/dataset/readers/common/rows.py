@@ -6,7 +6,7 @@ import csv
 import io
 from array import array
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +35,12 @@ def read_opening(path: Path) -> list[str]:
         return lines.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         return []
+
+
+def are_mostly(path: Path, fits: Callable[[str], bool]) -> bool:
+    """Whether at least half of a file's first lines are of a kind: a broken one does not hide what the file is."""
+    lines = [line for line in read_opening(path) if line.strip()]
+    return 0 < len(lines) <= 2 * sum(map(fits, lines))
 
 
 def number_lines(stream: Iterable[bytes], path: Path, problems: Problems) -> Iterator[tuple[int, str]]:

@@ -109,6 +109,7 @@ def _find_image(file: Path, places: Places) -> Path | None:
 def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage | Problem]:
     """One text file, its image looked for in `places`."""
     objects, problems = parse(parsing.read_bytes(path), path)
+    faults.refuse_all_broken(objects, problems, path)
     is_nothing_left = faults.is_nothing_left(objects, problems)
     yield from faults.take(problems, path)
     if is_nothing_left:

@@ -19,7 +19,7 @@ _CORNERS = 4
 _FOLDERS = ("label", "labels", "annotations", "ground-truth", "groundtruths")
 """What folders of such files are called. Elsewhere an image of the file's name lies beside it."""
 _LEAST = 2
-"""A coordinate in pixels beyond which a file has at least one: fractions with class names are not of this format."""
+"""Pixels that right or bottom are: fractions with class names are not of this format."""
 
 
 def detect(path: Path) -> str | None:
@@ -28,18 +28,20 @@ def detect(path: Path) -> str | None:
 
 
 def _looks_like(path: Path) -> bool:
-    """All of the first lines are a word that is no number and four numbers, the corners in order."""
+    """Most of the first lines are a word that is no number and four numbers, the corners in order."""
     if path.suffix.lower() != ".txt":
         return False
     if path.parent.name.lower() not in _FOLDERS and find_stem(path.stem, [path.parent, path.parent.parent]) is None:
         return False
-    lines = [line for line in rows.read_opening(path) if line.strip()]
-    parsed = [_parse_fields(line) for line in lines]
-    boxes = [fields[1] for fields in parsed if fields is not None]
-    if not boxes or len(boxes) < len(lines):
+    return rows.are_mostly(path, _has_ordered_corners)
+
+
+def _has_ordered_corners(line: str) -> bool:
+    fields = _parse_fields(line)
+    if fields is None:
         return False
-    ordered = all(0 <= left <= right and 0 <= top <= bottom for left, top, right, bottom in boxes)
-    return ordered and max(map(max, boxes)) >= _LEAST
+    left, top, right, bottom = fields[1]
+    return 0 <= left <= right and 0 <= top <= bottom and max(right, bottom) >= _LEAST
 
 
 def _parse_fields(line: str) -> tuple[str, list[float]] | None:

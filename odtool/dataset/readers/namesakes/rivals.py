@@ -6,19 +6,23 @@ worse than none. The first of these that leaves one folder decides:
 1. what annotations state of a file: its size in bytes or in pixels, or else the folder in which it lay;
 2. how the folders show themselves: those with masks, depth or labels in their name, or with pictures of one channel or
    a palette beside others in colour, hold no photographs;
-3. how many of the annotations' images a folder has;
-4. the names that folders of images have everywhere (images, JPEGImages).
+3. which goes with the annotations by where it lies: of their split, in a folder of the same name;
+4. how many of the annotations' images a folder has;
+5. the names that folders of images have everywhere (images, JPEGImages).
+
+Flat pictures in a folder called masks are no photographs even where there are no others: these are missing then.
 
 Files are opened only where several fit, and only a few of each folder.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from odtool.dataset.readers.common.image_names import drop_drive, find_declared_folders, list_declared_folders
 from odtool.dataset.readers.namesakes.contender import Contender, State, Stated
@@ -38,10 +42,15 @@ _NOT_PHOTOGRAPHS = re.compile(
     r"|disparity|normals|overlays?|annotated|visuali[sz]ations?|visuali[sz]ed|vis|pred|predictions?|results?"
     r"|thumbs?|thumbnails?|previews?)(?:[^a-z]|$)"
 )
-"""In a folder's name, in lower case."""
+"""In the names of a folder and of those above it that tell it from the others, in lower case."""
+_MASKS = re.compile(r"(?:^|[^a-z])(?:masks?|segmentation(?:class|object)[a-z]*)(?:[^a-z]|$)")
+"""In the name of a folder whose flat pictures are masks even where no photographs are beside them."""
 _PHOTOGRAPHS = frozenset(
     ("images", "image", "imgs", "img", "jpegimages", "photos", "photo", "pictures", "rgb", "frames")
 )
+
+
+Distance: TypeAlias = Callable[[Path], tuple[bool, int, int]]
 
 
 class Rival(NamedTuple):
@@ -74,8 +83,8 @@ def settle(
     folders: Sequence[Path],
     candidates: Mapping[str, Sequence[Path]],
     state: State,
+    distance: Distance | None,
     *,
-    is_ranked: bool,
     whose: Path,
 ) -> Settlement:
     """The folders in order, without those that hold other files of the same names.
@@ -83,7 +92,8 @@ def settle(
     Args:
         folders: where images may lie, the likeliest first.
         candidates: by name, those of the folders in which its image may lie.
-        is_ranked: whether the format itself says that the first is the likeliest.
+        distance: smaller for a folder that goes better with the annotations by where it lies; None where the format
+            itself says that the first is the likeliest.
         whose: what is named in the error.
 
     Raises:
@@ -93,19 +103,41 @@ def settle(
     contested = [name for name, files in held.items() if len(files) > 1]
     counts = {folder: sum(folder in files for files in held.values()) for folder in folders}
     if not contested:
-        order = folders if is_ranked else sorted(folders, key=lambda folder: -counts[folder])
-        return Settlement(tuple(order))
+        masks = tuple(_find_masks(held, whose))
+        others = [folder for folder in folders if folder not in {rival.folder for rival in masks}]
+        return Settlement(
+            tuple(others if distance is None else sorted(others, key=lambda folder: -counts[folder])), masks
+        )
     contenders = [
         Contender(folder, {name: held[name][folder] for name in contested if folder in held[name]}, counts[folder])
         for folder in folders
         if any(folder in held[name] for name in contested)
     ]
-    left, rivals = _eliminate(contenders, contested[:_OPENED], state, is_ranked=is_ranked)
-    if len(left) > 1 and not is_ranked and not _are_the_same(left, contested[:_OPENED]):
+    left, rivals = _eliminate(contenders, contested[:_OPENED], state, distance)
+    if len(left) > 1 and distance is not None and not _are_the_same(left, contested[:_OPENED]):
         raise _undecided(left, contested, whose)
     out = {rival.folder for rival in rivals}
     first = [contender.folder for contender in left]
     return Settlement((*first, *(folder for folder in folders if folder not in out and folder not in first)), rivals)
+
+
+def may_be_masks(folder: Path) -> bool:
+    """Whether a folder is called as those of masks are."""
+    return bool(_MASKS.search(folder.name.lower()))
+
+
+def _find_masks(held: Mapping[str, Mapping[Path, Path]], whose: Path) -> Iterator[Rival]:
+    """Folders of masks. What lies beside the annotations themselves is what they mean, whatever it is called."""
+    folders = dict.fromkeys(folder for files in held.values() for folder in files)
+    for folder in folders:
+        if folder == whose or not may_be_masks(folder):
+            continue
+        files = {name: files[folder] for name, files in held.items() if folder in files}
+        if Contender(folder, files, len(files)).is_flat(list(files)[:_OPENED]):
+            reason = (
+                f"'{folder.name}' is what folders of masks are called, and its pictures have one channel or a palette"
+            )
+            yield Rival(folder, reason)
 
 
 def find_stated(near: Sequence[Path], others: Sequence[Path], names: Sequence[str], state: State) -> Path | None:
@@ -155,7 +187,7 @@ def _find_held(candidates: Mapping[str, Sequence[Path]]) -> dict[str, dict[Path,
 
 
 def _eliminate(
-    contenders: list[Contender], names: Sequence[str], state: State, *, is_ranked: bool
+    contenders: list[Contender], names: Sequence[str], state: State, distance: Distance | None
 ) -> tuple[list[Contender], tuple[Rival, ...]]:
     """The contenders that are left, and those that are out, by what makes them so."""
     rivals: list[Rival] = []
@@ -165,8 +197,11 @@ def _eliminate(
     left = _keep_photographs(left, names, rivals)
     most = max(contender.count for contender in left)
     # Those with fewer may yet hold an image that the others lack: they come later, and are not out.
-    if is_ranked:
+    if distance is None:
         return [contender for contender in left if _TWICE * contender.count > most], tuple(rivals)
+    nearest = min(distance(contender.folder) for contender in left)
+    left = [contender for contender in left if distance(contender.folder) == nearest]
+    most = max(contender.count for contender in left)
     left = [contender for contender in left if contender.count == most]
     named = [contender for contender in left if contender.folder.name.lower() in _PHOTOGRAPHS]
     return (named if len(named) == 1 else left), tuple(rivals)
@@ -205,8 +240,10 @@ def _keep_named(contenders: list[Contender], stated: Mapping[str, Stated], rival
 def _keep_photographs(contenders: list[Contender], names: Sequence[str], rivals: list[Rival]) -> list[Contender]:
     if len(contenders) < 2:
         return contenders
+    above = Path(os.path.commonpath([contender.folder for contender in contenders]))
+    called = {contender.folder: contender.folder.relative_to(above).as_posix() for contender in contenders}
     signs = {
-        contender.folder: (bool(_NOT_PHOTOGRAPHS.search(contender.folder.name.lower())), contender.is_flat(names))
+        contender.folder: (bool(_NOT_PHOTOGRAPHS.search(called[contender.folder].lower())), contender.is_flat(names))
         for contender in contenders
     }
     left = []
@@ -224,8 +261,9 @@ def _keep_photographs(contenders: list[Contender], names: Sequence[str], rivals:
         if not better:
             left.append(contender)
             continue
-        called = f"'{contender.folder.name}' is what folders of masks or labels are called"
-        why = called if by_name and not signs[better[0]][0] else "those have colours, these one channel or a palette"
+        why = "those have colours, these one channel or a palette"
+        if by_name and not signs[better[0]][0]:
+            why = f"'{called[contender.folder]}' is what folders of masks or labels are called"
         rivals.append(Rival(contender.folder, f"{better[0]} has images of the same names, and {why}"))
     return left
 

@@ -26,8 +26,10 @@ def detect(path: Path) -> str | None:
 
 
 def _looks_like(path: Path) -> bool:
-    lines = rows.read_opening(path) if path.suffix.lower() == ".csv" else []
-    line = next((line for line in lines if line.strip()), "")
+    return path.suffix.lower() == ".csv" and rows.are_mostly(path, _is_row)
+
+
+def _is_row(line: str) -> bool:
     cells = [cell.strip().strip('"') for cell in line.rsplit(",", _CELLS - 1)]
     if len(cells) != _CELLS or not cells[0].lower().endswith(EXTENSIONS):
         return False

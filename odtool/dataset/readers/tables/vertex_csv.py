@@ -33,15 +33,17 @@ def detect(path: Path) -> str | None:
 
 
 def _looks_like(path: Path) -> bool:
-    """One of the first lines has a box, and all are of this shape."""
-    if path.suffix.lower() != ".csv":
+    """One of the first lines has a box, and most are of this shape."""
+    if path.suffix.lower() != ".csv" or not rows.are_mostly(path, lambda line: _try_row(line) is not None):
         return False
-    lines = [line for line in rows.read_opening(path) if line.strip()]
+    return any((row := _try_row(line)) is not None and row[3] for line in rows.read_opening(path) if line.strip())
+
+
+def _try_row(line: str) -> tuple[str, str, str, list[str]] | None:
     try:
-        parsed = [_parse_row(rows.parse_cells(line.strip(), path, 1)) for line in lines]
+        return _parse_row(rows.parse_cells(line.strip(), Path(), 1))
     except AnnotationError:
-        return False
-    return all(row is not None for row in parsed) and any(row is not None and row[3] for row in parsed)
+        return None
 
 
 def _parse_row(cells: Sequence[str]) -> tuple[str, str, str, list[str]] | None:

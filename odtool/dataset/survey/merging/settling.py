@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ class Settling:
     account: FileAccount
     sources: Sequence[Source | None]
     """The source of each reading that has others beside it; None for the others."""
-    known: Collection[int]
-    """Places of the images of which any format has an annotation."""
+    known: Sequence[int]
+    """Places of the images of which any format has an annotation, sorted."""
     absent: Collection[int]
     """Readings of which not one image is there, while others' are."""
 
@@ -46,7 +47,7 @@ class Settling:
         if problem.kind in _OF_UNLISTED and is_folder:
             folders = [folder for folder in walk(source.images or source.root) if folder.path == problem.file]
             return not any(self._list_unknown(folder, source) for folder in folders)
-        return self.account.was_read_elsewhere(problem)
+        return self.account.was_read_elsewhere(problem, waiting.reading)
 
     def report_unannotated(self) -> Iterator[Problem]:
         """A problem for each folder with images of which no format has an annotation."""
@@ -59,7 +60,11 @@ class Settling:
     def _list_unknown(self, folder: Folder, source: Source) -> list[str]:
         """Names of the images in a folder of which no format has an annotation."""
         images = folder.find_files(*EXTENSIONS)
-        return [image.name for image in images if hash_place(str(image), source) not in self.known]
+        return [image.name for image in images if not self._is_known(hash_place(str(image), source))]
+
+    def _is_known(self, place: int) -> bool:
+        position = bisect_left(self.known, place)
+        return position < len(self.known) and self.known[position] == place
 
 
 def find_absent(

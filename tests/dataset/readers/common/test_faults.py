@@ -59,3 +59,12 @@ def test_taken_problems_are_taken_once() -> None:
     problems = [("record_broken", "x")]
     assert list(faults.take(problems, FILE)) == [Problem("record_broken", FILE, "x")]
     assert list(faults.take(problems, FILE)) == []
+
+
+def test_a_file_all_of_whose_records_are_broken_is_broken_as_a_whole() -> None:
+    broken, undefined = ("record_broken", "line 1: no box"), ("class_undefined", "line 2: class 9")
+    with pytest.raises(AnnotationError, match="line 1: no box") as error:
+        faults.refuse_all_broken([], [broken, broken], FILE)
+    assert Problem("annotation_broken", FILE, error.value.detail).describe() == "a.json:1: no box"
+    for objects, problems in (([1], [broken]), ([], [broken, undefined]), ([], [])):
+        faults.refuse_all_broken(objects, problems, FILE)

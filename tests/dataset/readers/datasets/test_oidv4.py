@@ -45,7 +45,7 @@ def test_a_broken_line_is_told(tmp_path: Path, write_image: Callable[..., Path],
     assert [(image.path.name, len(image.objects)) for image in images] == [("a.jpg", 1), ("b.jpg", 1)]
     assert [(problem.kind, problem.detail) for problem in problems] == [
         ("record_broken", "line 2: not a class and four corners: 'cat 1 2 30'"),
-        ("record_broken", "line 1: not a class and four corners: 'cat 1'"),
+        ("annotation_broken", "line 1: not a class and four corners: 'cat 1'"),
     ]
 
 
@@ -57,7 +57,7 @@ def test_a_broken_line_is_told(tmp_path: Path, write_image: Callable[..., Path],
         "0 1 2 30 40\n",
         "a.jpg 1 2 30 40\n",
         "cat 30 40 1 2\n",
-        "cat 1 2 30 40\nanything else\n",
+        "cat 1 2 30 40\nanything else\nand more\n",
         "cat,1,2,30,40\n",
         "",
     ],

@@ -87,6 +87,7 @@ def _select_label_files(files: list[Path]) -> list[Path]:
 def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage | Problem]:
     """One text file, its image looked for in `places`."""
     content = parse(parsing.read_bytes(path), path)
+    faults.refuse_all_broken(content.objects, content.problems, path)
     for kind, detail in content.problems:
         yield Problem(kind, path, detail)
     if faults.is_nothing_left(content.objects, content.problems):

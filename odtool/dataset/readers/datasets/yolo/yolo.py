@@ -171,6 +171,7 @@ def parse_file(
         return
     data = parsing.read_bytes(label)
     objects, problems = parse(data, label, names, layout, keypoints, with_outlines=with_outlines)
+    faults.refuse_all_broken(objects, problems, label)
     for kind, detail in problems:
         yield Problem(kind, label, detail)
     if not faults.is_nothing_left(objects, problems):

@@ -67,6 +67,8 @@ class _ListedImages:
     """Of which all images are named."""
     images: set[str] = field(default_factory=set)
     """Those named one by one, in lists."""
+    missing: set[Problem] = field(default_factory=set)
+    """Those of lists that are not there."""
     image_folders: set[str] = field(default_factory=set)
     """Folders of any images that are named, without links."""
 
@@ -121,10 +123,11 @@ def _read_document(layout: Layout, source: Source, entries: _ListedImages) -> It
             continue
         images = []
         for image in _list_images(place, layout, source):
-            if isinstance(image, Problem):
-                yield image
-            else:
+            if not isinstance(image, Problem):
                 images.append(image)
+            elif image not in entries.missing:  # one list may be that of two splits
+                entries.missing.add(image)
+                yield image
         new = entries.take_new(images, is_folder=place.is_dir())
         if len(new) < len(images):
             detail = f"{split or 'images'}: '{entry}': {len(images) - len(new)} of its {len(images)} images"

@@ -59,3 +59,18 @@ def test_what_cannot_be_used_is_told(box: Any, kind: str) -> None:
 def test_what_is_not_edge_impulses_is_refused(text: str) -> None:
     with pytest.raises(DataError, match=r"a\.labels: .*not as Edge Impulse writes it"):
         edge_impulse.parse(text.encode(), Path("a.labels"))
+
+
+def test_boxes_that_an_export_has_too_are_read_once(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    write_image(tmp_path / "training" / "a.png")
+    write_image(tmp_path / "more" / "b.png")
+    file = {"path": "training/a.png", "category": "training", "boundingBoxes": [CUBE]}
+    (tmp_path / "info.labels").write_text(json.dumps({"version": 1, "files": [file]}))
+    for folder, name in (("training", "a.png"), ("more", "b.png")):
+        text = {"version": 1, "type": "bounding-box-labels", "boundingBoxes": {name: [CUBE]}}
+        (tmp_path / folder / "bounding_boxes.labels").write_text(json.dumps(text))
+    images, problems = found(edge_impulse.read, Source(tmp_path))
+    assert [(image.path.name, image.split) for image in images] == [("a.png", "train"), ("b.png", None)]
+    assert [(problem.kind, problem.file.parent.name) for problem in problems] == [("file_skipped", "training")]
