@@ -177,8 +177,8 @@ BROKEN_ROWS = {
     "udacity": ("crowdai/labels.csv", "1,x,30,40,a.jpg,Car,u"),
 }
 """Text files of the samples, and a row or line that is broken."""
-HEADED = {"tfod_csv", "vott_csv", "openimages", "udacity"}
-"""Those with names of columns in the first line."""
+HEADED = {"tfod_csv", "vott_csv", "openimages", "udacity", "ultralytics_ndjson"}
+"""Those whose first line has names of columns, or of classes."""
 
 
 @pytest.fixture
