@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.dataset.readers.common import faults
 from odtool.dataset.readers.common.source_folders import Folder, walk
 from odtool.dataset.readers.unread.accounting import FileAccount
 from odtool.dataset.survey.backlog import Backlog, Waiting
@@ -48,6 +49,30 @@ class Settling:
             folders = [folder for folder in walk(source.images or source.root) if folder.path == problem.file]
             return not any(self._list_unknown(folder, source) for folder in folders)
         return self.account.was_read_elsewhere(problem, waiting.reading)
+
+    def find_doubtful(self, backlog: Backlog, removed: Sequence[int]) -> dict[int, Problem]:
+        """By position what there is to say of images that are background for one format, and of whose name another
+        format has a broken file."""
+        broken = {
+            waiting.problem.file.stem: waiting.problem.file
+            for waiting in backlog.read()
+            if waiting.problem.kind == faults.FILE and self._is_beside_others(waiting) and not self.is_settled(waiting)
+        }
+        doubtful = (
+            waiting
+            for waiting in (backlog.read() if broken else ())
+            if waiting.problem.kind == "image_without_objects" and waiting.problem.file.stem in broken
+        )
+        return {
+            waiting.position: Problem(
+                "annotation_missing", waiting.problem.file, f"{broken[waiting.problem.file.stem]} is broken"
+            )
+            for waiting in doubtful
+            if waiting.position >= 0 and not waiting.is_of(removed) and self._is_beside_others(waiting)
+        }
+
+    def _is_beside_others(self, waiting: Waiting) -> bool:
+        return waiting.reading >= 0 and self.sources[waiting.reading] is not None
 
     def report_unannotated(self) -> Iterator[Problem]:
         """A problem for each folder with images of which no format has an annotation."""
