@@ -6,7 +6,9 @@ import ctypes
 import errno
 import fcntl
 import os
-import tempfile
+import re
+import secrets
+from contextlib import suppress
 from pathlib import Path
 
 _AT_FDCWD = -100
@@ -30,26 +32,57 @@ def sync(path: Path) -> None:
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replaces `path` with `content` in one step; a crash leaves the old file or the new one.
 
+    What a killed call for the same path has left is cleared up. The folder has to be there: who writes into a run that
+    was moved or deleted meanwhile must not make it anew.
+
     Raises:
-        OSError: the folder cannot be written or the disk is full; nothing is left behind.
+        OSError: the folder cannot be written, is not there, or the disk is full; nothing is left behind.
     """
     data = content.encode() if isinstance(content, str) else content
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_SHOWN]}.")
-    temporary = Path(name)
+    try:
+        _clear_leftovers(path)
+        descriptor, temporary = _open_temporary(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+            temporary.replace(path)
     except OSError as error:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error  # of a full disk, write() names no file
     except BaseException:
-        temporary.unlink()
+        temporary.unlink(missing_ok=True)
         raise
+
+
+def _open_temporary(path: Path) -> tuple[int, Path]:
+    """A file beside `path` that is locked for as long as it is written, with the rights that the umask leaves."""
+    while True:
+        temporary = path.with_name(f".{path.name[:_SHOWN]}.{secrets.token_hex(4)}")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with suppress(OSError):  # a file system without locks, where nothing is cleared up either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if temporary.exists():  # not taken for a leftover between the two calls
+            return descriptor, temporary
+        os.close(descriptor)
+
+
+def _clear_leftovers(path: Path) -> None:
+    """Deletes the temporary files of killed calls: those that nobody holds a lock on."""
+    names = re.compile(re.escape(f".{path.name[:_SHOWN]}.") + r"[0-9a-z_]{8}")
+    with os.scandir(path.parent) as entries:
+        leftovers = [Path(entry.path) for entry in entries if names.fullmatch(entry.name)]
+    for leftover in leftovers:
+        with suppress(OSError):
+            descriptor = os.open(leftover, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                leftover.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def keep_reserve(path: Path) -> None:
@@ -58,7 +91,7 @@ def keep_reserve(path: Path) -> None:
     Raises:
         OSError: there is none.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         os.posix_fallocate(descriptor, 0, _RESERVE)
@@ -70,7 +103,8 @@ def keep_reserve(path: Path) -> None:
 
 
 def write_from_reserve(path: Path, content: str | bytes, reserve: Path) -> None:
-    """`write_atomically`, which on a full disk gives up the reserve for it."""
+    """`write_atomically`, which on a full disk gives up the reserve for it; makes the folder, but not that above it."""
+    path.parent.mkdir(exist_ok=True)
     try:
         write_atomically(path, content)
     except OSError as error:

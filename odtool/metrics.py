@@ -25,10 +25,16 @@ _LONGEST = 1 << 22
 """Bytes of a line; that of an evaluation of 10,000 classes has some hundred thousand."""
 _LATEST = 253_402_300_799
 """Unix time of the end of the year 9999, which is as far as calendars here go."""
+_STEP_KINDS = ("train", "checkpoint")
+"""Kinds that are written again and again, of which the newest counts."""
+_STEPS = tuple(f'{{"kind": "{kind}"'.encode() for kind in _STEP_KINDS)
+"""How such a line begins, so that it need not be parsed."""
+_FILES_KNOWN = 64
+_LOOKED_AT = 1 << 10
 _SCORED = ("eval", "best")
 """Kinds whose values are scores."""
 _OTHER_TYPES: dict[str, type] = {
-    **dict.fromkeys(("path", "state", "reason", "checkpoint", "metric"), str),
+    **dict.fromkeys(("path", "state", "reason", "checkpoint", "metric", "precision"), str),
     **dict.fromkeys(("losses", "records", "changes", "notes"), list),
 }
 """Of values that are not numbers."""
@@ -52,6 +58,9 @@ class Metric:
         """A value that is a number; None where there is none."""
         value = self.values.get(name)
         return value if isinstance(value, (int, float)) else None
+
+
+_known_events: dict[Path, _KnownEvents] = {}
 
 
 class MetricsLog:
@@ -141,6 +150,65 @@ def read(path: Path, *kinds: str) -> list[Metric]:
     return [entry for entry in entries if entry.kind in kinds] if kinds else entries
 
 
+def read_events(path: Path) -> list[Metric]:
+    """All lines but those of single steps (train and checkpoint), oldest first. Raises as `read` does.
+
+    What was read before in this process is remembered, so that asking again and again costs what was added: a long
+    training has hundreds of thousands of lines, of which these are few.
+    """
+    with _open(path) as stream:
+        known = _known_events.pop(path, None)
+        if known is None or not known.is_beginning_of(stream):
+            known = _KnownEvents()
+        known.read_on(stream)
+        _known_events[path] = known  # now the one that was asked for last
+        if len(_known_events) > _FILES_KNOWN:
+            del _known_events[next(iter(_known_events))]
+        return list(known.events)
+
+
+class _KnownEvents:
+    """The events of a file up to an offset."""
+
+    def __init__(self) -> None:
+        self.events: list[Metric] = []
+        self._offset = 0
+        self._ends = b"", b""
+        """The first and the last bytes up to there, by which another file is told."""
+
+    def is_beginning_of(self, stream: BinaryIO) -> bool:
+        """Whether what was read is still there, as far as a look at both of its ends tells."""
+        return self._read_ends(stream) == self._ends
+
+    def read_on(self, stream: BinaryIO) -> None:
+        """Reads what was added since, as far as lines are whole."""
+        end = _find_end_of_lines(stream, self._offset)
+        stream.seek(self._offset)
+        for line in _list_lines(stream, end):
+            if not line.startswith(_STEPS) and (metric := parse(line)) and metric.kind not in _STEP_KINDS:
+                self.events.append(metric)
+        self._offset = end
+        self._ends = self._read_ends(stream)
+
+    def _read_ends(self, stream: BinaryIO) -> tuple[bytes, bytes]:
+        stream.seek(0)
+        first = stream.read(min(_LOOKED_AT, self._offset))
+        stream.seek(max(0, self._offset - _LOOKED_AT))
+        return first, stream.read(min(_LOOKED_AT, self._offset))
+
+
+def _find_end_of_lines(stream: BinaryIO, start: int) -> int:
+    """Where the last whole line ends; `start` where none ends after it."""
+    end = stream.seek(0, 2)
+    while end > start:
+        begin = max(start, end - _BLOCK)
+        stream.seek(begin)
+        if newline := stream.read(end - begin).rfind(b"\n") + 1:
+            return begin + newline
+        end = begin
+    return start
+
+
 def read_backwards(path: Path) -> Iterator[Metric]:
     """All lines, newest first: who needs only the newest reads only the end of a long file. Raises as `read` does."""
     with _open(path) as stream:
@@ -156,9 +224,9 @@ def _open(path: Path) -> BinaryIO:
         raise DataError(f"{path}: {error}", "Move it away: training begins a new one.") from None
 
 
-def _list_lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Whole lines, without those that are too long."""
-    while line := stream.readline(_LONGEST):
+def _list_lines(stream: BinaryIO, end: float = math.inf) -> Iterator[bytes]:
+    """Whole lines up to an offset, without those that are too long."""
+    while stream.tell() < end and (line := stream.readline(_LONGEST)):
         if line.endswith(b"\n"):
             yield line
         else:
@@ -177,14 +245,9 @@ def current_course(entries: Iterable[Metric]) -> list[Metric]:
 
 
 def find_newest(path: Path, kind: str) -> Metric | None:
-    """The last line of this kind in the current course, read from the file's end."""
-    limit = math.inf
-    for metric in read_backwards(path):
-        if metric.kind == kind and metric.step <= limit:
-            return metric
-        if metric.kind == "start":
-            limit = min(limit, metric.step)
-    return None
+    """The last line of this kind in the current course; of another kind than those of single steps."""
+    course = current_course(read_events(path))
+    return next((entry for entry in reversed(course) if entry.kind == kind), None)
 
 
 def _lines_backwards(stream: BinaryIO) -> Iterator[bytes]:

@@ -61,6 +61,7 @@ def replacing(out: Path, *, command: str, refuse: Callable[[Path], None]) -> Ite
     try:
         incoming, outgoing = _beside(out, "incoming"), _beside(out, "outgoing")
         _recover(out, incoming, outgoing)
+        _clear_others(out.parent)
         refuse(out)
         incoming.mkdir()
         try:
@@ -108,6 +109,22 @@ def _acquired(lock: Path, out: Path, command: str) -> int:
             pass  # its holder removed it between our opening and locking it: take the next one
         os.close(descriptor)
     raise DataError(f"{out}: another {command} is writing there", "Wait until it is done, or name another --out.")
+
+
+def _clear_others(parent: Path) -> None:
+    """Clears up after killed calls for other folders beside this one, whose locks nobody holds."""
+    for lock in parent.glob(".*.lock"):
+        out = parent / lock.name[1 : -len(".lock")]
+        incoming, outgoing = _beside(out, "incoming"), _beside(out, "outgoing")
+        if not incoming.is_dir() and not outgoing.is_dir():
+            continue
+        with suppress(OSError):  # somebody else's, then
+            if (descriptor := locks.acquire(lock)) is not None:
+                try:
+                    _recover(out, incoming, outgoing)
+                    lock.unlink()
+                finally:
+                    os.close(descriptor)
 
 
 def _recover(out: Path, incoming: Path, outgoing: Path) -> None:

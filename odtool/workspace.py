@@ -68,6 +68,15 @@ class Run:
         return shlex.quote(self.name)
 
     @property
+    def identity(self) -> tuple[int, int] | None:
+        """What tells the folder from another of its name; None where there is none."""
+        try:
+            found = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return found.st_dev, found.st_ino
+
+    @property
     def pipeline_config(self) -> Path:
         return self.path / "pipeline.config"
 

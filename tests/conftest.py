@@ -136,6 +136,9 @@ def killed_at() -> Callable[[int, Callable[[], object]], bool]:
 def load_script() -> Callable[[str], Any]:
     """load_script("matrix"): scripts/matrix.py as a module."""
 
+    # Scripts import one another, as they lie in the folder of the one that is run.
+    sys.path.append(str(ROOT / "scripts"))
+
     @functools.cache
     def load(name: str) -> Any:
         spec = importlib.util.spec_from_file_location(f"scripts_{name}", ROOT / "scripts" / f"{name}.py")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from odtool import files
+from odtool import files, locks
 
 
 @pytest.mark.parametrize("name", ["report.html", "n" * 255, "\N{CJK UNIFIED IDEOGRAPH-753B}" * 85])
@@ -54,3 +56,56 @@ def test_a_reserve_that_does_not_fit_is_refused(
         with pytest.raises(OSError, match="No space"):
             files.keep_reserve(tmp_path / "small" / "reserve")
         assert list((tmp_path / "small").iterdir()) == []
+
+
+@pytest.mark.parametrize("old", [None, "old"])
+def test_killed_at_any_call_a_file_is_old_or_new_and_the_next_call_clears_up(
+    tmp_path: Path, killed_at: Callable[[int, Callable[[], object]], bool], old: str | None
+) -> None:
+    path = tmp_path / "state.json"
+    for count in itertools.count():
+        path.unlink(missing_ok=True)
+        if old is not None:
+            path.write_text(old)
+        killed = killed_at(count, lambda: files.write_atomically(path, "new"))
+        assert (path.read_text() if path.exists() else None) in (old, "new")
+        files.write_atomically(path, "next")
+        assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("state.json", "next")]
+        if not killed:
+            assert count > 1
+            return
+
+
+def test_what_another_process_is_writing_is_no_leftover(tmp_path: Path) -> None:
+    path = tmp_path / "state.json"
+    descriptor, temporary = files._open_temporary(path)
+    (tmp_path / ".state.json.notes.txt").touch()
+    files.write_atomically(path, "ours")
+    assert temporary.exists()
+    os.close(descriptor)
+    files.write_atomically(path, "ours")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"state.json", ".state.json.notes.txt"}
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
+def test_rights_are_those_that_the_umask_leaves(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        files.write_atomically(tmp_path / "file", "x")
+        files.append_line(tmp_path / "lines", b"x\n")
+        files.keep_reserve(tmp_path / "reserve")
+        descriptor = locks.acquire(tmp_path / "lock")
+    finally:
+        os.umask(before)
+    assert descriptor is not None
+    os.close(descriptor)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o666 & ~mask}
+
+
+def test_a_folder_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    for write in (files.write_atomically, files.append_line):
+        with pytest.raises(FileNotFoundError):
+            write(tmp_path / "gone" / "file", b"x\n")
+    with pytest.raises(FileNotFoundError):
+        files.write_from_reserve(tmp_path / "gone" / "jobs" / "file", "x", tmp_path / "reserve")
+    assert list(tmp_path.iterdir()) == []

@@ -83,9 +83,7 @@ def test_a_broken_line_is_passed_over(path: Path, broken: str) -> None:
 
 def test_numbers_that_json_has_not_are_none(path: Path) -> None:
     path.write_text(line("train", 1, loss=float("nan"), learning_rate=float("inf")))
-    found = metrics.find_newest(path, "train")
-    assert found is not None
-    assert found.values == {"loss": None, "learning_rate": None}
+    assert [metric.values for metric in metrics.read(path)] == [{"loss": None, "learning_rate": None}]
     path.write_text(line("train", 1, loss=0).replace(": 0}", ": 1e999}"))
     assert [metric.values for metric in metrics.read(path)] == [{"loss": None}]
 
@@ -162,3 +160,40 @@ def test_lines_of_two_processes_never_mix(path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
     assert sorted(entry.step for entry in metrics.read(path)) == sorted([*range(4)] * 20)
+
+
+def test_events_are_all_but_those_of_single_steps_and_what_was_read_is_not_read_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text(line("start", 0) + line("train", 1) + line("eval", 1) + '{"kind": "eval", "st')
+    assert [(entry.kind, entry.step) for entry in metrics.read_events(path)] == [("start", 0), ("eval", 1)]
+    parsed: list[bytes] = []
+    parse = metrics.parse
+    monkeypatch.setattr(metrics, "parse", lambda text: parsed.append(text) or parse(text))
+    path.write_text(path.read_text() + 'ep": 2}\n' + line("checkpoint", 2) + line("best", 2))
+    assert [entry.kind for entry in metrics.read_events(path)] == ["start", "eval", "best"]
+    assert len(parsed) == 2
+    assert metrics.read_events(path) == [
+        entry for entry in metrics.read(path) if entry.kind not in ("train", "checkpoint")
+    ]
+
+
+def test_another_file_of_the_same_name_is_read_anew(path: Path) -> None:
+    path.write_text(line("start", 0) + line("eval", 1))
+    assert len(metrics.read_events(path)) == 2
+    path.write_text(line("start", 0) + line("best", 9) + line("best", 9) + line("best", 9))
+    assert [entry.kind for entry in metrics.read_events(path)] == ["start", "best", "best", "best"]
+    path.write_text(line("start", 0))
+    assert [entry.kind for entry in metrics.read_events(path)] == ["start"]
+    path.unlink()
+    assert metrics.read_events(path) == []
+
+
+def test_a_line_without_end_is_passed_over_both_ways(path: Path) -> None:
+    with path.open("wb") as stream:
+        stream.write(line("eval", 1).encode())
+        stream.write(b'{"kind": "eval", "step": 2, "time": 1, "values": {}, "x": "' + b"x" * 20_000_000 + b'"}\n')
+        stream.write(line("eval", 3).encode() + b"y" * 20_000_000)
+    assert [entry.step for entry in metrics.read(path)] == [1, 3]
+    assert [entry.step for entry in metrics.read_backwards(path)] == [3, 1]
+    assert [entry.step for entry in metrics.read_events(path)] == [1, 3]

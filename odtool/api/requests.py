@@ -131,6 +131,12 @@ def refuse_below(field: str, value: float | None, least: float) -> None:
         raise RequestError(field, f"{value} is not {least} or more")
 
 
+def refuse_outside_share(field: str, value: float | None) -> None:
+    """Raises RequestError where a number is given that is no share of a whole."""
+    if value is not None and not 0 < value <= 1:
+        raise RequestError(field, f"is a share above 0 and up to 1, not {value:g}")
+
+
 def refuse_unknown(field: str, values: Collection[str], known: Collection[str]) -> None:
     """Raises RequestError where nothing is named, or what is not known."""
     names = ", ".join(known)

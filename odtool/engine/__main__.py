@@ -29,7 +29,15 @@ from odtool.api.tasks.engine_tasks import (
     RecoverTask,
     TrainTask,
 )
-from odtool.engine.outcome import Ending, Stopped, StopSignal, add_last_checkpoint, explain_failure, write_ending
+from odtool.engine.outcome import (
+    Ending,
+    FolderWatch,
+    Stopped,
+    StopSignal,
+    add_last_checkpoint,
+    explain_failure,
+    write_ending,
+)
 from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
@@ -95,6 +103,7 @@ def _train(task: TrainTask) -> int:
             limits=Limits(task.early_stop, task.deadline),
             stop=stop,
             cache=RecordCache(task.cache_memory) if task.cache_memory else None,
+            precision=task.precision,
             cpu_devices=task.cpu_devices or 1,
             cluster=group,
         )
@@ -237,6 +246,7 @@ def _supervised(run: Run, task: str, work: Callable[[StopSignal], Ending]) -> in
     stop = StopSignal()
     stop.listen()
     began = time.monotonic()
+    folder = FolderWatch(run)
     try:
         from odtool.engine import startup
 
@@ -250,15 +260,21 @@ def _supervised(run: Run, task: str, work: Callable[[StopSignal], Ending]) -> in
         _show(error)
         ending = Ending("failed", error.message)
     except Exception as error:
-        ending = _explain_end(error, run, task)
+        ending = _explain_end(error, run, task, folder)
     stop.defer()  # from here on a signal would only keep the outcome from being written
-    write_ending(run, task, ending)
+    with contextlib.suppress(FileNotFoundError):
+        if folder.is_gone():
+            ending = Ending("failed", f"{run.path} was moved or deleted while it was in use")
+        else:
+            write_ending(run, task, ending)
     _say(f"{task} {ending.state}: {ending.reason}")
     return 1 if ending.state == "failed" else 0
 
 
-def _explain_end(error: Exception, run: Run, task: str) -> Ending:
+def _explain_end(error: Exception, run: Run, task: str, folder: FolderWatch) -> Ending:
     """How a task of a run ends by an error, which is shown."""
+    if folder.is_gone():
+        return Ending("failed", "")  # every error follows from that
     if known := shortage.to_error(error, run.path):
         _show(known)
         ending = Ending("failed", known.message)

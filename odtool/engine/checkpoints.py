@@ -257,7 +257,7 @@ def prune(run: Run, keep: int) -> None:
     present = run.checkpoints()
     surplus = list(present)[: max(len(present) - keep, 0)]
     if surplus and locks.is_held(run.job_lock("eval")):
-        entries = metrics.read(run.metrics)
+        entries = metrics.read_events(run.metrics)
         scored = checkpoint_scores.find_scored(entries) | checkpoint_scores.find_skipped(entries)
         surplus = [step for step in surplus if present[step].name in scored]
     for step in surplus:

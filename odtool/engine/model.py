@@ -72,6 +72,15 @@ def read_element_spec(configs: Configs, *, batch: int) -> Element:
     return features, {}
 
 
+def set_precision(precision: str) -> None:
+    """Has the layers that are built from now on compute in this type: float32, or bfloat16.
+
+    bfloat16 has float32's range and eight bits of precision. Only what layers compute is in it: variables, batch norm's
+    statistics and, as the API casts all predictions back, losses are float32, so that checkpoints are the same.
+    """
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+
+
 def build_model(model_config: Any, *, is_training: bool = True) -> Any:
     """The detection model, its variables not yet made. Evaluation, too, builds it as for training, as the API does."""
     build = model_lib_v2.MODEL_BUILD_UTIL_MAP["detection_model_fn_base"]

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Literal
 
 from odtool import files, shortage
+from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
 State = Literal["finished", "stopped", "failed"]
@@ -72,6 +73,25 @@ class StopSignal:
         self.requested = True
         if not self._deferred:
             raise Stopped(f"{signal.Signals(number).name} arrived before there was anything to save")
+
+
+class FolderWatch:
+    """Whether a run's folder is still the one that a task began in."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._identity = run.identity
+
+    def is_gone(self) -> bool:
+        return self._identity is not None and self._run.identity != self._identity
+
+    def check(self) -> None:
+        """Raises OdtoolError where the folder was moved or deleted: nothing may be written in its place."""
+        if self.is_gone():
+            raise OdtoolError(
+                f"{self._run.path} was moved or deleted while it was in use",
+                "What was saved before is where it was moved to; start again there.",
+            )
 
 
 def explain_failure(error: Exception) -> Ending:

@@ -12,9 +12,11 @@ from pathlib import Path
 
 from odtool import files, locks
 from odtool.errors import JobError
-from odtool.jobs import log, process, record, supervisor
+from odtool.jobs import log, process, record, state, supervisor
 from odtool.workspace import Run
 
+_GRACE, _POLL = 10.0, 0.05
+"""Seconds: for the supervisor of an ended process to let go of the lock, and between looks."""
 _PACKAGE_PARENT = Path(__file__).parents[2]
 
 
@@ -43,7 +45,7 @@ def start(
         JobError: the task of this run is already running, or its process could not be started.
         OSError: the disk is full, or may not be written to.
     """
-    lock = locks.acquire(run.job_lock(task))
+    lock = _acquire(run, task)
     if lock is None:
         raise _refuse_running(run, task)
     try:
@@ -61,6 +63,17 @@ def start(
         return _start_locked(run, task, job, lock)
     finally:
         os.close(lock)
+
+
+def _acquire(run: Run, task: str) -> int | None:
+    """The task's lock; None where it runs. One that has ended holds it for moments, until that is written down."""
+    end = time.monotonic() + _GRACE
+    while (lock := locks.acquire(run.job_lock(task))) is None and time.monotonic() < end:
+        job = record.load(run, task)
+        if job is None or job.pid is None or job.machine != process.identify_machine() or state.is_alive(job):
+            return None
+        time.sleep(_POLL)
+    return lock
 
 
 def _start_locked(run: Run, task: str, job: record.JobRecord, lock: int) -> record.JobRecord:

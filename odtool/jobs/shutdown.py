@@ -7,11 +7,14 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 
+from odtool import locks
 from odtool.errors import JobError
 from odtool.jobs import process, record, state
 from odtool.workspace import Run
 
 _POLL = 0.05
+_GRACE = 10.0
+"""Seconds for a supervisor to record an end and let go of the lock."""
 
 
 def stop(
@@ -41,14 +44,29 @@ def stop(
     for job in jobs.values():
         send(job, signal.SIGTERM)
     deadline = clock() + timeout
-    while clock() < deadline and any(state.is_alive(job) for job in jobs.values()):
+    while clock() < deadline and any(_holds_on(run, task, job) for task, job in jobs.items()):
         sleep(_POLL)
     for task, job in jobs.items():
         if kill:
             kill_now(run, task, job, "killed by odtool stop --kill; progress since the last checkpoint is lost")
+        _wait_for_supervisor(run, task, job, clock, sleep)
         if state.read(run, task).state == "lost":  # its supervisor was dead, and it could not say itself why it ends
             _record_stop(run, task, job, "stopped by odtool stop before it could save")
     return {task: state.read(run, task) for task in jobs}
+
+
+def _holds_on(run: Run, task: str, job: record.JobRecord) -> bool:
+    """Whether the process lives, or its supervisor is still writing how it ended: the task cannot be started again."""
+    return state.is_alive(job) or locks.is_held(run.job_lock(task))
+
+
+def _wait_for_supervisor(
+    run: Run, task: str, job: record.JobRecord, clock: Callable[[], float], sleep: Callable[[float], None]
+) -> None:
+    """Returns when the task can be started again, which after the process's end takes moments."""
+    end = clock() + _GRACE
+    while not state.is_alive(job) and locks.is_held(run.job_lock(task)) and clock() < end:
+        sleep(_POLL)
 
 
 def send(job: record.JobRecord, number: int) -> bool:

@@ -58,6 +58,9 @@ def supervise(run: Run, task: str, ready: int) -> None:
             starting = None
         memory = out_of_memory.MemoryWatch(pid)
         exit_code = child.wait(memory)
+        if record.load(run, task) is None:
+            sys.stderr.write(f"{run.job_record(task)} is gone: how {task} ended is not recorded (code {exit_code})\n")
+            return
         again = not child.was_asked_to_end and (
             _retry(run, task, pid) or _recover(run, task, pid, exit_code, offset, kills, memory.find_near_limit())
         )

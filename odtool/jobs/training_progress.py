@@ -38,16 +38,16 @@ def read(path: Path, *, since: float = 0.0) -> TrainingProgress:
         since: Unix time of a job's start: what was written before is of an earlier one, whose step says nothing of
             where this one resumes.
     """
+    starts = [entry for entry in metrics.read_events(path) if entry.kind == "start" and entry.time >= since]
+    start = starts[-1].values if starts else {}
     step: int | None = None
     train: dict[str, Any] = {}
-    start: dict[str, Any] = {}
     for metric in takewhile(lambda metric: metric.time >= since, metrics.read_backwards(path)):
         if metric.kind in ("start", "train", "checkpoint") and step is None:
             step = metric.step
-        if metric.kind == "train" and not train:
+        if metric.kind == "train":
             train = metric.values
-        if metric.kind == "start":
-            start = metric.values
+        if metric.kind in ("train", "start"):
             break
     return TrainingProgress(
         step=step,
@@ -69,7 +69,7 @@ def _to_whole(value: object) -> int | None:
 
 
 def _count_restarts(path: Path) -> int:
-    entries = metrics.read(path, "start", "recover")
+    entries = [entry for entry in metrics.read_events(path) if entry.kind in ("start", "recover")]
     follows_recovery = [False, *(entry.kind == "recover" for entry in entries)]
     return sum(
         entry.kind == "start" and (entry.step > 0 or recovered)

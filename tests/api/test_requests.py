@@ -75,6 +75,7 @@ def test_requests_are_frozen_and_can_be_sent_to_another_process(name: str) -> No
         (lambda: TrainRequest(time_limit=0), "time_limit"),
         (lambda: TrainRequest(time_limit=-5.0), "time_limit"),
         (lambda: TrainRequest(keep_checkpoints=0), "keep_checkpoints"),
+        (lambda: TrainRequest(precision="float16"), "precision"),
         (lambda: EvaluateRequest(latest=True, checkpoint="best"), "latest"),
         (lambda: EvaluateRequest(sample=0), "sample"),
         (lambda: StopRequest(task="predict"), "task"),

@@ -163,6 +163,8 @@ def test_where_everything_is_broken_nothing_can_be_used(voc_set: VocSet, tmp_pat
 
 BROKEN_FILES = {
     **dict.fromkeys(("coco", "createml", "label_studio", "via", "vott_json", "labelme", "supervisely"), "json"),
+    **dict.fromkeys(("bdd100k", "darwin", "datumaro", "fiftyone", "superannotate"), "json"),
+    "edge_impulse": "labels",
     **dict.fromkeys(("cvat", "voc", "labelme_xml"), "xml"),
     **dict.fromkeys(("tfod_csv", "vott_csv"), "csv"),
 }
@@ -178,14 +180,20 @@ BROKEN_ROWS = {
     "dota": ("labelTxt/a.txt", "1 2 30 2 x 40 1 40 plane 0"),
     "wider_face": ("wider_face_train_bbx_gt.txt", "b.jpg\n1\n1 x 3 4"),
     "hf_imagefolder": ("metadata.jsonl", '{"file_name": "a.jpg", "objects": {"bbox": 3}}'),
-    "visdrone": ("annotations/a.txt", "1,x,29,38,1,4,0,1"),
-    "oidv4": ("train/Apple/Label/a.txt", "Apple 1.5 x 30 40"),
-    "vertex_csv": ("import.csv", "TRAIN,b.jpg,cat,0.1,x,,,0.5,0.8,,"),
-    "udacity": ("crowdai/labels.csv", "1,x,30,40,a.jpg,Car,http://x"),
+    "sagemaker": ("output.manifest", "{broken"),
+    "labelbox": ("export.ndjson", '{"data_row": {"external_id": "a.jpg"}, "projects": 3}'),
+    "ultralytics_ndjson": ("set.ndjson", '{"type": "image", "file": "a.jpg", "annotations": {"boxes": [[0, "x"]]}}'),
+    "vertex_jsonl": ("import.jsonl", '{"boundingBoxAnnotations": []}'),
+    "crowdhuman": ("annotation_train.odgt", '{"ID": "1,a", "gtboxes": 3}'),
+    "visdrone": ("annotations/a.txt", "1,2,x,38,1,4,0,1"),
+    "mot": ("train/s/gt/gt.txt", "1,1,x,2,29,38,1,1,0.8"),
+    "oidv4": ("train/Apple/Label/a.txt", "Apple 1 x 30 40"),
+    "vertex_csv": ("import.csv", "TRAIN,a.jpg,cat,0.1,x,,,0.5,0.8,,"),
+    "udacity": ("crowdai/labels.csv", "1,x,30,40,a.jpg,Car,u"),
 }
 """Text files of the samples, and a row or line that is broken."""
-HEADED = {"tfod_csv", "vott_csv", "openimages", "udacity"}
-"""Those with names of columns in the first line."""
+HEADED = {"tfod_csv", "vott_csv", "openimages", "udacity", "ultralytics_ndjson"}
+"""Those with names of columns or classes in the first line."""
 
 
 @pytest.fixture
@@ -263,28 +271,32 @@ NUMBERS: dict[str, tuple[str, list[str | int], list[str | int]]] = {
     ),
     "crowdhuman": ("annotation_train.odgt", ["gtboxes", 0, "fbox", 0], ["gtboxes", 0, "tag"]),
     "hf_imagefolder": ("metadata.jsonl", ["objects", "bbox", 0, 0], ["objects", "categories", 0]),
+    "labelbox": (
+        "export.ndjson",
+        ["projects", "p", "labels", 0, "annotations", "objects", 0, "bounding_box", "left"],
+        ["projects", "p", "labels", 0, "annotations", "objects", 0, "name"],
+    ),
     "bdd100k": ("labels/det_train.json", [0, "labels", 0, "box2d", "x1"], [0, "labels", 0, "category"]),
+    "darwin": ("a.json", ["annotations", 0, "bounding_box", "x"], ["annotations", 0, "name"]),
     "datumaro": (
         "annotations/train.json",
         ["items", 0, "annotations", 0, "bbox", 0],
         ["items", 0, "annotations", 0, "label_id"],
+    ),
+    "edge_impulse": (
+        "bounding_boxes.labels",
+        ["boundingBoxes", "a.jpg", 0, "x"],
+        ["boundingBoxes", "a.jpg", 0, "label"],
     ),
     "fiftyone": (
         "samples.json",
         ["samples", 0, "ground_truth", "polylines", 0, "points", 0, 0, 0],
         ["samples", 0, "ground_truth", "polylines", 0, "label"],
     ),
-    "darwin": ("a.json", ["annotations", 0, "bounding_box", "x"], ["annotations", 0, "name"]),
-    "superannotate": ("a.jpg___objects.json", ["instances", 0, "points", "x1"], ["instances", 0, "className"]),
-    "edge_impulse": (
-        "bounding_boxes.labels",
-        ["boundingBoxes", "a.jpg", 0, "x"],
-        ["boundingBoxes", "a.jpg", 0, "label"],
-    ),
-    "labelbox": (
-        "export.ndjson",
-        ["projects", "p", "labels", 0, "annotations", "objects", 0, "bounding_box", "left"],
-        ["projects", "p", "labels", 0, "annotations", "objects", 0, "name"],
+    "superannotate": (
+        "a.jpg___objects.json",
+        ["instances", 0, "points", "x1"],
+        ["instances", 0, "className"],
     ),
 }
 """Files of the samples, and where in the first document of one a number of a box and a class stand."""

@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 
 from odtool import files
-from odtool.engine.outcome import Ending, Stopped, StopSignal, add_last_checkpoint, explain_failure, write_ending
+from odtool.engine.outcome import (
+    Ending,
+    FolderWatch,
+    Stopped,
+    StopSignal,
+    add_last_checkpoint,
+    explain_failure,
+    write_ending,
+)
+from odtool.errors import OdtoolError
 from odtool.workspace import Run
 
 
@@ -42,7 +51,7 @@ def test_with_something_to_save_signals_wait_however_many(request_: StopSignal) 
 
 
 def test_the_outcome_says_how_why_when_and_who(tmp_path: Path) -> None:
-    run = Run(tmp_path / "run")
+    run = Run(tmp_path)
     write_ending(run, "train", Ending("finished", "trained 4 steps"))
     written = json.loads(run.outcome("train").read_text())
     assert written.pop("time") > 1e9
@@ -93,7 +102,7 @@ def test_on_a_full_disk_the_outcome_is_written_from_the_reserve(
     fill: Callable[[Path], OSError],
 ) -> None:
     with mounted(tmp_path / "small", "size=200k"):
-        run = Run(tmp_path / "small" / "run")
+        run = Run(tmp_path / "small")
         files.keep_reserve(run.reserve("train"))
         fill(run.path / "large")
         with pytest.raises(OSError, match="No space"):
@@ -141,3 +150,16 @@ def test_a_record_that_is_damaged_is_said_to_be_one() -> None:
     assert explain_failure(DataLossError(STACK % "corrupted record at 5183173")).reason == (
         "a record cannot be read (odtool check names it): DataLossError: corrupted record at 5183173"
     )
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_a_run_that_was_moved_is_noticed_even_where_another_has_its_name(tmp_path: Path, renewed: bool) -> None:
+    run = Run(tmp_path / "run")
+    run.path.mkdir()
+    folder = FolderWatch(run)
+    folder.check()
+    run.path.rename(tmp_path / "elsewhere")
+    if renewed:
+        run.path.mkdir()
+    with pytest.raises(OdtoolError, match=r"run was moved or deleted while it was in use"):
+        folder.check()

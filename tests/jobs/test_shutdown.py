@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 
 import psutil
 import pytest
 
+from odtool import locks
 from odtool.errors import JobError
 from odtool.jobs import process, record, shutdown, state
 from odtool.workspace import Run
@@ -104,3 +106,23 @@ def test_a_job_of_another_machine_is_left_alone(run: Run) -> None:
     with pytest.raises(JobError, match="another machine"):
         shutdown.stop(run, ["train"], timeout=1, kill=True)
     os.close(lock)
+
+
+def test_after_stop_the_task_can_be_started_again_at_once(run: Run, start: Callable) -> None:
+    for _ in range(5):
+        start("import time; time.sleep(3000)")
+        (ended,) = shutdown.stop(run, ["train"], timeout=3000).values()
+        assert ended.state == "stopped"
+        assert not locks.is_held(run.job_lock("train"))
+
+
+def test_a_start_waits_for_the_lock_of_one_that_has_just_ended(
+    run: Run, start: Callable, supervisor_of: Callable, until: Callable
+) -> None:
+    job = start("import time; time.sleep(3000)")
+    supervisor = supervisor_of(job)
+    supervisor.suspend()  # as on a busy machine
+    os.kill(job.pid, signal.SIGKILL)
+    until(lambda: not state.is_alive(job))
+    threading.Timer(0.3, supervisor.resume).start()
+    assert start("import time; time.sleep(3000)").pid != job.pid

@@ -221,3 +221,13 @@ def test_on_a_full_disk_the_end_is_recorded_and_nothing_is_made_smaller(
         assert (job.ended is not None, job.recoveries) == (True, 0)
         assert not (run.path / "size").exists()
         until(lambda: not locks.is_held(run.job_lock("train")))
+
+
+def test_of_a_run_that_was_moved_nothing_is_made_anew(run: Run, start: Callable, until: Callable) -> None:
+    job = start("import time; time.sleep(3000)")
+    elsewhere = run.path.with_name("elsewhere")
+    run.path.rename(elsewhere)
+    os.kill(job.pid, signal.SIGTERM)
+    until(lambda: not locks.is_held(Run(elsewhere).job_lock("train")))
+    assert not run.path.exists()
+    assert "how train ended is not recorded (code -15)" in Run(elsewhere).log("train").read_text()

@@ -19,7 +19,7 @@ from odtool.api.data.sources import (
     find_sources,
     parse_columns,
 )
-from odtool.api.requests import StrPath, find_workspace, refuse_below, refuse_unknown, takes
+from odtool.api.requests import StrPath, find_workspace, refuse_below, refuse_outside_share, refuse_unknown, takes
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import DataError
 from odtool.files import write_atomically
@@ -69,6 +69,8 @@ class InspectRequest:
     """Worker processes; by default one a core."""
     similar: bool = False
     """Report images that look alike; every image is decoded for it."""
+    balance: float | None = None
+    """Show the repeat factors that prepare would take with this threshold."""
     html: StrPath | None = None
     """A file for one page with plots and sample images, which can be sorted, filtered and enlarged."""
     samples: int = 24
@@ -79,6 +81,7 @@ class InspectRequest:
     progress: Progress = field(default=silent, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        refuse_outside_share("balance", self.balance)
         for name, least in (("samples", 0), ("seed", 0), ("min_box", 0), ("workers", 1)):
             refuse_below(name, getattr(self, name), least)
         refuse_unknown("verify", (self.verify,), VERIFY)
@@ -109,10 +112,12 @@ def inspect(request: InspectRequest) -> Inspection:
         samples=request.samples,
         seed=request.seed,
         similar=request.similar,
+        balance=request.balance,
         coordinates=choose_coordinates(request.coordinates),
         annotated_size=choose_annotated_size(request.annotated_size),
     )
     inspected = inspection.inspect(settings, progress=request.progress)
     if page is not None:
+        page.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(page, inspect_page.render(inspected))
     return inspected

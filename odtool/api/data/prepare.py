@@ -19,7 +19,15 @@ from odtool.api.data.sources import (
     find_sources,
     parse_columns,
 )
-from odtool.api.requests import RequestError, StrPath, find_workspace, refuse_below, refuse_unknown, takes
+from odtool.api.requests import (
+    RequestError,
+    StrPath,
+    find_workspace,
+    refuse_below,
+    refuse_outside_share,
+    refuse_unknown,
+    takes,
+)
 from odtool.dataset.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -120,9 +128,7 @@ class PrepareRequest:
         if self.folds is not None and self.val is not None:
             raise RequestError("val", "means nothing with --folds: each fold validates on a part of its own")
         for name in ("fraction", "balance"):
-            share = getattr(self, name)
-            if share is not None and not 0 < share <= 1:
-                raise RequestError(name, f"is a share above 0 and up to 1, not {share:g}")
+            refuse_outside_share(name, getattr(self, name))
         for name, least in (
             ("tile", 32), ("overlap", 0), ("seed", 0), ("folds", 2), ("min_box", 0), ("shards", 1), ("workers", 1),
         ):  # fmt: skip

@@ -105,6 +105,7 @@ def report(request: ReportRequest) -> WrittenReport:
     page = _find_page(request, runs)
     choice = choose_device(request.gpu)
     reports = tuple(_report(run, request, choice) for run in runs)
+    page.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(page, _render(reports, request.images))
     return WrittenReport(page, reports)
 

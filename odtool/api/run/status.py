@@ -145,7 +145,7 @@ def read_status(run: Run) -> RunStatus:
         job=job,
         progress=training_progress.read(run.metrics, since=job.started or 0 if running else 0),
         stalled_seconds=stall.measure_stall(run.metrics, job.started or 0, time.time()) if running else None,
-        recoveries=tuple({"step": line.step, **line.values} for line in metrics.read(run.metrics, "recover")),
+        recoveries=tuple({"step": line.step, **line.values} for line in _read_events(run, "recover")),
     )
     newest, best = metrics.find_newest(run.metrics, "eval"), metrics.find_newest(run.metrics, "best")
     return RunStatus(run, training, EvaluationStatus(state.read(run, "eval"), newest, best))
@@ -154,6 +154,10 @@ def read_status(run: Run) -> RunStatus:
 def find_running_tasks(run: Run) -> list[str]:
     """Names of a run's tasks that are running."""
     return [task for task in TASKS if state.read(run, task).state == "running"]
+
+
+def _read_events(run: Run, kind: str) -> list[Metric]:
+    return [line for line in metrics.read_events(run.metrics) if line.kind == kind]
 
 
 def _flat(line: Metric | None) -> dict[str, Any] | None:
@@ -184,7 +188,7 @@ def _losses(run: Run) -> list[float]:
 
 
 def _maps(run: Run) -> Iterator[tuple[int, float]]:
-    scored = list(metrics.read(run.metrics, "eval"))
+    scored = _read_events(run, "eval")
     # Figures of a sample do not make one course with those of all images.
     sample = min((line.values.get("sample_1_of_n") or 1 for line in scored), default=1)
     by_step = {

@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import KW_ONLY, dataclass
 
-from odtool import cluster, locks
+from odtool import cluster, locks, metrics
 from odtool.api.requests import (
     RequestError,
     RunName,
@@ -19,7 +19,7 @@ from odtool.api.requests import (
     takes,
 )
 from odtool.api.tasks import run_tasks
-from odtool.api.tasks.engine_tasks import EvaluateTask, TrainTask
+from odtool.api.tasks.engine_tasks import STEP_PRECISIONS, EvaluateTask, TrainTask
 from odtool.api.tasks.run_tasks import StartedRun
 from odtool.cluster import Cluster
 from odtool.errors import JobError
@@ -53,6 +53,8 @@ class TrainRequest:
     """End after so many evaluations without improvement."""
     time_limit: str | float | None = None
     """Save and stop after this time: seconds, or a text as in "2h", "1h30m" or "90s"."""
+    precision: str | None = None
+    """Of the networks' arithmetic: "float32" or "bfloat16"; as the run was trained before, else float32."""
     recover: bool = True
     """Where memory runs out, start again from the last checkpoint with half the batch, at most three times."""
     foreground: bool = False
@@ -66,6 +68,8 @@ class TrainRequest:
         for name in ("checkpoint_every", "keep_checkpoints", "early_stop"):
             refuse_below(name, getattr(self, name), 1)
         refuse_unknown_metric("best", self.best)
+        if self.precision is not None and self.precision not in STEP_PRECISIONS:
+            raise RequestError("precision", f"'{self.precision}' is not {' or '.join(STEP_PRECISIONS)}")
         if self.time_limit is not None:
             parse_duration(self.time_limit)
 
@@ -107,7 +111,15 @@ def _task(request: TrainRequest, run: Run, num_steps: int) -> TrainTask:
         cache_memory=_bytes(request.cache_memory) if request.cache_memory else "auto" if request.cache else None,
         early_stop=request.early_stop,
         deadline=None if seconds is None else time.time() + seconds,
+        precision=request.precision or find_precision(run),
     )
+
+
+def find_precision(run: Run) -> str:
+    """What the run was trained in when it was last started, which training keeps to."""
+    start = metrics.find_newest(run.metrics, "start")
+    precision = start.values.get("precision") if start is not None else None
+    return precision if precision in STEP_PRECISIONS else "float32"
 
 
 def parse_duration(time_limit: str | float) -> float:

@@ -15,6 +15,7 @@ from odtool.workspace import ExportedModel, Predictions, Run
 _RUN = argument("train/<run>", "RUN_DIR", positional=True)
 FORMATS = ("savedmodel", "tflite", "onnx")
 PRECISIONS = ("float32", "float16", "int8")
+STEP_PRECISIONS = ("float32", "bfloat16")
 INPUT_TYPES = ("image_tensor", "float_image_tensor", "encoded_image_string_tensor", "tf_example")
 
 
@@ -34,6 +35,9 @@ class TrainTask:
     )
     deadline: float | None = field(default=None, metadata=argument("Unix time at which to save and end", "TIME"))
     """A moment and not a duration, so that a restart after a failure does not begin it anew."""
+    precision: str = field(
+        default="float32", metadata=argument(f"of the networks' arithmetic: {' or '.join(STEP_PRECISIONS)}", "NAME")
+    )
     cpu_devices: int | None = field(
         default=None, metadata=argument("split the CPU in N, to try several devices out", "N", least=1)
     )

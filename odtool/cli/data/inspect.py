@@ -13,7 +13,7 @@ from odtool.cli import console
 from odtool.cli.data import source_options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rich.console import Console
 
@@ -40,6 +40,9 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     annotated_size: source_options.AnnotatedSizeOption = None,
     workers: source_options.WorkersOption = "auto",
     similar: source_options.SimilarOption = False,
+    balance: Annotated[
+        float | None, typer.Option(help="Show the repeat factors that prepare --balance would take.")
+    ] = None,
     html: Annotated[Path | None, typer.Option(help="Write one page with plots and sample images to this file.")] = None,
     samples: Annotated[
         int, typer.Option(min=0, max=500, help="Images on the page: those with problems, then some of each class.")
@@ -73,6 +76,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         annotated_size=annotated_size.value if annotated_size else None,
         workers=source_options.read_number(workers, "--workers"),
         similar=similar,
+        balance=balance,
         html=html,
         samples=samples,
         seed=seed,
@@ -106,6 +110,7 @@ def _payload(inspected: Inspection, html: Path | None) -> dict[str, Any]:
         **figures,
         "class_changes": [asdict(change) for change in inspected.class_changes()],
         "similar": None if similar is None else {"groups": similar.groups, "images": similar.images},
+        "repeat_factors": inspected.repeat_factors,
         "problems": problems,
         "html": None if html is None else str(html.absolute()),
     }
@@ -122,6 +127,8 @@ def _render(inspected: Inspection, html: Path | None, screen: Console) -> None:
         screen.print()
     for change in inspected.class_changes():
         screen.print(source_options.describe_change(change), markup=False)
+    for line in _describe_balance(inspected.repeat_factors):
+        screen.print(line, markup=False)
     if inspected.similar is not None:
         groups = inspected.similar.groups
         found = f"{inspected.similar.images:,} images look alike, in {groups:,} group{'' if groups == 1 else 's'}"
@@ -132,6 +139,16 @@ def _render(inspected: Inspection, html: Path | None, screen: Console) -> None:
     if not inspected.problems:
         screen.print("No problems were found.")
     screen.print("Nothing was written." if html is None else f"Page in {html}", markup=False)
+
+
+def _describe_balance(factors: Mapping[str, float] | None) -> Iterator[str]:
+    """The classes that prepare --balance would repeat, the rarest first."""
+    if factors is None:
+        return
+    rarest = sorted(factors.items(), key=lambda item: (-item[1], item[0]))
+    shown = ", ".join(f"{name} ({factor:.2f})" for name, factor in rarest[:_MOST_CLASSES])
+    more = f" and {len(rarest) - _MOST_CLASSES:,} more classes" if len(rarest) > _MOST_CLASSES else ""
+    yield f"Repeat factors: {shown}{more}" if rarest else "Repeat factors: no class is rarer than the threshold"
 
 
 def _describe_kind(item: ProblemKind) -> Iterator[str]:

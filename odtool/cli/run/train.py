@@ -48,6 +48,13 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
         str | None,
         typer.Option(metavar="TIME", help="Save and stop after this time, as in 2h, 1h30m or 90s."),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compute the networks in float32 or bfloat16. By default as the run was trained before, else float32.",
+        ),
+    ] = None,
     recover: Annotated[
         bool,
         typer.Option(
@@ -76,6 +83,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
             best=best,
             early_stop=early_stop,
             time_limit=time_limit,
+            precision=precision,
             recover=recover,
             foreground=foreground,
             workspace=workspace,

@@ -26,6 +26,8 @@ pair of different photographs differed in 12, and half of all pairs in 30 or mor
 _SIDE = 32
 """Pixels of the square that an image is brought to."""
 _FREQUENCIES = 8
+_MOST_PIXELS = 100_000_000
+"""Of an image that is decoded whole, as all but JPEGs are: 300 MB in each worker process."""
 _FLAT = 2.0
 """Grey levels. With a smaller standard deviation the frequencies are rounding errors, and all such images alike."""
 
@@ -36,7 +38,7 @@ def hash_image(data: bytes) -> int:
     A JPEG is decoded at an eighth of its size where that is enough, which takes a third of the time.
 
     Raises:
-        ImageError: it cannot be decoded.
+        ImageError: it cannot be decoded, or would take too much memory.
     """
     import numpy as np
     from PIL import Image
@@ -54,6 +56,8 @@ def hash_image(data: bytes) -> int:
 def _decode_gray(data: bytes) -> Image.Image:
     header = parse_header(data)
     if header.format != "jpeg":
+        if header.width * header.height > _MOST_PIXELS:
+            raise ImageError("image_too_large", f"{header.width}x{header.height} pixels, too many to be decoded whole")
         return repair.decode_pixels(data, header, fixed=False).convert("L")
     try:
         with open_image(data, ("JPEG", "MPO")) as image:

@@ -24,7 +24,7 @@ def render(inspection: Inspection) -> str:
         _render_tiles(inspection),
         _render_problems(inspection),
         _render_splits(inspection.figures),
-        _render_classes(inspection.figures, numbers),
+        _render_classes(inspection.figures, numbers, inspection.repeat_factors),
         _render_plots(inspection.figures),
         picture_section.render_similar(inspection.similar, numbers),
         picture_section.render_samples(inspection, numbers),
@@ -105,16 +105,19 @@ def _render_plots(figures: Figures) -> str:
     return f'<h2>Boxes and images</h2>\n<div class="plots">{plots}</div>\n'
 
 
-def _render_classes(figures: Figures, numbers: Mapping[str, int]) -> str:
+def _render_classes(figures: Figures, numbers: Mapping[str, int], factors: Mapping[str, float] | None) -> str:
     classes, splits = figures.classes, list(figures.splits)
     maximum = classes[0].objects if classes else 1
     columns = {"class": False, "objects": True, "share": True, "images": True}
     columns |= {f"in {split}": True for split in splits}
+    if factors is not None:
+        columns["repeat factor"] = True
     rows = (
         f'<tr><td><button type="button" class="link" data-choose="classes" value="{numbers[item.name]}" disabled>'
         f"{escape_text(item.name)}</button></td>{_render_number(item.objects)}"
         f'<td class="right" data-value="{item.share:.6f}">{item.share:.1%}</td>{_render_number(item.images)}'
         + "".join(_render_number(item.splits.get(split, 0)) for split in splits)
+        + ("" if factors is None else f'<td class="right">{factors.get(item.name, 1):.2f}</td>')
         + f'<td class="meter"><div style="width:{100 * item.objects / maximum:.1f}%"></div></td></tr>'
         for item in classes[:_MOST_CLASSES]
     )

@@ -21,6 +21,7 @@ from odtool.dataset.records import spool
 from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.records.record_writer import read_checked_image
 from odtool.dataset.records.spool import Index, SpoolReader
+from odtool.dataset.sets.repeat_factors import compute_factors
 from odtool.dataset.statistics import ClassChange
 from odtool.dataset.survey import coverage, image_checks, refusals
 from odtool.dataset.survey.conventions.annotated_size import Basis
@@ -49,6 +50,8 @@ class InspectSettings:
     """Decides which images without problems are shown."""
     similar: bool = False
     """Decode all images, and report those that look alike."""
+    balance: float | None = None
+    """Threshold of the repeat factors that prepare --balance would take."""
     coordinates: Reading | None = None
     """What the four numbers of a box mean; None lets the boxes decide."""
     annotated_size: Basis | None = None
@@ -71,6 +74,8 @@ class Inspection:
     """Objects by old and new class name ('' where dropped), as --rename, --only and --drop ask."""
     similar: SimilarImages | None = None
     """None where they were not looked for."""
+    repeat_factors: Mapping[str, float] | None = None
+    """By class, those above 1; None where they were not asked for."""
 
     def class_changes(self) -> tuple[ClassChange, ...]:
         """The same, a row for each class that was changed."""
@@ -135,6 +140,7 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
         tuple(Sample(shown[position], kinds) for position, kinds in chosen.items()),
         dict(result.changes),
         similar if settings.similar else None,
+        None if settings.balance is None else _find_repeat_factors(figures, settings.balance),
     )
 
 
@@ -152,6 +158,19 @@ def _report_resemblance(resemblance: Resemblance, index: Index, stored: Path) ->
     splits = [split if split and has_training else "train" for split in declared]
     yield from resemblance.report(stored, index)
     yield from resemblance.report_splits(splits, stored, index)
+
+
+def _find_repeat_factors(figures: Figures, threshold: float) -> dict[str, float]:
+    """What prepare --balance would take where it keeps the splits, and roughly that where it cuts a part off."""
+    elsewhere = sum(count for split, count in figures.splits.items() if split != "train")
+    has_training = "train" in figures.splits
+    total = figures.images - elsewhere if has_training else figures.images
+    images = {
+        item.name: item.splits.get("train", 0) + item.splits.get("", 0) if has_training else item.images
+        for item in figures.classes
+    }
+    factors = compute_factors({name: count for name, count in images.items() if count}, total, threshold)
+    return {name: factor for name, factor in factors.items() if factor > 1}
 
 
 def _count(index: Index, reader: SpoolReader, chosen: Collection[int]) -> tuple[Figures, dict[int, CheckedImage]]:

@@ -25,8 +25,8 @@ from odtool.dataset.records.features import (
 )
 from odtool.dataset.types import Extent, ObjectAnnotation
 
-REPETITION_KEY = "image/repetition"
-"""odtool's own: 1 for the second record of an image, 2 for the third."""
+REPETITION_KEY = "odtool/repetition"
+"""A key of our own that no other tool can mean: 1 for the second record of an image, 2 for the third."""
 _OF_BOXES = (
     b"image/object/area",
     b"image/object/bbox/xmax",

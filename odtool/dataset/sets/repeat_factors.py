@@ -10,9 +10,12 @@ from __future__ import annotations
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import TypeVar
+
+Label = TypeVar("Label", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,11 @@ class Repeats:
     """How often each image is written, in the order that they were given in."""
 
 
-def compute_factors(images: Counter[int], total: int, threshold: float) -> dict[int, float]:
+def compute_factors(images: Mapping[Label, int], total: int, threshold: float) -> dict[Label, float]:
     """Repeat factors by class: max(1, sqrt(threshold / share of images with the class)).
 
     Args:
-        images: training images with each class.
+        images: training images with each class, of those that any has.
         total: number of training images, those without objects among them.
     """
     return {label: max(1.0, math.sqrt(threshold * total / count)) for label, count in images.items()}

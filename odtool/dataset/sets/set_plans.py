@@ -115,18 +115,17 @@ def _plan_folds(images: _Images, declared: Sequence[str | None], settings: Split
         groups=images.groups,
         labels=images.labels,
     )
-    evaluated = trained = [ImageList(part) for part in parts]
-    if settings.fraction is not None:
-        order = splits.rank_keys(images.keys, settings.seed)
-        pool = sorted((position for part in parts for position in part), key=order.__getitem__)
-        kept = set(splits.keep_fraction(pool, settings.fraction, images.groups, images.labels))
-        trained = [ImageList([position for position in part if position in kept]) for part in parts]
+    evaluated = [ImageList(part) for part in parts]
+    # The same lists where nothing is left out: they are written once.
+    trained = (
+        evaluated if settings.fraction is None else _keep_of_parts(parts, images, settings.fraction, settings.seed)
+    )
     tested = {"test": (ImageList(test),)} if test else {}
     plans = []
     for number, part in enumerate(evaluated):
-        training = tuple(images_ for other, images_ in enumerate(trained) if other != number and images_.positions)
-        left_out = sum(len(part_) for other, part_ in enumerate(parts) if other != number)
-        left_out -= sum(len(images_.positions) for images_ in training)
+        others = [place for place in range(len(parts)) if place != number]
+        training = tuple(trained[place] for place in others if trained[place].positions)
+        left_out = sum(len(parts[place]) - len(trained[place].positions) for place in others)
         if not training:
             raise DataError(
                 f"--fraction {settings.fraction:g} leaves fold {number + 1} no images to train on",
@@ -134,6 +133,14 @@ def _plan_folds(images: _Images, declared: Sequence[str | None], settings: Split
             )
         plans.append(SetPlan({"train": training, "val": (part,), **tested}, fold=number + 1, left_out=left_out))
     return plans
+
+
+def _keep_of_parts(parts: Sequence[Sequence[int]], images: _Images, fraction: float, seed: int) -> list[ImageList]:
+    """What a fraction of all parts together leaves of each."""
+    order = splits.rank_keys(images.keys, seed)
+    pool = sorted(chain.from_iterable(parts), key=order.__getitem__)
+    kept = set(splits.keep_fraction(pool, fraction, images.groups, images.labels))
+    return [ImageList([position for position in part if position in kept]) for part in parts]
 
 
 def _balance(plan: SetPlan, images: _Images, settings: SplitSettings) -> SetPlan:

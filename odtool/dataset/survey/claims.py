@@ -19,11 +19,19 @@ class Claims:
 
     removed: set[int] = field(default_factory=set)
     """Positions in the set of images that an annotation had to give up."""
+    _reading: int = -1
     _keys: set[int] = field(default_factory=set)
     _places: set[int] = field(default_factory=set)
     """Of images whose key is not their place."""
     _unsure: dict[int, tuple[int, int, str]] = field(default_factory=dict)
     """Place → key, position and annotation file."""
+
+    def begin(self, reading: int) -> None:
+        """What follows is of this reading; results of another are not met any more, and its images forgotten."""
+        if reading != self._reading:
+            self._reading = reading
+            for known in (self._keys, self._places, self._unsure):
+                known.clear()
 
     def is_taken(self, place: int) -> bool:
         """Whether an annotation has the image at this place."""

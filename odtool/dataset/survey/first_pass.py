@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import TypeAlias
 
@@ -37,7 +36,7 @@ from odtool.dataset.survey.merging.statements import (
     make_statement,
     open_statements,
 )
-from odtool.dataset.types import AnnotatedImage, Deferred, Finding, Problem, Source, Unit
+from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source, Unit
 from odtool.dataset.workers import Crew
 from odtool.errors import DataError
 
@@ -173,16 +172,17 @@ def survey(
         _SurveyTask(number, reading.source, reading.compares, chunk, pass_settings)
         for number, reading, chunk in _split_into_chunks(readings, started)
     )
-    claims: dict[int, Claims] = {}
+    claims = Claims()
     settling: Settling | None = None
     with open_backlog(spool.path.parent) as backlog, open_statements(spool.path.with_name("statements")) as statements:
         with _handing_over(backlog, on_problem):
             for result in crew.map(_examine, tasks, tasks_here=_ALONE):
-                _add_result(result, claims.setdefault(result.reading, Claims()), totals, spool, backlog, statements)
+                claims.begin(result.reading)
+                _add_result(result, claims, totals, spool, backlog, statements)
                 report(len(totals.index), 0)
         backlog.add([Waiting(problem) for problem in pass_settings.interpretation.coordinates.notices])
         removed, lost_classes = bytearray(len(totals.index)), set[str]()
-        for position in chain.from_iterable(claim.removed for claim in claims.values()):
+        for position in claims.removed:
             removed[position] = 1
         if len(statements):
             spool.flush()
@@ -224,9 +224,9 @@ def _add_result(
     for file in result.imageless:
         totals.imageless.setdefault(result.reading, file)
     for file in (*result.imageless, *(source for source, _ in result.annotations)):
-        totals.account.add_source(file)
+        totals.account.add_source(file, result.reading)
     for problem in result.problems:
-        totals.account.add_problem(problem)
+        totals.account.add_problem(problem, result.reading)
     spool.add(result.piece, list(positions))
     images = [positions.get(number, -1) for number in result.images]
     problems = [Waiting(problem, result.reading, image) for problem, image in zip(result.problems, images, strict=True)]
@@ -289,21 +289,17 @@ def _merge_formats(
             problems.clear()
 
     of_readings = [numbers.setdefault(reading.source, len(numbers)) for reading in readings]
-    merged = merge(statements, totals.index, stored, of_readings, crew, add)
+    merged = merge(statements, totals.index, stored, of_readings, removed, crew, add)
     sources = [reading.source if reading.beside_others else None for reading in readings]
     absent = find_absent(backlog, sources, set(statements.readings), totals.imageless)
     settling = Settling(totals.account, sources, merged.known, absent)
     for problem in (*absent.values(), *settling.report_unannotated()):
         add(problem)
     backlog.add(problems)
-    for position in merged.removed:
-        removed[position] = 1
     doubtful = settling.find_doubtful(backlog, removed)
     backlog.add([Waiting(problem) for problem in doubtful.values()])
     for position in doubtful:
         removed[position] = 1
-    for position, split in merged.splits.items():
-        totals.index.splits[position] = split
     totals.changes -= merged.changes
     return settling, merged.classes
 
@@ -364,9 +360,10 @@ def _read_header(image: AnnotatedImage, rules: Rules) -> ImageHeader | Problem:
 
 def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result: _Result) -> CheckedImage | None:
     """The image as it will be written, or None where nothing of it is; its problems and classes go into `result`."""
-    changes: Changes = Counter()
+    changes: Changes = Counter() if task.compares else result.changes
     objects = class_names.apply_choice(image.objects, task.asked.class_choice, changes)
-    result.changes.update(changes)
+    if task.compares:
+        result.changes.update(changes)
     named_image = replace(image, objects=objects, source_id=_identify(image, task.source))
     source, interpretation = task.source.path, task.asked.interpretation
     placed = interpretation.place(named_image, header, source, result.heard)
@@ -377,10 +374,7 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result
     if image.match == "elsewhere":
         problems.append(Problem("image_elsewhere", image.path, f"in {image.source}"))
     result.problems.extend([replace(problem, image=named_image.source_id or "") for problem in problems])
-    for annotation in objects:
-        result.classes.setdefault(annotation.label, image.source)
-        if annotation.keypoints:
-            result.keypoints.add(len(annotation.keypoints))
+    _note_classes(objects, image.source, result)
     if task.source.masks:
         checked = _check_outlines(checked, placed.image.unit, result.problems)
     if _is_too_large(checked, task.asked.tiling):
@@ -394,6 +388,13 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: _SurveyTask, result
     if task.compares:
         result.statements.append(make_statement(checked, changes))
     return checked
+
+
+def _note_classes(objects: Iterable[ObjectAnnotation], file: Path, result: _Result) -> None:
+    for annotation in objects:
+        result.classes.setdefault(annotation.label, file)
+        if annotation.keypoints:
+            result.keypoints.add(len(annotation.keypoints))
 
 
 def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) -> CheckedImage:

@@ -93,7 +93,7 @@ CATALOGUE: dict[str, Check] = {
     "image_too_large": Check("error", "image left out: too many pixels to be decoded at once"),
     "image_truncated": Check("error", "image left out"),
     "image_turned": Check("info", "boxes taken in the image as it is stored, as Label Studio writes them"),
-    "image_uncompared": Check("warning", "kept; cannot be decoded: --verify full leaves such images out"),
+    "image_uncompared": Check("warning", "kept; not compared with other images"),
     "image_unreadable": Check("error", "image left out"),
     "image_without_objects": Check("info", "kept as background"),
     "images_unlisted": Check("warning", "left out: they have labels, but the data set's own file does not name them"),

@@ -12,7 +12,7 @@ from odtool.dataset.dialects import Reading
 from odtool.dataset.progress import Report
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.faults import NoBoxesError
-from odtool.dataset.readers.format_choice import FormatChoice
+from odtool.dataset.readers.format_choice import FormatChoice, take_samples
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.readers.unread import unread_files
 from odtool.dataset.records import spool
@@ -80,18 +80,19 @@ def survey_sources(
             continue
         if not looks_further:
             return result, choices
+        unread = [list(take_samples(result.account.list_unread(source))) for source in sources]
         more = tuple(
-            _add_late_formats(source, formats, result) for source, formats in zip(sources, choices, strict=True)
+            _add_late_formats(source, formats, files)
+            for source, formats, files in zip(sources, choices, unread, strict=True)
         )
         if more == choices:
             break
         choices = more
     has_splits = any(split is not None for split in result.index.list_declared_splits())
-    for source, formats in zip(sources, choices, strict=True):
+    for source, formats, files in zip(sources, choices, unread, strict=True):
         known = {choice.name for choice in formats}
-        account = result.account
-        unread = (file for file in account.list_unread(source) if not account.is_passed_over(file))
-        for problem in unread_files.report_unread(source, unread, lists, known, has_splits=has_splits):
+        untold = [file for file in files if not result.account.is_passed_over(file)]
+        for problem in unread_files.report_unread(source, untold, lists, known, has_splits=has_splits):
             result.count(problem)
             problems.add(problem)
     return result, _select_productive(choices, result)
@@ -107,10 +108,12 @@ def _select_productive(choices: Choices, result: Survey) -> Choices:
     )
 
 
-def _add_late_formats(source: Source, formats: tuple[FormatChoice, ...], result: Survey) -> tuple[FormatChoice, ...]:
+def _add_late_formats(
+    source: Source, formats: tuple[FormatChoice, ...], files: Sequence[Path]
+) -> tuple[FormatChoice, ...]:
     """The formats with those that show in files which nothing was read from, in the order of the registry."""
     known = {choice.name for choice in formats}
-    late = unread_files.find_late_formats(source, result.account.list_unread(source), known)
+    late = unread_files.find_late_formats(source, files, known)
     order = list(READERS)
     return tuple(sorted((*formats, *late), key=lambda choice: order.index(choice.name)))
 

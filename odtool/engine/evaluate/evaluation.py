@@ -15,7 +15,7 @@ from odtool.detection.metric_names import MAP, MAP_50, resolve_name
 from odtool.engine import best_checkpoint, checkpoint_scores, checkpoints, model
 from odtool.engine.evaluate import best_metric
 from odtool.engine.evaluate.scoring import Score, Scorer
-from odtool.engine.outcome import Ending, StopSignal
+from odtool.engine.outcome import Ending, FolderWatch, StopSignal
 from odtool.workspace import Run
 
 POLL = 0.5
@@ -61,7 +61,7 @@ def evaluate(
 
 
 def _find_unscored(run: Run, sample: int, *, latest: bool) -> dict[int, Path]:
-    entries = metrics.read(run.metrics)
+    entries = metrics.read_events(run.metrics)
     names = checkpoint_scores.find_scored(entries, sample=sample)
     if latest:
         names |= checkpoint_scores.find_skipped(entries)
@@ -80,7 +80,9 @@ def _is_trained(prefix: Path) -> bool:
 def _score_until_trained(run: Run, scorer: _CheckpointScorer, stop: StopSignal, *, sample: int, latest: bool) -> Ending:
     """Scores in the order of steps until training has ended and nothing is left."""
     scored = skipped = 0
+    folder = FolderWatch(run)
     while not stop.requested:
+        folder.check()
         # Asked before the folder is listed: what training saves last is there when its lock is gone.
         training = locks.is_held(run.job_lock("train"))
         waiting = _find_unscored(run, sample, latest=latest)
@@ -102,7 +104,7 @@ def _score_until_trained(run: Run, scorer: _CheckpointScorer, stop: StopSignal, 
 
 def _prune_after_training(run: Run) -> None:
     """Training leaves to evaluation those checkpoints that were still to be scored."""
-    keep = checkpoint_scores.find_keep_count(metrics.read(run.metrics))
+    keep = checkpoint_scores.find_keep_count(metrics.read_events(run.metrics))
     if keep is not None:
         checkpoints.prune(run, keep)
 
@@ -184,7 +186,7 @@ class _CheckpointScorer:
 
     def _is_better(self, step: int, value: float) -> bool:
         """Whether it beats the best; a score over fewer images never displaces one over more, nor the reverse."""
-        entries = metrics.read(self._run.metrics)
+        entries = metrics.read_events(self._run.metrics)
         line = best_checkpoint.find_standing(self._run, entries)
         if line is None:
             return True

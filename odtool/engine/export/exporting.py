@@ -161,7 +161,7 @@ def _find_metrics(exported: TrainedModel) -> dict[str, float]:
     """What evaluation gave this checkpoint; empty where it was not evaluated."""
     if exported.step is None:
         return {}
-    entries = metrics.read(exported.run.metrics)
+    entries = metrics.read_events(exported.run.metrics)
     values = {name: checkpoint_scores.find_score(entries, exported.step, full) for name, full in _METRICS.items()}
     return {name: value for name, value in values.items() if value is not None}
 

@@ -64,10 +64,12 @@ def find_best(measure: Measure, batch: Batch, *, block: int) -> Best:
     anchors = batch.anchors.shape[1]
     if None not in (images, boxes, anchors) and images * boxes * anchors <= block:
         return Best(*_compare(measure, batch))
-    shape = tf.shape(batch.real, tf.int64)
-    pairs = shape[0] * shape[1] * tf.shape(batch.anchors, tf.int64)[1]
+    rows = tf.reduce_prod(tf.shape(batch.real))
     box, overlap, anchor = tf.cond(
-        pairs <= block, lambda: _compare(measure, batch), lambda: _compare_by_images(measure, batch, block)
+        # Divided, as the product of all three may be too large for an int32, and others are not for the host.
+        rows <= block // tf.maximum(tf.shape(batch.anchors)[1], 1),
+        lambda: _compare(measure, batch),
+        lambda: _compare_by_images(measure, batch, block),
     )
     for value, count in ((box, anchors), (overlap, anchors), (anchor, boxes)):
         value.set_shape([images, count])
@@ -89,9 +91,8 @@ def _find_first_highest(matrix: Any) -> tuple[Any, Any]:
     its time.
     """
     highest = tf.reduce_max(matrix, 2, keepdims=True)
-    count = tf.shape(matrix)[2]
-    columns = tf.cast(tf.range(tf.cast(count, tf.int64)), tf.float32)
-    none = tf.cast(count, tf.float32)
+    count = matrix.shape[2] or tf.shape(matrix)[2]
+    columns, none = tf.cast(tf.range(count), tf.float32), tf.cast(count, tf.float32)
     first = tf.reduce_min(tf.where(tf.equal(matrix, highest), columns, none), 2)
     # What is not a number equals nothing, not even itself.
     return tf.where(first < none, first, 0.0), highest[:, :, 0]
@@ -101,7 +102,7 @@ def _compare_by_images(measure: Measure, batch: Batch, block: int) -> tuple[Any,
     """As many images at a time as stay below the block, but one at least."""
     images, boxes = tf.unstack(tf.shape(batch.real))
     anchors = tf.shape(batch.anchors)[1]
-    group = tf.maximum(tf.cast(block // (tf.cast(boxes, tf.int64) * tf.cast(anchors, tf.int64)), tf.int32), 1)
+    group = tf.maximum(block // tf.maximum(anchors, 1) // boxes, 1)
 
     def step(start: Any, index: Any, rows: Any, values: Any, columns: Any) -> tuple[Any, ...]:
         box, overlap, anchor = _compare_by_anchors(measure, _take_images(batch, start, start + group), block)
@@ -135,7 +136,7 @@ def _compare_by_anchors(measure: Measure, batch: Batch, block: int) -> tuple[Any
     """As many anchors at a time as stay below the block."""
     images, boxes = tf.unstack(tf.shape(batch.real))
     count = tf.shape(batch.anchors)[1]
-    width = tf.maximum(tf.cast(block, tf.int32) // (images * boxes), 1)
+    width = tf.maximum(block // (images * boxes), 1)
 
     def step(start: Any, index: Any, rows: Any, values: Any, columns: Any, highest: Any) -> tuple[Any, ...]:
         anchors = batch.anchors[:, start : start + width]

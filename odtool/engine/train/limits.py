@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from odtool import locks, metrics
 from odtool.engine import checkpoint_scores
-from odtool.engine.outcome import Ending
+from odtool.engine.outcome import Ending, FolderWatch
 from odtool.workspace import Run
 
 LOOK_EVERY = 1.0
@@ -37,6 +37,7 @@ class Watch:
         self._run = run
         self._limits = limits
         self._clock = clock
+        self._folder = FolderWatch(run)
         self._looked = 0.0
         self._size = -1
         self._evaluated: float | None = None
@@ -44,8 +45,13 @@ class Watch:
         self._warned = False
 
     def look(self) -> Ending | None:
-        """How training is to end now; None where it is to go on. Cheap enough for every step."""
+        """How training is to end now; None where it is to go on. Cheap enough for every step.
+
+        Raises:
+            OdtoolError: the run's folder was moved or deleted.
+        """
         now = self._clock()
+        self._folder.check()
         if self._limits.deadline is not None and now >= self._limits.deadline:
             return Ending("stopped", "the time limit was reached")
         if self._limits.patience is None or now - self._looked < LOOK_EVERY:
@@ -72,7 +78,7 @@ class Watch:
         if size == self._size:
             return None
         self._size = size
-        entries = metrics.read(self._run.metrics)
+        entries = metrics.read_events(self._run.metrics)
         since = checkpoint_scores.count_since_best(entries)
         best = checkpoint_scores.find_best(entries)
         if best is None or since < patience:

@@ -37,6 +37,7 @@ class Schedule:
     num_steps: int
     checkpoint_every: int
     keep_checkpoints: int
+    precision: str
 
 
 class Loop:
@@ -76,7 +77,15 @@ class Loop:
     def run_from(self, start: int, data: Any) -> Ending:
         """Takes steps until there are enough or a stop is asked for; saves the last one in either case."""
         self._start = self._step = self._saved = start
-        self._progress.begin(start, {"batch_size": self._batch, "keep_checkpoints": self._schedule.keep_checkpoints})
+        schedule = self._schedule
+        self._progress.begin(
+            start,
+            {
+                "batch_size": self._batch,
+                "keep_checkpoints": schedule.keep_checkpoints,
+                "precision": schedule.precision,
+            },
+        )
         state: str = "failed"
         try:
             ending = self._take_steps(data)

@@ -20,7 +20,7 @@ from odtool.engine.train.distribution import Team
 from odtool.engine.train.limits import Limits, Watch
 from odtool.engine.train.loop import Loop, Schedule
 from odtool.engine.train.step_reports import log
-from odtool.errors import ConfigError
+from odtool.errors import ConfigError, first_line
 from odtool.pipeline.checks.training_length import refuse_batch_size
 from odtool.state_files import Count
 from odtool.workspace import Run
@@ -51,6 +51,7 @@ def train(
     limits: Limits,
     stop: StopSignal,
     cache: RecordCache | None = None,
+    precision: str = "float32",
     cpu_devices: int = 1,
     cluster: Cluster | None = None,
 ) -> Ending:
@@ -59,6 +60,7 @@ def train(
     Args:
         limits: what may end it earlier; where several processes train, the chief's count.
         cache: keeps the encoded records in memory, as many as fit.
+        precision: of the networks' arithmetic, float32 or bfloat16; variables and losses are float32 in any case.
         cpu_devices: parts that the CPU is split into.
         cluster: the processes that train together, each called with the same run and options.
 
@@ -67,7 +69,7 @@ def train(
             cluster did not come.
     """
     configs = model.read_configs(run.pipeline_config)
-    schedule = Schedule(_require_num_steps(configs, run), checkpoint_every, keep_checkpoints)
+    schedule = Schedule(_require_num_steps(configs, run), checkpoint_every, keep_checkpoints, precision)
     is_chief = cluster is None or cluster.is_chief
     # What is damaged is set aside by one process only.
     place = checkpoints.find_newest(run) if is_chief else max(run.checkpoints().items(), default=None)
@@ -83,9 +85,10 @@ def train(
     _check_batch(configs, team.strategy, run)
     try:
         with team.strategy.scope():
+            model.set_precision(precision)
             detector = model.build_model(configs["model"])
             data = input_pipelines.build_training_data(configs, detector, team.strategy, cache=cache)
-            trainable = model.build_trainable(configs, detector, data.element_spec)
+            trainable = _build_trainable(run, configs, detector, data, precision)
             start = _restore_start(run, configs, trainable, team, place)
             loop = Loop(run, configs, schedule, trainable, team, stop, watch)
             stop.defer()
@@ -99,6 +102,18 @@ def train(
         raise
 
 
+def _build_trainable(run: Run, configs: model.Configs, detector: Any, data: Any, precision: str) -> model.Trainable:
+    try:
+        return model.build_trainable(configs, detector, data.element_spec)
+    except (TypeError, ValueError) as error:
+        if precision == "float32":
+            raise
+        raise ConfigError(
+            f"{run.pipeline_config}: this model cannot be computed in {precision}: {first_line(error)}",
+            "Train it with --precision float32.",
+        ) from error
+
+
 def _agree_on_start(
     run: Run, schedule: Schedule, cluster: Cluster, place: Place | None, ending: Ending | None
 ) -> tuple[Place | None, Ending | None]:
@@ -106,6 +121,7 @@ def _agree_on_start(
     settings = {
         "pipeline.config": hashlib.sha256(run.pipeline_config.read_bytes()).hexdigest(),
         "--checkpoint-every": schedule.checkpoint_every,
+        "--precision": schedule.precision,
         "version of TensorFlow": tf.__version__,
     }
     plan: rendezvous.Message = {

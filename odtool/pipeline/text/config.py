@@ -77,10 +77,11 @@ def dump(config: PipelineConfig) -> str:
 
 
 def save(config: PipelineConfig, path: Path, *, heading: str = "") -> None:
-    """Writes a config in one step, below a comment line.
+    """Writes a config in one step, below a comment line, and makes its folder.
 
     Raises:
         OSError: the folder cannot be written; the old file stays.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     comment = f"# {heading}\n" if heading else ""
     write_atomically(path, comment + dump(config))

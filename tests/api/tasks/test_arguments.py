@@ -69,7 +69,8 @@ def test_every_task_of_the_engine_is_among_them() -> None:
 
 def test_words_stand_in_the_order_of_the_fields() -> None:
     task = TrainTask(run=Run(Path("/r")), early_stop=3)
-    assert to_argv(task) == ["/r", "--checkpoint-every", "1000", "--keep-checkpoints", "5", "--early-stop", "3"]
+    numbers = ["--checkpoint-every", "1000", "--keep-checkpoints", "5", "--early-stop", "3"]
+    assert to_argv(task) == ["/r", *numbers, "--precision", "float32"]
 
 
 def test_a_cause_can_be_appended() -> None:

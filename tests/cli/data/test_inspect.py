@@ -74,6 +74,19 @@ def test_similar_images_are_counted_where_they_are_asked_for(set_of_two: Path, o
     assert json.loads(odtool("inspect", "--json").stdout)["similar"] is None
 
 
+def test_repeat_factors_are_shown_where_they_are_asked_for(set_of_two: Path, odtool: Odtool) -> None:
+    path = set_of_two / "b.xml"
+    path.write_text(path.read_text().replace(">cat<", ">lynx<"))
+    assert "Repeat factors: cat (1.41), lynx (1.41)" in odtool("inspect", "--balance", "1").stdout
+    assert "Repeat factors: no class is rarer than the threshold" in odtool("inspect", "--balance", "0.5").stdout
+    assert json.loads(odtool("inspect", "--balance", "1", "--json").stdout)["repeat_factors"]["lynx"] == pytest.approx(
+        2**0.5
+    )
+    assert json.loads(odtool("inspect", "--json").stdout)["repeat_factors"] is None
+    refused = odtool("inspect", "--balance", "0")
+    assert (refused.returncode, "--balance is a share" in refused.stderr) == (2, True)
+
+
 def test_the_page_is_written_where_it_is_asked_for(set_of_two: Path, odtool: Odtool) -> None:
     done = odtool("inspect", "--html", "pages/report.html", "--samples", "1")
     assert "Page in pages/report.html" in done.stdout

@@ -85,6 +85,11 @@ def test_images_of_any_kind_are_hashed(photographs: list[Path]) -> None:
     assert all(count_different(hash_image(data), own) <= SIMILAR for data in others)
 
 
+def test_an_image_that_would_fill_the_memory_is_not_decoded() -> None:
+    with pytest.raises(ImageError, match="10001x10000 pixels, too many"):
+        hash_image(encode(Image.new("1", (10_001, 10_000)), "PNG"))
+
+
 def test_what_cannot_be_decoded_is_an_image_error(photographs: list[Path]) -> None:
     data = photographs[0].read_bytes()
     for broken in (data[:100], b"\xff\xd8\xff", b"text", b""):

@@ -302,6 +302,18 @@ def test_the_page_has_figures_by_split_centres_and_similar_images(mixed_set: Pat
     assert "Similar images" not in without
 
 
+def test_repeat_factors_are_those_of_the_training_images(mixed_set: Path) -> None:
+    found = found_in(mixed_set, balance=0.5)
+    # Of four training images one has a dog and one a zebra; the dog in val counts for nothing.
+    assert found.repeat_factors == pytest.approx({"dog": 2**0.5, "zebra": 2**0.5})
+    html = inspect_page.render(found)
+    (table,) = re.findall('<table class="sortable" id="classes">(.*?)</table>', html, re.DOTALL)
+    assert ">repeat factor</th>" in table
+    rows = [re.findall('<td class="right"[^>]*>(.*?)</td>', row) for row in table.split("<tr>")[2:]]
+    assert [row[-1] for row in rows] == ["1.00", "1.41", "1.41"]
+    assert "repeat factor" not in inspect_page.render(found_in(mixed_set))
+
+
 def test_every_class_is_shown_where_there_is_room(mixed_set: Path) -> None:
     for seed in range(8):
         samples = found_in(mixed_set, samples=3, seed=seed).samples

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,23 +11,16 @@ import pytest
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.registry import READERS
 
-SCRIPT = Path(__file__).parent.parent.parent.parent / "scripts" / "fuzz_readers.py"
-
 
 @pytest.fixture(scope="module")
-def fuzzer() -> ModuleType:
+def fuzzer(load_script: Callable[[str], Any]) -> Any:
     """scripts/fuzz_readers.py, whose samples have masks wherever a format has them."""
-    spec = importlib.util.spec_from_file_location("fuzz_readers", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("fuzz_readers")
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_format_carries_masks_where_its_row_says_so(
-    tmp_path: Path, fuzzer: ModuleType, found: Callable[..., Any], name: str
+    tmp_path: Path, fuzzer: Any, found: Callable[..., Any], name: str
 ) -> None:
     files, images = fuzzer.make_samples()[name]
     fuzzer.write_source(tmp_path, files, images, fuzzer.make_picture())
@@ -43,7 +34,7 @@ def test_a_format_carries_masks_where_its_row_says_so(
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_sample_looks_like_its_own_format_alone(tmp_path: Path, fuzzer: ModuleType, name: str) -> None:
+def test_a_sample_looks_like_its_own_format_alone(tmp_path: Path, fuzzer: Any, name: str) -> None:
     files, images = fuzzer.make_samples()[name]
     fuzzer.write_source(tmp_path, files, images, fuzzer.make_picture())
     matches = [other for other, reader in READERS.items() if reader.detect(tmp_path)]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from odtool import files
+from odtool import files, locks
 from odtool.dataset.records import staging
 from odtool.errors import DataError
 
@@ -121,3 +122,19 @@ def test_folders_made_on_the_way_vanish_with_it(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         fail_while_replacing(tmp_path / "a" / "b" / "data")
     assert names(tmp_path) == []
+
+
+def test_what_a_killed_call_for_another_folder_left_is_cleared_up(tmp_path: Path) -> None:
+    ours(tmp_path / ".other.incoming", "half")
+    (tmp_path / ".other.lock").touch()
+    ours(tmp_path / ".third.outgoing", "old")
+    (tmp_path / ".third.lock").touch()
+    (tmp_path / ".mine.incoming").mkdir()  # without a lock it is nobody's that we know
+    ours(tmp_path / ".busy.incoming", "half")
+    busy = locks.acquire(tmp_path / ".busy.lock")
+    assert busy is not None
+    with staging.replacing(tmp_path / "data") as folder:
+        ours(folder, "new")
+    os.close(busy)
+    assert names(tmp_path) == [".busy.incoming", ".busy.lock", ".mine.incoming", "data", "third"]
+    assert (tmp_path / "third" / "dataset.json").read_text() == "old"

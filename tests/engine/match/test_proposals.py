@@ -46,3 +46,42 @@ def test_steps_give_the_losses_and_weights_of_the_stock_step(
     change: Callable[[Any], object], assert_equal_steps: Callable[..., None]
 ) -> None:
     assert_equal_steps(build_small("faster_rcnn_resnet50_v1_640x640", change), side=SIDE, steps=3)
+
+
+@pytest.mark.parametrize("change", [lambda rcnn: None, predict_masks])
+def test_evaluation_gives_the_losses_and_detections_of_the_stock_model(
+    change: Callable[[Any], object], api: Any, make_learner: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numpy as np
+    from object_detection import model_lib, model_lib_v2
+
+    from odtool.engine.match import detectors
+
+    message = build_small("faster_rcnn_resnet50_v1_640x640", change)
+    own = make_learner(message, side=SIDE)
+    with monkeypatch.context() as patch:
+        patch.setattr(detectors, "assign_in_batches", lambda _: None)
+        stock = make_learner(message, side=SIDE)
+    for mine, theirs in zip(own.detector.variables, stock.detector.variables, strict=True):
+        mine.assign(theirs)
+
+    def judge(learner: Any, features: Any, labels: Any) -> Any:
+        detector = learner.detector
+        detector._is_training = False
+        api.keras.backend.set_learning_phase(False)
+        unstacked = model_lib.unstack_batch(labels, unpad_groundtruth_tensors=True)
+        losses, predictions = model_lib_v2._compute_losses_and_predictions_dicts(detector, features, unstacked)
+        return losses, detector.postprocess(predictions, features["true_image_shape"])
+
+    # The second image of the batch has boxes, the first has none.
+    features, labels = own.draw(2, seed=3)
+    for image in range(2):
+        batch = [{name: value[image : image + 1] for name, value in part.items()} for part in (features, labels)]
+        (ours, our_boxes), (theirs, their_boxes) = (
+            api.function(lambda *parts, one=one: judge(one, *parts), autograph=False)(*batch) for one in (own, stock)
+        )
+        for name, value in theirs.items():
+            assert float(ours[name]) == pytest.approx(float(value), rel=1e-5, abs=1e-7), name
+        assert our_boxes.keys() == their_boxes.keys()
+        for name, value in their_boxes.items():
+            np.testing.assert_allclose(our_boxes[name], value, rtol=1e-4, atol=1e-5, err_msg=name)

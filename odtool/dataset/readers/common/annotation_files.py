@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 
 from odtool.dataset.readers.common.source_folders import walk
@@ -26,7 +27,7 @@ def find_evidence(
     if path.is_file():
         return f"{path.name} {shows}" if looks_like(path) else None
     endings = (suffixes,) if isinstance(suffixes, str) else suffixes
-    files = (file for folder in walk(path) for file in folder.find_files(*endings)[:samples])
+    files = (file for folder in walk(path) for file in islice(folder.iterate_files(*endings), samples))
     file = next(filter(looks_like, files), None)
     return f"{file} {shows}" if file else None
 

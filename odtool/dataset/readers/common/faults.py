@@ -22,7 +22,6 @@ KINDS = (SOURCE, FILE, RECORD, UNDEFINED)
 FIX = "Fix the file or remove it, then try again."
 P = ParamSpec("P")
 T = TypeVar("T")
-R = TypeVar("R")
 
 
 class AnnotationError(DataError):
@@ -83,15 +82,6 @@ class Skipping:
             return False
         self.problems.append((error.kind, error.detail))
         return True
-
-
-def parse_each(items: Iterable[T], parse: Callable[[int, T], R | None], problems: list[tuple[str, str]]) -> Iterator[R]:
-    """What `parse` gives of each item and its number from 1; None and what is broken are left out."""
-    skipping = Skipping(problems)
-    for number, item in enumerate(items, start=1):
-        with skipping:
-            if (parsed := parse(number, item)) is not None:
-                yield parsed
 
 
 def take(problems: list[tuple[str, str]], file: Path) -> Iterator[Problem]:

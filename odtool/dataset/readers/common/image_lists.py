@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from odtool.dataset.readers.common import faults, parsing
@@ -134,6 +135,21 @@ def _state_entry(entries: Mapping[str, ImageEntry], name: str) -> Stated:
 
 def _parse_file(file: Path, parse: Callable[[bytes, Path], Listing]) -> Listing:
     return parse(parsing.read_bytes(file), file)
+
+
+def parse_objects(
+    items: Sequence[Any], parse: Callable[[Any, int], ObjectAnnotation | None], problems: list[tuple[str, str]]
+) -> tuple[ObjectAnnotation, ...] | None:
+    """The objects of an image's items, each with its number from 1; a broken item is a problem.
+
+    None where an image lost all its objects to faults: it is no background then.
+    """
+    objects, faults_before, skipping = list[ObjectAnnotation](), len(problems), faults.Skipping(problems)
+    for number, item in enumerate(items, start=1):
+        with skipping:
+            if (parsed := parse(item, number)) is not None:
+                objects.append(parsed)
+    return None if faults.is_nothing_left(objects, problems[faults_before:]) else tuple(objects)
 
 
 def describe_listing(

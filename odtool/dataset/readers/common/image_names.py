@@ -57,6 +57,13 @@ def _measure_likeness(folder: Path, parts: tuple[str, ...], root: Path) -> tuple
 
 
 @lru_cache(maxsize=64)
+def list_below(folders: tuple[Path, ...], near: tuple[Path, ...]) -> frozenset[Path]:
+    """Those of the folders that are near, or lie below what is."""
+    tops = set(near)
+    return frozenset(folder for folder in folders if not tops.isdisjoint((folder, *folder.parents)))
+
+
+@lru_cache(maxsize=64)
 def is_here(folder: str, bases: tuple[Path, ...]) -> bool:
     """Whether a relative folder is there, seen from one of the bases."""
     try:

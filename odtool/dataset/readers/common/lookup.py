@@ -28,10 +28,11 @@ from odtool.dataset.readers.common.image_names import (
     drop_drive,
     find_declared_folders,
     is_here,
+    list_below,
     list_declared_folders,
     list_other_spellings,
 )
-from odtool.dataset.readers.common.source_folders import count_shared, find_split
+from odtool.dataset.readers.common.source_folders import count_shared, find_split, measure_distance
 from odtool.dataset.readers.namesakes.contender import State, state_nothing
 from odtool.dataset.readers.namesakes.image_paths import (
     find_in,
@@ -42,7 +43,13 @@ from odtool.dataset.readers.namesakes.image_paths import (
     is_inside,
     resolve,
 )
-from odtool.dataset.readers.namesakes.rivals import Rival, Settlement, find_candidates, find_stated, settle
+from odtool.dataset.readers.namesakes.rivals import (
+    Rival,
+    Settlement,
+    may_be_masks,
+    settle,
+)
+from odtool.dataset.readers.namesakes.stated_files import find_stated
 from odtool.dataset.types import Match, Problem, Source
 
 _MOST_FOLDERS = 200
@@ -81,7 +88,7 @@ class Places:
     @cached_property
     def close(self) -> frozenset[Path]:
         """What is near, and what lies below it."""
-        return _list_below(self.folders, self.near)
+        return list_below(self.folders, self.near)
 
     @cached_property
     def nearest(self) -> Path | None:
@@ -140,8 +147,9 @@ def find_places(
         )
     probes = sample_names(names, _FEW_PROBES) if names else []
     likely = near_folders or list(folders[:_MOST_FOLDERS])
-    candidates = {name: find_candidates(name, likely, (base, root)) for name in probes if len(likely) > 1}
-    settlement = settle(likely, candidates, state, is_ranked=is_ranked, whose=base)
+    is_open = len(likely) > 1 or (source.images is None and any(map(may_be_masks, likely)))
+    distance = None if is_ranked else measure_distance(place, root, split)
+    settlement = settle(likely, probes if is_open else [], (base, root), state, distance)
     if is_ranked and (stated := find_stated(settlement.folders, folders, probes, state)):
         settlement = Settlement((stated, *settlement.folders), settlement.rivals)
     rivals = {rival.folder for rival in settlement.rivals}
@@ -224,12 +232,6 @@ def find_file_image(file: Path, places: Places) -> FoundImage:
     path, match = _search(places, lambda folders: find_stem(file.stem, folders), "named")
     expected_path = (*places.folders, file.parent)[0] / f"{file.stem}.png"
     return FoundImage(path or expected_path, path is not None, match=match)
-
-
-@lru_cache(maxsize=64)
-def _list_below(folders: tuple[Path, ...], near: tuple[Path, ...]) -> frozenset[Path]:
-    tops = set(near)
-    return frozenset(folder for folder in folders if not tops.isdisjoint((folder, *folder.parents)))
 
 
 @lru_cache(maxsize=64)

@@ -8,13 +8,12 @@ from array import array
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.types import Box
 
-T = TypeVar("T")
 Row = tuple[int, list[str]]
 """A line's number and its cells, stripped."""
 _HEAD = 1 << 14
@@ -38,10 +37,10 @@ def read_opening(path: Path) -> list[str]:
         return []
 
 
-def parse_most(lines: Sequence[str], parse: Callable[[str], T | None]) -> list[T]:
-    """What lines say that are of a format, for detectors; nothing where half are not of it: a few may be broken."""
-    parsed = [item for item in map(parse, lines) if item is not None]
-    return parsed if 2 * len(parsed) > len(lines) else []
+def are_mostly(path: Path, fits: Callable[[str], bool]) -> bool:
+    """Whether at least half of a file's first lines are of a kind: a broken one does not hide what the file is."""
+    lines = [line for line in read_opening(path) if line.strip()]
+    return 0 < len(lines) <= 2 * sum(map(fits, lines))
 
 
 def number_lines(stream: Iterable[bytes], path: Path, problems: Problems) -> Iterator[tuple[int, str]]:

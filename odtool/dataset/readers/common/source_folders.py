@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -157,14 +157,19 @@ def sort_nearest_first(folders: Sequence[Path], place: Path, source: Source, spl
     root = source.root
     if source.images is not None and place.is_relative_to(root):
         root, place = source.images, source.images / place.relative_to(root)
+    return sorted(folders, key=measure_distance(place, root, split))
+
+
+def measure_distance(place: Path, root: Path, split: str | None = None) -> Callable[[Path], tuple[bool, int, int]]:
+    """A key that is the smaller, the better a folder of images goes with a folder of annotations, as above."""
     split = split or find_split(place, root)
     names = set(place.parts)
 
-    def unlike(folder: Path) -> tuple[bool, int, int]:
+    def distance(folder: Path) -> tuple[bool, int, int]:
         is_other_split = split is not None and find_split(folder, root) != split
         return is_other_split, -count_shared(folder, place), -len(names & set(folder.parts))
 
-    return sorted(folders, key=unlike)
+    return distance
 
 
 def find_split(folder: Path, root: Path) -> str | None:

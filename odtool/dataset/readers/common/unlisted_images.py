@@ -38,18 +38,24 @@ def reporting_unlisted_images(read: Read) -> Read:
 
 
 def _report_others(paths: set[str], reported: set[Path], source: Source) -> Iterator[Problem]:
-    file_names: set[str] | None = None
+    stems: set[str] | None = None
     for folder in walk(source.images or source.root):
         unlisted = [name for name in folder.files if name.lower().endswith(EXTENSIONS)]
         unlisted = [name for name in unlisted if f"{folder.path}/{name}" not in paths]
-        if unlisted:
-            if file_names is None:
-                file_names = {path.rpartition("/")[2] for path in paths}
-            namesakes = [name for name in unlisted if name in file_names]
-            others = [name for name in unlisted if name not in file_names]
-            if others:
-                detail = f"{len(others)} images that no annotation names, such as {others[0]}"
-                yield Problem("file_skipped", folder.path, detail)
-            if namesakes and folder.path not in reported:
-                detail = f"{len(namesakes)} images whose names annotations have for others, such as {namesakes[0]}"
-                yield Problem("image_namesakes", folder.path, detail)
+        if not unlisted or folder.path in reported:
+            continue
+        if stems is None:
+            stems = {_get_stem(path) for path in paths}
+        namesakes = [name for name in unlisted if _get_stem(name) in stems]
+        others = [name for name in unlisted if _get_stem(name) not in stems]
+        if others:
+            detail = f"{len(others)} images that no annotation names, such as {others[0]}"
+            yield Problem("file_skipped", folder.path, detail)
+        if namesakes:
+            detail = f"{len(namesakes)} images whose names annotations have for others, such as {namesakes[0]}"
+            yield Problem("image_namesakes", folder.path, detail)
+
+
+def _get_stem(path: str) -> str:
+    """A photograph and its mask may differ in their endings."""
+    return path.rpartition("/")[2].rpartition(".")[0]

@@ -62,7 +62,7 @@ def parse(frame: dict[str, Any], line: Line) -> ImageEntry:
     if not isinstance(labels, list) or not all(isinstance(label, dict) for label in labels):
         raise line.error(f"{names[0]}: labels is not a list of objects")
     parsed = [_parse_label(label, f"{names[0]}: label {number}", line) for number, label in enumerate(labels, start=1)]
-    size = frame.get("size")
+    size = frame.get("size", frame)  # converters write the sides beside the name
     return ImageEntry(
         tuple(dict.fromkeys(names)),
         tuple(item for item in parsed if item is not None),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtool.dataset.dialects import make_box
@@ -27,16 +28,25 @@ _FEWEST, _MOST = 7, 10
 _IMAGES = re.compile(r"^\s*imDir\s*=\s*(\S+)\s*$", re.MULTILINE | re.IGNORECASE)
 
 
+@dataclass
+class MotSequence:
+    """What one file says."""
+
+    objects: dict[int, list[ObjectAnnotation]] = field(default_factory=dict)
+    """By frame."""
+    problems: list[tuple[str, str]] = field(default_factory=list)
+    """Kind and detail of each."""
+    broken: set[int] = field(default_factory=set)
+    """Frames of which a line is broken."""
+
+
 def detect(path: Path) -> str | None:
     """Says how a folder or file shows itself as MOTChallenge's, or None."""
     return find_evidence(path, "gt.txt", _looks_like, "has frames, tracks and boxes of MOTChallenge")
 
 
 def _looks_like(path: Path) -> bool:
-    if path.name.lower() != "gt.txt":
-        return False
-    lines = [line for line in rows.read_opening(path) if line.strip()]
-    return bool(rows.parse_most(lines, _parse_fields))
+    return path.name.lower() == "gt.txt" and rows.are_mostly(path, lambda line: _parse_fields(line) is not None)
 
 
 def _parse_fields(line: str) -> list[float] | None:
@@ -59,11 +69,17 @@ def read(source: Source) -> Iterator[Finding]:
 def _read_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Problem]:
     labels = path.with_name("labels.txt")
     names = parsing.read_class_names(labels) if labels.is_file() else dict(enumerate(CLASSES))
-    objects, problems = parse(parsing.read_bytes(path), path, names)
-    yield from faults.take(problems, path)
+    sequence = parse(parsing.read_bytes(path), path, names)
+    yield from (Problem(kind, path, detail) for kind, detail in sequence.problems)
     folder = _find_images(path, source)
-    split = find_split(path.parent, source.root)
-    yield from frames.describe_frames(path, objects, frames.list_images(folder), folder, split)
+    yield from frames.describe_frames(
+        path,
+        sequence.objects,
+        frames.list_images(folder),
+        folder,
+        find_split(path.parent, source.root),
+        broken=sequence.broken,
+    )
 
 
 def _find_images(path: Path, source: Source) -> Path:
@@ -72,41 +88,44 @@ def _find_images(path: Path, source: Source) -> Path:
     info = sequence / "seqinfo.ini"
     match = _IMAGES.search(parsing.decode_text(parsing.read_bytes(info), info)) if info.is_file() else None
     name = Path(match[1]).name if match else "img1"
-    if source.images is None:
-        return sequence / name
-    places = (source.images / sequence.name / name, source.images / sequence.name, source.images / name)
-    return next((place for place in places if place.is_dir()), source.images)
+    given = source.images
+    places = [sequence / name, sequence / "img1"]
+    if given is not None:
+        places = [given / sequence.name / name, given / sequence.name, given / name, given]
+    return next((place for place in places if place.is_dir()), places[0])
 
 
-def parse(
-    data: bytes, path: Path, names: Mapping[int, str]
-) -> tuple[dict[int, list[ObjectAnnotation]], list[tuple[str, str]]]:
-    """The objects by frame, and the problems (kind and detail); `names` are the classes from 0."""
-    objects: dict[int, list[ObjectAnnotation]] = {}
-    problems: list[tuple[str, str]] = []
+def parse(data: bytes, path: Path, names: Mapping[int, str]) -> MotSequence:
+    """Parses a file's bytes; `path` is only named in errors, and `names` are the classes from 0."""
+    sequence = MotSequence()
     for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
-        if not line.strip():
-            continue
-        with Skipping(problems):
-            fields = _parse_fields(line)
-            if fields is None:
-                what = f"not a MOTChallenge line (frame,track,left,top,width,height,counts,class,...): '{line[:60]}'"
-                raise parsing.line_error(path, number, what)
-            shown = objects.setdefault(int(fields[0]), [])
-            label = _name_class(fields, names, path, number)
-            if fields[6] == 0:
-                problems.append(("object_ignored", f"line {number}: {label}"))
-            else:
-                shown.append(ObjectAnnotation(label, make_box(fields[2:6], "xywh")))
-    return objects, problems
+        if line.strip():
+            with Skipping(sequence.problems):
+                _take_line(line, number, path, names, sequence)
+    return sequence
 
 
-def _name_class(fields: list[float], names: Mapping[int, str], path: Path, line: int) -> str:
+def _take_line(line: str, number: int, path: Path, names: Mapping[int, str], sequence: MotSequence) -> None:
+    fields = _parse_fields(line)
+    if fields is None:
+        frame = line.strip().partition(",")[0]
+        sequence.broken.update([int(frame)] if frame.isdecimal() and len(frame) <= frames.MOST_DIGITS else ())
+        what = f"not a MOTChallenge line (frame,track,left,top,width,height,counts,class,...): '{line[:60]}'"
+        raise parsing.line_error(path, number, what)
+    shown = sequence.objects.setdefault(int(fields[0]), [])
+    label = _name_class(fields, names)
+    if not label:
+        sequence.broken.add(int(fields[0]))
+        raise faults.undefined_class(path, f"class {fields[7]:g} has no name", line=number)
+    if fields[6] == 0:
+        sequence.problems.append(("object_ignored", f"line {number}: {label}"))
+    else:
+        shown.append(ObjectAnnotation(label, make_box(fields[2:6], "xywh")))
+
+
+def _name_class(fields: list[float], names: Mapping[int, str]) -> str:
     """Sequences of 2015 have world coordinates in place of classes, -1 mostly: pedestrians alone are in them."""
     number = fields[7] if len(fields) in (8, 9) else -1
     if number == -1:
         return CLASSES[0]
-    label = names.get(int(number) - 1) if number == number // 1 else None
-    if not label:
-        raise faults.undefined_class(path, f"class {number:g} has no name", line=line)
-    return label
+    return names.get(int(number) - 1, "") if number == number // 1 else ""

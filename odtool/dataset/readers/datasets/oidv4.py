@@ -19,7 +19,7 @@ _CORNERS = 4
 _FOLDERS = ("label", "labels", "annotations", "ground-truth", "groundtruths")
 """What folders of such files are called. Elsewhere an image of the file's name lies beside it."""
 _LEAST = 2
-"""A coordinate in pixels beyond which a file has at least one: fractions with class names are not of this format."""
+"""Pixels that right or bottom are: fractions with class names are not of this format."""
 
 
 def detect(path: Path) -> str | None:
@@ -33,12 +33,15 @@ def _looks_like(path: Path) -> bool:
         return False
     if path.parent.name.lower() not in _FOLDERS and find_stem(path.stem, [path.parent, path.parent.parent]) is None:
         return False
-    lines = [line for line in rows.read_opening(path) if line.strip()]
-    boxes = [corners for _, corners in rows.parse_most(lines, _parse_fields)]
-    if not boxes:
+    return rows.are_mostly(path, _has_ordered_corners)
+
+
+def _has_ordered_corners(line: str) -> bool:
+    fields = _parse_fields(line)
+    if fields is None:
         return False
-    ordered = all(0 <= left <= right and 0 <= top <= bottom for left, top, right, bottom in boxes)
-    return ordered and max(map(max, boxes)) >= _LEAST
+    left, top, right, bottom = fields[1]
+    return 0 <= left <= right and 0 <= top <= bottom and max(right, bottom) >= _LEAST
 
 
 def _parse_fields(line: str) -> tuple[str, list[float]] | None:

@@ -13,7 +13,7 @@ from odtool.dataset.dialects import make_box
 from odtool.dataset.readers.common import faults, parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
-from odtool.dataset.readers.common.source_folders import find_split
+from odtool.dataset.readers.common.source_folders import find_split, walk
 from odtool.dataset.readers.common.texts import frames
 from odtool.dataset.readers.common.texts.label_texts import SAMPLES, TextLine, defer_label_files, find_label_files
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
@@ -36,10 +36,7 @@ def detect(path: Path) -> str | None:
 
 def _looks_like(path: Path) -> bool:
     """Most of the first lines are whole numbers in their ranges."""
-    if path.suffix.lower() != ".txt":
-        return False
-    lines = [line for line in rows.read_opening(path) if line.strip()]
-    return bool(rows.parse_most(lines, _parse_fields))
+    return path.suffix.lower() == ".txt" and rows.are_mostly(path, lambda line: _parse_fields(line) is not None)
 
 
 def _parse_fields(line: str) -> list[int] | None:
@@ -90,21 +87,26 @@ def _read_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Prob
     """The frames of one sequence: sequences/NAME/0000001.jpg beside annotations/NAME.txt."""
     objects: dict[int, list[ObjectAnnotation]] = {}
     problems: list[tuple[str, str]] = []
+    broken = set[int]()
     for number, text in enumerate(parsing.read_lines(path), start=1):
-        if not text:
-            continue
+        frame = text.partition(",")[0]
+        shown = objects.setdefault(int(frame), []) if _is_whole(frame) else []
+        faults_before = len(problems)
         with Skipping(problems):
-            line = TextLine(path, number, text, problems)
-            item = parse_line(line)
-            shown = objects.setdefault((_parse_fields(text) or [0])[0], [])
+            item = parse_line(TextLine(path, number, text, problems)) if text else None
             shown += [] if item is None else [item]
+        if any(kind in faults.KINDS for kind, _ in problems[faults_before:]) and _is_whole(frame):
+            broken.add(int(frame))
     yield from faults.take(problems, path)
     folder = _find_sequence_folder(path, source)
-    split = find_split(path.parent, source.root)
-    yield from frames.describe_frames(path, objects, frames.list_images(folder), folder, split, digits=_DIGITS)
+    images, split = frames.list_images(folder), find_split(path.parent, source.root)
+    yield from frames.describe_frames(path, objects, images, folder, split, broken=broken, digits=_DIGITS)
 
 
 def _find_sequence_folder(path: Path, source: Source) -> Path:
-    if source.images is not None:
-        return source.images / path.stem if (source.images / path.stem).is_dir() else source.images
-    return path.parent.parent / "sequences" / path.stem
+    """Below sequences/ beside annotations/, else any folder with the sequence's name."""
+    expected = path.parent.parent / "sequences" / path.stem
+    if source.images is None and expected.is_dir():
+        return expected
+    named = (folder.path for folder in walk(source.images or source.root) if folder.path.name == path.stem)
+    return next(named, source.images or expected)

@@ -69,6 +69,6 @@ class Contender:
         return abs(width * header.height - height * header.width) <= max(width, height, header.width, header.height)
 
     def is_flat(self, names: Iterable[str]) -> bool:
-        """Whether its pictures have one channel or a palette."""
+        """Whether its pictures have one channel, perhaps with alpha, or a palette."""
         headers = [header for name in names if name in self.files and (header := self.read_header(name))]
-        return bool(headers) and all(header.channels == 1 or header.palette for header in headers)
+        return bool(headers) and all(header.channels < 3 or header.palette for header in headers)

@@ -26,17 +26,14 @@ def detect(path: Path) -> str | None:
 
 
 def _looks_like(path: Path) -> bool:
-    lines = rows.read_opening(path) if path.suffix.lower() == ".csv" else []
-    return bool(rows.parse_most([line for line in lines if line.strip()], _parse_line))
+    return path.suffix.lower() == ".csv" and rows.are_mostly(path, _is_row)
 
 
-def _parse_line(line: str) -> list[str] | None:
-    """The cells of a row, None for another line."""
+def _is_row(line: str) -> bool:
     cells = [cell.strip().strip('"') for cell in line.rsplit(",", _CELLS - 1)]
     if len(cells) != _CELLS or not cells[0].lower().endswith(EXTENSIONS):
-        return None
-    is_row = not any(cells[1:]) or (all(map(rows.is_number, cells[1:5])) and bool(cells[5]))
-    return cells if is_row else None
+        return False
+    return not any(cells[1:]) or (all(map(rows.is_number, cells[1:5])) and bool(cells[5]))
 
 
 def read(source: Source) -> Iterator[Finding]:

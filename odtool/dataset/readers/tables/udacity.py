@@ -35,10 +35,8 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".csv":
         return False
-    lines = [line for line in rows.read_opening(path) if line.strip()]
-    if not lines:
-        return False
-    return _find_columns(lines[0]) is not None or bool(rows.parse_most(lines, _parse_autti))
+    first = next((line for line in rows.read_opening(path) if line.strip()), "")
+    return _find_columns(first) is not None or rows.are_mostly(path, lambda line: _parse_autti(line) is not None)
 
 
 def _find_columns(header: str) -> tuple[int, int, list[int]] | None:

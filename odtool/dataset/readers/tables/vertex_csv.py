@@ -34,13 +34,12 @@ def detect(path: Path) -> str | None:
 
 def _looks_like(path: Path) -> bool:
     """One of the first lines has a box, and most are of this shape."""
-    if path.suffix.lower() != ".csv":
+    if path.suffix.lower() != ".csv" or not rows.are_mostly(path, lambda line: _try_row(line) is not None):
         return False
-    lines = [line for line in rows.read_opening(path) if line.strip()]
-    return any(corners for _, _, _, corners in rows.parse_most(lines, _parse_line))
+    return any((row := _try_row(line)) is not None and row[3] for line in rows.read_opening(path) if line.strip())
 
 
-def _parse_line(line: str) -> tuple[str, str, str, list[str]] | None:
+def _try_row(line: str) -> tuple[str, str, str, list[str]] | None:
     try:
         return _parse_row(rows.parse_cells(line.strip(), Path(), 1))
     except AnnotationError:

@@ -14,56 +14,61 @@ from odtool.dataset.types import Problem, Source
 if TYPE_CHECKING:
     import numpy as np
 
-_PASSED_OVER = ("file_skipped", "file_unread", "annotation_broken")
+_PASSED_OVER = ("file_skipped", "file_unread", "annotation_broken", "record_broken")
 """Kinds of problems by which a reader says that it takes nothing from a file: another format's may."""
 _OF_FOLDERS = ("labels_unused",)
 """Kinds of problems by which a reader says so of all files in a folder."""
 
 
 class FileAccount:
-    """Files that gave an image or a problem: eight bytes of each. Nothing is added once it was asked."""
+    """Files that gave an image or a problem, by reading: eight bytes of each. Nothing is added once it was asked."""
 
     def __init__(self) -> None:
-        self._read = array("q")
-        self._sorted: np.ndarray | None = None
+        self._read: dict[int, array[int]] = {}
+        self._sorted: dict[int, np.ndarray] = {}
         self._passed_over: set[int] = set()
 
-    def add_source(self, file: str) -> None:
+    def add_source(self, file: str, reading: int) -> None:
         """An annotation file that speaks of an image."""
-        self._read.append(hash(file))
+        self._read.setdefault(reading, array("q")).append(hash(file))
 
-    def add_problem(self, problem: Problem) -> None:
+    def add_problem(self, problem: Problem, reading: int) -> None:
         """The file of a problem, which was looked into, if only to be passed over."""
         if problem.kind in _OF_FOLDERS:
             self._passed_over.add(hash((str(problem.file), "")))
         elif problem.kind in _PASSED_OVER:
             self._passed_over.add(hash(str(problem.file)))
         else:
-            self._read.append(hash(str(problem.file)))
+            self.add_source(str(problem.file), reading)
 
     def list_unread(self, source: Source) -> Iterator[Path]:
         """Files below a folder, but for images, that no reader took anything from; none of a source that is a file."""
         for folder in walk(source.root) if source.path.is_dir() else ():
             names = [name for name in folder.files if not name.lower().endswith(EXTENSIONS)]
-            for name, is_read in zip(names, self._have_read([f"{folder.path}/{name}" for name in names]), strict=True):
-                if not is_read:
-                    yield folder.path / name
+            for reading in self._read:
+                is_read = self._have_read([f"{folder.path}/{name}" for name in names], reading)
+                names = [name for name, was_read in zip(names, is_read, strict=True) if not was_read]
+            yield from (folder.path / name for name in names)
 
     def is_passed_over(self, file: Path) -> bool:
         """Whether a reader has said that it takes nothing from this file, or from those in its folder."""
         return hash(str(file)) in self._passed_over or hash((str(file.parent), "")) in self._passed_over
 
-    def was_read_elsewhere(self, problem: Problem) -> bool:
-        """Whether a reader passed over a file that another one took something from."""
-        return problem.kind in _PASSED_OVER and self._have_read([str(problem.file)])[0]
+    def was_read_elsewhere(self, problem: Problem, reading: int) -> bool:
+        """Whether a reading took nothing from a file that another one took something from."""
+        file = [str(problem.file)]
+        if problem.kind not in _PASSED_OVER or self._have_read(file, reading)[0]:
+            return False
+        return any(self._have_read(file, other)[0] for other in self._read)
 
-    def _have_read(self, paths: Sequence[str]) -> list[bool]:
+    def _have_read(self, paths: Sequence[str], reading: int) -> list[bool]:
         import numpy as np
 
-        if self._sorted is None:
-            self._sorted = np.sort(np.asarray(self._read, np.int64))
+        if reading not in self._sorted:
+            self._sorted[reading] = np.sort(np.asarray(self._read.get(reading, ()), np.int64))
+        read = self._sorted[reading]
         hashes = np.fromiter(map(hash, paths), np.int64, len(paths))
-        places = np.searchsorted(self._sorted, hashes)
-        inside = places < len(self._sorted)
-        inside[inside] = self._sorted[places[inside]] == hashes[inside]
+        places = np.searchsorted(read, hashes)
+        inside = places < len(read)
+        inside[inside] = read[places[inside]] == hashes[inside]
         return list(map(bool, inside))

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.source_folders import walk
-from odtool.dataset.readers.format_choice import COPIES, FormatChoice, find_owner, take_samples
+from odtool.dataset.readers.format_choice import COPIES, FormatChoice, find_owner
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.readers.unread import recognition
 from odtool.dataset.splits import parse_split
@@ -38,7 +38,7 @@ _LISTS = (".txt", ".csv", ".json", ".lst", ".list")
 def find_late_formats(source: Source, files: Iterable[Path], known: Collection[str]) -> tuple[FormatChoice, ...]:
     """Formats, other than those that are known already, which show in files that nothing was read from."""
     choices: dict[str, FormatChoice] = {}
-    for file in islice(take_samples(files), _MOST):
+    for file in islice(files, _MOST):
         owner = find_owner(file)
         if owner is None or owner in known or owner in COPIES or owner in choices:
             continue
@@ -66,7 +66,7 @@ def report_unread(
     """
     images = _Images(source)
     kinds: dict[tuple[Path, str, str], list[tuple[Path, str]]] = {}
-    for file in islice(take_samples(files), _MOST):
+    for file in islice(files, _MOST):
         if file in used_lists:
             continue
         unread = _look_into(file, images, known) or _find_list(file, images, used_lists, has_splits=has_splits)

@@ -16,7 +16,6 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from odtool.dataset.dialects import stretch
 from odtool.dataset.images import masks
-from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.types import AnnotatedImage, ObjectAnnotation, Problem
 
 Basis: TypeAlias = Literal["file", "annotation"]
@@ -76,16 +75,16 @@ class AnnotatedSizes:
     chosen: dict[Key, Basis] = field(default_factory=dict)
     """What most boxes of a source say, where it is not the usual."""
 
-    def place(self, image: AnnotatedImage, header: ImageHeader, source: str) -> Placed:
-        """The image in its own pixels, and what its boxes say of others. The header is not turned (EXIF)."""
-        size, declared = (header.width, header.height), image.declared_size
+    def place(self, image: AnnotatedImage, size: tuple[int, int], source: str) -> Placed:
+        """The image in pixels of its file's size, and what its boxes say of others."""
+        declared = image.declared_size
         if declared is None or declared == size:
             return Placed(image, size)
         if self.wanted == "file":
             return Placed(replace(image, declared_size=None), size)
         if self.wanted is None and _is_rounded(declared, size):
             return Placed(image, size)
-        key: Key = source, "same" if _has_same_shape(declared, size) else "other"
+        key: Key = source, "same" if has_same_shape(declared, size) else "other"
         vote = _vote(image, size, declared)
         basis = self.wanted or _decide(vote) or self.chosen.get(key) or _USUAL[key[1]]
         if basis == "file":
@@ -116,7 +115,7 @@ def _is_rounded(declared: tuple[int, int], size: tuple[int, int]) -> bool:
     return all(abs(a - b) <= min(_ROUNDING, _ROUNDING_SHARE * b) for a, b in zip(declared, size, strict=True))
 
 
-def _has_same_shape(declared: tuple[int, int], size: tuple[int, int]) -> bool:
+def has_same_shape(declared: tuple[int, int], size: tuple[int, int]) -> bool:
     """Whether one is the other made larger or smaller, with a side rounded to whole pixels."""
     (from_width, from_height), (width, height) = declared, size
     by_width, by_height = from_height * width / from_width, from_width * height / from_height

@@ -48,7 +48,7 @@ class Evidence:
     nowhere: int = 0
     """Boxes that fit their images under no reading, which therefore say nothing of them."""
     nowhere_far: int = 0
-    """Those of them that do not nearly fit, either."""
+    """Those of them that are far outside under the first reading."""
     four: int = 0
     """Boxes of four numbers, and not of a shape."""
     is_whole: bool = True
@@ -73,7 +73,7 @@ class Evidence:
         for box in zip(*places.values(), strict=True):
             if not any(place.fits for place in box):
                 self.nowhere += 1
-                self.nowhere_far += all(place.is_far for place in box)
+                self.nowhere_far += box[0].is_far
                 continue
             for reading, place in zip(places, box, strict=True):
                 total = self.fits[reading]
@@ -180,26 +180,25 @@ def _is_doubtful(evidence: Evidence, readings: Sequence[Reading], *, is_decided:
     """Whether another reading may be meant, by the images in which the first fails; or none."""
     if len(readings) == 1 or not evidence.fits:
         return False
-    if _fails(evidence, readings[0], is_decided=is_decided):
+    if _fails(evidence, readings, is_decided=is_decided):
         return True
     return any(_is_better(evidence, reading, readings[0]) for reading in readings[1:])
 
 
-def _fails(evidence: Evidence, reading: Reading, *, is_decided: bool) -> bool:
-    """Whether the documented reading is not believed without asking.
+def _fails(evidence: Evidence, readings: Sequence[Reading], *, is_decided: bool) -> bool:
+    """Whether the first reading is not believed without asking.
 
     Too many boxes lie far outside; or another reading, which may not explain all either, explains twice as many of
     those that do not fit.
     """
     if is_decided or evidence.dialect.strength == "firm":
         return False
-    fit, limit = evidence.fits[reading], _SHARE * evidence.boxes
+    fit, limit = evidence.fits[readings[0]], _SHARE * evidence.boxes
     if evidence.dialect.strength == "open":
         return fit.misfits + evidence.nowhere > limit
     far = fit.far + evidence.nowhere_far
-    is_beaten = any(
-        fit.misfits > max(limit, 2 * other.misfits, other.misfits + 2 * _FEW) for other in evidence.fits.values()
-    )
+    others = (evidence.fits[other] for other in readings if not _is_cramped(evidence, other, readings))
+    is_beaten = any(fit.misfits > max(limit, 2 * other.misfits, other.misfits + 2 * _FEW) for other in others)
     return is_beaten or (far > limit and far >= _FEW)
 
 
@@ -221,7 +220,7 @@ def _choose(evidence: Evidence, readings: Sequence[Reading], *, is_decided: bool
     others = [reading for reading in others if not _is_cramped(evidence, reading, readings)]
     better = [reading for reading in others if _is_better(evidence, reading, first)]
     if not better:
-        if _fails(evidence, first, is_decided=is_decided):
+        if _fails(evidence, readings, is_decided=is_decided):
             raise _refusal(evidence, readings, "no reading explains 98% of them")
         return first
     better.sort(key=lambda reading: evidence.fits[reading].misfits)

@@ -15,7 +15,7 @@ from odtool.dataset.dialects import DIALECTS, Reading
 from odtool.dataset.images import repair
 from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.survey.conventions import annotated_size, coordinates
-from odtool.dataset.survey.conventions.annotated_size import AnnotatedSizes, Basis, Placed, SizeVotes
+from odtool.dataset.survey.conventions.annotated_size import AnnotatedSizes, Basis, Placed, SizeVotes, has_same_shape
 from odtool.dataset.survey.conventions.coordinates import Coordinates, Evidence
 from odtool.dataset.types import AnnotatedImage, Problem
 from odtool.errors import DataError
@@ -48,10 +48,16 @@ class Interpretation:
     def place(self, image: AnnotatedImage, header: ImageHeader, source: Path, heard: Heard) -> Placed:
         """The image with its boxes read and in pixels of the file, before anything is checked."""
         read_image = self.coordinates.read(image, source)
-        size = (header.width, header.height)
-        if header.orientation != 1 or image.declared_size in (None, size):
+        size, declared = (header.width, header.height), image.declared_size
+        if declared is None or declared == size:
             return Placed(read_image, size)
-        placed = self.sizes.place(read_image, header, str(source))
+        if header.orientation != 1:
+            upright = repair.find_upright_size(header)
+            if declared == upright:
+                return Placed(read_image, size)  # which of the two positions is meant, image_checks.py tells
+            if has_same_shape(declared, upright) and not has_same_shape(declared, size):
+                size = upright
+        placed = self.sizes.place(read_image, size, str(source))
         if placed.vote:
             heard.votes.setdefault(placed.vote[0], SizeVotes()).add(placed.vote[1])
         return placed

@@ -11,7 +11,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, pairwise
+from itertools import chain, islice, pairwise
 from pathlib import Path, PurePath
 
 from odtool.dataset.classes import Changes
@@ -19,7 +19,7 @@ from odtool.dataset.pickling import by_position
 from odtool.dataset.records.spool import Index, open_spool
 from odtool.dataset.splits import SPLITS
 from odtool.dataset.survey import duplicates
-from odtool.dataset.survey.merging.statements import Statements, find_difference, read_statement
+from odtool.dataset.survey.merging.statements import Statements, find_difference, read_statement, sort_places
 from odtool.dataset.types import Problem
 from odtool.dataset.workers import Crew
 
@@ -31,14 +31,10 @@ _ALONE = 8
 
 @dataclass
 class Merged:
-    """What came of merging. Positions are those of images in the set."""
+    """What came of merging."""
 
-    removed: array[int] = field(default_factory=lambda: array("Q"))
-    """Positions of images that are left out: another annotation of them stays, or no file speaks of them."""
-    known: set[int] = field(default_factory=set)
-    """Places of all images that stay."""
-    splits: dict[int, int] = field(default_factory=dict)
-    """Split by position, as the index has it, where another annotation says it than the one that stays."""
+    known: array[int] = field(default_factory=lambda: array("Q"))
+    """Places of all images that stay, sorted."""
     changes: Changes = field(default_factory=Counter)
     """Changes that were counted for annotations which are left out."""
     classes: set[str] = field(default_factory=set)
@@ -50,38 +46,61 @@ def merge(
     index: Index,
     spool: Path,
     sources: Sequence[int],
+    removed: bytearray,
     crew: Crew,
     on_problem: Callable[[Problem], None],
 ) -> Merged:
     """Decides which annotation of each image stays, and reports what the others say of it.
 
+    An image takes its split, in the index, from whichever annotation has one, the one that stays first.
+
     Args:
         spool: the file of the checked images.
         sources: the number of the source of each reading.
+        removed: for each image of the set whether it is left out; those are added of which another annotation stays,
+            or no file speaks.
     """
     statements.stream.flush()
-    merged = Merged()
-    pairs: list[tuple[int, int]] = []
+    merged, pairs = Merged(), _Pairs()
     main = _find_main_readings(statements, sources)
-    for numbers in _group(_join_copies(statements, index, spool, sources, crew)):
+    for group in _group(_join_copies(statements, index, spool, sources, crew)):
+        numbers = [number for number in group if not removed[statements.positions[number]]]
         kept = _choose(numbers, statements, main)
-        merged.removed.extend([statements.positions[number] for number in numbers if number != kept])
+        for number in numbers:
+            removed[statements.positions[number]] = number != kept
         if kept is not None:
-            merged.known.update([statements.places[number] for number in numbers])
-            pairs += [(kept, number) for number in numbers if number != kept]
-    pairs.sort(key=lambda pair: pair[1])  # in the order of reading
+            merged.known.extend([statements.places[number] for number in numbers])
+            pairs.add(kept, [number for number in numbers if number != kept])
+    merged.known = sort_places(merged.known)
     for (kept, other), comparison in zip(pairs, _compare(pairs, statements, crew), strict=True):
         merged.changes.update(comparison.changes)
         merged.classes.update(comparison.classes)
         position = statements.positions[kept]
-        split = merged.splits.get(position, index.splits[position])
-        other_split = index.splits[statements.positions[other]]
+        split, other_split = index.splits[position], index.splits[statements.positions[other]]
         if split < 0 <= other_split:
-            merged.splits[position] = other_split
+            index.splits[position] = other_split
         is_same_format = statements.readings[kept] == statements.readings[other]
         for problem in _report(comparison, split, other_split, is_same_format=is_same_format):
             on_problem(problem)
     return merged
+
+
+class _Pairs:
+    """Statements of one image, two and two: the one that stays, and one beside it. 16 bytes of each two."""
+
+    def __init__(self) -> None:
+        self._kept, self._others = array("Q"), array("Q")
+
+    def add(self, kept: int, others: Sequence[int]) -> None:
+        self._kept.extend([kept] * len(others))
+        self._others.extend(others)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """In the order of reading."""
+        import numpy as np
+
+        for place in np.argsort(np.asarray(self._others, np.uint64), kind="stable"):
+            yield self._kept[place], self._others[place]
 
 
 def _find_main_readings(statements: Statements, sources: Sequence[int]) -> frozenset[int]:
@@ -123,14 +142,14 @@ def _join_copies(
 
     Copies have the same bytes and the same name, and no format has files that speak of more than one of them.
     """
-    fingerprints = [index.fingerprints[position] for position in statements.positions]
+    fingerprints = array("Q", map(index.fingerprints.__getitem__, statements.positions))
     candidates = _find_alike(fingerprints, statements.places)
     if not candidates:
         return statements.places
-    readings: dict[int, set[int]] = {statements.places[number]: set() for number in candidates}
+    readings = dict.fromkeys([statements.places[number] for number in candidates], 0)  # a bit of each
     for place, reading, filed in zip(statements.places, statements.readings, statements.is_filed, strict=True):
         if filed and place in readings:
-            readings[place].add(reading)
+            readings[place] |= 1 << reading
     identical = duplicates.find_identical(
         [fingerprints[number] for number in candidates],
         spool,
@@ -141,7 +160,7 @@ def _join_copies(
     for same_bytes in identical:
         for first, *others in _group_by_name([candidates[place] for place in same_bytes], statements, sources):
             for other in others:
-                if readings[first].isdisjoint(readings[other]):
+                if not readings[first] & readings[other]:
                     readings[first] |= readings[other]
                     joined[other] = first
     return array("Q", [joined.get(place, place) for place in statements.places])
@@ -205,14 +224,10 @@ def _report(comparison: _Comparison, split: int, other_split: int, *, is_same_fo
 _Extents = tuple[tuple[int, int], tuple[int, int]]
 
 
-def _compare(pairs: Sequence[tuple[int, int]], statements: Statements, crew: Crew) -> Iterator[_Comparison]:
-    tasks: Iterator[tuple[Path, list[_Extents]]] = (
-        (
-            statements.path,
-            [(statements.extent(kept), statements.extent(other)) for kept, other in pairs[start : start + _CHUNK]],
-        )
-        for start in range(0, len(pairs), _CHUNK)
-    )
+def _compare(pairs: Iterable[tuple[int, int]], statements: Statements, crew: Crew) -> Iterator[_Comparison]:
+    remaining = ((statements.extent(kept), statements.extent(other)) for kept, other in pairs)
+    chunks = iter(lambda: list(islice(remaining, _CHUNK)), [])
+    tasks = ((statements.path, chunk) for chunk in chunks)
     return chain.from_iterable(crew.map(_compare_pairs, tasks, tasks_here=_ALONE))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ class Settling:
     account: FileAccount
     sources: Sequence[Source | None]
     """The source of each reading that has others beside it; None for the others."""
-    known: Collection[int]
-    """Places of the images of which any format has an annotation."""
+    known: Sequence[int]
+    """Places of the images of which any format has an annotation, sorted."""
     absent: Collection[int]
     """Readings of which not one image is there, while others' are."""
 
@@ -47,7 +48,7 @@ class Settling:
         if problem.kind in _OF_UNLISTED and is_folder:
             folders = [folder for folder in walk(source.images or source.root) if folder.path == problem.file]
             return not any(self._list_unknown(folder, source) for folder in folders)
-        return self.account.was_read_elsewhere(problem)
+        return self.account.was_read_elsewhere(problem, waiting.reading)
 
     def find_doubtful(self, backlog: Backlog, removed: Sequence[int]) -> dict[int, Problem]:
         """By position what there is to say of images that are background for one format, and of whose name another
@@ -84,7 +85,11 @@ class Settling:
     def _list_unknown(self, folder: Folder, source: Source) -> list[str]:
         """Names of the images in a folder of which no format has an annotation."""
         images = folder.find_files(*EXTENSIONS)
-        return [image.name for image in images if hash_place(str(image), source) not in self.known]
+        return [image.name for image in images if not self._is_known(hash_place(str(image), source))]
+
+    def _is_known(self, place: int) -> bool:
+        position = bisect_left(self.known, place)
+        return position < len(self.known) and self.known[position] == place
 
 
 def find_absent(

@@ -57,6 +57,13 @@ def hash_place(path: str, source: Source) -> int:
     return hash_id(f"{source.prefix}{find_relative_path(path, source) or path.rpartition('/')[2]}\0")
 
 
+def sort_places(places: array[int]) -> array[int]:
+    """Without a Python object for each, as there may be millions."""
+    import numpy as np
+
+    return array("Q", np.sort(np.asarray(places, np.uint64)).tobytes())
+
+
 def find_relative_path(path: str, source: Source) -> str | None:
     """A file's path within its source, or within the folder of the source's images; None where it is in neither."""
     for root in (source.root, source.images):

@@ -121,3 +121,8 @@ def test_what_cannot_be_used_is_told(label: Any, kind: str) -> None:
 def test_what_is_not_a_frame_is_refused(item: Any) -> None:
     with pytest.raises(DataError, match=r"a\.json:4: "):
         bdd100k.parse(item, Line(Path("a.json"), 4))
+
+
+@pytest.mark.parametrize("size", [{"size": {"width": 64, "height": 48}}, {"width": 64, "height": 48}])
+def test_the_size_stands_under_its_key_or_beside_the_name(size: Any) -> None:
+    assert bdd100k.parse(frame("a.jpg", LIGHT, **size), Line(Path("a.json"), 1)).size == (64, 48)

@@ -17,8 +17,9 @@ GT = "1,1,912,484,97,109,1,1,1\n1,2,1338,418,167,379,0,8,0.5\n3,1,912,484,97,109
 
 
 def parse(text: str, names: dict[int, str] = NAMES) -> tuple[dict[int, list[tuple[str, Box]]], list[tuple[str, str]]]:
-    objects, problems = mot.parse(text.encode(), Path("gt.txt"), names)
-    return {frame: [(item.label, item.box) for item in items] for frame, items in objects.items()}, problems
+    sequence = mot.parse(text.encode(), Path("gt.txt"), names)
+    objects = {frame: [(item.label, item.box) for item in items] for frame, items in sequence.objects.items()}
+    return objects, sequence.problems
 
 
 def test_boxes_that_do_not_count_are_told() -> None:
@@ -93,3 +94,15 @@ def test_a_frame_without_an_image_is_named(tmp_path: Path, found: Any) -> None:
     (tmp_path / "s/gt/gt.txt").write_text("7,1,1,2,3,4,1,1,1.0\n")
     ((image,), _) = found(mot.read, Source(tmp_path))
     assert image.path == tmp_path / "s/img1/000007.jpg"
+
+
+def test_a_frame_that_lost_its_boxes_is_no_background(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    for frame in range(1, 4):
+        write_image(tmp_path / "img1" / f"{frame:06d}.jpg")
+    (tmp_path / "gt").mkdir()
+    (tmp_path / "gt/gt.txt").write_text("1,1,1,2,3,4,1,99,1\n2,1,1,2,3,4,1,1,1\n2,1,x,2,3,4,1,1,1\n3,1,x,2,3,4,1,1,1\n")
+    images, problems = found(mot.read, Source(tmp_path))
+    assert [(image.path.name, len(image.objects)) for image in images] == [("000002.jpg", 1)]
+    assert [problem.kind for problem in problems] == ["class_undefined", "record_broken", "record_broken"]

@@ -88,3 +88,30 @@ def test_frames_of_sequences_are_found_by_number(tmp_path: Path, write_image: Ca
 def test_other_lines_are_not_taken_for_it(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.txt").write_text(text)
     assert visdrone.detect(tmp_path) is None
+
+
+def test_other_text_beside_label_files_is_told_and_left_out(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    write_image(tmp_path / "images" / "a.jpg")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/a.txt").write_text("1,2,3,4,1,4,0,0\n")
+    (tmp_path / "annotations/classes.txt").write_text("pedestrian\npeople\n")
+    images, problems = found(visdrone.read, Source(tmp_path))
+    assert [image.path.name for image in images] == ["a.jpg"]
+    assert [(problem.kind, problem.file.name) for problem in problems] == [("file_skipped", "classes.txt")]
+
+
+def test_a_frame_that_lost_its_boxes_is_no_background(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    for frame in range(1, 4):
+        write_image(tmp_path / "frames" / "v" / f"{frame:07d}.jpg")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/v.txt").write_text("1,0,1,2,3,4,1,4,0,0\n2,0,1,2,3,4,1,4,0,0\n3,0,1,2,3,4,1,77,0,0\n")
+    images, problems = found(visdrone.read, Source(tmp_path))
+    assert [(image.path, len(image.objects)) for image in images] == [
+        (tmp_path / "frames/v/0000001.jpg", 1),
+        (tmp_path / "frames/v/0000002.jpg", 1),
+    ]
+    assert [problem.kind for problem in problems] == ["record_broken"]

@@ -48,6 +48,8 @@ def meant(root: Path, places: Places, name: str = "1.png") -> str:
         ("Labels", "rgb"),
         ("cam1/seg", "cam1/z"),
         ("GT", "in"),
+        ("masks/images", "rgb/images"),
+        ("depth", "."),
     ],
 )
 @pytest.mark.parametrize("mode", ["RGB", "L", "P"])
@@ -170,3 +172,36 @@ def test_the_folder_that_all_annotations_name_is_meant(tmp_path: Path, write: Ca
     assert (meant(tmp_path, places), [rival.folder.name for rival in places.rivals]) == ("cam2", ["cam1"])
     with pytest.raises(DataError):
         look(tmp_path, state=lambda _: Stated(folder="desktop"))
+
+
+@pytest.mark.parametrize("mode", ["L", "P"])
+def test_masks_are_no_photographs_even_where_there_are_no_others(
+    tmp_path: Path, write: Callable[..., None], mode: str
+) -> None:
+    write("SegmentationClass", mode)
+    places = look(tmp_path)
+    assert not find_image("1.png", places, within=tmp_path).exists
+    assert [rival.folder.name for rival in places.rivals] == ["SegmentationClass"]
+
+
+def test_pictures_called_masks_may_be_meant(tmp_path: Path, write: Callable[..., None]) -> None:
+    write("masks")  # faces with masks, in colour
+    assert meant(tmp_path, look(tmp_path)) == "masks"
+    write("set/masks", "L")
+    root = tmp_path / "set"
+    places = find_places([root / "masks"], [root / "masks"], root / "masks", Source(root), names=NAMES)
+    assert meant(root, places) == "masks"
+    places = find_places([], [root / "masks"], root, Source(root, root / "masks"), names=NAMES)
+    assert meant(root, places) == "masks"
+
+
+def test_the_folder_that_goes_with_the_annotations_by_its_name_is_meant(
+    tmp_path: Path, write: Callable[..., None]
+) -> None:
+    for sequence in ("seq1", "seq2", "seq3"):
+        write(f"Data/{sequence}")
+    folders = [tmp_path / "Data" / name for name in ("seq1", "seq2", "seq3")]
+    place = tmp_path / "Annotations" / "seq2"
+    places = find_places([], folders, place, Source(tmp_path), names=["1", "2"])
+    assert meant(tmp_path, places) == "Data/seq2"
+    assert places.rivals == ()

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.images.masks import draw
 from odtool.dataset.survey.conventions.annotated_size import AnnotatedSizes, Basis, SizeVotes, reconsider
 from odtool.dataset.types import AnnotatedImage, Box, Keypoint, ObjectAnnotation, Outline, Unit
 
 Size = tuple[int, int]
-
-
-def header(size: Size) -> ImageHeader:
-    return ImageHeader("png", *size, 3, 8, 1000)
 
 
 def image(declared: Size | None, *boxes: Box, unit: Unit = "pixel") -> AnnotatedImage:
@@ -24,7 +19,7 @@ def image(declared: Size | None, *boxes: Box, unit: Unit = "pixel") -> Annotated
 
 
 def place(declared: Size | None, size: Size, *boxes: Box, wanted: Basis | None = None) -> tuple[list[Box], str]:
-    placed = AnnotatedSizes(wanted).place(image(declared, *boxes), header(size), "set")
+    placed = AnnotatedSizes(wanted).place(image(declared, *boxes), size, "set")
     return [item.box for item in placed.image.objects], placed.problem.kind if placed.problem else ""
 
 
@@ -80,7 +75,7 @@ def test_masks_keypoints_and_areas_are_scaled_with_the_boxes() -> None:
     )
     sizes = AnnotatedSizes("annotation")
     placed = sizes.place(
-        AnnotatedImage(Path("a.png"), Path("a.json"), items, declared_size=(4, 4)), header((8, 8)), "set"
+        AnnotatedImage(Path("a.png"), Path("a.json"), items, declared_size=(4, 4)), (8, 8), "set"
     ).image
     first, second = placed.objects
     assert (first.area, first.keypoints) == (48.0, (Keypoint(8, 4, 2),))
@@ -96,7 +91,7 @@ def test_masks_keypoints_and_areas_are_scaled_with_the_boxes() -> None:
 
 def test_fractions_are_of_either_size() -> None:
     box = Box(0.1, 0.2, 0.5, 0.6)
-    placed = AnnotatedSizes().place(image((240, 160), box, unit="fraction"), header((120, 80)), "set")
+    placed = AnnotatedSizes().place(image((240, 160), box, unit="fraction"), (120, 80), "set")
     assert placed.image.objects[0].box == box
     assert placed.problem
     assert placed.problem.kind == "size_scaled"

@@ -126,6 +126,11 @@ def test_boxes_that_stick_out_by_little_refuse_nothing_however_many() -> None:
     assert decide("coco", [*draw(28, "xywh"), *slips])[0] == DIALECTS["coco"].readings[0]
 
 
+def test_fractions_that_stick_out_by_little_are_no_percent() -> None:
+    boxes = [(x / 120, y / 80, w / 120, h / 80) for x, y, w, h in [*draw(180, "cxcywh"), *[(110, 40, 24, 20)] * 20]]
+    assert decide("yolo", boxes, size=(1200, 800))[0] == DIALECTS["yolo"].readings[0]
+
+
 def test_a_reading_that_another_one_beats_is_not_kept_though_that_one_fails_too() -> None:
     boxes = [*draw(400, "xywh", sides=(12, 24)), *[(100.0, 60.0, 24.0, 16.0)] * 20]
     with pytest.raises(DataError, match="no reading explains 98%"):

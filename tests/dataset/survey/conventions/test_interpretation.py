@@ -148,3 +148,18 @@ def test_masks_of_a_resized_image_are_scaled(tmp_path: Path, write_image: WriteI
     prepared = run(root, masks=True)
     assert prepared.summary.problems["size_scaled"].count == 1
     assert "mask_missing" not in prepared.summary.problems
+
+
+def test_an_image_that_exif_turns_may_have_been_annotated_upright_at_another_size(
+    tmp_path: Path, write_image: WriteImage, read_records: ReadRecords, voc_xml: Callable[..., str]
+) -> None:
+    from PIL import Image
+
+    root, exif = tmp_path / "set", Image.Exif()
+    exif[0x0112] = 6
+    write_image(root / "a.jpg", 120, 80, exif=exif)
+    (root / "a.xml").write_text(voc_xml("a.jpg", [("cat", 20, 120, 140, 220)], (160, 240)))
+    prepared = run(root)
+    # Upright it is 80 by 120 and the box [10, 60, 70, 110].
+    assert corners(read_records(prepared.dataset.path)["a.jpg"]) == [(60, 10, 110, 70)]
+    assert {"size_scaled", "exif_annotated"} <= set(prepared.summary.problems)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
@@ -40,18 +40,21 @@ def describe_frames(
     folder: Path,
     split: str | None,
     *,
+    broken: Collection[int] = (),
     digits: int = 6,
 ) -> Iterator[AnnotatedImage]:
-    """Every frame of a sequence, those without objects as well.
+    """Every frame of a sequence, those without objects as well, but for those that lost all of them to faults.
 
     Args:
         file: the annotations.
         objects: by frame.
         images: those of the sequence, sorted.
         folder: where they should lie.
+        broken: frames of which a line is broken.
         digits: of the names that are expected there.
     """
     frames = number_frames(images, list(objects))
-    for number in sorted(frames.keys() | objects.keys()):
+    lost = {number for number in broken if not objects.get(number)}
+    for number in sorted((frames.keys() | objects.keys()) - lost):
         image = frames.get(number, folder / f"{number:0{digits}d}.jpg")
         yield AnnotatedImage(image, file, tuple(objects.get(number, ())), split=split)

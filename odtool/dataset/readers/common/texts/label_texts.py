@@ -65,12 +65,16 @@ def _read_file(
     parse_line: ParseLine, dialect: str, path: Path, split: str | None, places: Places, _root: Path, _masks: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     objects, problems = parse_lines(parsing.read_bytes(path), path, parse_line)
+    image = find_file_image(path, places)
+    is_lost = faults.is_nothing_left(objects, problems)
+    if is_lost and not image.exists:
+        yield Problem("file_skipped", path, "no line of it has an object, and no image has its name")
+        return
     faults.refuse_all_broken(objects, problems, path)
     for kind, detail in problems:
         yield Problem(kind, path, detail)
-    if faults.is_nothing_left(objects, problems):
+    if is_lost:
         return
-    image = find_file_image(path, places)
     yield AnnotatedImage(image.path, path, objects, split=split, match=image.match, dialect=dialect)
 
 

@@ -9,6 +9,7 @@ from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import rows
 from odtool.dataset.readers.tables.any_csv import columns as column_roles
 from odtool.dataset.readers.tables.any_csv.box_cells import EMPTY, parse_box_cell
+from odtool.dataset.splits import parse_split
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "x1": ("x1", "xmin", "minx", "left", "l", "xtl", "bboxx1", "bboxxmin", "xleft", "startx"),
@@ -60,7 +61,7 @@ def suggest_columns(header: Sequence[str], row: Sequence[str] = ()) -> str:
         or _find(names, cells, taken, bool)
     )
     taken.add(image)
-    label = _choose(names, "class", taken) or _find(names, cells, taken, _is_text)
+    label = _choose(names, "class", taken) or _find(names, cells, taken, _is_label)
     chosen = {"file": image or "...", **({"class": label} if label else {}), **roles}
     parts = [_quote(f"{role}={name}") for role, name in chosen.items()]
     return f"--columns {_quote_for_shell(','.join(parts))}"
@@ -94,6 +95,11 @@ def _is_image(cell: str) -> bool:
 
 def _is_text(cell: str) -> bool:
     return cell.lower() not in EMPTY and not rows.is_number(cell)
+
+
+def _is_label(cell: str) -> bool:
+    """Words for splits stand in tables, too."""
+    return _is_text(cell) and parse_split(cell) is None
 
 
 def _is_box(cell: str) -> bool:

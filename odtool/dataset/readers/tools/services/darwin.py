@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from odtool.dataset.dialects import make_box
 from odtool.dataset.images.masks import make_polygon
-from odtool.dataset.readers.common import faults, parsing, values
+from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, read_image_documents
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, parse_objects, read_image_documents
 from odtool.dataset.readers.common.shapes import enclose_ellipse, enclose_points
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 
@@ -45,29 +46,33 @@ def read(source: Source) -> Iterator[Finding]:
 
 
 def parse(data: bytes, path: Path) -> Listing:
-    """Parses a file's bytes; `path` is only named in errors. Boxes are in pixels.
+    """Parses a file's bytes, one image or a list of them; `path` is only named in errors. Boxes are in pixels.
 
     Raises:
         DataError: it is not JSON, or not as V7 writes it.
     """
     document = parsing.parse_json(data, path)
-    item = (document.get("item") or document.get("image")) if isinstance(document, dict) else None
-    annotations = document.get("annotations") if isinstance(document, dict) else None
+    problems: list[tuple[str, str]] = []
+    documents = document if isinstance(document, list) and document else [document]
+    entries = [_parse_image(item, path, problems) for item in documents]
+    return Listing(tuple(entry for entry in entries if entry is not None), tuple(problems))
+
+
+def _parse_image(document: Any, path: Path, problems: list[tuple[str, str]]) -> ImageEntry | None:
+    """One image; None for a video, and for an image that lost all its objects to faults."""
+    fields = document if isinstance(document, dict) else {}
+    item, annotations = fields.get("item") or fields.get("image"), fields.get("annotations")
     if not isinstance(item, dict) or not isinstance(annotations, list):
         raise parsing.unexpected_json(_TOOL, path, "has no item and list of annotations")
+    item = {"slots": fields.get("slots")} | item  # converters write them beside the item
     names, size = _parse_item(item)
     if not names:
         raise parsing.unexpected_json(_TOOL, path, "its item has no name")
-    problems: list[tuple[str, str]] = []
     if _is_video(item):
-        return Listing((), (("entry_ignored", f"{names[0]} is a video, of which odtool reads exported frames only"),))
-
-    def parse_annotation(number: int, annotation: Any) -> ObjectAnnotation | None:
-        return _parse_annotation(annotation, f"annotation {number}", path, problems)
-
-    objects = tuple(faults.parse_each(annotations, parse_annotation, problems))
-    is_nothing_left = faults.is_nothing_left(objects, problems)
-    return Listing(() if is_nothing_left else (ImageEntry(names, objects, size),), tuple(problems))
+        problems.append(("entry_ignored", f"{names[0]} is a video, of which odtool reads exported frames only"))
+        return None
+    objects = parse_objects(annotations, partial(_parse_annotation, names[-1], path, problems), problems)
+    return None if objects is None else ImageEntry(names, objects, size)
 
 
 def _parse_item(item: dict[str, Any]) -> tuple[tuple[str, ...], tuple[int, int] | None]:
@@ -92,13 +97,17 @@ def _is_video(item: dict[str, Any]) -> bool:
     return any(isinstance(holder, dict) and holder.get("frame_urls") for holder in holders)
 
 
-def _parse_annotation(item: Any, where: str, path: Path, problems: list[tuple[str, str]]) -> ObjectAnnotation | None:
+def _parse_annotation(
+    image: str, path: Path, problems: list[tuple[str, str]], item: Any, number: int
+) -> ObjectAnnotation | None:
+    where = f"{image}: annotation {number}"
     if not isinstance(item, dict):
         raise parsing.unexpected_json(_TOOL, path, f"{where} is not an object")
+    for shape, names in (("bounding_box", _SIDES), ("polygon", ("path", "paths")), ("ellipse", ("center", "radius"))):
+        values.refuse_words(item.get(shape), names, where, path)
     label, outline = values.parse_label(item.get("name")), _parse_polygon(item.get("polygon"))
     box = _parse_box(item)
     if box is None:
-        values.refuse_words(item, ("bounding_box", "polygon", "ellipse"), where, path)
         is_area = "bounding_box" in item or "polygon" in item or "ellipse" in item
         kinds = ", ".join(sorted(item.keys() - {"id", "name", "slot_names", "properties", "annotators", "reviewers"}))
         problems.append(("box_missing" if is_area else "shape_skipped", f"{where} ({label}): {kinds[:60]}"))

@@ -6,18 +6,20 @@ The fields are those of docs.edgeimpulse.com, "Uploading data: bounding boxes", 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from odtool.dataset.dialects import make_box
 from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, read_documents
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, find_documents, parse_objects
 from odtool.dataset.splits import parse_split
-from odtool.dataset.types import Finding, ObjectAnnotation, Source
+from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
 
 _TOOL = "Edge Impulse"
 _SUFFIXES = (".labels", ".json")
+_EXPORT = "info.labels"
 _SIDES = ("x", "y", "width", "height")
 
 
@@ -35,8 +37,17 @@ def _looks_like(path: Path) -> bool:
 
 
 def read(source: Source) -> Iterator[Finding]:
-    """Every image of the files."""
-    return read_documents(source, _SUFFIXES, _looks_like, parse)
+    """Every image of the files; boxes of a folder that an export's info.labels has, too, are left out."""
+    documents = find_documents(source, _SUFFIXES, _looks_like)
+    image_paths: set[Path] = set()
+    for file in sorted(documents.files, key=lambda file: file.name != _EXPORT):
+        findings = list(faults.report_broken(documents.read_file, file, parse))
+        images = {item.path for item in findings if isinstance(item, AnnotatedImage)}
+        if file.name != _EXPORT and images and images <= image_paths:
+            yield Problem("file_skipped", file, f"its images are in {_EXPORT}")
+            continue
+        image_paths |= images
+        yield from findings
 
 
 def parse(data: bytes, path: Path) -> Listing:
@@ -46,51 +57,51 @@ def parse(data: bytes, path: Path) -> Listing:
         DataError: it is not JSON, or not as Edge Impulse writes it.
     """
     document = parsing.parse_json(data, path)
-    boxes, files = (
-        (document.get(key) for key in ("boundingBoxes", "files")) if isinstance(document, dict) else (None, None)
-    )
+    fields = document if isinstance(document, dict) else {}
+    boxes, files = fields.get("boundingBoxes"), fields.get("files")
     problems: list[tuple[str, str]] = []
     if isinstance(boxes, dict):
-        items: list[Any] = [{"path": name, "boundingBoxes": boxes_of_file} for name, boxes_of_file in boxes.items()]
+        parsed = [_make_entry(items, name, None, path, problems) for name, items in boxes.items()]
     elif isinstance(files, list):
-        items = files
+        parsed = [_parse_file(item, number, path, problems) for number, item in enumerate(files, start=1)]
     else:
         raise parsing.unexpected_json(_TOOL, path, "has neither boundingBoxes by file nor a list of files")
-    entries = faults.parse_each(items, lambda number, item: _parse_file(item, number, path, problems), problems)
-    return Listing(tuple(entries), tuple(problems))
+    return Listing(tuple(entry for entry in parsed if entry is not None), tuple(problems))
 
 
 def _parse_file(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> ImageEntry | None:
-    """A file of an export; None where nobody has labelled it, or it is no image."""
+    """A file of an export; None where nobody has labelled it."""
     name = values.parse_label(item.get("path") or item.get("name")) if isinstance(item, dict) else ""
     if not name:
         raise parsing.unexpected_json(_TOOL, path, f"file {number} has neither path nor name")
     label, boxes = item.get("label"), item.get("boundingBoxes")
     is_labelled = not (isinstance(label, dict) and label.get("type") == "unlabeled")
-    if not boxes and not is_labelled and not isinstance(boxes, list):
+    if boxes is None and not is_labelled:
         problems.append(("annotation_missing", f"{name} has not been labelled"))
         return None
-    category, before = values.parse_label(item.get("category")), len(problems)
-    objects = _parse_boxes(boxes or [], name, path, problems)
-    if faults.is_nothing_left(objects, problems[before:]):
-        return None
-    return ImageEntry((name,), objects, split=parse_split(category))
+    return _make_entry(boxes or [], name, parse_split(values.parse_label(item.get("category"))), path, problems)
 
 
-def _parse_boxes(items: Any, name: str, path: Path, problems: list[tuple[str, str]]) -> tuple[ObjectAnnotation, ...]:
+def _make_entry(
+    items: Any, name: str, split: str | None, path: Path, problems: list[tuple[str, str]]
+) -> ImageEntry | None:
     if not isinstance(items, list):
         raise parsing.unexpected_json(_TOOL, path, f"{name}: its boxes are not a list")
+    objects = parse_objects(items, partial(_parse_box, name, path, problems), problems)
+    return None if objects is None else ImageEntry((name,), objects, split=split)
 
-    def parse_box(number: int, item: Any) -> ObjectAnnotation | None:
-        sides = values.parse_fields(item, *_SIDES)
-        label = values.parse_label(item.get("label")) if isinstance(item, dict) else ""
-        if sides is None:
-            values.refuse_words(item, _SIDES, f"{name}: box {number}", path)
-            problems.append(("box_missing", f"{name}: box {number} has no {', '.join(_SIDES)}"))
-            return None
-        if not label:
-            problems.append(("label_missing", f"{name}: box {number} has no label"))
-            return None
-        return ObjectAnnotation(label, make_box(sides, "xywh"))
 
-    return tuple(faults.parse_each(items, parse_box, problems))
+def _parse_box(
+    name: str, path: Path, problems: list[tuple[str, str]], item: Any, number: int
+) -> ObjectAnnotation | None:
+    where = f"{name}: box {number}"
+    values.refuse_words(item, _SIDES, where, path)
+    sides = values.parse_fields(item, *_SIDES)
+    label = values.parse_label(item.get("label")) if isinstance(item, dict) else ""
+    if sides is None:
+        problems.append(("box_missing", f"{where} has no {', '.join(_SIDES)}"))
+        return None
+    if not label:
+        problems.append(("label_missing", f"{where} has no label"))
+        return None
+    return ObjectAnnotation(label, make_box(sides, "xywh"))

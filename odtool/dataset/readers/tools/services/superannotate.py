@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.images.masks import make_polygon
-from odtool.dataset.readers.common import faults, parsing, values
+from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, read_image_documents
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, parse_objects, read_image_documents
 from odtool.dataset.readers.common.shapes import enclose_ellipse, enclose_points
 from odtool.dataset.readers.common.source_folders import walk
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
@@ -61,53 +61,63 @@ def _find_class_names(source: Source) -> dict[int, str]:
 
 
 def parse(data: bytes, path: Path, *, names: Mapping[int, str] | None = None) -> Listing:
-    """Parses a file's bytes; `path` gives the image's name where its metadata does not. Boxes are in pixels.
+    """Parses a file's bytes, one image or the SDK's list of them. Boxes are in pixels.
+
+    `path` gives the image's name where its metadata does not.
 
     Raises:
         DataError: it is not JSON, or not as SuperAnnotate writes it.
     """
     document = parsing.parse_json(data, path)
-    metadata, instances = (
-        (document.get(key) for key in ("metadata", "instances")) if isinstance(document, dict) else (None, None)
-    )
+    problems: list[tuple[str, str]] = []
+    items = document if isinstance(document, list) and document else [document]
+    own_name = next((path.name.removesuffix(ending) for ending in _ENDINGS if path.name.endswith(ending)), path.name)
+    entries = [
+        _parse_image(item, "" if item is not document else own_name, names or {}, path, problems) for item in items
+    ]
+    return Listing(tuple(entry for entry in entries if entry is not None), tuple(problems))
+
+
+def _parse_image(
+    item: Any, own_name: str, names: Mapping[int, str], path: Path, problems: list[tuple[str, str]]
+) -> ImageEntry | None:
+    """One image; None where nobody has begun with it, or it lost all its objects to faults."""
+    fields = item if isinstance(item, dict) else {}
+    metadata, instances = fields.get("metadata"), fields.get("instances")
     if not isinstance(metadata, dict) or not isinstance(instances, list):
         raise parsing.unexpected_json(_TOOL, path, "has no metadata and list of instances")
-    own_name = next(
-        path.name.removesuffix(ending) for ending in _ENDINGS if path.name.endswith(ending) or ending == ".json"
-    )
     name = values.parse_label(metadata.get("name")) or own_name
+    if not name:
+        raise parsing.unexpected_json(_TOOL, path, "has an image without a name")
     if not instances and values.parse_label(metadata.get("status")).lower().replace(" ", "") == _NOT_BEGUN:
-        return Listing((), (("annotation_missing", f"nobody has begun with {name}"),))
-    problems: list[tuple[str, str]] = []
-
-    def parse_instance(number: int, item: Any) -> ObjectAnnotation | None:
-        return _parse_instance(item, f"instance {number}", names or {}, path, problems)
-
-    objects = tuple(faults.parse_each(instances, parse_instance, problems))
-    if faults.is_nothing_left(objects, problems):
-        return Listing((), tuple(problems))
+        problems.append(("annotation_missing", f"nobody has begun with {name}"))
+        return None
+    objects = parse_objects(instances, partial(_parse_instance, name, names, path, problems), problems)
+    if objects is None:
+        return None
     size = values.parse_size(metadata.get("width"), metadata.get("height"))
-    return Listing((ImageEntry(tuple(dict.fromkeys((name, own_name))), objects, size),), tuple(problems))
+    return ImageEntry(tuple(dict.fromkeys(filter(None, (name, own_name)))), objects, size)
 
 
 def _parse_instance(
-    item: Any, where: str, names: Mapping[int, str], path: Path, problems: list[tuple[str, str]]
+    image: str, names: Mapping[int, str], path: Path, problems: list[tuple[str, str]], item: Any, number: int
 ) -> ObjectAnnotation | None:
+    where = f"{image}: instance {number}"
     if not isinstance(item, dict):
         raise parsing.unexpected_json(_TOOL, path, f"{where} is not an object")
-    kind, number = values.parse_label(item.get("type")), item.get("classId")
-    label = values.parse_label(item.get("className")) or (names.get(number, "") if type(number) is int else "")
+    kind, identity = values.parse_label(item.get("type")), item.get("classId")
+    label = values.parse_label(item.get("className")) or (names.get(identity, "") if type(identity) is int else "")
     if kind not in _AREAS:
         problems.append(("shape_skipped", f"{where} ({label}) is a {kind[:40] or 'thing without a type'}"))
         return None
+    values.refuse_words(item, ("points", "cx", "cy", "rx", "ry"), where, path)
     points = _parse_points(item)
     box = _parse_box(item, kind, points)
     if box is None:
-        values.refuse_words(item, ("points", "cx", "cy", "rx", "ry"), where, path)
         problems.append(("box_missing", f"{where} ({label}) is a {kind} without usable points"))
         return None
     if not label:
-        problems.append(("label_missing", f"{where} has no className, and no classes.json names {number}"))
+        problems.append(("label_missing", f"{where} has no className, and no classes.json names {identity}"))
         return None
     return ObjectAnnotation(label, box, outline=make_polygon(points) if kind == "polygon" and points else None)
 

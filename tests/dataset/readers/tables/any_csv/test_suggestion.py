@@ -33,6 +33,7 @@ from odtool.dataset.readers.tables.any_csv.suggestion import suggest_columns
         ("Image No,a,b,c,d,what it is", "x7|1|2|3|4|big dog", "'file=Image No,class=what it is,x1=a,y1=b,x2=c,y2=d'"),
         ("a.jpg,cat,1,2,3,4", "b.jpg|cat|1|2|3|4", "file=1,class=2,x1=3,y1=4,x2=5,y2=6"),
         ("a.jpg,cat,1,2,3,4", "", "file=1,class=2,x1=3,y1=4,x2=5,y2=6"),
+        ("train,a.jpg,cat,1,2,3,4", "", "file=2,class=3,x1=4,y1=5,x2=6,y2=7"),
     ],
 )
 def test_the_example_is_made_of_the_files_own_columns(header: str, row: str, expected: str) -> None:

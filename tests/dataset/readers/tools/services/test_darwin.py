@@ -13,6 +13,7 @@ from odtool.dataset.readers.common.image_lists import Listing
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.services import darwin
 from odtool.dataset.types import Box, Source
+from odtool.errors import DataError
 
 PATH = Path("a.json")
 BOX = {"id": "1", "name": "cat", "bounding_box": {"h": 38.0, "w": 29.0, "x": 1.0, "y": 2.0}, "slot_names": ["0"]}
@@ -115,8 +116,32 @@ def test_a_video_is_no_image() -> None:
     assert (listing.entries, [kind for kind, _ in listing.problems]) == ((), ["entry_ignored"])
 
 
+def test_a_broken_annotation_is_told_and_an_image_without_another_is_left_out() -> None:
+    word = BOX | {"bounding_box": {"x": "one", "y": 2, "w": 3, "h": 4}}
+    says = "a.jpg: annotation 1: x is 'one', not a number"
+    listing = parse(second(word, BOX, 7))
+    assert [len(entry.objects) for entry in listing.entries] == [1]
+    assert [kind for kind, _ in listing.problems] == ["record_broken", "record_broken"]
+    assert listing.problems[0][1] == says
+    listing = parse(second(word))
+    assert (listing.entries, listing.problems) == ((), (("record_broken", says),))
+
+
 @pytest.mark.parametrize(
-    "document", [[], {}, {"item": {}, "annotations": []}, {"item": {"name": "a"}, "annotations": [1]}]
+    "document", [[], {}, {"item": {}, "annotations": []}, {"item": {"name": "a"}, "annotations": 1}]
 )
-def test_what_is_not_v7s_is_told(document: Any, fault: Any) -> None:
-    assert "not as V7 Darwin writes it" in fault(lambda _: parse(document), Path("a.json"))
+def test_what_is_not_v7s_is_refused(document: Any) -> None:
+    with pytest.raises(DataError, match=r"a\.json: .*not as V7 Darwin writes it"):
+        parse(document)
+
+
+def test_a_list_of_images_with_slots_beside_the_item_is_read() -> None:
+    slots = [{"name": "0", "width": 64, "height": 48, "source_files": [{"file_name": "a.jpg"}]}]
+    items = [
+        {"version": "2.0", "item": {"name": name}, "slots": slots, "annotations": [BOX]} for name in ("a.jpg", "b.jpg")
+    ]
+    listing = parse(items)
+    assert [(entry.names[0], entry.size, len(entry.objects)) for entry in listing.entries] == [
+        ("a.jpg", (64, 48), 1),
+        ("b.jpg", (64, 48), 1),
+    ]

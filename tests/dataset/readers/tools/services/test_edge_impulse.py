@@ -12,6 +12,7 @@ import pytest
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.services import edge_impulse
 from odtool.dataset.types import Box, Source
+from odtool.errors import DataError
 
 CUBE = {"label": "cube", "x": 12, "y": 8, "width": 20, "height": 16}
 
@@ -55,6 +56,21 @@ def test_what_cannot_be_used_is_told(box: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"files": [{}]}', '{"boundingBoxes": {"a": 1}}'])
-def test_what_is_not_edge_impulses_is_told(text: str, fault: Any) -> None:
-    path = Path("a.labels")
-    assert "not as Edge Impulse writes it" in fault(lambda _: edge_impulse.parse(text.encode(), path), path)
+def test_what_is_not_edge_impulses_is_refused(text: str) -> None:
+    with pytest.raises(DataError, match=r"a\.labels: .*not as Edge Impulse writes it"):
+        edge_impulse.parse(text.encode(), Path("a.labels"))
+
+
+def test_boxes_that_an_export_has_too_are_read_once(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    write_image(tmp_path / "training" / "a.png")
+    write_image(tmp_path / "more" / "b.png")
+    file = {"path": "training/a.png", "category": "training", "boundingBoxes": [CUBE]}
+    (tmp_path / "info.labels").write_text(json.dumps({"version": 1, "files": [file]}))
+    for folder, name in (("training", "a.png"), ("more", "b.png")):
+        text = {"version": 1, "type": "bounding-box-labels", "boundingBoxes": {name: [CUBE]}}
+        (tmp_path / folder / "bounding_boxes.labels").write_text(json.dumps(text))
+    images, problems = found(edge_impulse.read, Source(tmp_path))
+    assert [(image.path.name, image.split) for image in images] == [("a.png", "train"), ("b.png", None)]
+    assert [(problem.kind, problem.file.parent.name) for problem in problems] == [("file_skipped", "training")]

@@ -13,6 +13,7 @@ from odtool.dataset.readers.common.image_lists import Listing
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.services import superannotate
 from odtool.dataset.types import Box, Source
+from odtool.errors import DataError
 
 BOX = {
     "type": "bbox",
@@ -92,6 +93,28 @@ def test_what_cannot_be_used_is_told(change: Any, kind: str) -> None:
     assert read(BOX | change) == ([], [kind])
 
 
-@pytest.mark.parametrize("content", [[], {}, {"metadata": {}, "instances": 1}, document(1)])
-def test_what_is_not_superannotates_is_told(content: Any, fault: Any) -> None:
-    assert "not as SuperAnnotate writes it" in fault(lambda _: parse(content), Path("a.json"))
+@pytest.mark.parametrize("content", [[], {}, {"metadata": {}, "instances": 1}])
+def test_what_is_not_superannotates_is_refused(content: Any) -> None:
+    with pytest.raises(DataError, match="not as SuperAnnotate writes it"):
+        parse(content)
+
+
+def test_a_broken_instance_is_told_and_an_image_without_another_is_left_out() -> None:
+    word = BOX | {"points": {"x1": "one", "y1": 2, "x2": 3, "y2": 4}}
+    listing = parse(document(word, BOX, 7))
+    assert [len(entry.objects) for entry in listing.entries] == [1]
+    assert [kind for kind, _ in listing.problems] == ["record_broken", "record_broken"]
+    assert parse(document(word)).entries == ()
+
+
+def test_a_list_of_images_is_read(tmp_path: Path, write_image: Callable[..., Path], found: Any) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        write_image(tmp_path / name)
+    items = [document(BOX, name="a.jpg"), document(name="b.jpg")]
+    (tmp_path / "annotations.json").write_text(json.dumps(items))
+    (choice,) = choose(Source(tmp_path))
+    images, problems = found(choice.reader.read, Source(tmp_path))
+    assert [(image.path.name, len(image.objects)) for image in images] == [("a.jpg", 1), ("b.jpg", 0)]
+    assert problems == []
+    with pytest.raises(DataError, match="has an image without a name"):
+        parse([document(BOX, name=None)])
