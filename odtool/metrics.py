@@ -25,6 +25,9 @@ _LONGEST = 1 << 22
 """Bytes of a line; that of an evaluation of 10,000 classes has some hundred thousand."""
 _LATEST = 253_402_300_799
 """Unix time of the end of the year 9999, which is as far as calendars here go."""
+MUCH_WAITING = 0.2
+"""Share of a training's time spent waiting for input from which on it is worth a word: with none of it, training would
+take four fifths of the time."""
 _STEP_KINDS = ("train", "checkpoint")
 """Kinds that are written again and again, of which the newest counts."""
 _STEPS = tuple(f'{{"kind": "{kind}"'.encode() for kind in _STEP_KINDS)
@@ -36,6 +39,7 @@ _SCORED = ("eval", "best")
 _OTHER_TYPES: dict[str, type] = {
     **dict.fromkeys(("path", "state", "reason", "checkpoint", "metric", "precision"), str),
     **dict.fromkeys(("losses", "records", "changes", "notes"), list),
+    "cache": bool,
 }
 """Of values that are not numbers."""
 
@@ -51,8 +55,7 @@ class Metric:
     """Unix time."""
     values: dict[str, Any]
     """Numbers by name; None for one that is not finite (NaN, an infinity), and for a score of a set without objects.
-    Besides numbers there are the texts path, state, reason, checkpoint and metric, and the lists losses, records,
-    changes and notes."""
+    Besides numbers there are texts, as path and state, lists, as losses and records, and whether there is a cache."""
 
     def number(self, name: str) -> float | None:
         """A value that is a number; None where there is none."""

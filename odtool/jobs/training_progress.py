@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from odtool import metrics
+
+_REPORTS = 5
+"""Latest reports that the share of waiting is an average of: a single one depends on what its few batches held."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,10 @@ class TrainingProgress:
     steps_per_second: float | None = None
     restarts: int = 0
     """Starts that resumed from a checkpoint, or that followed running out of memory."""
+    input_wait: float | None = None
+    """Share of time in which training waited for a batch, by the latest reports."""
+    cache: bool = False
+    """Records are kept in memory."""
 
     @property
     def eta_seconds(self) -> float | None:
@@ -41,14 +50,15 @@ def read(path: Path, *, since: float = 0.0) -> TrainingProgress:
     starts = [entry for entry in metrics.read_events(path) if entry.kind == "start" and entry.time >= since]
     start = starts[-1].values if starts else {}
     step: int | None = None
-    train: dict[str, Any] = {}
+    reports: list[dict[str, Any]] = []
     for metric in takewhile(lambda metric: metric.time >= since, metrics.read_backwards(path)):
         if metric.kind in ("start", "train", "checkpoint") and step is None:
             step = metric.step
         if metric.kind == "train":
-            train = metric.values
-        if metric.kind in ("train", "start"):
+            reports.append(metric.values)
+        if metric.kind == "start" or len(reports) == _REPORTS:
             break
+    train = reports[0] if reports else {}
     return TrainingProgress(
         step=step,
         num_steps=_to_whole(start.get("num_steps")),
@@ -57,7 +67,14 @@ def read(path: Path, *, since: float = 0.0) -> TrainingProgress:
         learning_rate=_to_number(train.get("learning_rate")),
         steps_per_second=_to_number(train.get("steps_per_second")),
         restarts=_count_restarts(path),
+        input_wait=_average(report.get("input_wait") for report in reports),
+        cache=start.get("cache") is True,
     )
+
+
+def _average(values: Iterable[object]) -> float | None:
+    numbers = [value for value in values if isinstance(value, (int, float))]
+    return fmean(numbers) if numbers else None
 
 
 def _to_number(value: object) -> float | None:

@@ -48,6 +48,22 @@ def test_after_a_resume_the_newest_line_holds_and_not_the_highest_step(path: Pat
     assert training_progress.read(path) == TrainingProgress(110, 400, 4, 0.9, restarts=1)
 
 
+def test_waiting_is_an_average_of_the_latest_reports_of_this_start(path: Path) -> None:
+    path.write_text(
+        line("start", 0)
+        + line("train", 1, input_wait=1.0)
+        + line("start", 1, cache=True)
+        + line("train", 2, input_wait=None)
+        + "".join(line("train", step, input_wait=share) for step, share in ((3, 0.2), (4, 0.4), (5, "much")))
+    )
+    progress = training_progress.read(path)
+    assert progress.input_wait == pytest.approx(0.3)
+    assert progress.cache
+    with path.open("a") as stream:
+        stream.write("".join(line("train", step, input_wait=0.8) for step in range(6, 11)))
+    assert training_progress.read(path).input_wait == pytest.approx(0.8)
+
+
 def test_lines_of_an_earlier_start_say_nothing_of_the_present_one(path: Path) -> None:
     path.write_text(line("start", 0, num_steps=300) + line("train", 150, loss=1.0) + line("start", 100))
     assert training_progress.read(path, since=2.0) == TrainingProgress(restarts=1)

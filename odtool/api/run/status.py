@@ -39,6 +39,11 @@ __all__ = [
 
 MAIN_METRICS = {MAP: "mAP@[.5:.95]", MAP_50: "mAP@.5"}
 """What is shown of an evaluation, with the field's names."""
+_REMEDIES = (
+    "keep records in memory (odtool train --cache)",
+    "give it more processor cores",
+    "prepare smaller images: large ones take long to decode",
+)
 _MOST_LINES = 4000
 """Newest lines of metrics.jsonl that a course of losses is made of."""
 
@@ -58,6 +63,15 @@ class TrainStatus:
     def eta_seconds(self) -> float | None:
         """Seconds of work left, while it is running."""
         return self.progress.eta_seconds if self.job.state == "running" else None
+
+    @property
+    def advice(self) -> str:
+        """What would make training faster, where it waits for input and not for the device; else empty."""
+        share = self.progress.input_wait
+        if share is None or share < metrics.MUCH_WAITING:
+            return ""
+        remedies = _REMEDIES[1:] if self.progress.cache else _REMEDIES
+        return f"{share:.0%} of the time is spent waiting for input, not for the device; {', or '.join(remedies)}"
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,7 @@ class RunStatus:
                 **train.job.as_json(),
                 **asdict(train.progress),
                 "eta_seconds": train.eta_seconds,
+                "advice": train.advice,
                 "stalled_seconds": train.stalled_seconds,
                 "recoveries": list(train.recoveries),
             },

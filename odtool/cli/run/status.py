@@ -71,7 +71,8 @@ def _train_lines(train: TrainStatus) -> list[str]:
         size = smaller["batch_size"]
         lines.append(f"      {again} at step {smaller['step']:,} to batch size {size}: {smaller['reason']}")
     if train.progress.step is not None:
-        return [*lines, f"      {_describe_progress(train)}"]
+        lines.append(f"      {_describe_progress(train)}")
+        return [*lines, f"      {train.advice}"] if train.advice else lines
     return [*lines, "      loading TensorFlow and building the model"] if train.job.state == "running" else lines
 
 

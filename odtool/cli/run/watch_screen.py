@@ -16,6 +16,7 @@ from odtool.api.run.status import MAP, GpuUse, JobState, MachineUse, Metric, Run
 from odtool.cli import console
 from odtool.cli.terminal import Terminal
 from odtool.errors import OdtoolError
+from odtool.metrics import MUCH_WAITING
 from odtool.units import format_duration
 from odtool.workspace import Run
 
@@ -190,6 +191,9 @@ def _progress(train: TrainStatus, width: int) -> str:
 def _speed(train: TrainStatus) -> list[str]:
     speed = train.progress.steps_per_second
     parts = [f"{speed:.3g} steps/s"] if speed else []
+    share = train.progress.input_wait
+    if share is not None and share >= MUCH_WAITING:
+        parts.append(f"{share:.0%} waiting for input")
     return parts + ([f"{format_duration(train.eta_seconds)} left"] if train.eta_seconds is not None else [])
 
 

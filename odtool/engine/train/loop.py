@@ -12,6 +12,8 @@ from object_detection.core.standard_fields import InputDataFields
 from object_detection.inputs import HASH_KEY
 
 from odtool.engine import checkpoints, model
+from odtool.engine.input import waiting
+from odtool.engine.input.waiting import InputWait
 from odtool.engine.outcome import Ending, StopSignal
 from odtool.engine.tracing import TracedFunction
 from odtool.engine.train import training_step
@@ -38,6 +40,8 @@ class Schedule:
     checkpoint_every: int
     keep_checkpoints: int
     precision: str
+    cached: bool
+    """Records are kept in memory."""
 
 
 class Loop:
@@ -56,6 +60,7 @@ class Loop:
         self._run = run
         self._watch = watch
         self._recent = RecentSteps(configs["train_input_config"])
+        self._wait = InputWait()
         self._schedule = schedule
         self._trainable = trainable
         self._team = team
@@ -84,6 +89,7 @@ class Loop:
                 "batch_size": self._batch,
                 "keep_checkpoints": schedule.keep_checkpoints,
                 "precision": schedule.precision,
+                "cache": schedule.cached,
             },
         )
         state: str = "failed"
@@ -101,7 +107,10 @@ class Loop:
             with self._progress.writing_pictures():
                 losses = self._do_step(data)
             self._step += 1
+            late = self._wait.add(losses.pop(waiting.SPAN))
             self._recent.add(self._step, losses)
+            if late:
+                float(losses[TOTAL_LOSS])  # waits for the device, see InputWait
             first, last = self._step == self._start + 1, self._step == total
             if first or last or self._progress.since_report >= REPORT_EVERY:
                 self._report(losses, first=first)
@@ -154,7 +163,8 @@ class Loop:
     def _report(self, losses: Losses, *, first: bool) -> None:
         if self._team.cluster is None:
             self._check_finite()
-        self._progress.report(self._step, losses, float(self._trainable.learning_rate()), first=first)
+        rate = float(self._trainable.learning_rate())
+        self._progress.report(self._step, losses, rate, self._wait.take(), first=first)
 
 
 def build_step_function(
@@ -162,7 +172,8 @@ def build_step_function(
 ) -> Callable[[Any], Losses]:
     """One training step over all replicas, as model_lib_v2.train_loop takes it, which also notes a bad loss.
 
-    What it returns holds, under BATCH, the hashes of the records' source ids beside the losses.
+    What it returns holds beside the losses, under BATCH, the hashes of the records' source ids, and under SPAN when
+    the batch was asked for and there.
     """
 
     def on_replica(features: Any, labels: Any) -> Losses:
@@ -173,11 +184,11 @@ def build_step_function(
         return losses
 
     def do_step(data: Any) -> Losses:
-        features, labels = next(data)
+        (features, labels), span = waiting.take_batch(data)
         losses = strategy.run(on_replica, args=(features, labels))
         reduced = model_lib_v2.reduce_dict(strategy, losses, tf.distribute.ReduceOp.SUM)
         good = tf.math.is_finite(reduced[TOTAL_LOSS]) | (bad_step > 0)
         bad_step.assign(tf.where(good, bad_step, trainable.step))
-        return {**reduced, BATCH: features[HASH_KEY]}
+        return {**reduced, BATCH: features[HASH_KEY], waiting.SPAN: span}
 
     return do_step

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from odtool.engine.train.event_files import mark_restart
 from odtool.engine.train.non_finite_loss import BATCH, NonFiniteLoss
-from odtool.metrics import MetricsLog
+from odtool.metrics import MUCH_WAITING, MetricsLog
 from odtool.workspace import Run
 
 TOTAL_LOSS = "Loss/total_loss"
@@ -64,18 +64,27 @@ class StepReporter:
         """A loss is not finite."""
         self._write("not_finite", step, {"losses": evidence.losses, "records": evidence.records})
 
-    def report(self, step: int, losses: dict[str, Any], rate: float, *, first: bool) -> None:
-        """One step's losses, and the speed since the last report."""
+    def report(self, step: int, losses: dict[str, Any], rate: float, waited: float, *, first: bool) -> None:
+        """One step's losses, and the speed since the last report.
+
+        Args:
+            waited: seconds since then in which nothing was done but to wait for a batch.
+        """
         values = {name: float(loss) for name, loss in losses.items() if name != BATCH}
         now = time.monotonic()
         # The first step includes tracing and compiling and says nothing of the speed.
-        speed = None if first else (step - self._reported[0]) / max(now - self._reported[1], 1e-9)
+        passed = max(now - self._reported[1], 1e-9)
+        speed = None if first else (step - self._reported[0]) / passed
+        share = None if first else min(waited / passed, 1.0)
         self._reported = (step, now)
         if self._events is not None:
             self._write_events(step, values, rate, speed)
         loss = values.pop(TOTAL_LOSS)
-        self._write("train", step, {"loss": loss, "learning_rate": rate, "steps_per_second": speed, **values})
+        course = {"learning_rate": rate, "steps_per_second": speed, "input_wait": share}
+        self._write("train", step, {"loss": loss, **course, **values})
         pace = "" if speed is None else f", {speed:.2f} steps/s"
+        if share is not None and share >= MUCH_WAITING:
+            pace += f", {share:.0%} of the time waiting for input"
         if speed is not None and step < self._num_steps:
             pace += f", {_left(self._num_steps - step, speed)} left"
         log.info("step %d/%d, loss %.4f, learning rate %.3g%s", step, self._num_steps, loss, rate, pace)

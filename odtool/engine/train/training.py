@@ -69,7 +69,8 @@ def train(
             cluster did not come.
     """
     configs = model.read_configs(run.pipeline_config)
-    schedule = Schedule(_require_num_steps(configs, run), checkpoint_every, keep_checkpoints, precision)
+    num_steps = _require_num_steps(configs, run)
+    schedule = Schedule(num_steps, checkpoint_every, keep_checkpoints, precision, cached=cache is not None)
     is_chief = cluster is None or cluster.is_chief
     # What is damaged is set aside by one process only.
     place = checkpoints.find_newest(run) if is_chief else max(run.checkpoints().items(), default=None)

@@ -56,6 +56,9 @@ def test_json_has_every_promised_field(odtool: Callable, job_run: Run, no_gpu: N
         "restarts": 0,
         "stalled_seconds": None,
         "recoveries": [],
+        "input_wait": None,
+        "cache": False,
+        "advice": "",
     }
     assert said["eval"] == {
         "state": "none",
@@ -79,6 +82,26 @@ def test_people_read_it_in_a_few_lines(odtool: Callable, job_run: Run, no_gpu: N
         "best: step 100, mAP@[.5:.95] 0.310, best/ckpt-100",
     ):
         assert part in said
+
+
+@pytest.mark.parametrize(
+    ("share", "cache", "advice"),
+    [
+        (0.1, False, ""),
+        (0.43, False, "43% of the time is spent waiting for input, not for the device; keep records in memory"),
+        (0.43, True, "43% of the time is spent waiting for input, not for the device; give it more processor cores"),
+    ],
+)
+def test_a_training_that_waits_for_input_is_told_what_helps(
+    odtool: Callable, job_run: Run, share: float, cache: bool, advice: str
+) -> None:
+    lines = [("start", 0, {"cache": cache}), ("train", 9, {"loss": 1.0, "input_wait": share})]
+    entries = [{"kind": kind, "step": step, "time": 1, "values": values} for kind, step, values in lines]
+    job_run.metrics.write_text("".join(json.dumps(entry) + "\n" for entry in entries))
+    shown = odtool("status", "--json").json["train"]
+    assert (shown["input_wait"], shown["advice"][: len(advice)]) == (share, advice)
+    assert bool(shown["advice"]) == bool(advice)
+    assert (f"      {shown['advice']}\n" in odtool("status").out) == bool(advice)
 
 
 def test_figures_of_a_sample_are_said_to_be_so(odtool: Callable, job_run: Run) -> None:

@@ -47,6 +47,7 @@ def test_metrics_and_log_give_loss_learning_rate_and_speed(trained: Run, trainin
     assert values["loss"] > 0
     assert values["learning_rate"] == pytest.approx(0.01, rel=1e-3)
     assert values["steps_per_second"] > 0
+    assert 0 <= values["input_wait"] <= 1
     parts = ("localization", "classification", "regularization")
     assert sum(values[f"Loss/{part}_loss"] for part in parts) == pytest.approx(values["loss"], rel=1e-4)
     assert "step 4/4, loss " in training_log
