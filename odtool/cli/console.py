@@ -48,6 +48,12 @@ WorkspaceOption = Annotated[
     Path,
     typer.Option("--workspace", "-w", help="Folder with data/, model_zoo/ and train/.", callback=_as_workspace),
 ]
+GpuMemoryOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="grow|SIZE|all", help="Of the GPU: as needed, at most 8GB or 40%, or all of it, as TensorFlow takes it."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, messages on stderr.")]
 DebugOption = Annotated[
     bool,

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from odtool.engine import gpu_limits
 from odtool.engine.stderr_filter import ERRORS, LEVEL
 
 NOT_NEEDED = ("sklearn.metrics", "pandas", "googleapiclient")
@@ -36,7 +37,7 @@ def load() -> None:
     """Makes `import tensorflow` and `import object_detection…` work in this process; to be called before either.
 
     Raises:
-        OdtoolError: the Object Detection API is missing.
+        OdtoolError: the Object Detection API is missing, or the GPU whose memory is to be shared.
         ImportError: TensorFlow is missing, or one of them is broken.
     """
     global _loaded  # noqa: PLW0603 - a process has one import system; mending it twice would only cost time
@@ -49,6 +50,7 @@ def load() -> None:
         with _without(NOT_NEEDED):
             _mend_protobuf()
             importlib.import_module("tensorflow")
+            gpu_limits.apply()
             importlib.import_module("tf_keras")
             _mend_log_level()
             _mend_estimator()

@@ -77,8 +77,14 @@ def set_precision(precision: str) -> None:
 
     bfloat16 has float32's range and eight bits of precision. Only what layers compute is in it: variables, batch norm's
     statistics and, as the API casts all predictions back, losses are float32, so that checkpoints are the same.
+
+    Raises:
+        ConfigError: it is another type.
     """
-    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16" if precision == "bfloat16" else "float32")
+    policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+    if precision not in policies:
+        raise ConfigError(f"--precision {precision}: not one of {', '.join(policies)}", "Name one of these.")
+    tf.keras.mixed_precision.set_global_policy(policies[precision])
 
 
 def build_model(model_config: Any, *, is_training: bool = True) -> Any:

@@ -11,14 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from odtool.errors import JobError
-from odtool.jobs import nvidia_smi
+from odtool.jobs import nvidia_smi, usage
+from odtool.jobs.usage import GpuProcess
 
 HIDDEN = "-1"
 """CUDA_VISIBLE_DEVICES for no GPU. '' hides all as well, but reads like a forgotten value in a process list."""
 
-_FIELDS = "index,name,memory.total,uuid"
+_FIELDS = "index,name,memory.total,uuid,memory.free"
 _SMI_TIMEOUT = 20.0
 """Seconds. A driver that nothing keeps loaded takes a few to answer on a machine with many GPUs."""
+_LEAST_FREE = 2048
+"""MiB. Of a card that it takes whole, TensorFlow leaves 1,800 at most (MinSystemMemory in its gpu_device.cc), of which
+CUDA's own needs are met: where there is less, somebody has the card."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Gpu:
     uuid: str
     device: str
     """What names it in CUDA_VISIBLE_DEVICES."""
+    free: int | None = None
+    """MiB that no process holds; None where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class DeviceChoice:
     """Devices that share a batch."""
     memory: int | None = None
     """MiB of the smallest chosen GPU, 0 where it is not known; None for the CPU."""
+    gpus: tuple[Gpu, ...] = ()
 
 
 CPU = DeviceChoice("cpu", {"CUDA_VISIBLE_DEVICES": HIDDEN})
@@ -96,17 +103,47 @@ def choose(inventory: Inventory, numbers: str | None) -> DeviceChoice:
         # CUDA counts the fastest first unless told otherwise; nvidia-smi counts by PCI bus.
         environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"
     label = ", ".join(f"GPU {gpu.number} ({gpu.name})" for gpu in selection)
-    return DeviceChoice(label, environment, len(selection), min(gpu.memory for gpu in selection))
+    return DeviceChoice(label, environment, len(selection), min(gpu.memory for gpu in selection), tuple(selection))
+
+
+def refuse_full(
+    choice: DeviceChoice,
+    need: int | None = None,
+    *,
+    find_holders: Callable[[], Sequence[GpuProcess]] = usage.measure_gpu_processes,
+) -> None:
+    """Raises JobError where a chosen GPU has no room for another process: TensorFlow would say so after a minute.
+
+    Args:
+        need: MiB; by default what a GPU has free that nobody uses.
+    """
+    for gpu in choice.gpus:
+        least = need or min(_LEAST_FREE, gpu.memory // 2)
+        if gpu.free is None or gpu.free >= least:
+            continue
+        free = f"{gpu.free / 1024:.1f} of {gpu.memory / 1024:.1f} GiB are free"
+        wanted = f", and {need / 1024:.1f} are asked for" if need else ""
+        raise JobError(
+            f"GPU {gpu.number} ({gpu.name}) is full: {free}{wanted}{_describe_holders(gpu, find_holders())}",
+            "Name another GPU, wait until it is free, or use --gpu cpu. Runs share a card where each was started with "
+            "--gpu-memory grow or a size.",
+        )
+
+
+def _describe_holders(gpu: Gpu, processes: Sequence[GpuProcess]) -> str:
+    holders = [f"process {process.pid} {process.used / 1024:.1f}" for process in processes if process.uuid == gpu.uuid]
+    return f" (in GiB: {', '.join(holders)})" if holders else ""
 
 
 def parse(output: str) -> tuple[Gpu, ...]:
-    """Reads nvidia-smi's lines: index, name, memory in MiB, UUID."""
+    """Reads nvidia-smi's lines: index, name, memory in MiB, UUID, free memory in MiB."""
     gpus = []
     for line in output.splitlines():
         fields = [field.strip() for field in line.split(",")]
-        if len(fields) == 4 and fields[0].isdecimal():
-            memory = int(fields[2]) if fields[2].isdecimal() else 0  # '[N/A]' where the CPU's memory is used
-            gpus.append(Gpu(int(fields[0]), fields[1], memory, fields[3], fields[0]))
+        if len(fields) == 5 and fields[0].isdecimal():
+            # '[N/A]' where the CPU's memory is used.
+            memory, free = (int(field) if field.isdecimal() else None for field in (fields[2], fields[4]))
+            gpus.append(Gpu(int(fields[0]), fields[1], memory or 0, fields[3], fields[0], free))
     return tuple(gpus)
 
 

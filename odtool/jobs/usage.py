@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from odtool.jobs import nvidia_smi
 
 _FIELDS = "index,name,utilization.gpu,memory.used,memory.total"
+_PROCESS_FIELDS = "pid,gpu_uuid,used_memory"
 _PATIENCE = 5.0
 """Seconds for nvidia-smi; what it says later is out of date."""
 
@@ -23,6 +24,18 @@ class GpuUse:
     used: int | None
     """MiB, by all processes."""
     total: int | None
+
+
+@dataclass(frozen=True)
+class GpuProcess:
+    """A process that computes on a GPU."""
+
+    pid: int
+    """Of the machine: in a container the driver's numbers are not those that /proc has there."""
+    uuid: str
+    """Of the GPU."""
+    used: int
+    """MiB of it."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,23 @@ def parse(output: str) -> tuple[GpuUse, ...]:
             percent, used, total = (int(field) if field.isdecimal() else None for field in fields[2:])
             devices.append(GpuUse(int(fields[0]), fields[1], percent, used, total))
     return tuple(devices)
+
+
+def measure_gpu_processes(query: Callable[[], str] | None = None) -> tuple[GpuProcess, ...]:
+    """Every process on every GPU; none where there is no driver, or it does not tell."""
+    return parse_processes(
+        query() if query else nvidia_smi.query(_PROCESS_FIELDS, timeout=_PATIENCE, of="compute-apps")[0]
+    )
+
+
+def parse_processes(output: str) -> tuple[GpuProcess, ...]:
+    """Reads nvidia-smi's lines. One whose memory is not told ('[N/A]', '[Insufficient Permissions]') is left out."""
+    processes = []
+    for line in output.splitlines():
+        fields = [field.strip() for field in line.split(",")]
+        if len(fields) == 3 and fields[0].isdecimal() and fields[2].isdecimal():
+            processes.append(GpuProcess(int(fields[0]), fields[1], int(fields[2])))
+    return tuple(processes)
 
 
 def measure_machine() -> MachineUse:

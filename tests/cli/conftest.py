@@ -113,7 +113,7 @@ def job_run(
 def two_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An nvidia-smi that lists two GPUs."""
     program = tmp_path / "nvidia-smi"
-    program.write_text("#!/bin/sh\necho '0, Big, 81559, GPU-a'\necho '1, Small, 8192, GPU-b'\n")
+    program.write_text("#!/bin/sh\necho '0, Big, 81559, GPU-a, 81000'\necho '1, Small, 8192, GPU-b, 8100'\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
 

@@ -63,7 +63,7 @@ def test_an_engine_that_dies_is_itself_the_finding(tmp_path: Path, code: str, en
 
 
 def test_a_gpu_that_tensorflow_cannot_use_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    gpus = api.devices.parse("0, NVIDIA T4, 15360, GPU-1")
+    gpus = api.devices.parse("0, NVIDIA T4, 15360, GPU-1, 15000")
     monkeypatch.setattr(api.devices, "find_gpus", lambda: api.devices.Inventory(gpus))
     report = api.examine(tmp_path, engine=saying(SOUND))
     assert report["errors"] == [

@@ -193,7 +193,7 @@ BROKEN_ROWS = {
 }
 """Text files of the samples, and a row or line that is broken."""
 HEADED = {"tfod_csv", "vott_csv", "openimages", "udacity", "ultralytics_ndjson"}
-"""Those whose first line has names of columns, or of classes."""
+"""Those whose first line is of the whole file: names of columns, or the set."""
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from odtool.errors import JobError
-from odtool.jobs import devices
+from odtool.jobs import devices, usage
 
 TWO = """\
-0, NVIDIA H100 80GB HBM3, 81559, GPU-aaaa1111-0000
-1, NVIDIA GeForce GTX 1080, 8192, GPU-bbbb2222-0000
+0, NVIDIA H100 80GB HBM3, 81559, GPU-aaaa1111-0000, 81000
+1, NVIDIA GeForce GTX 1080, 8192, GPU-bbbb2222-0000, 8100
 """
 
 
@@ -20,7 +20,7 @@ def inventory(text: str = TWO, absence: str = "", **environment: str) -> devices
 
 
 def test_gpus_are_read_with_name_and_memory() -> None:
-    assert devices.parse(TWO)[1] == devices.Gpu(1, "NVIDIA GeForce GTX 1080", 8192, "GPU-bbbb2222-0000", "1")
+    assert devices.parse(TWO)[1] == devices.Gpu(1, "NVIDIA GeForce GTX 1080", 8192, "GPU-bbbb2222-0000", "1", 8100)
 
 
 @pytest.mark.parametrize("text", ["", "No devices were found\n", "0, half a line\n", "x, y, z, w\n"])
@@ -29,7 +29,7 @@ def test_text_that_lists_no_gpu_is_none(text: str) -> None:
 
 
 def test_memory_that_is_not_told_is_zero() -> None:
-    assert devices.parse("0, NVIDIA GB10, [N/A], GPU-1\n")[0].memory == 0
+    assert devices.parse("0, NVIDIA GB10, [N/A], GPU-1, [N/A]\n")[0].memory == 0
 
 
 def test_the_first_gpu_is_the_default_in_the_order_of_the_bus() -> None:
@@ -123,3 +123,37 @@ def test_a_driver_that_does_not_answer_is_the_reason(
 def test_a_machine_without_a_driver_has_no_gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert devices.find_gpus({}) == devices.Inventory((), "no NVIDIA driver: nvidia-smi is not installed")
+
+
+def refuse(free: str, need: int | None = None, *, total: str = "81559", processes: str = "") -> None:
+    found = inventory(f"0, H100, {total}, GPU-a, {free}\n1, Other, {total}, GPU-b, 1\n")
+    devices.refuse_full(devices.choose(found, "0"), need, find_holders=lambda: usage.parse_processes(processes))
+
+
+@pytest.mark.parametrize(
+    ("free", "need", "total"),
+    [("81000", None, "81559"), ("2048", None, "81559"), ("1900", None, "3000"), ("8192", 8192, "81559")],
+)
+def test_a_gpu_with_room_is_taken_whatever_the_others_hold(free: str, need: int | None, total: str) -> None:
+    refuse(free, need, total=total)
+
+
+@pytest.mark.parametrize("total", ["81559", "[N/A]"])
+def test_what_the_driver_does_not_tell_refuses_nothing(total: str) -> None:
+    refuse("[N/A]", total=total)
+
+
+def test_a_full_gpu_is_refused_with_those_who_hold_it() -> None:
+    processes = "42, GPU-a, 79000\n43, GPU-b, 100\n44, GPU-a, [N/A]\n45, GPU-a, 512\n"
+    with pytest.raises(JobError) as caught:
+        refuse("1536", processes=processes)
+    assert caught.value.message == (
+        "GPU 0 (H100) is full: 1.5 of 79.6 GiB are free (in GiB: process 42 77.1, process 45 0.5)"
+    )
+    assert "--gpu-memory grow" in caught.value.hint
+
+
+def test_a_gpu_without_room_for_the_size_asked_for_is_refused() -> None:
+    with pytest.raises(JobError, match=r"1\.5 of 79\.6 GiB are free, and 2\.0 are asked for$"):
+        refuse("1536", 2048)
+    refuse("1536", 1024)

@@ -42,3 +42,26 @@ def test_children_count_and_the_dead_do_not() -> None:
         child.communicate(b"\n")
     assert usage.measure_process_memory(child.pid) is None
     assert 0 < usage.measure_machine().used < usage.measure_machine().total
+
+
+def test_processes_are_read_as_far_as_their_memory_is_told() -> None:
+    output = (
+        "4242, GPU-aaaa1111-0000, 79648\n"
+        "4242, GPU-bbbb2222-0000, 512\n"
+        "17, GPU-aaaa1111-0000, [N/A]\n"
+        "18, GPU-aaaa1111-0000, [Insufficient Permissions]\n"
+        "No running processes found\n"
+        "pid, gpu_uuid, used_gpu_memory [MiB]\n"
+    )
+    assert usage.parse_processes(output) == (
+        usage.GpuProcess(4242, "GPU-aaaa1111-0000", 79648),
+        usage.GpuProcess(4242, "GPU-bbbb2222-0000", 512),
+    )
+
+
+def test_processes_are_asked_of_the_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\ntest "$1" = --query-compute-apps=pid,gpu_uuid,used_memory && echo "7, GPU-a, 300"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert usage.measure_gpu_processes() == (usage.GpuProcess(7, "GPU-a", 300),)

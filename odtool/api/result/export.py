@@ -13,7 +13,6 @@ from odtool.api.requests import (
     Notify,
     RunName,
     StrPath,
-    choose_device,
     find_run,
     ignore,
     refuse_below,
@@ -22,6 +21,7 @@ from odtool.api.requests import (
     takes,
 )
 from odtool.api.tasks import engine_process
+from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_tasks import FORMATS, INPUT_TYPES, PRECISIONS, ExportTask
 from odtool.errors import DataError, JobError, OdtoolError
 from odtool.workspace import ExportedModel, Run
@@ -74,6 +74,8 @@ class ExportRequest:
     """Folder to write, instead of exported-models/<run>."""
     gpu: str | int | None = "cpu"
     """"cpu", or the number of a GPU to run the checkpoint on."""
+    gpu_memory: str | None = None
+    """Of the GPU: "grow" as needed, at most a size such as "8GB" or "40%", or "all", the default."""
     workspace: StrPath = "."
     notify: Notify = field(default=ignore, compare=False, repr=False)
 
@@ -113,7 +115,7 @@ def export(request: ExportRequest) -> Exported:
     precisions = tuple(name for name in PRECISIONS if name in split_names(request.precisions))
     checkpoint = checkpoint_choice.find(run, request.checkpoint)
     _check_before(run, formats, integers="tflite" in formats and "int8" in precisions)
-    environment = choose_device(request.gpu).environment
+    environment = claim_device(request.gpu, request.gpu_memory).environment
     earlier = sorted(path.name for path in target.path.iterdir()) if target.path.is_dir() else []
     with output_folder.replacing(target.path, command="odtool export", refuse=_refuse_foreign) as folder:
         task = ExportTask(

@@ -13,7 +13,6 @@ from odtool.api.requests import (
     Notify,
     RequestError,
     StrPath,
-    choose_device,
     find_workspace,
     ignore,
     refuse_below,
@@ -22,6 +21,7 @@ from odtool.api.requests import (
     takes,
 )
 from odtool.api.tasks import engine_process
+from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_tasks import PredictTask
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import DataError, JobError, OdtoolError
@@ -63,7 +63,9 @@ class PredictRequest:
     batch_size: int = 8
     """Images, frames or tiles that the model gets at once."""
     gpu: str | int | None = "cpu"
-    """"cpu", or the number of a GPU that training does not use."""
+    """"cpu", or the number of a GPU that has room."""
+    gpu_memory: str | None = None
+    """Of the GPU: "grow" as needed, at most a size such as "8GB" or "40%", or "all", the default."""
     workspace: StrPath = "."
     progress: Progress = field(default=silent, compare=False, repr=False)
     notify: Notify = field(default=ignore, compare=False, repr=False)
@@ -117,7 +119,7 @@ def predict(request: PredictRequest) -> Predicted:
         OdtoolError: there is no such model, nothing can be read, or the folder is not ours to replace.
     """
     model = _find_model(find_workspace(request.workspace), request.model)
-    choice = choose_device(request.gpu)
+    choice = claim_device(request.gpu, request.gpu_memory)
     out = Predictions(Path(request.out).absolute())
     named = request.sources
     sources = [named] if isinstance(named, (str, os.PathLike)) else named

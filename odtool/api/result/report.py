@@ -16,7 +16,6 @@ from odtool.api.requests import (
     RequestError,
     RunName,
     StrPath,
-    choose_device,
     find_run,
     find_workspace,
     ignore,
@@ -24,6 +23,7 @@ from odtool.api.requests import (
     takes,
 )
 from odtool.api.tasks import engine_process
+from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_tasks import DetectionsTask
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import JobError, OdtoolError
@@ -103,7 +103,7 @@ def report(request: ReportRequest) -> WrittenReport:
     """
     runs = [find_run(request.workspace, name).run for name in request.names()]
     page = _find_page(request, runs)
-    choice = choose_device(request.gpu)
+    choice = claim_device(request.gpu)
     reports = tuple(_report(run, request, choice) for run in runs)
     page.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(page, _render(reports, request.images))

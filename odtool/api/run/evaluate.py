@@ -9,7 +9,6 @@ from odtool.api.requests import (
     RequestError,
     RunName,
     StrPath,
-    choose_device,
     find_run,
     refuse_below,
     refuse_unknown_metric,
@@ -28,7 +27,10 @@ class EvaluateRequest:
     """The newest by default."""
     _: KW_ONLY
     gpu: str | int | None = "cpu"
-    """"cpu", or the number of a GPU that training does not use."""
+    """"cpu", or the number of a GPU that has room."""
+    gpu_memory: str | None = None
+    """Of the GPU: "grow" as needed, at most a size such as "8GB" or "40%", or "all". By default as at the run's last
+    evaluation, and all at the first."""
     checkpoint: str = "all"
     """"all" (each one, and those to come while training runs), "latest", "best", or a checkpoint's path."""
     sample: int = 1
@@ -65,4 +67,5 @@ def evaluate(request: EvaluateRequest) -> StartedRun:
         latest=request.latest,
         batch_size=request.batch_size,
     )
-    return StartedRun(chosen.run, {"eval": run_tasks.start(chosen, task, choose_device(request.gpu))})
+    choice = run_tasks.claim_device(chosen.run, "eval", request.gpu, request.gpu_memory)
+    return StartedRun(chosen.run, {"eval": run_tasks.start(chosen, task, choice)})

@@ -12,7 +12,6 @@ from odtool.api.requests import (
     RequestError,
     RunName,
     StrPath,
-    choose_device,
     find_run,
     refuse_below,
     refuse_unknown_metric,
@@ -37,6 +36,9 @@ class TrainRequest:
     _: KW_ONLY
     gpu: str | int | None = None
     """GPU numbers as in "0" or "0,1", or "cpu". The first GPU by default, else the CPU."""
+    gpu_memory: str | None = None
+    """Of each GPU: "grow" as needed, at most a size such as "8GB" or "40%", or "all". By default as at the run's last
+    start, and all at the first."""
     evaluate: bool = False
     """Score each checkpoint as it appears, on the CPU."""
     checkpoint_every: int | None = None
@@ -83,7 +85,7 @@ def train(request: TrainRequest) -> StartedRun:
     """
     chosen = find_run(request.workspace, request.run)
     run = chosen.run
-    choice = choose_device(request.gpu)
+    choice = run_tasks.claim_device(run, "train", request.gpu, request.gpu_memory)
     group = cluster.find(os.environ)
     if group is not None and group.source == "Slurm" and not request.foreground:
         raise JobError("Slurm ends a task when its command returns", "Add --foreground.")

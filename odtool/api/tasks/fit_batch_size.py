@@ -6,8 +6,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odtool.api.requests import Notify, choose_device
+from odtool.api.requests import Notify
 from odtool.api.tasks import engine_process
+from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_process import OutOfMemoryError
 from odtool.api.tasks.engine_tasks import MeasureTask
 from odtool.workspace import Run
@@ -34,7 +35,7 @@ def fit_batch_size(
     from odtool.pipeline.configure import batch_size_search as search
     from odtool.pipeline.text import config as configs
 
-    choice = choose_device(gpu)
+    choice = claim_device(gpu)
     total = search.find_host_memory() if choice.memory is None else choice.memory * 2**20
     limit = search.parse(memory or f"{search.DEFAULT_SHARE:%}", total)
     device = "cpu" if choice.memory is None else "gpu"

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from odtool import cluster, locks
 from odtool.api.requests import Chosen
-from odtool.api.tasks import engine_process
+from odtool.api.tasks import device_claim, engine_process
 from odtool.api.tasks.engine_tasks import EvaluateTask, RecoverTask, TrainTask
 from odtool.cluster import Cluster
 from odtool.errors import JobError
-from odtool.jobs import foreground, launcher, state
+from odtool.jobs import foreground, launcher, record, state
 from odtool.jobs.devices import DeviceChoice
 from odtool.jobs.record import JobRecord
 from odtool.jobs.state import JobState
@@ -63,6 +63,17 @@ class EndedRun:
 
     run: Run
     states: Mapping[str, JobState] = field(default_factory=dict)
+
+
+def claim_device(run: Run, task: str, gpu: str | int | None, memory: str | None) -> DeviceChoice:
+    """`device_claim.claim_device` for a task of a run, which keeps to the memory of its last start.
+
+    A card that the task itself fills is not refused for that: that it is running is what `start` then says.
+    """
+    earlier = record.load(run, task)
+    return device_claim.claim_device(
+        gpu, memory, earlier=earlier.environment if earlier else None, is_running=locks.is_held(run.job_lock(task))
+    )
 
 
 def start(

@@ -12,7 +12,7 @@ from odtool.api.result import export as api
 from odtool.api.result.export import DisagreementError
 from odtool.api.tasks.engine_tasks import INPUT_TYPES
 from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
 from odtool.units import format_bytes, format_metric
 
@@ -57,6 +57,7 @@ def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opti
     ] = 0.9,
     out: Annotated[Path | None, typer.Option(help="Folder to write, instead of exported-models/<run>.")] = None,
     gpu: Annotated[str, typer.Option("--gpu", help="cpu, or the number of a GPU to run the checkpoint on.")] = "cpu",
+    gpu_memory: GpuMemoryOption = None,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -83,6 +84,7 @@ def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opti
                 min_agreement=min_agreement,
                 out=out,
                 gpu=gpu,
+                gpu_memory=gpu_memory,
                 workspace=workspace,
                 notify=notify,
             )

@@ -10,7 +10,7 @@ import typer
 
 from odtool.api.result import predict as api
 from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
 from odtool.workspace import Predictions
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Look at one of this many frames of a video.")] = 1,
     batch_size: Annotated[int, typer.Option(min=1, help="Images, frames or tiles that the model gets at once.")] = 8,
-    gpu: Annotated[str, typer.Option("--gpu", help="cpu, or a GPU's number that training does not use.")] = "cpu",
+    gpu: Annotated[str, typer.Option("--gpu", help="cpu, or the number of a GPU that has room.")] = "cpu",
+    gpu_memory: GpuMemoryOption = None,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -84,6 +85,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         every=every,
         batch_size=batch_size,
         gpu=gpu,
+        gpu_memory=gpu_memory,
         workspace=workspace,
         progress=console.progress,
         notify=console.say,

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from odtool.api.run import evaluate as api
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, task_output
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
     run: run_options.RunArgument = None,
-    gpu: Annotated[str, typer.Option("--gpu", help="cpu, or a GPU's number that training does not use.")] = "cpu",
+    gpu: Annotated[str, typer.Option("--gpu", help="cpu, or the number of a GPU that has room.")] = "cpu",
+    gpu_memory: GpuMemoryOption = None,
     checkpoint: Annotated[
         str,
         typer.Option(
@@ -47,6 +48,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many parameters as op
         lambda: api.evaluate(
             run,
             gpu=gpu,
+            gpu_memory=gpu_memory,
             checkpoint=checkpoint,
             sample=sample,
             best=best,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from odtool.api.run import train as api
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, task_output
 
 
@@ -18,6 +18,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
         str | None,
         typer.Option("--gpu", help="GPU numbers as in 0 or 0,1, or cpu. The first GPU by default, else the CPU."),
     ] = None,
+    gpu_memory: GpuMemoryOption = None,
     evaluate: Annotated[
         bool, typer.Option("--eval/--no-eval", help="Evaluate each checkpoint as it appears, on the CPU.")
     ] = False,
@@ -75,6 +76,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
         lambda: api.train(
             run,
             gpu=gpu,
+            gpu_memory=gpu_memory,
             evaluate=evaluate,
             checkpoint_every=checkpoint_every,
             keep_checkpoints=keep_checkpoints,

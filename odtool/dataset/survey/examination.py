@@ -69,6 +69,8 @@ class Examined:
     keypoints: set[int]
     images: list[int] = field(default_factory=list)
     """For each problem the position of the image that it is of, or -1."""
+    image_places: list[int] = field(default_factory=list)
+    """For each problem the place of the image that it is of, where that is left out; else 0."""
     places: dict[int, int] = field(default_factory=dict)
     """Position → 64 bits that say where the image lies, of those whose key is the format's own id, and of all where
     there are statements."""
@@ -80,9 +82,14 @@ class Examined:
     """Annotation files of images that are missing or cannot be read."""
     heard: Heard = field(default_factory=Heard)
 
-    def own_problems(self, position: int) -> None:
-        """Those that were added since the last call are of the image at this position, or -1 of none."""
-        self.images.extend([position] * (len(self.problems) - len(self.images)))
+    def own_problems(self, position: int, place: int = 0) -> None:
+        """Those that were added since the last call are of the image at this position, or -1 of none.
+
+        Of an image that is left out its place may be known.
+        """
+        count = len(self.problems) - len(self.images)
+        self.images.extend([position] * count)
+        self.image_places.extend([place] * count)
 
 
 def examine(task: ExaminationTask) -> Examined:
@@ -100,7 +107,10 @@ def examine(task: ExaminationTask) -> Examined:
         elif isinstance(item, AnnotatedImage) and (checked := _check(item, header, task, result)):
             position = len(checked_images)
             checked_images.append((checked, _find_group(item, task, result.problems), item.source_id is not None))
-        result.own_problems(position)
+        place = 0
+        if position < 0 and task.compares and isinstance(item, AnnotatedImage) and item.extent is None:
+            place = hash_place(str(item.path), task.source)
+        result.own_problems(position, place)
     for position, (checked, group, has_id) in enumerate(checked_images):
         add_to_spool(checked, result.piece, group, task.asked.keep)
         if (has_id or task.compares) and not checked.image.extent:

@@ -157,8 +157,15 @@ def _add_result(
         totals.account.add_problem(problem, result.reading)
     spool.add(result.piece, list(positions))
     images = [positions.get(number, -1) for number in result.images]
-    problems = [Waiting(problem, result.reading, image) for problem, image in zip(result.problems, images, strict=True)]
-    backlog.add([*problems, *(Waiting(problem, result.reading) for problem in claim_problems)])
+    backlog.add(
+        [
+            *(
+                Waiting(problem, result.reading, image, place)
+                for problem, image, place in zip(result.problems, images, result.image_places, strict=True)
+            ),
+            *(Waiting(problem, result.reading) for problem in claim_problems),
+        ]
+    )
     for label, path in result.classes.items():
         totals.classes.setdefault(label, path)
     totals.changes.update(result.changes)
@@ -220,7 +227,8 @@ def _merge_formats(
     merged = merge(statements, totals.index, stored, of_readings, removed, crew, add)
     sources = [reading.source if reading.beside_others else None for reading in readings]
     absent = find_absent(backlog, sources, set(statements.readings), totals.imageless)
-    settling = Settling(totals.account, sources, merged.known, absent)
+    left_out = {waiting.place for waiting in backlog.read() if waiting.place}
+    settling = Settling(totals.account, sources, merged.known, left_out, absent)
     for problem in (*absent.values(), *settling.report_unannotated()):
         add(problem)
     backlog.add(problems)

@@ -92,6 +92,31 @@ def test_a_gpu_that_does_not_exist_is_refused_before_anything_starts(
     assert not job_run.log("train").exists()
 
 
+def test_the_memory_of_a_gpu_is_handed_on_and_kept(
+    odtool: Callable, job_run: Run, until: Callable, two_gpus: None
+) -> None:
+    assert "GPU 0 (Big), memory as needed: pid" in odtool("train", "--gpu-memory", "grow").out
+    assert seen(job_run, until)["environment"]["ODTOOL_GPU_MEMORY"] == "grow"
+    odtool("stop")
+    job_run.log("train").unlink()
+    assert odtool("train").code == 0
+    assert seen(job_run, until)["environment"]["ODTOOL_GPU_MEMORY"] == "grow"
+
+
+def test_the_memory_of_a_gpu_is_refused_with_the_cpu(odtool: Callable, job_run: Run, two_gpus: None) -> None:
+    said = odtool("train", "--gpu", "cpu", "--gpu-memory", "8GB")
+    assert said.code != 0
+    assert "--gpu-memory" in said.err
+    assert "this is to run on cpu" in said.err
+    assert record.load(job_run, "train") is None
+
+
+def test_a_full_gpu_is_told_before_anything_is_started(odtool: Callable, job_run: Run, two_gpus: None) -> None:
+    said = odtool("train", "--gpu", "1", "--gpu-memory", "8GiB")
+    assert "GPU 1 (Small) is full: 7.9 of 8.0 GiB are free, and 8.0 are asked for" in said.err
+    assert record.load(job_run, "train") is None
+
+
 def test_a_batch_that_the_gpus_cannot_share_is_refused(odtool: Callable, job_run: Run, two_gpus: None) -> None:
     said = odtool("train", "--gpu", "0,1")
     assert said.code == 1

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from odtool import metrics
+from odtool.errors import ConfigError
 from odtool.workspace import Run
 
 
@@ -53,6 +55,31 @@ def test_losses_stay_close_to_float32s(
     losses = np.array([[float(step(*batch)["Loss/total_loss"]) for step in (half_step, full_step)] for _ in range(10)])
     np.testing.assert_allclose(losses[:, 0], losses[:, 1], rtol=0.05)
     assert losses[-1, 0] < losses[0, 0]
+
+
+def test_a_type_that_is_not_offered_is_refused(api: Any) -> None:
+    from odtool.engine import model
+
+    with pytest.raises(ConfigError, match="float8: not one of float32, bfloat16"):
+        model.set_precision("float8")
+    assert api.keras.mixed_precision.global_policy().name == "float32"
+
+
+@pytest.mark.usefixtures("api")
+def test_a_model_that_cannot_be_built_in_bfloat16_is_refused_with_the_reason(
+    new_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from odtool.engine.train import training
+
+    def build(*_: object) -> None:
+        raise TypeError("Input 'y' of 'AddV2' has type float32 that does not match type bfloat16\nmore")
+
+    monkeypatch.setattr(training.model, "build_trainable", build)
+    run, data = new_run(), SimpleNamespace(element_spec=())
+    with pytest.raises(ConfigError, match=r"cannot be computed in bfloat16: Input 'y'.*does not match type bfloat16$"):
+        training._build_trainable(run, {}, None, data, "bfloat16")
+    with pytest.raises(TypeError):
+        training._build_trainable(run, {}, None, data, "float32")
 
 
 @pytest.mark.slow

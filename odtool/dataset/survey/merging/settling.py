@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
@@ -31,8 +31,12 @@ class Settling:
     """The source of each reading that has others beside it; None for the others."""
     known: Sequence[int]
     """Places of the images of which any format has an annotation, sorted."""
+    left_out: Collection[int]
+    """Places of images that are left out, for problems that are told."""
     absent: Collection[int]
     """Readings of which not one image is there, while others' are."""
+    _met: set[int] = field(default_factory=set)
+    """Problems of images that are left out."""
 
     def is_settled(self, waiting: Waiting) -> bool:
         """Whether a problem is none, because of what other formats are read beside the one that met it."""
@@ -42,6 +46,8 @@ class Settling:
         problem = waiting.problem
         if problem.kind == "image_missing" and waiting.reading in self.absent:
             return True
+        if waiting.place:
+            return self._is_known(waiting.place) or not self._is_first(problem)
         is_folder = problem.file.is_dir()
         if problem.kind in _OF_UNANNOTATED and (is_folder or problem.file.suffix.lower() in EXTENSIONS):
             return True
@@ -85,7 +91,19 @@ class Settling:
     def _list_unknown(self, folder: Folder, source: Source) -> list[str]:
         """Names of the images in a folder of which no format has an annotation."""
         images = folder.find_files(*EXTENSIONS)
-        return [image.name for image in images if not self._is_known(hash_place(str(image), source))]
+        places = [hash_place(str(image), source) for image in images]
+        return [
+            image.name
+            for image, place in zip(images, places, strict=True)
+            if place not in self.left_out and not self._is_known(place)
+        ]
+
+    def _is_first(self, problem: Problem) -> bool:
+        """Whether no other format's reader has met this problem of this image."""
+        number = hash((problem.kind, str(problem.file)))
+        is_first = number not in self._met
+        self._met.add(number)
+        return is_first
 
     def _is_known(self, place: int) -> bool:
         position = bisect_left(self.known, place)
