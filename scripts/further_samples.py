@@ -110,7 +110,13 @@ def make_item_samples() -> Samples:
     }  # fmt: skip
     plain = {"classes": ["cat", "dog"], "labels": {"b": [{"label": 0, "bounding_box": [0.1, 0.1, 0.5, 0.5]}]}}
     return {
-        "bdd100k": ({"labels/det_train.json": encode_json([frame])}, ("images/a.jpg",)),
+        "bdd100k": (
+            {
+                "labels/det_train.json": encode_json([frame]),
+                "first/b.json": encode_json({"name": "b", "frames": [{"objects": frame["labels"]}]}),
+            },
+            ("images/a.jpg", "first/b.jpg"),
+        ),
         "datumaro": ({"annotations/train.json": encode_json(datumaro)}, ("images/train/a.jpg",)),
         "fiftyone": (
             {"samples.json": encode_json({"samples": [sample]}), "other/labels.json": encode_json(plain)},

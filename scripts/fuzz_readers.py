@@ -28,7 +28,8 @@ from reader_samples import make_samples
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.records import spool
 from odtool.dataset.survey.conventions.interpretation import Interpretation, read_until_settled
-from odtool.dataset.survey.first_pass import PassSettings, SourceReading, Survey, survey
+from odtool.dataset.survey.examination import PassSettings
+from odtool.dataset.survey.first_pass import SourceReading, Survey, survey
 from odtool.dataset.types import Source
 from odtool.dataset.workers import Crew
 from odtool.errors import DataError

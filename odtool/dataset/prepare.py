@@ -28,7 +28,8 @@ from odtool.dataset.sets.uneven_splits import report_uneven_splits
 from odtool.dataset.statistics import DatasetSummary
 from odtool.dataset.survey import coverage, image_checks, problem_list, refusals
 from odtool.dataset.survey.conventions.annotated_size import Basis
-from odtool.dataset.survey.first_pass import PassSettings, Survey
+from odtool.dataset.survey.examination import PassSettings
+from odtool.dataset.survey.first_pass import Survey
 from odtool.dataset.survey.grouping import Grouping
 from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.survey.problem_list import ProblemList

@@ -125,8 +125,9 @@ def assign_folds(
     pool = splits.get("train", [])
     group_count = len({groups[position] for position in pool})
     if group_count < folds:
-        what = "images" if group_count == len(pool) else "groups of images"
-        raise DataError(f"--folds {folds}: there are only {group_count} {what} to deal to them", "Ask for fewer folds.")
+        noun, plural = ("image", "images") if group_count == len(pool) else ("group of images", "groups of images")
+        count = f"is only 1 {noun}" if group_count == 1 else f"are only {group_count} {plural}"
+        raise DataError(f"--folds {folds}: there {count} to deal to them", "Ask for fewer folds.")
     return stratification.deal_folds(pool, folds, groups, labels), splits.get("test", [])
 
 

@@ -60,6 +60,7 @@ def load() -> None:
                 importlib.import_module("object_detection.model_lib_v2")
     _mend_category_stats()
     _mend_downloads()
+    _mend_numpy_names()
     _quiet()
     _loaded = True
 
@@ -137,6 +138,26 @@ def _mend_category_stats() -> None:
             self.category_stats = _category_stats(self.eval["precision"], self.eval["recall"])
 
     wrapper.summarize = summarize_by_class
+
+
+def _mend_numpy_names() -> None:
+    """numpy 1.24 took away its names for Python's own types, with which the API compares the types of arrays.
+
+    Without them the metrics of Pascal VOC and Open Images fail when they are summed up, after a whole evaluation.
+    """
+    import numpy as np
+    from object_detection.metrics import coco_evaluation
+    from object_detection.utils import metrics
+
+    class Numpy(ModuleType):
+        """numpy with the names that the two modules use."""
+
+        float, bool = float, bool
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(np, name)
+
+    metrics.np = coco_evaluation.np = Numpy("numpy")
 
 
 def _mend_downloads() -> None:

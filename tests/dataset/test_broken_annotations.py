@@ -122,6 +122,21 @@ def test_a_file_that_two_formats_cannot_read_is_one_fault(broken_set: Path, writ
     assert {item.kind: item.count for item in inspected.problems}["annotation_broken"] == 3
 
 
+def test_an_image_whose_file_of_another_format_is_broken_is_no_background(voc_set: VocSet, tmp_path: Path) -> None:
+    root = voc_set(10)
+    (root / "classes.txt").write_text("cat\n")
+    for number in range(3, 10):
+        (root / "annotations" / f"0000{number}.xml").unlink()
+    for number in range(3, 9):
+        (root / "images" / f"0000{number}.txt").write_text("0 0.5 0.5 0.2 0.2\n")
+    (root / "annotations" / "00002.xml").write_text("")
+    prepared = run(root, tmp_path / "data", skip_broken=True)
+    assert {choice.name for formats in prepared.choices for choice in formats} == {"voc", "yolo"}
+    splits = prepared.summary.splits.values()
+    assert (sum(split.images for split in splits), sum(split.background_images for split in splits)) == (9, 1)
+    assert prepared.first["annotation_missing"].file.name == "00002.jpg"
+
+
 def test_many_faults_are_summed_and_the_first_ten_named(voc_set: VocSet, tmp_path: Path) -> None:
     root = voc_set(30)
     for file in sorted((root / "annotations").iterdir())[:25]:
@@ -177,8 +192,8 @@ BROKEN_ROWS = {
     "udacity": ("crowdai/labels.csv", "1,x,30,40,a.jpg,Car,u"),
 }
 """Text files of the samples, and a row or line that is broken."""
-HEADED = {"tfod_csv", "vott_csv", "openimages", "udacity"}
-"""Those with names of columns in the first line."""
+HEADED = {"tfod_csv", "vott_csv", "openimages", "udacity", "ultralytics_ndjson"}
+"""Those whose first line is of the whole file: names of columns, or the set."""
 
 
 @pytest.fixture

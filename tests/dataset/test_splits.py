@@ -186,7 +186,7 @@ def test_every_image_is_validated_on_in_exactly_one_fold_and_groups_stay_togethe
     keys = list(range(len(labels)))
     group_count = len(set(groups[: len(labels)]))
     if group_count < folds:
-        with pytest.raises(DataError, match=f"--folds {folds}: there are only {group_count} "):
+        with pytest.raises(DataError, match=rf"--folds {folds}: there (is|are) only {group_count} "):
             fold(labels, groups, folds)
         return
     try:
@@ -246,8 +246,10 @@ def test_the_own_test_split_is_no_fold_and_the_own_validation_images_are_dealt()
 def test_more_folds_than_groups_are_refused() -> None:
     with pytest.raises(DataError, match="only 3 groups of images"):
         fold([[0]] * 9, [number // 3 for number in range(9)], 4)
-    with pytest.raises(DataError, match="only 3 images"):
+    with pytest.raises(DataError, match="there are only 3 images"):
         fold([[0]] * 3, range(3), 4)
+    with pytest.raises(DataError, match="there is only 1 image "):
+        fold([[0]], [0], 2)
 
 
 @given(LABELS, MANY_GROUPS, st.floats(0.01, 1))

@@ -146,3 +146,33 @@ def test_the_figures_by_class_average_to_the_figures_over_all() -> None:
         parts = [by_class[f"{name} ByCategory/{label}"] for label in ("disc", "square")]
         assert np.mean([part for part in parts if part >= 0] or [-1]) == pytest.approx(value), name
         assert by_class[f"{name} ByCategory/absent"] == -1
+
+
+@pytest.mark.parametrize(
+    ("name", "figure"),
+    [
+        ("pascal_voc_detection_metrics", "PascalBoxes_Precision/mAP@0.5IOU"),
+        ("weighted_pascal_voc_detection_metrics", "WeightedPascalBoxes_Precision/mAP@0.5IOU"),
+        ("precision_at_recall_detection_metrics", "PrecisionAtRecallBoxes_Precision/mAP@0.5IOU"),
+        ("oid_V2_detection_metrics", "OpenImagesV2_Precision/mAP@0.5IOU"),
+        ("oid_challenge_detection_metrics", "OpenImagesDetectionChallenge_Precision/mAP@0.5IOU"),
+        ("coco_detection_metrics", "DetectionBoxes_Precision/mAP"),
+        ("pascal_voc_instance_segmentation_metrics", "PascalMasks_Precision/mAP@0.5IOU"),
+        ("weighted_pascal_voc_instance_segmentation_metrics", "WeightedPascalMasks_Precision/mAP@0.5IOU"),
+    ],
+)
+def test_every_metric_gives_its_figures(api: Any, name: str, figure: str) -> None:
+    from object_detection import eval_util
+    from object_detection.protos import eval_pb2
+
+    categories = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+    (evaluator,) = eval_util.get_evaluators(eval_pb2.EvalConfig(metrics_set=[name]), categories)
+    boxes, masks = np.array([[0, 0, 10, 10], [20, 20, 40, 40]], np.float32), np.zeros((2, 50, 50), np.uint8)
+    masks[0, :10, :10] = masks[1, 20:40, 20:40] = 1
+    classes = np.array([1, 2])
+    truth = {"groundtruth_boxes": boxes, "groundtruth_classes": classes, "groundtruth_instance_masks": masks}
+    evaluator.add_single_ground_truth_image_info("1", truth)
+    found = {"detection_boxes": boxes, "detection_classes": classes, "detection_scores": np.array([0.9, 0.8])}
+    evaluator.add_single_detected_image_info("1", {**found, "detection_masks": masks})
+    figures = evaluator.evaluate()
+    assert figures[figure] == pytest.approx(1.0), figures

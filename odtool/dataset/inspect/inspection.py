@@ -25,7 +25,8 @@ from odtool.dataset.sets.repeat_factors import compute_factors
 from odtool.dataset.statistics import ClassChange
 from odtool.dataset.survey import coverage, image_checks, refusals
 from odtool.dataset.survey.conventions.annotated_size import Basis
-from odtool.dataset.survey.first_pass import PassSettings, Survey
+from odtool.dataset.survey.examination import PassSettings
+from odtool.dataset.survey.first_pass import Survey
 from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.survey.resemblance import Resemblance, find_resemblance
 from odtool.dataset.survey.source_survey import Choices, survey_sources

@@ -30,7 +30,7 @@ def report_uneven_splits(
         DataError: the groups that were asked for leave a split empty.
     """
     for name, wanted, count in _list_sizes(plans, declared, settings):
-        if not count and grouping is not None:
+        if wanted and not count and grouping is not None:
             raise DataError(
                 f"--group-by '{grouping.by}' leaves no images for {name}: nearly all of them are in one group",
                 "Group them by something finer, or leave --group-by out.",
@@ -56,4 +56,5 @@ def _list_sizes(
     else:
         cut += sizes[0].get("train", 0) + plans[0].left_out
     for name, share in shares.items():
-        yield name, max(round(cut * share), 1), sizes[0].get(name, 0)
+        # As they are cut: one image at least, and one left to train on.
+        yield name, min(max(round(cut * share), 1), cut - 1), sizes[0].get(name, 0)

@@ -20,6 +20,8 @@ class Waiting(NamedTuple):
     """The number of the reading that met it; -1 where it is of several."""
     position: int = -1
     """The position in the set of the image that it is of; -1 where it is of none that is in the set."""
+    place: int = 0
+    """64 bits that say where the image lies that it is of, where that is left out; 0 where it is of none."""
 
     def is_of(self, removed: Sequence[int]) -> bool:
         """Whether it is of one of the images whose number in `removed` is not 0."""

@@ -18,7 +18,8 @@ from odtool.dataset.readers.unread import unread_files
 from odtool.dataset.records import spool
 from odtool.dataset.survey.conventions.annotated_size import Basis
 from odtool.dataset.survey.conventions.interpretation import Interpretation, read_until_settled
-from odtool.dataset.survey.first_pass import PassSettings, SourceReading, Survey, survey
+from odtool.dataset.survey.examination import PassSettings
+from odtool.dataset.survey.first_pass import SourceReading, Survey, survey
 from odtool.dataset.types import Finding, Problem, Source
 from odtool.dataset.workers import Crew
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 from odtool.pipeline.checks.finding import Finding
 from odtool.pipeline.text import heads
-from odtool.pipeline.text.facts import ConfigFacts
+from odtool.pipeline.text.facts import ConfigFacts, RecordReader
 
 _HINTS: Mapping[str, str] = {
     heads.MASKS: "Write them: odtool prepare --masks. Or have the head removed: odtool configure --pipeline FILE",
@@ -15,11 +15,31 @@ _HINTS: Mapping[str, str] = {
 
 
 def check_annotations(facts: ConfigFacts) -> Iterator[Finding]:
-    """By what prepare says of the training records."""
+    """By what prepare says of the records."""
+    for reader in _list_mask_readers(facts):
+        for dataset, summary in reader.prepared:
+            if not summary.masks:
+                yield _refuse_masks(reader.path, f"the records in {dataset.path}")
     for dataset, summary in facts.readers[0].prepared:
         kinds = ((heads.MASKS, summary.masks), (heads.KEYPOINTS, summary.keypoints))
         held = [kind for kind, is_held in kinds if is_held]
         yield from find_missing(facts, held, "train records", f"the records in {dataset.path}")
+
+
+def _list_mask_readers(facts: ConfigFacts) -> list[RecordReader]:
+    """Readers that ask for masks which the model does not; of one that does, `find_missing` tells."""
+    asked = [reader for reader in facts.readers if reader.message.load_instance_masks]
+    return [] if heads.MASKS in heads.find_learned(facts) else asked
+
+
+def _refuse_masks(path: str, where: str) -> Finding:
+    """What the API says in its first step is that indices[0] = 0 is not in [0, 0)."""
+    return Finding(
+        "error",
+        "train records" if path == "train_input_reader" else "eval records",
+        f"{path}.load_instance_masks is set, but {where} hold no masks",
+        f"Write them: odtool prepare --masks. Or: odtool configure --set {path}.load_instance_masks=false",
+    )
 
 
 def find_missing(facts: ConfigFacts, held: Collection[str], subject: str, where: str) -> Iterator[Finding]:
@@ -45,6 +65,9 @@ def check_read_annotations(facts: ConfigFacts, name: str, counts: Mapping[str, i
     """
     held = [kind for kind, count in counts.items() if count]
     yield from find_missing(facts, held, f"{name} data", f"the {name} records")
+    for reader in _list_mask_readers(facts) if heads.MASKS not in held else ():
+        if reader.path.startswith(name):
+            yield _refuse_masks(reader.path, f"the {name} records")
 
 
 def check_crowding(facts: ConfigFacts, most: int) -> Finding:

@@ -93,14 +93,18 @@ def refuse_errors(facts: ConfigFacts, checks: Iterable[Check] = CHECKS) -> list[
     """The warnings of the checks.
 
     Raises:
-        ConfigError: the first error.
+        ConfigError: of all errors, so that one round of changes is enough.
     """
-    warnings = []
-    for finding in _run(facts, checks):
-        if finding.level == "error":
-            raise ConfigError(finding.message, finding.hint)
-        warnings.append(finding)
-    return warnings
+    findings = list(_run(facts, checks))
+    errors = [finding for finding in findings if finding.level == "error"]
+    if len(errors) == 1:
+        raise ConfigError(errors[0].message, errors[0].hint)
+    if errors:
+        where = f"{facts.source}: " if facts.source else ""
+        others = (f"also: {error.message.removeprefix(where)}. {error.hint}" for error in errors[1:])
+        hint = f"Change all {len(errors)} settings and try again."
+        raise ConfigError(errors[0].message, hint, (errors[0].hint, *others))
+    return findings
 
 
 def list_findings(facts: ConfigFacts) -> list[Finding]:

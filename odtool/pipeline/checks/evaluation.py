@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from odtool.pipeline.checks.finding import Finding, report_error
-from odtool.pipeline.text import spelling
+from odtool.pipeline.text import heads, spelling
 from odtool.pipeline.text.facts import ConfigFacts
 
 METRICS = (
@@ -23,6 +23,8 @@ METRICS = (
     "oid_V2_detection_metrics",
 )
 """Of eval_util.EVAL_METRICS_CLASS_DICT those that need no more than the classes; a test holds it."""
+_OF_MASKS = ("mask", "segmentation", "panoptic")
+"""Parts of the names of metrics that compare masks."""
 KEYPOINT_METRICS = "coco_keypoint_metrics"
 
 
@@ -37,6 +39,11 @@ def check_metrics(facts: ConfigFacts) -> Iterator[Finding]:
         elif name not in METRICS:
             message = f"eval_config.metrics_set: the API has no '{name}'"
             yield report_error(message, spelling.suggest_nearest(name, METRICS))
+        elif any(part in name for part in _OF_MASKS) and heads.MASKS not in heads.find_learned(facts):
+            yield report_error(
+                f"eval_config.metrics_set: {name} compares masks, and this model predicts none",
+                "--set 'eval_config.metrics_set=[\"coco_detection_metrics\"]'",
+            )
 
 
 def check_evaluation_sets(facts: ConfigFacts) -> Iterator[Finding]:

@@ -21,3 +21,8 @@ def check_ignored_fields(facts: ConfigFacts) -> Iterator[Finding]:
         if consequence := _IGNORED.get(field.name):
             message = f"train_config.{field.name} has no effect: the API reads it on TensorFlow 1 only"
             yield report_warning(message, consequence)
+    if facts.message.HasField("graph_rewriter"):
+        yield report_warning(
+            "graph_rewriter has no effect: the API trains for quantisation on TensorFlow 1 only",
+            "Quantise afterwards: odtool export --format tflite --tflite int8",
+        )

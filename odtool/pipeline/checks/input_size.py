@@ -18,6 +18,13 @@ def check_resizer(facts: ConfigFacts) -> Iterator[Finding]:
     """What the resizer says that the API or the model cannot do, whatever the images are."""
     kind, resizer = facts.resizer
     here = f"{facts.model_path}.image_resizer"
+    if kind is not None and getattr(resizer, "convert_to_grayscale", False):
+        yield report_error(
+            f"{here}.{kind}.convert_to_grayscale: a model of one channel is trained, but cannot be exported, and "
+            "odtool cannot predict with it",
+            f"--set {here}.{kind}.convert_to_grayscale=false. For the same effect on training, augment with "
+            "random_rgb_to_gray { probability: 1.0 }.",
+        )
     if kind in (None, "pad_to_multiple_resizer"):  # config_util: "Unknown image resizer type."
         yield report_error(
             f"{here}: {'names no resizer' if kind is None else f'the API cannot train with a {kind}'}",

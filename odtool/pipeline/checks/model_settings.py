@@ -40,7 +40,13 @@ EXTRACTORS = {
 
 def check_extractor(facts: ConfigFacts) -> Iterator[Finding]:
     kind, known = facts.model.feature_extractor.type, EXTRACTORS[facts.meta_architecture]
-    if kind not in known:
+    if f"{kind}_keras" in known:
+        field = f"{facts.model_path}.feature_extractor.type"
+        yield report_error(
+            f"{field}: the API has no '{kind}' in TensorFlow 2 for this model: the config is written for TensorFlow 1",
+            f"Did you mean '{kind}_keras'? Set it; checkpoints of TensorFlow 1 cannot be restored: see odtool models.",
+        )
+    elif kind not in known:
         yield report_error(
             f"{facts.model_path}.feature_extractor.type: the API has no '{kind}' for this model in TensorFlow 2",
             spelling.suggest_nearest(kind, known),

@@ -100,7 +100,8 @@ def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
     _note_length(draft, settings, base, images)
     if repetitions := summary.splits["train"].repetitions:
         draft.notes.append(f"an epoch has {images:,} records, {repetitions:,} of which repeat images of rare classes")
-    facts = derive_facts(draft.config, run.pipeline_config)
+    # Errors name the file that somebody has to change: the run's own is not written yet.
+    facts = derive_facts(draft.config, settings.pipeline or run.pipeline_config)
     draft.notes += [f"{warning.message}. {warning.hint}" for warning in refuse_errors(facts)]
     if not settings.dry_run:
         heading = f"Written by odtool {__version__} from {base.source}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import shutil
 import tarfile
@@ -14,6 +15,15 @@ from odtool.errors import DataError
 MOST_BYTES = 8 * 2**30
 """Four times the largest archive of the zoo, unpacked; more is a mistake or a bomb."""
 MOST_MEMBERS = 10_000
+_MOST_HEADERS = 1 << 20
+"""Bytes of all extended headers together, which hold names too long for a plain one."""
+_EXTENDED = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 _BLOCK = 1 << 20
 
 
@@ -36,9 +46,14 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
     except (FileExistsError, NotADirectoryError) as error:
         shutil.rmtree(folder)
         raise _refuse(archive, f"{Path(error.filename).name!r} appears twice in it") from None
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as error:
         shutil.rmtree(folder)
         raise _report_damage(archive, str(error)) from None
+    except OSError as error:
+        shutil.rmtree(folder)
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise _refuse(archive, "a name in it is longer than the file system takes") from None
     except BaseException:
         shutil.rmtree(folder)
         raise
@@ -46,7 +61,7 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
 
 def _unpack(archive: Path, stream: gzip.GzipFile, folder: Path, most_bytes: int) -> None:
     left, empty = most_bytes, True
-    with tarfile.open(fileobj=stream, mode="r|") as tar:
+    with tarfile.open(fileobj=stream, mode="r|", tarinfo=_bound_headers(archive)) as tar:
         for number, member in enumerate(_list_members(archive, tar), start=1):
             left -= member.size
             if left < 0 or number > MOST_MEMBERS:
@@ -68,6 +83,34 @@ def _unpack(archive: Path, stream: gzip.GzipFile, folder: Path, most_bytes: int)
                 raise _report_damage(archive, f"{member.name} is cut short")
     if empty:
         raise _report_damage(archive, "it holds no file")
+
+
+def _bound_headers(archive: Path) -> type[tarfile.TarInfo]:
+    """Members whose headers are looked at before what they announce is read into memory, which tarfile does whole."""
+    total = 0
+
+    class Member(tarfile.TarInfo):
+        """A member, or a header that extends the next one."""
+
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Member:
+            nonlocal total
+            member = super().frombuf(buf, encoding, errors)
+            if member.type == tarfile.GNUTYPE_SPARSE:
+                raise _refuse(archive, f"{member.name!r} is a file with holes")
+            if member.type in _EXTENDED:
+                total += member.size
+                if total > _MOST_HEADERS:
+                    raise _refuse(archive, f"its extended headers have more than {_MOST_HEADERS:,} bytes")
+            return member
+
+        def _refuse_holes(self, *_: object) -> None:
+            raise _refuse(archive, f"{self.name!r} is a file with holes")
+
+        # The map of holes in the newer formats, which may be as long as the archive.
+        _proc_gnusparse_00 = _proc_gnusparse_01 = _proc_gnusparse_10 = _refuse_holes
+
+    return Member
 
 
 def _list_members(archive: Path, tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:

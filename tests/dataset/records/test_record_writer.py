@@ -19,7 +19,7 @@ from odtool.dataset import statistics
 from odtool.dataset.images.image_file import ImageHeader, read_header
 from odtool.dataset.records import record_drafts, record_writer, spool
 from odtool.dataset.records.record_writer import CheckedImage, ShardPlan
-from odtool.dataset.survey.first_pass import add_to_spool
+from odtool.dataset.survey.examination import add_to_spool
 from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation
 from odtool.errors import DataError
 

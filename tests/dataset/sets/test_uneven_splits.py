@@ -33,6 +33,11 @@ def test_one_group_of_all_images_is_refused_where_a_split_is_asked_for(grouped: 
     assert "--group-by" in error.value.hint
 
 
+def test_the_only_image_is_trained_on_whatever_it_is_grouped_by(voc_set: VocSet, tmp_path: Path) -> None:
+    settings = PrepareSettings((Source(voc_set(1)),), tmp_path / "data", grouping=Grouping("similar"))
+    assert {name: split.images for name, split in prepare(settings).summary.splits.items()} == {"train": 1}
+
+
 def test_a_split_that_is_far_from_its_share_is_told(grouped: Callable[..., Prepared]) -> None:
     # Four groups of ten: a tenth of them is four images, and one group is the least.
     uneven = grouped(r"/000(\d)", val=0.1)

@@ -12,7 +12,7 @@ from odtool.dataset.images.image_file import read_header
 from odtool.dataset.records import spool
 from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.survey import duplicates
-from odtool.dataset.survey.first_pass import add_to_spool
+from odtool.dataset.survey.examination import add_to_spool
 from odtool.dataset.types import AnnotatedImage
 from odtool.dataset.workers import Crew
 

@@ -94,3 +94,12 @@ def test_a_look_at_the_records_tells_as_well() -> None:
     (finding,) = check_read_annotations(facts, "train", {"masks": 0, "keypoints": 1})
     assert (finding.level, finding.subject) == ("error", "train data")
     assert "the train records hold none" in finding.message
+
+
+def test_a_reader_that_asks_for_masks_is_refused_where_the_records_hold_none() -> None:
+    facts = derive_facts(zoo.build(zoo.find("demo_ssd")))
+    assert list(check_read_annotations(facts, "train", {"masks": 0, "keypoints": 0})) == []
+    facts.message.train_input_reader.load_instance_masks = True
+    (finding,) = check_read_annotations(facts, "train", {"masks": 0, "keypoints": 0})
+    assert "train_input_reader.load_instance_masks is set, but the train records hold no masks" in finding.message
+    assert list(check_read_annotations(facts, "train", {"masks": 3, "keypoints": 0})) == []

@@ -116,3 +116,61 @@ def test_a_wrong_checksum_is_damage(unpack: Callable[..., Path]) -> None:
 def test_what_is_no_archive_is_said_to_be_none(unpack: Callable[..., Path], data: bytes) -> None:
     with pytest.raises(DataError, match="not a complete"):
         unpack(data)
+
+
+def header(kind: bytes, size: int, name: str = "x") -> bytes:
+    """A tar header alone, whatever it announces."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK])
+def test_what_a_header_announces_is_looked_at_before_it_is_read(
+    unpack: Callable[..., Path], tmp_path: Path, kind: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(tarfile.TarInfo, "_proc_pax", refuse)
+    monkeypatch.setattr(tarfile.TarInfo, "_proc_gnulong", refuse)
+    with pytest.raises(DataError, match="its extended headers have more than 1,048,576 bytes"):
+        unpack(gzip.compress(header(kind, 3 * 2**30) + bytes(1 << 20)))
+    assert left(tmp_path) == {"a.tar.gz", "zoo"}
+
+
+def test_headers_without_end_are_refused(unpack: Callable[..., Path], tmp_path: Path) -> None:
+    record = b"30 comment=" + b"x" * 18 + b"\n"
+    one = header(tarfile.XGLTYPE, len(record)) + record.ljust(512, b"\0")
+    for count in (500, 5_000, 50_000):
+        with pytest.raises(DataError):
+            unpack(gzip.compress(one * count))
+        assert left(tmp_path) == {"a.tar.gz", "zoo"}
+
+
+@pytest.mark.parametrize("major", ["0", "1"])
+def test_files_with_holes_are_refused(unpack: Callable[..., Path], major: str) -> None:
+    def fill(tar: tarfile.TarFile) -> None:
+        info = tarfile.TarInfo("model/ckpt-0.index")
+        info.pax_headers = {"GNU.sparse.major": major, "GNU.sparse.minor": "0", "GNU.sparse.map": "0,1"}
+        if major == "0":
+            del info.pax_headers["GNU.sparse.major"], info.pax_headers["GNU.sparse.minor"]
+        info.size = 512
+        tar.addfile(info, io.BytesIO(b"1\n0\n5\n".ljust(512, b"\0")))
+
+    with pytest.raises(DataError, match="is a file with holes"):
+        unpack(packed(fill))
+    with pytest.raises(DataError, match="is a file with holes"):
+        unpack(gzip.compress(header(tarfile.GNUTYPE_SPARSE, 512) + bytes(10240)))
+
+
+def test_names_too_long_for_a_plain_header_are_unpacked(unpack: Callable[..., Path]) -> None:
+    long = "/".join(["a" * 200] * 5)
+    assert (unpack(packed(member(long))) / long).read_bytes() == b"content"
+
+
+def test_a_name_that_no_file_system_takes_is_refused(unpack: Callable[..., Path], tmp_path: Path) -> None:
+    for name in ("n" * 256, "/".join(["a" * 200] * 25)):
+        with pytest.raises(DataError, match="a name in it is longer than the file system takes"):
+            unpack(packed(member(name)))
+        assert left(tmp_path) == {"a.tar.gz", "zoo"}

@@ -43,6 +43,8 @@ class ImageSets:
     """Folder above ImageSets → split by name; names that were met are taken out."""
     are_of_classes: bool = False
     """Whether these are the lists of single classes, which need not name every image."""
+    contradiction: str = ""
+    """An image that is in several splits, and in which; '' where there is none."""
 
     def find_lists(self, folder: Path, root: Path) -> list[Names]:
         """The lists that may speak of the annotation files in a folder, the nearest first."""
@@ -77,27 +79,31 @@ def find_image_sets(
         return frozenset(name.rpartition(".")[0] for folder in folders for name in folder.files if _is_annotation(name))
 
     splits: dict[Path, dict[str, str]] = {}
+    contradiction = ""
     for folder in sorted(folders, key=lambda folder: folder.path.name != "Main"):
         path = folder.path.parent if folder.path.name == "Main" else folder.path
         if path.name != "ImageSets" or path.parent in splits:
             continue
         files = _select_lists(folder.find_files(".txt"), lists, of_classes=of_classes)
-        if files:
-            splits[path.parent] = {
-                name: lists[kind]
-                for kind in lists
-                for file in files.get(kind, ())
-                for line in parsing.read_lines(file)
-                if (name := parse_listed_name(line, lambda name: name in annotated()))
-            }
-    return ImageSets(splits, are_of_classes=of_classes) if splits else None
+        if not files:
+            continue
+        names = splits[path.parent] = {}
+        for kind, split in lists.items():
+            for file in files.get(kind, ()):
+                for line in parsing.read_lines(file):
+                    name = parse_listed_name(line, lambda name: name in annotated())
+                    if name and names.setdefault(name, split) != split:
+                        contradiction = contradiction or f"{name} is in lists of {names[name]} and of {split}"
+                        names[name] = split
+    return ImageSets(splits, are_of_classes=of_classes, contradiction=contradiction) if splits else None
 
 
 def _select_lists(files: Sequence[Path], kinds: Collection[str], *, of_classes: bool) -> dict[str, list[Path]]:
     """The lists among the files of a folder, by their kind."""
     selected: dict[str, list[Path]] = {}
     for file in files:
-        if (kind := file.stem.rpartition("_")[2] if of_classes else file.stem) in kinds:
+        stem = file.stem.lower()
+        if (kind := stem.rpartition("_")[2] if of_classes else stem) in kinds:
             selected.setdefault(kind, []).append(file)
     if "train" in selected:
         selected.pop("trainval", None)

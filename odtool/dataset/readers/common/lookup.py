@@ -46,11 +46,10 @@ from odtool.dataset.readers.namesakes.image_paths import (
 from odtool.dataset.readers.namesakes.rivals import (
     Rival,
     Settlement,
-    find_candidates,
-    find_stated,
     may_be_masks,
     settle,
 )
+from odtool.dataset.readers.namesakes.stated_files import find_stated
 from odtool.dataset.types import Match, Problem, Source
 
 _MOST_FOLDERS = 200
@@ -149,10 +148,8 @@ def find_places(
     probes = sample_names(names, _FEW_PROBES) if names else []
     likely = near_folders or list(folders[:_MOST_FOLDERS])
     is_open = len(likely) > 1 or (source.images is None and any(map(may_be_masks, likely)))
-    candidates = {name: find_candidates(name, likely, (base, root)) for name in probes if is_open}
-    settlement = settle(
-        likely, candidates, state, None if is_ranked else measure_distance(place, root, split), whose=base
-    )
+    distance = None if is_ranked else measure_distance(place, root, split)
+    settlement = settle(likely, probes if is_open else [], (base, root), state, distance)
     if is_ranked and (stated := find_stated(settlement.folders, folders, probes, state)):
         settlement = Settlement((stated, *settlement.folders), settlement.rivals)
     rivals = {rival.folder for rival in settlement.rivals}

@@ -38,9 +38,9 @@ def read_opening(path: Path) -> list[str]:
 
 
 def are_mostly(path: Path, fits: Callable[[str], bool]) -> bool:
-    """Whether at least half of a file's first lines are of a kind: a broken one does not hide what the file is."""
+    """Whether most of a file's first lines are of a kind: a broken one does not hide what the file is."""
     lines = [line for line in read_opening(path) if line.strip()]
-    return 0 < len(lines) <= 2 * sum(map(fits, lines))
+    return len(lines) < 2 * sum(map(fits, lines))
 
 
 def number_lines(stream: Iterable[bytes], path: Path, problems: Problems) -> Iterator[tuple[int, str]]:

@@ -8,15 +8,17 @@ box. Lanes and drivable areas are no objects.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from odtool.dataset.images.masks import enclose_outline, join_outlines, make_polygon, parse_coco
 from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, list_spellings
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_image_documents
 from odtool.dataset.readers.common.streams import json_items
-from odtool.dataset.readers.common.streams.json_lines import Line, ParseRow
+from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 
 _CORNERS = ("x1", "y1", "x2", "y2")
@@ -39,14 +41,48 @@ def _looks_like(path: Path) -> bool:
 
 
 def read(source: Source) -> Iterator[Finding]:
-    """Every frame of the files, one at a time."""
-    return json_items.read_json_items(source, ".json", _looks_like, "frames", _make_parser)
+    """Every frame of the files: of lists one at a time, and of files for one image."""
+    if source.path.is_file():
+        is_of_one = _is_of_one_image(source.path)
+        return (_read_image_files if is_of_one else _read_lists)(source)
+    return chain(_read_lists(source), _read_image_files(source))
 
 
-def _make_parser(fields: dict[str, Any], _path: Path) -> ParseRow:
-    """Of a file for one image the name stands before its frames."""
-    name = fields.get("name")
-    return lambda frame, line: parse(frame if "name" in frame or not name else frame | {"name": name}, line)
+def _read_lists(source: Source) -> Iterator[Finding]:
+    looks_like = partial(_select, of_one_image=False)
+    return json_items.read_json_items(source, ".json", looks_like, "frames", lambda _fields, _path: parse)
+
+
+def _read_image_files(source: Source) -> Iterator[Finding]:
+    return read_image_documents(source, ".json", partial(_select, of_one_image=True), parse_file)
+
+
+def _select(path: Path, *, of_one_image: bool) -> bool:
+    return _looks_like(path) and _is_of_one_image(path) == of_one_image
+
+
+def _is_of_one_image(path: Path) -> bool:
+    """BDD100K's first release has a file an image, whose one frame has `objects` in place of `labels`."""
+    text = parsing.read_ends(path)
+    return text.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and b'"objects"' in text and b'"labels"' not in text
+
+
+def parse_file(data: bytes, path: Path) -> Listing:
+    """Parses the bytes of a file for one image; `path` is only named in errors.
+
+    Raises:
+        DataError: it is not JSON, or not as BDD100K has it.
+    """
+    document = parsing.parse_json(data, path)
+    fields = document if isinstance(document, dict) else {}
+    frames = fields.get("frames")
+    if not isinstance(frames, list) or not frames or not isinstance(frames[0], dict):
+        raise parsing.unexpected_json("BDD100K", path, "has no list of frames")
+    line = Line(path, 0)
+    if len(frames) > 1:
+        line.report("entry_ignored", f"{len(frames) - 1} further frames of {fields.get('name')}")
+    entry = parse({"name": fields.get("name")} | frames[0], line)
+    return Listing((entry,), tuple(line.problems))
 
 
 def parse(frame: dict[str, Any], line: Line) -> ImageEntry:

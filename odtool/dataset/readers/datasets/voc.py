@@ -72,6 +72,9 @@ def read(source: Source) -> Iterator[Finding]:
             (folder.path, [name for name in folder.files if name.lower().endswith(".xml")]) for folder in folders
         ]
     sets = _find_image_sets(folders) if source.path.is_dir() else None
+    if isinstance(sets, Problem):
+        yield sets
+        sets = None
     image_folders_walked = list(walk(source.images)) if source.images else folders
     with_images = select_image_folders(image_folders_walked)
     for folder, files in folder_files:
@@ -95,9 +98,14 @@ def read(source: Source) -> Iterator[Finding]:
         yield Problem("annotation_missing", folder, f"{name}, listed for {split}, has no XML file")
 
 
-def _find_image_sets(folders: Sequence[Folder]) -> image_sets.ImageSets | None:
-    """The set's own lists, else VoTT's of single classes."""
-    return image_sets.find_image_sets(folders) or image_sets.find_image_sets(folders, of_classes=True)
+def _find_image_sets(folders: Sequence[Folder]) -> image_sets.ImageSets | Problem | None:
+    """The set's own lists, else VoTT's of single classes, unless these contradict each other."""
+    if sets := image_sets.find_image_sets(folders):
+        return sets
+    sets = image_sets.find_image_sets(folders, of_classes=True)
+    if sets is not None and sets.contradiction:
+        return Problem("split_unused", next(iter(sets.splits)) / "ImageSets", f"lists of classes: {sets.contradiction}")
+    return sets
 
 
 def _assign_splits(

@@ -31,10 +31,10 @@ from odtool.errors import DataError
 
 _OPENED = 5
 """Files of a folder that are looked into."""
-_STATED = 3
-"""Names for which a folder farther away is looked for."""
-_FAR = 20
-"""Such folders, the likeliest first."""
+_FEW = 3
+"""Names for which a folder is looked for at first."""
+_NEAREST = 30
+"""Folders that may contend, the likeliest first."""
 _TWICE = 2
 """Times as many images in another folder outweigh what a format says of the likeliest."""
 _NOT_PHOTOGRAPHS = re.compile(
@@ -69,45 +69,40 @@ class Settlement:
     """Those that were left out."""
 
 
-def find_candidates(name: str, folders: Sequence[Path], bases: Sequence[Path]) -> Sequence[Path]:
-    """Those of the folders in which the image of a name may lie; none where its path alone says where."""
-    if "/" not in (plain := drop_drive(name.replace("\\", "/"))):
-        return folders
-    if any(is_file(f"{base}/{plain}") for base in bases):
-        return ()
-    parts = list_declared_folders(plain)
-    return find_declared_folders(tuple(folders), parts, bases[-1])[0] or folders
-
-
 def settle(
     folders: Sequence[Path],
-    candidates: Mapping[str, Sequence[Path]],
+    names: Sequence[str],
+    bases: Sequence[Path],
     state: State,
     distance: Distance | None,
-    *,
-    whose: Path,
 ) -> Settlement:
     """The folders in order, without those that hold other files of the same names.
 
     Args:
         folders: where images may lie, the likeliest first.
-        candidates: by name, those of the folders in which its image may lie.
+        names: some of those that annotations have.
+        bases: what relative names lead from: the folder of the annotations, which the error names, and the set's root.
+        state: what annotations say of the image of a name.
         distance: smaller for a folder that goes better with the annotations by where it lies; None where the format
             itself says that the first is the likeliest.
-        whose: what is named in the error.
 
     Raises:
         DataError: nothing says which folder is meant.
     """
-    held = _find_held(candidates)
+    # Where there are many folders, each with annotations of its own, looking for all names in all of them took longer
+    # than reading: a few names tell which of the nearest folders are looked into.
+    few = names[:: max(1, len(names) // _FEW)]
+    held = _find_held(few, tuple(folders[:_NEAREST]), bases)
+    if obvious := _find_obvious(held, state, distance):
+        return Settlement(tuple(dict.fromkeys([obvious, *folders])))
+    held = _find_held(names, tuple(dict.fromkeys(folder for files in held.values() for folder in files)), bases)
     contested = [name for name, files in held.items() if len(files) > 1]
     counts = {folder: sum(folder in files for files in held.values()) for folder in folders}
     if not contested:
-        masks = tuple(_find_masks(held, whose))
+        masks = tuple(_find_masks(held, bases[0]))
         others = [folder for folder in folders if folder not in {rival.folder for rival in masks}]
-        return Settlement(
-            tuple(others if distance is None else sorted(others, key=lambda folder: -counts[folder])), masks
-        )
+        order = others if distance is None else sorted(others, key=lambda folder: -counts[folder])
+        return Settlement(tuple(order), masks)
     contenders = [
         Contender(folder, {name: held[name][folder] for name in contested if folder in held[name]}, counts[folder])
         for folder in folders
@@ -115,7 +110,7 @@ def settle(
     ]
     left, rivals = _eliminate(contenders, contested[:_OPENED], state, distance)
     if len(left) > 1 and distance is not None and not _are_the_same(left, contested[:_OPENED]):
-        raise _undecided(left, contested, whose)
+        raise _undecided(left, contested, bases[0])
     out = {rival.folder for rival in rivals}
     first = [contender.folder for contender in left]
     return Settlement((*first, *(folder for folder in folders if folder not in out and folder not in first)), rivals)
@@ -140,50 +135,44 @@ def _find_masks(held: Mapping[str, Mapping[Path, Path]], whose: Path) -> Iterato
             yield Rival(folder, reason)
 
 
-def find_stated(near: Sequence[Path], others: Sequence[Path], names: Sequence[str], state: State) -> Path | None:
-    """A folder farther away whose files are as annotations state them, where those of these names near are not."""
-    few = names[:_STATED]
-    held = {
-        folder: _find_all(few, folder) for folder in [*near, *[other for other in others if other not in near][:_FAR]]
-    }
-    holders = [folder for folder, files in held.items() if files and folder not in near]
-    stated = {name: facts for name in few if any((facts := state(name))[:2])} if holders else {}
-    if not stated or any(
-        contender.agrees(name, facts) or contender.was_resized(name, facts)
-        for contender in (Contender(folder, held[folder], 0) for folder in near)
-        for name, facts in stated.items()
-        if name in contender.files
-    ):
-        return None
-    contenders = (Contender(folder, held[folder], 0) for folder in holders)
-    agreeing = [
-        contender.folder for contender in contenders if all(map(contender.agrees, stated.keys(), stated.values()))
-    ]
-    return agreeing[0] if len(agreeing) == 1 else None
-
-
-def _find_all(names: Sequence[str], folder: Path) -> dict[str, Path]:
-    """The files of all the names; none where one is missing."""
-    files: dict[str, Path] = {}
-    for name in names:
-        file = find_as_spelt(get_last_part(name), [folder])
-        if file is None:
-            return {}
-        files[name] = file
-    return files
-
-
-def _find_held(candidates: Mapping[str, Sequence[Path]]) -> dict[str, dict[Path, Path]]:
-    """By name, the folders that hold an image of it, each with the file."""
+def _find_held(names: Sequence[str], folders: tuple[Path, ...], bases: Sequence[Path]) -> dict[str, dict[Path, Path]]:
+    """By name, those of the folders that hold an image of it and may be meant, each with the file."""
     held: dict[str, dict[Path, Path]] = {}
-    for name, folders in candidates.items():
-        last = get_last_part(name)
+    for name in names:
+        last, named = get_last_part(name), _find_named(name, folders, bases)
         for find in (find_as_spelt, find_in):
-            files = ((folder, find(last, [folder])) for folder in dict.fromkeys(folders))
+            files = ((folder, find(last, [folder])) for folder in named)
             held[name] = {folder: file for folder, file in files if file is not None}
             if held[name]:
                 break
     return held
+
+
+def _find_named(name: str, folders: tuple[Path, ...], bases: Sequence[Path]) -> Sequence[Path]:
+    """Those of the folders in which the image of a name may lie; none where its path alone says where."""
+    if "/" not in (plain := drop_drive(name.replace("\\", "/"))):
+        return folders
+    if any(is_file(f"{base}/{plain}") for base in bases):
+        return ()
+    return find_declared_folders(folders, list_declared_folders(plain), bases[-1])[0] or folders
+
+
+def _find_obvious(held: Mapping[str, Mapping[Path, Path]], state: State, distance: Distance | None) -> Path | None:
+    """The folder that alone goes with the annotations by where it lies, if nothing speaks against it.
+
+    In sets with a folder for each sequence the others hold files of the same names, too, and need not be opened.
+    """
+    folders = list(dict.fromkeys(folder for files in held.values() for folder in files))
+    if distance is None or not folders:
+        return None
+    distances = {folder: distance(folder) for folder in folders}
+    near = [folder for folder in folders if distances[folder] == min(distances.values())]
+    name = next((name for name, files in held.items() if near[0] in files), "")
+    if len(near) > 1 or len(folders) == 1 or _NOT_PHOTOGRAPHS.search(near[0].as_posix().lower()):
+        return None
+    contender, facts = Contender(near[0], {name: held[name][near[0]]}, 1), state(name)
+    is_stated = contender.agrees(name, facts) if any(facts[:2]) else facts.folder in ("", near[0].name)
+    return near[0] if is_stated and not contender.is_flat([name]) else None
 
 
 def _eliminate(

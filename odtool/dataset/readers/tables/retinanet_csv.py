@@ -26,14 +26,22 @@ def detect(path: Path) -> str | None:
 
 
 def _looks_like(path: Path) -> bool:
-    return path.suffix.lower() == ".csv" and rows.are_mostly(path, _is_row)
+    """Most of the first lines are rows, and the first is no header: VoTT's rows are the same below theirs."""
+    if path.suffix.lower() != ".csv" or not rows.are_mostly(path, _is_row):
+        return False
+    first = next(line for line in rows.read_opening(path) if line.strip())
+    return _split_row(first)[0].lower().endswith(EXTENSIONS)
 
 
 def _is_row(line: str) -> bool:
-    cells = [cell.strip().strip('"') for cell in line.rsplit(",", _CELLS - 1)]
+    cells = _split_row(line)
     if len(cells) != _CELLS or not cells[0].lower().endswith(EXTENSIONS):
         return False
     return not any(cells[1:]) or (all(map(rows.is_number, cells[1:5])) and bool(cells[5]))
+
+
+def _split_row(line: str) -> list[str]:
+    return [cell.strip().strip('"') for cell in line.rsplit(",", _CELLS - 1)]
 
 
 def read(source: Source) -> Iterator[Finding]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.dataset.readers.common import faults
 from odtool.dataset.readers.common.source_folders import Folder, walk
 from odtool.dataset.readers.unread.accounting import FileAccount
 from odtool.dataset.survey.backlog import Backlog, Waiting
@@ -30,8 +31,12 @@ class Settling:
     """The source of each reading that has others beside it; None for the others."""
     known: Sequence[int]
     """Places of the images of which any format has an annotation, sorted."""
+    left_out: Collection[int]
+    """Places of images that are left out, for problems that are told."""
     absent: Collection[int]
     """Readings of which not one image is there, while others' are."""
+    _met: set[int] = field(default_factory=set)
+    """Problems of images that are left out."""
 
     def is_settled(self, waiting: Waiting) -> bool:
         """Whether a problem is none, because of what other formats are read beside the one that met it."""
@@ -41,6 +46,8 @@ class Settling:
         problem = waiting.problem
         if problem.kind == "image_missing" and waiting.reading in self.absent:
             return True
+        if waiting.place:
+            return self._is_known(waiting.place) or not self._is_first(problem)
         is_folder = problem.file.is_dir()
         if problem.kind in _OF_UNANNOTATED and (is_folder or problem.file.suffix.lower() in EXTENSIONS):
             return True
@@ -48,6 +55,30 @@ class Settling:
             folders = [folder for folder in walk(source.images or source.root) if folder.path == problem.file]
             return not any(self._list_unknown(folder, source) for folder in folders)
         return self.account.was_read_elsewhere(problem, waiting.reading)
+
+    def find_doubtful(self, backlog: Backlog, removed: Sequence[int]) -> dict[int, Problem]:
+        """By position what there is to say of images that are background for one format, and of whose name another
+        format has a broken file."""
+        broken = {
+            waiting.problem.file.stem: waiting.problem.file
+            for waiting in backlog.read()
+            if waiting.problem.kind == faults.FILE and self._is_beside_others(waiting) and not self.is_settled(waiting)
+        }
+        doubtful = (
+            waiting
+            for waiting in (backlog.read() if broken else ())
+            if waiting.problem.kind == "image_without_objects" and waiting.problem.file.stem in broken
+        )
+        return {
+            waiting.position: Problem(
+                "annotation_missing", waiting.problem.file, f"{broken[waiting.problem.file.stem]} is broken"
+            )
+            for waiting in doubtful
+            if waiting.position >= 0 and not waiting.is_of(removed) and self._is_beside_others(waiting)
+        }
+
+    def _is_beside_others(self, waiting: Waiting) -> bool:
+        return waiting.reading >= 0 and self.sources[waiting.reading] is not None
 
     def report_unannotated(self) -> Iterator[Problem]:
         """A problem for each folder with images of which no format has an annotation."""
@@ -60,7 +91,19 @@ class Settling:
     def _list_unknown(self, folder: Folder, source: Source) -> list[str]:
         """Names of the images in a folder of which no format has an annotation."""
         images = folder.find_files(*EXTENSIONS)
-        return [image.name for image in images if not self._is_known(hash_place(str(image), source))]
+        places = [hash_place(str(image), source) for image in images]
+        return [
+            image.name
+            for image, place in zip(images, places, strict=True)
+            if place not in self.left_out and not self._is_known(place)
+        ]
+
+    def _is_first(self, problem: Problem) -> bool:
+        """Whether no other format's reader has met this problem of this image."""
+        number = hash((problem.kind, str(problem.file)))
+        is_first = number not in self._met
+        self._met.add(number)
+        return is_first
 
     def _is_known(self, place: int) -> bool:
         position = bisect_left(self.known, place)

@@ -45,6 +45,12 @@ def test_a_name_may_have_the_folders_above_it(tmp_path: Path) -> None:
     assert [found.take(name) for name in "123"] == ["train", "train", None]
 
 
+def test_names_of_lists_may_have_capitals(tmp_path: Path) -> None:
+    found = lists(tmp_path, ImageSets__Main__Train="1", ImageSets__Main__VAL="2")
+    assert found
+    assert found.splits == {tmp_path: {"1": "train", "2": "val"}}
+
+
 def test_lists_of_single_classes_count_where_that_is_asked_for(tmp_path: Path) -> None:
     assert lists(tmp_path, ImageSets__Main__cat_train="1 -1") is None
     found = find_image_sets(list(walk(tmp_path)), of_classes=True)

@@ -126,3 +126,21 @@ def test_what_is_not_a_frame_is_refused(item: Any) -> None:
 @pytest.mark.parametrize("size", [{"size": {"width": 64, "height": 48}}, {"width": 64, "height": 48}])
 def test_the_size_stands_under_its_key_or_beside_the_name(size: Any) -> None:
     assert bdd100k.parse(frame("a.jpg", LIGHT, **size), Line(Path("a.json"), 1)).size == (64, 48)
+
+
+def test_the_name_of_a_file_for_one_image_may_stand_after_its_frames(
+    tmp_path: Path, write_image: Callable[..., Path], found: Any
+) -> None:
+    write_image(tmp_path / "a.jpg")
+    objects = [{"category": "car", "box2d": LIGHT["box2d"]}]
+    document = {"attributes": {}, "frames": [{"objects": objects}, {"objects": []}], "name": "a"}
+    for file in ("a.json", "b.json"):
+        (tmp_path / file).write_text(json.dumps(document | {"name": file[0]}))
+    (tmp_path / "lists.json").write_text(json.dumps([frame("c.jpg", LIGHT)]))
+    images, problems = found(bdd100k.read, Source(tmp_path))
+    assert [(image.path.name, len(image.objects)) for image in images] == [("c.jpg", 1), ("a.jpg", 1), ("b", 1)]
+    assert [problem.kind for problem in problems] == ["entry_ignored", "entry_ignored"]
+    ((image,), _) = found(bdd100k.read, Source(tmp_path / "a.json"))
+    assert image.path == tmp_path / "a.jpg"
+    with pytest.raises(DataError, match="has no list of frames: not as BDD100K writes it"):
+        bdd100k.parse_file(b"[]", Path("a.json"))

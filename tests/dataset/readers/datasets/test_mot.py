@@ -102,7 +102,9 @@ def test_a_frame_that_lost_its_boxes_is_no_background(
     for frame in range(1, 4):
         write_image(tmp_path / "img1" / f"{frame:06d}.jpg")
     (tmp_path / "gt").mkdir()
-    (tmp_path / "gt/gt.txt").write_text("1,1,1,2,3,4,1,99,1\n2,1,1,2,3,4,1,1,1\n2,1,x,2,3,4,1,1,1\n3,1,x,2,3,4,1,1,1\n")
+    (tmp_path / "gt/gt.txt").write_text(
+        "1,1,1,2,3,4,1,99,1\n2,1,1,2,3,4,1,1,1\n2,2,1,2,3,4,1,1,1\n2,1,x,2,3,4,1,1,1\n3,1,x,2,3,4,1,1,1\n"
+    )
     images, problems = found(mot.read, Source(tmp_path))
-    assert [(image.path.name, len(image.objects)) for image in images] == [("000002.jpg", 1)]
+    assert [(image.path.name, len(image.objects)) for image in images] == [("000002.jpg", 2)]
     assert [problem.kind for problem in problems] == ["class_undefined", "record_broken", "record_broken"]

@@ -225,7 +225,7 @@ def test_mutated_text_is_an_annotation_or_a_data_error(edits: list[tuple[int, in
         data = data[:position] + new + data[position + length :]
     with suppress(DataError):
         annotation = voc.parse(data, PATH)
-        assert annotation is None or isinstance(annotation.objects, tuple)
+        assert isinstance(annotation, voc.Unread) or isinstance(annotation.objects, tuple)
 
 
 def test_a_missing_image_is_not_taken_from_a_folder_outside_the_source(tmp_path: Path) -> None:
@@ -367,3 +367,18 @@ def test_splits_of_single_classes_are_taken_where_there_are_no_others(
     assert problems(Source(tmp_path)) == []
     (main / "train.txt").write_text("v.mp4#t=1\n")
     assert [image.split for image in images(Source(tmp_path))] == ["train"]
+
+
+def test_lists_of_single_classes_that_contradict_each_other_are_not_used_and_told(
+    tmp_path: Path, write_image: Callable[..., Path]
+) -> None:
+    main = tmp_path / "ImageSets" / "Main"
+    main.mkdir(parents=True)
+    for name in "ab":
+        write_image(tmp_path / f"{name}.jpg")
+        (tmp_path / f"{name}.xml").write_text(f"<annotation><filename>{name}.jpg</filename>{OBJECT}</annotation>")
+    (main / "cat_train.txt").write_text("a 1\nb -1\n")
+    (main / "dog_val.txt").write_text("b 1\n")
+    assert [image.split for image in images(Source(tmp_path))] == [None, None]
+    (problem,) = [item for item in results(Source(tmp_path)) if isinstance(item, Problem)]
+    assert (problem.kind, problem.detail) == ("split_unused", "lists of classes: b is in lists of train and of val")

@@ -163,3 +163,28 @@ def test_an_image_that_exif_turns_may_have_been_annotated_upright_at_another_siz
     # Upright it is 80 by 120 and the box [10, 60, 70, 110].
     assert corners(read_records(prepared.dataset.path)["a.jpg"]) == [(60, 10, 110, 70)]
     assert {"size_scaled", "exif_annotated"} <= set(prepared.summary.problems)
+
+
+def test_annotations_of_two_formats_agree_once_the_numbers_of_one_are_understood(
+    tmp_path: Path, write_image: WriteImage, read_records: ReadRecords, voc_xml: Callable[..., str]
+) -> None:
+    root = tmp_path / "set"
+    boxes = [(60, 20, 110, 70), (70, 5, 118, 55), (50, 30, 115, 75)]
+    for number, box in enumerate(boxes):
+        write_image(root / f"{number}.png", 120, 80, comment=str(number))
+        (root / f"{number}.xml").write_text(voc_xml(f"{number}.png", [("cat", *box)], (120, 80)))
+    document = {
+        "images": [{"id": number, "file_name": f"{number}.png"} for number in range(3)],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": [
+            {"id": number, "image_id": number, "category_id": 1, "bbox": list(box)} for number, box in enumerate(boxes)
+        ],
+    }
+    (root / "a.json").write_text(json.dumps(document))
+    prepared = run(root)
+    problems = prepared.summary.problems
+    assert (problems["annotation_agrees"].count, problems["coordinates_chosen"].count) == (3, 1)
+    assert "annotations_differ" not in problems
+    assert sorted(box for record in read_records(prepared.dataset.path).values() for box in corners(record)) == sorted(
+        boxes
+    )

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from odtool.dataset.classes import parse_class_options
+from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.inspect.inspection import InspectSettings, inspect
 from odtool.dataset.prepare import Prepared, PrepareSettings, prepare
 from odtool.dataset.types import Source
@@ -251,3 +252,19 @@ def test_a_file_that_one_format_cannot_read_and_another_can_is_not_broken(write_
     assert prepared.summary.format == "yolo+kitti"
     assert images_and_objects(prepared) == (4, 0, 4)
     assert counts(prepared) == {}
+
+
+def test_problems_of_an_image_that_cannot_be_used_are_listed_once(write_set: WriteSet) -> None:
+    root = write_set("a b c", voc=dict.fromkeys("abc", CAT), yolo=dict.fromkeys("abc", CAT))
+    (root / "c.jpg").write_bytes((root / "c.jpg").read_bytes()[:-2])
+    prepared = run(root)
+    assert images_and_objects(prepared) == (2, 0, 2)
+    assert counts(prepared) == {"annotation_agrees": 2, "image_truncated": 1}
+
+
+def test_tiles_of_an_image_that_another_format_annotates_are_not_said_to_be_empty(write_set: WriteSet) -> None:
+    root = write_set("a b c", voc=dict.fromkeys("abc", CAT), yolo={"a": CAT})
+    prepared = run(root, tiling=Tiling(32, 0, 0.05, 0.0, 0))
+    assert prepared.summary.splits["train"].background_images == 0
+    assert "image_without_objects" not in counts(prepared)
+    assert counts(prepared)["annotation_agrees"] == 1
