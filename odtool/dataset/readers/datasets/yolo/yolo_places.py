@@ -15,6 +15,7 @@ from odtool.dataset.readers.common.source_folders import Folder, find_image_fold
 from odtool.dataset.readers.datasets.yolo import yolo_layout
 from odtool.dataset.readers.datasets.yolo.yolo_labels import has_labels_beside
 from odtool.dataset.readers.datasets.yolo.yolo_layout import Layout
+from odtool.dataset.readers.datasets.yolo.yolo_namesakes import leave_out_namesakes
 from odtool.dataset.readers.tables import yolo_keras
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import Problem, Source
@@ -183,7 +184,9 @@ def _read_lists(folders: Sequence[Folder], source: Source) -> Iterator[Part | Pr
         _check_names(layout)
         return layout
 
-    yield Part(_list_images_in(source.images or source.root), None, lambda label: nearest(label.parent))
+    images, problems = leave_out_namesakes(_list_images_in(source.images or source.root), source)
+    yield from problems
+    yield Part(images, None, lambda label: nearest(label.parent))
 
 
 def _check_names(layout: Layout) -> None:
@@ -215,7 +218,9 @@ def _resolve_entries(layout: Layout, source: Source) -> list[tuple[str | None, s
 def _list_images(place: Path, layout: Layout, source: Source) -> Iterator[Path | Problem]:
     """The images of a folder, sorted within each below it, or of a list; or the image itself."""
     if place.is_dir():
-        yield from _list_images_in(place)
+        images, problems = leave_out_namesakes(_list_images_in(place), source)
+        yield from problems
+        yield from images
     elif place.suffix.lower() == ".txt":
         yield from _read_image_list(place, layout, source)
     else:
