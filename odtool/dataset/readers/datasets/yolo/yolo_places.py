@@ -115,6 +115,7 @@ def _load_layouts(document_groups: Sequence[Sequence[Path]], source: Source) -> 
 
 def _read_document(layout: Layout, source: Source, entries: _ListedImages) -> Iterator[Part | Problem]:
     _check_names(layout)
+    yield from _report_repeated_names(layout)
     if layout.keypoints:
         yield Problem("keypoints_dropped", layout.file, f"kpt_shape: {layout.keypoints} numbers follow each box")
     for split, entry, place in _resolve_entries(layout, source):
@@ -178,6 +179,9 @@ def _read_lists(folders: Sequence[Folder], source: Source) -> Iterator[Part | Pr
                     "layout_unused", ignored_list, f"{file.name} beside it is read instead, and has other names"
                 )
 
+    if len(list_groups) == 1:
+        yield from _report_repeated_names(load(list_groups[0][0]))
+
     @cache
     def nearest(folder: Path) -> Layout:
         layout = load(yolo_layout.choose_nearest_list([files[0] for files in list_groups], folder))
@@ -187,6 +191,11 @@ def _read_lists(folders: Sequence[Folder], source: Source) -> Iterator[Part | Pr
     images, problems = leave_out_namesakes(_list_images_in(source.images or source.root), source)
     yield from problems
     yield Part(images, None, lambda label: nearest(label.parent))
+
+
+def _report_repeated_names(layout: Layout) -> Iterator[Problem]:
+    for detail in parsing.describe_repeated_names(layout.names):
+        yield Problem("class_repeated", layout.file, detail)
 
 
 def _check_names(layout: Layout) -> None:
