@@ -35,7 +35,9 @@ _BY_MESSAGE: tuple[tuple[str, Kind], ...] = (
     (r"File too large", "file size"),
     (
         r"CUDA_ERROR_OUT_OF_MEMORY|OOM when allocating|[Oo]ut of memory|[Ff]ailed to allocate|Cannot allocate memory"
-        r"|CU(DNN|BLAS)_STATUS_ALLOC_FAILED|would exceed memory"
+        r"|CU(DNN|BLAS)_STATUS_ALLOC_FAILED|cublas handle: the resource allocation failed|would exceed memory"
+        # A copy to a GPU that could not be allocated there, as InternalError (tensorflow/tensorflow, issue 7025).
+        r"|Dst tensor is not initialized"
         # oneDNN's dnnl_out_of_memory, by which TensorFlow's operations on the CPU fail, as AbortedError.
         r"|Operation received an exception:\s*Status: 1\b",
         "memory",

@@ -182,7 +182,7 @@ def judge(done: subprocess.CompletedProcess[str]) -> str:
         return f"ended with {done.returncode}"
     for words in ("internal error", "Traceback"):
         if words in done.stderr + done.stdout:
-            return next(line for line in (done.stderr + done.stdout).splitlines() if words in line)
+            return f"{words}: {done.stderr.strip().splitlines()[-1]}"
     if "\x1b" in done.stdout + done.stderr:
         return "an escape code reached the terminal"
     return ""

@@ -37,6 +37,16 @@ def kind(error: BaseException) -> str | None:
         ("Out of memory while trying to allocate 17179869184 bytes.", "memory"),
         ("Graph error:\nOperation received an exception:Status: 1, message: could not create a primitive", "memory"),
         ("CUBLAS_STATUS_ALLOC_FAILED", "memory"),
+        ("failed to create cublas handle: the resource allocation failed", "memory"),
+        (
+            "Failed copying input tensor from CPU:0 to GPU:0 in order to run AddV2: Dst tensor is not initialized.",
+            "memory",
+        ),
+        (
+            "failed to allocate 2.00GiB (2147483648 bytes) from device: CUDA_ERROR_OUT_OF_MEMORY: out of memory",
+            "memory",
+        ),
+        ("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 77309411328 bytes.", "memory"),
         ("failed to allocate memory\nlater: No space left on device", "memory"),
         ("no words that anybody knows", None),
         ("", None),

@@ -80,6 +80,9 @@ DIALECTS: dict[str, Dialect] = {
         _combine(("cxcywh",), "pixels", "fractions"),
     ),
     "createml": Dialect("coordinates of CreateML JSON", _combine(("cxcywh", "xywh"), "")),
+    "csv_xyxy": Dialect("columns of the CSV", _combine(("xyxy", "xywh"), ""), strength="firm"),
+    "csv_xywh": Dialect("columns of the CSV", _combine(("xywh", "xyxy"), ""), strength="firm"),
+    "csv_cxcywh": Dialect("columns of the CSV", _combine(("cxcywh", "xyxy", "xywh"), ""), strength="firm"),
     "hf_imagefolder": Dialect(
         "bbox numbers of the Hugging Face image folder",
         _combine(("xywh", "xyxy", "cxcywh"), "pixels", "fractions"),

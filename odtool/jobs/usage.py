@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from odtool.jobs import nvidia_smi
 
-_FIELDS = "index,name,utilization.gpu,memory.used,memory.total"
+_FIELDS = "index,name,utilization.gpu,memory.used,memory.total,uuid"
 _PROCESS_FIELDS = "pid,gpu_uuid,used_memory"
 _PATIENCE = 5.0
 """Seconds for nvidia-smi; what it says later is out of date."""
@@ -24,6 +24,7 @@ class GpuUse:
     used: int | None
     """MiB, by all processes."""
     total: int | None
+    uuid: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,9 @@ def parse(output: str) -> tuple[GpuUse, ...]:
     devices = []
     for line in output.splitlines():
         fields = [field.strip() for field in line.split(",")]
-        if len(fields) == 5 and fields[0].isdecimal():
-            percent, used, total = (int(field) if field.isdecimal() else None for field in fields[2:])
-            devices.append(GpuUse(int(fields[0]), fields[1], percent, used, total))
+        if len(fields) == 6 and fields[0].isdecimal():
+            percent, used, total = (int(field) if field.isdecimal() else None for field in fields[2:5])
+            devices.append(GpuUse(int(fields[0]), fields[1], percent, used, total, fields[5]))
     return tuple(devices)
 
 
@@ -99,6 +100,17 @@ def measure_process_memory(pid: int) -> int | None:
         return sum(_measure_resident(member) for member in family)
     except psutil.Error:
         return None
+
+
+def list_family(pid: int) -> set[int]:
+    """A process and its children; none where it is gone or another user's."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return {member.pid for member in (process, *process.children(recursive=True))}
+    except psutil.Error:
+        return set()
 
 
 def _measure_resident(process: object) -> int:

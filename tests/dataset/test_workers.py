@@ -55,6 +55,12 @@ def test_a_worker_that_is_killed_is_an_error_a_person_understands() -> None:
         list(workers.map(os._exit, [1, 1], tasks_here=0))
 
 
+_OTHERS = 9
+"""Tasks that one worker does while the other waits, of ten."""
+_PATIENCE = 60
+"""Seconds, after which the test fails as tasks are held up."""
+
+
 def _weigh(number: int) -> bytes:
     if number == 3:
         raise ValueError("three is too many")
@@ -70,18 +76,26 @@ def _same(value: bytes) -> bytes:
     return value
 
 
-def test_a_task_that_takes_long_holds_up_neither_the_others_nor_their_order() -> None:
+def test_a_task_that_takes_long_holds_up_neither_the_others_nor_their_order(tmp_path: Path) -> None:
+    """The long task ends when the others have: those that wait behind it in its worker never would."""
+    tasks = [(tmp_path, number) for number in range(11)]
     with open_crew(2) as workers:
-        answers = list(workers.map(_sleep_and_say, [1.0, *[0.0] * 10], tasks_here=0))
-    assert [seconds for seconds, _ in answers] == [1.0, *[0.0] * 10]
+        answers = list(workers.map(_wait_or_say, tasks, tasks_here=0))
+    assert [number for number, _ in answers] == list(range(11))
     slow = answers[0][1]
-    # The worker that sleeps had one more task in hand at the most.
+    # The worker that waits had one more task in hand at the most.
     assert sum(process == slow for _, process in answers) <= 2
 
 
-def _sleep_and_say(seconds: float) -> tuple[float, int]:
-    time.sleep(seconds)
-    return seconds, os.getpid()
+def _wait_or_say(task: tuple[Path, int]) -> tuple[int, int]:
+    """The first task waits for all others but one; those leave a file each."""
+    folder, number = task
+    deadline = time.monotonic() + _PATIENCE
+    if number:
+        (folder / str(number)).touch()
+    while not number and len(list(folder.iterdir())) < _OTHERS and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return number, os.getpid()
 
 
 def test_what_a_worker_raises_comes_in_its_turn_and_leaves_the_crew_usable() -> None:

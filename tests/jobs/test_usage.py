@@ -13,10 +13,10 @@ from odtool.jobs import usage
 
 
 def test_lines_of_nvidia_smi_are_read() -> None:
-    output = "0, NVIDIA H100, 87, 2048, 81559\n1, GB10, [N/A], [N/A], [N/A]\nFailed to initialize\n"
+    output = "0, NVIDIA H100, 87, 2048, 81559, GPU-a\n1, GB10, [N/A], [N/A], [N/A], GPU-b\nFailed to initialize\n"
     assert usage.parse(output) == (
-        usage.GpuUse(0, "NVIDIA H100", 87, 2048, 81559),
-        usage.GpuUse(1, "GB10", None, None, None),
+        usage.GpuUse(0, "NVIDIA H100", 87, 2048, 81559, "GPU-a"),
+        usage.GpuUse(1, "GB10", None, None, None, "GPU-b"),
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import KW_ONLY, asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from odtool import metrics
 from odtool.api.requests import RunName, StrPath, find_run, takes
+from odtool.api.run import gpu_use
+from odtool.api.run.gpu_use import TaskGpuUse
 from odtool.detection.metric_names import MAP, MAP_50
 from odtool.jobs import log, record, stall, state, training_progress, usage
 from odtool.jobs.state import JobState
@@ -29,6 +31,7 @@ __all__ = [
     "RunHistory",
     "RunStatus",
     "StatusRequest",
+    "TaskGpuUse",
     "TrainStatus",
     "find_running_tasks",
     "measure_machine",
@@ -92,6 +95,8 @@ class RunStatus:
     run: Run
     train: TrainStatus
     eval: EvaluationStatus
+    gpus: Mapping[str, Sequence[TaskGpuUse]] = field(default_factory=dict)
+    """By running task, those it runs on; asked of the driver by `status` alone."""
 
     @property
     def is_running(self) -> bool:
@@ -109,13 +114,18 @@ class RunStatus:
                 "advice": train.advice,
                 "stalled_seconds": train.stalled_seconds,
                 "recoveries": list(train.recoveries),
+                "gpus": self._gpus_as_json("train"),
             },
             "eval": {
                 **scored.job.as_json(),
                 "metrics": _flat(scored.newest),
                 "best": _flat(scored.best),
+                "gpus": self._gpus_as_json("eval"),
             },
         }
+
+    def _gpus_as_json(self, task: str) -> list[dict[str, Any]]:
+        return [asdict(gpu) for gpu in self.gpus.get(task, ())]
 
 
 @dataclass(frozen=True)
@@ -149,7 +159,8 @@ def status(request: StatusRequest) -> RunStatus:
     Raises:
         OdtoolError: there is no such run.
     """
-    return read_status(find_run(request.workspace, request.run).run)
+    run = find_run(request.workspace, request.run).run
+    return replace(read_status(run), gpus=gpu_use.measure(run))
 
 
 def read_status(run: Run) -> RunStatus:

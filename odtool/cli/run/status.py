@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from odtool.api.run import status as api
-from odtool.api.run.status import EvaluationStatus, JobState, RunStatus, TrainStatus
+from odtool.api.run.status import EvaluationStatus, JobState, RunStatus, TaskGpuUse, TrainStatus
 from odtool.cli import console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, watch_screen
@@ -55,10 +55,25 @@ def _watch(space: Workspace, run: str | None, interval: float, *, as_json: bool)
 
 def _render(out: Console, shown: RunStatus, others: list[str]) -> None:
     out.out(f"run   {shown.run.name}   {shown.run.path}", highlight=False)
-    for line in [*_train_lines(shown.train), *_eval_lines(shown.eval)]:
+    gpus = {task: [f"      {_describe_gpu(gpu)}" for gpu in uses] for task, uses in shown.gpus.items()}
+    for line in [
+        *_train_lines(shown.train),
+        *gpus.get("train", ()),
+        *_eval_lines(shown.eval),
+        *gpus.get("eval", ()),
+    ]:
         out.out(line, highlight=False)
     if others:
         out.out(f"other runs: {', '.join(others)}", highlight=False)
+
+
+def _describe_gpu(gpu: TaskGpuUse) -> str:
+    parts = [f"GPU {gpu.number} ({gpu.name})"]
+    parts += [f"busy {gpu.percent}% of the time"] if gpu.percent is not None else []
+    parts += [f"holds {gpu.own / 1024:.1f} GiB"] if gpu.own is not None else []
+    if gpu.used is not None and gpu.total is not None:
+        parts.append(f"{gpu.used / 1024:.1f} of {gpu.total / 1024:.1f} GiB in use by all")
+    return ", ".join(parts)
 
 
 def _train_lines(train: TrainStatus) -> list[str]:

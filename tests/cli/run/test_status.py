@@ -8,6 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -59,6 +60,7 @@ def test_json_has_every_promised_field(odtool: Callable, job_run: Run, no_gpu: N
         "input_wait": None,
         "cache": False,
         "advice": "",
+        "gpus": [],
     }
     assert said["eval"] == {
         "state": "none",
@@ -68,6 +70,7 @@ def test_json_has_every_promised_field(odtool: Callable, job_run: Run, no_gpu: N
         "reason": "",
         "metrics": {"step": 100, MAP: 0.31, MAP50: 0.6},
         "best": {"step": 100, "metric": MAP, "value": 0.31, "checkpoint": "best/ckpt-100"},
+        "gpus": [],
     }
 
 
@@ -102,6 +105,26 @@ def test_a_training_that_waits_for_input_is_told_what_helps(
     assert (shown["input_wait"], shown["advice"][: len(advice)]) == (share, advice)
     assert bool(shown["advice"]) == bool(advice)
     assert (f"      {shown['advice']}\n" in odtool("status").out) == bool(advice)
+
+
+def test_the_gpus_of_a_running_task_are_shown_with_what_is_its_own(
+    odtool: Callable, job_run: Run, two_gpus: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert odtool("status", "--json").json["train"]["gpus"] == []
+    pid = odtool("train", "--gpu", "1", "--json").json["train"]["pid"]
+    program = tmp_path / "nvidia-smi"
+    program.write_text(
+        "#!/bin/sh\ncase $1 in\n"
+        f"--query-compute-apps=*) echo '{pid}, GPU-b, 2048'; echo '1, GPU-b, 512'; echo '{pid}, GPU-a, 7';;\n"
+        "*) echo '0, Big, 3, 9, 81559, GPU-a'; echo '1, Small, 87, 3072, 8192, GPU-b';;\nesac\n"
+    )
+    shown = odtool("status", "--json").json
+    assert shown["train"]["gpus"] == [
+        {"number": 1, "name": "Small", "percent": 87, "own": 2048, "used": 3072, "total": 8192}
+    ]
+    assert shown["eval"]["gpus"] == []
+    line = "      GPU 1 (Small), busy 87% of the time, holds 2.0 GiB, 3.0 of 8.0 GiB in use by all\n"
+    assert line in odtool("status").out
 
 
 def test_figures_of_a_sample_are_said_to_be_so(odtool: Callable, job_run: Run) -> None:

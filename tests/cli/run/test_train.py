@@ -37,7 +37,7 @@ def test_training_starts_in_the_background_and_says_how_to_watch_it(
     assert state.read(job_run, "train").state == "running"
     engine = seen(job_run, until)
     assert engine["argv"] == [
-        "train", str(job_run.path), "--checkpoint-every", "100", "--keep-checkpoints", "5"
+        "train", str(job_run.path), "--checkpoint-every", "100", "--keep-checkpoints", "5", "--precision", "float32"
     ]  # fmt: skip
     assert engine["cwd"] == str(Path.cwd())
     assert engine["environment"]["CUDA_VISIBLE_DEVICES"] == "-1"
@@ -77,7 +77,7 @@ def test_eval_starts_both_with_evaluation_on_the_cpu_and_humble(
 def test_settings_are_handed_on(odtool: Callable, job_run: Run, until: Callable, two_gpus: None) -> None:
     assert odtool("train", "--checkpoint-every", 7, "--keep-checkpoints", 2).code == 0
     engine = seen(job_run, until)
-    assert engine["argv"][2:] == ["--checkpoint-every", "7", "--keep-checkpoints", "2"]
+    assert engine["argv"][2:6] == ["--checkpoint-every", "7", "--keep-checkpoints", "2"]
     assert engine["environment"]["CUDA_VISIBLE_DEVICES"] == "0"
 
 
@@ -113,7 +113,7 @@ def test_the_memory_of_a_gpu_is_refused_with_the_cpu(odtool: Callable, job_run: 
 
 def test_a_full_gpu_is_told_before_anything_is_started(odtool: Callable, job_run: Run, two_gpus: None) -> None:
     said = odtool("train", "--gpu", "1", "--gpu-memory", "8GiB")
-    assert "GPU 1 (Small) is full: 7.9 of 8.0 GiB are free, and 8.0 are asked for" in said.err
+    assert "GPU 1 (Small) has too little free memory: 8,100 of 8,192 MiB, and 8,192 are asked for" in said.err
     assert record.load(job_run, "train") is None
 
 
@@ -157,12 +157,12 @@ def test_training_before_configure_is_refused(odtool: Callable, tmp_path: Path) 
 
 def test_a_cache_is_handed_on_with_its_size_in_bytes(odtool: Callable, job_run: Run, until: Callable) -> None:
     assert odtool("train", "--gpu", "cpu", "--cache-memory", "1.5MB").code == 0
-    assert seen(job_run, until)["argv"][-2:] == ["--cache-memory", "1500000"]
+    assert seen(job_run, until)["argv"][6:8] == ["--cache-memory", "1500000"]
 
 
 def test_a_cache_of_no_given_size_is_sized_by_the_engine(odtool: Callable, job_run: Run, until: Callable) -> None:
     assert odtool("train", "--gpu", "cpu", "--cache").code == 0
-    assert seen(job_run, until)["argv"][-2:] == ["--cache-memory", "auto"]
+    assert seen(job_run, until)["argv"][6:8] == ["--cache-memory", "auto"]
 
 
 def test_a_cache_size_that_is_none_is_refused(odtool: Callable, job_run: Run) -> None:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common.source_folders import walk
 from odtool.dataset.types import Problem, Source
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _PASSED_OVER = ("file_skipped", "file_unread", "annotation_broken", "record_broken")
 """Kinds of problems by which a reader says that it takes nothing from a file: another format's may."""
@@ -25,12 +22,14 @@ class FileAccount:
 
     def __init__(self) -> None:
         self._read: dict[int, array[int]] = {}
-        self._sorted: dict[int, np.ndarray] = {}
+        self._sorted: dict[int, array[int]] = {}
         self._passed_over: set[int] = set()
 
     def add_source(self, file: str, reading: int) -> None:
         """An annotation file that speaks of an image."""
-        self._read.setdefault(reading, array("q")).append(hash(file))
+        read, place = self._read.setdefault(reading, array("q")), hash(file)
+        if not read or read[-1] != place:  # a file for all images speaks of one after the other
+            read.append(place)
 
     def add_problem(self, problem: Problem, reading: int) -> None:
         """The file of a problem, which was looked into, if only to be passed over."""
@@ -45,10 +44,10 @@ class FileAccount:
         """Files below a folder, but for images, that no reader took anything from; none of a source that is a file."""
         for folder in walk(source.root) if source.path.is_dir() else ():
             names = [name for name in folder.files if not name.lower().endswith(EXTENSIONS)]
-            for reading in self._read:
-                is_read = self._have_read([f"{folder.path}/{name}" for name in names], reading)
-                names = [name for name, was_read in zip(names, is_read, strict=True) if not was_read]
-            yield from (folder.path / name for name in names)
+            paths = (f"{folder.path}/{name}" for name in names)
+            yield from (
+                Path(path) for path in paths if not any(self._has_read(path, reading) for reading in self._read)
+            )
 
     def is_passed_over(self, file: Path) -> bool:
         """Whether a reader has said that it takes nothing from this file, or from those in its folder."""
@@ -56,19 +55,14 @@ class FileAccount:
 
     def was_read_elsewhere(self, problem: Problem, reading: int) -> bool:
         """Whether a reading took nothing from a file that another one took something from."""
-        file = [str(problem.file)]
-        if problem.kind not in _PASSED_OVER or self._have_read(file, reading)[0]:
+        file = str(problem.file)
+        if problem.kind not in _PASSED_OVER or self._has_read(file, reading):
             return False
-        return any(self._have_read(file, other)[0] for other in self._read)
+        return any(self._has_read(file, other) for other in self._read)
 
-    def _have_read(self, paths: Sequence[str], reading: int) -> list[bool]:
-        import numpy as np
-
+    def _has_read(self, path: str, reading: int) -> bool:
         if reading not in self._sorted:
-            self._sorted[reading] = np.sort(np.asarray(self._read.get(reading, ()), np.int64))
-        read = self._sorted[reading]
-        hashes = np.fromiter(map(hash, paths), np.int64, len(paths))
-        places = np.searchsorted(read, hashes)
-        inside = places < len(read)
-        inside[inside] = read[places[inside]] == hashes[inside]
-        return list(map(bool, inside))
+            self._sorted[reading] = array("q", sorted(self._read.get(reading, ())))
+        read, place = self._sorted[reading], hash(path)
+        position = bisect_left(read, place)
+        return position < len(read) and read[position] == place

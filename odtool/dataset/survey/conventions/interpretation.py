@@ -119,7 +119,7 @@ def read_until_settled(
         result = read(interpretation)
         interpretation = reconsider(interpretation, result.heard)
     if reading is not None and result.classes and not result.heard.evidence:
-        titles = ", ".join(dialect.title for dialect in DIALECTS.values())
+        titles = ", ".join(dict.fromkeys(dialect.title for dialect in DIALECTS.values()))
         raise DataError(
             "--coordinates: the numbers of these annotations can mean only one thing", f"It is for {titles}."
         )

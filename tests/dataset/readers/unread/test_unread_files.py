@@ -71,6 +71,7 @@ def test_what_speaks_of_the_images_and_is_not_read_is_named(
         ("metadata.csv", "camera,iso,f\nx100,200,2.8\n"),
         ("pom.xml", "<project><version>1.2</version></project>"),
         ("empty.txt", ""),
+        ("data.problems.csv", "kind,level,file,detail,action\nimage_gray,info,img00.jpg,one channel,kept\n"),
     ],
 )
 def test_what_has_nothing_to_do_with_the_images_is_passed_over(small_set: Path, name: str, text: str) -> None:

@@ -49,7 +49,8 @@ def read(source: Source) -> Iterator[Finding]:
     """
     require(source)
     documents = find_documents(source, SUFFIXES, partial(_has_columns, columns=source.columns))
-    return read_csv_files(documents, partial(parse, columns=source.columns))
+    layout = _LAYOUTS[column_roles.find_box_roles(dict(source.columns))]
+    return read_csv_files(documents, partial(parse, columns=source.columns), dialect=f"csv_{layout}")
 
 
 def require(source: Source) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from odtool.api.requests import RequestError
+from odtool.dataset.inspect.inspection import InspectSettings, inspect
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tables.any_csv import any_csv
 from odtool.dataset.readers.tables.any_csv.columns import parse_columns
@@ -171,6 +172,20 @@ def test_columns_that_are_not_there_are_refused_with_an_example(
     (tmp_path / "train.csv").unlink()
     with pytest.raises(DataError, match=r"no CSV file, as --columns needs|--columns is for"):
         choose(source, format_name)
+
+
+def test_a_convention_that_no_box_fits_gives_way_to_the_one_that_all_fit(
+    tmp_path: Path, write_image: Callable[..., Path]
+) -> None:
+    for number in range(5):
+        write_image(tmp_path / f"{number}.jpg", comment=str(number))
+    (tmp_path / "a.csv").write_text("f,b\n" + "".join(f'{number}.jpg,"[30, 25, 20, 10]"\n' for number in range(5)))
+    for role, chosen in (("xyxy", 5), ("xywh", 0)):
+        source = Source(tmp_path, columns=parse_columns(f"file=f,{role}=b"))
+        inspected = inspect(InspectSettings((source,)))
+        kinds = {problem.kind for problem in inspected.problems}
+        assert ("coordinates_chosen" in kinds) == bool(chosen)
+        assert {"box_inverted", "box_outside"}.isdisjoint(kinds)
 
 
 def test_columns_of_the_request_are_checked_before_anything_is_read() -> None:
