@@ -234,6 +234,8 @@ def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: Prepa
     where = ", ".join(str(source.path) for source in settings.sources)
     refusals.refuse_broken(result, skip_broken=settings.skip_broken)
     refusals.refuse_contradictions(result)
+    if settings.coordinates is None:  # else the user has said what numbers mean
+        refusals.refuse_boxes_of_other_images(result, skip_broken=settings.skip_broken)
     refusals.refuse_unwritable_classes(result)
     refuse_unknown(settings.chosen, result.changes, result.classes)
     refusals.refuse_nothing_to_train_on(result, where, skip_missing=settings.skip_missing)

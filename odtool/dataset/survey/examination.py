@@ -148,6 +148,7 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: ExaminationTask, re
         problems.append(Problem("image_elsewhere", image.path, f"in {image.source}"))
     result.problems.extend([replace(problem, image=named_image.source_id or "") for problem in problems])
     _note_classes(objects, image.source, result)
+    result.heard.objects += len(objects)
     if task.source.masks:
         checked = _check_outlines(checked, placed.image.unit, result.problems)
     if _is_too_large(checked, task.asked.tiling):
