@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 from scipy.fftpack import dct
 
-from odtool.dataset.images.image_file import ImageError
+from odtool.dataset.images.image_error import ImageError
 from odtool.dataset.images.perceptual_hash import SIMILAR, hash_image
 
 
