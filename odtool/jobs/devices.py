@@ -121,18 +121,20 @@ def refuse_full(
         least = need or min(_LEAST_FREE, gpu.memory // 2)
         if gpu.free is None or gpu.free >= least:
             continue
-        free = f"{gpu.free / 1024:.1f} of {gpu.memory / 1024:.1f} GiB are free"
-        wanted = f", and {need / 1024:.1f} are asked for" if need else ""
+        free = f"{gpu.free:,} of {gpu.memory:,} MiB"
+        lack = (
+            f"has too little free memory: {free}, and {need:,} are asked for" if need else f"is full: {free} are free"
+        )
         raise JobError(
-            f"GPU {gpu.number} ({gpu.name}) is full: {free}{wanted}{_describe_holders(gpu, find_holders())}",
+            f"GPU {gpu.number} ({gpu.name}) {lack}{_describe_holders(gpu, find_holders())}",
             "Name another GPU, wait until it is free, or use --gpu cpu. Runs share a card where each was started with "
             "--gpu-memory grow or a size.",
         )
 
 
 def _describe_holders(gpu: Gpu, processes: Sequence[GpuProcess]) -> str:
-    holders = [f"process {process.pid} {process.used / 1024:.1f}" for process in processes if process.uuid == gpu.uuid]
-    return f" (in GiB: {', '.join(holders)})" if holders else ""
+    holders = [f"process {process.pid} holds {process.used:,}" for process in processes if process.uuid == gpu.uuid]
+    return f" ({', '.join(holders)})" if holders else ""
 
 
 def parse(output: str) -> tuple[Gpu, ...]:

@@ -148,12 +148,12 @@ def test_a_full_gpu_is_refused_with_those_who_hold_it() -> None:
     with pytest.raises(JobError) as caught:
         refuse("1536", processes=processes)
     assert caught.value.message == (
-        "GPU 0 (H100) is full: 1.5 of 79.6 GiB are free (in GiB: process 42 77.1, process 45 0.5)"
+        "GPU 0 (H100) is full: 1,536 of 81,559 MiB are free (process 42 holds 79,000, process 45 holds 512)"
     )
     assert "--gpu-memory grow" in caught.value.hint
 
 
 def test_a_gpu_without_room_for_the_size_asked_for_is_refused() -> None:
-    with pytest.raises(JobError, match=r"1\.5 of 79\.6 GiB are free, and 2\.0 are asked for$"):
+    with pytest.raises(JobError, match=r"too little free memory: 1,536 of 81,559 MiB, and 2,048 are asked for$"):
         refuse("1536", 2048)
     refuse("1536", 1024)

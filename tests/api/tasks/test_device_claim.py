@@ -90,10 +90,10 @@ def test_the_memory_of_a_gpu_is_refused_where_there_is_none(gpu: str | None, mon
 def test_a_full_gpu_is_refused_unless_the_work_itself_fills_it(monkeypatch: pytest.MonkeyPatch) -> None:
     full = devices.choose(devices.Inventory(devices.parse("0, T4, 16384, GPU-1, 500")), "0")
     monkeypatch.setattr("odtool.api.tasks.device_claim.choose_device", lambda _: full)
-    with pytest.raises(JobError, match=r"is full: 0\.5 of 16\.0 GiB are free"):
+    with pytest.raises(JobError, match=r"is full: 500 of 16,384 MiB are free"):
         claim_device(0)
     assert isinstance(claim_device(0, is_running=True), DeviceChoice)
-    with pytest.raises(JobError, match=r"and 7\.0 are asked for"):
+    with pytest.raises(JobError, match=r"and 7,168 are asked for"):
         claim_device(0, "7GiB")
     assert claim_device(0, "400MiB").environment[gpu_memory.VARIABLE] == "400"
     assert requests.choose_device(0).count == 1

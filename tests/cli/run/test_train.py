@@ -113,7 +113,7 @@ def test_the_memory_of_a_gpu_is_refused_with_the_cpu(odtool: Callable, job_run: 
 
 def test_a_full_gpu_is_told_before_anything_is_started(odtool: Callable, job_run: Run, two_gpus: None) -> None:
     said = odtool("train", "--gpu", "1", "--gpu-memory", "8GiB")
-    assert "GPU 1 (Small) is full: 7.9 of 8.0 GiB are free, and 8.0 are asked for" in said.err
+    assert "GPU 1 (Small) has too little free memory: 8,100 of 8,192 MiB, and 8,192 are asked for" in said.err
     assert record.load(job_run, "train") is None
 
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import takewhile
+from functools import cached_property
+from itertools import chain, takewhile
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
@@ -34,7 +35,22 @@ class Folder:
 
     def iterate_files(self, *suffixes: str) -> Iterator[Path]:
         """The same one by one."""
-        return (self.path / name for name in self.files if name.lower().endswith(suffixes))
+        return (self.path / name for name in self._list_candidates(suffixes) if name.lower().endswith(suffixes))
+
+    def _list_candidates(self, suffixes: tuple[str, ...]) -> Sequence[str]:
+        """Names with the right part behind the last point: some forty formats ask each folder, and most are images."""
+        if not all("." in suffix for suffix in suffixes):
+            return self.files
+        endings = {suffix.rpartition(".")[2] for suffix in suffixes}
+        lists = [self._by_ending[ending] for ending in endings if ending in self._by_ending]
+        return lists[0] if len(lists) == 1 else sorted(chain.from_iterable(lists))
+
+    @cached_property
+    def _by_ending(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for name in self.files:
+            names.setdefault(name.rpartition(".")[2].lower(), []).append(name)
+        return names
 
 
 _remembered: ContextVar[dict[Path, tuple[Folder, ...]] | None] = ContextVar("remembered", default=None)
