@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from odtool.dataset.images import decoding_memory
+from odtool.dataset.images.pillow import open_image
 from odtool.dataset.types import Box, Outline
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 1 << 28
 """In an image whose masks are laid out whole while they are read: a byte each."""
+_MASK_BYTES = 12
+"""What a pixel of a bitmap takes until it is an array, with colours, transparency and copies."""
 _FAR = 2.0
 """Image widths and heights beyond which points are pulled in: drawing a line costs its length."""
 
@@ -115,18 +119,14 @@ def cut_holes(outline: Outline, holes: Sequence[Outline], size: tuple[int, int])
 
 def decode_png(data: bytes) -> Mask | None:
     """A PNG's mask: what is not transparent, or where nothing may be, not black; None where it cannot be decoded."""
-    import io
-    import warnings
-
     import numpy as np
-    from PIL import Image
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large images and odd palettes, which do not matter here
-            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    return None
+        with open_image(data, ("PNG",)) as image:
+            size = image.width * image.height
+            if size > MOST_PIXELS:
+                return None
+            with decoding_memory.reserve(size * _MASK_BYTES, f"{image.width}x{image.height} pixels"):
                 clear = "A" in image.getbands() or "transparency" in image.info
                 pixels = np.asarray(image.convert("RGBA").getchannel("A") if clear else image.convert("L"))
     except Exception:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odtool.dataset.images import decoded_formats, image_file
-from odtool.dataset.images.image_file import ImageError, ImageHeader, Read
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import ImageHeader, Read
+from odtool.dataset.images.memory_estimate import reserve_memory
 from odtool.dataset.images.pillow import open_image
 from odtool.dataset.types import Box, Extent
 
@@ -135,8 +137,13 @@ def decode_pixels(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Ima
     """The first frame, 8 bits, gray ('L') or RGB: as TensorFlow decodes it, or upright and flattened where `fixed`.
 
     Raises:
-        ImageError: it cannot be decoded.
+        ImageError: it cannot be decoded, or there is too little memory.
     """
+    with reserve_memory(header, fixed=fixed):
+        return _decode(data, header, fixed=fixed)
+
+
+def _decode(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Image:
     if header.in_rows:
         parts = memoryview(data)
         whole = decode_rows(
@@ -204,9 +211,10 @@ def _simplify_deep_colour(pixels: NDArray[np.uint16], header: ImageHeader, *, fi
 
 def encode_image(data: bytes, header: ImageHeader, *, fixed: bool) -> bytes:
     """An image's pixels as a JPEG where it was one, else as a PNG; raises as `pixels` does."""
-    image = decode_pixels(data, header, fixed=fixed)
-    image.info.clear()  # or its old EXIF and ICC data would go into the new file
-    return compress(image, header.format)
+    with reserve_memory(header, fixed=fixed):
+        image = decode_pixels(data, header, fixed=fixed)
+        image.info.clear()  # or its old EXIF and ICC data would go into the new file
+        return compress(image, header.format)
 
 
 def compress(image: Image.Image, format_name: str) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from odtool.dataset import statistics
 from odtool.dataset.images import image_file, masks, repair, tiles
+from odtool.dataset.images.image_error import ImageError
 from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.records import spool
 from odtool.dataset.records.checked_image import CheckedImage
@@ -157,7 +158,7 @@ def _cut_windows(checked: CheckedImage) -> Iterator[tuple[CheckedImage, bytes, W
             tile_image = replace(image, objects=tile.objects, source_id=f"{image.source_id}@{tile.x},{tile.y}")
             piece = replace(header, width=tile.width, height=tile.height, orientation=1)
             yield CheckedImage(tile_image, piece), image_bytes, (tile.x, tile.y, tile.width, tile.height)
-    except (OSError, image_file.ImageError) as error:
+    except (OSError, ImageError) as error:
         raise _change_error(image.path, error) from None
 
 
@@ -179,6 +180,8 @@ def _draw_masks(picture: CheckedImage, header: ImageHeader, window: Window) -> t
 
 
 def _change_error(path: Path | str, error: Exception | None = None) -> DataError:
+    if isinstance(error, ImageError) and error.kind == "image_too_large":  # there was enough when it was checked
+        return DataError(f"{path}: {error.detail}", "End what else uses memory and try again, or leave the image out.")
     what = f": {error}" if error else ""
     return DataError(f"{path}: changed while it was prepared{what}", "Run odtool prepare again.")
 
@@ -189,7 +192,7 @@ def _encode(checked: CheckedImage) -> bytes:
         return _read_own_bytes(path, extent, checked.header.bytes)
     try:
         return repair.encode_image(image_file.read_bytes(path, extent), checked.header, fixed=checked.fixed)
-    except (OSError, image_file.ImageError) as error:
+    except (OSError, ImageError) as error:
         raise _change_error(path, error) from None
 
 

@@ -11,7 +11,9 @@ from typing import TypeAlias
 from odtool.dataset import classes as class_names
 from odtool.dataset.classes import ALL_CLASSES, Changes, ClassChoice
 from odtool.dataset.images import image_file, masks, pillow, repair, tiles
-from odtool.dataset.images.image_file import ImageError, ImageHeader
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import ImageHeader
+from odtool.dataset.images.memory_estimate import reserve_memory
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.readers.common import faults
 from odtool.dataset.records.checked_image import CheckedImage
@@ -151,9 +153,8 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: ExaminationTask, re
     result.heard.objects += len(objects)
     if task.source.masks:
         checked = _check_outlines(checked, placed.image.unit, result.problems)
-    if _is_too_large(checked, task.asked.tiling):
-        size = f"{checked.header.width}x{checked.header.height}"
-        result.problems.append(Problem("image_too_large", image.shown_path, size, named_image.source_id or ""))
+    if excess := _find_excess(checked, task.asked.tiling):
+        result.problems.append(Problem("image_too_large", image.shown_path, excess, named_image.source_id or ""))
         return None
     if task.asked.tiling and tiles.needs_tiling(checked.header, task.asked.tiling):
         checked = _cut_tiles(checked, task.asked.tiling, result.problems)
@@ -190,14 +191,20 @@ def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) 
     return replace(checked, image=replace(image, objects=tuple(objects)))
 
 
-def _is_too_large(checked: CheckedImage, tiling: Tiling | None) -> bool:
-    """Whether more pixels than Pillow may decode at once would have to be."""
-    header = checked.header
-    if header.width * header.height <= pillow.MOST_PIXELS:
-        return False
-    if tiles.needs_tiling(header, tiling):
-        return not header.in_rows
-    return checked.fixed or not header.written_as_is
+def _find_excess(checked: CheckedImage, tiling: Tiling | None) -> str:
+    """What is too much of an image whose pixels have to be decoded to write it; an empty text where nothing is."""
+    header, fixed = checked.header, checked.fixed
+    is_tiled = tiles.needs_tiling(header, tiling)
+    if not is_tiled and not fixed and header.written_as_is:
+        return ""
+    if header.width * header.height > pillow.MOST_PIXELS and not (is_tiled and header.in_rows):
+        return f"{header.width}x{header.height} pixels, of at most {pillow.MOST_PIXELS:,} that can be decoded"
+    by_rows = is_tiled and tiles.is_cut_by_rows(checked.image.extent, header, fixed=fixed)
+    try:
+        with reserve_memory(header, fixed=fixed, rows=tiling.size if tiling and by_rows else None):
+            return ""
+    except ImageError as error:
+        return error.detail
 
 
 def _cut_tiles(checked: CheckedImage, tiling: Tiling, problems: list[Problem]) -> CheckedImage:

@@ -91,7 +91,9 @@ CATALOGUE: dict[str, Check] = {
     "image_similar": Check("info", "kept; --group-by similar keeps such images in one split"),
     "image_straddles": Check("warning", "kept in both splits; evaluation results will be too good"),
     "image_stretched": Check("info", "brought to 8 bits: its least value is black, its largest white"),
-    "image_too_large": Check("error", "image left out: too many pixels to be decoded at once"),
+    "image_too_large": Check(
+        "error", "image left out: its pixels take more memory to decode than is free, or are too many"
+    ),
     "image_truncated": Check("error", "image left out"),
     "image_turned": Check("info", "boxes taken in the image as it is stored, as Label Studio writes them"),
     "image_uncompared": Check("warning", "kept; not compared with other images"),
