@@ -68,6 +68,8 @@ class PrepareSettings:
     """Decode all images and report similar ones in different splits; grouping by similarity does so, too."""
     tiling: Tiling | None = None
     """How images that are larger than a tile are cut."""
+    max_side: int | None = None
+    """Longest side in pixels that images are written with; None leaves them as they are."""
     masks: bool = False
     """Write instance masks."""
     keypoints: bool = False
@@ -212,6 +214,7 @@ def _survey_sources(
         settings.chosen,
         None if settings.groups_similar else settings.grouping,
         settings.tiling,
+        settings.max_side,
         keep_whole if settings.masks else keep_draft,
     )
 
@@ -311,4 +314,5 @@ def _describe(
         class_changes=statistics.class_changes(result.changes),
         folds=settings.folds or 0,
         fraction=settings.fraction,
+        max_side=settings.max_side,
     )

@@ -80,12 +80,20 @@ def resize_runs(outline: Outline, size: tuple[int, int]) -> Outline:
     """Run lengths for an image of another width and height, each pixel that of the nearest; unchanged where broken."""
     import numpy as np
 
-    if find_fault(outline, outline.width, outline.height) or outline.width * outline.height > MOST_PIXELS:
+    if find_fault(outline, outline.width, outline.height):
         return outline
-    mask = _draw_runs(_decode_lengths(outline), outline.height, (0, 0, outline.width, outline.height))
-    columns = (np.arange(size[0]) + 0.5) * outline.width / size[0]
-    rows = (np.arange(size[1]) + 0.5) * outline.height / size[1]
-    return paste_mask(mask[rows.astype(int)[:, None], columns.astype(int)], (0, 0), size) or outline
+    ends = np.cumsum(np.asarray(_decode_lengths(outline), np.int64))
+    columns = ((np.arange(size[0]) + 0.5) * outline.width / size[0]).astype(np.int64)
+    rows = ((np.arange(size[1]) + 0.5) * outline.height / size[1]).astype(np.int64)
+    # Column by column, for neither image is ever laid out: they may be of any size.
+    changes = [np.empty(0, np.int64)]
+    last = False
+    for number, column in enumerate(columns):
+        inside = np.searchsorted(ends, column * outline.height + rows, side="right") % 2 == 1
+        changes.append(np.flatnonzero(np.diff(inside, prepend=last)) + number * size[1])
+        last = bool(inside[-1])
+    lengths = np.diff(np.concatenate(changes), prepend=0, append=size[0] * size[1])
+    return replace(outline, counts=tuple(lengths.tolist()), width=size[0], height=size[1])
 
 
 def paste_mask(mask: Mask, corner: tuple[int, int], size: tuple[int, int]) -> Outline | None:
