@@ -42,17 +42,26 @@ def open_image(data: bytes, formats: tuple[str, ...] | None = None) -> Iterator[
     """
     from PIL import Image
 
+    with allow_large_images(), ExitStack() as reserved:
+        if canvas := _find_canvas(data):
+            reserved.enter_context(decoding_memory.reserve(*canvas))
+        with Image.open(io.BytesIO(data), formats=formats) as image:
+            size, what = image.width * image.height * _count_bytes(image), f"{image.width}x{image.height} pixels"
+            reserved.enter_context(decoding_memory.reserve(size + len(data), what))
+            yield image
+
+
+@contextmanager
+def allow_large_images() -> Iterator[None]:
+    """Pillow's own limit is raised; it holds for opening an image and for cropping one."""
+    from PIL import Image
+
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MOST_PIXELS
     try:
-        with warnings.catch_warnings(), ExitStack() as reserved:
+        with warnings.catch_warnings():
             # Pillow warns of large images and odd tags; neither keeps it from decoding.
             warnings.simplefilter("ignore")
-            if canvas := _find_canvas(data):
-                reserved.enter_context(decoding_memory.reserve(*canvas))
-            with Image.open(io.BytesIO(data), formats=formats) as image:
-                size, what = image.width * image.height * _count_bytes(image), f"{image.width}x{image.height} pixels"
-                reserved.enter_context(decoding_memory.reserve(size + len(data), what))
-                yield image
+            yield
     finally:
         Image.MAX_IMAGE_PIXELS = limit
 

@@ -14,7 +14,7 @@ from odtool.dataset.images import decoded_formats, image_file
 from odtool.dataset.images.image_error import ImageError
 from odtool.dataset.images.image_file import ImageHeader, Read
 from odtool.dataset.images.memory_estimate import reserve_memory
-from odtool.dataset.images.pillow import open_image
+from odtool.dataset.images.pillow import allow_large_images, open_image
 from odtool.dataset.types import Box, Extent
 
 if TYPE_CHECKING:
@@ -198,7 +198,8 @@ def decode_rows(read: Read, header: ImageHeader, top: int, bottom: int | None, *
                 with decoded_formats.open_rows(read, layout, start, end) as (image, above):
                     piece = _simplify(image, header, fixed=fixed)
             canvas = canvas or Image.new(piece.mode, (layout.width, end_row - top))
-            canvas.paste(piece.crop((0, start - above, layout.width, end - above)), (0, start - top))
+            with allow_large_images():
+                canvas.paste(piece.crop((0, start - above, layout.width, end - above)), (0, start - top))
     assert canvas is not None  # there is at least one row, as `bottom` is above `top`
     return canvas
 

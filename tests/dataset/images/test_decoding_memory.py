@@ -16,7 +16,7 @@ from PIL import Image
 
 from odtool.dataset.images import decoding_memory, memory_estimate, perceptual_hash, repair
 from odtool.dataset.images.image_error import ImageError
-from odtool.dataset.images.image_file import ImageHeader, read_header
+from odtool.dataset.images.image_file import ImageHeader, parse_header, read_header
 from odtool.dataset.workers import open_crew
 from odtool.detection import image_arrays
 from odtool.errors import DataError
@@ -157,6 +157,14 @@ print((read("VmHWM") - before) / memory_estimate.estimate_memory(header, fixed=T
     for path in sorted(tmp_path.iterdir()):
         output = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True).stdout
         assert 0.2 < float(output) <= 1.1, path.name
+
+
+def test_rows_that_hang_together_are_decoded_beyond_pillows_own_limit() -> None:
+    data = make_tiff(30_000, 18_000, 1)
+    header = parse_header(data)
+    assert header.piece == 30_000 * 18_000
+    rows = repair.decode_rows(lambda start, size: data[start : start + size], header, 0, 7_000, fixed=False)
+    assert (rows.size, rows.getextrema()) == ((30_000, 7_000), (0, 0))
 
 
 def test_less_is_asked_for_an_image_that_is_decoded_in_rows() -> None:
