@@ -2,12 +2,16 @@
 
     python scripts/bench_engine.py               # three rounds
     python scripts/bench_engine.py --rounds 1 --steps 20
+    python scripts/bench_engine.py --cores       # the input pipeline on 2, 4, 8 and 16 cores, and nothing else
 
 Both sides run the zoo's SSD MobileNet V2 FPNLite 320 with the same config over the same records: JPEGs of 640x480 with
 five boxes each, in batches of 8. The API runs with its loop's iterations cut to one step, which is kinder to it: as it
 comes, the first hundred steps are one iteration, traced twice. Contestants take turns, and medians are compared. Where
 both run in one process, the processor time (user and system, of all threads) is compared as well: other work on the
 machine changes that less than the time on the clock.
+
+By cores, our own input pipeline alone is read in processes that may use so many of the machine's, as far as it has
+them.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import argparse
 import copy
 import io
 import json
+import os
 import random
 import shutil
 import statistics
@@ -34,6 +39,9 @@ BATCH = 8
 IMAGES = {"train": 200, "val": 100}
 WARM_UP = 320
 """Images read before the input pipeline is timed."""
+TURN = 480
+"""Images of a turn of the input pipeline; by cores, so many for each."""
+CORES = (2, 4, 8, 16)
 
 
 def main() -> None:
@@ -41,14 +49,17 @@ def main() -> None:
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--steps", type=int, default=40, help="training steps a round")
+    options.add_argument("--cores", action="store_true", help="only the input pipeline, by number of cores")
     asked = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench_engine_") as name:
         work = Path(name)
         make_records(work)
         write_config(work, asked.steps)
-        compare_training(work, asked.rounds)
-        for task in ("inputs", "evaluation"):
-            subprocess.run([sys.executable, __file__, task, str(work), str(asked.rounds)], check=True)
+        if not asked.cores:
+            compare_training(work, asked.rounds)
+            for task in ("inputs", "evaluation"):
+                subprocess.run([sys.executable, __file__, task, str(work), str(asked.rounds)], check=True)
+        compare_cores(work, asked.rounds)
 
 
 def show(what: str, ratio: float, target: str) -> None:
@@ -179,6 +190,43 @@ def inputs(work: Path, rounds: int) -> None:
         show_both("  work on the pixels alone, with nothing around it, would give", spent["stock"], spent["pixels"])
 
 
+def compare_cores(work: Path, rounds: int) -> None:
+    """Images/s of our input pipeline with the zoo's augmentation, by number of cores, and the ratios to the fewest."""
+    usable = sorted(os.sched_getaffinity(0))
+    first = 0.0
+    for count in [count for count in CORES if count <= len(usable)] or [len(usable)]:
+        cores = usable[:count]
+        # Bound before TensorFlow is loaded, which makes its threads by the cores that it may use.
+        done = subprocess.run(
+            [sys.executable, __file__, "read_inputs", str(work), str(rounds)],
+            capture_output=True,
+            text=True,
+            check=False,
+            preexec_fn=lambda cores=cores: os.sched_setaffinity(0, cores),
+        )
+        if done.returncode:
+            sys.exit(done.stderr)
+        pace, by_processor = map(float, done.stdout.splitlines()[-1].split())
+        first = first or pace
+        what = f"images/s of the input pipeline, cores: {count}: {pace:,.0f} ({pace / first:.2f} times)"
+        print(f"{what}; {by_processor:,.0f} a second of processor time", flush=True)
+
+
+def read_inputs(work: Path, rounds: int) -> None:
+    """In a child bound to some cores: images/s of our input pipeline alone, by the clock and by processor time."""
+    import tensorflow as tf
+
+    from odtool.engine import model
+    from odtool.engine.input import input_pipelines
+
+    configs = model.read_configs(work / "train" / "bench" / "pipeline.config")
+    detector = model.build_model(configs["model"])
+    images = TURN * len(os.sched_getaffinity(0))
+    ours = input_pipelines.build_training_data(configs, detector, tf.distribute.get_strategy())
+    spent = taking_turns({"ours": reading(ours, images)}, rounds)["ours"]
+    print(images / spent.clock, images / spent.processor)
+
+
 def pixels_alone(configs: Any) -> Callable[[], Spent]:
     """Reads batches of images that are decoded, moved as the SSD's augmentation does, normalized and resized, no more.
 
@@ -221,14 +269,14 @@ def pixels_alone(configs: Any) -> Callable[[], Spent]:
     return reading(data.batch(BATCH).prefetch(2).with_options(options))
 
 
-def reading(data: Any) -> Callable[[], Spent]:
-    """A turn of some hundred images, once the shuffle buffer is full and the readers have found their pace."""
+def reading(data: Any, images: int = TURN) -> Callable[[], Spent]:
+    """A turn of so many images, once the shuffle buffer is full and the readers have found their pace."""
 
     def read() -> Spent:
         batches = iter(data)
         for _ in range(WARM_UP // BATCH):
             next(batches)
-        return timed(lambda: [next(batches) for _ in range(480 // BATCH)])()
+        return timed(lambda: [next(batches) for _ in range(images // BATCH)])()
 
     return read
 
@@ -330,7 +378,9 @@ def taking_turns(contestants: dict[str, Callable[[], Spent]], rounds: int) -> di
     }
 
 
-TASKS: dict[str, Callable[[Path, int], None]] = {task.__name__: task for task in (stock_loop, inputs, evaluation)}
+TASKS: dict[str, Callable[[Path, int], None]] = {
+    task.__name__: task for task in (stock_loop, inputs, read_inputs, evaluation)
+}
 
 if __name__ == "__main__":
     if len(sys.argv) == 4 and sys.argv[1] in TASKS:

@@ -47,6 +47,19 @@ def test_bare_it_finds_the_annotations_of_the_workspace(set_of_two: Path, odtool
     assert odtool("prepare").returncode == 0
 
 
+def test_smaller_images_are_counted_and_no_tiles_of_them_are_cut(set_of_two: Path, odtool: Odtool) -> None:
+    done = odtool("prepare", "--max-side", "40")
+    assert done.returncode == 0, done.stderr
+    assert "info: 2 image_shrunk, made smaller by --max-side" in done.stdout
+    assert "64x48 to 40x30" in done.stdout
+    assert json.loads(odtool("prepare", "--max-side", "64", "--json").stdout)["max_side"] == 64
+    before = sorted(set_of_two.rglob("*"))
+    for words in (("--tile", "32"), ("--max-side", "31")):
+        done = odtool("prepare", "--max-side", "40", *words)
+        assert (done.returncode, "--max-side" in done.stderr) == (2, True)
+    assert sorted(set_of_two.rglob("*")) == before
+
+
 def test_json_is_one_object(set_of_two: Path, odtool: Odtool) -> None:
     done = odtool("prepare", "--json", "--out", "elsewhere")
     payload = json.loads(done.stdout)

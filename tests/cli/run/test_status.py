@@ -104,6 +104,7 @@ def test_a_training_that_waits_for_input_is_told_what_helps(
     shown = odtool("status", "--json").json["train"]
     assert (shown["input_wait"], shown["advice"][: len(advice)]) == (share, advice)
     assert bool(shown["advice"]) == bool(advice)
+    assert ("odtool prepare --max-side" in shown["advice"]) == bool(advice)
     assert (f"      {shown['advice']}\n" in odtool("status").out) == bool(advice)
 
 
