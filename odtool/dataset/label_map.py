@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from odtool import state_files
 from odtool.errors import DataError
+from odtool.state_files import StateError
 
 _TOKEN = re.compile(
     r"""(?P<space>[\s,;]+|\#[^\n]*)
@@ -20,6 +22,8 @@ _TOKEN = re.compile(
 )
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _PLAIN = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_LARGEST_FILE = 1 << 26
+"""Bytes; a map of 20,000 classes has one million."""
 _DEEPEST = 20
 """Nesting beyond this is no label map (keypoints and LVIS fields nest twice)."""
 _LARGEST_ID = 2**31 - 1
@@ -93,9 +97,11 @@ def describe_gaps(ids: Collection[int]) -> str:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig")
+        return state_files.read_bytes(path, largest=_LARGEST_FILE).decode("utf-8-sig")
     except FileNotFoundError:
         raise DataError(f"{path}: no such label map", "Name a label_map.pbtxt that exists.") from None
+    except StateError as error:
+        raise DataError(f"{path}: not a label map: {error}", "Name a label_map.pbtxt.") from None
     except UnicodeDecodeError:
         raise DataError(f"{path}: not UTF-8 text", "Save the label map as UTF-8.") from None
 

@@ -68,6 +68,8 @@ class PrepareSettings:
     """Decode all images and report similar ones in different splits; grouping by similarity does so, too."""
     tiling: Tiling | None = None
     """How images that are larger than a tile are cut."""
+    max_side: int | None = None
+    """Longest side in pixels that images are written with; None leaves them as they are."""
     masks: bool = False
     """Write instance masks."""
     keypoints: bool = False
@@ -212,6 +214,7 @@ def _survey_sources(
         settings.chosen,
         None if settings.groups_similar else settings.grouping,
         settings.tiling,
+        settings.max_side,
         keep_whole if settings.masks else keep_draft,
     )
 
@@ -234,6 +237,8 @@ def _refuse_unusable(result: Survey, classes: Mapping[str, int], settings: Prepa
     where = ", ".join(str(source.path) for source in settings.sources)
     refusals.refuse_broken(result, skip_broken=settings.skip_broken)
     refusals.refuse_contradictions(result)
+    if settings.coordinates is None:  # else the user has said what numbers mean
+        refusals.refuse_boxes_of_other_images(result, skip_broken=settings.skip_broken)
     refusals.refuse_unwritable_classes(result)
     refuse_unknown(settings.chosen, result.changes, result.classes)
     refusals.refuse_nothing_to_train_on(result, where, skip_missing=settings.skip_missing)
@@ -309,4 +314,5 @@ def _describe(
         class_changes=statistics.class_changes(result.changes),
         folds=settings.folds or 0,
         fraction=settings.fraction,
+        max_side=settings.max_side,
     )

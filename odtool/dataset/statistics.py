@@ -124,6 +124,8 @@ class DatasetSummary:
     left_out: Count = 0
     """Training images that --fraction left out."""
     balance: Balance | None = None
+    max_side: Annotated[int, Range(1, 2**31 - 1)] | None = None
+    """Longest side in pixels that larger images were brought to, by --max-side; null where none was asked for."""
 
 
 def load(dataset: Dataset) -> DatasetSummary:

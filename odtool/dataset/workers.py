@@ -1,8 +1,8 @@
 """Where the work is done: in this process while there is little of it, else in worker processes.
 
-Each worker has a pipe of its own and nothing shared, no lock and no queue: one that is killed at any moment leaves an
-end of file to whoever waits for it. concurrent.futures' pool, whose workers share their queues, can wait for ever when
-one is killed while another starts (seen on Python 3.11).
+Each worker has a pipe of its own and shares no queue, and no lock but one that the kernel takes from a dead process:
+one that is killed at any moment leaves an end of file to whoever waits for it. concurrent.futures' pool, whose workers
+share their queues, can wait for ever when one is killed while another starts (seen on Python 3.11).
 
 A process of one thread, as the command is, forks its workers at once: they have all that it has imported, and none of
 what it will come to hold. A copy of a process of several could hold a lock that another thread had: there they come
@@ -32,6 +32,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias, TypeVar
 
+from odtool.dataset.images import decoding_memory
 from odtool.errors import DataError
 
 Task = TypeVar("Task")
@@ -50,14 +51,18 @@ _PATIENCE = 5.0
 
 
 class Crew:
-    """Worker processes, forked at once or started when they are first needed."""
+    """Worker processes, forked at once or started when they are first needed.
 
-    def __init__(self, number: int) -> None:
-        self._number = number
+    Args:
+        lock: by which they take turns where images take much memory; see `decoding_memory`.
+    """
+
+    def __init__(self, number: int, lock: str = "") -> None:
+        self._number, self._lock = number, lock
         self._team: Future[_Team] | None = None
         if number > 1 and _may_fork():
             self._team = Future()
-            self._team.set_result(_Team(_fork_workers(number)))
+            self._team.set_result(_Team(_fork_workers(number, lock)))
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, tasks_here: int) -> Iterator[Result]:
         """Results in the order of the tasks.
@@ -93,7 +98,7 @@ class Crew:
         if self._team is None:
             self._team = Future()
             # Starting the first blocks until the server has imported everything.
-            threading.Thread(target=_start, args=(self._number, self._team), daemon=True).start()
+            threading.Thread(target=_start, args=(self._number, self._lock, self._team), daemon=True).start()
         return self._team.result() if wait or self._team.done() else None
 
     def close(self) -> None:
@@ -170,7 +175,7 @@ def _may_fork() -> bool:
     return threads.is_dir() and sum(1 for _ in threads.iterdir()) == 1
 
 
-def _fork_workers(number: int) -> list[_Hand]:
+def _fork_workers(number: int, lock: str) -> list[_Hand]:
     """Workers that are copies of this process."""
     context = multiprocessing.get_context("fork")
     hands = []
@@ -180,14 +185,14 @@ def _fork_workers(number: int) -> list[_Hand]:
     with _without_interrupts():
         for _ in range(number):
             pipe, theirs = context.Pipe()
-            process = context.Process(target=_work_alone, args=(theirs,), daemon=True)
+            process = context.Process(target=_work_alone, args=(theirs, lock, number), daemon=True)
             process.start()
             theirs.close()
             hands.append(_Hand(process, pipe))
     return hands
 
 
-def _work_alone(pipe: Connection[Any, Any]) -> None:
+def _work_alone(pipe: Connection[Any, Any], lock: str, number: int) -> None:
     """A forked worker's life, with nothing of what the command has open.
 
     A copy would keep its lock held and the other workers' pipes without an end after it was killed.
@@ -197,17 +202,17 @@ def _work_alone(pipe: Connection[Any, Any]) -> None:
         if descriptor > 2 and descriptor != pipe.fileno():
             with suppress(OSError):  # the one that the list was read by is closed already
                 os.close(descriptor)
-    _work(pipe)
+    _work(pipe, lock, number)
 
 
-def _serve_workers(number: int) -> list[_Hand]:
+def _serve_workers(number: int, lock: str) -> list[_Hand]:
     """Workers from a process of its own that has imported what they need."""
     _start_server()
     context = multiprocessing.get_context("forkserver")
     hands = []
     for _ in range(number):
         pipe, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs,), daemon=True)
+        process = context.Process(target=_work, args=(theirs, lock, number), daemon=True)
         with theirs, _report_killed_worker(), _without_script():
             process.start()
         hands.append(_Hand(process, pipe))
@@ -224,9 +229,9 @@ def _report_killed_worker() -> Iterator[None]:
         ) from None
 
 
-def _start(number: int, team: Future[_Team]) -> None:
+def _start(number: int, lock: str, team: Future[_Team]) -> None:
     try:
-        team.set_result(_Team(_serve_workers(number)))
+        team.set_result(_Team(_serve_workers(number, lock)))
     except BaseException as error:  # whoever waits for the workers gets it
         team.set_exception(error)
 
@@ -234,11 +239,16 @@ def _start(number: int, team: Future[_Team]) -> None:
 @contextmanager
 def open_crew(number: int | None) -> Iterator[Crew]:
     """A crew of `number` workers, or of one a core that this process may use."""
-    workers = Crew(number or len(os.sched_getaffinity(0)))
-    try:
-        yield workers
-    finally:
-        workers.close()
+    number = number or len(os.sched_getaffinity(0))
+    with decoding_memory.open_lock() as lock:
+        workers = Crew(number, lock)
+        # Here, too, images are decoded, some of them while the workers are at work.
+        decoding_memory.join_crew(lock, number)
+        try:
+            yield workers
+        finally:
+            decoding_memory.join_crew("", 1)
+            workers.close()
 
 
 def _start_server() -> None:
@@ -278,8 +288,9 @@ _Answer: TypeAlias = tuple[Any, BaseException | None, str]
 """What a function gave; else what it raised, and that error's traceback, which pickling would lose."""
 
 
-def _work(pipe: Connection[Any, Any]) -> None:
+def _work(pipe: Connection[Any, Any], lock: str, number: int) -> None:
     """A worker's life: answers every task with its number and what came of it."""
+    decoding_memory.join_crew(lock, number)
     _keep_freed_memory()
     tasks: queue.SimpleQueue[tuple[int, Callable[[Any], Any], Any]] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(pipe, tasks), daemon=True).start()

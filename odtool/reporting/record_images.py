@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from odtool.dataset.images.pillow import open_image
 from odtool.dataset.readers.records.tfrecord import tfrecord_example
 from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
 from odtool.dataset.records import record_reader
@@ -60,7 +60,7 @@ def _read_picture(example: tfrecord_example.Example, data: bytes) -> PagePicture
         return PagePicture(name, "", "the record holds no image")
     start, length = example.encoded
     try:
-        with Image.open(io.BytesIO(data[start : start + length])) as image:
+        with open_image(data[start : start + length]) as image:
             # As TensorFlow decodes it: an EXIF rotation is not applied, which the boxes follow.
             return PagePicture(name, html_page.encode_picture(image.convert("RGB")))
     except (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError) as error:

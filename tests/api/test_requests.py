@@ -81,6 +81,8 @@ def test_requests_are_frozen_and_can_be_sent_to_another_process(name: str) -> No
         (lambda: StopRequest(task="predict"), "task"),
         (lambda: StopRequest(timeout=float("nan")), "timeout"),
         (lambda: PrepareRequest(overlap=3), "overlap"),
+        (lambda: PrepareRequest(max_side=31), "max_side"),
+        (lambda: PrepareRequest(max_side=640, tile=320), "max_side"),
         (lambda: PrepareRequest(verify="some"), "verify"),
         (lambda: InspectRequest(samples=-1), "samples"),
         (lambda: ConfigureRequest("a", pipeline="b"), "model"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from odtool.dataset.inspect.inspection import InspectSettings, inspect
 from odtool.dataset.prepare import Prepared, PrepareSettings, prepare
@@ -330,3 +331,23 @@ def test_a_word_for_a_number_is_broken_and_a_class_that_is_not_there_is_counted_
     assert "record_broken" in read_kinds(root, name)
     root = write_sample(name, {file: change(files[file], label, None)})
     assert {"record_broken", "label_missing"} & read_kinds(root, name) == {"label_missing"}
+
+
+def test_boxes_that_lie_outside_their_images_are_those_of_other_images_unless_they_are_few(tmp_path: Path) -> None:
+    def labelme(beyond: int) -> Path:
+        root = tmp_path / f"{beyond}"
+        root.mkdir()
+        for number in range(20):
+            Image.new("RGB", (64, 48), (number, 0, 0)).save(root / f"{number}.png")
+            left = 500 if number < beyond else 5
+            shape = {"label": "cat", "shape_type": "rectangle", "points": [[left, 4], [left + 30, 40]]}
+            document = {"imagePath": f"{number}.png", "imageWidth": 64, "imageHeight": 48, "shapes": [shape]}
+            (root / f"{number}.json").write_text(json.dumps(document))
+        return root
+
+    with pytest.raises(DataError, match="; 4 of 20 boxes lie wholly outside their images") as error:
+        run(labelme(4), tmp_path / "data")
+    assert "0.json: object 1 (cat) at [500, 4, 530, 40] in 0.png, 64x48" in error.value.message
+    skipped = run(tmp_path / "4", tmp_path / "skipped", skip_broken=True)
+    assert skipped.summary.problems["box_outside_entirely"].count == 4
+    assert run(labelme(3), tmp_path / "few").summary.splits["train"].objects == 17

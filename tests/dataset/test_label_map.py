@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -118,3 +119,18 @@ def test_what_is_written_is_read_back(names: list[str]) -> None:
 def test_any_text_is_a_map_or_a_data_error(text: str) -> None:
     with suppress(DataError):
         assert label_map.parse(text, PATH)
+
+
+def test_what_is_no_file_or_has_no_end_is_refused_without_waiting(tmp_path: Path) -> None:
+    pipe, large = tmp_path / "pipe.pbtxt", tmp_path / "large.pbtxt"
+    os.mkfifo(pipe)
+    large.touch()
+    os.truncate(large, 1 << 30)
+    for path, fault in (
+        (pipe, "a named pipe, not a file"),
+        (tmp_path, "a folder, not a file"),
+        (Path("/dev/zero"), "a device, not a file"),
+        (large, "1,073,741,824 bytes, where at most 67,108,864 are expected"),
+    ):
+        with pytest.raises(DataError, match=f"not a label map: it (is|has) {fault}"):
+            label_map.load(path)

@@ -217,6 +217,141 @@ def test_images_are_repaired_with_their_boxes_and_every_repair_is_counted(
     assert bright == {False: (0, 8, 16, 24), True: (24, 0, 40, 16)}
 
 
+@pytest.fixture
+def mixed_sizes(tmp_path: Path, voc_xml: Callable[..., str]) -> Path:
+    """Photographs and drawings of 200x120 and 120x200, one with an EXIF orientation, and one within 100 pixels."""
+    from PIL import Image
+
+    root = tmp_path / "mixed"
+    (root / "images").mkdir(parents=True)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    files: list[tuple[str, tuple[int, int], dict[str, Any]]] = [
+        ("wide.jpg", (200, 120), {"quality": 95}),
+        ("high.png", (120, 200), {}),
+        ("gray.bmp", (200, 120), {}),
+        ("turned.jpg", (200, 120), {"quality": 95, "exif": exif}),
+        ("small.jpg", (100, 60), {"quality": 40}),
+    ]
+    for name, (width, height), options in files:
+        picture = Image.effect_noise((20, 12), 90).resize((width, height))
+        picture.paste(255, (width // 4, height // 4, width // 2, height // 2))
+        (picture if name == "gray.bmp" else picture.convert("RGB")).save(root / "images" / name, **options)
+        box = ("cat", width / 4, height / 4, width / 2, height / 2)
+        text = voc_xml(name, [box, ("dog", 2, 2, 3.5, 3.5)], (width, height))
+        (root / f"{name}.xml").write_text(text)
+    return root
+
+
+def read_size(record: dict[str, list[Any]]) -> tuple[int, int]:
+    return record["image/width"][0], record["image/height"][0]
+
+
+@pytest.mark.parametrize("fix", [False, True])
+def test_large_images_are_stored_smaller_with_their_boxes_and_others_byte_for_byte(
+    mixed_sizes: Path, tmp_path: Path, read_records: ReadRecords, fix: bool
+) -> None:
+    import io
+
+    from PIL import Image
+
+    rules = Rules(fix_images=fix)
+    prepared = run(mixed_sizes, tmp_path / "data", max_side=100, val=0, rules=rules)
+    run(mixed_sizes, tmp_path / "whole", val=0, rules=rules)
+    records, whole = read_records(tmp_path / "data"), read_records(tmp_path / "whole")
+    sizes = {name.partition("/")[2]: read_size(record) for name, record in records.items()}
+    upright = (60, 100) if fix else (100, 60)
+    expected = {"wide.jpg": (100, 60), "high.png": (60, 100), "gray.bmp": (100, 60), "small.jpg": (100, 60)}
+    assert sizes == {**expected, "turned.jpg": upright}
+    assert records["images/small.jpg"] == whole["images/small.jpg"]
+    assert records["images/small.jpg"]["image/encoded"] == [(mixed_sizes / "images" / "small.jpg").read_bytes()]
+    for name, record in records.items():
+        with Image.open(io.BytesIO(record["image/encoded"][0])) as image:
+            assert (image.size, image.format) == (read_size(record), "JPEG" if name.endswith("jpg") else "PNG")
+            assert image.format.lower().encode() == record["image/format"][0]
+        for side in ("xmin", "ymin", "xmax", "ymax"):
+            key = f"image/object/bbox/{side}"
+            assert record[key] == pytest.approx(whole[name][key])
+        assert record["image/object/area"][0] == pytest.approx(25 * 15)
+    summary = prepared.summary
+    assert (summary.max_side, summary.problems["image_shrunk"].count) == (100, 4)
+    assert summary.problems["image_shrunk"].level == "info"
+    assert summary.problems["shrunk_tiny"].count == 4
+    assert (summary.splits["train"].max_size, summary.splits["train"].min_size) == ((100, 100), (60, 60))
+    assert statistics.load(Dataset(tmp_path / "data")) == summary
+    assert "200x120 to 100x60" in (tmp_path / "data" / "problems.csv").read_text()
+    assert statistics.load(Dataset(tmp_path / "whole")).max_side is None
+
+
+def test_a_smaller_image_is_the_same_in_folds_repetitions_and_with_any_number_of_workers(
+    mixed_sizes: Path, tmp_path: Path, read_records: ReadRecords
+) -> None:
+    run(mixed_sizes, tmp_path / "one", max_side=64, val=0, workers=1)
+    run(mixed_sizes, tmp_path / "folds", max_side=64, folds=2, workers=2)
+    run(mixed_sizes, tmp_path / "often", max_side=64, val=0, balance=1.0, workers=2)
+    one = read_records(tmp_path / "one")
+    assert {max(read_size(record)) for record in one.values()} == {64}
+    often = read_records(tmp_path / "often")
+    folds = {**read_records(tmp_path / "folds" / "fold-1")}
+    for name, record in one.items():
+        for other in (often[name], folds[name]):
+            keys = record.keys() - {"split"}
+            assert {key: other[key] for key in keys} == {key: record[key] for key in keys}
+
+
+def test_masks_of_smaller_images_are_those_of_the_image_made_smaller(
+    tmp_path: Path, write_image: Callable[..., Path], read_records: ReadRecords
+) -> None:
+    import io
+
+    import numpy as np
+    from PIL import Image
+
+    root = tmp_path / "coco"
+    write_image(root / "a.jpg", 400, 200)
+    runs = [40 * 200 + 20, *[100, 100] * 79, 100, 100 - 20 + 200 * (400 - 40 - 80)]  # x 40 to 120, y 20 to 120
+    annotations = [
+        {"segmentation": [[200, 40, 320, 40, 320, 160, 200, 160]], "bbox": [200, 40, 120, 120]},
+        {"segmentation": {"size": [200, 400], "counts": runs}, "bbox": [40, 20, 80, 100], "iscrowd": 1},
+        {"segmentation": [[0, 0, 40, 0, 40, 40]], "bbox": [0, 0, 40, 40], "area": 800},
+    ]
+    numbered = [{"id": i, "image_id": 1, "category_id": 1, **item} for i, item in enumerate(annotations, start=1)]
+    document = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 400, "height": 200}],
+        "categories": [{"id": 1, "name": "cat"}],
+        "annotations": numbered,
+    }
+    (root / "instances.json").write_text(json.dumps(document))
+    run(root, tmp_path / "data", max_side=100, val=0, masks=True)
+    (record,) = read_records(tmp_path / "data").values()
+    drawn = [np.asarray(Image.open(io.BytesIO(data))) > 0 for data in record["image/object/mask"]]
+    assert [mask.shape for mask in drawn] == [(50, 100)] * 3
+    expected = np.zeros((2, 50, 100), bool)
+    expected[0, 10:40, 50:80] = True
+    expected[1, 5:30, 10:30] = True
+    assert np.array_equal(np.stack(drawn[:2]), expected)
+    assert record["image/object/area"] == pytest.approx([900, 500, 50])
+
+
+@pytest.mark.parametrize("options", [{"max_side": 100}, {"rules": Rules(fix_images=True)}])
+def test_an_image_that_only_looks_whole_is_named_with_the_way_to_leave_it_out(
+    mixed_sizes: Path, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    from PIL import Image
+
+    path = mixed_sizes / "images" / "high.png"
+    Image.effect_noise((120, 200), 90).convert("RGBA").save(path)
+    data = bytearray(path.read_bytes())
+    data[800:900] = bytes(100)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r"high\.png: .* cannot be decoded") as caught:
+        run(mixed_sizes, tmp_path / "data", val=0, **options)
+    assert "--verify full" in str(caught.value.hint)
+    assert not (tmp_path / "data").exists()
+    options = {**options, "rules": replace(options.get("rules", Rules()), full=True)}
+    assert run(mixed_sizes, tmp_path / "data", val=0, **options).summary.splits["train"].images == 4
+
+
 def test_full_verification_leaves_out_what_does_not_decode(voc_set: VocSet, tmp_path: Path) -> None:
     root = voc_set(3)
     path = root / "images" / "00001.png"

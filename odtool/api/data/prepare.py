@@ -82,6 +82,8 @@ class PrepareRequest:
     """Share of a box that a tile must show to keep it; 0.3 by default."""
     empty_tiles: float | None = None
     """Share of the tiles without objects that is kept; 0.1 by default."""
+    max_side: int | None = None
+    """Store larger images smaller, with this longest side in pixels; boxes, masks and keypoints follow."""
     masks: bool = False
     """Write instance masks, for Mask R-CNN."""
     keypoints: bool = False
@@ -125,12 +127,17 @@ class PrepareRequest:
         for name in _OF_TILES:
             if self.tile is None and getattr(self, name) is not None:
                 raise RequestError(name, "means nothing without --tile")
+        if self.max_side is not None and self.tile is not None:
+            raise RequestError(
+                "max_side", "means nothing with --tile: tiles are cut to keep the pixels of large images"
+            )
         if self.folds is not None and self.val is not None:
             raise RequestError("val", "means nothing with --folds: each fold validates on a part of its own")
         for name in ("fraction", "balance"):
             refuse_outside_share(name, getattr(self, name))
         for name, least in (
-            ("tile", 32), ("overlap", 0), ("seed", 0), ("folds", 2), ("min_box", 0), ("shards", 1), ("workers", 1),
+            ("tile", 32), ("max_side", 32), ("overlap", 0), ("seed", 0), ("folds", 2), ("min_box", 0), ("shards", 1),
+            ("workers", 1),
         ):  # fmt: skip
             refuse_below(name, getattr(self, name), least)
         refuse_unknown("verify", (self.verify,), VERIFY)
@@ -164,6 +171,7 @@ def prepare(request: PrepareRequest) -> Prepared:
         grouping=Grouping(request.group_by) if request.group_by else None,
         similar=request.similar,
         tiling=_tiling(request),
+        max_side=request.max_side,
         masks=request.masks,
         keypoints=request.keypoints,
         shards=request.shards,

@@ -45,7 +45,7 @@ MAIN_METRICS = {MAP: "mAP@[.5:.95]", MAP_50: "mAP@.5"}
 _REMEDIES = (
     "keep records in memory (odtool train --cache)",
     "give it more processor cores",
-    "prepare smaller images: large ones take long to decode",
+    "store smaller images (odtool prepare --max-side): large ones take long to decode",
 )
 _MOST_LINES = 4000
 """Newest lines of metrics.jsonl that a course of losses is made of."""

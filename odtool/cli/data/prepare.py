@@ -68,6 +68,9 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     empty_tiles: Annotated[
         float | None, typer.Option(help="Share of the tiles without objects that is kept; 0.1 by default.")
     ] = None,
+    max_side: Annotated[
+        int | None, typer.Option(min=32, help="Store larger images smaller, with this longest side in pixels.")
+    ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Write instance masks, for Mask R-CNN.")] = False,
     keypoints: Annotated[bool, typer.Option("--keypoints", help="Write keypoints, from COCO or records.")] = False,
     shards: Annotated[str, typer.Option(help="Shards per split; auto makes them about 32 MB.")] = "auto",
@@ -120,6 +123,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         overlap=overlap,
         min_visible=min_visible,
         empty_tiles=empty_tiles,
+        max_side=max_side,
         masks=masks,
         keypoints=keypoints,
         shards=source_options.read_number(shards, "--shards"),

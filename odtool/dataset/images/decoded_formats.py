@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from odtool.dataset.images import tiff
+from odtool.dataset.images.image_error import ImageError
 from odtool.dataset.images.pillow import open_image
 from odtool.dataset.images.tiff import TiffLayout
 
@@ -47,8 +48,8 @@ class DecodedImage:
     values: Range | None
     """The least and the largest value of an image of more than 8 bits."""
     is_float: bool
-    in_rows: bool
-    """Whether some of its rows are decoded without the others."""
+    piece: int
+    """Pixels that are decoded at once where some rows are decoded without the others; else 0."""
 
 
 def examine(read: Read, size: int) -> DecodedImage:
@@ -67,7 +68,7 @@ def examine(read: Read, size: int) -> DecodedImage:
             image.mode == "P",
             measure_values(image) if is_deep else None,
             image.mode.startswith("F"),
-            False,
+            0,
         )
 
 
@@ -109,7 +110,7 @@ def _examine_rows(read: Read, layout: TiffLayout) -> DecodedImage:
         mode == "P",
         values,
         mode.startswith("F"),
-        True,
+        layout.width * max(bottom - top for top, bottom in layout.split_rows()),
     )
 
 
@@ -157,10 +158,16 @@ def measure_values(image: Image.Image) -> Range:
 
 
 def measure_png(data: bytes) -> Range | None:
-    """The range of a gray PNG of 16 bits; None where Pillow cannot decode it, which is not looked for here."""
+    """The range of a gray PNG of 16 bits; None where Pillow cannot decode it, which is not looked for here.
+
+    Raises:
+        ImageError: there is too little memory for its pixels.
+    """
     try:
         with open_image(data, ("PNG",)) as image:
             return measure_values(image)
+    except ImageError:
+        raise
     except Exception:
         return None
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from odtool.dataset.images import decoded_formats, tiff
+from odtool.dataset.images.image_error import ImageError
 from odtool.dataset.pickling import by_position
 from odtool.dataset.types import Extent
 
@@ -37,15 +38,6 @@ _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 
 
-class ImageError(ValueError):
-    """A file that cannot be used as an image. `kind` is the problem's name in the catalogue of checks."""
-
-    def __init__(self, kind: str, detail: str) -> None:
-        super().__init__(kind, detail)
-        self.kind = kind
-        self.detail = detail
-
-
 @by_position
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
@@ -67,8 +59,8 @@ class ImageHeader:
     values: tuple[float, float] | None = None
     """The least and the largest value of an image of more than 8 bits; None where they were not looked at."""
     is_float: bool = False
-    in_rows: bool = False
-    """Whether some of its rows are decoded without the others, as those of a large TIFF."""
+    piece: int = 0
+    """Pixels that are decoded at once of one whose rows are decoded without the others, as of a large TIFF; else 0."""
     fingerprint: int = field(default=0, compare=False)
     """The same for files with the same bytes; seldom for others: 64 bits of the size and the first bytes."""
 
@@ -83,6 +75,11 @@ class ImageHeader:
     def is_stretched(self) -> bool:
         """Whether the values have no agreed black and white: floats and negative numbers."""
         return self.is_float or (self.values is not None and self.values[0] < 0)
+
+    @property
+    def in_rows(self) -> bool:
+        """Whether some of its rows are decoded without the others."""
+        return self.piece > 0
 
     @property
     def written_as_is(self) -> bool:
@@ -261,6 +258,8 @@ def _parse_by_decoding(read: Read, size: int) -> ImageHeader:
     """Formats rare enough here to be decoded; they are encoded again later."""
     try:
         found = decoded_formats.examine(read, size)
+    except ImageError:
+        raise
     except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
         raise ImageError("image_unreadable", f"{type(error).__name__}: {error}") from None
     return ImageHeader(
@@ -274,7 +273,7 @@ def _parse_by_decoding(read: Read, size: int) -> ImageHeader:
         found.palette,
         found.values,
         found.is_float,
-        found.in_rows,
+        found.piece,
     )
 
 

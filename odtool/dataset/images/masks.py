@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from odtool.dataset.images import decoding_memory
+from odtool.dataset.images.pillow import open_image
 from odtool.dataset.types import Box, Outline
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 1 << 28
 """In an image whose masks are laid out whole while they are read: a byte each."""
+_MASK_BYTES = 12
+"""What a pixel of a bitmap takes until it is an array, with colours, transparency and copies."""
 _FAR = 2.0
 """Image widths and heights beyond which points are pulled in: drawing a line costs its length."""
 
@@ -76,12 +80,20 @@ def resize_runs(outline: Outline, size: tuple[int, int]) -> Outline:
     """Run lengths for an image of another width and height, each pixel that of the nearest; unchanged where broken."""
     import numpy as np
 
-    if find_fault(outline, outline.width, outline.height) or outline.width * outline.height > MOST_PIXELS:
+    if find_fault(outline, outline.width, outline.height):
         return outline
-    mask = _draw_runs(_decode_lengths(outline), outline.height, (0, 0, outline.width, outline.height))
-    columns = (np.arange(size[0]) + 0.5) * outline.width / size[0]
-    rows = (np.arange(size[1]) + 0.5) * outline.height / size[1]
-    return paste_mask(mask[rows.astype(int)[:, None], columns.astype(int)], (0, 0), size) or outline
+    ends = np.cumsum(np.asarray(_decode_lengths(outline), np.int64))
+    columns = ((np.arange(size[0]) + 0.5) * outline.width / size[0]).astype(np.int64)
+    rows = ((np.arange(size[1]) + 0.5) * outline.height / size[1]).astype(np.int64)
+    # Column by column, for neither image is ever laid out: they may be of any size.
+    changes = [np.empty(0, np.int64)]
+    last = False
+    for number, column in enumerate(columns):
+        inside = np.searchsorted(ends, column * outline.height + rows, side="right") % 2 == 1
+        changes.append(np.flatnonzero(np.diff(inside, prepend=last)) + number * size[1])
+        last = bool(inside[-1])
+    lengths = np.diff(np.concatenate(changes), prepend=0, append=size[0] * size[1])
+    return replace(outline, counts=tuple(lengths.tolist()), width=size[0], height=size[1])
 
 
 def paste_mask(mask: Mask, corner: tuple[int, int], size: tuple[int, int]) -> Outline | None:
@@ -115,18 +127,14 @@ def cut_holes(outline: Outline, holes: Sequence[Outline], size: tuple[int, int])
 
 def decode_png(data: bytes) -> Mask | None:
     """A PNG's mask: what is not transparent, or where nothing may be, not black; None where it cannot be decoded."""
-    import io
-    import warnings
-
     import numpy as np
-    from PIL import Image
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large images and odd palettes, which do not matter here
-            with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    return None
+        with open_image(data, ("PNG",)) as image:
+            size = image.width * image.height
+            if size > MOST_PIXELS:
+                return None
+            with decoding_memory.reserve(size * _MASK_BYTES, f"{image.width}x{image.height} pixels"):
                 clear = "A" in image.getbands() or "transparency" in image.info
                 pixels = np.asarray(image.convert("RGBA").getchannel("A") if clear else image.convert("L"))
     except Exception:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files

@@ -11,7 +11,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from odtool.dataset.images import repair
-from odtool.dataset.images.image_file import ImageError, parse_header
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import parse_header
 from odtool.dataset.images.pillow import open_image
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ pair of different photographs differed in 12, and half of all pairs in 30 or mor
 _SIDE = 32
 """Pixels of the square that an image is brought to."""
 _FREQUENCIES = 8
-_MOST_PIXELS = 100_000_000
-"""Of an image that is decoded whole, as all but JPEGs are: 300 MB in each worker process."""
 _FLAT = 2.0
 """Grey levels. With a smaller standard deviation the frequencies are rounding errors, and all such images alike."""
 
@@ -56,13 +55,13 @@ def hash_image(data: bytes) -> int:
 def _decode_gray(data: bytes) -> Image.Image:
     header = parse_header(data)
     if header.format != "jpeg":
-        if header.width * header.height > _MOST_PIXELS:
-            raise ImageError("image_too_large", f"{header.width}x{header.height} pixels, too many to be decoded whole")
         return repair.decode_pixels(data, header, fixed=False).convert("L")
     try:
         with open_image(data, ("JPEG", "MPO")) as image:
             image.draft("L", (2 * _SIDE, 2 * _SIDE))
             return image.convert("L")
+    except ImageError:
+        raise
     except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
         raise ImageError("image_unreadable", f"{type(error).__name__}: {error}") from None
 

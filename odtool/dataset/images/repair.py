@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from odtool.dataset.images import decoded_formats, image_file
-from odtool.dataset.images.image_file import ImageError, ImageHeader, Read
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import ImageHeader, Read
+from odtool.dataset.images.memory_estimate import reserve_memory
 from odtool.dataset.images.pillow import open_image
 from odtool.dataset.types import Box, Extent
 
@@ -135,21 +137,44 @@ def decode_pixels(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Ima
     """The first frame, 8 bits, gray ('L') or RGB: as TensorFlow decodes it, or upright and flattened where `fixed`.
 
     Raises:
-        ImageError: it cannot be decoded.
+        ImageError: it cannot be decoded, or there is too little memory.
     """
+    with reserve_memory(header, fixed=fixed):
+        return _decode(data, header, fixed=fixed)
+
+
+def _decode(data: bytes, header: ImageHeader, *, fixed: bool) -> Image.Image:
     if header.in_rows:
         parts = memoryview(data)
-        whole = decode_rows(
-            lambda start, size: bytes(parts[start : start + size]), header, 0, header.height, fixed=fixed
-        )
-        return _turn_upright(whole, header.orientation) if fixed else whole
+        whole = decode_rows(lambda start, size: bytes(parts[start : start + size]), header, 0, None, fixed=fixed)
+        return turn_upright(whole, header.orientation) if fixed else whole
     with _open(data) as image:
         image.load()
-        return _simplify(_turn_upright(image, header.orientation) if fixed else image, header, fixed=fixed)
+        return _simplify(turn_upright(image, header.orientation) if fixed else image, header, fixed=fixed)
 
 
-def decode_rows(read: Read, header: ImageHeader, top: int, bottom: int, *, fixed: bool) -> Image.Image:
+def decode_jpeg_draft(
+    data: bytes, header: ImageHeader, least: tuple[int, int]
+) -> tuple[Image.Image, tuple[float, float, float, float]]:
+    """A JPEG at a half, a quarter or an eighth of its size, as its decoder scales it, not below this width and height.
+
+    With it comes the part of the result that is the image: of its last column and row some may lie outside.
+
+    Raises:
+        ImageError: it cannot be decoded.
+    """
+    with _open(data) as image:
+        whole = (0.0, 0.0, float(image.width), float(image.height))
+        drafted = image.draft(None, least)
+        image.load()
+        return _simplify(image, header, fixed=False), drafted[1] if drafted else whole
+
+
+def decode_rows(read: Read, header: ImageHeader, top: int, bottom: int | None, *, fixed: bool) -> Image.Image:
     """Some rows of an image whose header says that they can be decoded without the others, as they are stored.
+
+    Without `bottom` to the last. The layout gives the size: where the image is to be turned, its header may have the
+    size of the turned one.
 
     Raises:
         ImageError: they cannot be decoded.
@@ -161,8 +186,9 @@ def decode_rows(read: Read, header: ImageHeader, top: int, bottom: int, *, fixed
         layout = decoded_formats.find_layout(read)
         if layout is None:
             raise ImageError("image_unreadable", "it is not the image that it was")
+        end_row = layout.height if bottom is None else bottom
         for first, last in layout.split_rows():
-            start, end = max(first, top), min(last, bottom)
+            start, end = max(first, top), min(last, end_row)
             if start >= end:
                 continue
             if layout.is_deep_colour:
@@ -171,8 +197,8 @@ def decode_rows(read: Read, header: ImageHeader, top: int, bottom: int, *, fixed
             else:
                 with decoded_formats.open_rows(read, layout, start, end) as (image, above):
                     piece = _simplify(image, header, fixed=fixed)
-            canvas = canvas or Image.new(piece.mode, (header.width, bottom - top))
-            canvas.paste(piece.crop((0, start - above, header.width, end - above)), (0, start - top))
+            canvas = canvas or Image.new(piece.mode, (layout.width, end_row - top))
+            canvas.paste(piece.crop((0, start - above, layout.width, end - above)), (0, start - top))
     assert canvas is not None  # there is at least one row, as `bottom` is above `top`
     return canvas
 
@@ -204,9 +230,10 @@ def _simplify_deep_colour(pixels: NDArray[np.uint16], header: ImageHeader, *, fi
 
 def encode_image(data: bytes, header: ImageHeader, *, fixed: bool) -> bytes:
     """An image's pixels as a JPEG where it was one, else as a PNG; raises as `pixels` does."""
-    image = decode_pixels(data, header, fixed=fixed)
-    image.info.clear()  # or its old EXIF and ICC data would go into the new file
-    return compress(image, header.format)
+    with reserve_memory(header, fixed=fixed):
+        image = decode_pixels(data, header, fixed=fixed)
+        image.info.clear()  # or its old EXIF and ICC data would go into the new file
+        return compress(image, header.format)
 
 
 def compress(image: Image.Image, format_name: str) -> bytes:
@@ -237,7 +264,8 @@ def _raising_image_errors() -> Iterator[None]:
         raise ImageError(kind, f"{type(error).__name__}: {error}") from None
 
 
-def _turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+def turn_upright(image: Image.Image, orientation: int) -> Image.Image:
+    """The image turned as its EXIF orientation asks."""
     from PIL.Image import Transpose
 
     turn = {

@@ -9,7 +9,9 @@ from itertools import groupby
 from pathlib import Path
 
 from odtool.dataset.images import image_file, keypoints, repair
-from odtool.dataset.images.image_file import ImageError, ImageHeader
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import ImageHeader
+from odtool.dataset.images.memory_estimate import reserve_memory
 from odtool.dataset.types import AnnotatedImage, Box, Extent, ObjectAnnotation, Problem
 from odtool.errors import DataError
 
@@ -148,18 +150,23 @@ def encode_tiles(
         ImageError: it cannot be decoded, or has another length than its header says.
         OSError: it cannot be read.
     """
-    is_turned = fixed and header.orientation != 1
-    if header.in_rows and not is_turned and not (extent and extent.encoded):
+    if is_cut_by_rows(extent, header, fixed=fixed):
         yield from _encode_by_rows(path, extent, header, tiles, fixed=fixed)
         return
     data = image_file.read_bytes(path, extent)
     if len(data) != header.bytes:
         raise ImageError("image_truncated", f"it has {len(data)} bytes, and had {header.bytes}")
-    image = repair.decode_pixels(data, header, fixed=fixed)
-    image.info.clear()  # EXIF and colour profile, which a crop would carry on
-    for tile in tiles:
-        box = (tile.x, tile.y, tile.x + tile.width, tile.y + tile.height)
-        yield repair.compress(image.crop(box), header.format)
+    with reserve_memory(header, fixed=fixed):
+        image = repair.decode_pixels(data, header, fixed=fixed)
+        image.info.clear()  # EXIF and colour profile, which a crop would carry on
+        for tile in tiles:
+            box = (tile.x, tile.y, tile.x + tile.width, tile.y + tile.height)
+            yield repair.compress(image.crop(box), header.format)
+
+
+def is_cut_by_rows(extent: Extent | None, header: ImageHeader, *, fixed: bool) -> bool:
+    """Whether no more rows of an image are decoded at once than a tile has."""
+    return header.in_rows and not (fixed and header.orientation != 1) and not (extent and extent.encoded)
 
 
 def _encode_by_rows(
@@ -168,6 +175,7 @@ def _encode_by_rows(
     """The tiles of one row of tiles after the other, as `cut_tiles` gives them."""
     with image_file.open_reader(path, extent) as read:
         for (y, height), row in groupby(tiles, key=lambda tile: (tile.y, tile.height)):
-            image = repair.decode_rows(read, header, y, y + height, fixed=fixed)
-            for tile in row:
-                yield repair.compress(image.crop((tile.x, 0, tile.x + tile.width, tile.height)), header.format)
+            with reserve_memory(header, fixed=fixed, rows=height):
+                image = repair.decode_rows(read, header, y, y + height, fixed=fixed)
+                for tile in row:
+                    yield repair.compress(image.crop((tile.x, 0, tile.x + tile.width, tile.height)), header.format)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from odtool.dataset.images import image_file, repair
-from odtool.dataset.images.image_file import ImageError
+from odtool.dataset.images.image_error import ImageError
 from odtool.dataset.inspect.inspection import Inspection
 from odtool.dataset.inspect.samples import Sample, SimilarImages
 from odtool.dataset.survey.image_checks import CATALOGUE

@@ -21,3 +21,5 @@ class CheckedImage:
     """The image is turned upright and flattened when it is written; boxes and size are already those of then."""
     tiles: tuple[Tile, ...] = ()
     """The pieces that are written in place of the whole, where it is to be cut."""
+    shrunk: tuple[int, int] | None = None
+    """Width and height that it is written with where it is to be made smaller; boxes and size are those before."""

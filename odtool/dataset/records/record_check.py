@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtool.dataset.images import image_file, repair
-from odtool.dataset.images.image_file import ImageError, ImageHeader
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.label_map import LabelItem, describe_gaps, index_texts
 from odtool.dataset.records import record_reader
 from odtool.dataset.records.record_drafts import REPETITION_KEY

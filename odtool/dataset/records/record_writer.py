@@ -10,7 +10,8 @@ from itertools import repeat
 from pathlib import Path
 
 from odtool.dataset import statistics
-from odtool.dataset.images import image_file, masks, repair, tiles
+from odtool.dataset.images import image_file, masks, repair, shrinking, tiles
+from odtool.dataset.images.image_error import ImageError
 from odtool.dataset.images.image_file import ImageHeader
 from odtool.dataset.records import spool
 from odtool.dataset.records.checked_image import CheckedImage
@@ -50,7 +51,7 @@ def keep_whole(checked: CheckedImage) -> CheckedImage:
 
 def keep_draft(checked: CheckedImage) -> RecordDraft | CheckedImage:
     """What is kept of an image until it is written: the draft of its record, where its own bytes go into it."""
-    if checked.tiles or checked.fixed or not checked.header.written_as_is:
+    if checked.tiles or checked.shrunk or checked.fixed or not checked.header.written_as_is:
         return checked
     return draft_record(checked)
 
@@ -128,14 +129,16 @@ class _Output:
 
 
 def _draft_pictures(content: object, with_masks: bool) -> Iterator[tuple[RecordDraft, bytes]]:
-    """What is written of an image, each with its encoded bytes: the whole, or its tiles."""
+    """What is written of an image, each with its encoded bytes: the whole, at its size or smaller, or its tiles."""
     if isinstance(content, RecordDraft):
         yield content, _read_own_bytes(content.path, content.extent, content.length)
         return
     checked = _require_checked(content)
-    for picture, image_bytes, window in _cut_windows(checked):
+    pictures = [_shrink(checked, checked.shrunk)] if checked.shrunk else _cut_windows(checked)
+    for picture, image_bytes, window in pictures:
         if with_masks:
-            with_areas, mask_pngs = _draw_masks(picture, checked.header, window)
+            whole = picture.header if checked.shrunk else checked.header
+            with_areas, mask_pngs = _draw_masks(picture, whole, window)
             yield draft_record(with_areas, mask_pngs), image_bytes
         else:
             yield draft_record(picture), image_bytes
@@ -143,6 +146,20 @@ def _draft_pictures(content: object, with_masks: bool) -> Iterator[tuple[RecordD
 
 Window = tuple[int, int, int, int]
 """x, y, width and height in pixels."""
+
+
+def _shrink(checked: CheckedImage, size: tuple[int, int]) -> tuple[CheckedImage, bytes, Window]:
+    """The image at a smaller size with its objects, its encoded bytes, and its place: the whole."""
+    image, header = checked.image, checked.header
+    try:
+        image_bytes = shrinking.encode_shrunk(image.path, image.extent, header, size, fixed=checked.fixed)
+    except (OSError, ImageError) as error:
+        raise _decoding_error(image, error) from None
+    objects = shrinking.shrink_objects(image.objects, (header.width, header.height), size)
+    picture = CheckedImage(
+        replace(image, objects=objects), replace(header, width=size[0], height=size[1], orientation=1)
+    )
+    return picture, image_bytes, (0, 0, *size)
 
 
 def _cut_windows(checked: CheckedImage) -> Iterator[tuple[CheckedImage, bytes, Window]]:
@@ -157,8 +174,8 @@ def _cut_windows(checked: CheckedImage) -> Iterator[tuple[CheckedImage, bytes, W
             tile_image = replace(image, objects=tile.objects, source_id=f"{image.source_id}@{tile.x},{tile.y}")
             piece = replace(header, width=tile.width, height=tile.height, orientation=1)
             yield CheckedImage(tile_image, piece), image_bytes, (tile.x, tile.y, tile.width, tile.height)
-    except (OSError, image_file.ImageError) as error:
-        raise _change_error(image.path, error) from None
+    except (OSError, ImageError) as error:
+        raise _decoding_error(image, error) from None
 
 
 def _draw_masks(picture: CheckedImage, header: ImageHeader, window: Window) -> tuple[CheckedImage, list[bytes]]:
@@ -179,8 +196,20 @@ def _draw_masks(picture: CheckedImage, header: ImageHeader, window: Window) -> t
 
 
 def _change_error(path: Path | str, error: Exception | None = None) -> DataError:
+    if isinstance(error, ImageError) and error.kind == "image_too_large":  # there was enough when it was checked
+        return DataError(f"{path}: {error.detail}", "End what else uses memory and try again, or leave the image out.")
     what = f": {error}" if error else ""
     return DataError(f"{path}: changed while it was prepared{what}", "Run odtool prepare again.")
+
+
+def _decoding_error(image: AnnotatedImage, error: OSError | ImageError) -> DataError:
+    """For an image of which a look at its header said that it is whole."""
+    if isinstance(error, OSError) or error.kind == "image_too_large":
+        return _change_error(image.path, error)
+    return DataError(
+        f"{image.shown_path}: {image.name} cannot be decoded, or changed while it was prepared: {error.detail}",
+        "--verify full finds all such images and leaves them out.",
+    )
 
 
 def _encode(checked: CheckedImage) -> bytes:
@@ -189,8 +218,8 @@ def _encode(checked: CheckedImage) -> bytes:
         return _read_own_bytes(path, extent, checked.header.bytes)
     try:
         return repair.encode_image(image_file.read_bytes(path, extent), checked.header, fixed=checked.fixed)
-    except (OSError, image_file.ImageError) as error:
-        raise _change_error(path, error) from None
+    except (OSError, ImageError) as error:
+        raise _decoding_error(checked.image, error) from None
 
 
 def _read_own_bytes(path: Path | str, extent: Extent | None, size: int) -> bytes:

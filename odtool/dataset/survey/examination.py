@@ -10,8 +10,10 @@ from typing import TypeAlias
 
 from odtool.dataset import classes as class_names
 from odtool.dataset.classes import ALL_CLASSES, Changes, ClassChoice
-from odtool.dataset.images import image_file, masks, pillow, repair, tiles
-from odtool.dataset.images.image_file import ImageError, ImageHeader
+from odtool.dataset.images import image_file, masks, pillow, repair, shrinking, tiles
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import ImageHeader
+from odtool.dataset.images.memory_estimate import reserve_memory
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.readers.common import faults
 from odtool.dataset.records.checked_image import CheckedImage
@@ -36,6 +38,8 @@ class PassSettings:
     class_choice: ClassChoice = ALL_CLASSES
     grouping: Grouping | None = None
     tiling: Tiling | None = None
+    max_side: int | None = None
+    """Longest side in pixels that images are written with; larger ones are made smaller."""
     keep: Keep = keep_whole
     """What of a checked image goes into the spool."""
     interpretation: Interpretation = AS_DOCUMENTED
@@ -148,16 +152,18 @@ def _check(image: AnnotatedImage, header: ImageHeader, task: ExaminationTask, re
         problems.append(Problem("image_elsewhere", image.path, f"in {image.source}"))
     result.problems.extend([replace(problem, image=named_image.source_id or "") for problem in problems])
     _note_classes(objects, image.source, result)
+    result.heard.objects += len(objects)
     if task.source.masks:
         checked = _check_outlines(checked, placed.image.unit, result.problems)
-    if _is_too_large(checked, task.asked.tiling):
-        size = f"{checked.header.width}x{checked.header.height}"
-        result.problems.append(Problem("image_too_large", image.shown_path, size, named_image.source_id or ""))
+    if excess := _find_excess(checked, task.asked):
+        result.problems.append(Problem("image_too_large", image.shown_path, excess, named_image.source_id or ""))
         return None
     if task.asked.tiling and tiles.needs_tiling(checked.header, task.asked.tiling):
         checked = _cut_tiles(checked, task.asked.tiling, result.problems)
         if not checked.tiles:
             return None
+    if task.asked.max_side:
+        checked = _shrink(checked, task.asked.max_side, result.problems)
     if task.compares:
         result.statements.append(make_statement(checked, changes))
     return checked
@@ -189,14 +195,25 @@ def _check_outlines(checked: CheckedImage, unit: Unit, problems: list[Problem]) 
     return replace(checked, image=replace(image, objects=tuple(objects)))
 
 
-def _is_too_large(checked: CheckedImage, tiling: Tiling | None) -> bool:
-    """Whether more pixels than Pillow may decode at once would have to be."""
-    header = checked.header
-    if header.width * header.height <= pillow.MOST_PIXELS:
-        return False
-    if tiles.needs_tiling(header, tiling):
-        return not header.in_rows
-    return checked.fixed or not header.written_as_is
+def _find_excess(checked: CheckedImage, asked: PassSettings) -> str:
+    """What is too much of an image whose pixels have to be decoded to write it; an empty text where nothing is."""
+    header, fixed, tiling = checked.header, checked.fixed, asked.tiling
+    is_tiled = tiles.needs_tiling(header, tiling)
+    is_shrunk = bool(asked.max_side and shrinking.find_shrunk_size((header.width, header.height), asked.max_side))
+    if not is_tiled and not is_shrunk and not fixed and header.written_as_is:
+        return ""
+    if header.width * header.height > pillow.MOST_PIXELS and not ((is_tiled or is_shrunk) and header.in_rows):
+        return f"{header.width}x{header.height} pixels, of at most {pillow.MOST_PIXELS:,} that can be decoded"
+    rows = None
+    if is_shrunk:
+        rows = shrinking.count_rows(checked.image.extent, header)
+    elif tiling and is_tiled and tiles.is_cut_by_rows(checked.image.extent, header, fixed=fixed):
+        rows = tiling.size
+    try:
+        with reserve_memory(header, fixed=fixed, rows=rows):
+            return ""
+    except ImageError as error:
+        return error.detail
 
 
 def _cut_tiles(checked: CheckedImage, tiling: Tiling, problems: list[Problem]) -> CheckedImage:
@@ -205,6 +222,23 @@ def _cut_tiles(checked: CheckedImage, tiling: Tiling, problems: list[Problem]) -
     image_tiles, tile_problems = tiles.cut_tiles(image, header, tiling)
     problems.extend(replace(problem, image=image.source_id or "") for problem in tile_problems)
     return replace(checked, tiles=image_tiles)
+
+
+def _shrink(checked: CheckedImage, max_side: int, problems: list[Problem]) -> CheckedImage:
+    """The image with the size that it is to be written with, where that is another than its own."""
+    image, old = checked.image, (checked.header.width, checked.header.height)
+    new = shrinking.find_shrunk_size(old, max_side)
+    if new is None:
+        return checked
+    sizes = f"{old[0]}x{old[1]} to {new[0]}x{new[1]}"
+    problems.append(Problem("image_shrunk", image.shown_path, sizes, image.source_id or ""))
+    share = max(new) / max(old)
+    for item in image.objects:
+        across, down = item.box.xmax - item.box.xmin, item.box.ymax - item.box.ymin
+        if max(across, down) * share < 1 <= max(across, down):  # what was below before has been told
+            detail = f"a box of {item.label} of {across:g}x{down:g} pixels in {image.name}, {sizes}"
+            problems.append(Problem("shrunk_tiny", image.source, detail, image.source_id or ""))
+    return replace(checked, shrunk=new)
 
 
 def _find_group(image: AnnotatedImage, task: ExaminationTask, problems: list[Problem]) -> str | None:
@@ -235,11 +269,21 @@ def add_to_spool(checked: CheckedImage, piece: Piece, group: str | None = None, 
         keep(checked),
         key=hash_id(image.source_id or ""),
         split=image.split,
-        size=header.bytes,
+        size=_estimate_bytes(checked),
         group=None if group is None else hash_id(group),
         fingerprint=header.fingerprint,
         labels=dict.fromkeys([item.label for item in written_objects]),
     )
+
+
+def _estimate_bytes(checked: CheckedImage) -> int:
+    """About what the image takes in its record, by which images are parted among shards."""
+    header = checked.header
+    if checked.shrunk is None:
+        return header.bytes
+    share = checked.shrunk[0] * checked.shrunk[1] / (header.width * header.height)
+    # A smaller photograph has more detail in each pixel, and is compressed less than most are: twice the bytes a pixel.
+    return max(1, round(header.bytes * min(1.0, 2 * share)))
 
 
 def _identify(image: AnnotatedImage, source: Source) -> str:

@@ -11,6 +11,10 @@ from odtool.dataset.survey.first_pass import Survey
 from odtool.dataset.types import Problem
 from odtool.errors import DataError
 
+_FEW, _SHARE = 4, 0.1
+"""Boxes, and share of all, that lie outside their images where these are not the images that were annotated, or the
+numbers not what the format says. Fewer are slips."""
+
 
 def refuse_broken(survey: Survey, *, skip_broken: bool) -> None:
     """Raises DataError where files, rows or objects are broken, and names the first ones.
@@ -38,6 +42,25 @@ def _list_faults(problems: Sequence[Problem], total: int) -> tuple[str, ...]:
     """A line for each of the first problems, and how many more there are."""
     lines = [problem.describe() for problem in problems]
     return (*lines, f"... and {total - len(lines):,} more") if total > len(lines) else tuple(lines)
+
+
+def refuse_boxes_of_other_images(survey: Survey, *, skip_broken: bool) -> None:
+    """Raises DataError where so many boxes lie outside their images that most of these would become background.
+
+    Formats with dialects have been asked what their numbers mean (conventions/coordinates.py); others have one meaning.
+
+    Args:
+        skip_broken: whether they may be left out.
+    """
+    lost = survey.problems["box_outside_entirely"]
+    if lost < max(_FEW, _SHARE * survey.heard.objects) or skip_broken:
+        return
+    first = survey.first["box_outside_entirely"]
+    raise DataError(
+        f"{first.describe()}; {lost:,} of {survey.heard.objects:,} boxes lie wholly outside their images",
+        "Are these the images that were annotated, in their size? Name others with --images, or leave such boxes out "
+        "with --skip-broken.",
+    )
 
 
 def refuse_nothing_to_train_on(survey: Survey, where: str, *, skip_missing: bool) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from odtool.dataset.images import image_file, perceptual_hash
-from odtool.dataset.images.image_file import ImageError
+from odtool.dataset.images.image_error import ImageError
 from odtool.dataset.images.perceptual_hash import SIMILAR
 from odtool.dataset.progress import Report
 from odtool.dataset.records import spool

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from odtool.errors import ConfigError
+from odtool.pipeline.checks.anchor_layers import check_anchor_layers
 from odtool.pipeline.checks.annotations import check_annotations
 from odtool.pipeline.checks.augmentation import check_augmentation
 from odtool.pipeline.checks.checkpoint import check_checkpoint_files, check_checkpoint_type, check_random_backbone
@@ -38,6 +39,7 @@ CHECKS: tuple[Check, ...] = (
     check_learning_rate,
     check_extractor,
     check_anchors,
+    check_anchor_layers,
     check_suppression,
     check_matching,
     check_losses,

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from odtool.dataset.images.image_file import ImageError, read_header
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import read_header
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from odtool.dataset.images import repair
-from odtool.dataset.images.image_file import ImageError, ImageHeader, read_header
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import ImageHeader, read_header
 from odtool.dataset.types import Box
 
 

@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from odtool.dataset.images import decoded_formats, pillow, repair, tiff, tiles
-from odtool.dataset.images.image_file import ImageError, parse_header, read_header
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import parse_header, read_header
 from odtool.dataset.images.tiles import Tile
 
 NOISE = np.random.default_rng(0).integers(0, 256, (203, 117, 3), dtype=np.uint8)
@@ -186,7 +187,7 @@ def test_tiles_cut_by_rows_are_those_cut_from_the_whole(
     monkeypatch.setattr(tiff, "_ROWS_BYTES", 40 * 117)
     header = read_header(path)
     assert (whole_header.in_rows, header.in_rows) == (False, True)
-    assert header == replace(whole_header, in_rows=True)
+    assert header == replace(whole_header, piece=header.piece)
     assert list(tiles.encode_tiles(path, None, header, cut, fixed=fixed)) == expected
     whole = repair.decode_pixels(path.read_bytes(), header, fixed=fixed)
     assert whole.tobytes() == repair.decode_pixels(path.read_bytes(), whole_header, fixed=fixed).tobytes()

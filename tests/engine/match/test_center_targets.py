@@ -151,6 +151,7 @@ def test_keypoint_targets_are_the_stock_ones(counts: Sequence[int], per_keypoint
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sparse", "unpad"), [(False, True), (True, False)])
 def test_steps_give_the_losses_and_weights_of_the_stock_step(
     sparse: bool, unpad: bool, center_net: Callable[..., Any], assert_equal_steps: Callable[..., None]
@@ -158,6 +159,7 @@ def test_steps_give_the_losses_and_weights_of_the_stock_step(
     assert_equal_steps(center_net(keypoints=False, sparse=sparse, unpad=unpad), side=SIDE, steps=2)
 
 
+@pytest.mark.slow
 def test_keypoints_are_learned_as_the_stock_step_learns_them(
     center_net: Callable[..., Any], assert_equal_steps: Callable[..., None]
 ) -> None:

@@ -41,6 +41,7 @@ def predict_masks_of_full_size(rcnn: Any) -> None:
     rcnn.resize_masks = False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [lambda rcnn: None, predict_masks, predict_masks_of_full_size])
 def test_steps_give_the_losses_and_weights_of_the_stock_step(
     change: Callable[[Any], object], assert_equal_steps: Callable[..., None]
@@ -48,6 +49,7 @@ def test_steps_give_the_losses_and_weights_of_the_stock_step(
     assert_equal_steps(build_small("faster_rcnn_resnet50_v1_640x640", change), side=SIDE, steps=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [lambda rcnn: None, predict_masks])
 def test_evaluation_gives_the_losses_and_detections_of_the_stock_model(
     change: Callable[[Any], object], api: Any, make_learner: Callable[..., Any], monkeypatch: pytest.MonkeyPatch

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.source_folders import Folder
+from odtool.dataset.types import Problem
 
 _LISTS = {"trainval": "train", "train": "train", "val": "val", "test": "test"}
 """Lists and the splits they stand for; of an image in several, the last counts."""
@@ -45,6 +46,14 @@ class ImageSets:
     """Whether these are the lists of single classes, which need not name every image."""
     contradiction: str = ""
     """An image that is in several splits, and in which; '' where there is none."""
+    overlaps: int = 0
+    """Names that are in several splits, but for those of val in trainval."""
+
+    def report_overlaps(self) -> Iterator[Problem]:
+        """Says that lists share images, which the last of them gets."""
+        if self.overlaps:
+            folder = next(iter(self.splits)) / "ImageSets"
+            yield Problem("lists_overlap", folder, f"{self.overlaps} in all; {self.contradiction}")
 
     def find_lists(self, folder: Path, root: Path) -> list[Names]:
         """The lists that may speak of the annotation files in a folder, the nearest first."""
@@ -79,7 +88,7 @@ def find_image_sets(
         return frozenset(name.rpartition(".")[0] for folder in folders for name in folder.files if _is_annotation(name))
 
     splits: dict[Path, dict[str, str]] = {}
-    contradiction = ""
+    contradiction, overlaps = "", 0
     for folder in sorted(folders, key=lambda folder: folder.path.name != "Main"):
         path = folder.path.parent if folder.path.name == "Main" else folder.path
         if path.name != "ImageSets" or path.parent in splits:
@@ -93,9 +102,14 @@ def find_image_sets(
                 for line in parsing.read_lines(file):
                     name = parse_listed_name(line, lambda name: name in annotated())
                     if name and names.setdefault(name, split) != split:
-                        contradiction = contradiction or f"{name} is in lists of {names[name]} and of {split}"
+                        told = f"{name} is in lists of {names[name]} and of {split}"
+                        if "trainval" not in files or split == "test":
+                            contradiction, overlaps = contradiction if overlaps else told, overlaps + 1
+                        contradiction = contradiction or told
                         names[name] = split
-    return ImageSets(splits, are_of_classes=of_classes, contradiction=contradiction) if splits else None
+    return (
+        ImageSets(splits, are_of_classes=of_classes, contradiction=contradiction, overlaps=overlaps) if splits else None
+    )
 
 
 def _select_lists(files: Sequence[Path], kinds: Collection[str], *, of_classes: bool) -> dict[str, list[Path]]:

@@ -8,7 +8,7 @@ import json
 import mmap
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -131,6 +131,16 @@ def read_lines(path: Path) -> list[str]:
     if (lists := _lists.get()) is not None:
         lists.add(path)
     return [line.strip() for line in decode_text(read_bytes(path), path).split("\n")]
+
+
+def describe_repeated_names(names: Mapping[Any, str]) -> Iterator[str]:
+    """A line for each name that several classes have, by their numbers."""
+    numbers: dict[str, list[str]] = {}
+    for number, name in names.items():
+        numbers.setdefault(name, []).append(str(number))
+    for name, of_name in numbers.items():
+        if len(of_name) > 1:
+            yield f"classes {', '.join(of_name[:-1])} and {of_name[-1]} are called '{name}'"
 
 
 def read_class_names(path: Path) -> dict[int, str]:

@@ -75,6 +75,7 @@ def read(source: Source) -> Iterator[Finding]:
     if isinstance(sets, Problem):
         yield sets
         sets = None
+    yield from sets.report_overlaps() if sets else ()
     image_folders_walked = list(walk(source.images)) if source.images else folders
     with_images = select_image_folders(image_folders_walked)
     for folder, files in folder_files:

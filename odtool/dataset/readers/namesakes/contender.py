@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from odtool.dataset.images import image_file
-from odtool.dataset.images.image_file import ImageError, ImageHeader
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import ImageHeader
 
 
 class Stated(NamedTuple):

@@ -108,12 +108,28 @@ def settle(
         for folder in folders
         if any(folder in held[name] for name in contested)
     ]
-    left, rivals = _eliminate(contenders, contested[:_OPENED], state, distance)
-    if len(left) > 1 and distance is not None and not _are_the_same(left, contested[:_OPENED]):
-        raise _undecided(left, contested, bases[0])
+    left, rivals = decide(contenders, contested, state, distance, bases[0])
     out = {rival.folder for rival in rivals}
     first = [contender.folder for contender in left]
     return Settlement((*first, *(folder for folder in folders if folder not in out and folder not in first)), rivals)
+
+
+def decide(
+    contenders: list[Contender],
+    contested: Sequence[str],
+    state: State,
+    distance: Distance | None,
+    whose: Path,
+) -> tuple[list[Contender], tuple[Rival, ...]]:
+    """The contenders that are left, and those that are out, by what makes them so; see `settle`.
+
+    Raises:
+        DataError: several are left, with different files.
+    """
+    left, rivals = _eliminate(contenders, contested[:_OPENED], state, distance)
+    if len(left) > 1 and distance is not None and not _are_the_same(left, contested[:_OPENED]):
+        raise _undecided(left, contested, whose)
+    return left, rivals
 
 
 def may_be_masks(folder: Path) -> bool:

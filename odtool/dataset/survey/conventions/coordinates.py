@@ -35,6 +35,9 @@ _FARTHER = 2.0
 """Times as far that boxes reach under another reading which explains most of them: then that is the better one."""
 _MOST = 0.8
 """Share of the boxes that such a reading explains."""
+_BEYOND, _LOST = 1.1, 0.1
+"""Of an image's side, as far as no slip reaches; and the share of boxes beyond it that no format's names explain: these
+are numbers of other images, or of another scale."""
 
 
 @dataclass
@@ -49,6 +52,8 @@ class Evidence:
     """Boxes that fit their images under no reading, which therefore say nothing of them."""
     nowhere_far: int = 0
     """Those of them that are far outside under the first reading."""
+    nowhere_beyond: int = 0
+    """Those of them that end far beyond the right or bottom side, which no putting in order mends."""
     four: int = 0
     """Boxes of four numbers, and not of a shape."""
     is_whole: bool = True
@@ -60,6 +65,7 @@ class Evidence:
         self.boxes += other.boxes
         self.nowhere += other.nowhere
         self.nowhere_far += other.nowhere_far
+        self.nowhere_beyond += other.nowhere_beyond
         self.four += other.four
         self.is_whole = self.is_whole and other.is_whole
         for reading, fit in other.fits.items():
@@ -74,6 +80,7 @@ class Evidence:
             if not any(place.fits for place in box):
                 self.nowhere += 1
                 self.nowhere_far += box[0].is_far
+                self.nowhere_beyond += box[0].reach > _BEYOND
                 continue
             for reading, place in zip(places, box, strict=True):
                 total = self.fits[reading]
@@ -188,11 +195,13 @@ def _is_doubtful(evidence: Evidence, readings: Sequence[Reading], *, is_decided:
 def _fails(evidence: Evidence, readings: Sequence[Reading], *, is_decided: bool) -> bool:
     """Whether the first reading is not believed without asking.
 
-    Too many boxes lie far outside; or another reading, which may not explain all either, explains twice as many of
-    those that do not fit.
+    Too many boxes lie far outside, of a firm format many more; or another reading, which may not explain all either,
+    explains twice as many of those that do not fit.
     """
-    if is_decided or evidence.dialect.strength == "firm":
+    if is_decided:
         return False
+    if evidence.dialect.strength == "firm":
+        return evidence.nowhere_beyond >= max(_FEW, _LOST * evidence.boxes)
     fit, limit = evidence.fits[readings[0]], _SHARE * evidence.boxes
     if evidence.dialect.strength == "open":
         return fit.misfits + evidence.nowhere > limit

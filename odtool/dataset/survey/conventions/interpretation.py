@@ -27,8 +27,11 @@ class Heard:
 
     evidence: dict[coordinates.Key, Evidence] = field(default_factory=dict)
     votes: dict[annotated_size.Key, SizeVotes] = field(default_factory=dict)
+    objects: int = 0
+    """All that were read, whatever came of their boxes."""
 
     def add(self, other: Heard) -> None:
+        self.objects += other.objects
         for key, evidence in other.evidence.items():
             if key in self.evidence:
                 self.evidence[key].add(evidence)

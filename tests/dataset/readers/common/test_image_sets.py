@@ -8,6 +8,7 @@ import pytest
 
 from odtool.dataset.readers.common.image_sets import ImageSets, find_image_sets, parse_listed_name
 from odtool.dataset.readers.common.source_folders import walk
+from odtool.dataset.types import Problem
 
 
 def lists(root: Path, **names: str) -> ImageSets | None:
@@ -36,6 +37,21 @@ def test_those_who_validate_are_not_trained_on_where_trainval_has_them_too(tmp_p
     sets = lists(tmp_path, ImageSets__Main__trainval="1\n2", ImageSets__Main__val="2")
     assert sets is not None
     assert sets.splits[tmp_path] == {"1": "train", "2": "val"}
+    assert list(sets.report_overlaps()) == []
+
+
+@pytest.mark.parametrize("first", ["train", "trainval"])
+def test_images_that_lists_share_are_told_of(tmp_path: Path, first: str) -> None:
+    sets = lists(
+        tmp_path, **{f"ImageSets__{first}": "1\n2\n3"}, ImageSets__val="3" * (first == "train"), ImageSets__test="2"
+    )
+    assert sets is not None
+    assert sets.splits[tmp_path] == {"1": "train", "2": "test", "3": "val" if first == "train" else "train"}
+    detail = {
+        "train": "2 in all; 3 is in lists of train and of val",
+        "trainval": "1 in all; 2 is in lists of train and of test",
+    }
+    assert list(sets.report_overlaps()) == [Problem("lists_overlap", tmp_path / "ImageSets", detail[first])]
 
 
 def test_a_name_may_have_the_folders_above_it(tmp_path: Path) -> None:

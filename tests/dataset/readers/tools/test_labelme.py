@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.images import masks
-from odtool.dataset.images.image_file import ImageError, read_header
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.image_file import read_header
 from odtool.dataset.prepare import PrepareSettings, prepare
 from odtool.dataset.readers.tools import labelme
 from odtool.dataset.survey.image_checks import Rules

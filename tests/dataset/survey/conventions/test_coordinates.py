@@ -232,3 +232,13 @@ def test_shapes_say_something_of_the_scale_alone() -> None:
     later = reconsider(Coordinates(counted=frozenset({key})), heard)
     assert later
     assert later.chosen == {key: Reading("cxcywh", "pixels")}
+
+
+@pytest.mark.parametrize("dialect", ["voc", "tfod_csv"])
+def test_names_that_say_what_numbers_are_do_not_explain_those_of_other_images(dialect: str) -> None:
+    numbers = draw(20, "xyxy")
+    thousandths = [tuple(1000 * value / SIZE[place % 2] for place, value in enumerate(four)) for four in numbers]
+    with pytest.raises(DataError, match="no reading explains 98% of them"):
+        decide(dialect, thousandths)  # type: ignore[arg-type]  # four each
+    assert decide(dialect, [*numbers, *thousandths[:1]])[0] == DIALECTS[dialect].readings[0]  # type: ignore[list-item]
+    assert decide(dialect, thousandths[:3])[0] == DIALECTS[dialect].readings[0]  # type: ignore[arg-type]

@@ -197,6 +197,7 @@ def _parse_categories(items: Any, path: Path, problems: list[tuple[str, str]]) -
                 raise parsing.unexpected_json(_TOOL, path, f"categories[{number}] has no id or name")
             if names.setdefault(_parse_id(item["id"]), str(item["name"]).strip()) != str(item["name"]).strip():
                 raise parsing.unexpected_json(_TOOL, path, f"two categories have id {item['id']}")
+    problems += [("class_repeated", detail) for detail in parsing.describe_repeated_names(names)]
     return names
 
 

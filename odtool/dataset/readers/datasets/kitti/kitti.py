@@ -65,6 +65,7 @@ def _read_images(files: list[Path], source: Source) -> Iterator[Finding]:
     # The numbers in test.txt are those of testing/, which has no labels, and stand in training/ as well.
     has_testing = any(folder.path.name == "testing" for folder in folders)
     sets = image_sets.find_image_sets(folders, ("trainval", "train", "val", *(() if has_testing else ("test",))))
+    yield from sets.report_overlaps() if sets else ()
     for folder, labels in pairs.files.items():
         split = find_split(folder, source.root)
         lists = sets.find_lists(folder, source.root) if sets else []

@@ -45,18 +45,19 @@ class Labels:
         Where the labels lie apart from the images, what lies beside it and is no other images' first goes with it:
         labels/train and labels/val, for images in one folder.
         """
-        first = self._find_first_folder(images)
+        first = self.find_first_folder(images)
         if first is None:
             return
         yield first
         if self.source.images is None or not images.is_relative_to(self.source.images):
             return
-        own_folders = {first, *map(self._find_first_folder, self._image_folders)}
+        own_folders = {first, *map(self.find_first_folder, self._image_folders)}
         yield from (
             folder for folder in self._list_apart(images) if folder.parent == first.parent and folder not in own_folders
         )
 
-    def _find_first_folder(self, images: Path) -> Path | None:
+    def find_first_folder(self, images: Path) -> Path | None:
+        """The likeliest folder that has a text for any image of a folder; None where there is none."""
         if images not in self._first:
             stems = _list_stems(images)
             candidates = [

@@ -15,6 +15,7 @@ from odtool.dataset.readers.common.source_folders import Folder, find_image_fold
 from odtool.dataset.readers.datasets.yolo import yolo_layout
 from odtool.dataset.readers.datasets.yolo.yolo_labels import has_labels_beside
 from odtool.dataset.readers.datasets.yolo.yolo_layout import Layout
+from odtool.dataset.readers.datasets.yolo.yolo_namesakes import leave_out_namesakes
 from odtool.dataset.readers.tables import yolo_keras
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import Problem, Source
@@ -114,6 +115,7 @@ def _load_layouts(document_groups: Sequence[Sequence[Path]], source: Source) -> 
 
 def _read_document(layout: Layout, source: Source, entries: _ListedImages) -> Iterator[Part | Problem]:
     _check_names(layout)
+    yield from _report_repeated_names(layout)
     if layout.keypoints:
         yield Problem("keypoints_dropped", layout.file, f"kpt_shape: {layout.keypoints} numbers follow each box")
     for split, entry, place in _resolve_entries(layout, source):
@@ -177,13 +179,23 @@ def _read_lists(folders: Sequence[Folder], source: Source) -> Iterator[Part | Pr
                     "layout_unused", ignored_list, f"{file.name} beside it is read instead, and has other names"
                 )
 
+    if len(list_groups) == 1:
+        yield from _report_repeated_names(load(list_groups[0][0]))
+
     @cache
     def nearest(folder: Path) -> Layout:
         layout = load(yolo_layout.choose_nearest_list([files[0] for files in list_groups], folder))
         _check_names(layout)
         return layout
 
-    yield Part(_list_images_in(source.images or source.root), None, lambda label: nearest(label.parent))
+    images, problems = leave_out_namesakes(_list_images_in(source.images or source.root), source)
+    yield from problems
+    yield Part(images, None, lambda label: nearest(label.parent))
+
+
+def _report_repeated_names(layout: Layout) -> Iterator[Problem]:
+    for detail in parsing.describe_repeated_names(layout.names):
+        yield Problem("class_repeated", layout.file, detail)
 
 
 def _check_names(layout: Layout) -> None:
@@ -215,7 +227,9 @@ def _resolve_entries(layout: Layout, source: Source) -> list[tuple[str | None, s
 def _list_images(place: Path, layout: Layout, source: Source) -> Iterator[Path | Problem]:
     """The images of a folder, sorted within each below it, or of a list; or the image itself."""
     if place.is_dir():
-        yield from _list_images_in(place)
+        images, problems = leave_out_namesakes(_list_images_in(place), source)
+        yield from problems
+        yield from images
     elif place.suffix.lower() == ".txt":
         yield from _read_image_list(place, layout, source)
     else:

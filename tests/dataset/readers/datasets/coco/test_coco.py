@@ -60,6 +60,11 @@ def test_a_root_category_that_nothing_belongs_to_is_unused() -> None:
     assert parse().unused == {"animals"}
 
 
+def test_categories_of_one_name_are_told_of() -> None:
+    categories = [{"id": 1, "name": "cat"}, {"id": 4, "name": " cat"}, {"id": 7, "name": "cat"}]
+    assert ("class_repeated", "classes 1, 4 and 7 are called 'cat'") in parse(categories=categories).problems
+
+
 def test_an_annotation_of_an_unknown_image_is_a_problem() -> None:
     found = parse(annotations=[{"id": 1, "image_id": 99, "category_id": 5, "bbox": [1, 2, 3, 4]}])
     assert [kind for kind, _ in found.problems] == ["image_missing"]

@@ -303,3 +303,14 @@ def test_a_text_with_an_escaped_name_is_not_without_its_image(tmp_path: Path) ->
     write(tmp_path, {"images/a.jpg": "", "images/b c.jpg": "", "labels/a.txt": BOX, "labels/b%20c.txt": BOX})
     images, problems = read(Source(tmp_path))
     assert (list(images), problems) == (["a.jpg"], [])
+
+
+@pytest.mark.parametrize("names", ["classes.txt", "data.yaml"])
+def test_classes_of_one_name_are_told_of(tmp_path: Path, names: str) -> None:
+    text = "cat\ndog\ncat\n" if names == "classes.txt" else "train: images\nnames: [cat, dog, cat]\n"
+    write(tmp_path, {names: text, "images/a.jpg": "", "labels/a.txt": BOX})
+    assert read(Source(tmp_path)) == ({"a.jpg": (read_split(names), ["cat"])}, [("class_repeated", names)])
+
+
+def read_split(names: str) -> str | None:
+    return "train" if names == "data.yaml" else None
