@@ -9,7 +9,7 @@ import math
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,18 +37,30 @@ class DamagedError(OdtoolError):
 
 
 def save(run: Run, checkpoint: Any, step: int) -> Path:
+    """Writes a checkpoint as `write_whole` does, and returns when it is in place."""
+    count_save(checkpoint)
+    return write_whole(run, step, checkpoint.write)
+
+
+def count_save(checkpoint: Any) -> None:
+    """Comes before a save. The counter is part of the stock object graph, as `restore` asks for it."""
+    checkpoint.save_counter.assign_add(1)
+
+
+def write_whole(run: Run, step: int, write: Callable[[str], object]) -> Path:
     """Writes a checkpoint that appears whole or not at all, its .index last, and names it in the `checkpoint` file.
 
     TensorFlow itself writes the .index in place, so that a process killed there leaves a torn one.
+
+    Args:
+        write: puts the checkpoint's files under a prefix.
     """
     prefix = run.checkpoint(step)
     saving = run.path / _SAVING
     shutil.rmtree(saving, ignore_errors=True)
     saving.mkdir()
-    # Part of the stock object graph: `restore` asks for it, and it counts saves as CheckpointManager would.
-    checkpoint.save_counter.assign_add(1)
     try:
-        checkpoint.write(str(saving / prefix.name))
+        write(str(saving / prefix.name))
         for path in saving.iterdir():
             files.sync(path)  # so that a power cut cannot keep the .index and lose the data
     except BaseException:
@@ -92,7 +104,7 @@ def write_as_worker(checkpoint: Any) -> None:
 
     Values that are kept on each device (those of batch norm) are gathered from all of them, so all have to read them.
     """
-    checkpoint.save_counter.assign_add(1)
+    count_save(checkpoint)
     with tempfile.TemporaryDirectory(prefix="odtool-") as folder:
         checkpoint.write(str(Path(folder) / "ckpt"))
 

@@ -49,18 +49,21 @@ def read(path: Path, *, since: float = 0.0) -> TrainingProgress:
     """
     starts = [entry for entry in metrics.read_events(path) if entry.kind == "start" and entry.time >= since]
     start = starts[-1].values if starts else {}
-    step: int | None = None
+    steps: list[int] = []
+    is_step_known = False
     reports: list[dict[str, Any]] = []
     for metric in takewhile(lambda metric: metric.time >= since, metrics.read_backwards(path)):
-        if metric.kind in ("start", "train", "checkpoint") and step is None:
-            step = metric.step
+        if metric.kind in ("start", "train", "checkpoint") and not is_step_known:
+            steps.append(metric.step)
+            # A checkpoint is written beside the steps that follow it, so that its line may come after theirs.
+            is_step_known = metric.kind != "checkpoint"
         if metric.kind == "train":
             reports.append(metric.values)
         if metric.kind == "start" or len(reports) == _REPORTS:
             break
     train = reports[0] if reports else {}
     return TrainingProgress(
-        step=step,
+        step=max(steps, default=None),
         num_steps=_to_whole(start.get("num_steps")),
         batch_size=_to_whole(start.get("batch_size")),
         loss=_to_number(train.get("loss")),

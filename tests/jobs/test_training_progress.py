@@ -36,6 +36,24 @@ def test_progress_is_that_of_the_newest_lines(path: Path) -> None:
     assert found.eta_seconds == 70
 
 
+def test_a_checkpoint_that_was_whole_only_after_later_steps_does_not_set_progress_back(path: Path) -> None:
+    path.write_text(
+        line("start", 0, num_steps=300)
+        + line("train", 10, loss=2.0)
+        + line("train", 14, loss=2.0)
+        + line("checkpoint", 12, path="ckpt-12")
+    )
+    assert training_progress.read(path).step == 14
+    with path.open("a") as stream:
+        stream.write(line("checkpoint", 18, path="ckpt-18"))
+    assert training_progress.read(path).step == 18
+
+
+def test_a_checkpoint_after_a_resume_is_not_taken_for_one_of_steps_before_it(path: Path) -> None:
+    path.write_text(line("train", 90, loss=1.0) + line("start", 40) + line("checkpoint", 42, path="ckpt-42"))
+    assert training_progress.read(path).step == 42
+
+
 def test_after_a_resume_the_newest_line_holds_and_not_the_highest_step(path: Path) -> None:
     path.write_text(
         line("start", 0, num_steps=300, batch_size=8)

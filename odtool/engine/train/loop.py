@@ -17,6 +17,7 @@ from odtool.engine.input.waiting import InputWait
 from odtool.engine.outcome import Ending, StopSignal
 from odtool.engine.tracing import TracedFunction
 from odtool.engine.train import training_step
+from odtool.engine.train.checkpoint_writer import CheckpointWriter
 from odtool.engine.train.distribution import AGREE_EVERY, Team
 from odtool.engine.train.limits import Watch
 from odtool.engine.train.non_finite_loss import BATCH, RecentSteps
@@ -77,6 +78,12 @@ class Loop:
         self._do_step = TracedFunction(
             build_step_function(configs["train_config"], trainable, team.strategy, self._bad_step)
         )
+        self._writer = CheckpointWriter(
+            run,
+            trainable.checkpoint,
+            keep=schedule.keep_checkpoints,
+            record=self._progress.record_checkpoint,
+        )
         self._start = self._step = self._saved = 0
 
     def run_from(self, start: int, data: Any) -> Ending:
@@ -95,8 +102,10 @@ class Loop:
         state: str = "failed"
         try:
             ending = self._take_steps(data)
+            self._writer.finish()
             state = ending.state
         finally:
+            self._writer.close()
             self._progress.end(self._step, state)
         return ending
 
@@ -104,6 +113,7 @@ class Loop:
         total = self._schedule.num_steps
         ending: Ending | None = None
         while self._step < total and not (ending := self._find_early_ending()):
+            self._writer.look()
             with self._progress.writing_pictures():
                 losses = self._do_step(data)
             self._step += 1
@@ -114,10 +124,11 @@ class Loop:
             first, last = self._step == self._start + 1, self._step == total
             if first or last or self._progress.since_report >= REPORT_EVERY:
                 self._report(losses, first=first)
-            if self._step - self._saved >= self._schedule.checkpoint_every:
-                self._save()
+            if not last and self._step - self._saved >= self._schedule.checkpoint_every:
+                # Where several devices hold the values, or several processes save, all have to take part in it.
+                self._save(beside_steps=self._team.strategy.num_replicas_in_sync == 1 and self._team.cluster is None)
         if self._step > self._saved:
-            self._save()
+            self._save(beside_steps=False)
         if ending is not None:
             goes_on = "; the next start continues from there" if ending.state == "stopped" and self._saved else ""
             return Ending(ending.state, f"{ending.reason} after step {self._step} of {total}{goes_on}")
@@ -134,22 +145,20 @@ class Loop:
         self._check_finite()
         return self._team.agree(own)
 
-    def _save(self) -> None:
+    def _save(self, *, beside_steps: bool) -> None:
         self._check_finite()
         step = self._saved = self._step
         if not self._team.is_chief:
             checkpoints.write_as_worker(self._trainable.checkpoint)
-            return
-        checkpoints.make_room(self._run, keep=self._schedule.keep_checkpoints)
-        prefix = checkpoints.save(self._run, self._trainable.checkpoint, step)
-        self._progress.record_checkpoint(step, prefix.name)
-        checkpoints.prune(self._run, self._schedule.keep_checkpoints)
+        else:
+            self._writer.save(step, beside_steps=beside_steps)
 
     def _check_finite(self) -> None:
         bad = int(self._bad_step.numpy())
         if not bad:
             self._recent.trim()
             return
+        self._writer.close()
         evidence = self._recent.explain(bad)
         self._progress.record_fault(bad, evidence)
         newest = max(self._run.checkpoints(), default=None)
