@@ -69,7 +69,7 @@ def test_faster_steps_give_a_ratio_above_one(script: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_both_kinds_of_step_are_run_and_compared() -> None:
-    command = [sys.executable, SCRIPT, "--models", "ssd", "--batch", "2", "--rounds", "1", "--steps", "1", "--json"]
+    command = [sys.executable, SCRIPT, "--models", "ssd", "--batch", "4", "--rounds", "1", "--steps", "1", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)["ssd"]
