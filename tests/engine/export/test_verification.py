@@ -34,7 +34,8 @@ def source_of(api: Any, new_run: Callable[..., Run], monkeypatch: pytest.MonkeyP
         for name, file in files.items():
             readers[name].tf_record_input_reader.input_path[:] = [str(file)]
         configs = {"train_input_config": readers["train"], "eval_input_configs": [readers["eval"]]}
-        return SimpleNamespace(run=run, configs=configs, labels={1: "disc", 2: "square"})
+        label_map = Path(readers["eval"].label_map_path)
+        return SimpleNamespace(run=run, configs=configs, labels={1: "disc", 2: "square"}, label_map=label_map)
 
     return make
 
