@@ -35,7 +35,7 @@ def test_nothing_is_read_beyond_the_last_one_wanted(files: list[Path]) -> None:
 def test_an_image_that_cannot_be_decoded_says_why(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     from PIL import Image
 
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError("cannot identify image file")
 
     monkeypatch.setattr(Image, "open", refuse)
