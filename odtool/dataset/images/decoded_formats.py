@@ -168,7 +168,7 @@ def measure_png(data: bytes) -> Range | None:
             return measure_values(image)
     except ImageError:
         raise
-    except Exception:
+    except Exception:  # as elsewhere, Pillow's decoders raise anything; whoever decodes it for its pixels says why
         return None
 
 

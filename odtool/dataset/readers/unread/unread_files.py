@@ -66,7 +66,7 @@ def report_unread(
         known: the formats as which the source was read.
         has_splits: whether the set has splits of its own.
     """
-    images = _Images(source)
+    images = _ImageNames(source)
     kinds: dict[tuple[Path, str, str], list[tuple[Path, str]]] = {}
     for file in islice(files, _MOST):
         if file in used_lists or file.name.endswith(_OURS):
@@ -89,7 +89,7 @@ class _Unread(NamedTuple):
     detail: str
 
 
-def _look_into(file: Path, images: _Images, known: Collection[str]) -> _Unread | None:
+def _look_into(file: Path, images: _ImageNames, known: Collection[str]) -> _Unread | None:
     """What there is to say of a file that looks like annotations; None for others."""
     owner = find_owner(file)
     if owner is not None and owner in COPIES:
@@ -109,7 +109,7 @@ def _look_into(file: Path, images: _Images, known: Collection[str]) -> _Unread |
     return None
 
 
-def _find_list(file: Path, images: _Images, used_lists: Collection[Path], *, has_splits: bool) -> _Unread | None:
+def _find_list(file: Path, images: _ImageNames, used_lists: Collection[Path], *, has_splits: bool) -> _Unread | None:
     """What there is to say of a file that names the set's images and nothing more.
 
     Lists of single classes repeat those of the splits that lie beside them.
@@ -125,7 +125,7 @@ def _find_list(file: Path, images: _Images, used_lists: Collection[Path], *, has
 
 
 @dataclass(frozen=True)
-class _Images:
+class _ImageNames:
     """The names of the images below a source."""
 
     source: Source

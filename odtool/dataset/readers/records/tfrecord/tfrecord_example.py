@@ -60,7 +60,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _RecordPlace:
     """Which record is meant."""
 
     path: Path
@@ -83,7 +83,7 @@ def parse(
         AnnotationError: it is no tf.train.Example of an annotated image, or its lists are not of one length.
         DataError: the label map that its ids need cannot be read.
     """
-    where = _Place(path, number)
+    where = _RecordPlace(path, number)
     try:
         features = record_reader.parse_features(data)
     except ValueError as error:
@@ -121,7 +121,9 @@ def _read_source_id(features: Features, data: bytes) -> str:
     return _decode(data, _get_first(features.texts, "image/source_id", (0, 0)))
 
 
-def _read_outlines(features: Features, data: bytes, size: tuple[int, int], where: _Place) -> Iterator[Outline | None]:
+def _read_outlines(
+    features: Features, data: bytes, size: tuple[int, int], where: _RecordPlace
+) -> Iterator[Outline | None]:
     """The mask of each object: PNGs, or numbers, one a pixel of the image (both of input_reader.proto's kinds).
 
     None for one that cannot be read; nothing at all where the record has no masks.
@@ -144,7 +146,7 @@ def _read_objects(
     features: Features,
     data: bytes,
     classes: ClassLookup,
-    where: _Place,
+    where: _RecordPlace,
     number: int,
     outlines: Sequence[Outline | None],
     problems: list[tuple[str, str]],
@@ -192,7 +194,7 @@ def _name_class(index: int, classes: ClassLookup, where: str, problems: list[tup
     return name or ""
 
 
-def _read_keypoints(features: Features, data: bytes, count: int, where: _Place) -> Iterator[tuple[Keypoint, ...]]:
+def _read_keypoints(features: Features, data: bytes, count: int, where: _RecordPlace) -> Iterator[tuple[Keypoint, ...]]:
     """The keypoints of each object, as many for each; nothing at all where the record has none.
 
     Without visibilities, those with a place are labelled, as tf_example_decoder.py has it.
@@ -214,7 +216,7 @@ def _read_keypoints(features: Features, data: bytes, count: int, where: _Place) 
 
 
 def _get_list(
-    store: Mapping[str, list[Value]], key: str, count: int, where: _Place, what: str = "boxes"
+    store: Mapping[str, list[Value]], key: str, count: int, where: _RecordPlace, what: str = "boxes"
 ) -> list[Value]:
     """One value a box, or none at all."""
     values = store.get(key, [])
