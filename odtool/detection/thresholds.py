@@ -66,12 +66,7 @@ def select_surest(detections: Detections, default: float, by_class: Mapping[int,
     """The detections that reach the score of their class."""
     import numpy as np
 
-    from odtool.detection.detector import Detections
-
     needed = np.full(len(detections), default, np.float32)
     for number, score in by_class.items():
         needed[detections.classes == number] = score
-    mask = detections.scores >= needed
-    return Detections(
-        detections.boxes[mask], detections.scores[mask], detections.classes[mask], detections.width, detections.height
-    )
+    return detections.select(np.flatnonzero(detections.scores >= needed))

@@ -28,6 +28,8 @@ from odtool.errors import DataError, JobError, OdtoolError
 from odtool.workspace import Predictions, Run, Workspace
 
 FORMATS = ("coco", "voc", "yolo", "csv", "labelme")
+WITH_MASKS = ("coco", "labelme")
+"""Those that hold the masks of objects, as polygons."""
 
 Scores: TypeAlias = float | Mapping[str, float] | Sequence[str]
 """The lowest score of all classes, of single ones, or texts such as "0.4" and "car=0.3"."""
@@ -105,8 +107,15 @@ class Predicted:
     """For people: 'cpu', 'GPU 0 (NVIDIA H100)'."""
     summary: Mapping[str, Any]
     """Of what was looked at: images, videos, frames, objects by class, problems, and the speed."""
+    save_as: tuple[str, ...]
+    """Formats of the annotations that were written."""
     other_outputs: str
-    """What the model finds beside boxes, which are all that is written; empty where there is nothing to tell."""
+    """What the model is trained to find and nothing is written of, such as keypoints; empty where there is none."""
+
+    @property
+    def boxes_only(self) -> tuple[str, ...]:
+        """The annotations that were asked for and cannot hold the masks that were found."""
+        return tuple(name for name in self.save_as if name not in WITH_MASKS) if self.summary["masks"] else ()
 
 
 @takes(PredictRequest)
@@ -145,7 +154,7 @@ def predict(request: PredictRequest) -> Predicted:
             progress=request.progress,
             notify=request.notify,
         )
-    return Predicted(out, model, choice.label, summary, _name_other_outputs(model))
+    return Predicted(out, model, choice.label, summary, task.save_as, _name_other_outputs(model))
 
 
 def _overlap(request: PredictRequest) -> int | None:
@@ -178,13 +187,15 @@ def _find_model(space: Workspace, wanted: StrPath | Run | None) -> Path:
 
 
 def _name_other_outputs(model: Path) -> str:
-    """What a model finds beside boxes, by the pipeline.config of its folder; empty where there is none to tell."""
+    """What a model finds beside what is written, by the pipeline.config of its folder; empty where there is none."""
     from odtool.pipeline.text import heads
     from odtool.pipeline.text.facts import read_facts
 
     place = Run(model if model.is_dir() else model.parent).pipeline_config
     try:
-        return " and ".join(heads.find_learned(read_facts(place))) if place.is_file() else ""
+        learned = heads.find_learned(read_facts(place)) if place.is_file() else ()
+        # The API's TFLite graph has boxes only, whatever the model finds.
+        return " and ".join(name for name in learned if name != heads.MASKS or model.suffix == ".tflite")
     except OdtoolError:  # the engine says so, where it matters
         return ""
 

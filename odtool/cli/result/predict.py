@@ -91,7 +91,10 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         notify=console.say,
     )
     if predicted.other_outputs:
-        console.warn(f"{predicted.model.name} finds {predicted.other_outputs}, too; only its boxes are written")
+        console.warn(f"{predicted.model.name} finds {predicted.other_outputs}, too; these are not written")
+    if predicted.boxes_only:
+        names, holders = ", ".join(predicted.boxes_only), ", ".join(("detections.jsonl", *api.WITH_MASKS))
+        console.warn(f"{names}: boxes without their masks; {holders} hold both")
     payload = {
         **predicted.summary,
         "path": str(predicted.out.path),

@@ -44,6 +44,7 @@ class _Tally:
     videos: int = 0
     frames: int = 0
     without: int = 0
+    masks: int = 0
     objects: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
     named: list[Problem] = field(default_factory=list)
@@ -59,6 +60,7 @@ class _Tally:
             self.frames += 1
             self.videos += result.picture.frame == 0
         self.without += not result.boxes
+        self.masks += sum(box.outline is not None for box in result.boxes)
         self.objects.update(box.label for box in result.boxes)
 
     def add_problem(self, problem: Problem) -> None:
@@ -83,8 +85,9 @@ def predict(
         tell: called with the number of pictures looked at so far, after each.
 
     Returns:
-        images, videos, frames, without_objects, objects (their number by class), unnamed_classes (those of them that
-        the label map lacks), problems (number by kind), named (the first of them), seconds and per_second.
+        images, videos, frames, without_objects, masks (number of objects that have one), objects (their number by
+        class), unnamed_classes (those of them that the label map lacks), problems (number by kind), named (the first
+        of them), seconds and per_second.
 
     Raises:
         DataError: nothing could be read, or a threshold is for a class that the model does not have.
@@ -158,6 +161,7 @@ def _summarise(tally: _Tally, names: ClassNames, seconds: float) -> dict[str, An
         "videos": tally.videos,
         "frames": tally.frames,
         "without_objects": tally.without,
+        "masks": tally.masks,
         "objects": {label: tally.objects[label] for label in names.values()},
         "unnamed_classes": names.list_unnamed(),
         "problems": dict(tally.problems),

@@ -17,7 +17,7 @@ from odtool.detection.class_labels import require_labels
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.image_arrays import to_list
 from odtool.detection.runtimes.model_description import LARGEST, NAME, ModelDescription
-from odtool.detection.runtimes.outputs import NAMES, build_detections
+from odtool.detection.runtimes.outputs import MASKS, NAMES, build_detections
 from odtool.engine import checkpoints
 from odtool.engine.export.trained_model import TrainedModel
 from odtool.engine.tracing import TracedFunction
@@ -29,7 +29,7 @@ _ANY = (None, None, 3)
 Prepare: TypeAlias = Callable[[Any], Any]
 """From an image, [height, width, 3] uint8, to what the model takes, [1, …], and its true shape, [1, 3]."""
 Find: TypeAlias = Callable[[Any, Any], Any]
-"""From a batch of these to boxes, classes, scores and numbers, as `NAMES` has them."""
+"""From a batch of these to boxes, classes, scores and numbers, as `NAMES` has them, and masks where there are any."""
 
 
 class CheckpointDetector:
@@ -57,7 +57,7 @@ class CheckpointDetector:
 
         def find(pixels: Any, shapes: Any) -> Any:
             outputs = model.postprocess(model.predict(pixels, shapes), shapes)
-            return [outputs[name] for name in NAMES]
+            return [outputs[name] for name in (*NAMES, MASKS) if name in outputs]
 
         return cls(prepare, find, dict(labels or source.labels))
 
@@ -118,6 +118,7 @@ class SavedModelDetector:
                 "Use a SavedModel of the API's exporter, as odtool export writes.",
             )
         ((self._name, self._input),) = inputs.items()
+        self._outputs = [*NAMES, MASKS] if MASKS in self._run.structured_outputs else [*NAMES]
         self._several = self._input.shape[0] is None
         self._takes_examples = self._input.dtype == tf.string and _takes_examples(self._run)
 
@@ -127,7 +128,7 @@ class SavedModelDetector:
         results: list[Detections] = []
         for group in _group_equal(decoded) if self._several else [[image] for image in decoded]:
             outputs = self._run(**{self._name: self._batch(group)})
-            values = [outputs[name].numpy() for name in NAMES]
+            values = [outputs[name].numpy() for name in self._outputs]
             results += [
                 _read_detections(values, place, image.shape[:2], min_score, first_class=0)
                 for place, image in enumerate(group)
@@ -168,7 +169,7 @@ def _encode_example(image: NDArray[np.uint8]) -> bytes:
 def _read_detections(
     values: Sequence[NDArray[Any]], place: int, size: tuple[int, ...], min_score: float, *, first_class: int
 ) -> Detections:
-    boxes, classes, scores, number = (value[place] for value in values)
+    boxes, classes, scores, number, *masks = (value[place] for value in values)
     count = int(number)
     return build_detections(
         boxes[:count],
@@ -177,6 +178,7 @@ def _read_detections(
         width=size[1],
         height=size[0],
         min_score=min_score,
+        masks=masks[0][:count] if masks else None,
     )
 
 
