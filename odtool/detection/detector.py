@@ -51,6 +51,10 @@ class Detector(Protocol):
     def labels(self) -> Mapping[int, str]:
         """Class names by the ids of the label map."""
 
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """The score from which detections of a class are best taken, by its name; empty where nobody has found it."""
+
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image.
 

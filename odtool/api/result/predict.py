@@ -8,7 +8,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from odtool import output_folder
+from odtool import checkpoint_choice, output_folder
 from odtool.api.requests import (
     Notify,
     RequestError,
@@ -25,14 +25,14 @@ from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_tasks import PredictTask
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import DataError, JobError, OdtoolError
-from odtool.workspace import Predictions, Run, Workspace
+from odtool.workspace import ExportedModel, Predictions, Run, Workspace
 
 FORMATS = ("coco", "voc", "yolo", "csv", "labelme")
 WITH_MASKS = ("coco", "labelme")
 """Those that hold the masks of objects, as polygons."""
 
-Scores: TypeAlias = float | Mapping[str, float] | Sequence[str]
-"""The lowest score of all classes, of single ones, or texts such as "0.4" and "car=0.3"."""
+Scores: TypeAlias = float | str | Mapping[str, float] | Sequence[str]
+"""The lowest score of all classes, of single ones, "best", or texts such as "0.4" and "car=0.3"."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class PredictRequest:
     out: StrPath = "predictions"
     """Folder to write; earlier predictions there are replaced unless somebody has changed them."""
     min_score: Scores = ()
-    """Lowest score, 0.5 by default."""
+    """Lowest score, 0.5 by default; "best" takes for each class the one that odtool report has found."""
     save_as: str | Sequence[str] = ()
     """Annotations to correct: any of coco, voc, yolo, csv, labelme."""
     count: bool = False
@@ -94,7 +94,7 @@ class PredictRequest:
         """Each as the command line has it."""
         if isinstance(self.min_score, Mapping):
             return tuple(f"{label}={score}" for label, score in self.min_score.items())
-        return (str(self.min_score),) if isinstance(self.min_score, (int, float)) else tuple(self.min_score)
+        return (str(self.min_score),) if isinstance(self.min_score, (int, float, str)) else tuple(self.min_score)
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,7 @@ def predict(request: PredictRequest) -> Predicted:
         OdtoolError: there is no such model, nothing can be read, or the folder is not ours to replace.
     """
     model = _find_model(find_workspace(request.workspace), request.model)
+    _require_thresholds(model, request.score_texts())
     choice = claim_device(request.gpu, request.gpu_memory)
     out = Predictions(Path(request.out).absolute())
     named = request.sources
@@ -155,6 +156,30 @@ def predict(request: PredictRequest) -> Predicted:
             notify=request.notify,
         )
     return Predicted(out, model, choice.label, summary, task.save_as, _name_other_outputs(model))
+
+
+def _require_thresholds(model: Path, scores: Sequence[str]) -> None:
+    """Of a run or checkpoint, before seconds of loading.
+
+    Raises:
+        DataError: they are asked for, and odtool report has not found them for the checkpoint that would be taken.
+    """
+    from odtool.detection import best_thresholds, thresholds
+
+    run = Run(model if model.is_dir() else model.parent)
+    if thresholds.BEST not in scores or not run.pipeline_config.is_file() or ExportedModel(model).record.is_file():
+        return
+    if model.is_dir():
+        prefix = checkpoint_choice.find(run)
+    elif model.with_name(f"{model.name}.index").is_file():
+        prefix = model
+    else:
+        return  # an exported file, which says so itself
+    if best_thresholds.read(prefix) is None:
+        raise DataError(
+            f"--min-score best: odtool report has not found thresholds for {prefix}",
+            f"Find them: odtool report {run.argument} --checkpoint {prefix.name if model.is_dir() else prefix}",
+        )
 
 
 def _overlap(request: PredictRequest) -> int | None:

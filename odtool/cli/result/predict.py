@@ -46,7 +46,10 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = Path("predictions"),
     min_score: Annotated[
         list[str] | None,
-        typer.Option(metavar="SCORE|CLASS=SCORE", help="Lowest score, of all (0.5 by default) or of one class."),
+        typer.Option(
+            metavar="SCORE|CLASS=SCORE|best",
+            help="Lowest score, of all (0.5 by default) or of one class; best: each class's own, from odtool report.",
+        ),
     ] = None,
     save_as: Annotated[
         str | None, typer.Option(metavar="FORMATS", help="Annotations to correct: coco, voc, yolo, csv, labelme.")

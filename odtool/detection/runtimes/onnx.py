@@ -41,8 +41,9 @@ class OnnxDetector:
         self._input = inputs[0].name
         self._outputs = [*NAMES, MASKS] if MASKS in outputs else [*NAMES]
         metadata = self._session.get_modelmeta().custom_metadata_map.get(PROPERTY)
-        carried = ModelDescription.from_json(metadata, str(path)).labels if metadata else {}
-        self.labels = require_labels(labels or carried, path)
+        described = ModelDescription.from_json(metadata, str(path)) if metadata else None
+        self.labels = require_labels(labels or (described.labels if described else {}), path)
+        self.thresholds: Mapping[str, float] = described.thresholds if described else {}
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""

@@ -35,13 +35,17 @@ Find: TypeAlias = Callable[[Any, Any], Any]
 class CheckpointDetector:
     """A run's model with the variables of one checkpoint, several images at a time where its resizer allows."""
 
-    def __init__(self, prepare: Prepare, find: Find, labels: Mapping[int, str]) -> None:
+    def __init__(
+        self, prepare: Prepare, find: Find, labels: Mapping[int, str], thresholds: Mapping[str, float] | None = None
+    ) -> None:
         """Traces what prepares an image; what finds objects is traced for the sizes that come.
 
         Args:
             labels: class names by the ids of the label map.
+            thresholds: the best scores by these names.
         """
         self.labels = labels
+        self.thresholds: Mapping[str, float] = thresholds or {}
         self._prepare = TracedFunction(prepare)
         self._prepare.trace(tf.TensorSpec([None, None, 3], tf.uint8))
         self._find = TracedFunction(find)
@@ -59,7 +63,7 @@ class CheckpointDetector:
             outputs = model.postprocess(model.predict(pixels, shapes), shapes)
             return [outputs[name] for name in (*NAMES, MASKS) if name in outputs]
 
-        return cls(prepare, find, dict(labels or source.labels))
+        return cls(prepare, find, dict(labels or source.labels), source.thresholds)
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
@@ -104,6 +108,7 @@ class SavedModelDetector:
         """
         described = _load_description(folder)
         self.labels = require_labels(labels or (described.labels if described else {}), folder)
+        self.thresholds: Mapping[str, float] = described.thresholds if described else {}
         try:
             self._model = tf.saved_model.load(checkpoints.to_readable_prefix(folder))
             self._run = self._model.signatures["serving_default"]

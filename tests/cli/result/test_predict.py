@@ -16,6 +16,8 @@ import pytest
 from odtool.api.result import predict
 from odtool.api.tasks import engine_process
 from odtool.dataset.writers import WRITERS
+from odtool.detection import best_thresholds
+from odtool.detection.best_thresholds import ClassThreshold
 from odtool.workspace import Run
 
 ENGINE = """
@@ -87,6 +89,22 @@ def test_annotations_that_cannot_hold_masks_are_named(odtool: Callable[..., Any]
     assert "voc, yolo: boxes without their masks; detections.jsonl, coco, labelme hold both" in " ".join(words.split())
     assert "without their masks" not in odtool("predict", "masked", "--save-as", "coco,labelme").err
     assert "without their masks" not in odtool("predict", "photos", "--save-as", "voc").err
+
+
+def test_best_scores_of_a_run_have_to_be_found_first(odtool: Callable[..., Any], space: Path) -> None:
+    run = Run(space / "train" / "first")
+    run.best.mkdir()
+    for name in ("ckpt-300.index", "ckpt-300.data-00000-of-00001"):
+        (run.best / name).write_text("weights")
+    said = odtool("predict", "photos", "--min-score", "best")
+    assert said.code == 1
+    assert "odtool report has not found thresholds for" in said.err
+    assert "odtool report first" in said.err
+    assert not (space / "predictions").exists()
+    best_thresholds.write(run.best / "ckpt-300", 48, {"disc": ClassThreshold(0.4, 1.0, 1.0, 1.0)})
+    assert odtool("predict", "photos", "--min-score", "best").code == 0
+    words = asked(space)
+    assert words[words.index("--min-score") + 1] == "best"
 
 
 def test_a_file_is_a_model_too(odtool: Callable[..., Any], space: Path) -> None:
