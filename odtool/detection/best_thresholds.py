@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
-from odtool import __version__, files, state_files
+from odtool import __version__, checkpoint_choice, files, state_files
+from odtool.detection import thresholds
 from odtool.errors import DataError
 from odtool.state_files import Count, Range, StateError
+from odtool.workspace import ExportedModel, Run
 
 NAME = "thresholds.json"
 Score = Annotated[float, Range(0, 1)]
@@ -85,3 +87,26 @@ def read(prefix: Path) -> BestThresholds | None:
 def compute_index_hash(prefix: Path) -> str:
     """SHA-256 of a checkpoint's .index file."""
     return hashlib.sha256(prefix.with_name(f"{prefix.name}.index").read_bytes()).hexdigest()
+
+
+def require(model: Path, scores: Sequence[str]) -> None:
+    """Looks for those of a run's or a checkpoint's path, where 'best' is among the scores: before seconds of loading.
+
+    Exported files carry their own, and say so themselves.
+
+    Raises:
+        DataError: odtool report has not found them for the checkpoint that would be taken.
+        JobError: the run has no checkpoint.
+    """
+    run = Run(model if model.is_dir() else model.parent)
+    is_prefix = model.with_name(f"{model.name}.index").is_file()
+    is_run = run.pipeline_config.is_file() and not ExportedModel(model).record.is_file()
+    if thresholds.BEST not in scores or not (is_prefix or (model.is_dir() and is_run)):
+        return
+    prefix = model if is_prefix else checkpoint_choice.find(run)
+    if read(prefix) is None:
+        wanted = f"RUN --checkpoint {prefix}" if is_prefix else run.argument
+        raise DataError(
+            f"--min-score best: odtool report has not found thresholds for {prefix}",
+            f"Find them: odtool report {wanted}",
+        )
