@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
+    "benchmark",
     "check",
     "configure",
     "evaluate",
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from odtool.api.data.prepare import prepare
     from odtool.api.model.check import check
     from odtool.api.model.configure import configure
+    from odtool.api.result.benchmark import benchmark
     from odtool.api.result.detector import load_detector
     from odtool.api.result.export import export
     from odtool.api.result.predict import predict
@@ -38,7 +40,7 @@ else:
     _FOLDERS = {
         "data": ("inspect", "prepare"),
         "model": ("check", "configure"),
-        "result": ("export", "load_detector", "predict", "report"),
+        "result": ("benchmark", "export", "load_detector", "predict", "report"),
         "run": ("evaluate", "status", "stop", "train"),
     }
     """Of odtool/api, by the names that are in their modules."""

@@ -38,6 +38,7 @@ class SmallModel:
     batch_size: int
     settings: dict[str, Any]
     formats: str = _FORMATS
+    precisions: str = "float32,float16,int8"
 
 
 _RCNN = "model.faster_rcnn"
@@ -85,6 +86,7 @@ MODELS = {
             "model.center_net.feature_extractor.type": "hourglass_10",
             "model.center_net.object_center_params.max_box_predictions": 20,
         },
+        precisions="float32,float16",
     ),
     "faster_rcnn": SmallModel(
         "faster_rcnn_resnet50_v1_fpn_640x640",
@@ -165,9 +167,7 @@ def try_model(space: Path, name: str, steps: int | None) -> int:
     run(space, "train", name, "--gpu", "cpu", "--foreground")
     run(space, "eval", name, "--gpu", "cpu", "--foreground", "--checkpoint", "latest")
     metrics = next(line for line in read_metrics(space / "train" / name) if line["kind"] == "eval")["values"]
-    record = run(
-        space, "export", name, "--format", small.formats, "--tflite", "float32,float16,int8", "--min-agreement", 0
-    )
+    record = run(space, "export", name, "--format", small.formats, "--tflite", small.precisions, "--min-agreement", 0)
     ap_50 = metrics["DetectionBoxes_Precision/mAP@.50IOU"]
     rows = [format_row(file) for file in record["files"]]
     print("\n".join(f"| {name} | {steps or small.steps} | {ap_50:.3f} | {row} |" for row in rows))
