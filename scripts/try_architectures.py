@@ -75,6 +75,9 @@ MODELS = {
             # Of 192 pixels, level 7 would have one and a half.
             "model.ssd.anchor_generator.multiscale_anchor_generator.max_level": 6,
             "model.ssd.feature_extractor.bifpn.max_level": 6,
+            # The zoo's rate is for batches of 128 and 300,000 steps.
+            "train_config.optimizer.adam_optimizer": "{ learning_rate { cosine_decay_learning_rate { "
+            "learning_rate_base: 0.002 total_steps: 600 warmup_learning_rate: 0.0005 warmup_steps: 30 } } }",
         },
     ),
     "center_net": SmallModel(

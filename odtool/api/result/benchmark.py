@@ -35,7 +35,7 @@ class BenchmarkRequest:
     """What `odtool benchmark` is asked for."""
 
     exports: StrPath | Sequence[StrPath] = ()
-    """Folders that odtool export wrote, or single files in them; the newest run's export by default."""
+    """Folders that odtool export wrote, single files in them, or runs by their names; the newest run by default."""
     _: KW_ONLY
     threads: str | Sequence[str] = "1,2,all"
     """Processors that each file may use, one after the other; "all" are those that this process may."""
@@ -171,10 +171,11 @@ def _find_targets(request: BenchmarkRequest) -> Iterator[tuple[ExportedModel, Pa
     Raises:
         OdtoolError: there is no such export.
     """
-    named = request.exports
+    named, space = request.exports, find_workspace(request.workspace)
     places = [named] if isinstance(named, (str, os.PathLike)) else list(named)
+    by_run = {run.name: space.exported(run).path for run in space.runs()}
+    places = [by_run.get(str(place), place) if not Path(place).exists() else place for place in places]
     if not places:
-        space = find_workspace(request.workspace)
         places = [space.exported(space.find_run(None)).path]
     found = dict.fromkeys(target for place in places for target in _list_files(Path(place).absolute()))
     yield from found

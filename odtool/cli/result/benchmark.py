@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odtool.api.result import benchmark as api
-from odtool.cli import console
+from odtool.cli import completion, console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.units import format_bytes, format_metric
 
@@ -23,7 +23,8 @@ def benchmark(
         list[str] | None,
         typer.Argument(
             metavar="EXPORT...",
-            help="Folders that odtool export wrote, or files in them; the newest run's by default.",
+            help="Folders that odtool export wrote, files in them, or runs; the newest run by default.",
+            autocompletion=completion.complete_runs,
         ),
     ] = None,
     threads: Annotated[

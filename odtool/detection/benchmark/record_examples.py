@@ -26,18 +26,21 @@ class RecordExample:
     truth: GroundTruth
 
 
-def read_examples(files: Sequence[Path], labels: Mapping[int, str], count: int) -> Iterator[RecordExample]:
+def read_examples(
+    files: Sequence[Path], labels: Mapping[int, str], count: int, *, label_map: Path | None = None
+) -> Iterator[RecordExample]:
     """The first images, one at a time.
 
     Args:
         labels: the model's classes; objects of others are left out.
+        label_map: names the classes of records that have ids alone.
 
     Raises:
         DataError: a record file is damaged.
         OSError: an image cannot be decoded.
     """
     ids = {name: number for number, name in labels.items()}
-    classes = ClassLookup(None)
+    classes = ClassLookup(label_map)
     remaining = count
     for path in files:
         for record in record_reader.read_records(path):

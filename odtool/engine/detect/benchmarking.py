@@ -12,6 +12,7 @@ from typing import Any
 from odtool.api.tasks.engine_tasks import BenchmarkTask
 from odtool.detection.detector import Detector
 from odtool.errors import DataError
+from odtool.workspace import ExportedModel
 
 _GPU_PROVIDERS = {"CUDAExecutionProvider", "TensorrtExecutionProvider", "ROCMExecutionProvider"}
 
@@ -31,7 +32,13 @@ def benchmark(task: BenchmarkTask, tell: Callable[[Any], None]) -> dict[str, Any
     detector = load_detector(task.model)
     if task.on_gpu:
         refuse_without_gpu(detector, task)
-    examples = record_examples.read_examples([Path(name) for name in task.records], detector.labels, task.images)
+    label_map = ExportedModel(task.model.parent).label_map
+    examples = record_examples.read_examples(
+        [Path(name) for name in task.records],
+        detector.labels,
+        task.images,
+        label_map=label_map if label_map.is_file() else None,
+    )
     first = next(examples, None)
     if first is None:
         raise DataError(f"{', '.join(task.records)}: no images there", "Prepare the data again: odtool prepare")

@@ -97,6 +97,15 @@ def test_nothing_is_recorded_where_it_is_not_wanted(odtool: Callable[..., Any], 
     assert "Speed" not in (space / "exported-models" / "small" / "README.md").read_text()
 
 
+def test_a_run_is_meant_by_its_name_and_the_newest_by_none(odtool: Callable[..., Any], space: Path) -> None:
+    run = space / "train" / "small"
+    run.mkdir(parents=True)
+    (run / "pipeline.config").touch()
+    for words in (("small",), ()):
+        said = odtool("benchmark", *words, "--threads", "1", "--json")
+        assert {file["folder"] for file in said.json["files"]} == {str(space / "exported-models" / "small")}
+
+
 def test_a_file_by_itself_and_a_file_that_cannot_be_run(odtool: Callable[..., Any], space: Path) -> None:
     model = ExportedModel(space / "exported-models" / "small")
     model.tflite("int8").write_bytes(b"x")
