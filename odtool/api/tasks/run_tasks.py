@@ -130,5 +130,7 @@ def attend(
     """
     with foreground.catching_signals() as received:
         started = begin()
+        for task, one in started.tasks.items():
+            notify(f"{task} of run {started.run.name} on {one.device}: loading TensorFlow; log {started.run.log(task)}")
         states = foreground.attend(started.run, list(started.tasks), received, write=write, say=notify)
     return EndedRun(started.run, states, interrupted=signal.SIGINT in received)

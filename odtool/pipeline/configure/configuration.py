@@ -190,9 +190,9 @@ def _explain_scratch(base: BaseConfig) -> str:
 
 
 def _choose_run(workspace: Workspace, settings: ConfigureSettings, base: BaseConfig) -> Run:
-    if settings.run is None:
+    if settings.run is None and not settings.force:
         return _find_free_run(workspace, base.run_name)
-    run = workspace.run(settings.run)
+    run = workspace.run(settings.run or _spell_name(base.run_name))
     if steps := run.checkpoints():
         raise ConfigError(
             f"{run.path}: already has checkpoints up to step {max(steps)}, trained with its own pipeline.config",
@@ -209,9 +209,14 @@ def _choose_run(workspace: Workspace, settings: ConfigureSettings, base: BaseCon
 
 def _find_free_run(workspace: Workspace, name: str) -> Run:
     """The first of name, name_2, name_3 … that is not taken."""
-    name = re.sub(r"[^\w.-]+", "_", name).strip("._") or "run"
+    name = _spell_name(name)
     run, number = workspace.run(name), 1
     while run.path.exists():
         number += 1
         run = workspace.run(f"{name}_{number}")
     return run
+
+
+def _spell_name(name: str) -> str:
+    """A model's or folder's name as a run's."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "run"
