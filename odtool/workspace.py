@@ -178,6 +178,11 @@ class ExportedModel:
         return self.path / "labels.txt"
 
     @property
+    def thresholds(self) -> Path:
+        """thresholds.json: the best score of each class, where odtool report had found them."""
+        return self.path / "thresholds.json"
+
+    @property
     def pipeline_config(self) -> Path:
         return self.path / "pipeline.config"
 

@@ -128,7 +128,8 @@ class PredictTask:
     every: int = field(default=1, metadata=argument("look at one of N frames of a video", "N", least=1))
     label_map: Path | None = field(default=None, metadata=argument("names of a foreign model's classes", "FILE"))
     min_score: tuple[str, ...] = field(
-        default=(), metadata=argument("lowest score, of all or of one class", "SCORE|CLASS=SCORE", repeated=True)
+        default=(),
+        metadata=argument("lowest score, of all or of one class, or best", "SCORE|CLASS=SCORE|best", repeated=True),
     )
     tile: int | None = field(default=None, metadata=argument("cut larger images", "PIXELS", least=1))
     overlap: int | None = field(default=None, metadata=argument("that tiles share", "PIXELS", least=0))

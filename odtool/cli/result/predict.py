@@ -51,7 +51,10 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = Path("predictions"),
     min_score: Annotated[
         list[str] | None,
-        typer.Option(metavar="SCORE|CLASS=SCORE", help="Lowest score, of all (0.5 by default) or of one class."),
+        typer.Option(
+            metavar="SCORE|CLASS=SCORE|best",
+            help="Lowest score, of all (0.5 by default) or of one class; best: each class's own, from odtool report.",
+        ),
     ] = None,
     save_as: Annotated[
         str | None, typer.Option(metavar="FORMATS", help="Annotations to correct: coco, voc, yolo, csv, labelme.")
@@ -112,7 +115,10 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
             notify=stages.notify,
         )
     if predicted.other_outputs and predicted.model:
-        console.warn(f"{predicted.model.name} finds {predicted.other_outputs}, too; only its boxes are written")
+        console.warn(f"{predicted.model.name} finds {predicted.other_outputs}, too; these are not written")
+    if predicted.boxes_only:
+        names, holders = ", ".join(predicted.boxes_only), ", ".join(("detections.jsonl", *api.WITH_MASKS))
+        console.warn(f"{names}: boxes without their masks; {holders} hold both")
     payload = {
         **predicted.summary,
         "path": str(predicted.out.path),

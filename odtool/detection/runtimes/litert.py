@@ -52,6 +52,7 @@ class LiteRtDetector:
         self._outputs = _find_outputs(self._interpreter, path)
         self._description = _load_description(path, self._input)
         self.labels = require_labels(labels or self._description.labels, path)
+        self.thresholds: Mapping[str, float] = self._description.thresholds
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""

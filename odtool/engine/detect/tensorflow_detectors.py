@@ -17,7 +17,7 @@ from odtool.detection.class_labels import require_labels
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.image_arrays import to_list
 from odtool.detection.runtimes.model_description import LARGEST, NAME, ModelDescription
-from odtool.detection.runtimes.outputs import NAMES, build_detections
+from odtool.detection.runtimes.outputs import MASKS, NAMES, build_detections
 from odtool.engine import checkpoints
 from odtool.engine.export.trained_model import TrainedModel
 from odtool.engine.tracing import TracedFunction
@@ -29,19 +29,23 @@ _ANY = (None, None, 3)
 Prepare: TypeAlias = Callable[[Any], Any]
 """From an image, [height, width, 3] uint8, to what the model takes, [1, …], and its true shape, [1, 3]."""
 Find: TypeAlias = Callable[[Any, Any], Any]
-"""From a batch of these to boxes, classes, scores and numbers, as `NAMES` has them."""
+"""From a batch of these to boxes, classes, scores and numbers, as `NAMES` has them, and masks where there are any."""
 
 
 class CheckpointDetector:
     """A run's model with the variables of one checkpoint, several images at a time where its resizer allows."""
 
-    def __init__(self, prepare: Prepare, find: Find, labels: Mapping[int, str]) -> None:
+    def __init__(
+        self, prepare: Prepare, find: Find, labels: Mapping[int, str], thresholds: Mapping[str, float] | None = None
+    ) -> None:
         """Traces what prepares an image; what finds objects is traced for the sizes that come.
 
         Args:
             labels: class names by the ids of the label map.
+            thresholds: the best scores by these names.
         """
         self.labels = labels
+        self.thresholds: Mapping[str, float] = thresholds or {}
         self._prepare = TracedFunction(prepare)
         self._prepare.trace(tf.TensorSpec([None, None, 3], tf.uint8))
         self._find = TracedFunction(find)
@@ -57,9 +61,9 @@ class CheckpointDetector:
 
         def find(pixels: Any, shapes: Any) -> Any:
             outputs = model.postprocess(model.predict(pixels, shapes), shapes)
-            return [outputs[name] for name in NAMES]
+            return [outputs[name] for name in (*NAMES, MASKS) if name in outputs]
 
-        return cls(prepare, find, dict(labels or source.labels))
+        return cls(prepare, find, dict(labels or source.labels), source.thresholds)
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
@@ -104,6 +108,7 @@ class SavedModelDetector:
         """
         described = _load_description(folder)
         self.labels = require_labels(labels or (described.labels if described else {}), folder)
+        self.thresholds: Mapping[str, float] = described.thresholds if described else {}
         try:
             self._model = tf.saved_model.load(checkpoints.to_readable_prefix(folder))
             self._run = self._model.signatures["serving_default"]
@@ -118,6 +123,7 @@ class SavedModelDetector:
                 "Use a SavedModel of the API's exporter, as odtool export writes.",
             )
         ((self._name, self._input),) = inputs.items()
+        self._outputs = [*NAMES, MASKS] if MASKS in self._run.structured_outputs else [*NAMES]
         self._several = self._input.shape[0] is None
         self._takes_examples = self._input.dtype == tf.string and _takes_examples(self._run)
 
@@ -127,7 +133,7 @@ class SavedModelDetector:
         results: list[Detections] = []
         for group in _group_equal(decoded) if self._several else [[image] for image in decoded]:
             outputs = self._run(**{self._name: self._batch(group)})
-            values = [outputs[name].numpy() for name in NAMES]
+            values = [outputs[name].numpy() for name in self._outputs]
             results += [
                 _read_detections(values, place, image.shape[:2], min_score, first_class=0)
                 for place, image in enumerate(group)
@@ -168,7 +174,7 @@ def _encode_example(image: NDArray[np.uint8]) -> bytes:
 def _read_detections(
     values: Sequence[NDArray[Any]], place: int, size: tuple[int, ...], min_score: float, *, first_class: int
 ) -> Detections:
-    boxes, classes, scores, number = (value[place] for value in values)
+    boxes, classes, scores, number, *masks = (value[place] for value in values)
     count = int(number)
     return build_detections(
         boxes[:count],
@@ -177,6 +183,7 @@ def _read_detections(
         width=size[1],
         height=size[0],
         min_score=min_score,
+        masks=masks[0][:count] if masks else None,
     )
 
 

@@ -11,6 +11,7 @@ from object_detection import exporter_lib_v2
 from odtool.detection.runtimes.model_description import PROPERTY
 from odtool.engine.export.saved_model import describe
 from odtool.engine.export.trained_model import TrainedModel, run_exporter
+from odtool.errors import ConfigError, first_line
 
 OPSET = 17
 """onnxruntime runs it from 1.12 on; odtool[onnx] asks for 1.20."""
@@ -24,17 +25,37 @@ def write(source: TrainedModel, path: Path) -> None:
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     frozen, names = _freeze(source)
     outputs = [tensor.name for tensor in frozen.outputs]
-    model, _ = tf2onnx.convert.from_graph_def(
-        frozen.graph.as_graph_def(),
-        name=source.run.name,
-        input_names=[tensor.name for tensor in frozen.inputs],
-        output_names=outputs,
-        opset=OPSET,
-        tensors_to_rename={frozen.inputs[0].name: INPUT, **dict(zip(outputs, names, strict=True))},
-    )
+    try:
+        model, _ = tf2onnx.convert.from_graph_def(
+            _fix_defaults(frozen.graph.as_graph_def()),
+            name=source.run.name,
+            input_names=[tensor.name for tensor in frozen.inputs],
+            output_names=outputs,
+            opset=OPSET,
+            tensors_to_rename={frozen.inputs[0].name: INPUT, **dict(zip(outputs, names, strict=True))},
+        )
+    except Exception as error:  # the converter has no errors of its own: what it lacks shows as any of Python's
+        raise ConfigError(
+            f"the model cannot be converted to ONNX: {type(error).__name__}: {first_line(error)}",
+            "Leave onnx out of --format.",
+        ) from error
     entry = model.metadata_props.add()
     entry.key, entry.value = PROPERTY, describe(source).to_json()
     path.write_bytes(model.SerializeToString())
+
+
+def _fix_defaults(graph: Any) -> Any:
+    """The graph, in which inputs with a default have it: ResNet's of the API are such, and nothing ever feeds them.
+
+    tf2onnx takes only constants for defaults, and here an image of the model's own making is one.
+    """
+    for nodes in (graph.node, *(function.node_def for function in graph.library.function)):
+        for node in nodes:
+            if node.op == "PlaceholderWithDefault":
+                node.op = "Identity"
+                node.attr["T"].CopyFrom(node.attr["dtype"])
+                del node.attr["dtype"], node.attr["shape"]
+    return graph
 
 
 def _freeze(source: TrainedModel) -> tuple[Any, list[str]]:
