@@ -34,7 +34,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "configure": {
         "From what": ("model", "pipeline", "checkpoint", "data"),
-        "Training": ("steps", "epochs", "batch_size", "memory", "gpu", "assignments"),
+        "Training": ("steps", "epochs", "batch_size", "memory", "gpu", "precision", "assignments"),
         "What is written": ("run", "force", "dry_run", "every_field"),
     },
     "train": {
