@@ -128,6 +128,11 @@ class Run:
         return self.path / task
 
     @property
+    def evaluation_parts(self) -> Path:
+        """eval-parts: a folder for each checkpoint that several machines evaluate together, with what each found."""
+        return self.path / "eval-parts"
+
+    @property
     def detections(self) -> Path:
         """detections.jsonl: what the checkpoint of the latest report finds in the evaluation records."""
         return self.path / "detections.jsonl"

@@ -45,6 +45,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "eval": {
         "What is scored": ("checkpoint", "sample", "best", "latest"),
+        "Over several machines": ("part", "join"),
         "Device and memory": ("gpu", "gpu_memory", "batch_size"),
         "The job": ("foreground",),
     },

@@ -117,8 +117,21 @@ def _train(task: TrainTask) -> int:
 
 def _evaluate(task: EvaluateTask) -> int:
     def work(stop: StopSignal) -> Ending:
+        from odtool import parts
+        from odtool.engine.evaluate import evaluation_parts
         from odtool.engine.evaluate.evaluation import evaluate
 
+        if task.join:
+            return evaluation_parts.join_parts(task.run, which=task.checkpoint, best=task.best)
+        if part := parts.choose(task.part, {}):
+            return evaluation_parts.score_part(
+                task.run,
+                which=task.checkpoint,
+                sample=task.sample,
+                part=part,
+                stop=stop,
+                batch_size=task.batch_size,
+            )
         return evaluate(
             task.run,
             which=task.checkpoint,
@@ -129,7 +142,7 @@ def _evaluate(task: EvaluateTask) -> int:
             stop=stop,
         )
 
-    return _supervised(task.run, "eval", work)
+    return _supervised(task.run, task.job, work)
 
 
 def _detect(task: DetectTask) -> int:

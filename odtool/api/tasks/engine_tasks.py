@@ -59,6 +59,13 @@ class EvaluateTask:
     )
     latest: bool = field(default=False, metadata=argument("of several that wait, score only the newest"))
     batch_size: int | None = field(default=None, metadata=argument("images predicted together, at most", "N", least=1))
+    part: str | None = field(default=None, metadata=argument("write the results of this part only", "K/N"))
+    join: bool = field(default=False, metadata=argument("score a checkpoint from the parts of its results"))
+
+    @property
+    def job(self) -> str:
+        """Under which name it keeps its log, its lock and its record: parts run beside one another."""
+        return f"eval-part{self.part.replace('/', '-of-')}" if self.part else self.NAME
 
 
 @dataclass(frozen=True, kw_only=True)
