@@ -9,6 +9,14 @@ from pathlib import Path
 from odtool.errors import ConfigError
 from odtool.pipeline.checks.anchor_layers import check_anchor_layers
 from odtool.pipeline.checks.annotations import check_annotations
+from odtool.pipeline.checks.api_gaps import (
+    check_anchor_coordinates,
+    check_box_predictor,
+    check_combined_suppression,
+    check_expected_losses,
+    check_extractor_arguments,
+    check_mask_head,
+)
 from odtool.pipeline.checks.augmentation import check_augmentation
 from odtool.pipeline.checks.checkpoint import check_checkpoint_files, check_checkpoint_type, check_random_backbone
 from odtool.pipeline.checks.classes import check_classes, describe_classes
@@ -45,6 +53,12 @@ CHECKS: tuple[Check, ...] = (
     check_losses,
     check_proposals,
     check_tasks,
+    check_box_predictor,
+    check_extractor_arguments,
+    check_combined_suppression,
+    check_anchor_coordinates,
+    check_expected_losses,
+    check_mask_head,
     check_resizer,
     check_augmentation,
     check_metrics,
