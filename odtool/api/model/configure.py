@@ -13,8 +13,9 @@ from odtool.api.tasks.fit_batch_size import fit_batch_size, give_reason
 if TYPE_CHECKING:
     from odtool.pipeline.configure.batch_size_search import Fitted
     from odtool.pipeline.configure.configuration import Configured, ConfigureSettings
+    from odtool.pipeline.text.diff import Change
 
-__all__ = ["Assignments", "ConfigureRequest", "Configured", "Fitted", "configure"]
+__all__ = ["Assignments", "Change", "ConfigureRequest", "Configured", "Fitted", "configure"]
 
 Assignments: TypeAlias = Mapping[str, object] | Sequence[str]
 """Values by their fields' paths, or texts such as "train_config.max_number_of_boxes=50"."""

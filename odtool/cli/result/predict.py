@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odtool.api.result import predict as api
-from odtool.cli import console
+from odtool.cli import completion, console
 from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
 from odtool.workspace import Predictions
 
@@ -31,14 +31,18 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         typer.Option(
             metavar="RUN|PATH",
             help="A run, an exported or saved model, a .tflite or .onnx file; the newest run by default.",
+            autocompletion=completion.complete_runs,
         ),
     ] = None,
     label_map: Annotated[
-        Path | None, typer.Option(help="Names of the classes, for a model that does not carry them.")
+        Path | None, typer.Option(help="Names of the classes, for a model that does not carry them.", metavar="FILE")
     ] = None,
     out: Annotated[
         Path,
-        typer.Option(help="Folder to write; earlier predictions there are replaced unless somebody has changed them."),
+        typer.Option(
+            help="Folder to write; earlier predictions there are replaced unless somebody has changed them.",
+            metavar="DIR",
+        ),
     ] = Path("predictions"),
     min_score: Annotated[
         list[str] | None,
@@ -52,14 +56,16 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         bool, typer.Option("--pictures/--no-pictures", help="Draw the boxes on copies of images and videos.")
     ] = True,
     tile: Annotated[
-        int | None, typer.Option(min=32, help="Look at larger images in tiles of this side, in pixels.")
+        int | None, typer.Option(min=32, help="Look at larger images in tiles of this side, in pixels.", metavar="PX")
     ] = None,
     overlap: Annotated[
-        int | None, typer.Option(min=0, help="Pixels that tiles share; by default a fifth of --tile.")
+        int | None, typer.Option(min=0, help="Pixels that tiles share; by default a fifth of --tile.", metavar="PX")
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Look at one of this many frames of a video.")] = 1,
     batch_size: Annotated[int, typer.Option(min=1, help="Images, frames or tiles that the model gets at once.")] = 8,
-    gpu: Annotated[str, typer.Option("--gpu", help="cpu, or the number of a GPU that has room.")] = "cpu",
+    gpu: Annotated[
+        str, typer.Option("--gpu", help="cpu, or the number of a GPU that has room.", metavar="N|cpu")
+    ] = "cpu",
     gpu_memory: GpuMemoryOption = None,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
