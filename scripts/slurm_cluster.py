@@ -5,10 +5,10 @@
     sudo python3 scripts/slurm_cluster.py --nodes 3 -- srun -N 3 hostname
     sudo python3 scripts/slurm_cluster.py --folder logs -- sh scenario.sh
 
-The controller and each node are processes in namespaces of their own (network, processes, host name), joined by a bridge
-that is in the controller's: no address of this machine is used, nothing of it is changed, and when the command has ended
-nothing is left of it. Nodes are called node1, node2 and so on; all of them see this machine's files, as over a shared
-file system. To Python they are different machines.
+The controller and each node are processes in namespaces of their own (network, processes, host name), joined by a
+bridge that is in the controller's: no address of this machine is used, nothing of it is changed, and when the command
+has ended nothing is left of it. Nodes are called node1, node2 and so on; all of them see this machine's files, as over
+a shared file system. To Python they are different machines.
 
 Exit codes: the command's; 77 it cannot be built here, and the last line says why.
 """
@@ -183,7 +183,7 @@ def _start_controller(folder: Path) -> None:
     munge = ["munged", "--foreground", "--force", f"--key-file={folder}/munge.key", f"--socket={folder}/munge.socket"]
     munge += [f"--{name}-file={folder}/munge.{name}" for name in ("pid", "log", "seed")]
     _start(folder / "munged.out", munge)
-    _wait(lambda: (folder / "munge.socket").exists(), "munged does not start")
+    _wait((folder / "munge.socket").exists, "munged does not start")
     _start(folder / "slurmctld.out", ["slurmctld", "-D"])
 
 

@@ -1,4 +1,4 @@
-"""The YAML of docs/howto/several_machines.md: what Kubernetes and Kubeflow take, and processes that find one another."""
+"""The YAML of docs/howto/several_machines.md: what Kubernetes and Kubeflow take, and pods that train together."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def test_all_kinds_are_there() -> None:
 def test_kubernetes_takes_it(kind: str) -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     kubernetes_validate.validate(KINDS[kind], kubernetes_validate.latest_version(), strict=True)
+    misspelt = {**KINDS[kind], "spec": {**KINDS[kind]["spec"], "selectr": {}}}
     with pytest.raises(kubernetes_validate.ValidationError):
-        misspelt = {**KINDS[kind], "spec": {**KINDS[kind]["spec"], "selectr": {}}}
         kubernetes_validate.validate(misspelt, kubernetes_validate.latest_version(), strict=True)
 
 

@@ -12,10 +12,6 @@ from typing import Any
 
 import pytest
 
-from odtool import metrics
-from odtool.jobs import record
-from odtool.workspace import Run
-
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "howto" / "several_machines.md"
 (SCRIPT,) = re.findall(r"```sh\n(#!/bin/sh\n#SBATCH.*?)```", PAGE.read_text(), flags=re.DOTALL)
@@ -78,7 +74,8 @@ def in_cluster(tmp_path: Path, load_script: Callable[[str], Any]) -> Callable[[s
 def test_a_stopped_job_goes_on_in_a_further_allocation(tmp_path: Path, in_cluster: Callable[[str], str]) -> None:
     write_program(
         tmp_path / "bin" / "odtool",
-        'echo "start ${SLURM_RESTART_COUNT:-0}, task $SLURM_PROCID: odtool $*"\n[ "$SLURM_RESTART_COUNT" = 1 ] || exit 75',
+        'echo "start ${SLURM_RESTART_COUNT:-0}, task $SLURM_PROCID: odtool $*"\n'
+        '[ "$SLURM_RESTART_COUNT" = 1 ] || exit 75',
     )
     assert in_cluster("").split() == ["JobState=COMPLETED", "Restarts=1", "ExitCode=0:0"]
     lines = sorted(line for line in (tmp_path / "job.log").read_text().splitlines() if line.startswith("start"))
