@@ -41,12 +41,12 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Device and memory": ("gpu", "gpu_memory", "precision", "cache", "cache_memory", "recover"),
         "Checkpoints": ("checkpoint_every", "keep_checkpoints"),
         "Evaluation beside it": ("evaluate", "best", "early_stop"),
-        "The job": ("time_limit", "foreground"),
+        "The job": ("time_limit", "foreground", "notify"),
     },
     "eval": {
         "What is scored": ("checkpoint", "sample", "best", "latest"),
         "Device and memory": ("gpu", "gpu_memory", "batch_size"),
-        "The job": ("foreground",),
+        "The job": ("foreground", "notify"),
     },
     "export": {
         "What is exported": ("checkpoint", "formats", "tflite", "out"),

@@ -12,6 +12,7 @@ from odtool.api.requests import (
     find_run,
     refuse_below,
     refuse_unknown_metric,
+    refuse_unusable_target,
     takes,
 )
 from odtool.api.tasks import run_tasks
@@ -41,6 +42,8 @@ class EvaluateRequest:
     """If several checkpoints are waiting, score only the newest."""
     batch_size: int | None = None
     """Images that the model gets at once, at most; by default 8 where it can tell them apart."""
+    notify: str | None = None
+    """A URL that gets a JSON post, or a command that gets it on stdin, when a task has ended, however it ended."""
     workspace: StrPath = "."
 
     def __post_init__(self) -> None:
@@ -49,6 +52,7 @@ class EvaluateRequest:
         refuse_below("sample", self.sample, 1)
         refuse_below("batch_size", self.batch_size, 1)
         refuse_unknown_metric("best", self.best)
+        refuse_unusable_target("notify", self.notify)
 
 
 @takes(EvaluateRequest)
@@ -68,4 +72,4 @@ def evaluate(request: EvaluateRequest) -> StartedRun:
         batch_size=request.batch_size,
     )
     choice = run_tasks.claim_device(chosen.run, "eval", request.gpu, request.gpu_memory)
-    return StartedRun(chosen.run, {"eval": run_tasks.start(chosen, task, choice)})
+    return StartedRun(chosen.run, {"eval": run_tasks.start(chosen, task, choice, notify=request.notify)})
