@@ -58,6 +58,12 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
         str | None,
         typer.Option(help="With auto: GPU numbers as in 0 or 0,1, or cpu, as for odtool train.", metavar="N,...|cpu"),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="With auto: compute in float32 or bfloat16, as odtool train; float32 by default."
+        ),
+    ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps of training; the learning rate's schedule follows.")
     ] = None,
@@ -100,6 +106,7 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
         batch_size=_read_batch_size(batch_size),
         memory=memory,
         gpu=gpu,
+        precision=precision,
         steps=steps,
         epochs=epochs,
         checkpoint=checkpoint,

@@ -127,7 +127,7 @@ def test_it_never_imports_tensorflow(prepared: Workspace) -> None:
 
 ENGINE = """
 import json, os, pathlib, signal, sys
-task, run, option, batch = sys.argv[1:]
+task, run, option, batch, *others = sys.argv[1:]
 assert (task, option) == ("measure", "--batch-size")
 assert "num_classes: 2" in pathlib.Path(run, "pipeline.config").read_text()
 assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
@@ -161,6 +161,20 @@ def test_auto_takes_the_largest_batch_that_was_measured_to_fit(
     said = odtool(*auto, "1GB", "--run", "second")
     assert "fits 1.00 GB, and twice as much is more than 8 images" in said.out
     assert "measured memory by batch, with 5% added for a long run: 1: 0.12 GB, 4: 0.15 GB" in said.err
+
+
+def test_auto_measures_in_the_precision_that_training_is_to_have(
+    odtool: Callable, prepared: Workspace, measuring: Callable[[str], None]
+) -> None:
+    measuring("assert others == ['--precision', 'bfloat16']")
+    said = odtool("configure", "--batch-size", "auto", "--gpu", "cpu", "--precision", "bfloat16")
+    assert said.code == 0, said.err
+    assert "measuring some training steps in bfloat16 with a batch of 1 on cpu" in said.err
+    assert (
+        "note: the batch size was measured in bfloat16, so train in it: odtool train --precision bfloat16" in said.out
+    )
+    measuring("assert others == ['--precision', 'float32']")
+    assert odtool("configure", "--batch-size", "auto", "--gpu", "cpu", "--run", "second").code == 0
 
 
 def test_a_process_killed_while_measuring_ran_out_of_memory(odtool: Callable, measuring: Callable[[str], None]) -> None:
