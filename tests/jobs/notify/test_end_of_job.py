@@ -86,7 +86,8 @@ def test_starts_in_between_are_not_the_end(run: Run, tell: str, told: Path, unti
         "import json, os, pathlib, sys, time\n"
         "marks = pathlib.Path('marks'); marks.open('a').write('x')\n"
         "again = len(marks.read_text()) < 3\n"
-        "said = dict(state='failed' if again else 'finished', reason='', time=time.time(), pid=os.getpid(), retry=again)\n"
+        "state = 'failed' if again else 'finished'\n"
+        "said = dict(state=state, reason='', time=time.time(), pid=os.getpid(), retry=again)\n"
         "pathlib.Path('jobs/train.outcome.json').write_text(json.dumps(said))\n"
         "sys.exit(again)"
     )
