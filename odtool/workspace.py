@@ -110,6 +110,10 @@ class Run:
         """Held (flock) for as long as the task's supervisor or process lives."""
         return self.jobs / f"{task}.lock"
 
+    def notify_lock(self, task: str) -> Path:
+        """Held for as long as somebody is being told of the task's end."""
+        return self.jobs / f"{task}.notify.lock"
+
     def outcome(self, task: str) -> Path:
         """What the task's own process says of how it ended."""
         return self.jobs / f"{task}.outcome.json"

@@ -146,6 +146,14 @@ def refuse_unknown_metric(field: str, name: str | None) -> None:
             raise RequestError(field, error.message, error.hint) from None
 
 
+def refuse_unusable_target(field: str, target: str | None) -> None:
+    """Raises RequestError where a target is given that nothing can be brought to."""
+    from odtool.jobs.notify import delivery
+
+    if target is not None and (problem := delivery.explain_unusable(target)):
+        raise RequestError(field, problem, "Give a URL as in https://example.com/hook, or a command in quotes.")
+
+
 def split_names(names: str | Sequence[str]) -> tuple[str, ...]:
     """Names, each once, of a text with commas between them or of a list."""
     words = names.split(",") if isinstance(names, str) else names
