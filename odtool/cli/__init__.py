@@ -9,7 +9,7 @@ import typer
 from odtool import __version__
 from odtool.cli import console, demo, doctor
 from odtool.cli.data import inspect, prepare
-from odtool.cli.model import check, configure, models
+from odtool.cli.model import check, configure, models, preview
 from odtool.cli.result import export, predict, report
 from odtool.cli.run import board, evaluate, logs, status, stop, train
 
@@ -46,6 +46,7 @@ app.command("prepare", rich_help_panel=_DATA)(prepare.prepare)
 app.add_typer(models.app, name="models", rich_help_panel=_MODEL)
 app.command("configure", rich_help_panel=_MODEL)(configure.configure)
 app.command("check", rich_help_panel=_MODEL)(check.check)
+app.command("preview", rich_help_panel=_MODEL)(preview.preview)
 app.command("train", rich_help_panel=_RUN)(train.train)
 app.command("eval", rich_help_panel=_RUN)(evaluate.evaluate)
 app.command("status", rich_help_panel=_RUN)(status.status)
