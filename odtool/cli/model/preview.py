@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 
 def preview(
     run: run_options.RunArgument = None,
-    out: Annotated[Path | None, typer.Option(help="The page; preview.html in the run's folder by default.")] = None,
-    images: Annotated[int, typer.Option(min=1, max=200, help="Images of the first batches to show.")] = 12,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The page; preview.html in the run's folder by default.")
+    ] = None,
+    images: Annotated[int, typer.Option(min=1, max=200, metavar="N", help="Images of the first batches to show.")] = 12,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**31 - 1, help="Of the choice of images and of the chances of augmentation.")
+        int,
+        typer.Option(
+            min=0, max=2**31 - 1, metavar="N", help="Of the choice of images and of the chances of augmentation."
+        ),
     ] = 0,
     step_by_step: Annotated[
         bool, typer.Option("--step-by-step", help="Show the first image after each augmentation, too.")
