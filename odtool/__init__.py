@@ -15,6 +15,7 @@ __all__ = [
     "load_detector",
     "predict",
     "prepare",
+    "preview",
     "report",
     "status",
     "stop",
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from odtool.api.data.prepare import prepare
     from odtool.api.model.check import check
     from odtool.api.model.configure import configure
+    from odtool.api.model.preview import preview
     from odtool.api.result.detector import load_detector
     from odtool.api.result.export import export
     from odtool.api.result.predict import predict
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 else:
     _FOLDERS = {
         "data": ("inspect", "prepare"),
-        "model": ("check", "configure"),
+        "model": ("check", "configure", "preview"),
         "result": ("export", "load_detector", "predict", "report"),
         "run": ("evaluate", "status", "stop", "train"),
     }

@@ -145,6 +145,10 @@ class Run:
     def report(self) -> Path:
         return self.path / "report.html"
 
+    @property
+    def preview(self) -> Path:
+        return self.path / "preview.html"
+
     def checkpoint(self, step: int) -> Path:
         """Prefix of the checkpoint saved after `step` steps."""
         return self.path / f"ckpt-{step}"

@@ -26,6 +26,7 @@ from odtool.api.tasks.engine_tasks import (
     ExportTask,
     MeasureTask,
     PredictTask,
+    PreviewTask,
     RecoverTask,
     TrainTask,
 )
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     add(DoctorTask, _doctor)
     add(CheckTask, _check)
     add(MeasureTask, _measure)
+    add(PreviewTask, _preview)
     add(RecoverTask, _recover)
     return parser
 
@@ -210,6 +212,15 @@ def _measure(task: MeasureTask) -> int:
         return measure(task.run, task.batch_size, task.precision)
 
     return _answered(work)
+
+
+def _preview(task: PreviewTask) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.preview.preview import write_preview
+
+        return write_preview(task)
+
+    return _answered(work, task.folder)
 
 
 def _recover(task: RecoverTask) -> int:

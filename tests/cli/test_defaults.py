@@ -13,6 +13,7 @@ import pytest
 from odtool.api.data.inspect import InspectRequest
 from odtool.api.data.prepare import PrepareRequest
 from odtool.api.model.configure import ConfigureRequest
+from odtool.api.model.preview import PreviewRequest
 from odtool.api.result.export import ExportRequest
 from odtool.api.result.predict import PredictRequest
 from odtool.api.result.report import ReportRequest
@@ -22,7 +23,7 @@ from odtool.api.run.stop import StopRequest
 from odtool.api.run.train import TrainRequest
 from odtool.cli.data import inspect as inspect_command
 from odtool.cli.data import prepare as prepare_command
-from odtool.cli.model import configure
+from odtool.cli.model import configure, preview
 from odtool.cli.result import export, predict, report
 from odtool.cli.run import evaluate, status, stop, train
 
@@ -30,6 +31,7 @@ COMMANDS = {
     prepare_command.prepare: PrepareRequest,
     inspect_command.inspect: InspectRequest,
     configure.configure: ConfigureRequest,
+    preview.preview: PreviewRequest,
     train.train: TrainRequest,
     evaluate.evaluate: EvaluateRequest,
     export.export: ExportRequest,

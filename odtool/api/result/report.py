@@ -191,7 +191,8 @@ def _render(reports: Sequence[RunReport], images: int) -> str:
 
 
 def _find_pictures(one: RunReport, images: int) -> dict[str, PagePicture]:
-    from odtool.reporting import image_section, record_images
+    from odtool.reporting import record_images
+    from odtool.reporting.sections import image_section
 
     if one.analysis is None:
         return {}

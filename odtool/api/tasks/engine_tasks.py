@@ -177,6 +177,18 @@ class MeasureTask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PreviewTask:
+    """Write what the model is given to train on: batches after augmentation and resizing, beside their originals."""
+
+    NAME: ClassVar = "preview"
+    run: Run = field(metadata=_RUN)
+    folder: Path = field(metadata=argument("empty folder to fill", "DIR"))
+    images: int = field(default=12, metadata=argument("images", "N", least=1))
+    seed: int = field(default=0, metadata=argument("of shuffling and augmentation", "N"))
+    step_by_step: bool = field(default=False, metadata=argument("the first image after each augmentation, too"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecoverTask:
     """Rewrite a run's config for half the batch, after it ran out of memory."""
 
@@ -199,5 +211,6 @@ EngineTask: TypeAlias = (
     | DoctorTask
     | CheckTask
     | MeasureTask
+    | PreviewTask
     | RecoverTask
 )
