@@ -11,7 +11,7 @@ from odtool.cli import console, demo, doctor
 from odtool.cli.data import inspect, prepare
 from odtool.cli.model import check, configure, models
 from odtool.cli.result import export, predict, report
-from odtool.cli.run import board, evaluate, logs, status, stop, train
+from odtool.cli.run import board, evaluate, logs, status, stop, train, tune
 
 app = typer.Typer(
     help="From annotations to a trained, evaluated detector with the TensorFlow Object Detection API.",
@@ -47,6 +47,7 @@ app.add_typer(models.app, name="models", rich_help_panel=_MODEL)
 app.command("configure", rich_help_panel=_MODEL)(configure.configure)
 app.command("check", rich_help_panel=_MODEL)(check.check)
 app.command("train", rich_help_panel=_RUN)(train.train)
+app.command("tune", rich_help_panel=_RUN)(tune.tune)
 app.command("eval", rich_help_panel=_RUN)(evaluate.evaluate)
 app.command("status", rich_help_panel=_RUN)(status.status)
 app.command("logs", rich_help_panel=_RUN)(logs.logs)

@@ -22,6 +22,13 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
     pipeline: Annotated[
         Path | None, typer.Option(help="A pipeline.config of your own, or its folder, to start from.")
     ] = None,
+    like_trial: Annotated[
+        str | None,
+        typer.Option(
+            metavar="best|RUN/best|TRIAL",
+            help="The config of a tuned run with the values of its best trial, or of the trial named; see odtool tune.",
+        ),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Prepared data; data/ in the workspace by default.")] = None,
     run: Annotated[str | None, typer.Option(help="Name of the new run; the model's by default.")] = None,
     batch_size: Annotated[
@@ -66,6 +73,7 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
     configured = api.configure(
         model,
         pipeline=pipeline,
+        like_trial=like_trial,
         data=data,
         run=run,
         batch_size=_read_batch_size(batch_size),
