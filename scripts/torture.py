@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import random
+import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -59,7 +61,10 @@ def run(name: str, trials: int, seed: int, root: Path) -> int:
 
     def attempt(number: int) -> str:
         folder = root / f"{name}-{number}"
-        fault = campaign.attempt(template, folder, random.Random(f"{name} {seed} {number}"))
+        try:
+            fault = campaign.attempt(template, folder, random.Random(f"{name} {seed} {number}"))
+        except subprocess.TimeoutExpired as error:
+            fault = f"hangs: {shlex.join(map(str, error.cmd))}"
         shutil.rmtree(folder, ignore_errors=True)
         return fault
 

@@ -18,8 +18,9 @@ from PIL import Image, ImageDraw
 from odtool.jobs import process, record
 from odtool.workspace import Run, Workspace
 
-PATIENCE = 60.0
-"""Seconds after which a command hangs. The slowest takes three on a quiet machine."""
+PATIENCE = 600.0
+"""Seconds after which a command hangs. The slowest takes three on a quiet machine, and a minute on one that is full of
+other work."""
 COMMANDS = (
     ("status", "r"),
     ("status", "r", "--json"),

@@ -14,13 +14,13 @@ import inspect
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import typer
-from typer.models import ArgumentInfo, OptionInfo
 
 import odtool
 from odtool.cli import app
+from odtool.cli.help_page import describe_parameters
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.statistics import Balance, ClassChange, ClassRepeats, DatasetSummary, ProblemSummary, SplitSummary
 from odtool.dataset.survey.image_checks import CATALOGUE
@@ -31,8 +31,8 @@ _INTRODUCTIONS = {
     "commands.md": """# Commands
 
 Every command takes `--help`, `--json` (one object on stdout, messages on stderr) and `--debug`. Exit codes: 0
-done, 1 it could not be done, 2 wrong usage. An error is one line that names the file and the cause, and one
-that says what to do.
+done, 1 it could not be done, 2 wrong usage, 75 (of `--foreground`) stopped before it was done. An error is one
+line that names the file and the cause, and one that says what to do.
 """,
     "dataset_json.md": """# dataset.json
 
@@ -85,31 +85,9 @@ def _group(group: typer.Typer, prefix: str) -> Iterator[str]:
 def _command(path: str, function: Callable[..., Any]) -> Iterator[str]:
     yield f"\n## {path}\n\n{inspect.cleandoc(function.__doc__ or '')}\n"
     yield "\n| argument or option | meaning | default |\n|---|---|---|\n"
-    for parameter in inspect.signature(function, eval_str=True).parameters.values():
-        details = [each for each in get_args(parameter.annotation) if isinstance(each, (ArgumentInfo, OptionInfo))]
-        if details and not details[0].hidden:
-            yield f"| {' | '.join(_row(parameter, details[0]))} |\n"
-
-
-def _row(parameter: inspect.Parameter, details: ArgumentInfo | OptionInfo) -> tuple[str, str, str]:
-    accepted = get_args(parameter.annotation)[0]
-    if isinstance(details, ArgumentInfo):
-        name = f"`{details.metavar or parameter.name.upper()}`"
-    else:
-        # Inside Annotated, the first spelling stands where a default would.
-        spellings = [details.default] if isinstance(details.default, str) else []
-        spellings += details.param_decls or ()
-        spelling = ", ".join(spellings) or f"--{parameter.name.replace('_', '-')}"
-        name = f"`{spelling}`" if accepted is bool else f"`{spelling} {details.metavar or _kind(accepted)}`"
-    default = getattr(parameter.default, "value", parameter.default)
-    absent = default is None or default is False or default is inspect.Parameter.empty or default == ()
-    shown = "" if absent else f"`{default}`"
-    return _cell(name), _cell(details.help or ""), shown
-
-
-def _kind(accepted: Any) -> str:
-    kinds = [each for each in get_args(accepted) or (accepted,) if each is not type(None)]
-    return {int: "N", float: "X", str: "TEXT", Path: "PATH"}.get(kinds[0], "VALUE")
+    for parameter in describe_parameters(function):
+        shown = f"`{parameter.default}`" if parameter.default else ""
+        yield f"| {_cell(f'`{parameter.spelling}`')} | {_cell(parameter.help)} | {shown} |\n"
 
 
 def _cell(text: str) -> str:

@@ -37,7 +37,7 @@ ALLOWED = {
     },
     "settings": FOUNDATION | {"odtool.settings"},
     "engine": FOUNDATION
-    | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map"}
+    | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map", "odtool.dataset.images"}
     | {"odtool.api.tasks.engine_tasks", "odtool.api.tasks.arguments"},
     "api": FOUNDATION | ROOMS | {"odtool.api"},
     "cli": FOUNDATION | {"odtool.cli", "odtool.api"},

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,21 @@ _PATIENCE = 300
 
 PYTHONS = ((3, 10), (3, 13))
 """Oldest and newest Python that TensorFlow and what the Object Detection API requires have releases for."""
+
+
+_PACKAGES = ("tensorflow", "tf-keras", "tf-models-research-object-detection", "tf-models-official", "protobuf")
+
+
+def list_versions() -> dict[str, str | None]:
+    """Versions of odtool, of Python and of the packages of the engine, as installed; nothing of them is imported."""
+    return {"odtool": __version__, "python": platform.python_version()} | {name: _find(name) for name in _PACKAGES}
+
+
+def _find(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def examine(folder: Path, *, engine: tuple[str, ...] = engine_process.ENGINE) -> dict[str, Any]:

@@ -54,6 +54,14 @@ GpuMemoryOption = Annotated[
         metavar="grow|SIZE|all", help="Of the GPU: as needed, at most 8GB or 40%, or all of it, as TensorFlow takes it."
     ),
 ]
+PartOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="K/N|auto|none",
+        help="Do part K of N only, on several machines; auto, as Slurm or Kubernetes says (auto/N where it tells no "
+        "number). By default everything, but in a Slurm step of several tasks the task's part.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, messages on stderr.")]
 DebugOption = Annotated[
     bool,
@@ -71,8 +79,8 @@ _OPTIONS = {
 }
 """What gives a field whose option is not called like it."""
 
-stdout = Terminal(highlight=False, soft_wrap=True)
-stderr = Terminal(highlight=False, soft_wrap=True, stderr=True)
+stdout = Terminal()
+stderr = Terminal(stderr=True)
 
 
 _shown: list[dict[str, Any]] = []
@@ -120,7 +128,10 @@ def table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
         made.add_column(escape(printable.show_line(column)), justify="right" if numeric else "left")
     for row in rows:
         made.add_row(
-            *(escape(f"{cell:,}" if isinstance(cell, int) else printable.show_line(str(cell))) for cell in row)
+            *(
+                escape(f"{cell:,}" if isinstance(cell, int) else printable.show_line(stdout.shorten_paths(str(cell))))
+                for cell in row
+            )
         )
     return made
 
@@ -206,6 +217,8 @@ def run(app: typer.Typer) -> None:
     """Runs the app; the one place where errors become messages and exit codes."""
     _shown.clear()
     _open_closed_streams()
+    if os.environ.get("NO_COLOR"):
+        _keep_usage_plain()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
@@ -228,6 +241,13 @@ def run(app: typer.Typer) -> None:
             f"internal error: {type(error).__name__}: {error}",
             "This is a fault of odtool. Run again with --debug and report what it prints.",
         )
+
+
+def _keep_usage_plain() -> None:
+    """What Typer itself prints, of wrong usage, follows NO_COLOR, too."""
+    from typer import rich_utils
+
+    rich_utils.COLOR_SYSTEM, rich_utils.FORCE_TERMINAL = None, False
 
 
 @contextmanager

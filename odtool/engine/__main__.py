@@ -194,7 +194,7 @@ def _measure(task: MeasureTask) -> int:
     def work() -> dict[str, Any]:
         from odtool.engine.train.measure_memory import measure
 
-        return measure(task.run, task.batch_size)
+        return measure(task.run, task.batch_size, task.precision)
 
     return _answered(work)
 

@@ -65,7 +65,7 @@ Distribution: TypeAlias = ValueRange | Choices
 
 
 @dataclass(frozen=True)
-class Parameter:
+class Hyperparameter:
     """One thing that trials differ in."""
 
     name: str

@@ -10,7 +10,7 @@ from odtool.pipeline.text.config import PipelineConfig
 from odtool.pipeline.text.draft import ConfigDraft
 from odtool.tuning import trial_config
 from odtool.tuning.named_settings import NAMED
-from odtool.tuning.parameters import Choices, Distribution, Parameter, Value, ValueRange
+from odtool.tuning.parameters import Choices, Distribution, Hyperparameter, Value, ValueRange
 
 _RATIOS = {"learning_rate": (0.2, 5.0), "weight_decay": (0.1, 10.0), "anchor_scale": (0.7, 1.4)}
 """How far below and above the config's own value."""
@@ -27,9 +27,9 @@ _PATHS: dict[str, ValueRange] = {
 """CenterNet's own focal loss (https://arxiv.org/abs/1904.07850 has 2 and 4)."""
 
 
-def choose_default(base: PipelineConfig) -> tuple[Parameter, ...]:
+def choose_default(base: PipelineConfig) -> tuple[Hyperparameter, ...]:
     """The parameters that a config has, each around its own value."""
-    return tuple(Parameter(name, distribution) for name, distribution in _list_default(base))
+    return tuple(Hyperparameter(name, distribution) for name, distribution in _list_default(base))
 
 
 def _list_default(base: PipelineConfig) -> Iterator[tuple[str, Distribution]]:
@@ -41,7 +41,7 @@ def _list_default(base: PipelineConfig) -> Iterator[tuple[str, Distribution]]:
             yield name, _surround(name, value)
     if base.message.model.WhichOneof("model") == "center_net":
         for path, distribution in _PATHS.items():
-            if trial_config.read_values(base, [Parameter(path, distribution)]):
+            if trial_config.read_values(base, [Hyperparameter(path, distribution)]):
                 yield path, distribution
 
 
@@ -60,7 +60,7 @@ def _surround(name: str, value: Value) -> Distribution:
     return ValueRange(min(usual.low, number), max(usual.high, batch_and_steps.round_rate(number)))
 
 
-def refuse_unfit(base: PipelineConfig, parameters: Sequence[Parameter]) -> None:
+def refuse_unfit(base: PipelineConfig, parameters: Sequence[Hyperparameter]) -> None:
     """Tries the ends of each parameter on the config.
 
     Raises:

@@ -13,13 +13,13 @@ from odtool.pipeline.text.config import PipelineConfig
 from odtool.settings import setting_file
 from odtool.tuning import search_space
 from odtool.tuning.named_settings import NAMED
-from odtool.tuning.parameters import Choices, Distribution, Parameter, ValueRange
+from odtool.tuning.parameters import Choices, Distribution, Hyperparameter, ValueRange
 
 _RANGE, _CHOICES = ("low", "high", "log", "step"), "choices"
 _EXAMPLE = "For example, in TOML: learning_rate = {low = 0.001, high = 0.1, log = true}, or: batch_size = [4, 8, 16]"
 
 
-def read(path: Path, base: PipelineConfig) -> tuple[Parameter, ...]:
+def read(path: Path, base: PipelineConfig) -> tuple[Hyperparameter, ...]:
     """The parameters that a file describes, tried on the config that they are for.
 
     Raises:
@@ -31,7 +31,7 @@ def read(path: Path, base: PipelineConfig) -> tuple[Parameter, ...]:
         name = ".".join(keys)
         where = document.locate(keys)
         try:
-            parameter = Parameter(name, _parse(name, entry, base))
+            parameter = Hyperparameter(name, _parse(name, entry, base))
             search_space.refuse_unfit(base, [parameter])
         except ConfigError as error:
             message = error.message.removeprefix(f"{name}: ").removeprefix("--set ")

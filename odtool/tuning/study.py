@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 
 from odtool import locks
 from odtool.errors import InstallationError, JobError, first_line
-from odtool.tuning.parameters import Choices, Parameter, Value
+from odtool.tuning.parameters import Choices, Hyperparameter, Value
 from odtool.tuning.study_files import StudySettings
 from odtool.tuning.study_folder import StudyFolder
 from odtool.tuning.trials import StudyView, TrialStateName, TrialView, choose_best
@@ -281,7 +281,7 @@ def _make_sampler(seed: int, number: int) -> optuna.samplers.BaseSampler:
         )
 
 
-def _suggest(trial: optuna.Trial, parameter: Parameter) -> None:
+def _suggest(trial: optuna.Trial, parameter: Hyperparameter) -> None:
     name, values = parameter.name, parameter.distribution
     if isinstance(values, Choices):
         trial.suggest_categorical(name, values.values)

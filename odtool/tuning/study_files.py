@@ -10,7 +10,7 @@ from typing import Annotated, TypeVar
 from odtool import __version__, files, state_files
 from odtool.errors import JobError
 from odtool.state_files import Range, StateError
-from odtool.tuning.parameters import Parameter, Value
+from odtool.tuning.parameters import Hyperparameter, Value
 from odtool.tuning.study_folder import StudyFolder
 
 Kind = TypeVar("Kind")
@@ -22,7 +22,7 @@ class StudySettings:
 
     metric: str
     """Name of the metric that trials are compared by, as metrics.jsonl has it."""
-    parameters: tuple[Parameter, ...]
+    parameters: tuple[Hyperparameter, ...]
     steps: Annotated[int, Range(1, 2**32 - 1)] | None
     """Of a trial with the base's batch size; the base's own where it is None."""
     evaluations: Annotated[int, Range(1, 10**6)]

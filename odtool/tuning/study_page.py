@@ -9,7 +9,7 @@ from pathlib import Path
 from odtool import files
 from odtool.detection.metric_names import MAIN_METRICS
 from odtool.reporting import report_page, tables
-from odtool.tuning.parameters import Choices, Parameter, Value, format_value, shorten_names
+from odtool.tuning.parameters import Choices, Hyperparameter, Value, format_value, shorten_names
 from odtool.tuning.study_files import StudySettings
 from odtool.tuning.study_folder import StudyFolder
 from odtool.tuning.trials import StudyView, TrialView
@@ -106,14 +106,14 @@ def _draw_coordinates(settings: StudySettings, view: StudyView, names: Mapping[s
     return trial_charts.draw_parallel_coordinates(axes, lines)
 
 
-def _make_axis(parameter: Parameter, name: str) -> CoordinateAxis:
+def _make_axis(parameter: Hyperparameter, name: str) -> CoordinateAxis:
     space = parameter.distribution
     if isinstance(space, Choices):
         return CoordinateAxis(name, words=tuple(format_value(value) for value in space.values))
     return CoordinateAxis(name, space.low, space.high, space.log)
 
 
-def _to_coordinate(parameter: Parameter, value: Value) -> float | str:
+def _to_coordinate(parameter: Hyperparameter, value: Value) -> float | str:
     return format_value(value) if isinstance(parameter.distribution, Choices) else float(value)
 
 

@@ -11,7 +11,7 @@ from odtool.pipeline.text import config, fields
 from odtool.pipeline.text.config import PipelineConfig
 from odtool.pipeline.text.draft import ConfigDraft
 from odtool.tuning.named_settings import NAMED, REASON
-from odtool.tuning.parameters import Parameter, Value, format_value
+from odtool.tuning.parameters import Hyperparameter, Value, format_value
 
 
 def set_values(draft: ConfigDraft, values: Mapping[str, Value]) -> None:
@@ -34,7 +34,7 @@ def write_value(value: Value) -> str:
     return format_value(value) if isinstance(value, bool) else str(value)
 
 
-def read_values(base: PipelineConfig, parameters: Sequence[Parameter]) -> dict[str, Value]:
+def read_values(base: PipelineConfig, parameters: Sequence[Hyperparameter]) -> dict[str, Value]:
     """What the base config itself has for the parameters, as far as they may take that."""
     draft = ConfigDraft(base)
     values: dict[str, Value] = {}

@@ -89,6 +89,8 @@ def test_requests_are_frozen_and_can_be_sent_to_another_process(name: str) -> No
         (lambda: ConfigureRequest(epochs=0), "epochs"),
         (lambda: ConfigureRequest(batch_size=0), "batch_size"),
         (lambda: ConfigureRequest(memory="6GB"), "memory"),
+        (lambda: ConfigureRequest(precision="bfloat16"), "precision"),
+        (lambda: ConfigureRequest(batch_size="auto", precision="float16"), "precision"),
         (lambda: ConfigureRequest(steps=3, assignments={"train_config.num_steps": 2}), "steps"),
         (lambda: ExportRequest(formats="pdf"), "formats"),
         (lambda: ExportRequest(formats=()), "formats"),

@@ -11,16 +11,16 @@ import optuna
 import pytest
 
 from odtool.errors import JobError
-from odtool.tuning.parameters import Choices, Parameter, ValueRange
+from odtool.tuning.parameters import Choices, Hyperparameter, ValueRange
 from odtool.tuning.study import Study
 from odtool.tuning.study_files import StudySettings
 from odtool.tuning.study_folder import StudyFolder
 from odtool.workspace import Run
 
 PARAMETERS = (
-    Parameter("learning_rate", ValueRange(1e-4, 1e-1, log=True)),
-    Parameter("batch_size", Choices((4, 8, 16))),
-    Parameter("layers", ValueRange(1.0, 9.0, step=2.0, whole=True)),
+    Hyperparameter("learning_rate", ValueRange(1e-4, 1e-1, log=True)),
+    Hyperparameter("batch_size", Choices((4, 8, 16))),
+    Hyperparameter("layers", ValueRange(1.0, 9.0, step=2.0, whole=True)),
 )
 BASE = {"learning_rate": 0.01, "batch_size": 8, "layers": 3}
 

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from odtool.api.model import trial_settings
 from odtool.api.requests import Notify, RequestError, StrPath, find_workspace, ignore, refuse_below, takes
+from odtool.api.tasks.engine_tasks import STEP_PRECISIONS
 from odtool.api.tasks.fit_batch_size import fit_batch_size, give_reason
 
 if TYPE_CHECKING:
     from odtool.pipeline.configure.batch_size_search import Fitted
     from odtool.pipeline.configure.configuration import Configured, ConfigureSettings
+    from odtool.pipeline.text.diff import Change
 
-__all__ = ["Assignments", "ConfigureRequest", "Configured", "Fitted", "configure"]
+__all__ = ["Assignments", "Change", "ConfigureRequest", "Configured", "Fitted", "configure"]
 
 Assignments: TypeAlias = Mapping[str, object] | Sequence[str]
 """Values by their fields' paths, or texts such as "train_config.max_number_of_boxes=50"."""
@@ -52,6 +54,8 @@ class ConfigureRequest:
     """With "auto": memory to use, as "6GB" or "80%"; 85% by default."""
     gpu: str | int | None = None
     """With "auto": GPU numbers as in "0" or "0,1", or "cpu"."""
+    precision: str | None = None
+    """With "auto": what training is to compute in, "float32" or "bfloat16"; float32 by default."""
     steps: int | None = None
     """Steps of training; the learning rate's schedule follows."""
     epochs: float | None = None
@@ -84,9 +88,11 @@ class ConfigureRequest:
     def _check_batch_size(self) -> None:
         size = self.batch_size
         if size != "auto":
-            for name in ("memory", "gpu"):
+            for name in ("memory", "gpu", "precision"):
                 if getattr(self, name) is not None:
                     raise RequestError(name, "goes with --batch-size auto only")
+        if self.precision not in (None, *STEP_PRECISIONS):
+            raise RequestError("precision", f"'{self.precision}' is not {' or '.join(STEP_PRECISIONS)}")
         if size not in (None, "auto") and not (isinstance(size, int) and 1 <= size <= _LARGEST_BATCH):
             raise RequestError("batch_size", f"'{size}' is neither auto nor a number from 1 to {_LARGEST_BATCH}")
 
@@ -118,9 +124,20 @@ def configure(request: ConfigureRequest) -> Configured:
         return configuration.configure(space, wishes)
     # What is measured is the very config that the other wishes make.
     tried = configuration.configure(space, replace(wishes, dry_run=True))
-    fitted = fit_batch_size(tried.config, tried.images, memory=request.memory, gpu=request.gpu, notify=request.notify)
+    precision = request.precision or STEP_PRECISIONS[0]
+    fitted = fit_batch_size(
+        tried.config,
+        tried.images,
+        memory=request.memory,
+        gpu=request.gpu,
+        precision=precision,
+        notify=request.notify,
+    )
     reason = give_reason(fitted, tried.images)
     configured = configuration.configure(space, replace(wishes, batch_size=fitted.batch_size, batch_reason=reason))
+    if precision != STEP_PRECISIONS[0]:
+        note = f"the batch size was measured in {precision}, so train in it: odtool train --precision {precision}"
+        configured.notes.append(note)
     return replace(configured, measured=fitted)
 
 

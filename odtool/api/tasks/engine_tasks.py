@@ -19,6 +19,11 @@ STEP_PRECISIONS = ("float32", "bfloat16")
 INPUT_TYPES = ("image_tensor", "float_image_tensor", "encoded_image_string_tensor", "tf_example")
 
 
+def _precision() -> Any:
+    what = f"of the networks' arithmetic: {' or '.join(STEP_PRECISIONS)}"
+    return field(default="float32", metadata=argument(what, "NAME"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainTask:
     """Train a run up to its number of steps."""
@@ -35,9 +40,7 @@ class TrainTask:
     )
     deadline: float | None = field(default=None, metadata=argument("Unix time at which to save and end", "TIME"))
     """A moment and not a duration, so that a restart after a failure does not begin it anew."""
-    precision: str = field(
-        default="float32", metadata=argument(f"of the networks' arithmetic: {' or '.join(STEP_PRECISIONS)}", "NAME")
-    )
+    precision: str = _precision()
     cpu_devices: int | None = field(
         default=None, metadata=argument("split the CPU in N, to try several devices out", "N", least=1)
     )
@@ -132,6 +135,7 @@ class PredictTask:
     save_as: tuple[str, ...] = field(default=(), metadata=argument("annotations", "FORMAT,FORMAT"))
     count: bool = field(default=False, metadata=argument("write counts.csv"))
     pictures: bool = field(default=True, metadata=argument("draw nothing"))
+    part: str | None = field(default=None, metadata=argument("look at this part of the sources only", "K/N"))
     sources: tuple[str, ...] = field(metadata=argument("images, videos, folders, patterns", "SOURCE", positional=True))
 
     @property
@@ -161,6 +165,7 @@ class MeasureTask:
     NAME: ClassVar = "measure"
     run: Run = field(metadata=_RUN)
     batch_size: int = field(metadata=argument("images a step", "N", least=1))
+    precision: str = _precision()
 
 
 @dataclass(frozen=True, kw_only=True)

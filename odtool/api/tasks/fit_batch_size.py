@@ -22,12 +22,13 @@ _LARGEST = 1024
 
 
 def fit_batch_size(
-    config: PipelineConfig, images: int, *, memory: str | None, gpu: str | int | None, notify: Notify
+    config: PipelineConfig, images: int, *, memory: str | None, gpu: str | int | None, precision: str, notify: Notify
 ) -> Fitted:
     """The largest batch with which this config trains within the memory given.
 
     Args:
         images: in the training set; a batch larger than that would show some of them twice a step.
+        precision: of the networks' arithmetic, as `train` is to have it.
 
     Raises:
         OdtoolError: there is no such device, the model cannot be trained, or not one image fits.
@@ -44,9 +45,11 @@ def fit_batch_size(
         configs.save(config, run.pipeline_config)
 
         def measure(batch: int) -> int | None:
-            notify(f"measuring some training steps with a batch of {batch} on {choice.label} …")
+            how = "" if precision == "float32" else f" in {precision}"
+            notify(f"measuring some training steps{how} with a batch of {batch} on {choice.label} …")
             try:
-                answer = engine_process.ask(MeasureTask(run=run, batch_size=batch), environment=choice.environment)
+                task = MeasureTask(run=run, batch_size=batch, precision=precision)
+                answer = engine_process.ask(task, environment=choice.environment)
             except OutOfMemoryError:
                 return None
             return None if answer["out_of_memory"] else int(answer["peak_bytes"])

@@ -41,9 +41,11 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     workers: source_options.WorkersOption = "auto",
     similar: source_options.SimilarOption = False,
     balance: Annotated[
-        float | None, typer.Option(help="Show the repeat factors that prepare --balance would take.")
+        float | None, typer.Option(help="Show the repeat factors that prepare --balance would take.", metavar="SHARE")
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Write one page with plots and sample images to this file.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write one page with plots and sample images to this file.", metavar="FILE")
+    ] = None,
     samples: Annotated[
         int, typer.Option(min=0, max=500, help="Images on the page: those with problems, then some of each class.")
     ] = 24,

@@ -28,12 +28,18 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     format_name: source_options.FormatOption = "auto",
     columns: source_options.ColumnsOption = "",
     images: source_options.ImagesOption = None,
-    out: Annotated[Path | None, typer.Option(help="Folder to write; data/ in the workspace by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write; data/ in the workspace by default.", metavar="DIR")
+    ] = None,
     val: Annotated[
         float | None,
-        typer.Option(help="Share of images to validate on, if the data set has no such split; 0.1 by default."),
+        typer.Option(
+            help="Share of images to validate on, if the data set has no such split; 0.1 by default.", metavar="SHARE"
+        ),
     ] = None,
-    test: Annotated[float, typer.Option(help="Share of images to test on, if the data set has no such split.")] = 0.0,
+    test: Annotated[
+        float, typer.Option(help="Share of images to test on, if the data set has no such split.", metavar="SHARE")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the random split and order.")] = 0,
     folds: Annotated[
         int | None,
@@ -41,11 +47,16 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = None,
     fraction: Annotated[
         float | None,
-        typer.Option(help="Keep this share of the training images, stratified; val and test stay whole."),
+        typer.Option(
+            help="Keep this share of the training images, stratified; val and test stay whole.", metavar="SHARE"
+        ),
     ] = None,
     balance: Annotated[
         float | None,
-        typer.Option(help="Repeat training images of classes that less than this share has (LVIS's repeat factors)."),
+        typer.Option(
+            help="Repeat training images of classes that less than this share has (LVIS's repeat factors).",
+            metavar="SHARE",
+        ),
     ] = None,
     resplit: Annotated[bool, typer.Option("--resplit", help="Make a new split, ignoring the data set's own.")] = False,
     group_by: Annotated[
@@ -57,23 +68,28 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = None,
     similar: source_options.SimilarOption = False,
     tile: Annotated[
-        int | None, typer.Option(min=32, help="Cut larger images into tiles of this side, in pixels.")
+        int | None, typer.Option(min=32, help="Cut larger images into tiles of this side, in pixels.", metavar="PX")
     ] = None,
     overlap: Annotated[
-        int | None, typer.Option(min=0, help="Pixels that tiles share; by default a fifth of --tile.")
+        int | None, typer.Option(min=0, help="Pixels that tiles share; by default a fifth of --tile.", metavar="PX")
     ] = None,
     min_visible: Annotated[
-        float | None, typer.Option(help="Share of a box that a tile must show to keep it; 0.3 by default.")
+        float | None,
+        typer.Option(help="Share of a box that a tile must show to keep it; 0.3 by default.", metavar="SHARE"),
     ] = None,
     empty_tiles: Annotated[
-        float | None, typer.Option(help="Share of the tiles without objects that is kept; 0.1 by default.")
+        float | None,
+        typer.Option(help="Share of the tiles without objects that is kept; 0.1 by default.", metavar="SHARE"),
     ] = None,
     max_side: Annotated[
-        int | None, typer.Option(min=32, help="Store larger images smaller, with this longest side in pixels.")
+        int | None,
+        typer.Option(min=32, help="Store larger images smaller, with this longest side in pixels.", metavar="PX"),
     ] = None,
     masks: Annotated[bool, typer.Option("--masks", help="Write instance masks, for Mask R-CNN.")] = False,
     keypoints: Annotated[bool, typer.Option("--keypoints", help="Write keypoints, from COCO or records.")] = False,
-    shards: Annotated[str, typer.Option(help="Shards per split; auto makes them about 32 MB.")] = "auto",
+    shards: Annotated[
+        str, typer.Option(help="Shards per split; auto makes them about 32 MB.", metavar="N|auto")
+    ] = "auto",
     label_map: source_options.LabelMapOption = None,
     rename: source_options.RenameOption = None,
     only: source_options.OnlyOption = None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from odtool.cli import completion
+
 if TYPE_CHECKING:
     from odtool.api.data.sources import ClassChange, FormatChoice
 
@@ -28,9 +30,19 @@ class AnnotatedSize(str, Enum):
 
 SourceArgument = Annotated[
     list[Path] | None,
-    typer.Argument(help="Folders or files with annotations; without any, the workspace is searched."),
+    typer.Argument(
+        metavar="SOURCE...", help="Folders or files with annotations; without any, the workspace is searched."
+    ),
 ]
-FormatOption = Annotated[str, typer.Option("--format", help="Format of the annotations; auto detects it.")]
+FormatOption = Annotated[
+    str,
+    typer.Option(
+        "--format",
+        help="Format of the annotations; auto detects it.",
+        metavar="NAME",
+        autocompletion=completion.complete_formats,
+    ),
+]
 ColumnsOption = Annotated[
     str,
     typer.Option(
@@ -39,8 +51,10 @@ ColumnsOption = Annotated[
         "or cxcywh; without a header, columns by number.",
     ),
 ]
-ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the images, if it is not found automatically.")]
-LabelMapOption = Annotated[Path | None, typer.Option(help="A label_map.pbtxt to follow.")]
+ImagesOption = Annotated[
+    Path | None, typer.Option(help="Folder of the images, if it is not found automatically.", metavar="DIR")
+]
+LabelMapOption = Annotated[Path | None, typer.Option(help="A label_map.pbtxt to follow.", metavar="FILE")]
 VerifyOption = Annotated[Verify, typer.Option(help="Look at images' headers and ends, or decode every image in full.")]
 FixImagesOption = Annotated[
     bool,
@@ -49,7 +63,9 @@ FixImagesOption = Annotated[
 MinBoxOption = Annotated[
     float,
     typer.Option(
-        min=0, help="Leave out boxes with a side shorter than this, in pixels; 0 keeps all that have an area."
+        min=0,
+        help="Leave out boxes with a side shorter than this, in pixels; 0 keeps all that have an area.",
+        metavar="PX",
     ),
 ]
 RenameOption = Annotated[
@@ -58,11 +74,21 @@ RenameOption = Annotated[
 ]
 OnlyOption = Annotated[
     list[str] | None,
-    typer.Option("--only", metavar="A,B", help="Keep these classes, by their new names; the others' images stay."),
+    typer.Option(
+        "--only",
+        metavar="A,B",
+        help="Keep these classes, by their new names; the others' images stay.",
+        autocompletion=completion.complete_classes,
+    ),
 ]
 DropOption = Annotated[
     list[str] | None,
-    typer.Option("--drop", metavar="A,B", help="Leave these classes out, by their new names; their images stay."),
+    typer.Option(
+        "--drop",
+        metavar="A,B",
+        help="Leave these classes out, by their new names; their images stay.",
+        autocompletion=completion.complete_classes,
+    ),
 ]
 SimilarOption = Annotated[
     bool, typer.Option("--similar", help="Report images that look alike; every image is decoded for it.")
@@ -80,7 +106,7 @@ AnnotatedSizeOption = Annotated[
         help="Whose pixels boxes are in where an annotation declares another size; by default the boxes decide."
     ),
 ]
-WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one per core.")]
+WorkersOption = Annotated[str, typer.Option(help="Worker processes; auto is one per core.", metavar="N|auto")]
 
 
 def read_number(text: str, option: str) -> int | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from odtool.api.model import check as api
 from odtool.cli import console
@@ -53,12 +54,12 @@ def check(
 
 def _render(checked: CheckedRun, screen: Console) -> None:
     for finding in checked.findings:
-        screen.print(f"{finding.level:8}", style=_COLOURS[finding.level], end="")
-        screen.print(f"{finding.subject}: {finding.message}", markup=False)
+        level = f"[{_COLOURS[finding.level]}]{finding.level:8}[/]"
+        screen.print(f"{level}{escape(finding.subject)}: {escape(finding.message)}")
         if finding.hint:
             screen.print(f"        hint: {finding.hint}", style="dim", markup=False)
     run = checked.run
     if errors := checked.count("error"):
         screen.print(f"training {run.name} would fail or learn something wrong; errors: {errors}", markup=False)
     else:
-        screen.print(f"next: odtool train {run.argument}", markup=False)
+        screen.print(f"next: odtool train {run.argument} --eval", markup=False)

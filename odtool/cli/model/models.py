@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odtool.api.model import models as api
-from odtool.cli import console
+from odtool.cli import completion, console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.help_page import HelpfulCommand, HelpfulGroup
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from odtool.api.model.models import ListedModel, PulledModel
 
 
-app = typer.Typer(rich_markup_mode="markdown")
+app = typer.Typer(cls=HelpfulGroup, rich_markup_mode="markdown")
+
+_SHORT = {"keypoints": "points"}
+"""What is written shorter, so that a line of the table fits on a terminal of 80 columns."""
 
 
 class Order(str, Enum):
@@ -78,28 +82,34 @@ def _published_maps(model: ListedModel) -> tuple[float | None, ...]:
 
 
 def _render(models: list[ListedModel], screen: Console) -> None:
-    columns = ["model", "architecture", "input", "COCO mAP", "ms", "parameters", "outputs", "here"]
+    columns = ["model", "input", "COCO mAP", "ms", "weights", "finds", "here"]
     cells = [
         [
             model.name,
-            model.architecture,
             f"{model.height}x{model.width}",
-            " / ".join(f"{value:.1f}" for value in _published_maps(model) if value is not None),
+            "/".join(f"{value:.1f}" for value in _published_maps(model) if value is not None),
             "" if model.speed_ms is None else f"{model.speed_ms:g}",
             f"{model.parameters / 1e6:.1f}M" if model.parameters else "",
-            ", ".join(model.outputs),
+            "+".join(_SHORT.get(output, output) for output in model.outputs),
             "yes" if model.downloaded else "",
         ]
         for model in models
     ]
     table = console.table("", columns, cells)
     screen.print(console.unfolded(table, screen))
-    screen.print("COCO mAP of boxes / masks / keypoints and ms an image as the zoo publishes them.", markup=False)
+    screen.print("COCO mAP of boxes, masks or points and ms an image as the zoo publishes them.", markup=False)
 
 
-@app.command("pull")
+@app.command("pull", cls=HelpfulCommand)
 def pull(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model of the zoo, as odtool models lists it.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="A model of the zoo, as odtool models lists it.",
+            autocompletion=completion.complete_models,
+        ),
+    ],
     url: Annotated[
         str | None,
         typer.Option(help="A mirror: of the one .tar.gz, or what stands before its date and name."),

@@ -24,14 +24,18 @@ def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opti
     run: run_options.RunArgument = None,
     checkpoint: Annotated[
         str | None,
-        typer.Option(help="best, latest, or a checkpoint's path. The best by default, where there is one."),
+        typer.Option(
+            help="best, latest, or a checkpoint's path. The best by default, where there is one.", metavar="WHICH|PATH"
+        ),
     ] = None,
-    formats: Annotated[str, typer.Option("--format", help="Any of savedmodel, tflite and onnx.")] = "savedmodel",
+    formats: Annotated[
+        str, typer.Option("--format", help="Any of savedmodel, tflite and onnx.", metavar="FORMATS")
+    ] = "savedmodel",
     tflite: Annotated[
-        str, typer.Option(help="Precision of TFLite files, any of float32, float16 and int8.")
+        str, typer.Option(help="Precision of TFLite files, any of float32, float16 and int8.", metavar="PRECISIONS")
     ] = "float32",
     input_type: Annotated[
-        str, typer.Option(help=f"What the SavedModel takes: {', '.join(INPUT_TYPES)}.")
+        str, typer.Option(help=f"What the SavedModel takes: {', '.join(INPUT_TYPES)}.", metavar="TYPE")
     ] = "image_tensor",
     max_detections: Annotated[
         int | None,
@@ -53,10 +57,16 @@ def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opti
     ] = 50,
     min_agreement: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Agreement that a file with float weights needs; 0 takes any."),
+        typer.Option(
+            min=0, max=1, help="Agreement that a file with float weights needs; 0 takes any.", metavar="SHARE"
+        ),
     ] = 0.9,
-    out: Annotated[Path | None, typer.Option(help="Folder to write, instead of exported-models/<run>.")] = None,
-    gpu: Annotated[str, typer.Option("--gpu", help="cpu, or the number of a GPU to run the checkpoint on.")] = "cpu",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write, instead of exported-models/<run>.", metavar="DIR")
+    ] = None,
+    gpu: Annotated[
+        str, typer.Option("--gpu", help="cpu, or the number of a GPU to run the checkpoint on.", metavar="N|cpu")
+    ] = "cpu",
     gpu_memory: GpuMemoryOption = None,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,

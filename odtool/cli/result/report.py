@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odtool.api.result import report as api
-from odtool.cli import console
+from odtool.cli import completion, console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 from odtool.units import format_metric
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 def report(
     runs: Annotated[
-        list[str] | None, typer.Argument(metavar="RUN...", help="Runs' names; the newest run by default.")
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN...", help="Runs' names; the newest run by default.", autocompletion=completion.complete_runs
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The page; report.html in the run's folder, or in train/ for several.")

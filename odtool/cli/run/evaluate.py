@@ -14,12 +14,15 @@ from odtool.cli.run import run_options, task_output
 
 def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
     run: run_options.RunArgument = None,
-    gpu: Annotated[str, typer.Option("--gpu", help="cpu, or the number of a GPU that has room.")] = "cpu",
+    gpu: Annotated[
+        str, typer.Option("--gpu", help="cpu, or the number of a GPU that has room.", metavar="N|cpu")
+    ] = "cpu",
     gpu_memory: GpuMemoryOption = None,
     checkpoint: Annotated[
         str,
         typer.Option(
-            help="all (each one, and those to come while training runs), latest, best, or a checkpoint's path."
+            help="all (each one, and those to come while training runs), latest, best, or a checkpoint's path.",
+            metavar="WHICH|PATH",
         ),
     ] = "all",
     sample: Annotated[int, typer.Option(min=1, help="Evaluate 1 of this many images.")] = 1,

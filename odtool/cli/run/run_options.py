@@ -6,9 +6,15 @@ from typing import Annotated
 
 import typer
 
+from odtool.cli import completion
 from odtool.workspace import TASKS, Workspace
 
-RunArgument = Annotated[str | None, typer.Argument(metavar="RUN", help="A run's name; the newest run by default.")]
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="RUN", help="A run's name; the newest run by default.", autocompletion=completion.complete_runs
+    ),
+]
 TaskArgument = Annotated[str | None, typer.Argument(metavar="train|eval", help="One of the run's two tasks.")]
 ForegroundOption = Annotated[
     bool, typer.Option("--foreground", help="Stay, show the log, and pass Ctrl-C on, once, to save and end.")

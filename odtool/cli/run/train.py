@@ -16,7 +16,11 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
     run: run_options.RunArgument = None,
     gpu: Annotated[
         str | None,
-        typer.Option("--gpu", help="GPU numbers as in 0 or 0,1, or cpu. The first GPU by default, else the CPU."),
+        typer.Option(
+            "--gpu",
+            help="GPU numbers as in 0 or 0,1, or cpu. The first GPU by default, else the CPU.",
+            metavar="N,...|cpu",
+        ),
     ] = None,
     gpu_memory: GpuMemoryOption = None,
     evaluate: Annotated[

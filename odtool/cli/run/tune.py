@@ -31,14 +31,14 @@ _STYLES = {"complete": "green", "failed": "red", "pruned": "yellow", "running": 
 def tune(  # noqa: PLR0913, PLR0917 - a command has as many parameters as options
     run: run_options.RunArgument = None,
     trials: Annotated[
-        int, typer.Option(min=1, help="Trials of the study in all, those of earlier calls included.")
+        int, typer.Option(min=1, metavar="N", help="Trials of the study in all, those of earlier calls included.")
     ] = 20,
     time_limit: Annotated[
         str | None,
         typer.Option(metavar="TIME", help="Save and stop after this time, as in 2h or 1h30m; a later call goes on."),
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(min=1, help="Steps of each trial; the run's own by default.", show_default=False)
+        int | None, typer.Option(min=1, metavar="N", help="Steps of each trial; the run's own by default.")
     ] = None,
     evaluations: Annotated[
         int | None,
@@ -53,16 +53,20 @@ def tune(  # noqa: PLR0913, PLR0917 - a command has as many parameters as option
         ),
     ] = None,
     pruner: Annotated[
-        Literal["median", "hyperband", "none"], typer.Option(help="Which trials are ended before their time.")
+        Literal["median", "hyperband", "none"],
+        typer.Option(metavar="median|hyperband|none", help="How to end poor trials early."),
     ] = "median",
     best: run_options.BestOption = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of what is drawn at random; 0 by default.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Of what is drawn at random; 0 by default.")
+    ] = None,
     gpu: Annotated[
         str | None,
         typer.Option(
             "--gpu",
             help="GPU numbers as in 0 or 0,1, a trial on each at a time, or cpu. The first GPU by "
             "default, else the CPU.",
+            metavar="N,...|cpu",
         ),
     ] = None,
     gpu_memory: GpuMemoryOption = None,

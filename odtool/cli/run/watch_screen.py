@@ -46,7 +46,7 @@ class RunView:
 
 def watch(find: Callable[[], Sequence[Run]], place: str, *, interval: float) -> None:
     """Draws until Ctrl-C; without a terminal, prints a line for each run until none is running any more."""
-    screen = Terminal(highlight=False)
+    screen = Terminal(soft_wrap=False)
     with suppress(KeyboardInterrupt):  # it is the way out
         if screen.is_terminal:
             _draw(screen, find, place, interval)

@@ -18,6 +18,8 @@ from odtool.dataset.types import Extent
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".jpe", ".jfif")
 """Lower-case endings of the files that are looked for as images, the likeliest first."""
+_READING = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""Not waiting for whoever may write into a pipe, of which no part can then be read."""
 _HEAD = 4096
 """Bytes read at first; most headers end within them."""
 _TAIL = 65536
@@ -106,7 +108,7 @@ def read_header(path: Path, extent: Extent | None = None) -> ImageHeader:
         if extent and extent.encoded:
             return parse_header(read_bytes(path, extent))
         # Without waiting for whoever may write into a pipe: seeking in one is an error, below.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(path, _READING)
     except (FileNotFoundError, NotADirectoryError):
         raise ImageError("image_missing", "no such file") from None
     except ImageError:
@@ -285,7 +287,7 @@ def reading(data: bytes) -> Read:
 @contextmanager
 def open_reader(path: Path, extent: Extent | None = None) -> Iterator[Read]:
     """Reads parts of an image that lies on disk as it is."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, _READING)
     try:
         start, size = (extent.offset, extent.length) if extent else (0, os.fstat(descriptor).st_size)
         yield lambda offset, length: os.pread(descriptor, max(min(length, size - offset), 0), start + offset)
@@ -295,7 +297,7 @@ def open_reader(path: Path, extent: Extent | None = None) -> Iterator[Read]:
 
 def read_bytes(path: Path | str, extent: Extent | None = None) -> bytes:
     """The encoded image as it is stored; shorter than its header said where the file has been cut since."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = os.open(path, _READING)
     try:
         offset, size = (extent.offset, extent.length) if extent else (0, os.fstat(descriptor).st_size)
         data = os.pread(descriptor, size, offset)

@@ -49,6 +49,7 @@ def refuse(path: Path) -> NoReturn:
     refuse_near_misses(path)
     _refuse_class_folders(path)
     _refuse_packed(path)
+    _refuse_endless(path)
     note = _describe_skipped_folders(path) + _describe_containers(path)
     folders = sum(bool(folder.find_files(*EXTENSIONS)) for folder in walk(path))
     if folders:
@@ -88,6 +89,12 @@ def _refuse_other_annotations(path: Path) -> None:
         f"{first.file}: {'; '.join([what, *notes])}",
         first.advice or f"Known formats: {', '.join(reader.title for reader in READERS.values())}.",
     )
+
+
+def _refuse_endless(path: Path) -> None:
+    """A pipe or device in the place of annotations, which nothing was read from."""
+    for place, kind in source_folders.find_endless(path):
+        raise DataError(f"{place}: it is {kind}, not a file", parsing.IN_A_FILE)
 
 
 def _refuse_broken_documents(path: Path) -> None:

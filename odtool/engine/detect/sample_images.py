@@ -15,6 +15,7 @@ from odtool.detection.detector import Detections, Detector
 from odtool.engine import model
 from odtool.engine.detect.tensorflow_detectors import CheckpointDetector
 from odtool.engine.export import trained_model
+from odtool.engine.input import record_images
 from odtool.pipeline.record_patterns import require_files
 from odtool.workspace import Run
 
@@ -58,12 +59,12 @@ def _describe_image(
 ) -> dict[str, Any]:  # fmt: skip
     values = example.features.feature
     encoded = values["image/encoded"].bytes_list.value[0]
-    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-    height, width = int(image.shape[0]), int(image.shape[1])
+    image = record_images.decode(encoded, _read_text(values["image/source_id"]))
+    height, width = image.shape[:2]
     kind = next(iter(values["image/format"].bytes_list.value), b"").lower()
     picture = output.with_name(f"{output.stem}-{index}{ENDINGS.get(kind, '.jpg')}")
     picture.write_bytes(encoded)
-    (detections,) = detector.detect([image.numpy()], min_score=FEWEST)
+    (detections,) = detector.detect([image], min_score=FEWEST)
     return {
         "source_id": _read_text(values["image/source_id"]),
         "filename": _read_text(values["image/filename"]),

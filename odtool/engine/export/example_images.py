@@ -16,6 +16,7 @@ from odtool.dataset import label_map
 from odtool.detection.accuracy import GroundTruth
 from odtool.engine.export import trained_model as exported
 from odtool.engine.export.trained_model import TrainedModel
+from odtool.engine.input import record_images
 from odtool.errors import DataError
 
 
@@ -53,8 +54,8 @@ def resize_image(source: TrainedModel, pixels: NDArray[np.uint8]) -> NDArray[np.
 
 
 def _decode_image(values: Any, numbers: dict[str, int]) -> RecordImage:
-    encoded = values["image/encoded"].bytes_list.value[0]
-    pixels = tf.io.decode_image(encoded, channels=3, expand_animations=False).numpy()
+    name = next(iter(values["image/source_id"].bytes_list.value), b"").decode("utf-8", "replace")
+    pixels = record_images.decode(values["image/encoded"].bytes_list.value[0], name)
     height, width = pixels.shape[:2]
     sides = [values[f"image/object/bbox/{side}"].float_list.value for side in ("xmin", "ymin", "xmax", "ymax")]
     boxes = np.array(sides, np.float32).T.reshape(-1, 4) * np.array([width, height, width, height], np.float32)

@@ -14,7 +14,7 @@ from odtool import shortage
 from odtool.engine import model
 from odtool.engine.input import input_pipelines
 from odtool.engine.tracing import TracedFunction
-from odtool.engine.train import distribution, loop, step_reports
+from odtool.engine.train import distribution, loop, step_reports, training
 from odtool.workspace import Run
 
 _FIRST = 2
@@ -25,17 +25,20 @@ _ENOUGH = 5.0
 """Seconds of steps after the least number of them."""
 
 
-def measure(run: Run, batch_size: int) -> dict[str, Any]:
+def measure(run: Run, batch_size: int, precision: str = "float32") -> dict[str, Any]:
     """Trains for some steps with the run's real model, records and augmentation; nothing is kept of it.
 
     To be called once in a process, as the marks are the process's own.
+
+    Args:
+        precision: of the networks' arithmetic, as training is to have it.
 
     Returns:
         batch_size, replicas, device ('gpu' or 'cpu'), peak_bytes (of the fullest GPU by TensorFlow's own counter, or
         of the process's resident memory), steps, and out_of_memory: whether a step failed because memory ran out.
 
     Raises:
-        OdtoolError: the config or its records cannot be used.
+        OdtoolError: the config or its records cannot be used, or the model cannot be computed in that precision.
     """
     configs = model.read_configs(run.pipeline_config)
     configs["train_config"].batch_size = batch_size
@@ -43,7 +46,7 @@ def measure(run: Run, batch_size: int) -> dict[str, Any]:
     gpus = [device.name.removeprefix("/device:") for device in tf.config.list_logical_devices("GPU")]
     report = {"batch_size": batch_size, "replicas": strategy.num_replicas_in_sync, "device": "gpu" if gpus else "cpu"}
     try:
-        steps = _take_steps(configs, strategy, gpus)
+        steps = _take_steps(run, configs, strategy, gpus, precision)
     except Exception as error:  # whatever class: a full disk has the same as a lack of memory
         if (lacking := shortage.find(error)) is None or not lacking.is_of_memory:
             raise
@@ -52,12 +55,13 @@ def measure(run: Run, batch_size: int) -> dict[str, Any]:
     return {**report, "steps": steps, "peak_bytes": peak, "out_of_memory": False}
 
 
-def _take_steps(configs: model.Configs, strategy: Any, gpus: list[str]) -> int:
+def _take_steps(run: Run, configs: model.Configs, strategy: Any, gpus: list[str], precision: str) -> int:
     """Gives the steps taken."""
     with strategy.scope():
+        model.set_precision(precision)
         detector = model.build_model(configs["model"])
         data = input_pipelines.build_training_data(configs, detector, strategy)
-        trainable = model.build_trainable(configs, detector, data.element_spec)
+        trainable = training.build_trainable(run, configs, detector, data, precision)
         bad_step = tf.Variable(
             0, trainable=False, dtype=tf.int64, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA
         )

@@ -89,7 +89,7 @@ def train(
             model.set_precision(precision)
             detector = model.build_model(configs["model"])
             data = input_pipelines.build_training_data(configs, detector, team.strategy, cache=cache)
-            trainable = _build_trainable(run, configs, detector, data, precision)
+            trainable = build_trainable(run, configs, detector, data, precision)
             start = _restore_start(run, configs, trainable, team, place)
             loop = Loop(run, configs, schedule, trainable, team, stop, watch)
             stop.defer()
@@ -103,7 +103,12 @@ def train(
         raise
 
 
-def _build_trainable(run: Run, configs: model.Configs, detector: Any, data: Any, precision: str) -> model.Trainable:
+def build_trainable(run: Run, configs: model.Configs, detector: Any, data: Any, precision: str) -> model.Trainable:
+    """What the model of a run is trained with, computed in this precision.
+
+    Raises:
+        ConfigError: it cannot be.
+    """
     try:
         return model.build_trainable(configs, detector, data.element_spec)
     except (TypeError, ValueError) as error:

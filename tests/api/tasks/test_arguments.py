@@ -47,6 +47,7 @@ TASKS = [
     DoctorTask(),
     CheckTask(run=RUN),
     MeasureTask(run=RUN, batch_size=8),
+    MeasureTask(run=RUN, batch_size=8, precision="bfloat16"),
     RecoverTask(run=RUN, devices=2, cause="killed by SIGKILL"),
 ]  # fmt: skip
 

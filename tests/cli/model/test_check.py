@@ -40,7 +40,7 @@ def test_a_sound_run_is_said_to_be(odtool: Callable, configured: Workspace) -> N
         "train data: 16 records in 1 file; all looked at: ",
         "evaluation classes: all 2 are in the evaluation set",
         "model: 340 variables, 9 parameters, all new",
-        "next: odtool train mine",
+        "next: odtool train mine --eval",
     ):
         assert part in said.out
     few = odtool("check", "mine", "--sample", 5, "--json").json

@@ -26,7 +26,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 
 def test_bare_it_writes_a_run_and_says_what_changed(odtool: Callable, prepared: Workspace) -> None:
-    said = odtool("configure")
+    said = odtool("configure", "--all")
     assert (said.code, said.err) == (0, "")
     path = prepared.train / "ssd_mobilenet_v2_fpnlite_320x320" / "pipeline.config"
     assert path.is_file()
@@ -36,9 +36,23 @@ def test_bare_it_writes_a_run_and_says_what_changed(odtool: Callable, prepared: 
         "learning_rate_base: 0.08 → 0.005  (scaled linearly with the batch, 128 → 8)",
         "note: training starts from scratch",
         f"wrote {path} from the template of ssd_mobilenet_v2_fpnlite_320x320_coco17_tpu-8",
-        "next: odtool train ssd_mobilenet_v2_fpnlite_320x320",
+        "next: odtool check ssd_mobilenet_v2_fpnlite_320x320",
     ):
         assert part in said.out
+
+
+def test_by_default_what_shapes_the_training_is_shown_and_the_rest_is_counted(
+    odtool: Callable, prepared: Workspace
+) -> None:
+    said = odtool("configure", "--set", "eval_config.num_examples=7", "--dry-run").out.splitlines()
+    assert said[0].startswith("num_classes: 90 → 2  (classes in ")
+    assert "eval_config.num_examples: unset → 7  (--set)" in said
+    assert not any("input_path" in line for line in said)
+    (rest,) = [line for line in said if "further field" in line]
+    hidden = int(rest.split()[0])
+    everything = odtool("configure", "--set", "eval_config.num_examples=7", "--dry-run", "--all").out.splitlines()
+    changes = [[line for line in lines if " → " in line] for lines in (said, everything)]
+    assert len(changes[1]) - len(changes[0]) == hidden > 0
 
 
 def test_json_is_one_object_with_every_change(odtool: Callable, prepared: Workspace) -> None:
@@ -113,7 +127,7 @@ def test_it_never_imports_tensorflow(prepared: Workspace) -> None:
 
 ENGINE = """
 import json, os, pathlib, signal, sys
-task, run, option, batch = sys.argv[1:]
+task, run, option, batch, *others = sys.argv[1:]
 assert (task, option) == ("measure", "--batch-size")
 assert "num_classes: 2" in pathlib.Path(run, "pipeline.config").read_text()
 assert os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
@@ -149,6 +163,20 @@ def test_auto_takes_the_largest_batch_that_was_measured_to_fit(
     assert "measured memory by batch, with 5% added for a long run: 1: 0.12 GB, 4: 0.15 GB" in said.err
 
 
+def test_auto_measures_in_the_precision_that_training_is_to_have(
+    odtool: Callable, prepared: Workspace, measuring: Callable[[str], None]
+) -> None:
+    measuring("assert others == ['--precision', 'bfloat16']")
+    said = odtool("configure", "--batch-size", "auto", "--gpu", "cpu", "--precision", "bfloat16")
+    assert said.code == 0, said.err
+    assert "measuring some training steps in bfloat16 with a batch of 1 on cpu" in said.err
+    assert (
+        "note: the batch size was measured in bfloat16, so train in it: odtool train --precision bfloat16" in said.out
+    )
+    measuring("assert others == ['--precision', 'float32']")
+    assert odtool("configure", "--batch-size", "auto", "--gpu", "cpu", "--run", "second").code == 0
+
+
 def test_a_process_killed_while_measuring_ran_out_of_memory(odtool: Callable, measuring: Callable[[str], None]) -> None:
     measuring("if int(batch) > 2: os.kill(os.getpid(), signal.SIGKILL)")
     said = odtool("configure", "--batch-size", "auto", "--gpu", "cpu", "--json").json
@@ -175,4 +203,4 @@ def test_what_keeps_the_engine_from_measuring_is_the_error(
 
 def test_a_run_name_with_a_blank_is_quoted_where_it_is_to_be_typed(odtool: Callable, prepared: Path) -> None:
     said = odtool("configure", "--model", "demo_ssd", "--run", "two words", "--checkpoint", "none")
-    assert said.out.splitlines()[-1] == "next: odtool train 'two words'"
+    assert said.out.splitlines()[-1] == "next: odtool check 'two words'"

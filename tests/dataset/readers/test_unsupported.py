@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,17 @@ def test_files_of_other_programs_are_named_where_there_are_no_annotations(
     (tmp_path / name).write_bytes(b"\x1f\x8b")
     with pytest.raises(DataError, match=f"no annotations found; .*{name} is {what}, which odtool does not read"):
         choose(Source(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["set.json", "set.csv", "annotations"])
+def test_a_pipe_in_the_place_of_annotations_is_refused_at_once(tmp_path: Path, name: str) -> None:
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    for path in (tmp_path, pipe):
+        with pytest.raises(DataError, match=f"{name}: it is a named pipe, not a file"):
+            choose(Source(path))
+
+
+def test_a_device_in_the_place_of_annotations_is_refused_at_once() -> None:
+    with pytest.raises(DataError, match="/dev/zero: it is a device, not a file"):
+        choose(Source(Path("/dev/zero")))

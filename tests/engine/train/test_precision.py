@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -79,9 +80,19 @@ def test_a_model_that_cannot_be_built_in_bfloat16_is_refused_with_the_reason(
     monkeypatch.setattr(training.model, "build_trainable", build)
     run, data = new_run(), SimpleNamespace(element_spec=())
     with pytest.raises(ConfigError, match=r"cannot be computed in bfloat16: Input 'y'.*does not match type bfloat16$"):
-        training._build_trainable(run, {}, None, data, "bfloat16")
+        training.build_trainable(run, {}, None, data, "bfloat16")
     with pytest.raises(TypeError):
-        training._build_trainable(run, {}, None, data, "float32")
+        training.build_trainable(run, {}, None, data, "float32")
+
+
+@pytest.mark.slow
+def test_memory_is_measured_in_the_precision_asked_for(new_run: Callable[..., Run], engine: Callable[..., Any]) -> None:
+    run = new_run()
+    done = engine("measure", run.path, "--batch-size", 2, "--precision", "bfloat16")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["peak_bytes"] > 100e6
+    refused = engine("measure", run.path, "--batch-size", 2, "--precision", "float8")
+    assert "float8: not one of float32, bfloat16" in refused.stdout
 
 
 @pytest.mark.slow

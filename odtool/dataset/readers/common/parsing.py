@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _HEAD = 1 << 16
 _PIECE = 1 << 16
 """Bytes read at once; most annotation files of one image have fewer."""
+IN_A_FILE = "Write its content into a file, and name that."
+"""What to do about a pipe or a device."""
 _MOST_ALIASED = 100_000
 """Values that aliases (*name) may add to a YAML document. PyYAML writes some where a list stands twice."""
 
@@ -46,12 +48,14 @@ def read_bytes(path: Path) -> bytes:
     """A whole annotation file.
 
     Raises:
-        AnnotationError: it is not there, or may not be read.
+        AnnotationError: it is not there, may not be read, or is a pipe or a device, which may have no end.
     """
     try:
-        # Without Python's file objects, which for a small file took longer than reading it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Without Python's file objects, which for a small file took longer than reading it. Not waiting: opening a
+        # pipe otherwise takes until somebody writes into it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
+            _refuse_endless(path, os.fstat(descriptor).st_mode)
             pieces = []
             while piece := os.read(descriptor, _PIECE):
                 pieces.append(piece)
@@ -62,6 +66,17 @@ def read_bytes(path: Path) -> bytes:
         raise AnnotationError(path, "no such file", "Check the path, or what names it.") from None
     except PermissionError:
         raise AnnotationError(path, "may not be read", "Give yourself permission to read it.") from None
+
+
+def _refuse_endless(path: Path, mode: int) -> None:
+    if kind := describe_endless(mode):
+        raise AnnotationError(path, f"it is {kind}, not a file", IN_A_FILE)
+
+
+def describe_endless(mode: int) -> str:
+    """What a path of this st_mode is, where reading it might never end; '' for files and folders."""
+    kinds = {stat.S_IFREG: "", stat.S_IFDIR: "", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    return kinds.get(stat.S_IFMT(mode), "a device")
 
 
 def open_regular(path: str, flags: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +28,8 @@ class Folder:
 
     path: Path
     files: tuple[str, ...]
+    endless: tuple[str, ...] = ()
+    """Pipes, sockets and devices, which are no files: opening or reading one may take for ever."""
 
     def find_files(self, *suffixes: str) -> list[Path]:
         """Files with one of these endings, in lower case."""
@@ -84,6 +86,15 @@ def list_files(path: Path, *suffixes: str) -> list[Path]:
     return [path] if path.is_file() else [file for folder in walk(path) for file in folder.find_files(*suffixes)]
 
 
+def find_endless(path: Path) -> Iterator[tuple[Path, str]]:
+    """Pipes, sockets and devices in a folder and below it, or the path itself, each with what it is."""
+    found = (folder.path / name for folder in walk(path) for name in folder.endless) if path.is_dir() else iter([path])
+    for place in found:
+        with suppress(OSError):  # gone meanwhile
+            if kind := parsing.describe_endless(place.stat().st_mode):
+                yield place, kind
+
+
 def _list_folders(root: Path) -> Iterator[Folder]:
     within = os.path.realpath(root)
     linked: list[str] = []
@@ -92,23 +103,22 @@ def _list_folders(root: Path) -> Iterator[Folder]:
         path = pending.pop()
         if (entries := _scan(path)) is None:
             continue
-        folders, files = entries
+        folders, files, endless = entries
         if path != str(root) and _is_ours(path, files):
             continue
         # macOS leaves "._name" files beside the real ones in archives.
-        yield Folder(Path(path), tuple(sorted([name for name in files if not name.startswith(".")])))
+        yield Folder(Path(path), tuple(sorted([name for name in files if not name.startswith(".")])), tuple(endless))
         inner = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
         subfolders = [f"{path}/{name}" for name in inner if _is_entered(f"{path}/{name}", within, linked)]
         pending += reversed(subfolders)
 
 
-def _scan(path: str) -> tuple[list[str], list[str]] | None:
-    """Folders and files in a folder; None where it cannot be looked into, which is passed over.
+def _scan(path: str) -> tuple[list[str], list[str], list[str]] | None:
+    """Folders, files and all else in a folder; None where it cannot be looked into, which is passed over.
 
-    Pipes, sockets and devices are neither: opening one may wait for ever. Links that lead nowhere are files, as
-    whoever reads them says so.
+    Links that lead nowhere are files, as whoever reads them says so.
     """
-    folders, files = list[str](), list[str]()
+    folders, files, endless = list[str](), list[str](), list[str]()
     try:
         with os.scandir(path) as entries:
             for entry in entries:
@@ -116,9 +126,11 @@ def _scan(path: str) -> tuple[list[str], list[str]] | None:
                     folders.append(entry.name)
                 elif entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path)):  # noqa: PTH110 - for each
                     files.append(entry.name)
+                else:
+                    endless.append(entry.name)
     except OSError:
         return None
-    return folders, files
+    return folders, files, sorted(endless)
 
 
 def _is_ours(path: str, files: Sequence[str]) -> bool:

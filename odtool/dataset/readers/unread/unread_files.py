@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common import parsing, source_folders
 from odtool.dataset.readers.common.source_folders import walk
 from odtool.dataset.readers.format_choice import COPIES, FormatChoice, find_owner
 from odtool.dataset.readers.registry import READERS
@@ -60,6 +60,8 @@ def report_unread(
 ) -> Iterator[Problem]:
     """What is to be said of files from which nothing was read, one problem for those of a kind in a folder.
 
+    Pipes and devices that are called as annotations are among them.
+
     Args:
         files: those of which no reader has said yet that it takes nothing from them.
         used_lists: texts of which a reader read the lines.
@@ -74,6 +76,9 @@ def report_unread(
         unread = _look_into(file, images, known) or _find_list(file, images, used_lists, has_splits=has_splits)
         if unread is not None:
             kinds.setdefault((file.parent, unread.kind, unread.title), []).append((file, unread.detail))
+    for file, what in islice(source_folders.find_endless(source.path), _MOST):
+        if file.name.lower().endswith(recognition.SUFFIXES):
+            kinds.setdefault((file.parent, "file_unread", what), []).append((file, f"it is {what}, not a file"))
     for (_, kind, _), ((file, detail), *others) in kinds.items():
         more = f"; and {len(others)} more in this folder" if others else ""
         yield Problem(kind, file, f"{detail}{more}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -45,3 +46,10 @@ def test_json_lines_are_not_called_broken_json() -> None:
         parsing.parse_json(b'{"a": 1}\n{"a": 2}\n', path)
     with pytest.raises(DataError, match=r"a.json:1: broken JSON: Extra data"):
         parsing.parse_json(b'{"a": 1} x', path)
+
+
+def test_pipes_and_devices_are_neither_waited_for_nor_read_without_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.xml")
+    for path, what in ((tmp_path / "a.xml", "a named pipe"), (Path("/dev/zero"), "a device")):
+        with pytest.raises(DataError, match=f"it is {what}, not a file"):
+            parsing.read_bytes(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,21 @@ def test_files_of_a_kind_in_a_folder_are_one_problem(small_set: Path) -> None:
     (problem,) = found(small_set)
     assert problem.file == small_set / "other" / "img00.json"
     assert problem.detail.endswith("; and 4 more in this folder")
+
+
+def test_pipes_and_devices_among_annotations_are_named_and_not_waited_for(small_set: Path) -> None:
+    os.mkfifo(small_set / "img11.xml")
+    os.mkfifo(small_set / "img12.xml")
+    os.mkfifo(small_set / "socket")
+    (small_set / "all.json").symlink_to("/dev/zero")
+    device, pipes = sorted(found(small_set), key=lambda problem: str(problem.file))
+    assert (device.kind, device.file, device.detail) == (
+        "file_unread",
+        small_set / "all.json",
+        "it is a device, not a file",
+    )
+    assert (pipes.kind, pipes.file) == ("file_unread", small_set / "img11.xml")
+    assert pipes.detail == "it is a named pipe, not a file; and 1 more in this folder"
 
 
 def test_under_strict_an_unread_annotation_refuses(small_set: Path) -> None:
