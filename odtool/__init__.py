@@ -20,6 +20,7 @@ __all__ = [
     "status",
     "stop",
     "train",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -36,12 +37,13 @@ if TYPE_CHECKING:
     from odtool.api.run.status import status
     from odtool.api.run.stop import stop
     from odtool.api.run.train import train
+    from odtool.api.run.tune import tune
 else:
     _FOLDERS = {
         "data": ("inspect", "prepare"),
         "model": ("check", "configure", "preview"),
         "result": ("export", "load_detector", "predict", "report"),
-        "run": ("evaluate", "status", "stop", "train"),
+        "run": ("evaluate", "status", "stop", "train", "tune"),
     }
     """Of odtool/api, by the names that are in their modules."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,6 +31,17 @@ _MANY_EPOCHS = 100
 
 
 @dataclass(frozen=True)
+class Adjustment:
+    """Settings of another origin, made before the user's own."""
+
+    name: str
+    """Of a run that is not named."""
+    source: str
+    """Where the config comes from, for people."""
+    apply: Callable[[ConfigDraft], None]
+
+
+@dataclass(frozen=True)
 class ConfigureSettings:
     """What the user asked for; None and empty leave the choice to odtool."""
 
@@ -46,6 +58,8 @@ class ConfigureSettings:
     """A path, or 'none' for training from scratch."""
     assignments: tuple[str, ...] = ()
     """The --set options, in their order."""
+    adjustment: Adjustment | None = None
+    """What else the config starts with."""
     force: bool = False
     """Whether to replace the config of a run that has not been trained."""
     dry_run: bool = False
@@ -83,12 +97,16 @@ def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
     """
     settings = _take_checkpoint(settings)
     base = choose_base(workspace, model=settings.model, pipeline=settings.pipeline)
+    if settings.adjustment is not None:
+        base = replace(base, run_name=settings.adjustment.name, source=settings.adjustment.source)
     run = _choose_run(workspace, settings, base)
     dataset = Dataset(settings.data.absolute()) if settings.data else workspace.data
     summary = statistics.load(dataset)
     images = summary.splits["train"].records if "train" in summary.splits else 0
     draft = ConfigDraft(base.config.copy())
     fit_dataset(draft, dataset, summary)
+    if settings.adjustment is not None:
+        settings.adjustment.apply(draft)
     _set_size(draft, settings, base, images)
     _set_start(draft, settings, base)
     size = draft.facts.input_size
