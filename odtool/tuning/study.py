@@ -32,6 +32,8 @@ _RANDOM_TRIALS = 5
 """Before values are drawn by what trials have shown."""
 _TRIALS_TO_COMPARE = 3
 """Complete ones that a median is taken of, at least."""
+_TRIALS_TO_WEIGH = 5
+"""Complete ones that the parameters' importance is told from, at least."""
 _FIRST_JUDGED = 2
 """The first evaluation of a training from scratch says little of its last."""
 _BUSY = 60.0
@@ -207,7 +209,7 @@ class Study:
         import optuna
 
         complete = [trial for trial in self._list_valid() if trial.state == optuna.trial.TrialState.COMPLETE]
-        if len(complete) < _TRIALS_TO_COMPARE or len({trial.value for trial in complete}) < 2:
+        if len(complete) < _TRIALS_TO_WEIGH or len({trial.value for trial in complete}) < 2:
             return {}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -126,7 +126,7 @@ def _watching() -> Iterator[Callable[[StudyProgress], None]]:
 
         def report(progress: StudyProgress) -> None:
             nonlocal last
-            if time.monotonic() - last >= _LINE_EVERY:
+            if progress.running and time.monotonic() - last >= _LINE_EVERY:
                 last = time.monotonic()
                 console.say("; ".join(_describe_running(*item) for item in progress.running.items()))
 
@@ -135,17 +135,17 @@ def _watching() -> Iterator[Callable[[StudyProgress], None]]:
     from rich.live import Live
 
     with Live(console=console.stderr, transient=True, auto_refresh=False) as live:
-        yield lambda progress: live.update(_draw(progress, console.stderr.size.height), refresh=True)
+        yield lambda progress: live.update(_draw(progress, *console.stderr.size), refresh=True)
 
 
-def _draw(progress: StudyProgress, height: int) -> Group:
+def _draw(progress: StudyProgress, width: int, height: int) -> Group:
     """The newest trials, as many as the screen has room for, and what is running."""
     view = progress.view
     room = max(height - len(progress.running) - 5, 1)
     running = [Text(_describe_running(*item), style="cyan") for item in progress.running.items()]
     for line in running:
         line.no_wrap, line.overflow = True, "ellipsis"
-    return Group(_make_table(view, view.trials[-room:]), Text(_summarise(view)), *running)
+    return Group(_make_table(view, view.trials[-room:], width), Text(_summarise(view)), *running)
 
 
 def _describe_running(number: int, status: RunStatus) -> str:
@@ -166,28 +166,53 @@ def _summarise(view: StudyView) -> str:
     return f"{counts or 'no trial has ended yet'}{best}"
 
 
-def _make_table(view: StudyView, trials: list[TrialView] | Any) -> Table:
-    """Parameters under the last parts of their paths."""
-    names = api.shorten_names(sorted({name for trial in view.trials for name in trial.values}))
-    metric = MAIN_METRICS.get(view.metric, view.metric)
-    rows = [
-        [
-            f"{trial.number}",
-            trial.state,
-            format_metric(trial.value if trial.value is not None else _find_newest(trial)),
-            *(api.format_value(trial.values[name]) if name in trial.values else "-" for name in names),
-        ]
-        for trial in trials
+def _make_table(view: StudyView, trials: Sequence[TrialView], width: int) -> Table:
+    """As many parameters as the width has room for, the most important first where that is known."""
+    order = [*view.importance, *sorted({name for trial in view.trials for name in trial.values} - {*view.importance})]
+    names = api.shorten_names(order)
+    columns: list[tuple[str, list[str]]] = [
+        ("trial", [f"{trial.number}" for trial in trials]),
+        ("state", [trial.state for trial in trials]),
+        (name_metric(view), [format_metric(_find_value(trial)) for trial in trials]),
     ]
-    made = console.table("", ["trial", "state", metric, *names.values()], rows)
+    room = width - sum(_measure(*column) for column in columns)
+    for name in order:
+        cells = [api.format_value(trial.values[name]) if name in trial.values else "-" for trial in trials]
+        if (room := room - _measure(names[name], cells)) < 0:
+            break
+        columns.append((names[name], cells))
+    rows = [list(row) for row in zip(*(cells for _, cells in columns), strict=True)]
+    made = console.table("", [head for head, _ in columns], rows)
     for row, trial in zip(made.rows, trials, strict=True):
         is_best = view.best is not None and trial.number == view.best.number
         row.style = "bold" if is_best else _STYLES[trial.state] if trial.state != "complete" else None
     return made
 
 
-def _find_newest(trial: TrialView) -> float | None:
-    return trial.scores[max(trial.scores)] if trial.scores else None
+def _measure(head: str, cells: Sequence[str]) -> int:
+    """Characters that a column takes, the gap to the next included."""
+    return max(map(len, (head, *cells))) + 2
+
+
+def name_metric(view: StudyView) -> str:
+    """The field's name of the metric that trials are compared by."""
+    return MAIN_METRICS.get(view.metric, view.metric)
+
+
+def _compare_with_base(view: StudyView, best: TrialView) -> Table:
+    """The best trial's values beside those of the run's own config."""
+    base = next((trial for trial in view.trials if trial.is_base), None)
+    own = base.values if base else {}
+    rows = [
+        [name, api.format_value(value), api.format_value(own[name]) if name in own else "-"]
+        for name, value in best.values.items()
+    ]
+    return console.unfolded(console.table("", ["parameter", "best trial", "run's own"], rows), console.stdout)
+
+
+def _find_value(trial: TrialView) -> float | None:
+    """The best of a trial that has ended, the newest of one that runs."""
+    return trial.scores[max(trial.scores)] if trial.value is None and trial.scores else trial.value
 
 
 def _payload(result: StudyResult) -> dict[str, Any]:
@@ -210,21 +235,23 @@ def _name_run(result: StudyResult, trial: TrialView) -> dict[str, str]:
 
 def _render(out: Console, result: StudyResult) -> None:
     view, run = result.view, result.folder.run
-    out.print(_make_table(view, view.trials))
+    out.print(_make_table(view, view.trials, out.width))
     for trial in view.trials:
         if trial.state == "failed":
-            out.out(f"trial {trial.number} failed: {trial.reason}", highlight=False)
+            console.stdout.out(f"trial {trial.number} failed: {trial.reason}", highlight=False)
+    if view.best is not None:
+        out.print()
+        out.print(_compare_with_base(view, view.best))
+        out.print()
     if view.importance:
         names = api.shorten_names(list(view.importance))
-        shares = ", ".join(f"{names[name]} {share:.0%}" for name, share in view.importance.items())
-        out.out(f"importance: {shares}", highlight=False)
-    out.out(f"page: {result.folder.page}", highlight=False)
+        out.print("importance: " + ", ".join(f"{names[name]} {share:.0%}" for name, share in view.importance.items()))
+    out.print(f"page: {result.folder.page}", markup=False)
     if view.best is not None:
-        metric = MAIN_METRICS.get(view.metric, view.metric)
         base = f"; the run's own config: {format_metric(view.base.value)}" if view.base else ""
         name = result.folder.trial_run(view.best.number).name
-        out.out(f"best: {name}, {metric} {format_metric(view.best.value)}{base}", highlight=False)
+        out.print(f"best: {name}, {name_metric(view)} {format_metric(view.best.value)}{base}", markup=False)
     if not result.is_whole:
-        out.out(f"next: odtool tune {run.argument}", highlight=False)
+        out.print(f"next: odtool tune {run.argument}", markup=False)
     elif view.best is not None:
-        out.out(f"next: odtool configure --like-trial {run.argument}/best", highlight=False)
+        out.print(f"next: odtool configure --like-trial {run.argument}/best", markup=False)

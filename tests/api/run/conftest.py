@@ -25,7 +25,7 @@ from odtool.pipeline.checks import check_list
 from odtool.workspace import TASKS, Run, Workspace
 
 ENGINE = """
-import json, math, os, pathlib, signal, sys, time
+import fcntl, json, math, os, pathlib, signal, sys, time
 task, run = sys.argv[1], pathlib.Path(sys.argv[2])
 space = run.parent.parent
 
@@ -46,8 +46,16 @@ values = json.loads((run / "trial.json").read_text())
 number, values = values["number"], values["values"]
 if (space / f"fail-{number}").exists() or (space / "fail").exists():
     end("failed", f"the loss is not finite, in trial {number}", 1)
+def is_training():
+    with (run / "jobs" / "train.lock").open() as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
 if task == "eval":
-    while not (run / "jobs" / "train.outcome.json").exists() and not (run / "trained").exists():
+    while is_training():
         time.sleep(0.01)
     end("finished", "", 0)
 every = int(sys.argv[sys.argv.index("--checkpoint-every") + 1])
@@ -65,7 +73,6 @@ for index in range(1, 5):
     write("eval", index * every, {"DetectionBoxes_Precision/mAP": score})
     if (space / "slow").exists():
         time.sleep(0.3)
-(run / "trained").touch()
 end("finished", "", 0)
 """
 """Training writes what evaluation would, so that both are there at once; learning rates near 0.02 score best."""

@@ -49,14 +49,11 @@ class Other:
             "from odtool.cli import main\nmain()"
         )
         command = [sys.executable, "-c", code, "tune", "small", "--gpu", "cpu", *map(str, arguments)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
-        self.process.communicate()
-        return self.process.returncode
+        return self.process.wait()
 
 
 @pytest.fixture
@@ -70,7 +67,7 @@ def other(stand_in: Path) -> Any:
     yield start
     for process in started:
         process.process.kill()
-        process.process.communicate()
+        process.process.wait()
 
 
 def starts(run: Run, number: int, task: str = "train") -> list[str]:
@@ -176,8 +173,7 @@ def test_several_processes_share_a_study(
     tune("small", trials=1, space=space, gpu="cpu")
     processes = [other("--trials", 7, "--pruner", "none") for _ in range(2)]
     for process in processes:
-        process.process.communicate()
-        assert process.process.returncode == 0
+        assert process.process.wait() == 0
     result = tune("small", trials=7, gpu="cpu", pruner="none")
     assert [trial.number for trial in result.view.trials] == list(range(7))
     assert states(result) == ["complete"] * 7
