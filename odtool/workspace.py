@@ -229,6 +229,25 @@ class Predictions:
     def pictures(self) -> Path:
         return self.path / "pictures"
 
+    @property
+    def parts(self) -> Path:
+        """Folder beside this one in which the machines that share the work each put theirs, until they are joined."""
+        return self.path.with_name(f"{self.path.name}.parts")
+
+    def part(self, stem: str) -> Predictions:
+        """One of them: a folder of predictions like this one."""
+        return Predictions(self.parts / stem)
+
+    @property
+    def part_boxes(self) -> Path:
+        """part.jsonl, in a part: each picture's boxes as they were found, unrounded, and where its files lie."""
+        return self.path / "part.jsonl"
+
+    @property
+    def part_problems(self) -> Path:
+        """part_problems.jsonl, in a part: what could not be read, with its place among all that there is to see."""
+        return self.path / "part_problems.jsonl"
+
 
 @dataclass(frozen=True)
 class Workspace:

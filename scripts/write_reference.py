@@ -31,8 +31,8 @@ _INTRODUCTIONS = {
     "commands.md": """# Commands
 
 Every command takes `--help`, `--json` (one object on stdout, messages on stderr) and `--debug`. Exit codes: 0
-done, 1 it could not be done, 2 wrong usage. An error is one line that names the file and the cause, and one
-that says what to do.
+done, 1 it could not be done, 2 wrong usage, 75 (of `--foreground`) stopped before it was done. An error is one
+line that names the file and the cause, and one that says what to do.
 """,
     "dataset_json.md": """# dataset.json
 

@@ -24,7 +24,7 @@ ALLOWED = {
     "detection": FOUNDATION | {"odtool.detection", "odtool.dataset", "odtool.visual"},
     "reporting": FOUNDATION | ROOMS,
     "engine": FOUNDATION
-    | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map"}
+    | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map", "odtool.dataset.images"}
     | {"odtool.api.tasks.engine_tasks", "odtool.api.tasks.arguments"},
     "api": FOUNDATION | ROOMS | {"odtool.api"},
     "cli": FOUNDATION | {"odtool.cli", "odtool.api"},

@@ -54,6 +54,14 @@ GpuMemoryOption = Annotated[
         metavar="grow|SIZE|all", help="Of the GPU: as needed, at most 8GB or 40%, or all of it, as TensorFlow takes it."
     ),
 ]
+PartOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="K/N|auto|none",
+        help="Do part K of N only, on several machines; auto, as Slurm or Kubernetes says (auto/N where it tells no "
+        "number). By default everything, but in a Slurm step of several tasks the task's part.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on stdout, messages on stderr.")]
 DebugOption = Annotated[
     bool,

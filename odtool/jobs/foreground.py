@@ -23,7 +23,10 @@ Say = Callable[[str], None]
 
 @contextmanager
 def catching_signals() -> Iterator[list[int]]:
-    """Collects SIGINT, SIGTERM and SIGHUP in the yielded list, for `attend` to pass on, instead of ending here."""
+    """Collects SIGINT, SIGTERM and SIGHUP in the yielded list, for `attend` to pass on, instead of ending here.
+
+    Nothing is taken out of the list: it tells afterwards what has come.
+    """
     received: list[int] = []
 
     def collect(number: int, _frame: FrameType | None) -> None:
@@ -56,10 +59,11 @@ def attend(
     """
     jobs = {task: job for task in tasks if (job := record.load(run, task)) is not None}
     readers = {task: _read_lines(run, task, job, labelled=len(jobs) > 1) for task, job in jobs.items()}
-    interrupts = 0
+    passed = interrupts = 0
     try:
         while readers:
-            for number in _take_signals(received):
+            for number in received[passed:]:
+                passed += 1
                 interrupts += number == signal.SIGINT
                 _pass_on(run, jobs, number, interrupts, say)
             blocks = {task: next(reader, None) for task, reader in readers.items()}
@@ -92,12 +96,6 @@ def _read_lines(run: Run, task: str, job: record.JobRecord, *, labelled: bool) -
         yield b"".join(label + line + b"\n" for line in lines)
     if rest:
         yield label + rest + b"\n"
-
-
-def _take_signals(received: list[int]) -> list[int]:
-    signals = received[:]
-    del received[: len(signals)]  # a signal that arrives meanwhile stays for the next turn
-    return signals
 
 
 def _pass_on(run: Run, jobs: dict[str, record.JobRecord], number: int, interrupts: int, say: Say) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from odtool import output_folder
+from odtool import output_folder, parts
 from odtool.api.requests import (
     Notify,
     RequestError,
@@ -25,8 +25,10 @@ from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_tasks import PredictTask
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import DataError, JobError, OdtoolError
+from odtool.parts import WorkPart
 from odtool.workspace import Predictions, Run, Workspace
 
+_FOR_JOINING = ("sources", "join", "out", "workspace", "progress", "notify")
 FORMATS = ("coco", "voc", "yolo", "csv", "labelme")
 
 Scores: TypeAlias = float | Mapping[str, float] | Sequence[str]
@@ -37,8 +39,8 @@ Scores: TypeAlias = float | Mapping[str, float] | Sequence[str]
 class PredictRequest:
     """What `odtool predict` is asked for."""
 
-    sources: StrPath | Sequence[StrPath]
-    """Images, videos, folders of them, or patterns."""
+    sources: StrPath | Sequence[StrPath] = ()
+    """Images, videos, folders of them, or patterns; with `join`, folders of parts."""
     _: KW_ONLY
     model: StrPath | Run | None = None
     """A run, an exported or saved model, a .tflite or .onnx file; the newest run by default."""
@@ -62,6 +64,12 @@ class PredictRequest:
     """Look at one of this many frames of a video."""
     batch_size: int = 8
     """Images, frames or tiles that the model gets at once."""
+    part: str | None = None
+    """Look at one of several parts of the sources, as "2/16". "auto" is the one that Slurm or Kubernetes says,
+    "auto/16" where it does not say how many there are, "none" is everything. By default the part of the task in a Slurm
+    step of several, else everything."""
+    join: bool = False
+    """Join the parts in the folders named, by default those of `out`, to what one machine would have written."""
     gpu: str | int | None = "cpu"
     """"cpu", or the number of a GPU that has room."""
     gpu_memory: str | None = None
@@ -71,6 +79,10 @@ class PredictRequest:
     notify: Notify = field(default=ignore, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.join:
+            self._refuse_beside_join()
+        elif not self.list_sources():
+            raise RequestError("sources", "names no images, videos or folders of them")
         if self.overlap is not None and self.tile is None:
             raise RequestError("overlap", "means nothing without --tile")
         for name, least in (("tile", 32), ("overlap", 0), ("every", 1), ("batch_size", 1)):
@@ -78,6 +90,19 @@ class PredictRequest:
         if self.save_as != ():
             refuse_unknown("save_as", split_names(self.save_as), FORMATS)
         self._check_scores()
+
+    def list_sources(self) -> list[str]:
+        """As they were named."""
+        named = self.sources
+        return [str(source) for source in ([named] if isinstance(named, (str, os.PathLike)) else named)]
+
+    def _refuse_beside_join(self) -> None:
+        """Parts are joined as they were predicted."""
+        for item in fields(self):
+            if item.name not in _FOR_JOINING and getattr(self, item.name) != item.default:
+                raise RequestError(
+                    item.name, "means nothing with --join: the parts were predicted without asking again"
+                )
 
     def _check_scores(self) -> None:
         """Before seconds of loading."""
@@ -100,13 +125,18 @@ class Predicted:
     """What was written."""
 
     out: Predictions
-    model: Path
+    model: Path | None
+    """None where parts were joined."""
     device: str
-    """For people: 'cpu', 'GPU 0 (NVIDIA H100)'."""
+    """For people: 'cpu', 'GPU 0 (NVIDIA H100)'; empty where parts were joined."""
     summary: Mapping[str, Any]
     """Of what was looked at: images, videos, frames, objects by class, problems, and the speed."""
     other_outputs: str
     """What the model finds beside boxes, which are all that is written; empty where there is nothing to tell."""
+    part: str | None = None
+    """Which part of the sources this is, as '2/16'; None for everything."""
+    joined: int | None = None
+    """Of how many parts it was put together."""
 
 
 @takes(PredictRequest)
@@ -118,11 +148,15 @@ def predict(request: PredictRequest) -> Predicted:
     Raises:
         OdtoolError: there is no such model, nothing can be read, or the folder is not ours to replace.
     """
-    model = _find_model(find_workspace(request.workspace), request.model)
+    space, out = find_workspace(request.workspace), Predictions(Path(request.out).absolute())
+    if request.join:
+        return _join(request, out)
+    part = _choose_part(request)
+    if part is not None:
+        request.notify(f"part {part} of what is to be looked at")
+        out = out.part(part.file_stem)
+    model = _find_model(space, request.model)
     choice = claim_device(request.gpu, request.gpu_memory)
-    out = Predictions(Path(request.out).absolute())
-    named = request.sources
-    sources = [named] if isinstance(named, (str, os.PathLike)) else named
     with output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder:
         task = PredictTask(
             folder=folder,
@@ -136,7 +170,8 @@ def predict(request: PredictRequest) -> Predicted:
             save_as=split_names(request.save_as),
             count=request.count,
             pictures=request.pictures,
-            sources=tuple(str(source) for source in sources),
+            part=str(part) if part else None,
+            sources=tuple(request.list_sources()),
         )
         summary = engine_process.ask_with_progress(
             task,
@@ -145,7 +180,29 @@ def predict(request: PredictRequest) -> Predicted:
             progress=request.progress,
             notify=request.notify,
         )
-    return Predicted(out, model, choice.label, summary, _name_other_outputs(model))
+    return Predicted(out, model, choice.label, summary, _name_other_outputs(model), str(part) if part else None)
+
+
+def _choose_part(request: PredictRequest) -> WorkPart | None:
+    try:
+        part = parts.choose(request.part, os.environ)
+    except DataError as error:
+        raise RequestError("part", error.message, error.hint) from None
+    if part is None and request.part is None and (warning := parts.warn_of_others(os.environ)):
+        request.notify(warning)
+    return part
+
+
+def _join(request: PredictRequest, out: Predictions) -> Predicted:
+    from odtool.detection.predict import joining
+
+    stored = joining.find_parts([Path(place).absolute() for place in request.list_sources()] or [out.parts])
+    with (
+        output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder,
+        request.progress("pictures", None) as report,
+    ):
+        summary = joining.join(stored, Predictions(folder), tell=lambda done: report(done, 0))
+    return Predicted(out, None, "", summary, "", joined=len(stored))
 
 
 def _overlap(request: PredictRequest) -> int | None:

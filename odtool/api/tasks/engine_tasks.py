@@ -135,6 +135,7 @@ class PredictTask:
     save_as: tuple[str, ...] = field(default=(), metadata=argument("annotations", "FORMAT,FORMAT"))
     count: bool = field(default=False, metadata=argument("write counts.csv"))
     pictures: bool = field(default=True, metadata=argument("draw nothing"))
+    part: str | None = field(default=None, metadata=argument("look at this part of the sources only", "K/N"))
     sources: tuple[str, ...] = field(metadata=argument("images, videos, folders, patterns", "SOURCE", positional=True))
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -63,6 +64,18 @@ class EndedRun:
 
     run: Run
     states: Mapping[str, JobState] = field(default_factory=dict)
+    interrupted: bool = False
+    """Whether SIGINT, which is Ctrl-C's, came while they were attended."""
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether one ended by no wish of anybody."""
+        return any(ended.is_failure for ended in self.states.values())
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether one was ended before it was done: by a signal, `odtool stop` or a time limit."""
+        return any(ended.state == "stopped" for ended in self.states.values())
 
 
 def claim_device(run: Run, task: str, gpu: str | int | None, memory: str | None) -> DeviceChoice:
@@ -118,4 +131,4 @@ def attend(
     with foreground.catching_signals() as received:
         started = begin()
         states = foreground.attend(started.run, list(started.tasks), received, write=write, say=notify)
-    return EndedRun(started.run, states)
+    return EndedRun(started.run, states, interrupted=signal.SIGINT in received)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +11,7 @@ import typer
 
 from odtool.api.result import predict as api
 from odtool.cli import completion, console
-from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
+from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, PartOption, WorkspaceOption
 from odtool.workspace import Predictions
 
 if TYPE_CHECKING:
@@ -24,8 +25,11 @@ _SHOWN = 20
 
 def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it has options
     source: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Images, videos, folders of them, or patterns.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE...", help="Images, videos, folders of them, or patterns; with --join, folders of parts."
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(
@@ -63,6 +67,13 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Look at one of this many frames of a video.")] = 1,
     batch_size: Annotated[int, typer.Option(min=1, help="Images, frames or tiles that the model gets at once.")] = 8,
+    part: PartOption = None,
+    join: Annotated[
+        bool,
+        typer.Option(
+            "--join", help="Join parts, by default those of --out, to what one machine would have written; no model."
+        ),
+    ] = False,
     gpu: Annotated[
         str, typer.Option("--gpu", help="cpu, or the number of a GPU that has room.", metavar="N|cpu")
     ] = "cpu",
@@ -78,7 +89,7 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     Example: `odtool predict photos --model my_run --save-as coco`
     """
     predicted = api.predict(
-        source,
+        source or (),
         model=model,
         label_map=label_map,
         out=out,
@@ -86,6 +97,8 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         save_as=() if save_as is None else save_as,
         count=count,
         pictures=pictures,
+        part=part,
+        join=join,
         tile=tile,
         overlap=overlap,
         every=every,
@@ -96,15 +109,18 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         progress=console.progress,
         notify=console.say,
     )
-    if predicted.other_outputs:
+    if predicted.other_outputs and predicted.model:
         console.warn(f"{predicted.model.name} finds {predicted.other_outputs}, too; only its boxes are written")
     payload = {
         **predicted.summary,
         "path": str(predicted.out.path),
-        "model": str(predicted.model),
+        "model": str(predicted.model) if predicted.model else None,
         "device": predicted.device,
+        "part": predicted.part,
+        "joined": predicted.joined,
     }
-    console.show(payload, as_json=as_json, render=lambda screen: _render(screen, predicted, counted=count))
+    counted = count or predicted.out.counts.is_file()
+    console.show(payload, as_json=as_json, render=lambda screen: _render(screen, predicted, counted=counted))
 
 
 def _render(screen: Console, predicted: Predicted, *, counted: bool) -> None:
@@ -131,6 +147,9 @@ def _render(screen: Console, predicted: Predicted, *, counted: bool) -> None:
             f"{', '.join(summary['unnamed_classes'][:10])}. Give one that does: --label-map FILE"
         )
     screen.print(f"Written to {out.path}", markup=False)
+    if predicted.part:
+        whole = out.path.parent.with_suffix("")
+        screen.print(f"When all parts are there: odtool predict --join --out {shlex.quote(str(whole))}", markup=False)
 
 
 def _counts(out: Predictions, summary: Mapping[str, Any]) -> Any:

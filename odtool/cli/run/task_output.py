@@ -15,6 +15,10 @@ from odtool.api.tasks import run_tasks
 from odtool.api.tasks.run_tasks import StartedRun
 from odtool.cli import console
 
+STOPPED = 75
+"""EX_TEMPFAIL of sysexits.h: nothing failed, and there is something left to do. Who pressed Ctrl-C at a terminal knows
+that; a scheduler, which has only the code, must not take it for done."""
+
 
 def start(begin: Callable[[], StartedRun], workspace: Path, *, foreground: bool, as_json: bool) -> None:
     """Starts tasks and says so, or stands by them until they have ended."""
@@ -48,7 +52,7 @@ def _show_started(started: StartedRun, workspace: Path, *, as_json: bool) -> Non
 
 
 def _attend(begin: Callable[[], StartedRun], *, as_json: bool) -> None:
-    """Shows the logs until the tasks have ended, then how they ended; exit code 1 where one failed."""
+    """Shows the logs until the tasks have ended, then how they ended; the exit code tells a scheduler, too."""
     output = sys.stderr.buffer if as_json else sys.stdout.buffer
 
     ended = run_tasks.attend(begin, write=lambda block: console.write_log(output, block), notify=console.say)
@@ -59,5 +63,7 @@ def _attend(begin: Callable[[], StartedRun], *, as_json: bool) -> None:
             out.out(f"{task} {job.describe()}", highlight=False)
 
     console.show(payload, as_json=as_json, render=render)
-    if any(job.is_failure for job in ended.states.values()):
+    if ended.is_failure:
         raise typer.Exit(1)
+    if ended.is_stopped and not (ended.interrupted and sys.stdin.isatty()):
+        raise typer.Exit(STOPPED)

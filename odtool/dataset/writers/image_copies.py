@@ -43,8 +43,21 @@ def copy_image(image: Path | bytes, name: PurePath, folders: Sequence[Path]) -> 
     first = folders[0] / f"{_find_free_stem(stem, folders[0])}{suffix}"
     first.write_bytes(data)
     for folder in folders[1:]:
-        _link(first, folder / first.name)
+        link_file(first, folder / first.name)
     return first.name
+
+
+def link_image(stored: Path, name: PurePath, folders: Sequence[Path]) -> str:
+    """Puts an image that `copy_image` has stored elsewhere into the folders, under the name that it would give it here.
+
+    Args:
+        name: as `copy_image` was given it.
+    """
+    suffix = name.suffix if name.suffix.lower() in EXTENSIONS else ""
+    stem = _find_free_stem(_make_stem(str(name).removesuffix(suffix)), folders[0])
+    for folder in folders:
+        link_file(stored, folder / f"{stem}{stored.suffix}")
+    return f"{stem}{stored.suffix}"
 
 
 def _make_stem(name: str) -> str:
@@ -63,7 +76,7 @@ def _find_free_stem(preferred: str, folder: Path) -> str:
     return stem
 
 
-def _link(existing: Path, target: Path) -> None:
+def link_file(existing: Path, target: Path) -> None:
     """The same file once more, without taking its place twice where the file system can do that."""
     try:
         os.link(existing, target)

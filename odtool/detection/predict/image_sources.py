@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -25,6 +25,11 @@ class Medium:
     name: PurePath
     """Relative to the folder that all sources lie in."""
     kind: Literal["image", "video"]
+    number: int = 0
+    """Its place among all that there is to see, from 0."""
+    block: int = 0
+    """Media of one block are looked at on one machine, and share batches with no others: a video, or images in a row.
+    What a model says of an image depends, in its last digits, on the batch, and so not on how many machines work."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +56,22 @@ class Sources:
 
     places: tuple[_Place, ...]
 
-    def media(self) -> Iterator[Medium]:
-        """Each file once, though several sources may hold it, in a fixed order; folders are listed as they come."""
+    def media(self, batch: int = 1) -> Iterator[Medium]:
+        """Each file once, though several sources may hold it, in a fixed order; folders are listed as they come.
+
+        Args:
+            batch: images of a block.
+        """
+        block = images = 0
+        for number, medium in enumerate(self._list_media()):
+            if medium.kind == "video" or images == batch:
+                block, images = block + (images > 0), 0
+            yield replace(medium, number=number, block=block)
+            images += 1
+            if medium.kind == "video":
+                block, images = block + 1, 0
+
+    def _list_media(self) -> Iterator[Medium]:
         root = Path(os.path.commonpath([place.root for place in self.places]))
         folders: list[Path] = []
         visited: set[Path] = set()

@@ -27,7 +27,7 @@ _CUT_SHORT = 0.05
 _MOST_BYTES = 128 << 20
 """Of pixels in a batch: eight photographs of 48 megapixels, and the eight after them, would take 2.3 GB."""
 
-OnProblem = Callable[[Problem], None]
+OnProblem = Callable[[Medium, Problem], None]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def read(media: Iterable[Medium], *, every: int, on_problem: OnProblem) -> Itera
         except (DataError, OSError) as error:
             cause = error.message if isinstance(error, DataError) else error.strerror or str(error)
             cause = cause.removeprefix("image: ").removeprefix(f"{medium.path}: ")
-            on_problem(Problem(f"{medium.kind}_unreadable", medium.path, cause))
+            on_problem(medium, Problem(f"{medium.kind}_unreadable", medium.path, cause))
 
 
 def _read_frames(medium: Medium, every: int, on_problem: OnProblem) -> Iterator[Picture]:
@@ -91,7 +91,7 @@ def _read_frames(medium: Medium, every: int, on_problem: OnProblem) -> Iterator[
     if not count:
         raise DataError(f"{medium.path}: none of its frames can be decoded", "")
     if film.announced - count - every >= _CUT_SHORT * film.announced:
-        on_problem(Problem("video_cut", medium.path, f"ends after {count} of {film.announced} frames"))
+        on_problem(medium, Problem("video_cut", medium.path, f"ends after {count} of {film.announced} frames"))
 
 
 def detect_stream(
@@ -114,13 +114,14 @@ def detect_stream(
 
 
 def _make_batches(pictures: Iterator[Picture], options: DetectionOptions) -> Iterator[list[Picture]]:
-    """Up to `batch` pictures each, fewer where they are large; one that is to be tiled by itself."""
+    """Up to `batch` pictures of one block each, fewer where they are large; one that is to be tiled by itself."""
     waiting: list[Picture] = []
     size = 0
     for picture in pictures:
         alone = _is_tiled(picture, options)
         full = len(waiting) == options.batch or size + picture.pixels.nbytes > _MOST_BYTES
-        if waiting and (alone or full):
+        ended = bool(waiting) and waiting[-1].medium.block != picture.medium.block
+        if waiting and (alone or full or ended):
             yield waiting
             waiting, size = [], 0
         if alone:

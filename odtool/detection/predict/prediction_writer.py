@@ -26,12 +26,18 @@ from odtool.visual.box_drawing import DrawnBox
 
 _QUALITY = 90
 """Of JPEGs with boxes drawn on them."""
+JPEG_SUFFIXES = (".jpg", ".jpeg")
+"""Of pictures that keep their name when they are drawn."""
 _JPEG_SIDE = 65_500
 """Pixels, libjpeg's JPEG_MAX_DIMENSION."""
 _FRAME_QUALITY = 95
 """Of frames that are to be trained on."""
 
 Save: TypeAlias = Callable[[PictureDetections], None]
+Draw: TypeAlias = Callable[[PictureDetections], Path]
+"""Puts a picture with its boxes in place; gives the file that holds it, which frames of a video share."""
+Store: TypeAlias = Callable[[PictureDetections, Sequence[Path]], str]
+"""Puts a picture into each of some folders under one name, which is given."""
 
 
 @contextmanager
@@ -62,39 +68,45 @@ def _as_json(result: PictureDetections, saved_as: str | None) -> dict[str, Any]:
 
 
 @contextmanager
-def writing_pictures(folder: Path) -> Iterator[Save]:
+def writing_pictures(folder: Path) -> Iterator[Draw]:
     """Images as JPEGs, too large ones as PNGs, and videos as mp4, with boxes on them, in folders as they come from."""
     current: Path | None = None
+    target = folder
     add: Callable[[video.Pixels], None]
     with ExitStack() as film:
 
-        def save(result: PictureDetections) -> None:
-            nonlocal current, add
+        def draw(result: PictureDetections) -> Path:
+            nonlocal current, target, add
             picture = result.picture
             annotated = box_drawing.annotate(Image.fromarray(picture.pixels), list(map(_to_drawn_box, result.boxes)))
             if picture.frame is None:
-                if max(annotated.size) > _JPEG_SIDE:
-                    annotated.save(_choose_path(folder, picture.medium.name, (".png",)), "PNG")
-                else:
-                    annotated.save(
-                        _choose_path(folder, picture.medium.name, (".jpg", ".jpeg")), "JPEG", quality=_QUALITY
-                    )
-                return
+                return _save_drawn(annotated, folder, picture.medium.name)
             if picture.medium.path != current:
                 film.close()  # the video before
                 current = picture.medium.path
-                target = _choose_path(folder, picture.medium.name, (".mp4",))
+                target = choose_path(folder, picture.medium.name, (".mp4",))
                 add = film.enter_context(video.writing(target, rate=picture.rate))
             add(np.asarray(annotated))
+            return target
 
-        yield save
+        yield draw
+
+
+def _save_drawn(annotated: Image.Image, folder: Path, name: PurePath) -> Path:
+    if max(annotated.size) > _JPEG_SIDE:
+        target = choose_path(folder, name, (".png",))
+        annotated.save(target, "PNG")
+    else:
+        target = choose_path(folder, name, JPEG_SUFFIXES)
+        annotated.save(target, "JPEG", quality=_QUALITY)
+    return target
 
 
 def _to_drawn_box(box: LabelledBox) -> DrawnBox:
     return DrawnBox(box.box, box.label, box.class_id, box.score)
 
 
-def _choose_path(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:
+def choose_path(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:
     """A free file name: the source's own where its ending is one of `suffixes`, else with the first of them added."""
     path = folder / name
     if path.suffix.lower() not in suffixes:
@@ -136,7 +148,7 @@ def writing_counts(file: Path, labels: Mapping[int, str]) -> Iterator[Save]:
 
 @contextmanager
 def writing_data_sets(
-    folder: Path, formats: Sequence[str], labels: Mapping[int, str]
+    folder: Path, formats: Sequence[str], labels: Mapping[int, str], store: Store
 ) -> Iterator[Callable[[PictureDetections], str]]:
     """A folder below `folder` for each format, with the images. Gives the name that each image has in all of them."""
     with ExitStack() as stack:
@@ -149,7 +161,7 @@ def writing_data_sets(
 
         def save(result: PictureDetections) -> str:
             height, width = result.picture.pixels.shape[:2]
-            stored = image_copies.copy_image(_encode(result.picture), _name_file(result.picture), places)
+            stored = store(result, places)
             for add in adds:
                 add(WrittenImage(stored, width, height, result.boxes))
             return stored
@@ -157,7 +169,13 @@ def writing_data_sets(
         yield save
 
 
-def _name_file(picture: Picture) -> PurePath:
+def store_picture(result: PictureDetections, folders: Sequence[Path]) -> str:
+    """Puts the image itself, or the frame, into the folders."""
+    return image_copies.copy_image(_encode(result.picture), name_file(result.picture), folders)
+
+
+def name_file(picture: Picture) -> PurePath:
+    """The name of its own that a picture has among those of annotations."""
     name = picture.medium.name
     return name if picture.frame is None else name / f"frame_{picture.frame:06d}.jpg"
 

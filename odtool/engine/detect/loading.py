@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -42,13 +43,46 @@ def load_detector(path: str | PathLike[str], *, label_map: str | PathLike[str] |
     return _load_folder(place, labels)
 
 
+def settle(path: Path, label_map: Path | None) -> tuple[Path, str]:
+    """Which of its checkpoints a run's folder means now, and what tells the model from every other; loads nothing.
+
+    A checkpoint's index holds a checksum of each of its tensors, as does that of a SavedModel's variables.
+
+    Returns:
+        A path for `load_detector`, and a text with a name and a digest.
+    """
+    exported = ExportedModel(path)
+    if path.is_file():
+        place, files = path, [path]
+    elif exported.record.is_file() or _find_saved_model(path):
+        place = path
+        files = sorted(
+            file
+            for file in path.rglob("*")
+            if file.suffix in (".pb", ".index", ".tflite", ".onnx", ".json", ".pbtxt") and file.is_file()
+        )
+    else:
+        run, place = _find_run_and_checkpoint(path)
+        files = [place.with_name(f"{place.name}.index"), run.pipeline_config]
+    digest = hashlib.sha256()
+    for file in [*files, *([label_map] if label_map else [])]:
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return place, f"{place.name} {digest.hexdigest()[:16]}"
+
+
+def _find_saved_model(place: Path) -> Path | None:
+    folders = (place, ExportedModel(place).saved_model)
+    return next((folder for folder in folders if (folder / "saved_model.pb").is_file()), None)
+
+
 def _load_folder(place: Path, labels: Mapping[int, str] | None) -> Detector:
     exported = ExportedModel(place)
     if exported.record.is_file():
         return load_exported(exported, labels)
-    for folder in (place, exported.saved_model):
-        if (folder / "saved_model.pb").is_file():
-            return _load_saved_model(folder, labels)
+    if folder := _find_saved_model(place):
+        return _load_saved_model(folder, labels)
     run, prefix = _find_run_and_checkpoint(place)
     from odtool.engine import compat
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from odtool.api.tasks.engine_tasks import PredictTask
 from odtool.engine.outcome import explain_failure
 from odtool.errors import JobError, OdtoolError
+
+if TYPE_CHECKING:
+    from odtool.detection.predict.image_sources import Sources
+    from odtool.detection.predict.part_files import PartPlan
 
 _TELL_EVERY = 0.2
 """Seconds between two words on how far it is."""
@@ -26,9 +30,9 @@ def predict(task: PredictTask, tell: Callable[[Any], None]) -> dict[str, Any]:
     from odtool.detection import thresholds
     from odtool.detection.predict import image_sources, prediction, video
     from odtool.detection.predict.image_stream import DetectionOptions
-    from odtool.detection.predict.prediction import OutputOptions
+    from odtool.detection.predict.output_files import OutputOptions
     from odtool.detection.predict.tiled_detection import TileSize
-    from odtool.engine.detect.loading import load_detector
+    from odtool.engine.detect.loading import load_detector, settle
 
     sources = image_sources.find(task.sources)
     if any(medium.kind == "video" for medium in sources.media()):
@@ -40,17 +44,38 @@ def predict(task: PredictTask, tell: Callable[[Any], None]) -> dict[str, Any]:
         task.every,
     )
     outputs = OutputOptions(task.pictures, task.save_as, task.count)
+    # Before it is loaded: the best checkpoint may be another one by then, and parts have to name theirs.
+    model, identity = settle(task.model, task.label_map)
+    plan = _plan(task, sources, identity) if task.part else None
     tell("loading the model")
-    detector = load_detector(task.model, label_map=task.label_map)
+    detector = load_detector(model, label_map=task.label_map)
     tell(0)
     try:
-        return prediction.predict(sources, detector, detection, task.target, outputs, tell=_limit_rate(tell))
+        return prediction.predict(sources, detector, detection, task.target, outputs, plan=plan, tell=_limit_rate(tell))
     except OdtoolError:
         raise
     except Exception as error:  # each runtime has an out-of-memory error of its own; all others pass through
         if not (ending := explain_failure(error)).out_of_memory:
             raise
         raise JobError(ending.reason, "Give a smaller --batch-size, or --tile 1024 for large images.") from error
+
+
+def _plan(task: PredictTask, sources: Sources, identity: str) -> PartPlan:
+    from odtool import __version__, parts
+    from odtool.detection.predict import part_files
+
+    part = parts.choose(task.part, {})
+    assert part is not None  # a task names its part in numbers
+    settings = {
+        "model": identity,
+        "--min-score": list(task.min_score),
+        "--batch-size": task.batch_size,
+        "--tile": task.tile,
+        "--overlap": task.overlap,
+        "--every": task.every,
+        "odtool's version": __version__,
+    }
+    return part_files.plan(part, sources, settings)
 
 
 def _limit_rate(tell: Callable[[Any], None]) -> Callable[[int], None]:

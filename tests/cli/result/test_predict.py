@@ -117,6 +117,10 @@ def test_every_option_reaches_the_engine(odtool: Callable[..., Any], space: Path
         ("--save-as", ","),
         ("--overlap", "9"),
         ("--every", "0"),
+        ("--part", "3/2"),
+        ("--part", "auto"),
+        ("--join", "--part", "1/2"),
+        ("--join", "--min-score", "0.4"),
     ],
 )
 def test_wrong_usage_exits_with_2(odtool: Callable[..., Any], space: Path, options: tuple[str, ...]) -> None:
@@ -185,3 +189,41 @@ def test_a_signal_ends_the_engine_and_leaves_nothing(
 
 def test_the_formats_that_the_help_names_are_those_there_are() -> None:
     assert set(predict.FORMATS) == set(WRITERS)
+
+
+def test_without_sources_and_parts_to_join_it_is_wrong_usage(odtool: Callable[..., Any], space: Path) -> None:
+    said = odtool("predict")
+    assert said.code == 2
+    assert "SOURCE" in said.err
+
+
+def test_a_part_lies_beside_the_whole_and_says_how_to_join(odtool: Callable[..., Any], space: Path) -> None:
+    said = odtool("predict", "photos", "--part", "2/16")
+    assert said.code == 0
+    assert "odtool predict --join --out" in said.out
+    words = asked(space, "predictions.parts/00002-of-00016")
+    assert words[words.index("--part") + 1] == "2/16"
+    assert not (space / "predictions").exists()
+
+
+def test_a_task_of_a_slurm_step_takes_its_part_and_one_of_an_array_is_told(
+    odtool: Callable[..., Any], space: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "3")
+    said = odtool("predict", "photos", "--json")
+    assert said.json["part"] == "2/3"
+    assert "part 2/3" in said.err
+    assert odtool("predict", "photos", "--part", "none", "--json").json["part"] is None
+    monkeypatch.delenv("SLURM_STEP_NUM_TASKS")
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "4")
+    said = odtool("predict", "photos", "--json")
+    assert said.json["part"] is None
+    assert "--part auto/N takes its part" in said.err
+    assert odtool("predict", "photos", "--part", "auto/8", "--json").json["part"] == "5/8"
+
+
+def test_a_missing_part_is_an_error_that_names_it(odtool: Callable[..., Any], space: Path) -> None:
+    said = odtool("predict", "--join")
+    assert said.code == 1
+    assert "predictions.parts: no such folder" in said.err

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -241,7 +242,10 @@ def test_a_failure_in_the_foreground_is_exit_code_1(odtool: Callable, job_run: R
     assert "train failed, exit code 1: told to fail" in said.out
 
 
-def test_ctrl_c_in_the_foreground_saves_and_is_exit_code_0(job_run: Run, tmp_path: Path, no_gpu: None) -> None:
+@pytest.fixture
+def foreground(job_run: Run, tmp_path: Path, no_gpu: None) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Starts `odtool train --foreground` in a process of its own, at a terminal or without one, and waits until it has
+    begun."""
     driver = (
         "from types import SimpleNamespace\n"
         "from odtool.api.tasks import engine_process\n"
@@ -251,14 +255,65 @@ def test_ctrl_c_in_the_foreground_saves_and_is_exit_code_0(job_run: Run, tmp_pat
         "check_list.check_run = lambda path, devices: SimpleNamespace(num_steps=300)\n"
         "main()"
     )
-    command = subprocess.Popen(
-        [sys.executable, "-c", driver, "train", "--foreground"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
-    assert command.stdout is not None
-    assert command.stdout.readline() == b"train begins\n"
+    with ExitStack() as stack:
+
+        def begin(*options: str, terminal: bool) -> subprocess.Popen[bytes]:
+            primary, stdin = os.openpty() if terminal else os.pipe()
+            for descriptor in (primary, stdin):
+                stack.callback(os.close, descriptor)
+            command = subprocess.Popen(
+                [sys.executable, "-c", driver, "train", "--foreground", *options],
+                stdin=stdin if terminal else primary,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+            assert command.stdout is not None
+            while not command.stdout.readline().endswith(b"train begins\n"):
+                assert command.poll() is None
+            return command
+
+        yield begin
+
+
+def test_ctrl_c_at_a_terminal_saves_and_is_exit_code_0(job_run: Run, foreground: Callable) -> None:
+    command = foreground(terminal=True)
     command.send_signal(signal.SIGINT)
     out, err = command.communicate()
     assert out == b"train saves\ntrain stopped: by a signal, after saving\n"
     assert b"asked to save and stop" in err
     assert command.returncode == 0
     assert state.read(job_run, "train").state == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("number", "terminal"), [(signal.SIGTERM, False), (signal.SIGINT, False), (signal.SIGTERM, True)]
+)
+def test_what_a_scheduler_stops_is_not_finished(
+    job_run: Run, foreground: Callable, number: int, terminal: bool
+) -> None:
+    command = foreground(terminal=terminal)
+    command.send_signal(number)
+    out, _ = command.communicate()
+    assert out == b"train saves\ntrain stopped: by a signal, after saving\n"
+    assert command.returncode == os.EX_TEMPFAIL == 75
+    assert state.read(job_run, "train").state == "stopped"
+
+
+def test_what_odtool_stop_ends_is_not_finished_for_who_stands_by(
+    odtool: Callable, job_run: Run, foreground: Callable
+) -> None:
+    command = foreground(terminal=True)
+    assert odtool("stop").code == 0
+    assert b"train stopped: by a signal, after saving\n" in command.communicate()[0]
+    assert command.returncode == 75
+
+
+def test_a_failure_beside_a_stop_is_exit_code_1(odtool: Callable, job_run: Run, foreground: Callable) -> None:
+    command = foreground("--eval", terminal=False)
+    evaluation = record.load(job_run, "eval")
+    assert evaluation is not None
+    assert evaluation.pid is not None
+    os.kill(evaluation.pid, signal.SIGKILL)
+    assert odtool("stop", "train").code == 0
+    assert b"eval failed" in command.communicate()[0]
+    assert command.returncode == 1

@@ -22,7 +22,7 @@ from odtool.dataset.types import Source
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.predict import image_sources, image_stream, prediction, video
 from odtool.detection.predict.image_stream import DetectionOptions, Picture
-from odtool.detection.predict.prediction import OutputOptions
+from odtool.detection.predict.output_files import OutputOptions
 from odtool.detection.predict.tiled_detection import TileSize
 from odtool.detection.thresholds import Thresholds
 from odtool.errors import DataError
@@ -262,7 +262,7 @@ def test_a_batch_of_large_pictures_is_a_smaller_one(tmp_path: Path, monkeypatch:
     scene((400, 300)).save(tmp_path / "5.png")
     finder = RectangleFinder()
     summary, _ = predict(tmp_path, *sorted(tmp_path.glob("*.png")), detector=finder)
-    assert (summary["images"], finder.batches) == (6, [2, 2, 1, 1])
+    assert (summary["images"], finder.batches) == (6, [2, 1, 2, 1])  # three images make a block
 
 
 def test_a_video_is_drawn_on_and_its_frames_are_annotated(tmp_path: Path) -> None:

@@ -1,0 +1,288 @@
+"""What one of several machines notes of its part of a prediction, so that the parts can be joined to the whole.
+
+Lines of part.jsonl are pictures in their order, with boxes as they were found: files of annotations round in different
+ways, and are to be written from the same numbers on one machine and on many.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePath
+from typing import IO, Any
+
+import numpy as np
+
+from odtool import state_files
+from odtool.dataset.types import Box, Problem
+from odtool.dataset.writers import WRITERS
+from odtool.dataset.writers.annotation_writer import LabelledBox
+from odtool.detection.class_labels import ClassNames
+from odtool.detection.predict.image_sources import Medium, Sources
+from odtool.detection.predict.image_stream import Picture, PictureDetections
+from odtool.detection.predict.output_files import OutputOptions, OutputPlaces
+from odtool.errors import DataError
+from odtool.parts import WorkPart
+from odtool.state_files import Count, StateError
+from odtool.workspace import Predictions
+
+_BLOCK = 1 << 18
+"""Bytes of lines that are read from a part at a time: with a thousand parts, no file may stay open."""
+
+
+@dataclass(frozen=True)
+class PartPlan:
+    """Which part of what is looked at, and how."""
+
+    part: WorkPart
+    media: int
+    """Images and videos of all parts."""
+    listing: str
+    """SHA-256 of their names, in order."""
+    settings: Mapping[str, Any]
+    """All that what is found depends on, the model included."""
+
+
+@dataclass(frozen=True)
+class PartRecord:
+    """`part` in the predictions.json of a part."""
+
+    number: Count
+    count: Count
+    media: Count
+    listing: str
+    settings: dict[str, Any]
+    outputs: OutputOptions
+    labels: dict[int, str]
+    """Class names of the model by the ids of its label map."""
+    pictures: Count
+    """Lines of part.jsonl."""
+    problems: Count
+    """Lines of part_problems.jsonl."""
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """A part that lies in a folder."""
+
+    folder: Predictions
+    record: PartRecord
+    seconds: float
+    """That its machine took."""
+
+
+@dataclass(frozen=True)
+class StoredLine:
+    """A line of part.jsonl."""
+
+    number: int
+    """Of its medium."""
+    part: StoredPart
+    content: Mapping[str, Any]
+    place: str
+    """Its file and line."""
+
+
+@dataclass(frozen=True)
+class StoredResult:
+    """A picture of a part, without its pixels."""
+
+    result: PictureDetections
+    stored: Path | None
+    """The picture beside annotations."""
+    drawn: Path | None
+    """The picture or video with boxes."""
+
+
+def plan(part: WorkPart, sources: Sources, settings: Mapping[str, Any]) -> PartPlan:
+    """Lists everything that there is to see once, as every machine does for itself."""
+    digest, number = hashlib.sha256(), 0
+    for number, medium in enumerate(sources.media(), 1):  # noqa: B007 - the last is their count
+        digest.update(json.dumps([medium.kind, medium.name.as_posix()]).encode() + b"\n")
+    return PartPlan(part, number, digest.hexdigest(), settings)
+
+
+class PartWriter:
+    """Notes what comes, line by line."""
+
+    def __init__(self, out: Predictions, boxes: IO[str], problems: IO[str]) -> None:
+        self._out = out
+        self._boxes, self._problems = boxes, problems
+        self._pictures = self._reported = 0
+
+    def add(self, result: PictureDetections, placed: OutputPlaces) -> None:
+        """Notes a picture, and where it lies."""
+        picture = result.picture
+        height, width = picture.pixels.shape[:2]
+        line = {
+            **_describe_medium(picture.medium),
+            "frame": picture.frame,
+            "seconds": picture.seconds,
+            "width": width,
+            "height": height,
+            "boxes": [
+                [box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax, box.class_id, box.score]
+                for box in result.boxes
+            ],
+            "stored": placed.stored,
+            "drawn": str(placed.drawn.relative_to(self._out.path)) if placed.drawn else None,
+        }
+        self._boxes.write(json.dumps(line) + "\n")
+        self._pictures += 1
+
+    def add_problem(self, medium: Medium, problem: Problem) -> None:
+        """Notes what could not be read."""
+        line = {**_describe_medium(medium), "problem": problem.kind, "detail": problem.detail}
+        self._problems.write(json.dumps(line) + "\n")
+        self._reported += 1
+
+    def describe(self, plan: PartPlan, outputs: OutputOptions, labels: Mapping[int, str]) -> dict[str, Any]:
+        """The record of what was written."""
+        return asdict(
+            PartRecord(
+                plan.part.number,
+                plan.part.count,
+                plan.media,
+                plan.listing,
+                dict(plan.settings),
+                outputs,
+                dict(labels),
+                self._pictures,
+                self._reported,
+            )
+        )
+
+
+def _describe_medium(medium: Medium) -> dict[str, Any]:
+    return {
+        "medium": medium.number,
+        "kind": medium.kind,
+        "file": str(medium.path),
+        "name": medium.name.as_posix(),
+    }
+
+
+@contextmanager
+def writing(out: Predictions) -> Iterator[PartWriter]:
+    """Opens a part's two files in its folder."""
+    with out.part_boxes.open("w") as boxes, out.part_problems.open("w") as problems:
+        yield PartWriter(out, boxes, problems)
+
+
+def load(folder: Path) -> StoredPart | None:
+    """The part in a folder; None where these are no predictions, or whole ones.
+
+    Raises:
+        DataError: its summary is damaged.
+    """
+    out = Predictions(folder)
+    try:
+        summary = state_files.read_object(out.summary)
+        if "part" not in summary:
+            return None
+        seconds = float(summary.get("seconds", 0))
+        record = state_files.build(PartRecord, summary["part"])
+        if unknown := set(record.outputs.formats) - WRITERS.keys():
+            raise StateError(f"formats: {', '.join(unknown)} is not known")
+        return StoredPart(out, record, seconds)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (StateError, TypeError) as error:
+        raise _damaged(out.summary, str(error)) from None
+
+
+def read_lines(part: StoredPart) -> Iterator[StoredLine]:
+    """Its pictures in order.
+
+    Raises:
+        DataError: a line is damaged, or some are missing.
+    """
+    for line, place in _read_lines(part.folder.part_boxes, part.record.pictures):
+        if not isinstance(number := line.get("medium"), int):
+            raise _damaged(place, f"medium is {number!r}")
+        yield StoredLine(number, part, line, place)
+
+
+def build_result(line: StoredLine, names: ClassNames) -> StoredResult:
+    """The picture of a line.
+
+    Raises:
+        DataError: the line is damaged.
+    """
+    try:
+        return _build_result(line.content, line.part, names)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise _damaged(line.place, f"{type(error).__name__}: {error}") from None
+
+
+def read_problems(part: StoredPart) -> Iterator[tuple[int, Problem]]:
+    """What it could not read, each with its medium's number. Raises as `read_results` does."""
+    for line, place in _read_lines(part.folder.part_problems, part.record.problems):
+        try:
+            yield int(line["medium"]), Problem(str(line["problem"]), Path(line["file"]), str(line["detail"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(place, f"{type(error).__name__}: {error}") from None
+
+
+def _build_result(line: Mapping[str, Any], part: StoredPart, names: ClassNames) -> StoredResult:
+    kind = line["kind"]
+    if kind not in ("image", "video"):
+        raise ValueError(f"kind is {kind!r}")
+    medium = Medium(Path(line["file"]), PurePath(line["name"]), kind, int(line["medium"]))
+    # Nobody looks at its pixels any more, only at their number.
+    pixels = np.broadcast_to(np.uint8(0), (int(line["height"]), int(line["width"]), 3))
+    frame = None if line["frame"] is None else int(line["frame"])
+    picture = Picture(medium, pixels, b"", frame, float(line["seconds"]))
+    boxes = tuple(
+        LabelledBox(Box(*map(float, box[:4])), int(box[4]), names.get_name(int(box[4])), float(box[5]))
+        for box in line["boxes"]
+    )
+    return StoredResult(
+        PictureDetections(picture, boxes), _find_stored(line["stored"], part), _find_drawn(line["drawn"], part)
+    )
+
+
+def _find_stored(name: str | None, part: StoredPart) -> Path | None:
+    if name is None:
+        return None
+    form = part.record.outputs.formats[0]
+    if PurePath(name).name != name:
+        raise ValueError(f"'{name}' is not a file name")
+    return part.folder.path / form / WRITERS[form].images / name
+
+
+def _find_drawn(name: str | None, part: StoredPart) -> Path | None:
+    if name is None:
+        return None
+    if ".." in PurePath(name).parts or PurePath(name).is_absolute():
+        raise ValueError(f"'{name}' leads outside of the part")
+    return part.folder.path / name
+
+
+def _read_lines(path: Path, count: int) -> Iterator[tuple[dict[str, Any], str]]:
+    """Lines of JSON, and how to call each; the file is open only while a block of it is read."""
+    number = offset = 0
+    while True:
+        try:
+            with path.open("rb") as stream:
+                stream.seek(offset)
+                lines = stream.readlines(_BLOCK)
+        except OSError as error:
+            raise _damaged(path, error.strerror or str(error)) from None
+        if not lines:
+            break
+        for line in lines:
+            offset, number = offset + len(line), number + 1
+            try:
+                yield state_files.build(dict[str, Any], state_files.parse(line)), f"{path}:{number}"
+            except StateError as error:
+                raise _damaged(f"{path}:{number}", str(error)) from None
+    if number != count:
+        raise _damaged(path, f"has {number:,} lines in place of {count:,}")
+
+
+def _damaged(place: Path | str, cause: str) -> DataError:
+    return DataError(f"{place}: this part is damaged: {cause}", "Copy it again, or predict this part again.")

@@ -1,0 +1,158 @@
+"""Which part of a work that several machines share this process does: as it is told, or as its scheduler says.
+
+Slurm's variables are those of `man srun` and `man sbatch`, "OUTPUT ENVIRONMENT VARIABLES"; JOB_COMPLETION_INDEX is set
+in the pods of a Kubernetes Job whose completionMode is Indexed, which are not told how many there are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from odtool.errors import DataError
+
+_FORMS = "A part is 2/16, auto, auto/16, or none for everything."
+_MOST = 100_000
+
+
+@dataclass(frozen=True, order=True)
+class WorkPart:
+    """One of several."""
+
+    number: int
+    """From 1."""
+    count: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+    @property
+    def file_stem(self) -> str:
+        """As it stands in names of files, in whose order parts then are: 00002-of-00016."""
+        return f"{self.number:05d}-of-{self.count:05d}"
+
+    def holds(self, index: int) -> bool:
+        """Whether the piece of this number, from 0, is in the part: they are dealt out in turn."""
+        return index % self.count == self.number - 1
+
+
+@dataclass(frozen=True)
+class ScheduledTask:
+    """What a scheduler says of this process."""
+
+    index: int
+    """From 0."""
+    count: int | None
+    """None where it does not say."""
+    source: str
+    """For people: 'a Slurm step'."""
+    alike: bool
+    """Whether all of them were certainly started with one command line."""
+
+
+def choose(text: str | None, environment: Mapping[str, str]) -> WorkPart | None:
+    """The part that is meant; None for everything.
+
+    Where nothing is said, a task of a Slurm step takes its part, as the others were given the same command. The jobs of
+    an array and the pods of an Indexed Job may each have work of its own, so that these are to be told.
+
+    Raises:
+        DataError: the text is not a part, or nothing here says which one is meant.
+    """
+    task = find_task(environment)
+    if text is None:
+        return _make_part(task, task.count) if task is not None and task.alike else None
+    word = text.strip().lower()
+    if word == "none":
+        return None
+    if match := re.fullmatch(r"([0-9]+)/([0-9]+)", word):
+        return _checked(int(match[1]), int(match[2]))
+    match = re.fullmatch(r"auto(?:/([0-9]+))?", word)
+    if match is None:
+        raise DataError(f"'{text}' is not a part", _FORMS)
+    if task is None:
+        raise DataError(
+            "neither Slurm nor Kubernetes says which part this is: SLURM_PROCID, SLURM_ARRAY_TASK_ID and "
+            "JOB_COMPLETION_INDEX are not set",
+            _FORMS,
+        )
+    return _make_part(task, int(match[1]) if match[1] else None)
+
+
+def find_task(environment: Mapping[str, str]) -> ScheduledTask | None:
+    """Which of several tasks this process is; None where it is none or the only one.
+
+    Raises:
+        DataError: the variables are there and do not make sense.
+    """
+    # srun alone says how many tasks a step has; a batch job's script is run once, with SLURM_PROCID and SLURM_NTASKS.
+    if environment.get("SLURM_STEP_NUM_TASKS", "1") != "1" and "SLURM_PROCID" in environment:
+        return _make_step(environment, "SLURM_STEP_NUM_TASKS", alike=True)
+    if "SLURM_ARRAY_TASK_ID" in environment:
+        return _find_array_task(environment)
+    if "JOB_COMPLETION_INDEX" in environment:
+        return ScheduledTask(_read(environment, "JOB_COMPLETION_INDEX"), None, "a Kubernetes Indexed Job", alike=False)
+    if environment.get("SLURM_NTASKS", "1") != "1" and "SLURM_PROCID" in environment:
+        return _make_step(environment, "SLURM_NTASKS", alike=False)
+    return None
+
+
+def _make_step(environment: Mapping[str, str], count: str, *, alike: bool) -> ScheduledTask:
+    return ScheduledTask(_read(environment, "SLURM_PROCID"), _read(environment, count), "a Slurm step", alike)
+
+
+def warn_of_others(environment: Mapping[str, str]) -> str:
+    """What is to be said where a process does everything, and its scheduler has started others; empty otherwise."""
+    task = find_task(environment)
+    if task is None:
+        return ""
+    of = f" of {task.count}" if task.count else ""
+    return (
+        f"this is task {task.index + 1}{of} of {task.source}, and does the whole work: "
+        f"--part auto{'' if task.count else '/N'} takes its part of it"
+    )
+
+
+def _find_array_task(environment: Mapping[str, str]) -> ScheduledTask | None:
+    """Arrays begin anywhere and may have gaps of one width: --array=1-16, 0-30:2; others say no count that fits."""
+    task, first = (_read(environment, f"SLURM_ARRAY_TASK_{name}") for name in ("ID", "MIN"))
+    last, count = (_read(environment, f"SLURM_ARRAY_TASK_{name}") for name in ("MAX", "COUNT"))
+    if count == 1:
+        return None
+    step = (last - first) // (count - 1)
+    if step < 1 or first + step * (count - 1) != last or (task - first) % step or not first <= task <= last:
+        raise DataError(
+            f"the {count} tasks of the Slurm array, from {first} to {last}, are not evenly spaced",
+            "Submit it with one range, as --array=1-16, or say the part: --part 2/16.",
+        )
+    return ScheduledTask((task - first) // step, count, "a Slurm array", alike=False)
+
+
+def _make_part(task: ScheduledTask, count: int | None) -> WorkPart:
+    if count is not None and task.count is not None and count != task.count:
+        raise DataError(f"{count} parts, but {task.source} has {task.count} tasks", "Give --part auto alone.")
+    total = count or task.count
+    if total is None:
+        raise DataError(
+            f"{task.source} does not tell its tasks how many there are", "Say it: --part auto/16, as its completions."
+        )
+    return _checked(task.index + 1, total)
+
+
+def _checked(number: int, count: int) -> WorkPart:
+    if not 1 <= number <= count:
+        raise DataError(f"there is no part {number} of {count}", "Parts are counted from 1: 1/16 to 16/16.")
+    if count > _MOST:
+        raise DataError(f"{count} parts are too many", f"The most is {_MOST:,}.")
+    return WorkPart(number, count)
+
+
+def _read(environment: Mapping[str, str], name: str) -> int:
+    return _to_number(environment.get(name, ""), name)
+
+
+def _to_number(text: str, name: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        raise DataError(f"{name} is '{text}', not a number", _FORMS)
+    return int(text)
