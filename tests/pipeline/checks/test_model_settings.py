@@ -129,6 +129,16 @@ def test_the_zoos_models_contradict_nothing(model: ZooModel) -> None:
             "placeholder=",
         ),
         (SSD, ("model.ssd.feature_extractor.num_layers=4",), "num_layers is set, but ssd_mobilenet_v2_fpn", "layers="),
+        (
+            SSD,
+            ("model.ssd.use_confidences_as_targets=true", "model.ssd.add_background_class=false"),
+            "use_confidences_as_targets cannot be used without add_background_class",
+            "use_confidences_as_targets=false",
+        ),
+        (SSD, ("train_input_reader.input_type=INPUT_DEFAULT",), "which the API does not read", "TF_EXAMPLE"),
+        (SSD, ("train_input_reader.load_dense_pose=true",), "lacks the table of symmetries", "load_dense_pose=false"),
+        (SSD, ("eval_input_reader[0].load_context_features=true",), "only Context R-CNN uses them", "features=false"),
+        (SSD, ("train_config.use_multiclass_scores=true",), "train_input_reader does not load them", "scores=false"),
         (SSD, (f"{ANCHORS}.normalize_coordinates=false",), "anchors in pixels match no box", "coordinates=true"),
         (SSD, ("model.ssd.loss.expected_loss_weights=EXPECTED_SAMPLING",), "the API has only NONE", "=NONE"),
         (
@@ -177,7 +187,7 @@ def test_what_the_api_refuses_is_named_with_the_fix(
     (finding,) = find_errors(built(model, *assignments))
     assert message in finding.message
     assert hint in finding.hint
-    assert re.match(r"(model|train_config|eval_config|eval_input_reader)[.[]", finding.message)
+    assert re.match(r"(model|train_config|train_input_reader|eval_config|eval_input_reader)[.[]", finding.message)
 
 
 def sized(name: str, height: int, width: int | None = None) -> tuple[str, str]:

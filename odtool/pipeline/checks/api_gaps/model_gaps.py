@@ -1,4 +1,4 @@
-"""Checks of settings that the schema offers and the API does not do on TensorFlow 2, which shows only in training.
+"""Checks of a model's settings that the API cannot build or train, or that make it learn nothing.
 
 Each was tried by scripts/try_settings.py.
 """
@@ -93,6 +93,15 @@ def check_expected_losses(facts: ConfigFacts) -> Iterator[Finding]:
         return
     here = f"{facts.model_path}.loss.expected_loss_weights"
     yield report_error(f"{here}: the API has only NONE; the others are missing in it", f"--set {here}=NONE")
+
+
+def check_confidences(facts: ConfigFacts) -> Iterator[Finding]:
+    """ssd_meta_arch.py pads the confidences with one for the background, or fails."""
+    if facts.meta_architecture != "ssd":
+        return
+    here = f"{facts.model_path}.use_confidences_as_targets"
+    if facts.model.use_confidences_as_targets and not facts.model.add_background_class:
+        yield report_error(f"{here} cannot be used without add_background_class", f"--set {here}=false")
 
 
 def check_mask_head(facts: ConfigFacts) -> Iterator[Finding]:
