@@ -11,7 +11,7 @@ from odtool.cli import console, demo, doctor, version
 from odtool.cli.data import inspect, prepare
 from odtool.cli.help_page import HelpfulCommand, HelpfulGroup
 from odtool.cli.model import check, configure, models, preview
-from odtool.cli.result import export, predict, report
+from odtool.cli.result import benchmark, export, predict, report
 from odtool.cli.run import board, evaluate, logs, status, stop, train, tune
 
 app = typer.Typer(
@@ -58,6 +58,7 @@ app.command("logs", cls=HelpfulCommand, rich_help_panel=_RUN)(logs.logs)
 app.command("stop", cls=HelpfulCommand, rich_help_panel=_RUN)(stop.stop)
 app.command("board", cls=HelpfulCommand, rich_help_panel=_RUN)(board.board)
 app.command("export", cls=HelpfulCommand, rich_help_panel=_RESULT)(export.export)
+app.command("benchmark", cls=HelpfulCommand, rich_help_panel=_RESULT)(benchmark.benchmark)
 app.command("predict", cls=HelpfulCommand, rich_help_panel=_RESULT)(predict.predict)
 app.command("report", cls=HelpfulCommand, rich_help_panel=_RESULT)(report.report)
 

@@ -55,6 +55,10 @@ class Detector(Protocol):
     def thresholds(self) -> Mapping[str, float]:
         """The score from which detections of a class are best taken, by its name; empty where nobody has found it."""
 
+    @property
+    def takes_batches(self) -> bool:
+        """Whether several images of one size are run at once, and not one after the other."""
+
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image.
 

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from odtool import printable, shortage
 from odtool.api.tasks.arguments import Kind, add_arguments, from_options
 from odtool.api.tasks.engine_tasks import (
+    BenchmarkTask,
     CheckTask,
     DetectionsTask,
     DetectTask,
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add(DetectionsTask, _detections)
     add(ExportTask, _export)
     add(PredictTask, _predict)
+    add(BenchmarkTask, _benchmark)
     add(DoctorTask, _doctor)
     add(CheckTask, _check)
     add(MeasureTask, _measure)
@@ -186,6 +188,15 @@ def _predict(task: PredictTask) -> int:
     return _answered(
         work, task.folder, with_api=False
     )  # TFLite and ONNX models do without; loading the others loads it
+
+
+def _benchmark(task: BenchmarkTask) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.detect.benchmarking import benchmark
+
+        return benchmark(task, lambda doing: _tell({"doing": doing}))
+
+    return _answered(work, with_api=False)  # as for _predict, and what is not loaded takes no memory
 
 
 def _doctor(_: DoctorTask) -> int:

@@ -152,6 +152,21 @@ class PredictTask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BenchmarkTask:
+    """Time and score one model on one device; answers in JSON lines on stdout."""
+
+    NAME: ClassVar = "benchmark"
+    model: Path = field(metadata=argument("what load_detector takes", "PATH"))
+    threads: int | None = field(default=None, metadata=argument("processors to use; all by default", "N", least=1))
+    on_gpu: bool = field(default=False, metadata=argument("fail where it would run on the CPU"))
+    batches: tuple[str, ...] = field(default=(), metadata=argument("images at once, beside one alone", "N,N"))
+    images: int = field(default=100, metadata=argument("images of the records, the first ones", "N", least=1))
+    repeats: int = field(default=50, metadata=argument("timed calls", "N", least=1))
+    score: bool = field(default=False, metadata=argument("compute the mAP on these images"))
+    records: tuple[str, ...] = field(metadata=argument("TFRecord files", "FILE", positional=True))
+
+
+@dataclass(frozen=True, kw_only=True)
 class DoctorTask:
     """Say what works here, as JSON on stdout."""
 
@@ -208,6 +223,7 @@ EngineTask: TypeAlias = (
     | DetectionsTask
     | ExportTask
     | PredictTask
+    | BenchmarkTask
     | DoctorTask
     | CheckTask
     | MeasureTask

@@ -34,6 +34,8 @@ _NAMED = {
 class LiteRtDetector:
     """A TFLite file of one input image and four outputs: boxes, classes from 0, scores and their number."""
 
+    takes_batches = False
+
     def __init__(self, path: Path, labels: Mapping[int, str] | None = None) -> None:
         """Loads the file.
 

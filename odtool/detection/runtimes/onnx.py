@@ -21,6 +21,8 @@ from odtool.errors import DataError
 class OnnxDetector:
     """An ONNX file that takes images of any size as bytes and gives the API's outputs."""
 
+    takes_batches = False
+
     def __init__(self, path: Path, labels: Mapping[int, str] | None = None) -> None:
         """Loads the file.
 
@@ -44,6 +46,11 @@ class OnnxDetector:
         described = ModelDescription.from_json(metadata, str(path)) if metadata else None
         self.labels = require_labels(labels or (described.labels if described else {}), path)
         self.thresholds: Mapping[str, float] = described.thresholds if described else {}
+
+    @property
+    def providers(self) -> list[str]:
+        """What onnxruntime runs it on, as CPUExecutionProvider, the first choice first."""
+        return list(self._session.get_providers())
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""

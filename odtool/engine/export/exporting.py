@@ -60,7 +60,7 @@ def export(task: ExportTask, tell: Tell, *, load: Load = load_detector) -> dict[
     Raises:
         OdtoolError: the model cannot be exported to a format, or config, checkpoint or records cannot be used.
     """
-    exportable.refuse(read_facts(task.run.pipeline_config), task.formats)
+    exportable.refuse(read_facts(task.run.pipeline_config), task.formats, task.precisions)
     tell(f"loading {task.checkpoint.name} of run {task.run.name}")
     exported = trained_model.load(task.run, task.checkpoint)
     tell("running the checkpoint on images to compare with")

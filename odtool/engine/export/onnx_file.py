@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from object_detection import exporter_lib_v2
+from object_detection.utils import shape_utils
 
 from odtool.detection.runtimes.model_description import PROPERTY
 from odtool.engine.export.saved_model import describe
@@ -44,6 +47,28 @@ def write(source: TrainedModel, path: Path) -> None:
     path.write_bytes(model.SerializeToString())
 
 
+@contextmanager
+def _without_loops_over_images() -> Iterator[None]:
+    """Has the API treat its one image directly where it has lost sight of there being one, in the second stage.
+
+    There it loops over the images of a batch, by tf.map_fn, and tf2onnx makes loops of that which onnxruntime does not
+    take: the values they begin with and those that they go on with are of different types.
+    """
+    own = shape_utils.static_or_dynamic_map_fn
+
+    def map_one_image(fn: Any, elems: Any, *arguments: Any, **options: Any) -> Any:
+        for tensor in elems if isinstance(elems, list) else [elems]:
+            if tensor.shape.rank and tensor.shape[0] is None:
+                tensor.set_shape([1, *tensor.shape[1:]])
+        return own(fn, elems, *arguments, **options)
+
+    shape_utils.static_or_dynamic_map_fn = map_one_image
+    try:
+        yield
+    finally:
+        shape_utils.static_or_dynamic_map_fn = own
+
+
 def _fix_defaults(graph: Any) -> Any:
     """The graph, in which inputs with a default have it: ResNet's of the API are such, and nothing ever feeds them.
 
@@ -63,7 +88,8 @@ def _freeze(source: TrainedModel) -> tuple[Any, list[str]]:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     module = exporter_lib_v2.DETECTION_MODULE_MAP["image_tensor"](source.detector, False, [])
-    function = run_exporter(source, module.__call__.get_concrete_function)
+    with _without_loops_over_images():
+        function = run_exporter(source, module.__call__.get_concrete_function)
     # With loops left whole, which tf2onnx makes ONNX loops of.
     frozen = convert_variables_to_constants_v2(function, lower_control_flow=False, aggressive_inlining=True)
     return frozen, sorted(function.structured_outputs)  # as TensorFlow flattens a dict
