@@ -13,6 +13,7 @@ from odtool.api.requests import (
     Notify,
     RequestError,
     StrPath,
+    describe_move,
     find_workspace,
     ignore,
     refuse_below,
@@ -156,6 +157,9 @@ def predict(request: PredictRequest) -> Predicted:
         request.notify(f"part {part} of what is to be looked at")
         out = out.part(part.file_stem)
     model = _find_model(space, request.model)
+    # A run, or a checkpoint in it or in its best/.
+    if move := next(filter(None, map(describe_move, map(Run, (model, *model.parents[:2])))), ""):
+        request.notify(move)
     choice = claim_device(request.gpu, request.gpu_memory)
     with output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder:
         task = PredictTask(

@@ -75,6 +75,8 @@ def test_a_files_ends_are_read_once_as_long_as_it_is_the_same(tmp_path: Path, mo
     assert parsing.read_ends(file) == b"text"
     monkeypatch.setattr(parsing, "open_regular", None)  # nothing can be opened by it
     assert parsing.read_ends(file) == b"text"
+
+
 def test_pipes_and_devices_are_neither_waited_for_nor_read_without_end(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.xml")
     for path, what in ((tmp_path / "a.xml", "a named pipe"), (Path("/dev/zero"), "a device")):
