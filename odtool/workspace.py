@@ -274,6 +274,11 @@ class Workspace:
     root: Path
 
     @property
+    def identity(self) -> Path:
+        """workspace.json: what tells this workspace from others, so that it is known again when it was moved."""
+        return self.root / "workspace.json"
+
+    @property
     def data(self) -> Dataset:
         return Dataset(self.root / "data")
 

@@ -14,6 +14,7 @@ from odtool.api.requests import (
     RequestError,
     StrPath,
     choose_part,
+    describe_move,
     find_workspace,
     ignore,
     refuse_below,
@@ -161,6 +162,9 @@ def predict(request: PredictRequest) -> Predicted:
     from odtool.detection import best_thresholds
 
     best_thresholds.require(model, request.score_texts())
+    # A run, or a checkpoint in it or in its best/.
+    if move := next(filter(None, map(describe_move, map(Run, (model, *model.parents[:2])))), ""):
+        request.notify(move)
     choice = claim_device(request.gpu, request.gpu_memory)
     with output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder:
         task = PredictTask(
