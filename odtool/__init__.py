@@ -16,10 +16,12 @@ __all__ = [
     "load_detector",
     "predict",
     "prepare",
+    "preview",
     "report",
     "status",
     "stop",
     "train",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from odtool.api.data.prepare import prepare
     from odtool.api.model.check import check
     from odtool.api.model.configure import configure
+    from odtool.api.model.preview import preview
     from odtool.api.result.benchmark import benchmark
     from odtool.api.result.detector import load_detector
     from odtool.api.result.export import export
@@ -36,12 +39,13 @@ if TYPE_CHECKING:
     from odtool.api.run.status import status
     from odtool.api.run.stop import stop
     from odtool.api.run.train import train
+    from odtool.api.run.tune import tune
 else:
     _FOLDERS = {
         "data": ("inspect", "prepare"),
-        "model": ("check", "configure"),
+        "model": ("check", "configure", "preview"),
         "result": ("benchmark", "export", "load_detector", "predict", "report"),
-        "run": ("evaluate", "status", "stop", "train"),
+        "run": ("evaluate", "status", "stop", "train", "tune"),
     }
     """Of odtool/api, by the names that are in their modules."""
 

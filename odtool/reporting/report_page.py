@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from odtool.detection.metric_names import MAP, MAP_50
-from odtool.reporting import accuracy_section, course_section, image_section
 from odtool.reporting.figures import RunReport
 from odtool.reporting.record_images import PagePicture
+from odtool.reporting.sections import accuracy_section, course_section, image_section
 from odtool.reporting.tables import format_score
 from odtool.visual import html_page
 from odtool.visual.html_page import escape_text

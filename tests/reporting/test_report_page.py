@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 from pycocotools import mask
 
-from odtool.reporting import comparison, detections_file, figures, history, image_section, record_images, report_page
+from odtool.reporting import comparison, detections_file, figures, history, record_images, report_page
 from odtool.reporting.figures import RunReport
+from odtool.reporting.sections import image_section
 from odtool.workspace import Run
 
 MakeRun = Callable[..., Run]

@@ -107,7 +107,7 @@ def export(request: ExportRequest) -> Exported:
         DisagreementError: a file with float weights does not agree with the checkpoint; nothing is put in place.
         OdtoolError: there is no such run or checkpoint, or it cannot be exported.
     """
-    chosen = find_run(request.workspace, request.run)
+    chosen = find_run(request.workspace, request.run, request.notify)
     run = chosen.run
     target = ExportedModel(Path(request.out).absolute()) if request.out else chosen.space.exported(run)
     # In an order of their own, whatever the order of asking.

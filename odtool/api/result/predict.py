@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from odtool import output_folder, parts
+from odtool import output_folder
 from odtool.api.requests import (
     Notify,
     RequestError,
     StrPath,
+    choose_part,
+    describe_move,
     find_workspace,
     ignore,
     refuse_below,
+    refuse_beside,
     refuse_unknown,
     split_names,
     takes,
@@ -25,7 +28,6 @@ from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_tasks import PredictTask
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import DataError, JobError, OdtoolError
-from odtool.parts import WorkPart
 from odtool.workspace import Predictions, Run, Workspace
 
 _FOR_JOINING = ("sources", "join", "out", "workspace", "progress", "notify")
@@ -82,7 +84,7 @@ class PredictRequest:
 
     def __post_init__(self) -> None:
         if self.join:
-            self._refuse_beside_join()
+            refuse_beside(self, "join", _FOR_JOINING)
         elif not self.list_sources():
             raise RequestError("sources", "names no images, videos or folders of them")
         if self.overlap is not None and self.tile is None:
@@ -97,14 +99,6 @@ class PredictRequest:
         """As they were named."""
         named = self.sources
         return [str(source) for source in ([named] if isinstance(named, (str, os.PathLike)) else named)]
-
-    def _refuse_beside_join(self) -> None:
-        """Parts are joined as they were predicted."""
-        for item in fields(self):
-            if item.name not in _FOR_JOINING and getattr(self, item.name) != item.default:
-                raise RequestError(
-                    item.name, "means nothing with --join: the parts were predicted without asking again"
-                )
 
     def _check_scores(self) -> None:
         """Before seconds of loading."""
@@ -160,7 +154,7 @@ def predict(request: PredictRequest) -> Predicted:
     space, out = find_workspace(request.workspace), Predictions(Path(request.out).absolute())
     if request.join:
         return _join(request, out)
-    part = _choose_part(request)
+    part = choose_part(request.part, request.notify)
     if part is not None:
         request.notify(f"part {part} of what is to be looked at")
         out = out.part(part.file_stem)
@@ -168,6 +162,9 @@ def predict(request: PredictRequest) -> Predicted:
     from odtool.detection import best_thresholds
 
     best_thresholds.require(model, request.score_texts())
+    # A run, or a checkpoint in it or in its best/.
+    if move := next(filter(None, map(describe_move, map(Run, (model, *model.parents[:2])))), ""):
+        request.notify(move)
     choice = claim_device(request.gpu, request.gpu_memory)
     with output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder:
         task = PredictTask(
@@ -195,16 +192,6 @@ def predict(request: PredictRequest) -> Predicted:
     return Predicted(
         out, model, choice.label, summary, task.save_as, _name_other_outputs(model), str(part) if part else None
     )
-
-
-def _choose_part(request: PredictRequest) -> WorkPart | None:
-    try:
-        part = parts.choose(request.part, os.environ)
-    except DataError as error:
-        raise RequestError("part", error.message, error.hint) from None
-    if part is None and request.part is None and (warning := parts.warn_of_others(os.environ)):
-        request.notify(warning)
-    return part
 
 
 def _join(request: PredictRequest, out: Predictions) -> Predicted:

@@ -101,7 +101,7 @@ def report(request: ReportRequest) -> WrittenReport:
     Raises:
         OdtoolError: there is no such run or checkpoint, or the page cannot be written.
     """
-    runs = [find_run(request.workspace, name).run for name in request.names()]
+    runs = [find_run(request.workspace, name, request.notify).run for name in request.names()]
     page = _find_page(request, runs)
     choice = claim_device(request.gpu)
     reports = tuple(_report(run, request, choice) for run in runs)
@@ -191,7 +191,8 @@ def _render(reports: Sequence[RunReport], images: int) -> str:
 
 
 def _find_pictures(one: RunReport, images: int) -> dict[str, PagePicture]:
-    from odtool.reporting import image_section, record_images
+    from odtool.reporting import record_images
+    from odtool.reporting.sections import image_section
 
     if one.analysis is None:
         return {}

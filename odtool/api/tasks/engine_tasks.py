@@ -59,6 +59,13 @@ class EvaluateTask:
     )
     latest: bool = field(default=False, metadata=argument("of several that wait, score only the newest"))
     batch_size: int | None = field(default=None, metadata=argument("images predicted together, at most", "N", least=1))
+    part: str | None = field(default=None, metadata=argument("write the results of this part only", "K/N"))
+    join: bool = field(default=False, metadata=argument("score a checkpoint from the parts of its results"))
+
+    @property
+    def job(self) -> str:
+        """Under which name it keeps its log, its lock and its record: parts run beside one another."""
+        return f"eval-part{self.part.replace('/', '-of-')}" if self.part else self.NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +192,18 @@ class MeasureTask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PreviewTask:
+    """Write what the model is given to train on: batches after augmentation and resizing, beside their originals."""
+
+    NAME: ClassVar = "preview"
+    run: Run = field(metadata=_RUN)
+    folder: Path = field(metadata=argument("empty folder to fill", "DIR"))
+    images: int = field(default=12, metadata=argument("images", "N", least=1))
+    seed: int = field(default=0, metadata=argument("of shuffling and augmentation", "N"))
+    step_by_step: bool = field(default=False, metadata=argument("the first image after each augmentation, too"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecoverTask:
     """Rewrite a run's config for half the batch, after it ran out of memory."""
 
@@ -208,5 +227,6 @@ EngineTask: TypeAlias = (
     | DoctorTask
     | CheckTask
     | MeasureTask
+    | PreviewTask
     | RecoverTask
 )

@@ -15,6 +15,7 @@ from object_detection.core.standard_fields import DetectionResultFields, InputDa
 
 from odtool.engine import model
 from odtool.engine.evaluate.scoring import Scorer
+from odtool.engine.evaluate.set_metrics import refuse_empty
 from odtool.engine.model import Configs
 from odtool.engine.outcome import StopSignal
 from odtool.workspace import Run
@@ -80,42 +81,26 @@ class _Recorder(Scorer):
         reader.include_source_id = True
         super().__init__({**configs, "eval_config": settings}, reader, detector, sample=1)
         self.detector = detector
-        self._stream: IO[str] | None = None
         self._tell = tell
-        self._last_report = time.monotonic()
-        self._written = 0
 
     def labels(self) -> dict[int, str]:
         """Class names by id."""
-        return {int(number): str(item["name"]) for number, item in self._categories.items()}
+        return {int(number): str(item["name"]) for number, item in self.metrics.categories.items()}
 
     def record(self, stream: IO[str]) -> int:
         """Writes a line for each image; gives their number."""
-        self._stream = stream
-        return self.score(StopSignal()).images
+        written, last = 0, time.monotonic()
+        for result in self.run(StopSignal()):
+            written += _write_batch(result.values, stream)
+            if time.monotonic() - last > _TELL_EVERY:
+                last = time.monotonic()
+                self._tell(written)
+        refuse_empty(written)
+        return written
 
     def _batch(self, features: dict[str, Any], labels: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         losses, batch = super()._batch(features, labels)
         return losses, {**batch, InputDataFields.source_id: features[InputDataFields.source_id]}
-
-    def _build_evaluators(self) -> list[Any]:
-        return [self]
-
-    def evaluate(self) -> dict[str, float]:
-        """No figures: there is nothing to score."""
-        return {}
-
-    def add_eval_dict(self, batch: dict[str, Any]) -> None:
-        """Writes a batch; this and `evaluate` are what an evaluator has to have."""
-        assert self._stream is not None
-        arrays = {name: value.numpy() for name, value in batch.items() if name in _WRITTEN}
-        for index in range(len(arrays[InputDataFields.key])):
-            image = {name: value[index] for name, value in arrays.items()}
-            self._stream.write(json.dumps(_describe_image(image)) + "\n")
-            self._written += 1
-        if time.monotonic() - self._last_report > _TELL_EVERY:
-            self._last_report = time.monotonic()
-            self._tell(self._written)
 
 
 _WRITTEN = {
@@ -133,6 +118,15 @@ _WRITTEN = {
     InputDataFields.groundtruth_instance_masks,
     DetectionResultFields.detection_masks,
 }
+
+
+def _write_batch(values: dict[str, Any], stream: IO[str]) -> int:
+    arrays = {name: value.numpy() for name, value in values.items() if name in _WRITTEN}
+    images = len(arrays[InputDataFields.key])
+    for index in range(images):
+        image = {name: value[index] for name, value in arrays.items()}
+        stream.write(json.dumps(_describe_image(image)) + "\n")
+    return images
 
 
 def _describe_image(values: dict[str, Any]) -> dict[str, Any]:

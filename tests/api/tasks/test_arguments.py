@@ -22,6 +22,7 @@ from odtool.api.tasks.engine_tasks import (
     ExportTask,
     MeasureTask,
     PredictTask,
+    PreviewTask,
     RecoverTask,
     TrainTask,
 )
@@ -50,6 +51,7 @@ TASKS = [
     DoctorTask(),
     CheckTask(run=RUN),
     MeasureTask(run=RUN, batch_size=8),
+    PreviewTask(run=RUN, folder=Path("/f"), images=3, seed=5, step_by_step=True),
     MeasureTask(run=RUN, batch_size=8, precision="bfloat16"),
     RecoverTask(run=RUN, devices=2, cause="killed by SIGKILL"),
 ]  # fmt: skip
