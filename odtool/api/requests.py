@@ -5,15 +5,19 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
 
-from odtool.errors import OdtoolError
+from odtool import parts
+from odtool.errors import DataError, OdtoolError
+from odtool.parts import WorkPart
 from odtool.workspace import Run, Workspace
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from odtool.jobs.devices import DeviceChoice
 
 P = ParamSpec("P")
@@ -122,6 +126,29 @@ def choose_device(gpu: str | int | None) -> DeviceChoice:
     return devices.choose(devices.find_gpus(), None if gpu is None else str(gpu))
 
 
+def choose_part(text: str | None, notify: Notify) -> WorkPart | None:
+    """The part of a work that this process is to do; None for everything, which is told where others do the same.
+
+    Raises:
+        RequestError: the text is not a part, or nothing here says which one is meant.
+    """
+    try:
+        part = parts.choose(text, os.environ)
+        warning = parts.warn_of_others(os.environ) if part is None and text is None else ""
+    except DataError as error:
+        raise RequestError("part", error.message, error.hint) from None
+    if warning:
+        notify(warning)
+    return part
+
+
+def refuse_beside(request: DataclassInstance, option: str, allowed: Collection[str]) -> None:
+    """Raises RequestError where a field has been given that means nothing beside an option."""
+    for item in fields(request):
+        if item.name not in allowed and getattr(request, item.name) != item.default:
+            raise RequestError(item.name, f"means nothing with --{option}")
+
+
 def refuse_unknown_metric(field: str, name: str | None) -> None:
     """Raises RequestError where no evaluation gives a metric of this name."""
     from odtool.detection import metric_names
@@ -131,6 +158,14 @@ def refuse_unknown_metric(field: str, name: str | None) -> None:
             metric_names.resolve_name(name)
         except OdtoolError as error:
             raise RequestError(field, error.message, error.hint) from None
+
+
+def refuse_unusable_target(field: str, target: str | None) -> None:
+    """Raises RequestError where a target is given that nothing can be brought to."""
+    from odtool.jobs.notify import delivery
+
+    if target is not None and (problem := delivery.explain_unusable(target)):
+        raise RequestError(field, problem, "Give a URL as in https://example.com/hook, or a command in quotes.")
 
 
 def split_names(names: str | Sequence[str]) -> tuple[str, ...]:
