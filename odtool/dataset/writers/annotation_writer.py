@@ -22,6 +22,8 @@ class LabelledBox:
     label: str
     score: float | None = None
     """Confidence from 0 to 1 where a model found it."""
+    track: int | None = None
+    """The number of its object in a video, where objects are followed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ class PartWriter:
             "width": width,
             "height": height,
             "boxes": [
-                [box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax, box.class_id, box.score]
+                [box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax, box.class_id, box.score, box.track]
                 for box in result.boxes
             ],
             "stored": placed.stored,
@@ -160,7 +160,7 @@ def _describe_medium(medium: Medium) -> dict[str, Any]:
     return {
         "medium": medium.number,
         "kind": medium.kind,
-        "file": str(medium.path),
+        "file": medium.location,
         "name": medium.name.as_posix(),
     }
 
@@ -229,7 +229,7 @@ def read_problems(part: StoredPart) -> Iterator[tuple[int, Problem]]:
 
 def _build_result(line: Mapping[str, Any], part: StoredPart, names: ClassNames) -> StoredResult:
     kind = line["kind"]
-    if kind not in ("image", "video"):
+    if kind not in ("image", "video", "stream"):
         raise ValueError(f"kind is {kind!r}")
     medium = Medium(Path(line["file"]), PurePath(line["name"]), kind, int(line["medium"]))
     # Nobody looks at its pixels any more, only at their number.
@@ -237,7 +237,7 @@ def _build_result(line: Mapping[str, Any], part: StoredPart, names: ClassNames) 
     frame = None if line["frame"] is None else int(line["frame"])
     picture = Picture(medium, pixels, b"", frame, float(line["seconds"]))
     boxes = tuple(
-        LabelledBox(Box(*map(float, box[:4])), int(box[4]), names.get_name(int(box[4])), float(box[5]))
+        LabelledBox(Box(*map(float, box[:4])), int(box[4]), names.get_name(int(box[4])), float(box[5]), box[6])
         for box in line["boxes"]
     )
     return StoredResult(
