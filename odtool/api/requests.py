@@ -104,17 +104,31 @@ class Chosen:
     run: Run
 
 
-def find_run(workspace: StrPath, run: RunName | None) -> Chosen:
+def find_run(workspace: StrPath, run: RunName | None, notify: Notify = ignore) -> Chosen:
     """The run named, or the newest of the workspace where none is; a Run is in a workspace of its own.
+
+    Args:
+        notify: told where the workspace was moved, so that the run's config means other paths than it says.
 
     Raises:
         OdtoolError: there is no such folder or run.
     """
-    if isinstance(run, Run):
-        space = Workspace(run.path.parent.parent)
-        return Chosen(space, space.find_run(run.name))
-    space = find_workspace(workspace)
-    return Chosen(space, space.find_run(run))
+    space = Workspace(run.path.parent.parent) if isinstance(run, Run) else find_workspace(workspace)
+    chosen = Chosen(space, space.find_run(run.name if isinstance(run, Run) else run))
+    if notify is not ignore and (move := describe_move(chosen.run)):
+        notify(move)
+    return chosen
+
+
+def describe_move(run: Run) -> str:
+    """What paths of a run's config are followed to, where its workspace was moved or copied; else ''."""
+    from odtool.pipeline.text import config
+
+    try:
+        followed = config.load(run.pipeline_config).followed
+    except OdtoolError:  # whoever needs the config says what is wrong with it
+        return ""
+    return followed.describe() if followed else ""
 
 
 def choose_device(gpu: str | int | None) -> DeviceChoice:
@@ -160,6 +174,14 @@ def refuse_unknown_metric(field: str, name: str | None) -> None:
             metric_names.resolve_name(name)
         except OdtoolError as error:
             raise RequestError(field, error.message, error.hint) from None
+
+
+def refuse_unusable_target(field: str, target: str | None) -> None:
+    """Raises RequestError where a target is given that nothing can be brought to."""
+    from odtool.jobs.notify import delivery
+
+    if target is not None and (problem := delivery.explain_unusable(target)):
+        raise RequestError(field, problem, "Give a URL as in https://example.com/hook, or a command in quotes.")
 
 
 def split_names(names: str | Sequence[str]) -> tuple[str, ...]:

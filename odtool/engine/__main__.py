@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from odtool import printable, shortage
 from odtool.api.tasks.arguments import Kind, add_arguments, from_options
 from odtool.api.tasks.engine_tasks import (
+    BenchmarkTask,
     CheckTask,
     DetectionsTask,
     DetectTask,
@@ -27,6 +28,7 @@ from odtool.api.tasks.engine_tasks import (
     FetchTask,
     MeasureTask,
     PredictTask,
+    PreviewTask,
     RecoverTask,
     TrainTask,
 )
@@ -80,10 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     add(DetectionsTask, _detections)
     add(ExportTask, _export)
     add(PredictTask, _predict)
+    add(BenchmarkTask, _benchmark)
     add(DoctorTask, _doctor)
     add(CheckTask, _check)
     add(FetchTask, _fetch)
     add(MeasureTask, _measure)
+    add(PreviewTask, _preview)
     add(RecoverTask, _recover)
     return parser
 
@@ -188,6 +192,15 @@ def _predict(task: PredictTask) -> int:
     )  # TFLite and ONNX models do without; loading the others loads it
 
 
+def _benchmark(task: BenchmarkTask) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.detect.benchmarking import benchmark
+
+        return benchmark(task, lambda doing: _tell({"doing": doing}))
+
+    return _answered(work, with_api=False)  # as for _predict, and what is not loaded takes no memory
+
+
 def _doctor(_: DoctorTask) -> int:
     from odtool.engine.doctor import examine
 
@@ -224,6 +237,15 @@ def _measure(task: MeasureTask) -> int:
         return measure(task.run, task.batch_size, task.precision)
 
     return _answered(work)
+
+
+def _preview(task: PreviewTask) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.preview.preview import write_preview
+
+        return write_preview(task)
+
+    return _answered(work, task.folder)
 
 
 def _recover(task: RecoverTask) -> int:

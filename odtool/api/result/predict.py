@@ -18,6 +18,7 @@ from odtool.api.requests import (
     RequestError,
     StrPath,
     choose_part,
+    describe_move,
     find_workspace,
     ignore,
     refuse_below,
@@ -36,9 +37,11 @@ from odtool.workspace import Predictions, Run, Workspace
 
 _FOR_JOINING = ("sources", "join", "out", "workspace", "progress", "notify")
 FORMATS = ("coco", "voc", "yolo", "csv", "labelme")
+WITH_MASKS = ("coco", "labelme")
+"""Those that hold the masks of objects, as polygons."""
 
-Scores: TypeAlias = float | Mapping[str, float] | Sequence[str]
-"""The lowest score of all classes, of single ones, or texts such as "0.4" and "car=0.3"."""
+Scores: TypeAlias = float | str | Mapping[str, float] | Sequence[str]
+"""The lowest score of all classes, of single ones, "best", or texts such as "0.4" and "car=0.3"."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class PredictRequest:
     out: StrPath = "predictions"
     """Folder to write; earlier predictions there are replaced unless somebody has changed them."""
     min_score: Scores = ()
-    """Lowest score, 0.5 by default."""
+    """Lowest score, 0.5 by default; "best" takes for each class the one that odtool report has found."""
     save_as: str | Sequence[str] = ()
     """Annotations to correct: any of coco, voc, yolo, csv, labelme."""
     count: bool = False
@@ -143,7 +146,7 @@ class PredictRequest:
         """Each as the command line has it."""
         if isinstance(self.min_score, Mapping):
             return tuple(f"{label}={score}" for label, score in self.min_score.items())
-        return (str(self.min_score),) if isinstance(self.min_score, (int, float)) else tuple(self.min_score)
+        return (str(self.min_score),) if isinstance(self.min_score, (int, float, str)) else tuple(self.min_score)
 
 
 @dataclass(frozen=True)
@@ -157,12 +160,19 @@ class Predicted:
     """For people: 'cpu', 'GPU 0 (NVIDIA H100)'; empty where parts were joined."""
     summary: Mapping[str, Any]
     """Of what was looked at: images, videos, frames, objects by class, problems, and the speed."""
+    save_as: tuple[str, ...]
+    """Formats of the annotations that were written."""
     other_outputs: str
-    """What the model finds beside boxes, which are all that is written; empty where there is nothing to tell."""
+    """What the model is trained to find and nothing is written of, such as keypoints; empty where there is none."""
     part: str | None = None
     """Which part of the sources this is, as '2/16'; None for everything."""
     joined: int | None = None
     """Of how many parts it was put together."""
+
+    @property
+    def boxes_only(self) -> tuple[str, ...]:
+        """The annotations that were asked for and cannot hold the masks that were found."""
+        return tuple(name for name in self.save_as if name not in WITH_MASKS) if self.summary["masks"] else ()
 
 
 @takes(PredictRequest)
@@ -187,6 +197,12 @@ def predict(request: PredictRequest) -> Predicted:
             "part", "means nothing with cameras and addresses", "Look at each with a command of its own."
         )
     model = _find_model(space, request.model)
+    from odtool.detection import best_thresholds
+
+    best_thresholds.require(model, request.score_texts())
+    # A run, or a checkpoint in it or in its best/.
+    if move := next(filter(None, map(describe_move, map(Run, (model, *model.parents[:2])))), ""):
+        request.notify(move)
     choice = claim_device(request.gpu, request.gpu_memory)
     with (
         _listing(request) as source_list,
@@ -219,7 +235,9 @@ def predict(request: PredictRequest) -> Predicted:
             notify=request.notify,
             ends_when_told=request.has_streams(),
         )
-    return Predicted(out, model, choice.label, summary, _name_other_outputs(model), str(part) if part else None)
+    return Predicted(
+        out, model, choice.label, summary, task.save_as, _name_other_outputs(model), str(part) if part else None
+    )
 
 
 def _refuse_addresses(request: PredictRequest) -> None:
@@ -252,7 +270,7 @@ def _join(request: PredictRequest, out: Predictions) -> Predicted:
         request.progress("pictures", None) as report,
     ):
         summary = joining.join(stored, Predictions(folder), tell=lambda done: report(done, 0))
-    return Predicted(out, None, "", summary, "", joined=len(stored))
+    return Predicted(out, None, "", summary, (), "", joined=len(stored))
 
 
 def _overlap(request: PredictRequest) -> int | None:
@@ -285,13 +303,15 @@ def _find_model(space: Workspace, wanted: StrPath | Run | None) -> Path:
 
 
 def _name_other_outputs(model: Path) -> str:
-    """What a model finds beside boxes, by the pipeline.config of its folder; empty where there is none to tell."""
+    """What a model finds beside what is written, by the pipeline.config of its folder; empty where there is none."""
     from odtool.pipeline.text import heads
     from odtool.pipeline.text.facts import read_facts
 
     place = Run(model if model.is_dir() else model.parent).pipeline_config
     try:
-        return " and ".join(heads.find_learned(read_facts(place))) if place.is_file() else ""
+        learned = heads.find_learned(read_facts(place)) if place.is_file() else ()
+        # The API's TFLite graph has boxes only, whatever the model finds.
+        return " and ".join(name for name in learned if name != heads.MASKS or model.suffix == ".tflite")
     except OdtoolError:  # the engine says so, where it matters
         return ""
 

@@ -16,6 +16,7 @@ from odtool.api.requests import (
     refuse_below,
     refuse_beside,
     refuse_unknown_metric,
+    refuse_unusable_target,
     takes,
 )
 from odtool.api.tasks import run_tasks
@@ -50,17 +51,20 @@ class EvaluateRequest:
     the part of the task in a Slurm step of several, else everything is scored."""
     join: bool = False
     """Score a checkpoint from the parts of its results, as one machine would have."""
+    notify_target: str | None = None
+    """A URL that gets a JSON post, or a command that gets it on stdin, when a task has ended, however it ended."""
     workspace: StrPath = "."
     notify: Notify = field(default=ignore, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.join:
-            refuse_beside(self, "join", ("run", "checkpoint", "best", "join", "workspace", "notify"))
+            refuse_beside(self, "join", ("run", "checkpoint", "best", "join", "notify_target", "workspace", "notify"))
         if self.latest and self.checkpoint != "all":
             raise RequestError("latest", "is for --checkpoint all; a single one is named by --checkpoint")
         refuse_below("sample", self.sample, 1)
         refuse_below("batch_size", self.batch_size, 1)
         refuse_unknown_metric("best", self.best)
+        refuse_unusable_target("notify_target", self.notify_target)
 
 
 @takes(EvaluateRequest)
@@ -88,7 +92,7 @@ def evaluate(request: EvaluateRequest) -> StartedRun:
         join=request.join,
     )
     choice = run_tasks.claim_device(chosen.run, task.job, request.gpu, request.gpu_memory)
-    return StartedRun(chosen.run, {task.job: run_tasks.start(chosen, task, choice)})
+    return StartedRun(chosen.run, {task.job: run_tasks.start(chosen, task, choice, notify=request.notify_target)})
 
 
 def _refuse_for_parts(request: EvaluateRequest) -> None:

@@ -60,17 +60,19 @@ def _as_json(result: PictureDetections, saved_as: str | None) -> dict[str, Any]:
         about |= {"frame": picture.frame, "seconds": round(picture.seconds, 3)}
     if saved_as is not None:
         about["saved_as"] = saved_as
-    objects = [
-        {
-            "label": box.label,
-            "class_id": box.class_id,
-            "score": round(box.score or 0.0, 4),
-            "box": [round(value, 2) for value in (box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax)],
-            **({} if box.track is None else {"track": box.track}),
-        }
-        for box in result.boxes
-    ]
-    return {**about, "width": width, "height": height, "detections": objects}
+    return {**about, "width": width, "height": height, "detections": list(map(_describe_object, result.boxes))}
+
+
+def _describe_object(box: LabelledBox) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "label": box.label,
+        "class_id": box.class_id,
+        "score": round(box.score or 0.0, 4),
+        "box": [round(value, 2) for value in (box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax)],
+    }
+    if box.track is not None:
+        entry["track"] = box.track
+    return entry if box.outline is None else {**entry, "polygons": box.outline.polygons}
 
 
 @contextmanager
@@ -121,8 +123,9 @@ def annotate(result: PictureDetections, line: Line | None = None) -> Image.Image
 
 
 def _to_drawn_box(box: LabelledBox) -> DrawnBox:
+    polygons = box.outline.polygons if box.outline is not None else ()
     label = box.label if box.track is None else f"{box.label} #{box.track}"
-    return DrawnBox(box.box, label, box.class_id, box.score)
+    return DrawnBox(box.box, label, box.class_id, box.score, polygons)
 
 
 def choose_path(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:

@@ -25,6 +25,7 @@ class Tally:
     videos: int = 0
     frames: int = 0
     without: int = 0
+    masks: int = 0
     objects: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
     named: list[Problem] = field(default_factory=list)
@@ -54,6 +55,7 @@ class Tally:
             if self.distinct:
                 self.distinct.add(result)
         self.without += not result.boxes
+        self.masks += sum(box.outline is not None for box in result.boxes)
         self.objects.update(box.label for box in result.boxes)
 
     def add_problem(self, problem: Problem) -> None:
@@ -82,6 +84,7 @@ class Tally:
             "videos": self.videos,
             "frames": self.frames,
             "without_objects": self.without,
+            "masks": self.masks,
             "objects": {label: self.objects[label] for label in names.values()},
             "unnamed_classes": names.list_unnamed(),
             "problems": dict(self.problems),

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,8 @@ def predict(task: PredictTask, tell: Callable[[Any], None]) -> dict[str, Any]:
     plan = _plan(task, sources, identity) if task.part else None
     tell("loading the model")
     detector = load_detector(model, label_map=task.label_map)
+    scores = detection.thresholds.complete(detector.thresholds, str(task.model))
+    detection = replace(detection, thresholds=scores)
     try:
         with ExitStack() as stack:
             show = None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from object_detection.core.standard_fields import DetectionResultFields, InputDataFields
 
 from odtool.engine import model
@@ -37,7 +38,8 @@ def write_detections(
     evaluation sets that the config names. Each other line is an image: `key`, the number by which evaluation knows it
     and in whose order it ranks equal scores; `source_id`; `width` and `height` in pixels; `true`, with lists `boxes`
     ([xmin, ymin, xmax, ymax] in pixels), `classes`, `crowd`, `group_of` and `difficult`; and `detected`, with
-    `boxes`, `classes` and `scores`. The file appears when it is whole.
+    `boxes`, `classes` and `scores`. Where evaluation scores masks, both have `masks`, too: COCO's compressed run
+    lengths, for the whole image. The file appears when it is whole.
 
     Args:
         prefix: the checkpoint's path without .index.
@@ -113,6 +115,8 @@ _WRITTEN = {
     DetectionResultFields.detection_boxes,
     DetectionResultFields.detection_classes,
     DetectionResultFields.detection_scores,
+    InputDataFields.groundtruth_instance_masks,
+    DetectionResultFields.detection_masks,
 }
 
 
@@ -132,6 +136,11 @@ def _describe_image(values: dict[str, Any]) -> dict[str, Any]:
     )
     flags = {name: values[key][:true].astype(bool).tolist() for name, key in _FLAGS.items() if key in values}
     height, width = values[InputDataFields.original_image_spatial_shape].tolist()
+    true_masks, masks = {}, {}
+    if {InputDataFields.groundtruth_instance_masks, DetectionResultFields.detection_masks} <= values.keys():
+        # Both are of the largest image of the batch, as the API's evaluator takes them, too.
+        true_masks = _encode_masks(values[InputDataFields.groundtruth_instance_masks][:true, :height, :width])
+        masks = _encode_masks(values[DetectionResultFields.detection_masks][:detected, :height, :width])
     return {
         "key": int(values[InputDataFields.key]),
         "source_id": values[InputDataFields.source_id].decode("utf-8", "backslashreplace"),
@@ -141,13 +150,22 @@ def _describe_image(values: dict[str, Any]) -> dict[str, Any]:
             "boxes": _to_corners(values[InputDataFields.groundtruth_boxes][:true]),
             "classes": values[InputDataFields.groundtruth_classes][:true].tolist(),
             **{name: flags.get(name, [False] * true) for name in _FLAGS},
+            **true_masks,
         },
         "detected": {
             "boxes": _to_corners(values[DetectionResultFields.detection_boxes][:detected]),
             "classes": values[DetectionResultFields.detection_classes][:detected].tolist(),
             "scores": values[DetectionResultFields.detection_scores][:detected].tolist(),
+            **masks,
         },
     }
+
+
+def _encode_masks(bitmaps: Any) -> dict[str, list[str]]:
+    from pycocotools import mask
+
+    runs = (mask.encode(np.asfortranarray(bitmap.astype(np.uint8))) for bitmap in bitmaps)
+    return {"masks": [entry["counts"].decode("ascii") for entry in runs]}
 
 
 def _to_corners(boxes: Any) -> Any:

@@ -28,11 +28,13 @@ _READ_BUFFER = 8_000_000
 
 
 @contextmanager
-def replacing_builder(cache: RecordCache | None = None, part: WorkPart | None = None) -> Iterator[None]:
-    """While this lasts, `inputs.train_input` and `eval_input` build their data sets here; see `build`."""
+def replacing_builder(
+    cache: RecordCache | None = None, part: WorkPart | None = None, *, keep_records: bool = False
+) -> Iterator[None]:
+    """While this lasts, `inputs.train_input` and `eval_input` build their data sets here, as `build` has it."""
     seam = inputs.INPUT_BUILDER_UTIL_MAP
     before = seam["dataset_build"]
-    seam["dataset_build"] = functools.partial(build, cache=cache, part=part)
+    seam["dataset_build"] = functools.partial(build, cache=cache, part=part, keep_records=keep_records)
     try:
         with replacing_transforms():
             yield
@@ -49,6 +51,7 @@ def build(
     reduce_to_frame_fn: Any = None,
     cache: RecordCache | None = None,
     part: WorkPart | None = None,
+    keep_records: bool = False,
 ) -> Any:
     """A data set of batches, as `dataset_builder.build` makes it.
 
@@ -60,6 +63,8 @@ def build(
         reduce_to_frame_fn: used for sequence examples only, which are left to the API.
         cache: keeps records in memory.
         part: only the batches, dealt out in turn, of one of several processes that evaluate together.
+        keep_records: give the serialized records beside what was made of them, in a third tensor. They are worked on
+            one after the other, so that the same seed has the same chances for the same record.
     """
     if reader.input_type == input_reader_pb2.InputType.Value("TF_SEQUENCE_EXAMPLE"):
         if part is not None:
@@ -78,8 +83,13 @@ def build(
         records = records.shard(reader.sample_1_of_n_examples, 0)
     if part is not None:
         records = records.batch(batch_size).shard(part.count, part.number - 1).unbatch()
-    decoder = _parse_densely(decoder_builder.build(reader))
-    examples = records.map(lambda record: transform_input_data_fn(decoder.decode(record)), tf.data.AUTOTUNE)
+    decoder = build_decoder(reader)
+
+    def transform(record: Any) -> Any:
+        example = transform_input_data_fn(decoder.decode(record))
+        return (*example, record) if keep_records else example
+
+    examples = records.map(transform, None if keep_records else tf.data.AUTOTUNE)
     batches = examples.batch(batch_size, drop_remainder=reader.drop_remainder).prefetch(reader.num_prefetch_batches)
     return batches.with_options(_limit_threads())
 
@@ -91,11 +101,13 @@ def _limit_threads() -> Any:
     return options
 
 
-def _parse_densely(decoder: Any) -> Any:
-    """Lists of a record parsed straight to tensors: the API makes some twenty sparse ones of each and converts them.
+def build_decoder(reader: Any) -> Any:
+    """The API's decoder for an InputReader message.
 
+    Lists of a record are parsed straight to tensors: the API makes some twenty sparse ones of each and converts them.
     Its handlers take either; a list that a record lacks is an empty one both ways.
     """
+    decoder = decoder_builder.build(reader)
     decoder.keys_to_features = {
         key: tf.io.FixedLenSequenceFeature([], feature.dtype, allow_missing=True)
         if isinstance(feature, tf.io.VarLenFeature)
