@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
+    "benchmark",
     "check",
     "configure",
     "evaluate",
@@ -15,6 +16,7 @@ __all__ = [
     "load_detector",
     "predict",
     "prepare",
+    "preview",
     "report",
     "status",
     "stop",
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from odtool.api.data.prepare import prepare
     from odtool.api.model.check import check
     from odtool.api.model.configure import configure
+    from odtool.api.model.preview import preview
+    from odtool.api.result.benchmark import benchmark
     from odtool.api.result.detector import load_detector
     from odtool.api.result.export import export
     from odtool.api.result.predict import predict
@@ -39,8 +43,8 @@ if TYPE_CHECKING:
 else:
     _FOLDERS = {
         "data": ("inspect", "prepare"),
-        "model": ("check", "configure"),
-        "result": ("export", "load_detector", "predict", "report"),
+        "model": ("check", "configure", "preview"),
+        "result": ("benchmark", "export", "load_detector", "predict", "report"),
         "run": ("evaluate", "status", "stop", "train", "tune"),
     }
     """Of odtool/api, by the names that are in their modules."""

@@ -41,7 +41,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Device and memory": ("gpu", "gpu_memory", "precision", "cache", "cache_memory", "recover"),
         "Checkpoints": ("checkpoint_every", "keep_checkpoints"),
         "Evaluation beside it": ("evaluate", "best", "early_stop"),
-        "The job": ("time_limit", "foreground"),
+        "The job": ("time_limit", "foreground", "notify_target"),
     },
     "tune": {
         "The search": ("trials", "time_limit", "space", "seed", "restart"),
@@ -50,8 +50,9 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "eval": {
         "What is scored": ("checkpoint", "sample", "best", "latest"),
+        "Over several machines": ("part", "join"),
         "Device and memory": ("gpu", "gpu_memory", "batch_size"),
-        "The job": ("foreground",),
+        "The job": ("foreground", "notify_target"),
     },
     "export": {
         "What is exported": ("checkpoint", "formats", "tflite", "out"),
