@@ -44,7 +44,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "The job": ("time_limit", "foreground", "notify_target"),
     },
     "tune": {
-        "The search": ("trials", "time_limit", "space", "seed", "restart"),
+        "The search": ("trials", "time_limit", "space", "seed", "notify_target", "restart"),
         "A trial": ("steps", "evaluations", "best", "pruner"),
         "Device and memory": ("gpu", "gpu_memory", "precision", "cache", "cache_memory"),
     },
