@@ -88,6 +88,8 @@ def test_the_first_records_of_each_file_stand_for_large_sets(prepared: Prepare, 
     data = prepared("one", synthetic.draw(tmp_path / "drawings", images=30))
     figures = drift.count(data.shards("train"), ClassLookup(data.label_map), most=7)
     assert (figures.images, figures.is_complete) == (7, False)
+    many = drift.count([*data.shards("train")] * 150, ClassLookup(data.label_map), most=100)
+    assert (many.images, many.is_complete) == (75 * 2, False)
 
 
 def test_missing_records_are_named(prepared: Prepare, tmp_path: Path) -> None:
