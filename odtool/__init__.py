@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
+    "benchmark",
     "check",
     "configure",
     "evaluate",
@@ -20,6 +21,7 @@ __all__ = [
     "status",
     "stop",
     "train",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from odtool.api.model.check import check
     from odtool.api.model.configure import configure
     from odtool.api.model.preview import preview
+    from odtool.api.result.benchmark import benchmark
     from odtool.api.result.detector import load_detector
     from odtool.api.result.export import export
     from odtool.api.result.predict import predict
@@ -36,12 +39,13 @@ if TYPE_CHECKING:
     from odtool.api.run.status import status
     from odtool.api.run.stop import stop
     from odtool.api.run.train import train
+    from odtool.api.run.tune import tune
 else:
     _FOLDERS = {
         "data": ("inspect", "prepare"),
         "model": ("check", "configure", "preview"),
-        "result": ("export", "load_detector", "predict", "report"),
-        "run": ("evaluate", "status", "stop", "train"),
+        "result": ("benchmark", "export", "load_detector", "predict", "report"),
+        "run": ("evaluate", "status", "stop", "train", "tune"),
     }
     """Of odtool/api, by the names that are in their modules."""
 

@@ -110,6 +110,10 @@ class Run:
         """Held (flock) for as long as the task's supervisor or process lives."""
         return self.jobs / f"{task}.lock"
 
+    def notify_lock(self, task: str) -> Path:
+        """Held for as long as somebody is being told of the task's end."""
+        return self.jobs / f"{task}.notify.lock"
+
     def outcome(self, task: str) -> Path:
         """What the task's own process says of how it ended."""
         return self.jobs / f"{task}.outcome.json"
@@ -126,6 +130,11 @@ class Run:
     def events(self, task: str) -> Path:
         """Folder of a task's TensorBoard event files, where the API's own loop puts them."""
         return self.path / task
+
+    @property
+    def evaluation_parts(self) -> Path:
+        """eval-parts: a folder for each checkpoint that several machines evaluate together, with what each found."""
+        return self.path / "eval-parts"
 
     @property
     def detections(self) -> Path:
@@ -180,6 +189,11 @@ class ExportedModel:
     def labels(self) -> Path:
         """labels.txt: a class a line, the first that of id 1."""
         return self.path / "labels.txt"
+
+    @property
+    def thresholds(self) -> Path:
+        """thresholds.json: the best score of each class, where odtool report had found them."""
+        return self.path / "thresholds.json"
 
     @property
     def pipeline_config(self) -> Path:
@@ -258,6 +272,11 @@ class Workspace:
     """The folder a user works in: data/, model_zoo/, train/<run>/ and exported-models/<run>/ lie below it."""
 
     root: Path
+
+    @property
+    def identity(self) -> Path:
+        """workspace.json: what tells this workspace from others, so that it is known again when it was moved."""
+        return self.root / "workspace.json"
 
     @property
     def data(self) -> Dataset:

@@ -20,9 +20,9 @@ FOUNDATION = "foundation"
 LAYERS = (
     ("cli",),
     ("api",),
-    ("engine", "reporting"),
+    ("engine", "tuning", "reporting"),
     ("detection", "pipeline", "jobs"),
-    ("dataset", "visual"),
+    ("dataset", "visual", "settings"),
     (FOUNDATION,),
 )
 """From top to bottom; what a room imports should stand below it."""

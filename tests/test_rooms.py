@@ -15,14 +15,27 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "odtool"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FOUNDATION = {f"odtool.{path.stem}" for path in PACKAGE.glob("[a-z]*.py")}
-ROOMS = {"odtool.dataset", "odtool.pipeline", "odtool.jobs", "odtool.detection", "odtool.reporting", "odtool.visual"}
+ROOMS = {
+    *("odtool.dataset", "odtool.pipeline", "odtool.jobs", "odtool.detection", "odtool.reporting", "odtool.visual"),
+    *("odtool.settings", "odtool.tuning"),
+}
 ALLOWED = {
     "visual": FOUNDATION | {"odtool.visual"},
     "dataset": FOUNDATION | {"odtool.dataset", "odtool.visual"},
     "pipeline": FOUNDATION | {"odtool.pipeline", "odtool.dataset.label_map", "odtool.dataset.statistics"},
     "jobs": FOUNDATION | {"odtool.jobs"},
     "detection": FOUNDATION | {"odtool.detection", "odtool.dataset", "odtool.visual"},
-    "reporting": FOUNDATION | ROOMS,
+    "reporting": FOUNDATION | ROOMS - {"odtool.tuning", "odtool.settings"},
+    "tuning": FOUNDATION
+    | {
+        "odtool.tuning",
+        "odtool.settings",
+        "odtool.pipeline",
+        "odtool.reporting",
+        "odtool.visual",
+        "odtool.detection.metric_names",
+    },
+    "settings": FOUNDATION | {"odtool.settings"},
     "engine": FOUNDATION
     | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map", "odtool.dataset.images"}
     | {"odtool.api.tasks.engine_tasks", "odtool.api.tasks.arguments"},

@@ -33,7 +33,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "What is written, and by whom": ("out", "shards", "workers", "beam"),
     },
     "configure": {
-        "From what": ("model", "pipeline", "checkpoint", "data"),
+        "From what": ("model", "pipeline", "like_trial", "checkpoint", "data"),
         "Training": ("steps", "epochs", "batch_size", "memory", "gpu", "precision", "assignments"),
         "What is written": ("run", "force", "dry_run", "every_field"),
     },
@@ -41,12 +41,18 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Device and memory": ("gpu", "gpu_memory", "precision", "cache", "cache_memory", "recover"),
         "Checkpoints": ("checkpoint_every", "keep_checkpoints"),
         "Evaluation beside it": ("evaluate", "best", "early_stop"),
-        "The job": ("time_limit", "foreground"),
+        "The job": ("time_limit", "foreground", "notify_target"),
+    },
+    "tune": {
+        "The search": ("trials", "time_limit", "space", "seed", "restart"),
+        "A trial": ("steps", "evaluations", "best", "pruner"),
+        "Device and memory": ("gpu", "gpu_memory", "precision", "cache", "cache_memory"),
     },
     "eval": {
         "What is scored": ("checkpoint", "sample", "best", "latest"),
+        "Over several machines": ("part", "join"),
         "Device and memory": ("gpu", "gpu_memory", "batch_size"),
-        "The job": ("foreground",),
+        "The job": ("foreground", "notify_target"),
     },
     "export": {
         "What is exported": ("checkpoint", "formats", "tflite", "out"),

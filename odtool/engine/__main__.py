@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from odtool import printable, shortage
 from odtool.api.tasks.arguments import Kind, add_arguments, from_options
 from odtool.api.tasks.engine_tasks import (
+    BenchmarkTask,
     CheckTask,
     DetectionsTask,
     DetectTask,
@@ -80,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     add(DetectionsTask, _detections)
     add(ExportTask, _export)
     add(PredictTask, _predict)
+    add(BenchmarkTask, _benchmark)
     add(DoctorTask, _doctor)
     add(CheckTask, _check)
     add(MeasureTask, _measure)
@@ -119,8 +121,21 @@ def _train(task: TrainTask) -> int:
 
 def _evaluate(task: EvaluateTask) -> int:
     def work(stop: StopSignal) -> Ending:
+        from odtool import parts
+        from odtool.engine.evaluate import evaluation_parts
         from odtool.engine.evaluate.evaluation import evaluate
 
+        if task.join:
+            return evaluation_parts.join_parts(task.run, which=task.checkpoint, best=task.best)
+        if part := parts.choose(task.part, {}):
+            return evaluation_parts.score_part(
+                task.run,
+                which=task.checkpoint,
+                sample=task.sample,
+                part=part,
+                stop=stop,
+                batch_size=task.batch_size,
+            )
         return evaluate(
             task.run,
             which=task.checkpoint,
@@ -131,7 +146,7 @@ def _evaluate(task: EvaluateTask) -> int:
             stop=stop,
         )
 
-    return _supervised(task.run, "eval", work)
+    return _supervised(task.run, task.job, work)
 
 
 def _detect(task: DetectTask) -> int:
@@ -173,6 +188,15 @@ def _predict(task: PredictTask) -> int:
     return _answered(
         work, task.folder, with_api=False
     )  # TFLite and ONNX models do without; loading the others loads it
+
+
+def _benchmark(task: BenchmarkTask) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.detect.benchmarking import benchmark
+
+        return benchmark(task, lambda doing: _tell({"doing": doing}))
+
+    return _answered(work, with_api=False)  # as for _predict, and what is not loaded takes no memory
 
 
 def _doctor(_: DoctorTask) -> int:

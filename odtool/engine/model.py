@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from odtool.engine.tracing import TracedFunction
 from odtool.errors import ConfigError, first_line
 from odtool.pipeline.text import config
 from odtool.workspace import Run
+
+log = logging.getLogger("odtool.engine")
 
 Configs = dict[str, Any]
 """The parts of a pipeline.config under the API's own names: model, train_config, train_input_config, eval_config, …"""
@@ -49,7 +52,10 @@ def read_configs(path: Path) -> Configs:
     Raises:
         ConfigError: it is missing or does not parse.
     """
-    return dict(config_util.create_configs_from_pipeline_proto(config.load(path).message))
+    loaded = config.load(path)
+    if loaded.followed:
+        log.info("%s", loaded.followed.describe())
+    return dict(config_util.create_configs_from_pipeline_proto(loaded.message))
 
 
 def require_evaluation_set(configs: Configs, run: Run) -> None:

@@ -1,4 +1,4 @@
-"""A process that lives no longer than this one, however this one ends."""
+"""Processes that are tied to this one: one that lives no longer, and those that stay below it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import IO
 
 _PR_SET_PDEATHSIG = 1
 """linux/prctl.h: the signal that a process gets when its parent has died."""
+_PR_SET_CHILD_SUBREAPER = 36
+"""linux/prctl.h: a process becomes the parent of those below it whose own parents have ended."""
 _GRACE = 10.0
 """Seconds between asking it to end and killing it."""
 
@@ -56,6 +58,20 @@ def bind_to_parent(parent: int) -> Callable[[], None] | None:
             os._exit(1)
 
     return bind
+
+
+@contextmanager
+def adopting_orphans() -> Iterator[None]:
+    """Meanwhile this process, and not init, becomes the parent of those below it whose parents end; on Linux only."""
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        prctl(_PR_SET_CHILD_SUBREAPER, 0)
 
 
 def _terminate(process: subprocess.Popen[bytes]) -> None:

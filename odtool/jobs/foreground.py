@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
-from odtool.jobs import log, record, shutdown, state
+from odtool.jobs import attached, log, record, shutdown, state
 from odtool.workspace import Run
 
 _POLL = 0.1
@@ -25,7 +25,8 @@ Say = Callable[[str], None]
 def catching_signals() -> Iterator[list[int]]:
     """Collects SIGINT, SIGTERM and SIGHUP in the yielded list, for `attend` to pass on, instead of ending here.
 
-    Nothing is taken out of the list: it tells afterwards what has come.
+    Nothing is taken out of the list: it tells afterwards what has come. What is started meanwhile stays below this
+    process, where a scheduler that knows a job's processes by their parents sees and ends it.
     """
     received: list[int] = []
 
@@ -34,7 +35,8 @@ def catching_signals() -> Iterator[list[int]]:
 
     before = {number: signal.signal(number, collect) for number in _SIGNALS}
     try:
-        yield received
+        with attached.adopting_orphans():
+            yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -66,6 +68,8 @@ def attend(
                 passed += 1
                 interrupts += number == signal.SIGINT
                 _pass_on(run, jobs, number, interrupts, say)
+            if passed:
+                jobs = {task: shutdown.stop_again(run, task, job) for task, job in jobs.items()}
             blocks = {task: next(reader, None) for task, reader in readers.items()}
             for task, block in blocks.items():
                 if block is None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from odtool import files, locks
 from odtool.errors import JobError
 from odtool.jobs import log, process, record, state, supervisor
+from odtool.jobs.notify import end_of_job
 from odtool.workspace import Run
 
 _GRACE, _POLL = 10.0, 0.05
@@ -30,6 +31,7 @@ def start(
     nice: int = 0,
     recover: Sequence[str] = (),
     retries: int = 0,
+    notify: str | None = None,
 ) -> record.JobRecord:
     """Starts `argv` in the background, detached from this process and its terminal.
 
@@ -40,6 +42,7 @@ def start(
         nice: added to the scheduling priority; 19 is the humblest.
         recover: see JobRecord.recover.
         retries: see JobRecord.retries.
+        notify: a URL or a command that is told of its end, see notify.delivery.
 
     Raises:
         JobError: the task of this run is already running, or its process could not be started.
@@ -60,7 +63,7 @@ def start(
             recover=tuple(recover),
             retries=retries,
         )
-        return _start_locked(run, task, job, lock)
+        return _start_locked(run, task, job, lock, notify)
     finally:
         os.close(lock)
 
@@ -76,12 +79,12 @@ def _acquire(run: Run, task: str) -> int | None:
     return lock
 
 
-def _start_locked(run: Run, task: str, job: record.JobRecord, lock: int) -> record.JobRecord:
+def _start_locked(run: Run, task: str, job: record.JobRecord, lock: int, notify: str | None) -> record.JobRecord:
     run.outcome(task).unlink(missing_ok=True)
     files.keep_reserve(run.reserve(task))
     with run.log(task).open("ab") as output:
         record.save(run, task, job)
-        reply = _launch_supervisor(run, task, lock, output.fileno())
+        reply = _launch_supervisor(run, task, lock, output.fileno(), notify)
     # Not read from the record, which may be of the command's end by now, or of its next start.
     pid, _, pid_start = reply.partition(" ")
     if not pid:
@@ -93,7 +96,7 @@ def _start_locked(run: Run, task: str, job: record.JobRecord, lock: int) -> reco
     return replace(job, pid=int(pid), pid_start=pid_start or None)
 
 
-def _launch_supervisor(run: Run, task: str, lock: int, output: int) -> str:
+def _launch_supervisor(run: Run, task: str, lock: int, output: int, notify: str | None) -> str:
     """Runs the supervisor and waits until the command has taken the place of its forked child, or could not.
 
     Returns:
@@ -103,6 +106,7 @@ def _launch_supervisor(run: Run, task: str, lock: int, output: int) -> str:
     try:
         subprocess.run(
             [sys.executable, "-m", "odtool.jobs.supervisor", str(run.path.resolve()), task, str(ready_for_child)],
+            env={**os.environ, **({end_of_job.VARIABLE: notify} if notify else {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -46,6 +46,7 @@ def stop(
     deadline = clock() + timeout
     while clock() < deadline and any(_holds_on(run, task, job) for task, job in jobs.items()):
         sleep(_POLL)
+        jobs = {task: stop_again(run, task, job) for task, job in jobs.items()}
     for task, job in jobs.items():
         if kill:
             kill_now(run, task, job, "killed by odtool stop --kill; progress since the last checkpoint is lost")
@@ -78,6 +79,18 @@ def send(job: record.JobRecord, number: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def stop_again(run: Run, task: str, job: record.JobRecord) -> record.JobRecord:
+    """Asks the process to end that has taken the place of one that was asked, and gives its record.
+
+    The one that was asked may have been failing at that very moment, so that its supervisor started it again.
+    """
+    newer = record.load(run, task)
+    if newer is None or newer.pid is None or newer.pid == job.pid or newer.started != job.started:
+        return job
+    send(newer, signal.SIGTERM)
+    return newer
 
 
 def _find_running(run: Run, task: str) -> record.JobRecord | None:

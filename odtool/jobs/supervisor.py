@@ -19,7 +19,9 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from odtool.jobs import log, out_of_memory, process, record
+from odtool import locks
+from odtool.jobs import log, out_of_memory, process, record, state
+from odtool.jobs.notify import end_of_job
 from odtool.workspace import Run
 
 MOST_RECOVERIES = 3
@@ -31,12 +33,13 @@ _LAST_WORDS = 1 << 16
 """Bytes of the log that are searched for the cause of an end."""
 
 
-def supervise(run: Run, task: str, ready: int) -> None:
+def supervise(run: Run, task: str, ready: int, target: str | None = None) -> None:
     """Starts the command in the task's record, waits for its end and writes that into the record.
 
     Args:
         ready: descriptor that is closed everywhere once the command runs, which tells the launcher so; a line with
             the command's pid and start is written to it, and FAILED where the command could not be run.
+        target: a URL or command that is told of the end.
     """
     # The terminal that started us may close. Ignoring is inherited, so this holds for the command as well.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -65,7 +68,12 @@ def supervise(run: Run, task: str, ready: int) -> None:
             _retry(run, task, pid) or _recover(run, task, pid, exit_code, offset, kills, memory.find_near_limit())
         )
         if not again or child.was_asked_to_end:  # by now
+            # Before the end can be seen: who sees it is to see, too, that somebody is being told.
+            lock = locks.acquire(run.notify_lock(task)) if target else None
             _record_end(run, task, pid, exit_code)
+            if target:
+                with contextlib.suppress(OSError):  # the disk is full, say: the end stands in the record
+                    end_of_job.start(run, task, state.read(run, task), target, lock)
             return
 
 
@@ -206,7 +214,8 @@ def _build_record(run: Run, task: str) -> record.JobRecord:
 def main(folder: str, task: str, ready: str) -> None:
     """Detaches from the launcher, which only waits for the first of the two processes, and supervises."""
     if os.fork() == 0:
-        supervise(Run(Path(folder)), task, int(ready))
+        # Taken out of the environment, which the command inherits.
+        supervise(Run(Path(folder)), task, int(ready), os.environ.pop(end_of_job.VARIABLE, None))
 
 
 if __name__ == "__main__":

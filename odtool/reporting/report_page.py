@@ -64,6 +64,8 @@ def _render_tiles(report: RunReport) -> str:
     if report.analysis is not None:
         figures = report.analysis.accuracy.figures
         values = {"mAP@[.5:.95]": figures.ap, "mAP@.5": figures.ap_50, "AR@100": figures.ar_100}
+        if report.analysis.mask_accuracy is not None:
+            values["mask mAP@[.5:.95]"] = report.analysis.mask_accuracy.figures.ap
         tiles |= {label: format_score(value) for label, value in values.items()}
     elif past.evaluations:
         newest = past.evaluations[-1].values

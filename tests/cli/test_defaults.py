@@ -21,11 +21,12 @@ from odtool.api.run.evaluate import EvaluateRequest
 from odtool.api.run.status import StatusRequest
 from odtool.api.run.stop import StopRequest
 from odtool.api.run.train import TrainRequest
+from odtool.api.run.tune import TuneRequest
 from odtool.cli.data import inspect as inspect_command
 from odtool.cli.data import prepare as prepare_command
 from odtool.cli.model import configure, preview
 from odtool.cli.result import export, predict, report
-from odtool.cli.run import evaluate, status, stop, train
+from odtool.cli.run import evaluate, status, stop, train, tune
 
 COMMANDS = {
     prepare_command.prepare: PrepareRequest,
@@ -33,6 +34,7 @@ COMMANDS = {
     configure.configure: ConfigureRequest,
     preview.preview: PreviewRequest,
     train.train: TrainRequest,
+    tune.tune: TuneRequest,
     evaluate.evaluate: EvaluateRequest,
     export.export: ExportRequest,
     predict.predict: PredictRequest,

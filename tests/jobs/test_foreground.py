@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 
 import pytest
 
-from odtool.jobs import foreground, process, state
+from odtool.jobs import foreground, process, record, state
 from odtool.workspace import Run
+
+FAILS_ONCE = (
+    "import json, os, pathlib, signal, sys, time\n"
+    "first = not pathlib.Path('failed once').exists()\n"
+    "pathlib.Path('failed once').touch()\n"
+    "def end(*_):\n"
+    "    said = dict(state='failed', reason='lost the others', time=time.time(), pid=os.getpid(), retry=True)\n"
+    "    pathlib.Path('jobs/train.outcome.json').write_text(json.dumps(said))\n"
+    "    sys.exit(1)\n"
+    "if first: signal.signal(signal.SIGTERM, end)\n"
+    "print('ready', flush=True)\n"
+    "time.sleep(3000)"
+)
+"""Asks to be started again at the very moment that it is to stop."""
 
 COUNTS = (
     "import pathlib, signal, sys, time\n"
@@ -120,3 +135,28 @@ def test_handlers_are_as_before_afterwards() -> None:
         os.kill(os.getpid(), signal.SIGHUP)
     assert received == [signal.SIGHUP]
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_a_job_that_is_started_again_as_it_is_to_stop_is_asked_once_more(run: Run, start: Callable) -> None:
+    start(FAILS_ONCE, retries=5)
+    terminal = Terminal()
+    terminal.reactions = [(b"ready", interrupt(signal.SIGTERM))]
+    assert attend(run, ["train"], terminal)["train"].state == "stopped"
+    job = record.load(run, "train")
+    assert job is not None
+    assert job.retried == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone lets a process adopt orphans")
+def test_jobs_stay_below_the_command_while_it_stands_by(
+    run: Run, start: Callable, supervisor_of: Callable, until: Callable
+) -> None:
+    """A scheduler without control groups knows what belongs to its job by the parents alone."""
+    with foreground.catching_signals() as received:
+        supervisor = supervisor_of(start(COUNTS))
+        until(lambda: supervisor.ppid() == os.getpid())
+        (run.path / "end").touch()
+        foreground.attend(run, ["train"], received, write=lambda _: None, say=lambda _: None)
+    assert os.waitpid(supervisor.pid, 0) == (supervisor.pid, 0)
+    supervisor = supervisor_of(start("import time; time.sleep(3000)", "eval"))
+    until(lambda: supervisor.ppid() != os.getpid() and "odtool.jobs.supervisor" not in supervisor.parent().cmdline())

@@ -30,6 +30,22 @@ DEAF = (
 )
 
 
+FAILS_ONCE = (
+    "import json, os, pathlib, signal, sys, time\n"
+    "first = not pathlib.Path('failed once').exists()\n"
+    "pathlib.Path('failed once').touch()\n"
+    "def end(*_):\n"
+    "    said = dict(state='failed', reason='lost the others', time=time.time(), pid=os.getpid(), retry=True)\n"
+    "    said = said if first else {**said, 'state': 'stopped', 'reason': 'saved', 'retry': False}\n"
+    "    pathlib.Path('jobs/train.outcome.json').write_text(json.dumps(said))\n"
+    "    sys.exit(first)\n"
+    "signal.signal(signal.SIGTERM, end)\n"
+    "print('ready', flush=True)\n"
+    "time.sleep(3000)"
+)
+"""Asks to be started again at the very moment that it is to stop."""
+
+
 def ready(run: Run, task: str = "train") -> Callable[[], bool]:
     return lambda: "ready" in run.log(task).read_text()
 
@@ -48,6 +64,15 @@ def test_both_tasks_are_stopped_together(run: Run, start: Callable, until: Calla
     until(ready(run))
     found = shutdown.stop(run, ["train", "eval"], timeout=3000, kill=False)
     assert [job.state for job in found.values()] == ["stopped", "stopped"]
+
+
+def test_what_was_started_again_meanwhile_is_stopped_as_well(run: Run, start: Callable, until: Callable) -> None:
+    start(FAILS_ONCE, retries=5)
+    until(ready(run))
+    assert shutdown.stop(run, ["train"], timeout=3000)["train"].state == "stopped"
+    job = record.load(run, "train")
+    assert job is not None
+    assert job.retried == 1
 
 
 @pytest.mark.parametrize("code", [SAVES, "import time; print('ready', flush=True); time.sleep(3000)"])

@@ -70,11 +70,14 @@ def check(request: CheckRequest) -> CheckedRun:
         OdtoolError: there is no such run or GPU, or its config cannot be read.
     """
     from odtool.pipeline.checks.check_list import list_findings
+    from odtool.pipeline.checks.finding import Finding
     from odtool.pipeline.text.facts import read_facts
 
     run = find_run(request.workspace, request.run).run
     facts = read_facts(run.pipeline_config, devices=choose_device(request.gpu).count)
     results = list_findings(facts)
+    if facts.config.followed:
+        results.insert(0, Finding("ok", "workspace", facts.config.followed.describe()))
     request.notify("reading records …")
     results += _check_records(facts, request.sample)
     request.notify("loading TensorFlow and building the model …")

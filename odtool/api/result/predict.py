@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, fields
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from odtool import output_folder, parts
+from odtool import output_folder
 from odtool.api.requests import (
     Notify,
     RequestError,
     StrPath,
+    choose_part,
+    describe_move,
     find_workspace,
     ignore,
     refuse_below,
+    refuse_beside,
     refuse_unknown,
     split_names,
     takes,
@@ -25,14 +28,15 @@ from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_tasks import PredictTask
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import DataError, JobError, OdtoolError
-from odtool.parts import WorkPart
 from odtool.workspace import Predictions, Run, Workspace
 
 _FOR_JOINING = ("sources", "join", "out", "workspace", "progress", "notify")
 FORMATS = ("coco", "voc", "yolo", "csv", "labelme")
+WITH_MASKS = ("coco", "labelme")
+"""Those that hold the masks of objects, as polygons."""
 
-Scores: TypeAlias = float | Mapping[str, float] | Sequence[str]
-"""The lowest score of all classes, of single ones, or texts such as "0.4" and "car=0.3"."""
+Scores: TypeAlias = float | str | Mapping[str, float] | Sequence[str]
+"""The lowest score of all classes, of single ones, "best", or texts such as "0.4" and "car=0.3"."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class PredictRequest:
     out: StrPath = "predictions"
     """Folder to write; earlier predictions there are replaced unless somebody has changed them."""
     min_score: Scores = ()
-    """Lowest score, 0.5 by default."""
+    """Lowest score, 0.5 by default; "best" takes for each class the one that odtool report has found."""
     save_as: str | Sequence[str] = ()
     """Annotations to correct: any of coco, voc, yolo, csv, labelme."""
     count: bool = False
@@ -80,7 +84,7 @@ class PredictRequest:
 
     def __post_init__(self) -> None:
         if self.join:
-            self._refuse_beside_join()
+            refuse_beside(self, "join", _FOR_JOINING)
         elif not self.list_sources():
             raise RequestError("sources", "names no images, videos or folders of them")
         if self.overlap is not None and self.tile is None:
@@ -96,14 +100,6 @@ class PredictRequest:
         named = self.sources
         return [str(source) for source in ([named] if isinstance(named, (str, os.PathLike)) else named)]
 
-    def _refuse_beside_join(self) -> None:
-        """Parts are joined as they were predicted."""
-        for item in fields(self):
-            if item.name not in _FOR_JOINING and getattr(self, item.name) != item.default:
-                raise RequestError(
-                    item.name, "means nothing with --join: the parts were predicted without asking again"
-                )
-
     def _check_scores(self) -> None:
         """Before seconds of loading."""
         from odtool.detection import thresholds
@@ -117,7 +113,7 @@ class PredictRequest:
         """Each as the command line has it."""
         if isinstance(self.min_score, Mapping):
             return tuple(f"{label}={score}" for label, score in self.min_score.items())
-        return (str(self.min_score),) if isinstance(self.min_score, (int, float)) else tuple(self.min_score)
+        return (str(self.min_score),) if isinstance(self.min_score, (int, float, str)) else tuple(self.min_score)
 
 
 @dataclass(frozen=True)
@@ -131,12 +127,19 @@ class Predicted:
     """For people: 'cpu', 'GPU 0 (NVIDIA H100)'; empty where parts were joined."""
     summary: Mapping[str, Any]
     """Of what was looked at: images, videos, frames, objects by class, problems, and the speed."""
+    save_as: tuple[str, ...]
+    """Formats of the annotations that were written."""
     other_outputs: str
-    """What the model finds beside boxes, which are all that is written; empty where there is nothing to tell."""
+    """What the model is trained to find and nothing is written of, such as keypoints; empty where there is none."""
     part: str | None = None
     """Which part of the sources this is, as '2/16'; None for everything."""
     joined: int | None = None
     """Of how many parts it was put together."""
+
+    @property
+    def boxes_only(self) -> tuple[str, ...]:
+        """The annotations that were asked for and cannot hold the masks that were found."""
+        return tuple(name for name in self.save_as if name not in WITH_MASKS) if self.summary["masks"] else ()
 
 
 @takes(PredictRequest)
@@ -151,11 +154,17 @@ def predict(request: PredictRequest) -> Predicted:
     space, out = find_workspace(request.workspace), Predictions(Path(request.out).absolute())
     if request.join:
         return _join(request, out)
-    part = _choose_part(request)
+    part = choose_part(request.part, request.notify)
     if part is not None:
         request.notify(f"part {part} of what is to be looked at")
         out = out.part(part.file_stem)
     model = _find_model(space, request.model)
+    from odtool.detection import best_thresholds
+
+    best_thresholds.require(model, request.score_texts())
+    # A run, or a checkpoint in it or in its best/.
+    if move := next(filter(None, map(describe_move, map(Run, (model, *model.parents[:2])))), ""):
+        request.notify(move)
     choice = claim_device(request.gpu, request.gpu_memory)
     with output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder:
         task = PredictTask(
@@ -180,17 +189,9 @@ def predict(request: PredictRequest) -> Predicted:
             progress=request.progress,
             notify=request.notify,
         )
-    return Predicted(out, model, choice.label, summary, _name_other_outputs(model), str(part) if part else None)
-
-
-def _choose_part(request: PredictRequest) -> WorkPart | None:
-    try:
-        part = parts.choose(request.part, os.environ)
-    except DataError as error:
-        raise RequestError("part", error.message, error.hint) from None
-    if part is None and request.part is None and (warning := parts.warn_of_others(os.environ)):
-        request.notify(warning)
-    return part
+    return Predicted(
+        out, model, choice.label, summary, task.save_as, _name_other_outputs(model), str(part) if part else None
+    )
 
 
 def _join(request: PredictRequest, out: Predictions) -> Predicted:
@@ -202,7 +203,7 @@ def _join(request: PredictRequest, out: Predictions) -> Predicted:
         request.progress("pictures", None) as report,
     ):
         summary = joining.join(stored, Predictions(folder), tell=lambda done: report(done, 0))
-    return Predicted(out, None, "", summary, "", joined=len(stored))
+    return Predicted(out, None, "", summary, (), "", joined=len(stored))
 
 
 def _overlap(request: PredictRequest) -> int | None:
@@ -235,13 +236,15 @@ def _find_model(space: Workspace, wanted: StrPath | Run | None) -> Path:
 
 
 def _name_other_outputs(model: Path) -> str:
-    """What a model finds beside boxes, by the pipeline.config of its folder; empty where there is none to tell."""
+    """What a model finds beside what is written, by the pipeline.config of its folder; empty where there is none."""
     from odtool.pipeline.text import heads
     from odtool.pipeline.text.facts import read_facts
 
     place = Run(model if model.is_dir() else model.parent).pipeline_config
     try:
-        return " and ".join(heads.find_learned(read_facts(place))) if place.is_file() else ""
+        learned = heads.find_learned(read_facts(place)) if place.is_file() else ()
+        # The API's TFLite graph has boxes only, whatever the model finds.
+        return " and ".join(name for name in learned if name != heads.MASKS or model.suffix == ".tflite")
     except OdtoolError:  # the engine says so, where it matters
         return ""
 

@@ -15,6 +15,7 @@ from odtool.api.requests import (
     find_run,
     refuse_below,
     refuse_unknown_metric,
+    refuse_unusable_target,
     takes,
 )
 from odtool.api.tasks import run_tasks
@@ -61,6 +62,8 @@ class TrainRequest:
     """Where memory runs out, start again from the last checkpoint with half the batch, at most three times."""
     foreground: bool = False
     """The caller stays until the tasks have ended, by `StartedRun.wait` or `attend`. Slurm needs that."""
+    notify_target: str | None = None
+    """A URL that gets a JSON post, or a command that gets it on stdin, when a task has ended, however it ended."""
     workspace: StrPath = "."
 
     def __post_init__(self) -> None:
@@ -70,6 +73,7 @@ class TrainRequest:
         for name in ("checkpoint_every", "keep_checkpoints", "early_stop"):
             refuse_below(name, getattr(self, name), 1)
         refuse_unknown_metric("best", self.best)
+        refuse_unusable_target("notify_target", self.notify_target)
         if self.precision is not None and self.precision not in STEP_PRECISIONS:
             raise RequestError("precision", f"'{self.precision}' is not {' or '.join(STEP_PRECISIONS)}")
         if self.time_limit is not None:
@@ -96,11 +100,12 @@ def train(request: TrainRequest) -> StartedRun:
             f"eval of run '{run.name}' is already running, so that --eval cannot start another; nothing was started",
             f"Train without --eval: an evaluation of all checkpoints follows. Or: odtool stop {run.argument}",
         )
-    training = run_tasks.start(chosen, task, choice, recover=request.recover, group=group)
+    training = run_tasks.start(chosen, task, choice, recover=request.recover, group=group, notify=request.notify_target)
     started = {cluster.task_of(group): training}
     if scores:
         # After training, whose lock tells evaluation that more checkpoints are to come. Beside the chief of several.
-        started["eval"] = run_tasks.start(chosen, EvaluateTask(run=run, best=request.best), devices.CPU)
+        evaluation = EvaluateTask(run=run, best=request.best)
+        started["eval"] = run_tasks.start(chosen, evaluation, devices.CPU, notify=request.notify_target)
     return StartedRun(run, started)
 
 

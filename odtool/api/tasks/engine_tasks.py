@@ -59,6 +59,13 @@ class EvaluateTask:
     )
     latest: bool = field(default=False, metadata=argument("of several that wait, score only the newest"))
     batch_size: int | None = field(default=None, metadata=argument("images predicted together, at most", "N", least=1))
+    part: str | None = field(default=None, metadata=argument("write the results of this part only", "K/N"))
+    join: bool = field(default=False, metadata=argument("score a checkpoint from the parts of its results"))
+
+    @property
+    def job(self) -> str:
+        """Under which name it keeps its log, its lock and its record: parts run beside one another."""
+        return f"eval-part{self.part.replace('/', '-of-')}" if self.part else self.NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +135,8 @@ class PredictTask:
     every: int = field(default=1, metadata=argument("look at one of N frames of a video", "N", least=1))
     label_map: Path | None = field(default=None, metadata=argument("names of a foreign model's classes", "FILE"))
     min_score: tuple[str, ...] = field(
-        default=(), metadata=argument("lowest score, of all or of one class", "SCORE|CLASS=SCORE", repeated=True)
+        default=(),
+        metadata=argument("lowest score, of all or of one class, or best", "SCORE|CLASS=SCORE|best", repeated=True),
     )
     tile: int | None = field(default=None, metadata=argument("cut larger images", "PIXELS", least=1))
     overlap: int | None = field(default=None, metadata=argument("that tiles share", "PIXELS", least=0))
@@ -141,6 +149,21 @@ class PredictTask:
     @property
     def target(self) -> Predictions:
         return Predictions(self.folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkTask:
+    """Time and score one model on one device; answers in JSON lines on stdout."""
+
+    NAME: ClassVar = "benchmark"
+    model: Path = field(metadata=argument("what load_detector takes", "PATH"))
+    threads: int | None = field(default=None, metadata=argument("processors to use; all by default", "N", least=1))
+    on_gpu: bool = field(default=False, metadata=argument("fail where it would run on the CPU"))
+    batches: tuple[str, ...] = field(default=(), metadata=argument("images at once, beside one alone", "N,N"))
+    images: int = field(default=100, metadata=argument("images of the records, the first ones", "N", least=1))
+    repeats: int = field(default=50, metadata=argument("timed calls", "N", least=1))
+    score: bool = field(default=False, metadata=argument("compute the mAP on these images"))
+    records: tuple[str, ...] = field(metadata=argument("TFRecord files", "FILE", positional=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +223,7 @@ EngineTask: TypeAlias = (
     | DetectionsTask
     | ExportTask
     | PredictTask
+    | BenchmarkTask
     | DoctorTask
     | CheckTask
     | MeasureTask

@@ -15,6 +15,7 @@ from odtool.cluster import Cluster
 from odtool.errors import JobError
 from odtool.jobs import foreground, launcher, record, state
 from odtool.jobs.devices import DeviceChoice
+from odtool.jobs.notify import end_of_job
 from odtool.jobs.record import JobRecord
 from odtool.jobs.state import JobState
 from odtool.workspace import Run
@@ -41,7 +42,7 @@ class StartedRun:
 
     run: Run
     tasks: Mapping[str, StartedTask]
-    """By name: train, eval, and train-worker1 and so on of processes that train together."""
+    """By name: train, eval, train-worker1 and so on of processes that train together, eval-part2-of-16 of parts."""
 
     def wait(self, *, sleep: Callable[[float], None] = time.sleep) -> dict[str, JobState]:
         """Returns when all tasks have ended; an interruption leaves them running.
@@ -96,6 +97,7 @@ def start(
     *,
     recover: bool = False,
     group: Cluster | None = None,
+    notify: str | None = None,
 ) -> StartedTask:
     """Starts the engine on a task in the background.
 
@@ -103,18 +105,20 @@ def start(
         recover: start it again with half the batch where it runs out of memory; of several processes, each as it is
             where another one has failed, as they cannot change the config that they share.
         group: the processes that do the task together.
+        notify: a URL or a command that is told of its end; of several processes, the chief's.
     """
     run, beside_training = chosen.run, locks.is_held(chosen.run.job_lock("train"))
     smaller = RecoverTask(run=run, devices=choice.count)
     job = launcher.start(
         run,
-        task.NAME if group is None else cluster.task_of(group),
+        task.job if isinstance(task, EvaluateTask) else cluster.task_of(group),
         engine_process.command(task),
         directory=chosen.space.root,
         environment={**engine_process.ENVIRONMENT, **choice.environment, **(group.environment if group else {})},
         nice=_NICE_BESIDE_TRAINING if isinstance(task, EvaluateTask) and beside_training else 0,
         recover=engine_process.command(smaller) if recover and group is None else (),
         retries=_MOST_RETRIES if recover and group is not None else 0,
+        notify=notify if group is None or group.is_chief else None,
     )
     return StartedTask(job, choice.label)
 
@@ -130,5 +134,8 @@ def attend(
     """
     with foreground.catching_signals() as received:
         started = begin()
+        for task, one in started.tasks.items():
+            notify(f"{task} of run {started.run.name} on {one.device}: loading TensorFlow; log {started.run.log(task)}")
         states = foreground.attend(started.run, list(started.tasks), received, write=write, say=notify)
+        end_of_job.wait(started.run, list(started.tasks))
     return EndedRun(started.run, states, interrupted=signal.SIGINT in received)

@@ -12,6 +12,7 @@ import typer
 from odtool.api.result import predict as api
 from odtool.cli import completion, console
 from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, PartOption, WorkspaceOption
+from odtool.cli.stages import open_stages
 from odtool.workspace import Predictions
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = Path("predictions"),
     min_score: Annotated[
         list[str] | None,
-        typer.Option(metavar="SCORE|CLASS=SCORE", help="Lowest score, of all (0.5 by default) or of one class."),
+        typer.Option(
+            metavar="SCORE|CLASS=SCORE|best",
+            help="Lowest score, of all (0.5 by default) or of one class; best: each class's own, from odtool report.",
+        ),
     ] = None,
     save_as: Annotated[
         str | None, typer.Option(metavar="FORMATS", help="Annotations to correct: coco, voc, yolo, csv, labelme.")
@@ -88,29 +92,33 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 
     Example: `odtool predict photos --model my_run --save-as coco`
     """
-    predicted = api.predict(
-        source or (),
-        model=model,
-        label_map=label_map,
-        out=out,
-        min_score=min_score or (),
-        save_as=() if save_as is None else save_as,
-        count=count,
-        pictures=pictures,
-        part=part,
-        join=join,
-        tile=tile,
-        overlap=overlap,
-        every=every,
-        batch_size=batch_size,
-        gpu=gpu,
-        gpu_memory=gpu_memory,
-        workspace=workspace,
-        progress=console.progress,
-        notify=console.say,
-    )
+    with open_stages() as stages:
+        predicted = api.predict(
+            source or (),
+            model=model,
+            label_map=label_map,
+            out=out,
+            min_score=min_score or (),
+            save_as=() if save_as is None else save_as,
+            count=count,
+            pictures=pictures,
+            part=part,
+            join=join,
+            tile=tile,
+            overlap=overlap,
+            every=every,
+            batch_size=batch_size,
+            gpu=gpu,
+            gpu_memory=gpu_memory,
+            workspace=workspace,
+            progress=stages.progress,
+            notify=stages.notify,
+        )
     if predicted.other_outputs and predicted.model:
-        console.warn(f"{predicted.model.name} finds {predicted.other_outputs}, too; only its boxes are written")
+        console.warn(f"{predicted.model.name} finds {predicted.other_outputs}, too; these are not written")
+    if predicted.boxes_only:
+        names, holders = ", ".join(predicted.boxes_only), ", ".join(("detections.jsonl", *api.WITH_MASKS))
+        console.warn(f"{names}: boxes without their masks; {holders} hold both")
     payload = {
         **predicted.summary,
         "path": str(predicted.out.path),

@@ -19,6 +19,14 @@ TaskArgument = Annotated[str | None, typer.Argument(metavar="train|eval", help="
 ForegroundOption = Annotated[
     bool, typer.Option("--foreground", help="Stay, show the log, and pass Ctrl-C on, once, to save and end.")
 ]
+NotifyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--notify",
+        metavar="URL|COMMAND",
+        help="Told when the task has ended: a JSON post, or a command that gets the same on stdin.",
+    ),
+]
 BestOption = Annotated[
     str | None,
     typer.Option(

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odtool.dataset.images import image_file
-from odtool.dataset.types import Box, Problem
+from odtool.dataset.types import Box, Outline, Problem
 from odtool.dataset.writers.annotation_writer import LabelledBox
-from odtool.detection import image_arrays, thresholds
+from odtool.detection import image_arrays, instance_masks, thresholds
 from odtool.detection.class_labels import ClassNames
 from odtool.detection.detector import Detections, Detector
 from odtool.detection.predict import tiled_detection, video
@@ -148,7 +148,10 @@ def _detect_batch(batch: list[Picture], detector: Detector, options: DetectionOp
 
 
 def _label(detections: Detections, names: ClassNames) -> Iterator[LabelledBox]:
-    for box, score, number in zip(
-        detections.boxes.tolist(), detections.scores.tolist(), detections.classes.tolist(), strict=True
+    masks = detections.masks or [None] * len(detections)
+    for box, score, number, mask in zip(
+        detections.boxes.tolist(), detections.scores.tolist(), detections.classes.tolist(), masks, strict=True
     ):
-        yield LabelledBox(Box(*box), number, names.get_name(number), score)
+        polygons = () if mask is None else instance_masks.find_polygons(mask)
+        outline = Outline(polygons=polygons) if polygons else None
+        yield LabelledBox(Box(*box), number, names.get_name(number), score, outline)

@@ -39,8 +39,9 @@ def predict(
         tell: called with the number of pictures looked at so far, after each.
 
     Returns:
-        images, videos, frames, without_objects, objects (their number by class), unnamed_classes (those of them that
-        the label map lacks), problems (number by kind), named (the first of them), seconds and per_second.
+        images, videos, frames, without_objects, masks (number of objects that have one), objects (their number by
+        class), unnamed_classes (those of them that the label map lacks), problems (number by kind), named (the first
+        of them), seconds and per_second.
 
     Raises:
         DataError: nothing could be read, or a threshold is for a class that the model does not have.

@@ -55,16 +55,17 @@ def _as_json(result: PictureDetections, saved_as: str | None) -> dict[str, Any]:
         about |= {"frame": picture.frame, "seconds": round(picture.seconds, 3)}
     if saved_as is not None:
         about["saved_as"] = saved_as
-    objects = [
-        {
-            "label": box.label,
-            "class_id": box.class_id,
-            "score": round(box.score or 0.0, 4),
-            "box": [round(value, 2) for value in (box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax)],
-        }
-        for box in result.boxes
-    ]
-    return {**about, "width": width, "height": height, "detections": objects}
+    return {**about, "width": width, "height": height, "detections": list(map(_describe_object, result.boxes))}
+
+
+def _describe_object(box: LabelledBox) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "label": box.label,
+        "class_id": box.class_id,
+        "score": round(box.score or 0.0, 4),
+        "box": [round(value, 2) for value in (box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax)],
+    }
+    return entry if box.outline is None else {**entry, "polygons": box.outline.polygons}
 
 
 @contextmanager
@@ -103,7 +104,8 @@ def _save_drawn(annotated: Image.Image, folder: Path, name: PurePath) -> Path:
 
 
 def _to_drawn_box(box: LabelledBox) -> DrawnBox:
-    return DrawnBox(box.box, box.label, box.class_id, box.score)
+    polygons = box.outline.polygons if box.outline is not None else ()
+    return DrawnBox(box.box, box.label, box.class_id, box.score, polygons)
 
 
 def choose_path(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:

@@ -24,6 +24,7 @@ class Tally:
     videos: int = 0
     frames: int = 0
     without: int = 0
+    masks: int = 0
     objects: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
     named: list[Problem] = field(default_factory=list)
@@ -41,6 +42,7 @@ class Tally:
             self.frames += 1
             self.videos += result.picture.frame == 0
         self.without += not result.boxes
+        self.masks += sum(box.outline is not None for box in result.boxes)
         self.objects.update(box.label for box in result.boxes)
 
     def add_problem(self, problem: Problem) -> None:
@@ -69,6 +71,7 @@ class Tally:
             "videos": self.videos,
             "frames": self.frames,
             "without_objects": self.without,
+            "masks": self.masks,
             "objects": {label: self.objects[label] for label in names.values()},
             "unnamed_classes": names.list_unnamed(),
             "problems": dict(self.problems),

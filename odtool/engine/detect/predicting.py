@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from odtool.api.tasks.engine_tasks import PredictTask
@@ -49,6 +50,8 @@ def predict(task: PredictTask, tell: Callable[[Any], None]) -> dict[str, Any]:
     plan = _plan(task, sources, identity) if task.part else None
     tell("loading the model")
     detector = load_detector(model, label_map=task.label_map)
+    scores = detection.thresholds.complete(detector.thresholds, str(task.model))
+    detection = replace(detection, thresholds=scores)
     tell(0)
     try:
         return prediction.predict(sources, detector, detection, task.target, outputs, plan=plan, tell=_limit_rate(tell))

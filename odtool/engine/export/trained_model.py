@@ -14,6 +14,7 @@ import tensorflow as tf
 from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 
 from odtool.dataset import label_map
+from odtool.detection import best_thresholds
 from odtool.engine import checkpoints, model
 from odtool.errors import DataError, first_line
 from odtool.pipeline.record_patterns import find_files
@@ -38,6 +39,8 @@ class TrainedModel:
     labels: dict[int, str]
     """Class names by the ids of the label map."""
     label_map: Path
+    thresholds: dict[str, float]
+    """The best score of each class by its name; empty where odtool report has not found them for this checkpoint."""
     detector: Any
     """object_detection.core.model.DetectionModel, for inference, its variables those that evaluation would score."""
 
@@ -62,7 +65,9 @@ def load(run: Run, prefix: Path) -> TrainedModel:
         status = checkpoints.read_into(tf.train.Checkpoint(model=detector), prefix)
         model.assert_filled(status, prefix)
     names, path = _load_labels(configs)
-    return TrainedModel(run, prefix.name, _read_step(prefix), loaded, configs, names, path, detector)
+    found = best_thresholds.read(prefix)
+    thresholds = found.by_label if found else {}
+    return TrainedModel(run, prefix.name, _read_step(prefix), loaded, configs, names, path, thresholds, detector)
 
 
 def _read_step(prefix: Path) -> int | None:

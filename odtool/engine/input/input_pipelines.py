@@ -17,6 +17,7 @@ from odtool.engine.input.dataset_builder import replacing_builder
 from odtool.engine.input.record_cache import RecordCache
 from odtool.engine.model import Configs
 from odtool.engine.tracing import trace_without_autograph
+from odtool.parts import WorkPart
 from odtool.pipeline.record_patterns import require_files
 
 SHUFFLE_SHARE = 1 / 16
@@ -52,7 +53,9 @@ def build_training_data(configs: Configs, model: Any, strategy: Any, *, cache: R
     return trace_without_autograph(lambda: strategy.distribute_datasets_from_function(build))
 
 
-def build_evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int, batch: int = 1) -> Any:
+def build_evaluation_data(
+    configs: Configs, reader: Any, model: Any, *, sample: int, batch: int = 1, part: WorkPart | None = None
+) -> Any:
     """One pass over an evaluation set, or over 1 of `sample` of its images, as `eval_continuously` reads it.
 
     Except for images at the end that fill no batch: they are kept whatever drop_remainder says, true by default.
@@ -60,6 +63,7 @@ def build_evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: 
     Args:
         sample: of the images that the config lets through, which may itself take 1 of several.
         batch: images in a batch; 1 leaves it to the config.
+        part: only every so manieth batch, those of one of several processes, which all read in the same order.
     """
     reader, settings = copy.deepcopy(reader), copy.deepcopy(configs["eval_config"])
     if batch > 1:
@@ -68,10 +72,13 @@ def build_evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: 
     reader.drop_remainder = settings.batch_size == 1
     require_files(reader)
     reader.num_epochs = 1
+    if part is not None and reader.shuffle:
+        log.info("the evaluation set is not shuffled, so that its parts are the same for all processes")
+        reader.shuffle = False
     reader.sample_1_of_n_examples = sample * max(reader.sample_1_of_n_examples, 1)
 
     def build() -> Any:
-        with replacing_builder():
+        with replacing_builder(part=part):
             data = inputs.eval_input(
                 eval_config=settings, eval_input_config=reader, model_config=configs["model"], model=model
             )

@@ -8,6 +8,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +63,15 @@ class Team:
             return own
         state = next(state for state, number in _STATES.items() if number == round(float(received[wanting[0]])))
         return Ending(state, f"{state} with {named(self.cluster, wanting[0])}")  # type: ignore[arg-type]  # one of State
+
+    def wait_for_all(self) -> None:
+        """Returns when all have come here or are gone, so that none ends while the chief still writes a checkpoint.
+
+        Slurm's `--kill-on-bad-exit`, which a stop's exit code sets off, would give the chief half a minute for that.
+        """
+        if self.cluster is not None:
+            with suppress(*_LOSS_OF_PEER):  # it has lost nothing: it ends, or everything is saved
+                self._sum(tf.constant([0.0] * len(self.cluster.addresses)))
 
     @functools.cached_property
     def _sum(self) -> Callable[[Any], Any]:

@@ -103,6 +103,7 @@ class Loop:
         try:
             ending = self._take_steps(data)
             self._writer.finish()
+            self._team.wait_for_all()
             state = ending.state
         finally:
             self._writer.close()

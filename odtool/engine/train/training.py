@@ -99,7 +99,8 @@ def train(
             return loop.run_from(start, batches)
     except tf.errors.OpError as error:
         if ending := team.explain_lost_peer(error):
-            return ending
+            # Started again it would wait for the others, and had been asked to end.
+            return Ending("stopped", f"stopped when {ending.reason}") if stop.requested else ending
         raise
 
 

@@ -9,6 +9,16 @@ from pathlib import Path
 from odtool.errors import ConfigError
 from odtool.pipeline.checks.anchor_layers import check_anchor_layers
 from odtool.pipeline.checks.annotations import check_annotations
+from odtool.pipeline.checks.api_gaps.model_gaps import (
+    check_anchor_coordinates,
+    check_box_predictor,
+    check_combined_suppression,
+    check_confidences,
+    check_expected_losses,
+    check_extractor_arguments,
+    check_mask_head,
+)
+from odtool.pipeline.checks.api_gaps.reader_gaps import check_multiclass_scores, check_reader_features
 from odtool.pipeline.checks.augmentation import check_augmentation
 from odtool.pipeline.checks.checkpoint import check_checkpoint_files, check_checkpoint_type, check_random_backbone
 from odtool.pipeline.checks.classes import check_classes, describe_classes
@@ -45,6 +55,13 @@ CHECKS: tuple[Check, ...] = (
     check_losses,
     check_proposals,
     check_tasks,
+    check_box_predictor,
+    check_extractor_arguments,
+    check_combined_suppression,
+    check_anchor_coordinates,
+    check_expected_losses,
+    check_confidences,
+    check_mask_head,
     check_resizer,
     check_augmentation,
     check_metrics,
@@ -54,6 +71,8 @@ CHECKS: tuple[Check, ...] = (
     check_ignored_fields,
     check_random_backbone,
     check_batch_size,
+    check_reader_features,
+    check_multiclass_scores,
     check_train_records,
     check_eval_records,
     check_image_sizes,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from odtool.detection.accuracy import CocoFigures
 from odtool.reporting import mistakes
-from odtool.reporting.figures import Analysis
+from odtool.reporting.figures import MASK_FIGURES, Analysis
 from odtool.reporting.image_links import Link, name_kind
 from odtool.reporting.score_thresholds import FALLBACK
 from odtool.reporting.sections import class_plots, confusion_section
@@ -31,6 +33,8 @@ FIGURES = {
     "ar_large": "AR large",
 }
 """Headings of COCO's figures."""
+MASK_HEADINGS = tuple(f"mask {FIGURES[name]}" for name in MASK_FIGURES)
+"""Of the same figures by the overlap of masks."""
 MEANINGS = {
     "missed": "an object without a detection",
     "wrong class": "a detection on an object (IoU .5 or more) of another class",
@@ -70,23 +74,38 @@ def render(analysis: Analysis) -> str:
 
 
 def _render_classes(analysis: Analysis) -> str:
-    columns = ["class", "objects", "images", *FIGURES.values()]
+    masks = analysis.mask_accuracy
+    columns = ["class", "objects", "images", *FIGURES.values(), *(MASK_HEADINGS if masks else ())]
     rows: list[list[str | Link]] = [
         [
             Link(label, "classes", str(number)),
             f"{analysis.accuracy.by_class[number].objects:,}",
             f"{analysis.accuracy.by_class[number].images:,}",
             *_render_row(analysis.accuracy.by_class[number].figures),
+            *_render_masks(figures),
         ]
-        for number, label in analysis.examination.labels.items()
+        for (number, label), figures in zip(
+            analysis.examination.labels.items(), _list_mask_figures(analysis), strict=True
+        )
     ]
     count = sum(item.objects for item in analysis.accuracy.by_class.values())
     total = ["all classes", f"{count:,}", f"{len(analysis.verdicts):,}", *_render_row(analysis.accuracy.figures)]
+    total += _render_masks(masks.figures if masks else None)
     return render_table(columns, rows, "numbers", total=total, identity="accuracy", search="search classes")
 
 
 def _render_row(figures: CocoFigures) -> list[str]:
     return [format_score(getattr(figures, name)) for name in FIGURES]
+
+
+def _list_mask_figures(analysis: Analysis) -> Iterable[CocoFigures | None]:
+    """Of each class, in order; None where evaluation does not score masks."""
+    masks = analysis.mask_accuracy
+    return (masks.by_class[number].figures if masks else None for number in analysis.examination.labels)
+
+
+def _render_masks(figures: CocoFigures | None) -> list[str]:
+    return [format_score(getattr(figures, name)) for name in MASK_FIGURES] if figures else []
 
 
 def _render_thresholds(analysis: Analysis) -> str:

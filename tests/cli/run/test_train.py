@@ -232,7 +232,9 @@ def test_foreground_of_both_waits_for_both(odtool: Callable, job_run: Run, no_gp
     (job_run.path / "finish").touch()
     said = odtool("train", "--eval", "--foreground", "--json")
     assert (said.json["train"]["state"], said.json["eval"]["state"]) == ("finished", "finished")
-    assert sorted(said.err.splitlines()) == ["eval  | eval begins", "train | train begins"]
+    told, logged = said.err.splitlines()[:2], said.err.splitlines()[2:]
+    assert [line.split(" of run first on cpu")[0] for line in told] == ["train", "eval"]
+    assert sorted(logged) == ["eval  | eval begins", "train | train begins"]
 
 
 def test_a_failure_in_the_foreground_is_exit_code_1(odtool: Callable, job_run: Run, no_gpu: None) -> None:
@@ -317,3 +319,26 @@ def test_a_failure_beside_a_stop_is_exit_code_1(odtool: Callable, job_run: Run, 
     assert odtool("stop", "train").code == 0
     assert b"eval failed" in command.communicate()[0]
     assert command.returncode == 1
+
+
+def test_who_is_to_be_told_has_been_told_when_the_foreground_ends(
+    odtool: Callable, job_run: Run, two_gpus: None
+) -> None:
+    (job_run.path / "finish").touch()
+    assert odtool("train", "--foreground", "--eval", "--notify", f"cat >> '{job_run.path}/told'").code == 0
+    lines = [json.loads(line) for line in (job_run.path / "told").read_text().splitlines()]
+    assert sorted((line["task"], line["state"], line["exit_code"]) for line in lines) == [
+        ("eval", "finished", 0),
+        ("train", "finished", 0),
+    ]
+
+
+@pytest.mark.parametrize("command", ["train", "eval"])
+@pytest.mark.parametrize("target", ["ftp://example.com/x", "http://", "no-such-program-here --now"])
+def test_who_cannot_be_told_is_refused_before_anything_starts(
+    odtool: Callable, job_run: Run, no_gpu: None, command: str, target: str
+) -> None:
+    said = odtool(command, "--notify", target)
+    assert said.code == 2
+    assert "--notify" in said.err
+    assert not job_run.jobs.exists()
