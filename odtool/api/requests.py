@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 from odtool import parts
 from odtool.errors import DataError, OdtoolError
 from odtool.parts import WorkPart
+from odtool.pipeline import addresses
 from odtool.workspace import Run, Workspace
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ def takes(request: Callable[P, RequestT]) -> Callable[[Callable[[RequestT], Resu
     def decorate(function: Callable[[RequestT], ResultT]) -> Callable[P, ResultT]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> ResultT:
-            return function(request(*args, **kwargs))
+            made = request(*args, **kwargs)
+            _refuse_addresses(made)
+            return function(made)
 
         result = inspect.signature(function).return_annotation
         # What inspect, help() and notebooks show.
@@ -62,6 +65,18 @@ def takes(request: Callable[P, RequestT]) -> Callable[[Callable[[RequestT], Resu
         return call
 
     return decorate
+
+
+def _refuse_addresses(request: Any) -> None:
+    """Raises DataError where a path is an address such as gs://bucket, unless the request takes those itself."""
+    own = getattr(request, "TAKES_ADDRESSES", ())
+    for item in fields(request):
+        if item.name in own or not any(name in str(item.type) for name in ("StrPath", "Sources")):
+            continue
+        value = getattr(request, item.name)
+        for path in [value] if isinstance(value, (str, os.PathLike)) else value if isinstance(value, Sequence) else ():
+            option = "" if item.name in ("sources", "folder") else f"--{item.name.replace('_', '-')}"
+            addresses.refuse(option, os.fspath(path))
 
 
 def ignore(_text: str) -> None:
@@ -74,6 +89,7 @@ def find_workspace(path: StrPath) -> Workspace:
     Raises:
         OdtoolError: there is no such folder.
     """
+    addresses.refuse("--workspace", os.fspath(path))
     folder = Path(path)
     if not folder.is_dir():
         raise OdtoolError(f"{path}: no such folder", "Give --workspace a folder that exists.")

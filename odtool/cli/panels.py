@@ -63,6 +63,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "predict": {
         "The model": ("model", "label_map", "min_score"),
         "What is looked at": ("tile", "overlap", "every"),
+        "Videos and streams": ("track_objects", "count_line", "show_port"),
         "What is written": ("out", "save_as", "count", "pictures"),
         "Over several machines": ("part", "join"),
         "Device and memory": ("gpu", "gpu_memory", "batch_size"),

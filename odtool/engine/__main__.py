@@ -25,6 +25,7 @@ from odtool.api.tasks.engine_tasks import (
     DoctorTask,
     EvaluateTask,
     ExportTask,
+    FetchTask,
     MeasureTask,
     PredictTask,
     PreviewTask,
@@ -84,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     add(BenchmarkTask, _benchmark)
     add(DoctorTask, _doctor)
     add(CheckTask, _check)
+    add(FetchTask, _fetch)
     add(MeasureTask, _measure)
     add(PreviewTask, _preview)
     add(RecoverTask, _recover)
@@ -214,6 +216,18 @@ def _check(task: CheckTask) -> int:
         return check_restore(task.run)
 
     return _answered(work)
+
+
+def _fetch(task: FetchTask) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine import model
+        from odtool.engine.input.record_files import fetch
+
+        configs = model.read_configs(task.run.pipeline_config)
+        readers = [configs["train_input_config"], *configs["eval_input_configs"]]
+        return {"sets": [fetch(reader, task.folder / str(index), task.sample) for index, reader in enumerate(readers)]}
+
+    return _answered(work, task.folder)
 
 
 def _measure(task: MeasureTask) -> int:

@@ -159,6 +159,9 @@ def _check_records(loaded: PipelineConfig, run: Run, *, integers: bool) -> None:
     from odtool.pipeline import record_patterns
 
     def any_in(readers: Iterable[Any]) -> bool:
+        readers = list(readers)
+        if any(map(record_patterns.is_remote, readers)):
+            return True  # the engine says so, where there are none
         return any(file.stat().st_size for file in record_patterns.find_files(*readers))
 
     hint = "Make them with odtool prepare; the config names where they are looked for."

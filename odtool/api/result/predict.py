@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 from odtool import output_folder
 from odtool.api.requests import (
@@ -28,6 +32,7 @@ from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_tasks import PredictTask
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import DataError, JobError, OdtoolError
+from odtool.pipeline import addresses
 from odtool.workspace import Predictions, Run, Workspace
 
 _FOR_JOINING = ("sources", "join", "out", "workspace", "progress", "notify")
@@ -43,8 +48,10 @@ Scores: TypeAlias = float | str | Mapping[str, float] | Sequence[str]
 class PredictRequest:
     """What `odtool predict` is asked for."""
 
+    TAKES_ADDRESSES: ClassVar = ("sources",)
     sources: StrPath | Sequence[StrPath] = ()
-    """Images, videos, folders of them, or patterns; with `join`, folders of parts."""
+    """Images, videos, folders of them, or patterns; a camera's number; addresses of images, videos and streams (http,
+    https, rtsp); "-" for a list of them on standard input; with `join`, folders of parts."""
     _: KW_ONLY
     model: StrPath | Run | None = None
     """A run, an exported or saved model, a .tflite or .onnx file; the newest run by default."""
@@ -68,6 +75,12 @@ class PredictRequest:
     """Look at one of this many frames of a video."""
     batch_size: int = 8
     """Images, frames or tiles that the model gets at once."""
+    track_objects: bool = False
+    """Follow objects through videos, number them and count distinct ones; needs odtool[tracking]."""
+    count_line: str | None = None
+    """Count objects that cross a line, "x1,y1,x2,y2" in pixels of the video, to either side; with `track_objects`."""
+    show_port: int | None = None
+    """Show what is looked at on a page of this machine, http://127.0.0.1:PORT; 0 for any port."""
     part: str | None = None
     """Look at one of several parts of the sources, as "2/16". "auto" is the one that Slurm or Kubernetes says,
     "auto/16" where it does not say how many there are, "none" is everything. By default the part of the task in a Slurm
@@ -93,7 +106,27 @@ class PredictRequest:
             refuse_below(name, getattr(self, name), least)
         if self.save_as != ():
             refuse_unknown("save_as", split_names(self.save_as), FORMATS)
+        refuse_below("show_port", self.show_port, 0)
+        self._check_line()
         self._check_scores()
+
+    def _check_line(self) -> None:
+        from odtool.detection.streams import object_counts
+
+        if self.count_line is None:
+            return
+        if not self.track_objects:
+            raise RequestError("count_line", "means nothing without --track-objects")
+        try:
+            object_counts.parse_line(self.count_line)
+        except DataError as error:
+            raise RequestError("count_line", error.message, error.hint) from None
+
+    def has_streams(self) -> bool:
+        """Whether cameras or addresses are among the sources."""
+        from odtool.detection.streams import stream_sources
+
+        return any(stream_sources.parse(source) for source in self.list_sources())
 
     def list_sources(self) -> list[str]:
         """As they were named."""
@@ -158,6 +191,11 @@ def predict(request: PredictRequest) -> Predicted:
     if part is not None:
         request.notify(f"part {part} of what is to be looked at")
         out = out.part(part.file_stem)
+    _refuse_addresses(request)
+    if part is not None and request.has_streams():
+        raise RequestError(
+            "part", "means nothing with cameras and addresses", "Look at each with a command of its own."
+        )
     model = _find_model(space, request.model)
     from odtool.detection import best_thresholds
 
@@ -166,7 +204,10 @@ def predict(request: PredictRequest) -> Predicted:
     if move := next(filter(None, map(describe_move, map(Run, (model, *model.parents[:2])))), ""):
         request.notify(move)
     choice = claim_device(request.gpu, request.gpu_memory)
-    with output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder:
+    with (
+        _listing(request) as source_list,
+        output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder,
+    ):
         task = PredictTask(
             folder=folder,
             model=model,
@@ -180,7 +221,11 @@ def predict(request: PredictRequest) -> Predicted:
             count=request.count,
             pictures=request.pictures,
             part=str(part) if part else None,
-            sources=tuple(request.list_sources()),
+            track_objects=request.track_objects,
+            count_line=request.count_line,
+            show_port=request.show_port,
+            source_list=source_list,
+            sources=tuple(source for source in request.list_sources() if source != "-"),
         )
         summary = engine_process.ask_with_progress(
             task,
@@ -188,10 +233,32 @@ def predict(request: PredictRequest) -> Predicted:
             label="pictures",
             progress=request.progress,
             notify=request.notify,
+            ends_when_told=request.has_streams(),
         )
     return Predicted(
         out, model, choice.label, summary, task.save_as, _name_other_outputs(model), str(part) if part else None
     )
+
+
+def _refuse_addresses(request: PredictRequest) -> None:
+    """Those that are not looked at, such as gs://bucket."""
+    from odtool.detection.streams import stream_sources
+
+    for source in request.list_sources():
+        if stream_sources.parse(source) is None:
+            addresses.refuse("", source)
+
+
+@contextmanager
+def _listing(request: PredictRequest) -> Iterator[Path | None]:
+    """What standard input names, in a file for the engine, where `-` is among the sources."""
+    if "-" not in request.list_sources():
+        yield None
+        return
+    with tempfile.NamedTemporaryFile("wb", prefix="odtool-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        yield Path(file.name)
 
 
 def _join(request: PredictRequest, out: Predictions) -> Predicted:

@@ -144,7 +144,13 @@ class PredictTask:
     count: bool = field(default=False, metadata=argument("write counts.csv"))
     pictures: bool = field(default=True, metadata=argument("draw nothing"))
     part: str | None = field(default=None, metadata=argument("look at this part of the sources only", "K/N"))
-    sources: tuple[str, ...] = field(metadata=argument("images, videos, folders, patterns", "SOURCE", positional=True))
+    track_objects: bool = field(default=False, metadata=argument("follow objects through videos"))
+    count_line: str | None = field(default=None, metadata=argument("count objects across a line", "X1,Y1,X2,Y2"))
+    show_port: int | None = field(default=None, metadata=argument("serve a page that shows it", "PORT", least=0))
+    source_list: Path | None = field(default=None, metadata=argument("further sources, a line each", "FILE"))
+    sources: tuple[str, ...] = field(
+        default=(), metadata=argument("images, videos, folders, patterns, addresses", "SOURCE", positional=True)
+    )
 
     @property
     def target(self) -> Predictions:
@@ -179,6 +185,16 @@ class CheckTask:
 
     NAME: ClassVar = "check"
     run: Run = field(metadata=_RUN)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchTask:
+    """Copy what a config names by addresses, label maps and records, into a folder."""
+
+    NAME: ClassVar = "fetch"
+    run: Run = field(metadata=_RUN)
+    folder: Path = field(metadata=argument("folder to fill", "DIR"))
+    sample: int | None = field(default=None, metadata=argument("records of each set; all by default", "N", least=1))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -226,6 +242,7 @@ EngineTask: TypeAlias = (
     | BenchmarkTask
     | DoctorTask
     | CheckTask
+    | FetchTask
     | MeasureTask
     | PreviewTask
     | RecoverTask

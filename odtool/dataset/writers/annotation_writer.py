@@ -24,6 +24,8 @@ class LabelledBox:
     """Confidence from 0 to 1 where a model found it."""
     outline: Outline | None = None
     """Polygons of its mask, where there is one."""
+    track: int | None = None
+    """The number of its object in a video, where objects are followed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ class PartWriter:
             "width": width,
             "height": height,
             "boxes": [
-                [box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax, box.class_id, box.score]
+                [box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax, box.class_id, box.score, box.track]
                 for box in result.boxes
             ],
             "polygons": [box.outline.polygons if box.outline else () for box in result.boxes],
@@ -161,7 +161,7 @@ def _describe_medium(medium: Medium) -> dict[str, Any]:
     return {
         "medium": medium.number,
         "kind": medium.kind,
-        "file": str(medium.path),
+        "file": medium.location,
         "name": medium.name.as_posix(),
     }
 
@@ -230,7 +230,7 @@ def read_problems(part: StoredPart) -> Iterator[tuple[int, Problem]]:
 
 def _build_result(line: Mapping[str, Any], part: StoredPart, names: ClassNames) -> StoredResult:
     kind = line["kind"]
-    if kind not in ("image", "video"):
+    if kind not in ("image", "video", "stream"):
         raise ValueError(f"kind is {kind!r}")
     medium = Medium(Path(line["file"]), PurePath(line["name"]), kind, int(line["medium"]))
     # Nobody looks at its pixels any more, only at their number.
@@ -239,7 +239,12 @@ def _build_result(line: Mapping[str, Any], part: StoredPart, names: ClassNames) 
     picture = Picture(medium, pixels, b"", frame, float(line["seconds"]))
     boxes = tuple(
         LabelledBox(
-            Box(*map(float, box[:4])), int(box[4]), names.get_name(int(box[4])), float(box[5]), _build_outline(polygons)
+            Box(*map(float, box[:4])),
+            int(box[4]),
+            names.get_name(int(box[4])),
+            float(box[5]),
+            _build_outline(polygons),
+            None if box[6] is None else int(box[6]),
         )
         for box, polygons in zip(line["boxes"], line["polygons"], strict=True)
     )

@@ -6,7 +6,6 @@ import copy
 import logging
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -15,10 +14,10 @@ from object_detection import inputs
 
 from odtool.engine.input.dataset_builder import replacing_builder
 from odtool.engine.input.record_cache import RecordCache
+from odtool.engine.input.record_files import require_files
 from odtool.engine.model import Configs
 from odtool.engine.tracing import trace_without_autograph
 from odtool.parts import WorkPart
-from odtool.pipeline.record_patterns import require_files
 
 SHUFFLE_SHARE = 1 / 16
 """Share of the memory available at start that encoded records waiting in the shuffle buffer may take."""
@@ -99,7 +98,7 @@ def _untuned() -> Any:
     return options
 
 
-def bound_memory(reader: Any, files: list[Path], *, budget: int | None = None) -> None:
+def bound_memory(reader: Any, files: list[str], *, budget: int | None = None) -> None:
     """Lowers the shuffle buffer and the number of readers where they would take much memory; says so.
 
     Args:
@@ -121,18 +120,18 @@ def bound_memory(reader: Any, files: list[Path], *, budget: int | None = None) -
         reader.shuffle_buffer_size = fitting
 
 
-def _measure_mean_record(files: list[Path]) -> int:
+def _measure_mean_record(files: list[str]) -> int:
     sizes = [size for file in files[:4] for size in _read_record_sizes(file, _SAMPLE // 4)]
     return sum(sizes) // max(len(sizes), 1)
 
 
-def _read_record_sizes(file: Path, count: int) -> Iterator[int]:
+def _read_record_sizes(file: str, count: int) -> Iterator[int]:
     """Sizes in bytes of a TFRecord file's first records: a little-endian uint64 before each, a CRC on either side."""
-    with file.open("rb") as stream:
+    with tf.io.gfile.GFile(file, "rb") as stream:
         for _ in range(count):
             header = stream.read(12)
             if len(header) < 12:
                 return
             size = struct.unpack("<Q", header[:8])[0]
             yield size
-            stream.seek(size + 4, 1)
+            stream.seek(stream.tell() + size + 4)

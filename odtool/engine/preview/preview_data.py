@@ -13,10 +13,10 @@ from object_detection import inputs
 from object_detection.core.standard_fields import InputDataFields
 
 from odtool.engine.input import dataset_builder, input_pipelines, transforms
+from odtool.engine.input.record_files import require_files
 from odtool.engine.model import Configs
 from odtool.engine.tracing import trace_without_autograph
 from odtool.errors import ConfigError
-from odtool.pipeline.record_patterns import require_files
 
 DRAWS = 3
 """Times that each augmentation is also applied to the record's own image."""

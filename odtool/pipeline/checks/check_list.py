@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from odtool.errors import ConfigError
+from odtool.pipeline import record_patterns
 from odtool.pipeline.checks.anchor_layers import check_anchor_layers
 from odtool.pipeline.checks.annotations import check_annotations
 from odtool.pipeline.checks.api_gaps.model_gaps import (
@@ -154,8 +155,10 @@ def _describe_batch(batch_size: int, devices: int) -> str:
 
 
 def _describe_files(readers: Iterable[RecordReader]) -> str:
-    sets = [
-        f"{len(reader.files)} file{'s' if len(reader.files) > 1 else ''}, such as {reader.files[0]}"
-        for reader in readers
-    ]
-    return "; ".join(sets)
+    return "; ".join(map(_describe_reader, readers))
+
+
+def _describe_reader(reader: RecordReader) -> str:
+    if reader.has_remote_records:
+        return f"the engine reads {', '.join(record_patterns.list_patterns(reader.message))}"
+    return f"{len(reader.files)} file{'s' if len(reader.files) > 1 else ''}, such as {reader.files[0]}"
