@@ -18,6 +18,7 @@ __all__ = [
     "report",
     "status",
     "stop",
+    "track",
     "train",
 ]
 
@@ -33,13 +34,14 @@ if TYPE_CHECKING:
     from odtool.api.run.evaluate import evaluate
     from odtool.api.run.status import status
     from odtool.api.run.stop import stop
+    from odtool.api.run.track import track
     from odtool.api.run.train import train
 else:
     _FOLDERS = {
         "data": ("inspect", "prepare"),
         "model": ("check", "configure"),
         "result": ("export", "load_detector", "predict", "report"),
-        "run": ("evaluate", "status", "stop", "train"),
+        "run": ("evaluate", "status", "stop", "track", "train"),
     }
     """Of odtool/api, by the names that are in their modules."""
 

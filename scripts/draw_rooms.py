@@ -20,6 +20,7 @@ FOUNDATION = "foundation"
 LAYERS = (
     ("cli",),
     ("api",),
+    ("tracking",),
     ("engine", "reporting"),
     ("detection", "pipeline", "jobs"),
     ("dataset", "visual"),

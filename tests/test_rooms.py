@@ -23,10 +23,12 @@ ALLOWED = {
     "jobs": FOUNDATION | {"odtool.jobs"},
     "detection": FOUNDATION | {"odtool.detection", "odtool.dataset", "odtool.visual"},
     "reporting": FOUNDATION | ROOMS,
+    "tracking": FOUNDATION
+    | {"odtool.tracking", "odtool.pipeline", "odtool.jobs.state", "odtool.reporting.settings_diff"},
     "engine": FOUNDATION
     | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map", "odtool.dataset.images"}
     | {"odtool.api.tasks.engine_tasks", "odtool.api.tasks.arguments"},
-    "api": FOUNDATION | ROOMS | {"odtool.api"},
+    "api": FOUNDATION | ROOMS | {"odtool.api", "odtool.tracking"},
     "cli": FOUNDATION | {"odtool.cli", "odtool.api"},
 }
 EXCEPTIONS = {

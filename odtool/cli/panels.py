@@ -41,7 +41,8 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Device and memory": ("gpu", "gpu_memory", "precision", "cache", "cache_memory", "recover"),
         "Checkpoints": ("checkpoint_every", "keep_checkpoints"),
         "Evaluation beside it": ("evaluate", "best", "early_stop"),
-        "The job": ("time_limit", "foreground", "notify"),
+        "The job": ("time_limit", "foreground"),
+        "Who is told": ("notify", "track", "track_artifacts"),
     },
     "eval": {
         "What is scored": ("checkpoint", "sample", "best", "latest"),
