@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
+    "benchmark",
     "check",
     "configure",
     "evaluate",
@@ -15,11 +16,13 @@ __all__ = [
     "load_detector",
     "predict",
     "prepare",
+    "preview",
     "report",
     "status",
     "stop",
     "track",
     "train",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
     from odtool.api.data.prepare import prepare
     from odtool.api.model.check import check
     from odtool.api.model.configure import configure
+    from odtool.api.model.preview import preview
+    from odtool.api.result.benchmark import benchmark
     from odtool.api.result.detector import load_detector
     from odtool.api.result.export import export
     from odtool.api.result.predict import predict
@@ -36,12 +41,13 @@ if TYPE_CHECKING:
     from odtool.api.run.stop import stop
     from odtool.api.run.track import track
     from odtool.api.run.train import train
+    from odtool.api.run.tune import tune
 else:
     _FOLDERS = {
         "data": ("inspect", "prepare"),
-        "model": ("check", "configure"),
-        "result": ("export", "load_detector", "predict", "report"),
-        "run": ("evaluate", "status", "stop", "track", "train"),
+        "model": ("check", "configure", "preview"),
+        "result": ("benchmark", "export", "load_detector", "predict", "report"),
+        "run": ("evaluate", "status", "stop", "track", "train", "tune"),
     }
     """Of odtool/api, by the names that are in their modules."""
 

@@ -8,6 +8,7 @@ import fcntl
 import os
 import re
 import secrets
+import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,8 @@ _RENAME_EXCHANGE = 2
 """linux/fs.h: swap two paths in one step, both of which exist."""
 _SHOWN = 32
 """Characters of a file's name that its temporary one begins with; with all of them it could become too long."""
+_MOST_LATE = 1000
+"""Files that may appear in a folder while it is removed."""
 _RESERVE = 1 << 16
 """Bytes: for some small files, and what a log grows by beside them."""
 
@@ -160,6 +163,15 @@ def replace_folder(incoming: Path, place: Path, outgoing: Path) -> None:
         except OSError:
             outgoing.rename(place)
             raise
+
+
+def remove_contested(folder: Path) -> None:
+    """Removes a folder that workers which nobody waits for may still be putting files into, one at most each."""
+    for _ in range(_MOST_LATE):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+    shutil.rmtree(folder)  # says why it cannot
 
 
 def _exchange(first: Path, second: Path) -> bool:

@@ -7,13 +7,16 @@ in the pods of a Kubernetes Job whose completionMode is Indexed, which are not t
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from odtool.errors import DataError
 
 _FORMS = "A part is 2/16, auto, auto/16, or none for everything."
 _MOST = 100_000
+_NAMED = 10
+"""Missing parts that a message names."""
 
 
 @dataclass(frozen=True, order=True)
@@ -112,6 +115,37 @@ def warn_of_others(environment: Mapping[str, str]) -> str:
         f"this is task {task.index + 1}{of} of {task.source}, and does the whole work: "
         f"--part auto{'' if task.count else '/N'} takes its part of it"
     )
+
+
+def refuse_incomplete(parts: Sequence[tuple[WorkPart, str]], again: str) -> None:
+    """Refuses parts of which one is missing or there twice.
+
+    Args:
+        parts: in order, each with the place where it lies.
+        again: the command that makes a part, up to its number.
+
+    Raises:
+        DataError: names them.
+    """
+    count = parts[0][0].count
+    for part, place in parts:
+        if part.count != count or not 1 <= part.number <= part.count:
+            raise DataError(
+                f"{place}: is part {part}, and {parts[0][1]} is part {parts[0][0]}", "Remove those of an earlier try."
+            )
+    for number, group in groupby(parts, key=lambda pair: pair[0].number):
+        if len(places := [place for _, place in group]) > 1:
+            raise DataError(
+                f"part {number} of {count} is there {len(places)} times: {' and '.join(places[:3])}",
+                "Remove all but one.",
+            )
+    present = {part.number for part, _ in parts}
+    if missing := [number for number in range(1, count + 1) if number not in present]:
+        names = ", ".join(map(str, missing[:_NAMED])) + (" …" if len(missing) > _NAMED else "")
+        raise DataError(
+            f"part{'s' if len(missing) > 1 else ''} {names} of {count} {'are' if len(missing) > 1 else 'is'} missing",
+            f"Make what is missing with: {again} --part {missing[0]}/{count}",
+        )
 
 
 def _find_array_task(environment: Mapping[str, str]) -> ScheduledTask | None:

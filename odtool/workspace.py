@@ -137,6 +137,11 @@ class Run:
         return self.path / task
 
     @property
+    def evaluation_parts(self) -> Path:
+        """eval-parts: a folder for each checkpoint that several machines evaluate together, with what each found."""
+        return self.path / "eval-parts"
+
+    @property
     def detections(self) -> Path:
         """detections.jsonl: what the checkpoint of the latest report finds in the evaluation records."""
         return self.path / "detections.jsonl"
@@ -144,6 +149,10 @@ class Run:
     @property
     def report(self) -> Path:
         return self.path / "report.html"
+
+    @property
+    def preview(self) -> Path:
+        return self.path / "preview.html"
 
     def checkpoint(self, step: int) -> Path:
         """Prefix of the checkpoint saved after `step` steps."""
@@ -185,6 +194,11 @@ class ExportedModel:
     def labels(self) -> Path:
         """labels.txt: a class a line, the first that of id 1."""
         return self.path / "labels.txt"
+
+    @property
+    def thresholds(self) -> Path:
+        """thresholds.json: the best score of each class, where odtool report had found them."""
+        return self.path / "thresholds.json"
 
     @property
     def pipeline_config(self) -> Path:
@@ -263,6 +277,11 @@ class Workspace:
     """The folder a user works in: data/, model_zoo/, train/<run>/ and exported-models/<run>/ lie below it."""
 
     root: Path
+
+    @property
+    def identity(self) -> Path:
+        """workspace.json: what tells this workspace from others, so that it is known again when it was moved."""
+        return self.root / "workspace.json"
 
     @property
     def data(self) -> Dataset:

@@ -21,9 +21,9 @@ LAYERS = (
     ("cli",),
     ("api",),
     ("tracking",),
-    ("engine", "reporting"),
+    ("engine", "tuning", "reporting"),
     ("detection", "pipeline", "jobs"),
-    ("dataset", "visual"),
+    ("dataset", "visual", "settings"),
     (FOUNDATION,),
 )
 """From top to bottom; what a room imports should stand below it."""

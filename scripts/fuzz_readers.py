@@ -31,7 +31,7 @@ from odtool.dataset.survey.conventions.interpretation import Interpretation, rea
 from odtool.dataset.survey.examination import PassSettings
 from odtool.dataset.survey.first_pass import SourceReading, Survey, survey
 from odtool.dataset.types import Source
-from odtool.dataset.workers import Crew
+from odtool.dataset.workers import LocalCrew
 from odtool.errors import DataError
 
 COLUMNS = {"csv": (("file", "image_id"), ("class", "source"), ("xywh", "bbox"))}
@@ -161,7 +161,7 @@ def read_source(root: Path, name: str, scratch: Path) -> str:
     def read(interpretation: Interpretation) -> Survey:
         reading = SourceReading(source, READERS[name].read(source))
         with spool.create_spool(scratch) as writer:
-            return survey([reading], writer, Crew(1), PassSettings(interpretation=interpretation))
+            return survey([reading], writer, LocalCrew(1), PassSettings(interpretation=interpretation))
 
     try:
         result = read_until_settled(read)

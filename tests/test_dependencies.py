@@ -78,7 +78,10 @@ def distribution_of(module: str) -> str:
 
 def distributions(modules: set[str]) -> dict[str, str]:
     """Of modules that are neither Python's nor odtool's: distribution, and one module of it."""
-    foreign = {name for name in modules if name.split(".")[0] not in {*sys.stdlib_module_names, "_typeshed", "odtool"}}
+    # What a marker leaves out on this Python, where it is a module of Python's own.
+    elsewhere = {each.name for each in REQUIREMENTS if each.marker is not None and not each.marker.evaluate()}
+    ours = {*sys.stdlib_module_names, "_typeshed", "odtool", *(elsewhere - installed().keys())}
+    foreign = {name for name in modules if name.split(".")[0] not in ours}
     return {distribution_of(name): name for name in sorted(foreign)}
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
-from odtool.errors import OdtoolError
+from odtool import parts
+from odtool.errors import DataError, OdtoolError
+from odtool.parts import WorkPart
+from odtool.pipeline import addresses
 from odtool.workspace import Run, Workspace
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from odtool.jobs.devices import DeviceChoice
 
 P = ParamSpec("P")
@@ -50,7 +55,9 @@ def takes(request: Callable[P, RequestT]) -> Callable[[Callable[[RequestT], Resu
     def decorate(function: Callable[[RequestT], ResultT]) -> Callable[P, ResultT]:
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> ResultT:
-            return function(request(*args, **kwargs))
+            made = request(*args, **kwargs)
+            _refuse_addresses(made)
+            return function(made)
 
         result = inspect.signature(function).return_annotation
         # What inspect, help() and notebooks show.
@@ -58,6 +65,18 @@ def takes(request: Callable[P, RequestT]) -> Callable[[Callable[[RequestT], Resu
         return call
 
     return decorate
+
+
+def _refuse_addresses(request: Any) -> None:
+    """Raises DataError where a path is an address such as gs://bucket, unless the request takes those itself."""
+    own = getattr(request, "TAKES_ADDRESSES", ())
+    for item in fields(request):
+        if item.name in own or not any(name in str(item.type) for name in ("StrPath", "Sources")):
+            continue
+        value = getattr(request, item.name)
+        for path in [value] if isinstance(value, (str, os.PathLike)) else value if isinstance(value, Sequence) else ():
+            option = "" if item.name in ("sources", "folder") else f"--{item.name.replace('_', '-')}"
+            addresses.refuse(option, os.fspath(path))
 
 
 def ignore(_text: str) -> None:
@@ -70,6 +89,7 @@ def find_workspace(path: StrPath) -> Workspace:
     Raises:
         OdtoolError: there is no such folder.
     """
+    addresses.refuse("--workspace", os.fspath(path))
     folder = Path(path)
     if not folder.is_dir():
         raise OdtoolError(f"{path}: no such folder", "Give --workspace a folder that exists.")
@@ -84,17 +104,31 @@ class Chosen:
     run: Run
 
 
-def find_run(workspace: StrPath, run: RunName | None) -> Chosen:
+def find_run(workspace: StrPath, run: RunName | None, notify: Notify = ignore) -> Chosen:
     """The run named, or the newest of the workspace where none is; a Run is in a workspace of its own.
+
+    Args:
+        notify: told where the workspace was moved, so that the run's config means other paths than it says.
 
     Raises:
         OdtoolError: there is no such folder or run.
     """
-    if isinstance(run, Run):
-        space = Workspace(run.path.parent.parent)
-        return Chosen(space, space.find_run(run.name))
-    space = find_workspace(workspace)
-    return Chosen(space, space.find_run(run))
+    space = Workspace(run.path.parent.parent) if isinstance(run, Run) else find_workspace(workspace)
+    chosen = Chosen(space, space.find_run(run.name if isinstance(run, Run) else run))
+    if notify is not ignore and (move := describe_move(chosen.run)):
+        notify(move)
+    return chosen
+
+
+def describe_move(run: Run) -> str:
+    """What paths of a run's config are followed to, where its workspace was moved or copied; else ''."""
+    from odtool.pipeline.text import config
+
+    try:
+        followed = config.load(run.pipeline_config).followed
+    except OdtoolError:  # whoever needs the config says what is wrong with it
+        return ""
+    return followed.describe() if followed else ""
 
 
 def choose_device(gpu: str | int | None) -> DeviceChoice:
@@ -106,6 +140,29 @@ def choose_device(gpu: str | int | None) -> DeviceChoice:
     from odtool.jobs import devices
 
     return devices.choose(devices.find_gpus(), None if gpu is None else str(gpu))
+
+
+def choose_part(text: str | None, notify: Notify) -> WorkPart | None:
+    """The part of a work that this process is to do; None for everything, which is told where others do the same.
+
+    Raises:
+        RequestError: the text is not a part, or nothing here says which one is meant.
+    """
+    try:
+        part = parts.choose(text, os.environ)
+        warning = parts.warn_of_others(os.environ) if part is None and text is None else ""
+    except DataError as error:
+        raise RequestError("part", error.message, error.hint) from None
+    if warning:
+        notify(warning)
+    return part
+
+
+def refuse_beside(request: DataclassInstance, option: str, allowed: Collection[str]) -> None:
+    """Raises RequestError where a field has been given that means nothing beside an option."""
+    for item in fields(request):
+        if item.name not in allowed and getattr(request, item.name) != item.default:
+            raise RequestError(item.name, f"means nothing with --{option}")
 
 
 def refuse_unknown_metric(field: str, name: str | None) -> None:

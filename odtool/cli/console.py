@@ -76,6 +76,7 @@ _OPTIONS = {
     "assignments": "--set",
     "formats": "--format",
     "precisions": "--tflite",
+    "notify_target": "--notify",
 }
 """What gives a field whose option is not called like it."""
 

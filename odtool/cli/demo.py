@@ -36,8 +36,8 @@ def demo(
     Example: `odtool demo /tmp/demo`
     """
     with ExitStack() as stack:
-        watch = _watch_on_one_line(stack)
-        result = api.demo(folder, progress=console.progress, notify=console.say, watch=watch)
+        line = _ProgressLine(stack)
+        result = api.demo(folder, progress=console.progress, notify=line.say, watch=line.watch)
     payload = result.status.as_json()
     payload["eval"]["best"] = result.best
     payload |= {
@@ -49,22 +49,29 @@ def demo(
     result.refuse_unlearned()
 
 
-def _watch_on_one_line(stack: ExitStack) -> Callable[[RunStatus], None]:
+class _ProgressLine:
     """One line that is written over on a terminal, or a line every ten seconds elsewhere."""
-    update: Callable[[str], None] | None = None
-    last = float("-inf")
 
-    def watch(status: RunStatus) -> None:
-        nonlocal update, last
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._update: Callable[[str], None] | None = None
+        self._last = float("-inf")
+
+    def watch(self, status: RunStatus) -> None:
+        """Shows how far training and evaluation are."""
         if console.stderr.is_terminal:
-            if update is None:  # not before, as a progress bar is drawn until then
-                update = stack.enter_context(console.spinner())
-            update(_describe_progress(status))
-        elif time.monotonic() - last >= _PLAIN_LINE_EVERY:
-            last = time.monotonic()
+            if self._update is None:  # not before, as a progress bar is drawn until then
+                self._update = self._stack.enter_context(console.spinner())
+            self._update(_describe_progress(status))
+        elif time.monotonic() - self._last >= _PLAIN_LINE_EVERY:
+            self._last = time.monotonic()
             console.say(_describe_progress(status))
 
-    return watch
+    def say(self, text: str) -> None:
+        """Shows what is done now: beside the spinner where there is one."""
+        console.say(text)
+        if self._update is not None:
+            self._update(text)
 
 
 def _describe_progress(status: RunStatus) -> str:

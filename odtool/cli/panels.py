@@ -33,7 +33,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "What is written, and by whom": ("out", "shards", "workers", "beam"),
     },
     "configure": {
-        "From what": ("model", "pipeline", "checkpoint", "data"),
+        "From what": ("model", "pipeline", "like_trial", "checkpoint", "data"),
         "Training": ("steps", "epochs", "batch_size", "memory", "gpu", "precision", "assignments"),
         "What is written": ("run", "force", "dry_run", "every_field"),
     },
@@ -42,12 +42,18 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Checkpoints": ("checkpoint_every", "keep_checkpoints"),
         "Evaluation beside it": ("evaluate", "best", "early_stop"),
         "The job": ("time_limit", "foreground"),
-        "Who is told": ("notify", "track", "track_artifacts"),
+        "Who is told": ("notify_target", "track", "track_artifacts"),
+    },
+    "tune": {
+        "The search": ("trials", "time_limit", "space", "seed", "restart"),
+        "A trial": ("steps", "evaluations", "best", "pruner"),
+        "Device and memory": ("gpu", "gpu_memory", "precision", "cache", "cache_memory"),
     },
     "eval": {
         "What is scored": ("checkpoint", "sample", "best", "latest"),
+        "Over several machines": ("part", "join"),
         "Device and memory": ("gpu", "gpu_memory", "batch_size"),
-        "The job": ("foreground", "notify"),
+        "The job": ("foreground", "notify_target"),
     },
     "export": {
         "What is exported": ("checkpoint", "formats", "tflite", "out"),
@@ -58,6 +64,7 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "predict": {
         "The model": ("model", "label_map", "min_score"),
         "What is looked at": ("tile", "overlap", "every"),
+        "Videos and streams": ("track_objects", "count_line", "show_port"),
         "What is written": ("out", "save_as", "count", "pictures"),
         "Over several machines": ("part", "join"),
         "Device and memory": ("gpu", "gpu_memory", "batch_size"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,12 +13,13 @@ from odtool import __version__
 from odtool.dataset import label_map, splits, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, follow_label_map, refuse_unknown
 from odtool.dataset.dialects import Reading
+from odtool.dataset.engines import beam_crew
 from odtool.dataset.images.tiles import Tiling
 from odtool.dataset.progress import Progress, Report, silent
 from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.common import source_folders
 from odtool.dataset.readers.registry import READERS, Reader
-from odtool.dataset.records import beam, staging
+from odtool.dataset.records import staging
 from odtool.dataset.records.record_writer import keep_draft, keep_whole
 from odtool.dataset.sets import set_plans
 from odtool.dataset.sets.prepared import Prepared, PreparedSet
@@ -42,6 +43,8 @@ from odtool.workspace import Dataset
 
 _SCRATCH = "images"
 """Folder for images that are taken out of compressed files while the records are written."""
+_EXCHANGE = "exchange"
+"""Folder for what an engine's workers are given to do, and what comes of it."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class PrepareSettings:
     workers: int | None = None
     """Worker processes; None for one a core."""
     beam: str | None = None
-    """Options of an Apache Beam pipeline that writes the shards in place of the workers."""
+    """Options of an Apache Beam pipeline that does the work in place of local workers."""
     strict: bool = False
     """Refuse where any problem of level 'warning' or 'error' was met."""
     rules: Rules = image_checks.USUAL
@@ -123,11 +126,12 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
         settings = replace(settings, chosen=follow_label_map(settings.chosen, label_items))
     with ExitStack() as stack:
         # Workers come first: what is forked stays as small as the command is before it lists any folder.
-        workers = stack.enter_context(open_crew(settings.workers))
+        forked = stack.enter_context(open_crew(settings.workers)) if settings.beam is None else None
         listing = stack.enter_context(ExitStack())
         listing.enter_context(source_folders.remember_listings())
         choices = _choose_formats(settings)
         folder = stack.enter_context(staging.replacing(settings.out))
+        workers: Crew = forked or stack.enter_context(_open_engine(settings, folder))
         stack.enter_context(closing(workers))  # before the folder goes that they may be writing into
         dataset, stored = Dataset(folder), folder / "spool"
         with problem_list.open_list(dataset.problems, settings.out) as problems:
@@ -154,7 +158,6 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
             display_names,
             workers,
             shard_count=settings.shards,
-            on_beam=settings.beam,
             progress=progress,
         )
         shutil.rmtree(folder / _SCRATCH, ignore_errors=True)
@@ -166,12 +169,18 @@ def prepare(settings: PrepareSettings, *, progress: Progress = silent, now: Call
     return Prepared(settings.out, tuple(prepared), choices)
 
 
+def _open_engine(settings: PrepareSettings, folder: Path) -> AbstractContextManager[Crew]:
+    """A crew on the runner that --beam names, with its files in the folder that the data set is built in."""
+    options = beam_crew.check(settings.beam or "", settings.workers)
+    return beam_crew.open_beam_crew(options, settings.workers, folder / _EXCHANGE)
+
+
 def _choose_formats(settings: PrepareSettings) -> Choices:
     """The formats of each source. Raises DataError for what can be refused before anything is read."""
     splits.check_shares(0 if settings.folds else settings.val, settings.test)
     staging.refuse_foreign(settings.out)
     if settings.beam is not None:
-        beam.check(settings.beam)
+        beam_crew.check(settings.beam, settings.workers)
     choices = tuple(format_choice.choose(source, settings.format) for source in settings.sources)
     if settings.masks:
         _refuse_formats_without("masks", choices, lambda reader: reader.masks)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 
 from odtool.dataset import stratification
+from odtool.dataset.ordering import order_by
 from odtool.errors import DataError
 
 SPLITS = ("train", "val", "test")
@@ -65,7 +66,7 @@ def assign_splits(
     seed: int,
     groups: Sequence[int] | None = None,
     labels: Callable[[int], Sequence[int]] = lambda _: (),
-) -> dict[str, list[int]]:
+) -> dict[str, Sequence[int]]:
     """Positions of the images by split, each split in an order that the seed decides.
 
     The data set's own splits hold where it has any training images; what it leaves undeclared is trained on.
@@ -79,12 +80,14 @@ def assign_splits(
         groups: one number an image, equal for images that must stay together; the keys where it is left out.
         labels: the classes of an image, given its position, numbered alike whatever the order of the images.
     """
-    order = sorted(range(len(keys)), key=rank_keys(keys, seed).__getitem__)
+    order = order_by(rank_keys(keys, seed))
     has_training = "train" in declared
-    splits: dict[str, list[int]] = {name: [] for name in SPLITS}
+    splits: dict[str, Sequence[int]] = {}
+    arrays = {name: array("I") for name in SPLITS}
     for position in order:
         own_split = declared[position] if has_training else None
-        splits[own_split or "train"].append(position)
+        arrays[own_split or "train"].append(position)
+    splits.update(arrays)
     pool = splits["train"]
     counts: dict[str, int] = {}
     for name, share in find_shares_to_cut(declared, val=val, test=test).items():
@@ -105,7 +108,7 @@ def assign_folds(
     seed: int,
     groups: Sequence[int],
     labels: Callable[[int], Sequence[int]] = lambda _: (),
-) -> tuple[list[list[int]], list[int]]:
+) -> tuple[list[Sequence[int]], Sequence[int]]:
     """Positions of the images by fold, and those of the test split, which is the same whatever fold is validated on.
 
     The data set's own test split holds; else one is cut first. All other images are dealt to the folds, those that the
@@ -123,7 +126,7 @@ def assign_folds(
         without_val = ["train" if split == "val" else split for split in declared]
     splits = assign_splits(keys, without_val, val=0, test=test, seed=seed, groups=groups, labels=labels)
     pool = splits.get("train", [])
-    group_count = len({groups[position] for position in pool})
+    group_count = stratification.count_groups(pool, groups)
     if group_count < folds:
         noun, plural = ("image", "images") if group_count == len(pool) else ("group of images", "groups of images")
         count = f"is only 1 {noun}" if group_count == 1 else f"are only {group_count} {plural}"
@@ -133,7 +136,7 @@ def assign_folds(
 
 def keep_fraction(
     pool: Sequence[int], fraction: float, groups: Sequence[int], labels: Callable[[int], Sequence[int]]
-) -> list[int]:
+) -> Sequence[int]:
     """A stratified part of the images in `pool`, in their order; groups stay whole, and rare classes stay if they can.
 
     Args:
@@ -144,10 +147,11 @@ def keep_fraction(
     return stratification.keep_part(pool, count, groups, labels)
 
 
-def rank_keys(keys: Iterable[int], seed: int) -> list[bytes]:
-    """What images are sorted by for an order that the seed decides."""
+def rank_keys(keys: Iterable[int], seed: int) -> array[int]:
+    """What images are sorted by for an order that the seed decides: 64 bits each."""
     secret = seed.to_bytes(16, "big", signed=True)
-    return [blake2b(key.to_bytes(8, "big"), digest_size=8, key=secret).digest() for key in keys]
+    digests = (blake2b(key.to_bytes(8, "big"), digest_size=8, key=secret).digest() for key in keys)
+    return array("Q", (int.from_bytes(digest, "big") for digest in digests))
 
 
 def join_groups(groups: Sequence[int], duplicate_groups: Iterable[Sequence[int]]) -> Sequence[int]:

@@ -6,7 +6,9 @@ import heapq
 import math
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+from odtool.dataset.ordering import list_runs, order_by
 
 _NO_CLASS = -1
 """Stands for images without objects, which are spread like a class of their own."""
@@ -19,7 +21,7 @@ def stratify(
     labels: Callable[[int], Sequence[int]],
     *,
     main_part: str,
-) -> dict[str, list[int]]:
+) -> dict[str, Sequence[int]]:
     """Iterative stratification (Sechidis, Tsoumakas, Vlahavas: On the Stratification of Multi-Label Data, 2011).
 
     The rarest class is dealt first, each of its images to the part that lacks it most. Other than in the paper, a class
@@ -35,17 +37,16 @@ def stratify(
     Returns:
         Positions by part, in the order of the pool.
     """
-    units = _group_units(pool, groups)
-    class_counts: dict[tuple[int, ...], Mapping[int, int]] = {}
-    weights = [_count_classes(unit, labels, class_counts) for unit in units]
-    part_of = _deal(units, weights, _Quotas(main_part, counts, len(pool)), reserve=1)
-    _fill_empty_parts(part_of, units, (main_part, *(name for name, count in counts.items() if count)))
-    return _list_parts(pool, units, part_of, (main_part, *counts), len(groups))
+    units = _Units(pool, groups, labels)
+    parts = _Quotas(main_part, counts, len(pool))
+    part_of = _deal(units, parts, reserve=1)
+    _fill_empty_parts(part_of, units, parts.numbers.values())
+    return {**dict.fromkeys((main_part, *counts), ()), **_list_parts(pool, units, part_of, parts, len(groups))}
 
 
 def deal_folds(
     pool: Sequence[int], folds: int, groups: Sequence[int], labels: Callable[[int], Sequence[int]]
-) -> list[list[int]]:
+) -> list[Sequence[int]]:
     """The same cut into parts of equal size, none of which is empty where there are as many groups.
 
     Large groups are dealt before small ones, and one that fits nowhere goes where there is most room.
@@ -53,63 +54,112 @@ def deal_folds(
     Returns:
         Positions by fold, each in the order of the pool.
     """
-    units = sorted(_group_units(pool, groups), key=len, reverse=True)
-    class_counts: dict[tuple[int, ...], Mapping[int, int]] = {}
-    weights = [_count_classes(unit, labels, class_counts) for unit in units]
+    units = _Units(pool, groups, labels, largest_first=True)
     names = [str(number) for number in range(folds)]
     share, surplus = divmod(len(pool), folds)
     counts = {name: share + (number < surplus) for number, name in enumerate(names[1:], start=1)}
-    part_of = _deal(units, weights, _Quotas(names[0], counts, len(pool), are_equal=True), reserve=1)
-    _fill_empty_parts(part_of, units, names)
-    return list(_list_parts(pool, units, part_of, names, len(groups)).values())
+    parts = _Quotas(names[0], counts, len(pool), are_equal=True)
+    part_of = _deal(units, parts, reserve=1)
+    _fill_empty_parts(part_of, units, parts.numbers.values())
+    return list(_list_parts(pool, units, part_of, parts, len(groups)).values())
 
 
 def keep_part(
     pool: Sequence[int], count: int, groups: Sequence[int], labels: Callable[[int], Sequence[int]]
-) -> list[int]:
+) -> Sequence[int]:
     """A part of `count` images, in the order of the pool: exactly so many where groups are single images.
 
     Every class is in it as far as there is room, even one of a single image.
     """
     if count >= len(pool):
-        return list(pool)
-    units = _group_units(pool, groups)
-    class_counts: dict[tuple[int, ...], Mapping[int, int]] = {}
-    weights = [_count_classes(unit, labels, class_counts) for unit in units]
-    part_of = _deal(units, weights, _Quotas("left", {"kept": count}, len(pool)), reserve=0)
-    _fill_empty_parts(part_of, units, ("kept",))
-    return _list_parts(pool, units, part_of, ("left", "kept"), len(groups))["kept"]
+        return array("I", pool)
+    units = _Units(pool, groups, labels)
+    parts = _Quotas("left", {"kept": count}, len(pool))
+    part_of = _deal(units, parts, reserve=0)
+    _fill_empty_parts(part_of, units, (parts.numbers["kept"],))
+    return _list_parts(pool, units, part_of, parts, len(groups))["kept"]
+
+
+def count_groups(pool: Sequence[int], groups: Sequence[int]) -> int:
+    """How many groups the images in `pool` are of."""
+    of_pool = array("Q", map(groups.__getitem__, pool))
+    return sum(1 for _ in list_runs(of_pool, order_by(of_pool)))
+
+
+class _Units:
+    """What is dealt: images that stay together, in the order of the first of each, in arrays as there may be millions.
+
+    Args:
+        pool, groups, labels: as for `stratify`.
+        largest_first: whether units of more images come before others.
+    """
+
+    def __init__(
+        self,
+        pool: Sequence[int],
+        groups: Sequence[int],
+        labels: Callable[[int], Sequence[int]],
+        *,
+        largest_first: bool = False,
+    ) -> None:
+        self._labels = labels
+        # Positions, unit by unit, and each unit's in the order of the pool; and where in them each unit ends.
+        self._images, self._ends = array("I"), array("I", [0])
+        of_pool = array("Q", map(groups.__getitem__, pool))
+        by_group = order_by(of_pool)
+        # Where in them a group lies, at the place in the pool of its first image.
+        starts, ends = array("I", bytes(4 * len(pool))), array("I", bytes(4 * len(pool)))
+        for start, end in list_runs(of_pool, by_group):
+            starts[by_group[start]], ends[by_group[start]] = start, end
+        firsts = array("I", (place for place, end in enumerate(ends) if end))
+        if largest_first:
+            firsts = array("I", sorted(firsts, key=lambda place: starts[place] - ends[place]))
+        for first in firsts:
+            self._images.extend([pool[place] for place in by_group[starts[first] : ends[first]]])
+            self._ends.append(len(self._images))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def __getitem__(self, number: int) -> Sequence[int]:
+        return self._images[self._ends[number] : self._ends[number + 1]]
+
+    def count_images(self, number: int) -> int:
+        return self._ends[number + 1] - self._ends[number]
+
+    def count_classes(self, number: int) -> Mapping[int, int]:
+        """A unit's images by class."""
+        if self.count_images(number) == 1:
+            return dict.fromkeys(self._labels(self._images[self._ends[number]]) or (_NO_CLASS,), 1)
+        return Counter(label for position in self[number] for label in self._labels(position) or (_NO_CLASS,))
 
 
 def _list_parts(
-    pool: Sequence[int], units: Sequence[Sequence[int]], part_of: Sequence[str], names: Sequence[str], total: int
-) -> dict[str, list[int]]:
-    """Positions by part, in the order of the pool; `total` is above every position."""
-    parts: dict[str, list[int]] = {name: [] for name in names}
-    numbers = {name: number for number, name in enumerate(names)}
+    pool: Sequence[int], units: _Units, part_of: Sequence[int], parts: _Quotas, total: int
+) -> dict[str, array[int]]:
+    """Positions by part, in the order of the pool; `total` is above all of them."""
     part_at = array("H", bytes(2 * total))
-    for unit, part in zip(units, part_of, strict=True):
-        for position in unit:
-            part_at[position] = numbers[part]
+    for number in range(len(units)):
+        for position in units[number]:
+            part_at[position] = part_of[number]
+    lists = {number: array("I") for number in parts.numbers.values()}
     for position in pool:
-        parts[names[part_at[position]]].append(position)
-    return parts
+        lists[part_at[position]].append(position)
+    return {name: lists[number] for name, number in parts.numbers.items()}
 
 
-def _deal(
-    units: Sequence[Sequence[int]], weights: Sequence[Mapping[int, int]], parts: _Quotas, *, reserve: int
-) -> list[str]:
-    """The part of each unit.
+def _deal(units: _Units, parts: _Quotas, *, reserve: int) -> array[int]:
+    """The number of each unit's part.
 
     Args:
         reserve: units of a class that the main part is left before each smaller one has one.
     """
-    members = _index_members(weights)
-    for label, numbers in members.items():
-        parts.want(label, sum(weights[number][label] for number in numbers))
-    part_of = [""] * len(units)
-    for number, part in _deal_rare_classes(members, units, weights, parts, reserve):
-        part_of[number] = part
+    members, image_counts = _index_members(units)
+    for label, count in image_counts.items():
+        parts.want(label, count)
+    part_of = array("H", bytes(2 * len(units)))
+    for number, part in _deal_rare_classes(members, units, parts, reserve):
+        part_of[number] = parts.numbers[part]
     remaining_counts = {label: sum(not part_of[number] for number in numbers) for label, numbers in members.items()}
     queue = [(count, label) for label, count in remaining_counts.items()]
     heapq.heapify(queue)
@@ -117,33 +167,34 @@ def _deal(
         count, label = heapq.heappop(queue)
         if count != remaining_counts[label]:
             continue  # an older count: a newer one is in the queue
-        for number in members[label]:
-            if part_of[number]:
-                continue
-            part_of[number] = parts.lacking_most(label, len(units[number]), weights[number])
-            parts.take(part_of[number], len(units[number]), weights[number])
-            for other_label in weights[number]:
+        changed: dict[int, None] = {}
+        for number in (n for n in members[label] if not part_of[n]):
+            size, weight = units.count_images(number), units.count_classes(number)
+            part = parts.lacking_most(label, size, weight)
+            parts.take(part, size, weight)
+            part_of[number] = parts.numbers[part]
+            for other_label in weight:
                 remaining_counts[other_label] -= 1
-                if other_label != label and remaining_counts[other_label]:
-                    heapq.heappush(queue, (remaining_counts[other_label], other_label))
+            changed.update(dict.fromkeys(weight))
+        for other_label in changed:
+            if other_label != label and remaining_counts[other_label]:
+                heapq.heappush(queue, (remaining_counts[other_label], other_label))
     return part_of
 
 
-def _index_members(weights: Sequence[Mapping[int, int]]) -> dict[int, list[int]]:
-    """Units by class."""
-    members: dict[int, list[int]] = {}
-    for number, weight in enumerate(weights):
-        for label in weight:
-            members.setdefault(label, []).append(number)
-    return members
+def _index_members(units: _Units) -> tuple[dict[int, array[int]], Counter[int]]:
+    """Units by class, and images by class."""
+    members: dict[int, array[int]] = {}
+    image_counts = Counter[int]()
+    for number in range(len(units)):
+        for label, count in units.count_classes(number).items():
+            members.setdefault(label, array("I")).append(number)
+            image_counts[label] += count
+    return members, image_counts
 
 
 def _deal_rare_classes(
-    members: Mapping[int, Sequence[int]],
-    units: Sequence[Sequence[int]],
-    weights: Sequence[Mapping[int, int]],
-    parts: _Quotas,
-    reserve: int,
+    members: Mapping[int, Sequence[int]], units: _Units, parts: _Quotas, reserve: int
 ) -> Iterator[tuple[int, str]]:
     """One unit of each class for each of the smaller parts, the rarest classes first, as far as there is room."""
     dealt_units: set[int] = set()
@@ -153,32 +204,11 @@ def _deal_rare_classes(
         for part in parts.smaller:
             if parts.has(part, label):
                 continue
-            free = (n for n in members[label] if n not in dealt_units and parts.fits(part, len(units[n])))
+            free = (n for n in members[label] if n not in dealt_units and parts.fits(part, units.count_images(n)))
             if (number := next(free, None)) is not None:
                 dealt_units.add(number)
-                parts.take(part, len(units[number]), weights[number])
+                parts.take(part, units.count_images(number), units.count_classes(number))
                 yield number, part
-
-
-def _group_units(pool: Sequence[int], groups: Sequence[int]) -> list[tuple[int, ...]]:
-    """What is dealt: positions that stay together."""
-    units: dict[int, tuple[int, ...]] = {}
-    larger: dict[int, list[int]] = {}
-    for position in pool:
-        group = groups[position]
-        if units.setdefault(group, (position,)) != (position,):
-            larger.setdefault(group, [*units[group]]).append(position)
-    return [tuple(larger.get(group, unit)) for group, unit in units.items()]
-
-
-def _count_classes(
-    unit: Sequence[int], labels: Callable[[int], Sequence[int]], class_counts: dict[tuple[int, ...], Mapping[int, int]]
-) -> Mapping[int, int]:
-    """Images by class; single images with the same classes share one of `class_counts`, to save memory."""
-    if len(unit) == 1:
-        classes = tuple(labels(unit[0])) or (_NO_CLASS,)
-        return class_counts.get(classes) or class_counts.setdefault(classes, dict.fromkeys(classes, 1))
-    return Counter(label for position in unit for label in labels(position) or (_NO_CLASS,))
 
 
 class _Quotas:
@@ -190,6 +220,8 @@ class _Quotas:
         """Whether what fits nowhere goes where there is most room, and not to the main part."""
         self._shares = {name: count / total for name, count in counts.items() if count}
         self._room = {main_part: total - sum(counts.values()), **{name: counts[name] for name in self._shares}}
+        self.numbers = {name: number for number, name in enumerate(self._room, start=1)}
+        """From 1, the main part's first; 0 stands for none yet."""
         self._lacking: dict[str, dict[int, float]] = {name: {} for name in self._room}
         self._held: dict[str, set[int]] = {name: set() for name in self._room}
         self._wanted: dict[int, int] = {}
@@ -253,15 +285,16 @@ class _Quotas:
             self._lacking[name][label] -= count
 
 
-def _fill_empty_parts(part_of: list[str], units: Sequence[Sequence[int]], parts: Sequence[str]) -> None:
+def _fill_empty_parts(part_of: array[int], units: _Units, parts: Collection[int]) -> None:
     """Gives each part at least one unit, the first of `parts` before the others, as long as there are units.
 
     Only large groups leave a part empty: none of them fits.
     """
-    for name in parts:
+    first = next(iter(parts))
+    for part in parts:
         unit_counts = Counter(part_of)
-        if unit_counts[name]:
+        if unit_counts[part]:
             continue
-        spare = [number for number, part in enumerate(part_of) if unit_counts[part] > 1 or name == parts[0]]
+        spare = [number for number, own in enumerate(part_of) if unit_counts[own] > 1 or part == first]
         if spare:
-            part_of[min(spare, key=lambda number: len(units[number]))] = name
+            part_of[min(spare, key=units.count_images)] = part

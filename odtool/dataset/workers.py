@@ -30,7 +30,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from odtool.dataset.images import decoding_memory
 from odtool.errors import DataError
@@ -50,7 +50,22 @@ _PATIENCE = 5.0
 """Seconds a worker has to end by itself."""
 
 
-class Crew:
+class Crew(Protocol):
+    """Whoever does the work: processes of this machine, or an engine's workers (`engines/`)."""
+
+    def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, tasks_here: int) -> Iterator[Result]:
+        """Results in the order of the tasks, whoever did them.
+
+        Args:
+            function: can be pickled, as can tasks and results.
+            tasks_here: tasks that are done by the caller's own process where workers are not there yet.
+        """
+
+    def close(self) -> None:
+        """Ends the workers, whatever they are at; once more does nothing."""
+
+
+class LocalCrew:
     """Worker processes, forked at once or started when they are first needed.
 
     Args:
@@ -182,7 +197,7 @@ def _fork_workers(number: int, lock: str) -> list[_Hand]:
     # What was imported is there to stay: looking through it for garbage took a fifteenth of all the time, and in the
     # workers a copy of every page of it.
     gc.freeze()
-    with _without_interrupts():
+    with without_interrupts():
         for _ in range(number):
             pipe, theirs = context.Pipe()
             process = context.Process(target=_work_alone, args=(theirs, lock, number), daemon=True)
@@ -213,7 +228,7 @@ def _serve_workers(number: int, lock: str) -> list[_Hand]:
     for _ in range(number):
         pipe, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, lock, number), daemon=True)
-        with theirs, _report_killed_worker(), _without_script():
+        with theirs, _report_killed_worker(), without_script():
             process.start()
         hands.append(_Hand(process, pipe))
     return hands
@@ -237,11 +252,11 @@ def _start(number: int, lock: str, team: Future[_Team]) -> None:
 
 
 @contextmanager
-def open_crew(number: int | None) -> Iterator[Crew]:
+def open_crew(number: int | None) -> Iterator[LocalCrew]:
     """A crew of `number` workers, or of one a core that this process may use."""
     number = number or len(os.sched_getaffinity(0))
     with decoding_memory.open_lock() as lock:
-        workers = Crew(number, lock)
+        workers = LocalCrew(number, lock)
         # Here, too, images are decoded, some of them while the workers are at work.
         decoding_memory.join_crew(lock, number)
         try:
@@ -255,12 +270,12 @@ def _start_server() -> None:
     """Starts the process that workers are forked from. It imports what they need while this one goes on working."""
     multiprocessing.set_forkserver_preload(list(_PRELOADED))
     resource_tracker.ensure_running()  # it would undo the blocking, if it were started in there
-    with _without_interrupts():
+    with without_interrupts():
         forkserver.ensure_running()
 
 
 @contextmanager
-def _without_script() -> Iterator[None]:
+def without_script() -> Iterator[None]:
     """Workers that are started in here do not run the script that was called.
 
     They would, to find functions of its own, which they are never given; and a program that calls prepare at its top
@@ -275,7 +290,7 @@ def _without_script() -> Iterator[None]:
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
+def without_interrupts() -> Iterator[None]:
     """What is started in here does not see what a terminal, or timeout, sends to all: the command ends its workers."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:

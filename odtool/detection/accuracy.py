@@ -6,13 +6,16 @@ import contextlib
 import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from odtool.dataset.types import Outline
 from odtool.detection.detector import Detections
 
+MaskPair: TypeAlias = tuple[Sequence[Outline], Sequence[Outline]]
+"""Run lengths of an image's objects, and those of its detections."""
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0.0, 1.0, 101)
 """Recalls at which COCO takes the precision."""
@@ -90,7 +93,11 @@ class Accuracy:
 
 
 def compute_coco_metrics(
-    truth: Sequence[GroundTruth], detections: Sequence[Detections], classes: Iterable[int] | None = None
+    truth: Sequence[GroundTruth],
+    detections: Sequence[Detections],
+    classes: Iterable[int] | None = None,
+    *,
+    masks: Sequence[MaskPair] | None = None,
 ) -> Accuracy:
     """Compares detections with the truth, image by image, under COCO's rules.
 
@@ -101,22 +108,33 @@ def compute_coco_metrics(
         truth: of each image.
         detections: in the same images.
         classes: the label map's ids; by default those that occur in the truth.
+        masks: of each image. With them an overlap is that of masks and not of boxes; sizes are still the boxes'.
     """
     if len(truth) != len(detections):
         raise ValueError(f"{len(truth)} images with objects, {len(detections)} with detections")
     if classes is None:
         classes = {int(number) for image in truth for number in image.classes}
-    by_class = {number: _compute_class(truth, detections, number) for number in sorted(classes)}
+    by_class = {number: _compute_class(truth, detections, number, masks) for number in sorted(classes)}
     return Accuracy(_mean([item.figures for item in by_class.values()]), by_class)
 
 
-def _compute_class(truth: Sequence[GroundTruth], detections: Sequence[Detections], number: int) -> ClassAccuracy:
+def _compute_class(
+    truth: Sequence[GroundTruth],
+    detections: Sequence[Detections],
+    number: int,
+    masks: Sequence[MaskPair] | None,
+) -> ClassAccuracy:
     """One class at a time: what pycocotools holds of a box is a dict, and there may be millions of them."""
     objects = {index: _list_objects(image, number) for index, image in enumerate(truth) if number in image.classes}
     detected = {
         index: _list_detections(image, number) for index, image in enumerate(detections) if number in image.classes
     }
-    evaluation = _evaluate(objects, detected, number)
+    if masks is not None:
+        for index, items in objects.items():
+            _add_masks(items, masks[index][0], truth[index].classes == number)
+        for index, items in detected.items():
+            _add_masks(items, masks[index][1], detections[index].classes == number)
+    evaluation = _evaluate(objects, detected, number, "bbox" if masks is None else "segm")
     counts = [sum(not item["iscrowd"] for item in items) for items in objects.values()]
     scores, correct = _rank(evaluation)
     precision = evaluation.eval["precision"][:, :, 0, 0, -1]
@@ -146,11 +164,18 @@ def _list_detections(image: Detections, number: int) -> list[dict[str, Any]]:
     ]
 
 
-def _evaluate(objects: Mapping[int, list[Any]], detected: Mapping[int, list[Any]], number: int) -> Any:
+def _add_masks(items: list[dict[str, Any]], outlines: Sequence[Outline], chosen: NDArray[np.bool_]) -> None:
+    for item, index in zip(items, np.flatnonzero(chosen).tolist(), strict=True):
+        outline = outlines[index]
+        assert isinstance(outline.counts, str)
+        item["segmentation"] = {"size": [outline.height, outline.width], "counts": outline.counts.encode("ascii")}
+
+
+def _evaluate(objects: Mapping[int, list[Any]], detected: Mapping[int, list[Any]], number: int, overlap: str) -> Any:
     """pycocotools' evaluation, filled by hand: its own way in is a data set in memory."""
     from pycocotools.cocoeval import COCOeval
 
-    evaluation = COCOeval(iouType="bbox")
+    evaluation = COCOeval(iouType=overlap)
     evaluation.params.imgIds = sorted({*objects, *detected})
     evaluation.params.catIds = [number]
 

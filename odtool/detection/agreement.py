@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from odtool.detection import instance_masks
 from odtool.detection.detector import Detections
 
 MIN_SCORE = 0.3
@@ -22,7 +23,8 @@ class Agreement:
     """Of another detector with a reference, over the same images."""
 
     found: float
-    """Share of the reference's detections that the other has too: same class, IoU of at least .5. 1 of none."""
+    """Share of the reference's detections that the other has too: same class, IoU of at least .5 of the boxes, and of
+    the masks where the first has any. 1 of none."""
     confirmed: float
     """Share of the other's detections that the reference has too."""
     reference: int
@@ -77,6 +79,8 @@ def _match(first: Detections, second: Detections, min_score: float) -> NDArray[n
     boxes, classes = first.boxes[mine], first.classes[mine]
     near = compute_overlaps(boxes, second.boxes[partners])
     near[classes[:, None] != second.classes[partners][None]] = 0
+    if first.masks is not None:
+        _drop_other_masks(near, first.select(np.flatnonzero(mine)), second.select(np.flatnonzero(partners)))
     matched = np.zeros(len(boxes), bool)
     for index in np.argsort(-first.scores[mine], kind="stable"):
         best = int(np.argmax(near[index])) if near.shape[1] else 0
@@ -84,6 +88,14 @@ def _match(first: Detections, second: Detections, min_score: float) -> NDArray[n
             matched[index] = True
             near[:, best] = 0
     return matched
+
+
+def _drop_other_masks(near: NDArray[np.float32], first: Detections, second: Detections) -> None:
+    """Sets the overlap of boxes whose masks do not overlap as much to 0."""
+    for row, column in np.argwhere(near >= MIN_IOU).tolist():
+        masks = first.masks and second.masks
+        if not masks or instance_masks.compute_iou(first.masks[row], second.masks[column]) < MIN_IOU:  # type: ignore[index]  # `masks` says so
+            near[row, column] = 0
 
 
 def _compute_share(matched: Sequence[NDArray[np.bool_]]) -> float:

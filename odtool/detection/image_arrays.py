@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike, fspath
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from odtool.errors import DataError
 
 _ARRAY_BYTES = 12
 """What a pixel takes at most on its way into an array: Pillow makes two copies of the bytes. Measured: 11.2."""
+_DETECTED_BYTES = 16
+"""What a pixel takes for a decoder of bytes and a detector of floats: 3 + 1 + 12."""
 _MEND = "Give paths, encoded images as bytes, or arrays of uint8 [height, width, 3] in RGB order."
 
 
@@ -63,6 +66,27 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     size = max(estimate_memory(header, fixed=True), header.width * header.height * _ARRAY_BYTES)
     with decoding_memory.reserve(size, f"{header.width}x{header.height} pixels"):
         return np.asarray(repair.decode_pixels(data, header, fixed=True).convert("RGB"))
+
+
+@contextmanager
+def reserve_memory(data: bytes) -> Iterator[None]:
+    """Runs with the memory for the pixels of an encoded image and for the floats that a detector makes of them.
+
+    What its header does not tell is left to whoever decodes it.
+
+    Raises:
+        DataError: there is less.
+    """
+    try:
+        header = image_file.parse_header(data)
+        width, height = header.width, header.height
+    except ImageError:
+        width = height = 0
+    try:
+        with decoding_memory.reserve(width * height * _DETECTED_BYTES, f"{width}x{height} pixels"):
+            yield
+    except ImageError as error:
+        raise DataError(error.detail, "Leave it out, or store it smaller.") from None
 
 
 def encode_png(image: NDArray[np.uint8]) -> bytes:

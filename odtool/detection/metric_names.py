@@ -14,6 +14,8 @@ MAP_OF_CLASS = "DetectionBoxes_PerformanceByCategory/mAP/"
 MAP_50_OF_CLASS = f"{MAP_50} ByCategory/"
 """Before the name of a class."""
 
+MAIN_METRICS = {MAP: "mAP@[.5:.95]", MAP_50: "mAP@.5"}
+"""What is shown of an evaluation, with the field's names."""
 SHORT = {
     "mAP": MAP,
     "mAP50": MAP_50,

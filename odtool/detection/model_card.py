@@ -62,6 +62,7 @@ def render(record: Mapping[str, Any], summary: DatasetSummary | None) -> str:
         _write_heading(record),
         _write_data(record, summary),
         _write_quality(record),
+        _write_thresholds(record),
         _write_files(record),
         _write_calls(record),
         _write_versions(record),
@@ -112,6 +113,19 @@ def _write_quality(record: Mapping[str, Any]) -> Iterator[str]:
     yield "| metric | value |"
     yield "|---|---:|"
     yield from (f"| {names[name]} | {value:.3f} |" for name, value in record["metrics"].items())
+
+
+def _write_thresholds(record: Mapping[str, Any]) -> Iterator[str]:
+    """Scores from which detections are best taken; nothing where nobody has found them."""
+    if not record.get("thresholds"):
+        return
+    yield "## Thresholds"
+    yield ""
+    yield "For each class the score at which F1 is highest on the evaluation images, as `--min-score best` takes it:"
+    yield ""
+    yield "| class | score |"
+    yield "|---|---:|"
+    yield from (f"| {_escape_cell(label)} | {score:g} |" for label, score in record["thresholds"].items())
 
 
 def _write_files(record: Mapping[str, Any]) -> Iterator[str]:

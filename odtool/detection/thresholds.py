@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from odtool.detection.detector import Detections
 
 USUAL = 0.5
+BEST = "best"
+"""In place of a score: each class's own, as odtool report has found it."""
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,31 @@ class Thresholds:
     default: float = USUAL
     by_label: Mapping[str, float] = field(default_factory=dict)
     """Of the classes that have one of their own."""
+    best: bool = False
+    """Whether all other classes take those that the model carries, which odtool report has found."""
 
     @property
     def lowest(self) -> float:
         return min((self.default, *self.by_label.values()))
+
+    def complete(self, carried: Mapping[str, float], model: str) -> Thresholds:
+        """With those that a model carries, where they are asked for.
+
+        Args:
+            carried: by class.
+            model: what it is called in the error.
+
+        Raises:
+            DataError: it carries none.
+        """
+        if not self.best:
+            return self
+        if not carried:
+            raise DataError(
+                f"--min-score best: {model} carries no thresholds",
+                "Find them first: odtool report RUN; and have an export carry them: odtool export RUN",
+            )
+        return Thresholds(self.default, {**carried, **self.by_label})
 
     def for_labels(self, labels: Mapping[int, str]) -> Mapping[int, float]:
         """Those of single classes by their ids.
@@ -41,37 +64,35 @@ class Thresholds:
 
 
 def parse(values: Sequence[str]) -> Thresholds:
-    """Of texts such as '0.4' and 'car=0.3'.
+    """Of texts such as '0.4', 'car=0.3' and 'best'.
 
     Raises:
         DataError: one is neither, or not from 0 to 1.
     """
-    default, by_label = USUAL, {}
+    default, by_label, best = USUAL, {}, False
     for value in values:
+        if value == BEST:
+            best = True
+            continue
         label, _, text = value.rpartition("=")
         try:
             score = float(text)
         except ValueError:
             score = -1.0
         if not 0 <= score <= 1:
-            raise DataError(f"'{value}' is not a score from 0 to 1", "Write 0.4, or car=0.3.")
+            raise DataError(f"'{value}' is not a score from 0 to 1", "Write 0.4, car=0.3, or best.")
         if label:
             by_label[label] = score
         else:
             default = score
-    return Thresholds(default, by_label)
+    return Thresholds(default, by_label, best)
 
 
 def select_surest(detections: Detections, default: float, by_class: Mapping[int, float]) -> Detections:
     """The detections that reach the score of their class."""
     import numpy as np
 
-    from odtool.detection.detector import Detections
-
     needed = np.full(len(detections), default, np.float32)
     for number, score in by_class.items():
         needed[detections.classes == number] = score
-    mask = detections.scores >= needed
-    return Detections(
-        detections.boxes[mask], detections.scores[mask], detections.classes[mask], detections.width, detections.height
-    )
+    return detections.select(np.flatnonzero(detections.scores >= needed))

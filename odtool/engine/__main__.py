@@ -18,14 +18,17 @@ from typing import Any, NoReturn
 from odtool import printable, shortage
 from odtool.api.tasks.arguments import Kind, add_arguments, from_options
 from odtool.api.tasks.engine_tasks import (
+    BenchmarkTask,
     CheckTask,
     DetectionsTask,
     DetectTask,
     DoctorTask,
     EvaluateTask,
     ExportTask,
+    FetchTask,
     MeasureTask,
     PredictTask,
+    PreviewTask,
     RecoverTask,
     TrainTask,
 )
@@ -79,9 +82,12 @@ def _parser() -> argparse.ArgumentParser:
     add(DetectionsTask, _detections)
     add(ExportTask, _export)
     add(PredictTask, _predict)
+    add(BenchmarkTask, _benchmark)
     add(DoctorTask, _doctor)
     add(CheckTask, _check)
+    add(FetchTask, _fetch)
     add(MeasureTask, _measure)
+    add(PreviewTask, _preview)
     add(RecoverTask, _recover)
     return parser
 
@@ -117,8 +123,21 @@ def _train(task: TrainTask) -> int:
 
 def _evaluate(task: EvaluateTask) -> int:
     def work(stop: StopSignal) -> Ending:
+        from odtool import parts
+        from odtool.engine.evaluate import evaluation_parts
         from odtool.engine.evaluate.evaluation import evaluate
 
+        if task.join:
+            return evaluation_parts.join_parts(task.run, which=task.checkpoint, best=task.best)
+        if part := parts.choose(task.part, {}):
+            return evaluation_parts.score_part(
+                task.run,
+                which=task.checkpoint,
+                sample=task.sample,
+                part=part,
+                stop=stop,
+                batch_size=task.batch_size,
+            )
         return evaluate(
             task.run,
             which=task.checkpoint,
@@ -129,7 +148,7 @@ def _evaluate(task: EvaluateTask) -> int:
             stop=stop,
         )
 
-    return _supervised(task.run, "eval", work)
+    return _supervised(task.run, task.job, work)
 
 
 def _detect(task: DetectTask) -> int:
@@ -173,6 +192,15 @@ def _predict(task: PredictTask) -> int:
     )  # TFLite and ONNX models do without; loading the others loads it
 
 
+def _benchmark(task: BenchmarkTask) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.detect.benchmarking import benchmark
+
+        return benchmark(task, lambda doing: _tell({"doing": doing}))
+
+    return _answered(work, with_api=False)  # as for _predict, and what is not loaded takes no memory
+
+
 def _doctor(_: DoctorTask) -> int:
     from odtool.engine.doctor import examine
 
@@ -190,6 +218,18 @@ def _check(task: CheckTask) -> int:
     return _answered(work)
 
 
+def _fetch(task: FetchTask) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine import model
+        from odtool.engine.input.record_files import fetch
+
+        configs = model.read_configs(task.run.pipeline_config)
+        readers = [configs["train_input_config"], *configs["eval_input_configs"]]
+        return {"sets": [fetch(reader, task.folder / str(index), task.sample) for index, reader in enumerate(readers)]}
+
+    return _answered(work, task.folder)
+
+
 def _measure(task: MeasureTask) -> int:
     def work() -> dict[str, Any]:
         from odtool.engine.train.measure_memory import measure
@@ -197,6 +237,15 @@ def _measure(task: MeasureTask) -> int:
         return measure(task.run, task.batch_size, task.precision)
 
     return _answered(work)
+
+
+def _preview(task: PreviewTask) -> int:
+    def work() -> dict[str, Any]:
+        from odtool.engine.preview.preview import write_preview
+
+        return write_preview(task)
+
+    return _answered(work, task.folder)
 
 
 def _recover(task: RecoverTask) -> int:

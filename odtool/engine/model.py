@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,14 @@ from object_detection.protos import train_pb2
 from object_detection.utils import config_util, variables_helper
 
 from odtool.engine import checkpoints
+from odtool.engine.input import record_files
 from odtool.engine.match import detectors
 from odtool.engine.tracing import TracedFunction
 from odtool.errors import ConfigError, first_line
 from odtool.pipeline.text import config
 from odtool.workspace import Run
+
+log = logging.getLogger("odtool.engine")
 
 Configs = dict[str, Any]
 """The parts of a pipeline.config under the API's own names: model, train_config, train_input_config, eval_config, …"""
@@ -49,7 +53,10 @@ def read_configs(path: Path) -> Configs:
     Raises:
         ConfigError: it is missing or does not parse.
     """
-    return dict(config_util.create_configs_from_pipeline_proto(config.load(path).message))
+    loaded = config.load(path)
+    if loaded.followed:
+        log.info("%s", loaded.followed.describe())
+    return dict(config_util.create_configs_from_pipeline_proto(loaded.message))
 
 
 def require_evaluation_set(configs: Configs, run: Run) -> None:
@@ -189,6 +196,13 @@ def make_variables(model: Any, element: Element) -> None:
     TracedFunction(predict).trace(image, shape)
 
 
+def _exists(path: str) -> bool:
+    try:
+        return bool(tf.io.gfile.exists(path))
+    except tf.errors.OpError as error:
+        raise record_files.explain(path, error) from None
+
+
 def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder: Path) -> str | None:
     """Restores what the config's fine_tune_checkpoint gives, by the API's own rules for each architecture.
 
@@ -202,7 +216,7 @@ def load_fine_tune_checkpoint(configs: Configs, trainable: Trainable, run_folder
     path = settings.fine_tune_checkpoint
     if not path:
         return None
-    if not tf.io.gfile.exists(f"{path}.index"):
+    if not _exists(f"{path}.index"):
         raise ConfigError(
             f"fine_tune_checkpoint {path}: there is no {Path(path).name}.index",
             "Name the checkpoint without its ending, as in …/checkpoint/ckpt-0; or: odtool configure --checkpoint none",

@@ -14,6 +14,7 @@ from object_detection.utils import config_util
 
 from odtool.engine import checkpoints, model
 from odtool.errors import ConfigError, first_line
+from odtool.pipeline import addresses
 from odtool.workspace import Run
 
 _VALUE = "/.ATTRIBUTES/VARIABLE_VALUE"
@@ -123,7 +124,9 @@ def read_stored_shapes(prefix: str) -> Shapes:
     """
     return {
         name.removesuffix(_VALUE): shape
-        for name, shape in tf.train.list_variables(checkpoints.to_readable_prefix(Path(prefix)))
+        for name, shape in tf.train.list_variables(
+            prefix if addresses.is_remote(prefix) else checkpoints.to_readable_prefix(Path(prefix))
+        )
         if name.split("/")[0] not in _NOT_THE_MODELS and "/.OPTIMIZER_SLOT/" not in name
     }
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from odtool.errors import DataError
+from odtool.pipeline import addresses
 
 _GLOB_CHARACTER = re.compile(r"[*?\[\\]")
 _UNLIKE_PYTHON = re.compile(r"\\(.)|\[\[\]|\[\^")
 """What fnmatch reads differently: an escape and [^…]. [[] means the same, and must not be taken for their beginning."""
 
 
-def escape(path: Path) -> str:
+def escape(path: Path | str) -> str:
     r"""A pattern that matches this very path.
 
     TensorFlow's glob knows `*`, `?`, `[...]` and the backslash as an escape (measured on 2.20: 'a [b]' is found as
@@ -30,8 +31,16 @@ def build_pattern(folder: Path, split: str, shards: int) -> str:
 
 
 def find_files(*readers: Any) -> list[Path]:
-    """The files that InputReader messages name, in the order of their patterns, sorted within each pattern."""
-    return [file for reader in readers for pattern in _list_patterns(reader) for file in match(pattern)]
+    """The files that InputReader messages name, in the order of their patterns, sorted within each pattern.
+
+    Those of addresses such as gs://bucket are not among them: only the engine can tell, `input/record_files.py`.
+    """
+    return [file for reader in readers for pattern in list_patterns(reader) for file in match(pattern)]
+
+
+def is_remote(reader: Any) -> bool:
+    """Whether an InputReader message names records by an address."""
+    return any(map(addresses.is_remote, list_patterns(reader)))
 
 
 def require_files(reader: Any) -> list[Path]:
@@ -40,11 +49,11 @@ def require_files(reader: Any) -> list[Path]:
     Raises:
         DataError: it names no pattern, or a pattern matches no file.
     """
-    patterns = _list_patterns(reader)
+    patterns = list_patterns(reader)
     if not patterns:
         raise DataError("tf_record_input_reader.input_path names no records", _HINT)
     for pattern in patterns:
-        if not match(pattern):
+        if not addresses.is_remote(pattern) and not match(pattern):
             raise DataError(
                 f"tf_record_input_reader.input_path: no file matches {pattern}",
                 f"{_HINT.rstrip('.')}; [ ] * and ? in a path must be escaped.",
@@ -61,6 +70,8 @@ def match(pattern: str) -> list[Path]:
     Unlike Python's glob it takes hidden files as well, knows the backslash as an escape, and [^a] beside [!a]. A test
     beside the engine holds that both find the same.
     """
+    if addresses.is_remote(pattern):
+        return []
     paths = [Path("/" if pattern.startswith("/") else "")]
     for part in pattern.split("/"):
         if part:
@@ -90,5 +101,6 @@ def _rewrite(match: re.Match[str]) -> str:
     return "[!" if match[0] == "[^" else match[0]
 
 
-def _list_patterns(reader: Any) -> list[str]:
+def list_patterns(reader: Any) -> list[str]:
+    """As they stand in the message."""
     return list(reader.tf_record_input_reader.input_path)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from odtool import units
 from odtool.detection.metric_names import AR_100, MAP, MAP_50
 from odtool.reporting import mistakes, report_page, settings_diff
-from odtool.reporting.accuracy_section import FIGURES
-from odtool.reporting.course_section import drop_empty, render_versions
 from odtool.reporting.figures import RunReport, are_comparable
 from odtool.reporting.history import TOTAL, History
+from odtool.reporting.sections.accuracy_section import FIGURES
+from odtool.reporting.sections.course_section import drop_empty, render_versions
 from odtool.reporting.tables import (
     NOTHING,
     format_score,

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odtool import state_files
+from odtool.dataset.images import masks
+from odtool.dataset.types import Outline
 from odtool.detection.accuracy import GroundTruth
 from odtool.detection.detector import Detections
 from odtool.errors import DataError
@@ -38,6 +40,9 @@ class ExaminedImage:
     """[n], of the truth: whether a box holds a group. COCO's rules take no notice of it, nor of the next."""
     difficult: NDArray[np.bool_]
     detections: Detections
+    true_masks: tuple[Outline, ...] | None = None
+    """[n], of the truth, as run lengths; None where evaluation does not score masks, as of those that were found."""
+    masks: tuple[Outline, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ class _True:
     crowd: list[Any]
     group_of: list[Any]
     difficult: list[Any]
+    masks: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,7 @@ class _Detected:
     boxes: list[Any]
     classes: list[Any]
     scores: list[Any]
+    masks: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -179,7 +186,20 @@ def _read_image(line: _Line) -> ExaminedImage:
         raise StateError("the lists of true boxes have several lengths")
     if len({len(item) for item in (found.boxes, found.scores, found.classes)}) > 1:
         raise StateError("the lists of detected boxes have several lengths")
-    return ExaminedImage(line.key, line.source_id, truth, group_of, difficult, found)
+    true_masks, found_masks = _read_masks(true.masks, len(truth), line), _read_masks(detected.masks, len(found), line)
+    return ExaminedImage(line.key, line.source_id, truth, group_of, difficult, found, true_masks, found_masks)
+
+
+def _read_masks(values: list[str] | None, count: int, line: _Line) -> tuple[Outline, ...] | None:
+    """Each looked at here: pycocotools takes what it is given for the lengths of arrays."""
+    if values is None:
+        return None
+    if len(values) != count:
+        raise StateError(f"{len(values)} masks of {count} boxes")
+    outlines = tuple(Outline(counts=text, width=line.width, height=line.height) for text in values)
+    if fault := next((fault for item in outlines if (fault := masks.find_fault(item, line.width, line.height))), ""):
+        raise StateError(f"a mask: {fault}")
+    return outlines
 
 
 def _read_numbers(values: list[Any], kind: type[Number]) -> NDArray[Number]:

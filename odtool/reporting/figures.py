@@ -12,7 +12,7 @@ from typing import Any
 from odtool import __version__
 from odtool.dataset import statistics
 from odtool.dataset.statistics import DatasetSummary
-from odtool.detection.accuracy import Accuracy, compute_coco_metrics
+from odtool.detection.accuracy import Accuracy, CocoFigures, compute_coco_metrics
 from odtool.errors import DataError
 from odtool.jobs import state
 from odtool.pipeline import record_patterns
@@ -26,6 +26,8 @@ from odtool.reporting.score_thresholds import OperatingPoint
 from odtool.reporting.settings_diff import SettingsDiff
 from odtool.workspace import TASKS, Dataset, Run
 
+MASK_FIGURES = ("ap", "ap_50", "ap_75")
+"""Figures of masks that are told."""
 _PACKAGES = ("tensorflow", "tf-models-research-object-detection", "tf-keras", "numpy", "pycocotools")
 
 
@@ -42,6 +44,8 @@ class Analysis:
     confusion: Counter[tuple[int, int]]
     """By true and detected class; 0 is background."""
     counting: Mapping[int, Counting]
+    mask_accuracy: Accuracy | None = None
+    """By the overlap of masks; None where evaluation does not score them."""
 
     @property
     def mistakes(self) -> dict[mistakes.Kind, int]:
@@ -107,7 +111,20 @@ def analyse(examination: Examination) -> Analysis:
     by_class = score_thresholds.list_thresholds(points)
     verdicts = tuple(mistakes.judge(image, by_class) for image in images)
     counts = confusion.count_objects(verdicts, examination.labels)
-    return Analysis(examination, accuracy, points, verdicts, confusion.count_pairs(verdicts), counts)
+    pairs = confusion.count_pairs(verdicts)
+    return Analysis(examination, accuracy, points, verdicts, pairs, counts, _score_masks(examination))
+
+
+def _score_masks(examination: Examination) -> Accuracy | None:
+    images = examination.images
+    masks = [
+        (image.true_masks, image.masks) for image in images if image.true_masks is not None and image.masks is not None
+    ]
+    if not images or len(masks) < len(images):
+        return None
+    return compute_coco_metrics(
+        [image.truth for image in images], [image.detections for image in images], examination.labels, masks=masks
+    )
 
 
 def _read_state(run: Run, task: str) -> str:
@@ -162,6 +179,7 @@ def _analysis_to_json(analysis: Analysis) -> dict[str, Any]:
         "images": len(analysis.examination.images),
         "repeated": analysis.examination.repeated,
         "figures": asdict(analysis.accuracy.figures),
+        "mask_figures": _list_mask_figures(analysis.mask_accuracy.figures) if analysis.mask_accuracy else None,
         "mistakes": analysis.mistakes,
         "confusion": [
             {"true": labels.get(true, str(true)), "detected": labels.get(detected, str(detected)), "count": count}
@@ -174,16 +192,23 @@ def _analysis_to_json(analysis: Analysis) -> dict[str, Any]:
 
 def _class_to_json(analysis: Analysis, number: int, label: str) -> dict[str, Any]:
     item, counting = analysis.accuracy.by_class[number], analysis.counting[number]
+    masks = analysis.mask_accuracy
     return {
         "class": label,
         "id": number,
         "objects": item.objects,
         "images": item.images,
         "figures": asdict(item.figures),
+        "mask_figures": _list_mask_figures(masks.by_class[number].figures) if masks else None,
         "best_threshold": asdict(analysis.points[number]),
         "count_mean_absolute_error": counting.mean_absolute_error,
         "count_bias": counting.bias,
     }
+
+
+def _list_mask_figures(figures: CocoFigures) -> dict[str, float | None]:
+    """Those that do not depend on how large an object is."""
+    return {name: getattr(figures, name) for name in MASK_FIGURES}
 
 
 def _image_to_json(verdict: Verdict) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from odtool.detection.metric_names import MAP, MAP_50
-from odtool.reporting import accuracy_section, course_section, image_section
 from odtool.reporting.figures import RunReport
 from odtool.reporting.record_images import PagePicture
+from odtool.reporting.sections import accuracy_section, course_section, image_section
 from odtool.reporting.tables import format_score
 from odtool.visual import html_page
 from odtool.visual.html_page import escape_text
@@ -63,6 +63,8 @@ def _render_tiles(report: RunReport) -> str:
     if report.analysis is not None:
         figures = report.analysis.accuracy.figures
         values = {"mAP@[.5:.95]": figures.ap, "mAP@.5": figures.ap_50, "AR@100": figures.ar_100}
+        if report.analysis.mask_accuracy is not None:
+            values["mask mAP@[.5:.95]"] = report.analysis.mask_accuracy.figures.ap
         tiles |= {label: format_score(value) for label, value in values.items()}
     elif past.evaluations:
         newest = past.evaluations[-1].values

@@ -26,6 +26,8 @@ _COLOURS = (
     "#000075",
 )
 _TRUE_COLOUR = "#ffffff"
+_VEIL = 110
+"""Of 255: how far a mask covers what is under it."""
 _GAP = 8
 """Pixels between the cells of a grid."""
 
@@ -53,6 +55,8 @@ class DrawnBox:
     """The class's id in the label map, from 1."""
     score: float | None = None
     """Confidence from 0 to 1 of a detection; None for a true box, which is drawn thin and white."""
+    polygons: tuple[tuple[float, ...], ...] = ()
+    """Outlines of its mask, x, y, x, y and so on, which is drawn as a veil of the box's colour."""
 
 
 def choose_class_colour(class_id: int) -> str:
@@ -96,6 +100,7 @@ def annotate(image: Image.Image, boxes: Sequence[DrawnBox]) -> Image.Image:
 def _draw(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float, style: _Style) -> None:
     from PIL import ImageDraw
 
+    _draw_masks(picture, boxes, scale)
     pen = ImageDraw.Draw(picture)
     # The surest detection above the others, true boxes above all; labels above every line, or they are cut by it.
     boxes_on_picture = [
@@ -109,6 +114,28 @@ def _draw(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float, style: 
     for item, corners in boxes_on_picture:
         if item.score is not None:
             _draw_label(pen, corners, item, style)
+
+
+def _draw_masks(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float) -> None:
+    """Each mask by itself, so that of two that overlap both can be seen."""
+    from PIL import Image, ImageDraw
+
+    for item in sorted((box for box in boxes if box.polygons), key=lambda box: box.score or 1):
+        colour = _TRUE_COLOUR if item.score is None else choose_class_colour(item.class_id)
+        lines = [[number * scale for number in polygon] for polygon in item.polygons]
+        left, top = (max(math.floor(min(min(line[axis::2]) for line in lines)), 0) for axis in (0, 1))
+        right, bottom = (
+            min(math.ceil(max(max(line[axis::2]) for line in lines)) + 1, picture.size[axis]) for axis in (0, 1)
+        )
+        if right <= left or bottom <= top:
+            continue
+        veil = Image.new("L", (right - left, bottom - top))
+        pen = ImageDraw.Draw(veil)
+        for line in lines:
+            corners = [(x - left, y - top) for x, y in zip(line[::2], line[1::2], strict=True)]
+            pen.polygon(corners, fill=_VEIL)
+            pen.line([*corners, corners[0]], fill=255)
+        picture.paste(colour, (left, top), veil)
 
 
 def _draw_label(

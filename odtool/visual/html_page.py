@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import chain, repeat
 from pathlib import Path
@@ -110,6 +110,15 @@ def draw_box(corners: tuple[float, float, float, float], colour: str, title: str
         f'<rect x="{xmin:.1f}" y="{ymin:.1f}" width="{xmax - xmin:.1f}" '
         f'height="{ymax - ymin:.1f}" stroke="{colour}"{attributes}><title>{escape_text(title)}</title></rect>'
     )
+
+
+def draw_polygons(polygons: Iterable[Sequence[float]], colour: str, *, attributes: str = "") -> str:
+    """Outlines over a picture, x, y, x, y and so on in pixels of the image, with a veil of their colour within."""
+    lines = (
+        "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in zip(polygon[::2], polygon[1::2], strict=True)) + "Z"
+        for polygon in polygons
+    )
+    return f'<path d="{"".join(lines)}" fill="{colour}" stroke="{colour}"{attributes}/>'
 
 
 def draw_labels(

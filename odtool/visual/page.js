@@ -140,6 +140,6 @@ viewer.addEventListener("click", event => {
 viewer.addEventListener("keydown", event => {
   const step = {ArrowRight: 1, ArrowLeft: -1}[event.key];
   if (!step) return;
-  const figures = [...document.querySelectorAll("figure")].filter(figure => !figure.hidden && figure.querySelector(".shot"));
+  const figures = [...document.querySelectorAll("figure")].filter(figure => figure.offsetParent && figure.querySelector(".shot"));
   show(figures[(figures.indexOf(shownFigure) + step + figures.length) % figures.length]);
 });

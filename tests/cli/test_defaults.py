@@ -13,6 +13,7 @@ import pytest
 from odtool.api.data.inspect import InspectRequest
 from odtool.api.data.prepare import PrepareRequest
 from odtool.api.model.configure import ConfigureRequest
+from odtool.api.model.preview import PreviewRequest
 from odtool.api.result.export import ExportRequest
 from odtool.api.result.predict import PredictRequest
 from odtool.api.result.report import ReportRequest
@@ -20,17 +21,20 @@ from odtool.api.run.evaluate import EvaluateRequest
 from odtool.api.run.status import StatusRequest
 from odtool.api.run.stop import StopRequest
 from odtool.api.run.train import TrainRequest
+from odtool.api.run.tune import TuneRequest
 from odtool.cli.data import inspect as inspect_command
 from odtool.cli.data import prepare as prepare_command
-from odtool.cli.model import configure
+from odtool.cli.model import configure, preview
 from odtool.cli.result import export, predict, report
-from odtool.cli.run import evaluate, status, stop, train
+from odtool.cli.run import evaluate, status, stop, train, tune
 
 COMMANDS = {
     prepare_command.prepare: PrepareRequest,
     inspect_command.inspect: InspectRequest,
     configure.configure: ConfigureRequest,
+    preview.preview: PreviewRequest,
     train.train: TrainRequest,
+    tune.tune: TuneRequest,
     evaluate.evaluate: EvaluateRequest,
     export.export: ExportRequest,
     predict.predict: PredictRequest,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from array import array
 from itertools import chain
 from random import Random
 
@@ -46,6 +48,19 @@ def test_a_random_cut_is_exact_and_does_not_depend_on_the_order(keys, val, test,
     assert named["train"]
     if val:
         assert len(named["val"]) == min(max(round(len(keys) * val), 1), len(keys) - 1)
+
+
+def test_a_cut_of_many_images_takes_little_memory() -> None:
+    count = 20_000
+    keys = array("Q", map(Random(1).getrandbits, [64] * count))
+    tracemalloc.start()
+    try:
+        splits = assign_splits(keys, [None] * count, val=0.1, test=0.1, seed=0, labels=lambda at: (at % 9, at % 7 + 9))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(splits["val"]) == count // 10
+    assert peak < 80 * count
 
 
 def test_another_seed_cuts_otherwise() -> None:
@@ -255,7 +270,7 @@ def test_more_folds_than_groups_are_refused() -> None:
 @given(LABELS, MANY_GROUPS, st.floats(0.01, 1))
 def test_a_fraction_keeps_whole_groups_in_their_order(labels, groups, fraction) -> None:  # type: ignore[no-untyped-def]
     pool = list(range(len(labels)))
-    kept = keep_fraction(pool, fraction, groups, labels.__getitem__)
+    kept = list(keep_fraction(pool, fraction, groups, labels.__getitem__))
     assert kept
     assert kept == sorted(kept)
     assert not {groups[position] for position in kept} & {groups[position] for position in set(pool) - set(kept)}

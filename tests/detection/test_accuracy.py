@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 import numpy as np
 import pytest
+from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from odtool.dataset.types import Outline
 from odtool.detection.accuracy import Accuracy, CocoFigures, GroundTruth, compute_coco_metrics
 from odtool.detection.detector import Detections
 
@@ -36,6 +38,38 @@ def _classes(items: list[Any]) -> Any:
 
 def measured(*pairs: Pair, classes: Any = None) -> Accuracy:
     return compute_coco_metrics([truth for truth, _ in pairs], [found for _, found in pairs], classes)
+
+
+def filled(boxes: Any) -> tuple[Outline, ...]:
+    """Masks that fill boxes of whole pixels."""
+    bitmaps = np.zeros((len(boxes), 480, 640), np.uint8)
+    for bitmap, (xmin, ymin, xmax, ymax) in zip(bitmaps, boxes.astype(int), strict=True):
+        bitmap[ymin:ymax, xmin:xmax] = 1
+    runs = [mask.encode(np.asfortranarray(bitmap))["counts"].decode() for bitmap in bitmaps]
+    return tuple(Outline(counts=text, width=640, height=480) for text in runs)
+
+
+def test_masks_that_fill_their_boxes_score_as_these() -> None:
+    pairs = [
+        (replace(truth, boxes=np.rint(truth.boxes)), replace(found, boxes=np.clip(np.rint(found.boxes), 0, 480)))
+        for truth, found in drawn(3, images=10)
+    ]
+    masks = [(filled(truth.boxes), filled(found.boxes)) for truth, found in pairs]
+    truth, found = [truth for truth, _ in pairs], [found for _, found in pairs]
+    by_masks, by_boxes = compute_coco_metrics(truth, found, masks=masks), compute_coco_metrics(truth, found)
+    assert by_masks.figures.ap == pytest.approx(by_boxes.figures.ap, abs=0.03)  # boxes were clipped to 480 pixels
+    assert by_boxes.figures.ap is not None
+    assert by_boxes.figures.ap > 0.1
+
+
+def test_the_overlap_of_masks_counts_and_not_that_of_their_boxes() -> None:
+    box = np.array([[10, 10, 110, 110]], np.float32)
+    pair = image([(1, box[0], False)], [(1, box[0], 0.9)])
+    narrow = filled(np.array([[10, 10, 80, 110]]))
+    for seen, right in ((filled(box), 10), (narrow, 4)):
+        figures = compute_coco_metrics([pair[0]], [pair[1]], masks=[(filled(box), seen)]).figures
+        assert figures.ap == pytest.approx(right / 10, abs=0.11)
+        assert figures.ap_50 == pytest.approx(1)
 
 
 def drawn(seed: int, images: int = 40, classes: int = 4) -> list[Pair]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odtool.detection import agreement
+from odtool.detection import agreement, instance_masks
 from odtool.detection.detector import Detections
 
 Found = tuple[tuple[float, float, float, float], int, float]
@@ -38,6 +38,21 @@ def test_the_same_detections_agree_wholly() -> None:
 )
 def test_another_place_class_or_a_low_score_is_no_agreement(other: Found) -> None:
     assert agreement.compare([image((LEFT, 1, 0.9))], [image(other)]).found == 0
+
+
+def masked(grid: list[list[float]]) -> Detections:
+    found = image((LEFT, 1, 0.9))
+    mask = instance_masks.make_mask(np.array(grid, np.float32), LEFT, 100, 100)
+    return Detections(found.boxes, found.scores, found.classes, 100, 100, (mask,))
+
+
+def test_of_two_in_one_place_the_masks_have_to_overlap_too() -> None:
+    left, right, nearly_left = ([[1, share, 0]] * 3 for share in (0.4, 0, 0.5))
+    right = [row[::-1] for row in right]
+    assert agreement.compare([masked(left)], [masked(nearly_left)]).found == 1
+    assert agreement.compare([masked(left)], [masked(right)]).found == 0
+    assert agreement.compare([masked(left)], [image((LEFT, 1, 0.9))]).found == 0
+    assert agreement.compare([image((LEFT, 1, 0.9))], [masked(left)]).found == 1
 
 
 def test_a_score_just_below_the_least_is_a_partner_still() -> None:

@@ -79,6 +79,13 @@ def test_the_code_in_it_is_python_once_for_each_format(record: dict[str, Any]) -
     assert 'tf.constant([open("photo.jpg", "rb").read()])' in blocks[1]
 
 
+def test_thresholds_are_told_where_they_were_found(record: dict[str, Any]) -> None:
+    assert "## Thresholds" not in model_card.render(record, None)
+    text = model_card.render({**record, "thresholds": {"a|b": 0.435, "star": 0.5}}, None)
+    assert "| a\\|b | 0.435 |" in text
+    assert "--min-score best" in text
+
+
 def test_a_checkpoint_that_was_not_evaluated_has_no_metrics(record: dict[str, Any]) -> None:
     text = model_card.render({**record, "metrics": {}, "step": None}, None)
     assert "before it was evaluated" in text

@@ -16,6 +16,20 @@ def test_a_class_may_have_a_threshold_of_its_own() -> None:
     assert parsed.for_labels({1: "a=b", 2: "car", 3: "other"}) == {1: 0.9, 2: 0.3}
 
 
+def test_best_takes_what_the_model_carries_and_gives_way_to_what_is_said() -> None:
+    asked = thresholds.parse(["best", "car=0.2", "0.6"])
+    assert asked.complete({"car": 0.4, "dog": 0.3}, "m.onnx") == Thresholds(0.6, {"car": 0.2, "dog": 0.3})
+    assert thresholds.parse(["0.4"]).complete({"car": 0.1}, "m.onnx") == Thresholds(0.4, {})
+    assert thresholds.parse(["best=0.3"]).by_label == {"best": 0.3}
+
+
+def test_best_of_a_model_that_carries_none_says_how_to_get_them() -> None:
+    with pytest.raises(DataError, match=r"--min-score best: m\.onnx carries no thresholds") as caught:
+        thresholds.parse(["best"]).complete({}, "m.onnx")
+    assert "odtool report" in caught.value.hint
+    assert "odtool export" in caught.value.hint
+
+
 def test_one_half_is_usual() -> None:
     assert thresholds.parse([]) == Thresholds(0.5, {})
 

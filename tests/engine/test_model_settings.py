@@ -20,6 +20,15 @@ OPERATION = (
     "overlap_thresh: 0.1 min_padded_size_ratio: [1, 1] max_padded_size_ratio: [2, 2] "
     "pad_color_r: 1 pad_color_g: 1 pad_color_b: 1 }"
 )
+JITTERS = (
+    "DEFAULT", "EXPAND", "SHRINK", "EXPAND_SYMMETRIC", "SHRINK_SYMMETRIC", "EXPAND_SYMMETRIC_XY", "SHRINK_SYMMETRIC_XY",
+)  # fmt: skip
+METHODS = ("AREA", "BICUBIC", "BILINEAR", "NEAREST_NEIGHBOR")
+CROPS = ("random_crop_image", "random_crop_pad_image", "random_crop_to_aspect_ratio")
+SSD_CROPS = ("ssd_random_crop", "ssd_random_crop_fixed_aspect_ratio", "ssd_random_crop_pad_fixed_aspect_ratio")
+LIMITS = (
+    "min_object_covered: 0.1 min_aspect_ratio: 0.5 max_aspect_ratio: 2 min_area: 0.1 max_area: 1 overlap_thresh: 0.1"
+)
 NMS = "model.ssd.post_processing.batch_non_max_suppression"
 
 
@@ -58,6 +67,14 @@ def test_the_feature_extractors_and_metrics_are_the_apis() -> None:
         ("random_pad_image { min_image_height: 90 min_image_width: 90 }", True),
         ("random_crop_pad_image { max_padded_size_ratio: [2] }", False),
         ("random_crop_pad_image { max_padded_size_ratio: [2, 2] }", True),
+        *((f"random_jitter_boxes {{ ratio: 0.05 jitter_mode: {mode} }}", True) for mode in JITTERS),
+        *((f"resize_image {{ new_height: 20 new_width: 20 method: {method} }}", True) for method in METHODS),
+        *((f"{step} {{ clip_boxes: {flag} }}", True) for step in CROPS for flag in ("true", "false")),
+        *(
+            (f"{step} {{ operations {{ {LIMITS} clip_boxes: {flag} }} }}", True)
+            for step in SSD_CROPS
+            for flag in ("true", "false")
+        ),
     ],
 )
 def test_a_step_of_augmentation_works_or_is_refused(api: Any, text: str, works: bool) -> None:
@@ -101,6 +118,10 @@ def test_a_step_of_augmentation_works_or_is_refused(api: Any, text: str, works: 
         ("model.ssd.matcher.argmax_matcher.unmatched_threshold=0.6", False),
         ("model.ssd.loss.hard_example_miner={}", False),
         ("model.ssd.explicit_background_class=true", False),
+        ("model.ssd.feature_extractor.replace_preprocessor_with_placeholder=false", False),
+        ("model.ssd.feature_extractor.num_layers=4", False),
+        ("model.ssd.loss.expected_loss_weights=EXPECTED_SAMPLING", False),
+        ("model.ssd.box_predictor.mask_rcnn_box_predictor={}", False),
     ],
 )
 def test_the_api_refuses_what_is_found(new_run: Callable[..., Run], assignment: str, works: bool) -> None:
@@ -121,5 +142,5 @@ def test_the_api_refuses_what_is_found(new_run: Callable[..., Run], assignment: 
     if works:
         build()
     else:
-        with pytest.raises((ValueError, KeyError)):
+        with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
             build()

@@ -17,6 +17,10 @@ DETECTED = {"boxes": [[1, 2, 3, 4]], "classes": [1], "scores": [0.5]}
 IMAGE = {"key": 7, "source_id": "a.jpg", "width": 9, "height": 8, "true": TRUE, "detected": DETECTED}
 
 
+NOTHING = "<"
+"""The run lengths of a mask of 12 pixels, none of which are the object's."""
+
+
 def write(path: Path, header: dict[str, Any], *images: dict[str, Any]) -> Path:
     path.write_text("".join(json.dumps(line) + "\n" for line in (header, *images)))
     return path
@@ -30,6 +34,23 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
     assert (first.key, second.key, first.truth.boxes.shape, second.truth.boxes.shape) == (3, 7, (0, 4), (1, 4))
     assert second.difficult.tolist() == [True]
     assert second.detections.scores.tolist() == [0.5]
+
+
+def test_masks_are_read_where_there_are_any(tmp_path: Path) -> None:
+    size = {"width": 4, "height": 3}
+    masked = {**IMAGE, **size, "true": {**TRUE, "masks": ["39"]}, "detected": {**DETECTED, "masks": [NOTHING]}}
+    plain = {**IMAGE, "key": 8}
+    first, second = detections_file.read(write(tmp_path / "d.jsonl", HEADER, masked, plain)).images
+    assert first.masks is not None
+    assert first.masks[0].counts == NOTHING
+    assert (second.true_masks, second.masks) == (None, None)
+
+
+@pytest.mark.parametrize("masks", [["X"], ["<<"], [NOTHING, NOTHING], [], ["13"], "<", [5], ["P" * 99], [""]])
+def test_masks_that_are_none_of_this_image_are_damage(tmp_path: Path, masks: Any) -> None:
+    wrong = {**IMAGE, "width": 4, "height": 3, "detected": {**DETECTED, "masks": masks}}
+    with pytest.raises(DataError, match="line 2: "):
+        detections_file.read(write(tmp_path / "d.jsonl", HEADER, wrong))
 
 
 @pytest.mark.parametrize(

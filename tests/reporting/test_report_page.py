@@ -10,13 +10,18 @@ from dataclasses import replace
 from html import escape, unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pycocotools import mask
 
-from odtool.reporting import comparison, detections_file, figures, history, image_section, record_images, report_page
+from odtool.reporting import comparison, detections_file, figures, history, record_images, report_page
 from odtool.reporting.figures import RunReport
+from odtool.reporting.sections import image_section
 from odtool.workspace import Run
 
 MakeRun = Callable[..., Run]
+SIZE = 200
+"""Of an image of `examined_run`, in pixels."""
 
 PROBE = """<script>addEventListener("load", () => {
   document.querySelectorAll("details").forEach(part => part.open = true);
@@ -72,6 +77,36 @@ def test_the_page_has_every_part_and_loads_nothing(examined_run: MakeRun) -> Non
     assert "Not in the evaluation records: class 2 &amp; a very long name for it" in html
     assert report.analysis is not None
     assert f"{report.analysis.accuracy.figures.ap:.3f}" in html
+
+
+def with_masks(run: Run) -> None:
+    """Each object and each detection gets the mask of a disc in its box."""
+    header, *lines = [json.loads(line) for line in run.detections.read_text().splitlines()]
+    rows, columns = np.mgrid[0:SIZE, 0:SIZE] + 0.5
+    for line in lines:
+        for part in ("true", "detected"):
+            xmin, ymin, xmax, ymax = np.array(line[part]["boxes"])[..., None, None].transpose(1, 0, 2, 3)
+            across, down = (2 * columns - xmin - xmax) / (xmax - xmin), (2 * rows - ymin - ymax) / (ymax - ymin)
+            discs = (across**2 + down**2 <= 1).astype(np.uint8)
+            line[part]["masks"] = [mask.encode(np.asfortranarray(disc))["counts"].decode() for disc in discs]
+    run.detections.write_text("".join(json.dumps(line) + "\n" for line in (header, *lines)))
+
+
+def test_masks_are_drawn_and_scored(examined_run: MakeRun) -> None:
+    run = examined_run()
+    assert "mask mAP" not in rendered(gathered(run))
+    with_masks(run)
+    report = gathered(run)
+    assert report.analysis is not None
+    assert report.analysis.mask_accuracy is not None
+    html = rendered(report)
+    assert f"{report.analysis.mask_accuracy.figures.ap:.3f}" in html
+    assert "mask mAP@[.5:.95]" in html
+    assert "<th>mask AP@.5</th>" in html
+    assert html.count('class="mask"') >= 8
+    assert html.count('class="mask true"') >= 8
+    figures_of_masks = figures.to_json(report)["analysis"]["mask_figures"]
+    assert figures_of_masks["ap"] == report.analysis.mask_accuracy.figures.ap
 
 
 def test_a_run_without_checkpoint_or_metrics_still_gives_a_page(examined_run: MakeRun) -> None:

@@ -58,9 +58,9 @@ def read(where: str, remote: str) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scheme", ["sqlite:///{}/ml.db", "file://{}/mlruns"])
-def test_a_run_is_told_of_without_a_server(run: Run, write: Callable, tmp_path: Path, scheme: str) -> None:
-    where = scheme.format(tmp_path)
+def test_a_run_is_told_of_without_a_server_and_nothing_twice(run: Run, write: Callable, tmp_path: Path) -> None:
+    # MLflow's folders of files keep whatever they are told, where its database drops what it has.
+    where = f"file://{tmp_path}/mlruns"
     place.save(run, TrackingPlace("mlflow", where, "my work"))
     write(10)
     answer = tell(run)

@@ -5,6 +5,27 @@ from odtool.visual import box_drawing
 from odtool.visual.box_drawing import DrawnBox
 
 
+def test_a_mask_is_a_veil_of_the_colour_of_its_class_within_its_outline() -> None:
+    grey = Image.new("RGB", (100, 100), (128, 128, 128))
+    triangle = (20.0, 20.0, 80.0, 20.0, 20.0, 80.0)
+    picture = box_drawing.annotate(grey, [DrawnBox(Box(20, 20, 80, 80), "disc", 1, 0.5, (triangle,))])
+    inside, outside = picture.getpixel((35, 40)), picture.getpixel((70, 70))
+    assert outside == (128, 128, 128)
+    red, green, blue = inside  # type: ignore[misc]  # an RGB picture has three
+    assert red > 150
+    assert max(green, blue) < 110
+
+
+def test_a_mask_that_reaches_beyond_the_picture_is_cut() -> None:
+    outline = (-4e6, -4e6, 4e6, -4e6, 4e6, 4e6, -4e6, 4e6)
+    item = DrawnBox(Box(-40, -40, 140, 140), "disc", 1, 0.5, (outline,))
+    elsewhere = DrawnBox(Box(60, 60, 90, 90), "disc", 1, 0.5, ((60.0, 60.0, 90.0, 60.0, 90.0, 90.0),))
+    assert box_drawing.annotate(Image.new("RGB", (50, 50)), [elsewhere]).size == (50, 50)
+    picture = box_drawing.draw_boxes(Image.new("RGB", (50, 50)), [item], side=100)
+    assert picture.size == (100, 100)
+    assert picture.getpixel((50, 50)) != (0, 0, 0)
+
+
 def test_a_detection_is_drawn_in_its_class_colour_at_the_scaled_place() -> None:
     image = Image.new("RGB", (100, 50))
     box = Box(20, 10, 60, 40)

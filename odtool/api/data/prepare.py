@@ -111,9 +111,9 @@ class PrepareRequest:
     """Whose pixels boxes are in where an annotation declares another size than its image's: the "file"'s, or those of
     the "annotation", to be scaled; by default the boxes decide."""
     workers: int | None = None
-    """Worker processes; by default one a core."""
+    """Worker processes; by default one a core. With `beam`, of a Dask cluster that is started here."""
     beam: str | None = None
-    """Options of an Apache Beam pipeline that writes the records, such as "--runner=DirectRunner"."""
+    """Options of Apache Beam pipelines that do the work in place of local workers, such as "--runner=dask"."""
     strict: bool = False
     """Refuse if any box or image has a problem."""
     skip_missing: bool = False

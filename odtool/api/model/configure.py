@@ -7,6 +7,7 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from odtool.api.model import trial_settings
 from odtool.api.requests import Notify, RequestError, StrPath, find_workspace, ignore, refuse_below, takes
 from odtool.api.tasks.engine_tasks import STEP_PRECISIONS
 from odtool.api.tasks.fit_batch_size import fit_batch_size, give_reason
@@ -22,7 +23,7 @@ Assignments: TypeAlias = Mapping[str, object] | Sequence[str]
 """Values by their fields' paths, or texts such as "train_config.max_number_of_boxes=50"."""
 
 _LARGEST_BATCH = 65536
-_EXCLUSIVE = (("model", "pipeline"), ("steps", "epochs"))
+_EXCLUSIVE = (("model", "pipeline"), ("steps", "epochs"), ("like_trial", "model"), ("like_trial", "pipeline"))
 _FIELDS = {
     "batch_size": ("train_config.batch_size",),
     "steps": ("train_config.num_steps",),
@@ -38,6 +39,9 @@ class ConfigureRequest:
     model: str | None = None
     """A model of the zoo or of model_zoo/."""
     _: KW_ONLY
+    like_trial: str | None = None
+    """Start from the config of a tuned run, with the values of one of its trials: "best" of the newest study,
+    "my_run/best", or the name of a trial's run, as "my_run-trial-003"."""
     pipeline: StrPath | None = None
     """A pipeline.config of your own, or its folder, to start from."""
     data: StrPath | None = None
@@ -114,6 +118,8 @@ def configure(request: ConfigureRequest) -> Configured:
     from odtool.pipeline.configure import configuration
 
     space, wishes = find_workspace(request.workspace), _wishes(request)
+    if request.like_trial is not None:
+        wishes = trial_settings.start_like_trial(space, wishes, request.like_trial)
     if request.batch_size != "auto":
         return configuration.configure(space, wishes)
     # What is measured is the very config that the other wishes make.

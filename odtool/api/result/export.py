@@ -107,14 +107,14 @@ def export(request: ExportRequest) -> Exported:
         DisagreementError: a file with float weights does not agree with the checkpoint; nothing is put in place.
         OdtoolError: there is no such run or checkpoint, or it cannot be exported.
     """
-    chosen = find_run(request.workspace, request.run)
+    chosen = find_run(request.workspace, request.run, request.notify)
     run = chosen.run
     target = ExportedModel(Path(request.out).absolute()) if request.out else chosen.space.exported(run)
     # In an order of their own, whatever the order of asking.
     formats = tuple(name for name in FORMATS if name in split_names(request.formats))
     precisions = tuple(name for name in PRECISIONS if name in split_names(request.precisions))
     checkpoint = checkpoint_choice.find(run, request.checkpoint)
-    _check_before(run, formats, integers="tflite" in formats and "int8" in precisions)
+    _check_before(run, formats, precisions)
     environment = claim_device(request.gpu, request.gpu_memory).environment
     earlier = sorted(path.name for path in target.path.iterdir()) if target.path.is_dir() else []
     with output_folder.replacing(target.path, command="odtool export", refuse=_refuse_foreign) as folder:
@@ -142,18 +142,14 @@ def _refuse_foreign(out: Path) -> None:
     output_folder.refuse_foreign(out, ExportedModel(out).record.name)
 
 
-def _check_before(run: Run, formats: Sequence[str], *, integers: bool) -> None:
-    """Raises OdtoolError for what cannot be exported, before the engine has spent a minute on it.
-
-    Args:
-        integers: a TFLite int8 file is among it.
-    """
+def _check_before(run: Run, formats: tuple[str, ...], precisions: tuple[str, ...]) -> None:
+    """Raises OdtoolError for what cannot be exported, before the engine has spent a minute on it."""
     from odtool.pipeline.checks import exportable
     from odtool.pipeline.text.facts import read_facts
 
     facts = read_facts(run.pipeline_config)
-    exportable.refuse(facts, tuple(formats))
-    _check_records(facts.config, run, integers=integers)
+    exportable.refuse(facts, formats, precisions)
+    _check_records(facts.config, run, integers="tflite" in formats and "int8" in precisions)
     missing = [name for name in ("tf2onnx", "onnxruntime") if "onnx" in formats and find_spec(name) is None]
     if missing:
         raise JobError(f"--format onnx: {missing[0]} is not installed", "Install it: pip install 'odtool[onnx]'")
@@ -163,6 +159,9 @@ def _check_records(loaded: PipelineConfig, run: Run, *, integers: bool) -> None:
     from odtool.pipeline import record_patterns
 
     def any_in(readers: Iterable[Any]) -> bool:
+        readers = list(readers)
+        if any(map(record_patterns.is_remote, readers)):
+            return True  # the engine says so, where there are none
         return any(file.stat().st_size for file in record_patterns.find_files(*readers))
 
     hint = "Make them with odtool prepare; the config names where they are looked for."

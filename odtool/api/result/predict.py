@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, fields
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
-from odtool import output_folder, parts
+from odtool import output_folder
 from odtool.api.requests import (
     Notify,
     RequestError,
     StrPath,
+    choose_part,
+    describe_move,
     find_workspace,
     ignore,
     refuse_below,
+    refuse_beside,
     refuse_unknown,
     split_names,
     takes,
@@ -25,22 +32,26 @@ from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_tasks import PredictTask
 from odtool.dataset.progress import Progress, silent
 from odtool.errors import DataError, JobError, OdtoolError
-from odtool.parts import WorkPart
+from odtool.pipeline import addresses
 from odtool.workspace import Predictions, Run, Workspace
 
 _FOR_JOINING = ("sources", "join", "out", "workspace", "progress", "notify")
 FORMATS = ("coco", "voc", "yolo", "csv", "labelme")
+WITH_MASKS = ("coco", "labelme")
+"""Those that hold the masks of objects, as polygons."""
 
-Scores: TypeAlias = float | Mapping[str, float] | Sequence[str]
-"""The lowest score of all classes, of single ones, or texts such as "0.4" and "car=0.3"."""
+Scores: TypeAlias = float | str | Mapping[str, float] | Sequence[str]
+"""The lowest score of all classes, of single ones, "best", or texts such as "0.4" and "car=0.3"."""
 
 
 @dataclass(frozen=True)
 class PredictRequest:
     """What `odtool predict` is asked for."""
 
+    TAKES_ADDRESSES: ClassVar = ("sources",)
     sources: StrPath | Sequence[StrPath] = ()
-    """Images, videos, folders of them, or patterns; with `join`, folders of parts."""
+    """Images, videos, folders of them, or patterns; a camera's number; addresses of images, videos and streams (http,
+    https, rtsp); "-" for a list of them on standard input; with `join`, folders of parts."""
     _: KW_ONLY
     model: StrPath | Run | None = None
     """A run, an exported or saved model, a .tflite or .onnx file; the newest run by default."""
@@ -49,7 +60,7 @@ class PredictRequest:
     out: StrPath = "predictions"
     """Folder to write; earlier predictions there are replaced unless somebody has changed them."""
     min_score: Scores = ()
-    """Lowest score, 0.5 by default."""
+    """Lowest score, 0.5 by default; "best" takes for each class the one that odtool report has found."""
     save_as: str | Sequence[str] = ()
     """Annotations to correct: any of coco, voc, yolo, csv, labelme."""
     count: bool = False
@@ -64,6 +75,12 @@ class PredictRequest:
     """Look at one of this many frames of a video."""
     batch_size: int = 8
     """Images, frames or tiles that the model gets at once."""
+    track_objects: bool = False
+    """Follow objects through videos, number them and count distinct ones; needs odtool[tracking]."""
+    count_line: str | None = None
+    """Count objects that cross a line, "x1,y1,x2,y2" in pixels of the video, to either side; with `track_objects`."""
+    show_port: int | None = None
+    """Show what is looked at on a page of this machine, http://127.0.0.1:PORT; 0 for any port."""
     part: str | None = None
     """Look at one of several parts of the sources, as "2/16". "auto" is the one that Slurm or Kubernetes says,
     "auto/16" where it does not say how many there are, "none" is everything. By default the part of the task in a Slurm
@@ -80,7 +97,7 @@ class PredictRequest:
 
     def __post_init__(self) -> None:
         if self.join:
-            self._refuse_beside_join()
+            refuse_beside(self, "join", _FOR_JOINING)
         elif not self.list_sources():
             raise RequestError("sources", "names no images, videos or folders of them")
         if self.overlap is not None and self.tile is None:
@@ -89,20 +106,32 @@ class PredictRequest:
             refuse_below(name, getattr(self, name), least)
         if self.save_as != ():
             refuse_unknown("save_as", split_names(self.save_as), FORMATS)
+        refuse_below("show_port", self.show_port, 0)
+        self._check_line()
         self._check_scores()
+
+    def _check_line(self) -> None:
+        from odtool.detection.streams import object_counts
+
+        if self.count_line is None:
+            return
+        if not self.track_objects:
+            raise RequestError("count_line", "means nothing without --track-objects")
+        try:
+            object_counts.parse_line(self.count_line)
+        except DataError as error:
+            raise RequestError("count_line", error.message, error.hint) from None
+
+    def has_streams(self) -> bool:
+        """Whether cameras or addresses are among the sources."""
+        from odtool.detection.streams import stream_sources
+
+        return any(stream_sources.parse(source) for source in self.list_sources())
 
     def list_sources(self) -> list[str]:
         """As they were named."""
         named = self.sources
         return [str(source) for source in ([named] if isinstance(named, (str, os.PathLike)) else named)]
-
-    def _refuse_beside_join(self) -> None:
-        """Parts are joined as they were predicted."""
-        for item in fields(self):
-            if item.name not in _FOR_JOINING and getattr(self, item.name) != item.default:
-                raise RequestError(
-                    item.name, "means nothing with --join: the parts were predicted without asking again"
-                )
 
     def _check_scores(self) -> None:
         """Before seconds of loading."""
@@ -117,7 +146,7 @@ class PredictRequest:
         """Each as the command line has it."""
         if isinstance(self.min_score, Mapping):
             return tuple(f"{label}={score}" for label, score in self.min_score.items())
-        return (str(self.min_score),) if isinstance(self.min_score, (int, float)) else tuple(self.min_score)
+        return (str(self.min_score),) if isinstance(self.min_score, (int, float, str)) else tuple(self.min_score)
 
 
 @dataclass(frozen=True)
@@ -131,12 +160,19 @@ class Predicted:
     """For people: 'cpu', 'GPU 0 (NVIDIA H100)'; empty where parts were joined."""
     summary: Mapping[str, Any]
     """Of what was looked at: images, videos, frames, objects by class, problems, and the speed."""
+    save_as: tuple[str, ...]
+    """Formats of the annotations that were written."""
     other_outputs: str
-    """What the model finds beside boxes, which are all that is written; empty where there is nothing to tell."""
+    """What the model is trained to find and nothing is written of, such as keypoints; empty where there is none."""
     part: str | None = None
     """Which part of the sources this is, as '2/16'; None for everything."""
     joined: int | None = None
     """Of how many parts it was put together."""
+
+    @property
+    def boxes_only(self) -> tuple[str, ...]:
+        """The annotations that were asked for and cannot hold the masks that were found."""
+        return tuple(name for name in self.save_as if name not in WITH_MASKS) if self.summary["masks"] else ()
 
 
 @takes(PredictRequest)
@@ -151,13 +187,27 @@ def predict(request: PredictRequest) -> Predicted:
     space, out = find_workspace(request.workspace), Predictions(Path(request.out).absolute())
     if request.join:
         return _join(request, out)
-    part = _choose_part(request)
+    part = choose_part(request.part, request.notify)
     if part is not None:
         request.notify(f"part {part} of what is to be looked at")
         out = out.part(part.file_stem)
+    _refuse_addresses(request)
+    if part is not None and request.has_streams():
+        raise RequestError(
+            "part", "means nothing with cameras and addresses", "Look at each with a command of its own."
+        )
     model = _find_model(space, request.model)
+    from odtool.detection import best_thresholds
+
+    best_thresholds.require(model, request.score_texts())
+    # A run, or a checkpoint in it or in its best/.
+    if move := next(filter(None, map(describe_move, map(Run, (model, *model.parents[:2])))), ""):
+        request.notify(move)
     choice = claim_device(request.gpu, request.gpu_memory)
-    with output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder:
+    with (
+        _listing(request) as source_list,
+        output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder,
+    ):
         task = PredictTask(
             folder=folder,
             model=model,
@@ -171,7 +221,11 @@ def predict(request: PredictRequest) -> Predicted:
             count=request.count,
             pictures=request.pictures,
             part=str(part) if part else None,
-            sources=tuple(request.list_sources()),
+            track_objects=request.track_objects,
+            count_line=request.count_line,
+            show_port=request.show_port,
+            source_list=source_list,
+            sources=tuple(source for source in request.list_sources() if source != "-"),
         )
         summary = engine_process.ask_with_progress(
             task,
@@ -179,18 +233,32 @@ def predict(request: PredictRequest) -> Predicted:
             label="pictures",
             progress=request.progress,
             notify=request.notify,
+            ends_when_told=request.has_streams(),
         )
-    return Predicted(out, model, choice.label, summary, _name_other_outputs(model), str(part) if part else None)
+    return Predicted(
+        out, model, choice.label, summary, task.save_as, _name_other_outputs(model), str(part) if part else None
+    )
 
 
-def _choose_part(request: PredictRequest) -> WorkPart | None:
-    try:
-        part = parts.choose(request.part, os.environ)
-    except DataError as error:
-        raise RequestError("part", error.message, error.hint) from None
-    if part is None and request.part is None and (warning := parts.warn_of_others(os.environ)):
-        request.notify(warning)
-    return part
+def _refuse_addresses(request: PredictRequest) -> None:
+    """Those that are not looked at, such as gs://bucket."""
+    from odtool.detection.streams import stream_sources
+
+    for source in request.list_sources():
+        if stream_sources.parse(source) is None:
+            addresses.refuse("", source)
+
+
+@contextmanager
+def _listing(request: PredictRequest) -> Iterator[Path | None]:
+    """What standard input names, in a file for the engine, where `-` is among the sources."""
+    if "-" not in request.list_sources():
+        yield None
+        return
+    with tempfile.NamedTemporaryFile("wb", prefix="odtool-") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+        file.flush()
+        yield Path(file.name)
 
 
 def _join(request: PredictRequest, out: Predictions) -> Predicted:
@@ -202,7 +270,7 @@ def _join(request: PredictRequest, out: Predictions) -> Predicted:
         request.progress("pictures", None) as report,
     ):
         summary = joining.join(stored, Predictions(folder), tell=lambda done: report(done, 0))
-    return Predicted(out, None, "", summary, "", joined=len(stored))
+    return Predicted(out, None, "", summary, (), "", joined=len(stored))
 
 
 def _overlap(request: PredictRequest) -> int | None:
@@ -235,13 +303,15 @@ def _find_model(space: Workspace, wanted: StrPath | Run | None) -> Path:
 
 
 def _name_other_outputs(model: Path) -> str:
-    """What a model finds beside boxes, by the pipeline.config of its folder; empty where there is none to tell."""
+    """What a model finds beside what is written, by the pipeline.config of its folder; empty where there is none."""
     from odtool.pipeline.text import heads
     from odtool.pipeline.text.facts import read_facts
 
     place = Run(model if model.is_dir() else model.parent).pipeline_config
     try:
-        return " and ".join(heads.find_learned(read_facts(place))) if place.is_file() else ""
+        learned = heads.find_learned(read_facts(place)) if place.is_file() else ()
+        # The API's TFLite graph has boxes only, whatever the model finds.
+        return " and ".join(name for name in learned if name != heads.MASKS or model.suffix == ".tflite")
     except OdtoolError:  # the engine says so, where it matters
         return ""
 

@@ -33,7 +33,7 @@ from odtool.workspace import Run
 
 if TYPE_CHECKING:
     from odtool.reporting.detections_file import Examination
-    from odtool.reporting.figures import RunReport
+    from odtool.reporting.figures import Analysis, RunReport
     from odtool.reporting.record_images import PagePicture
 
 __all__ = ["ReportRequest", "RunReport", "WrittenReport", "report"]
@@ -101,7 +101,7 @@ def report(request: ReportRequest) -> WrittenReport:
     Raises:
         OdtoolError: there is no such run or checkpoint, or the page cannot be written.
     """
-    runs = [find_run(request.workspace, name).run for name in request.names()]
+    runs = [find_run(request.workspace, name, request.notify).run for name in request.names()]
     page = _find_page(request, runs)
     choice = claim_device(request.gpu)
     reports = tuple(_report(run, request, choice) for run in runs)
@@ -121,14 +121,33 @@ def _find_page(request: ReportRequest, runs: Sequence[Run]) -> Path:
 def _report(run: Run, request: ReportRequest, choice: DeviceChoice) -> RunReport:
     from odtool.reporting import figures
 
-    examination, absence = None, ""
+    examination, prefix, absence = None, None, ""
     try:
-        examination = _examine(run, checkpoint_choice.find(run, request.checkpoint), request, choice)
+        prefix = checkpoint_choice.find(run, request.checkpoint)
+        examination = _examine(run, prefix, request, choice)
     except OdtoolError as error:
         if request.checkpoint is not None:
             raise
         absence = error.message
-    return figures.gather(run, examination, absence)
+    gathered = figures.gather(run, examination, absence)
+    if prefix is not None and gathered.analysis is not None:
+        _write_thresholds(prefix, gathered.analysis, request)
+    return gathered
+
+
+def _write_thresholds(prefix: Path, analysis: Analysis, request: ReportRequest) -> None:
+    """The best score of each class, beside the checkpoint, for predict and export."""
+    from odtool.detection import best_thresholds
+    from odtool.detection.best_thresholds import ClassThreshold
+
+    classes = {
+        analysis.examination.labels[number]: ClassThreshold(point.threshold, point.precision, point.recall, point.f1)
+        for number, point in analysis.points.items()
+    }
+    try:
+        best_thresholds.write(prefix, len(analysis.examination.images), classes)
+    except OSError as error:  # somebody else's run, a disk that is mounted to be read; the page may lie elsewhere
+        request.notify(f"{prefix.with_name(best_thresholds.NAME)} is not written: {error.strerror}")
 
 
 def _examine(run: Run, prefix: Path, request: ReportRequest, choice: DeviceChoice) -> Examination:
@@ -172,7 +191,8 @@ def _render(reports: Sequence[RunReport], images: int) -> str:
 
 
 def _find_pictures(one: RunReport, images: int) -> dict[str, PagePicture]:
-    from odtool.reporting import image_section, record_images
+    from odtool.reporting import record_images
+    from odtool.reporting.sections import image_section
 
     if one.analysis is None:
         return {}

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 from odtool.api.requests import StrPath, find_workspace, refuse_below
 from odtool.api.tasks import engine_process
@@ -32,6 +32,8 @@ _PATIENCE = 180.0
 class BoardRequest:
     """What `odtool board` is asked for."""
 
+    TAKES_ADDRESSES: ClassVar = ("logdir",)
+    """TensorBoard reads event files by TensorFlow's file systems."""
     logdir: tuple[StrPath, ...] = ()
     """Folders with event files; train/ in the workspace by default."""
     port: int | None = None

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 
 from odtool import checkpoint_choice
 from odtool.api.requests import (
+    Notify,
     RequestError,
     RunName,
     StrPath,
+    choose_part,
     find_run,
+    ignore,
     refuse_below,
+    refuse_beside,
     refuse_unknown_metric,
     refuse_unusable_target,
     takes,
@@ -42,17 +46,25 @@ class EvaluateRequest:
     """If several checkpoints are waiting, score only the newest."""
     batch_size: int | None = None
     """Images that the model gets at once, at most; by default 8 where it can tell them apart."""
-    notify: str | None = None
+    part: str | None = None
+    """Write the results of one of several parts of the evaluation set, as "2/16", for `join`; see `predict`. By default
+    the part of the task in a Slurm step of several, else everything is scored."""
+    join: bool = False
+    """Score a checkpoint from the parts of its results, as one machine would have."""
+    notify_target: str | None = None
     """A URL that gets a JSON post, or a command that gets it on stdin, when a task has ended, however it ended."""
     workspace: StrPath = "."
+    notify: Notify = field(default=ignore, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        if self.join:
+            refuse_beside(self, "join", ("run", "checkpoint", "best", "join", "notify_target", "workspace", "notify"))
         if self.latest and self.checkpoint != "all":
             raise RequestError("latest", "is for --checkpoint all; a single one is named by --checkpoint")
         refuse_below("sample", self.sample, 1)
         refuse_below("batch_size", self.batch_size, 1)
         refuse_unknown_metric("best", self.best)
-        refuse_unusable_target("notify", self.notify)
+        refuse_unusable_target("notify_target", self.notify_target)
 
 
 @takes(EvaluateRequest)
@@ -63,13 +75,33 @@ def evaluate(request: EvaluateRequest) -> StartedRun:
         OdtoolError: there is no such run, checkpoint or GPU, or an evaluation of the run is running.
     """
     chosen = find_run(request.workspace, request.run)
+    part = None if request.join else choose_part(request.part, request.notify)
+    if part is not None:
+        _refuse_for_parts(request)
+        request.notify(f"part {part} of the evaluation set")
     task = EvaluateTask(
         run=chosen.run,
-        checkpoint=checkpoint_choice.resolve(chosen.run, request.checkpoint),
+        checkpoint=request.checkpoint
+        if request.join and request.checkpoint == "all"
+        else checkpoint_choice.resolve(chosen.run, request.checkpoint),
         sample=request.sample,
         best=request.best,
         latest=request.latest,
         batch_size=request.batch_size,
+        part=str(part) if part else None,
+        join=request.join,
     )
-    choice = run_tasks.claim_device(chosen.run, "eval", request.gpu, request.gpu_memory)
-    return StartedRun(chosen.run, {"eval": run_tasks.start(chosen, task, choice, notify=request.notify)})
+    choice = run_tasks.claim_device(chosen.run, task.job, request.gpu, request.gpu_memory)
+    return StartedRun(chosen.run, {task.job: run_tasks.start(chosen, task, choice, notify=request.notify_target)})
+
+
+def _refuse_for_parts(request: EvaluateRequest) -> None:
+    """What parts are made of has to be the same for all of them, whenever each begins."""
+    if request.checkpoint == "all":
+        raise RequestError(
+            "checkpoint",
+            "all cannot be evaluated by parts",
+            "Name one: latest, best, or its path; or give --part none.",
+        )
+    if request.best is not None:
+        raise RequestError("best", "is decided when the parts are joined", "Give it to odtool eval --join.")

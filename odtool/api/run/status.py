@@ -12,7 +12,7 @@ from odtool import metrics
 from odtool.api.requests import RunName, StrPath, find_run, takes
 from odtool.api.run import gpu_use
 from odtool.api.run.gpu_use import TaskGpuUse
-from odtool.detection.metric_names import MAP, MAP_50
+from odtool.detection.metric_names import MAIN_METRICS, MAP
 from odtool.jobs import log, record, stall, state, training_progress, usage
 from odtool.jobs.state import JobState
 from odtool.jobs.training_progress import TrainingProgress
@@ -40,8 +40,6 @@ __all__ = [
     "status",
 ]
 
-MAIN_METRICS = {MAP: "mAP@[.5:.95]", MAP_50: "mAP@.5"}
-"""What is shown of an evaluation, with the field's names."""
 _REMEDIES = (
     "keep records in memory (odtool train --cache)",
     "give it more processor cores",

@@ -62,7 +62,7 @@ class TrainRequest:
     """Where memory runs out, start again from the last checkpoint with half the batch, at most three times."""
     foreground: bool = False
     """The caller stays until the tasks have ended, by `StartedRun.wait` or `attend`. Slurm needs that."""
-    notify: str | None = None
+    notify_target: str | None = None
     """A URL that gets a JSON post, or a command that gets it on stdin, when a task has ended, however it ended."""
     track: str | None = None
     """Tell an experiment tracker of the run: "mlflow", "wandb", or "none" to do so no longer; as before by default."""
@@ -77,7 +77,7 @@ class TrainRequest:
         for name in ("checkpoint_every", "keep_checkpoints", "early_stop"):
             refuse_below(name, getattr(self, name), 1)
         refuse_unknown_metric("best", self.best)
-        refuse_unusable_target("notify", self.notify)
+        refuse_unusable_target("notify_target", self.notify_target)
         tracking_feed.refuse_unknown("track", self.track)
         if self.precision is not None and self.precision not in STEP_PRECISIONS:
             raise RequestError("precision", f"'{self.precision}' is not {' or '.join(STEP_PRECISIONS)}")
@@ -107,12 +107,12 @@ def train(request: TrainRequest) -> StartedRun:
             f"Train without --eval: an evaluation of all checkpoints follows. Or: odtool stop {run.argument}",
         )
     tracked = tracking_feed.choose(chosen, request.track, request.track_artifacts) if is_chief else None
-    training = run_tasks.start(chosen, task, choice, recover=request.recover, group=group, notify=request.notify)
+    training = run_tasks.start(chosen, task, choice, recover=request.recover, group=group, notify=request.notify_target)
     started = {cluster.task_of(group): training}
     if scores:
         # After training, whose lock tells evaluation that more checkpoints are to come. Beside the chief of several.
         evaluation = EvaluateTask(run=run, best=request.best)
-        started["eval"] = run_tasks.start(chosen, evaluation, devices.CPU, notify=request.notify)
+        started["eval"] = run_tasks.start(chosen, evaluation, devices.CPU, notify=request.notify_target)
     if tracked is not None:
         tracking_feed.start(chosen)
     return StartedRun(run, started)

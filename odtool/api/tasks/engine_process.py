@@ -49,12 +49,19 @@ def _ignore(_doing: Any) -> None:
     pass
 
 
-def ask(task: EngineTask, *, environment: Mapping[str, str], notify: Callable[[Any], None] = _ignore) -> dict[str, Any]:
+def ask(
+    task: EngineTask,
+    *,
+    environment: Mapping[str, str],
+    notify: Callable[[Any], None] = _ignore,
+    ends_when_told: bool = False,
+) -> dict[str, Any]:
     """The engine's answer. However this ends, a signal included, its process ends first.
 
     Args:
         environment: what chooses the device, as `devices.choose` gives it.
         notify: called with what the engine is doing, each time it says so.
+        ends_when_told: the task has no end of its own; the first interruption tells it to end, and its answer follows.
 
     Raises:
         OdtoolError: the engine says why it cannot answer.
@@ -75,7 +82,13 @@ def ask(task: EngineTask, *, environment: Mapping[str, str], notify: Callable[[A
         ) as process,
     ):
         try:
-            last = _last_object(process, notify)
+            try:
+                last = _last_object(process, notify)
+            except KeyboardInterrupt:
+                if not ends_when_told:
+                    raise
+                process.terminate()
+                last = _last_object(process, notify)
             code = process.wait()
         finally:
             process.kill()  # nothing, where it has ended: a signal may have reached this process alone
@@ -84,7 +97,13 @@ def ask(task: EngineTask, *, environment: Mapping[str, str], notify: Callable[[A
 
 
 def ask_with_progress(
-    task: EngineTask, *, environment: Mapping[str, str], label: str, progress: Progress, notify: Callable[[str], None]
+    task: EngineTask,
+    *,
+    environment: Mapping[str, str],
+    label: str,
+    progress: Progress,
+    notify: Callable[[str], None],
+    ends_when_told: bool = False,
 ) -> dict[str, Any]:
     """The same of a task that says what it is doing, then counts: the progress begins with its first number.
 
@@ -102,7 +121,7 @@ def ask_with_progress(
                 report = stack.enter_context(progress(label, None))
             report(doing, 0)
 
-        return ask(task, environment=environment, notify=relay)
+        return ask(task, environment=environment, notify=relay, ends_when_told=ends_when_told)
 
 
 def _last_object(process: subprocess.Popen[str], notify: Callable[[Any], None]) -> str:

@@ -59,6 +59,13 @@ class EvaluateTask:
     )
     latest: bool = field(default=False, metadata=argument("of several that wait, score only the newest"))
     batch_size: int | None = field(default=None, metadata=argument("images predicted together, at most", "N", least=1))
+    part: str | None = field(default=None, metadata=argument("write the results of this part only", "K/N"))
+    join: bool = field(default=False, metadata=argument("score a checkpoint from the parts of its results"))
+
+    @property
+    def job(self) -> str:
+        """Under which name it keeps its log, its lock and its record: parts run beside one another."""
+        return f"eval-part{self.part.replace('/', '-of-')}" if self.part else self.NAME
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +135,8 @@ class PredictTask:
     every: int = field(default=1, metadata=argument("look at one of N frames of a video", "N", least=1))
     label_map: Path | None = field(default=None, metadata=argument("names of a foreign model's classes", "FILE"))
     min_score: tuple[str, ...] = field(
-        default=(), metadata=argument("lowest score, of all or of one class", "SCORE|CLASS=SCORE", repeated=True)
+        default=(),
+        metadata=argument("lowest score, of all or of one class, or best", "SCORE|CLASS=SCORE|best", repeated=True),
     )
     tile: int | None = field(default=None, metadata=argument("cut larger images", "PIXELS", least=1))
     overlap: int | None = field(default=None, metadata=argument("that tiles share", "PIXELS", least=0))
@@ -136,11 +144,32 @@ class PredictTask:
     count: bool = field(default=False, metadata=argument("write counts.csv"))
     pictures: bool = field(default=True, metadata=argument("draw nothing"))
     part: str | None = field(default=None, metadata=argument("look at this part of the sources only", "K/N"))
-    sources: tuple[str, ...] = field(metadata=argument("images, videos, folders, patterns", "SOURCE", positional=True))
+    track_objects: bool = field(default=False, metadata=argument("follow objects through videos"))
+    count_line: str | None = field(default=None, metadata=argument("count objects across a line", "X1,Y1,X2,Y2"))
+    show_port: int | None = field(default=None, metadata=argument("serve a page that shows it", "PORT", least=0))
+    source_list: Path | None = field(default=None, metadata=argument("further sources, a line each", "FILE"))
+    sources: tuple[str, ...] = field(
+        default=(), metadata=argument("images, videos, folders, patterns, addresses", "SOURCE", positional=True)
+    )
 
     @property
     def target(self) -> Predictions:
         return Predictions(self.folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkTask:
+    """Time and score one model on one device; answers in JSON lines on stdout."""
+
+    NAME: ClassVar = "benchmark"
+    model: Path = field(metadata=argument("what load_detector takes", "PATH"))
+    threads: int | None = field(default=None, metadata=argument("processors to use; all by default", "N", least=1))
+    on_gpu: bool = field(default=False, metadata=argument("fail where it would run on the CPU"))
+    batches: tuple[str, ...] = field(default=(), metadata=argument("images at once, beside one alone", "N,N"))
+    images: int = field(default=100, metadata=argument("images of the records, the first ones", "N", least=1))
+    repeats: int = field(default=50, metadata=argument("timed calls", "N", least=1))
+    score: bool = field(default=False, metadata=argument("compute the mAP on these images"))
+    records: tuple[str, ...] = field(metadata=argument("TFRecord files", "FILE", positional=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +188,16 @@ class CheckTask:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FetchTask:
+    """Copy what a config names by addresses, label maps and records, into a folder."""
+
+    NAME: ClassVar = "fetch"
+    run: Run = field(metadata=_RUN)
+    folder: Path = field(metadata=argument("folder to fill", "DIR"))
+    sample: int | None = field(default=None, metadata=argument("records of each set; all by default", "N", least=1))
+
+
+@dataclass(frozen=True, kw_only=True)
 class MeasureTask:
     """Measure the memory that training takes at a batch size, as JSON on stdout."""
 
@@ -166,6 +205,18 @@ class MeasureTask:
     run: Run = field(metadata=_RUN)
     batch_size: int = field(metadata=argument("images a step", "N", least=1))
     precision: str = _precision()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreviewTask:
+    """Write what the model is given to train on: batches after augmentation and resizing, beside their originals."""
+
+    NAME: ClassVar = "preview"
+    run: Run = field(metadata=_RUN)
+    folder: Path = field(metadata=argument("empty folder to fill", "DIR"))
+    images: int = field(default=12, metadata=argument("images", "N", least=1))
+    seed: int = field(default=0, metadata=argument("of shuffling and augmentation", "N"))
+    step_by_step: bool = field(default=False, metadata=argument("the first image after each augmentation, too"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,8 +239,11 @@ EngineTask: TypeAlias = (
     | DetectionsTask
     | ExportTask
     | PredictTask
+    | BenchmarkTask
     | DoctorTask
     | CheckTask
+    | FetchTask
     | MeasureTask
+    | PreviewTask
     | RecoverTask
 )

@@ -44,7 +44,7 @@ class StartedRun:
 
     run: Run
     tasks: Mapping[str, StartedTask]
-    """By name: train, eval, and train-worker1 and so on of processes that train together."""
+    """By name: train, eval, train-worker1 and so on of processes that train together, eval-part2-of-16 of parts."""
 
     def wait(self, *, sleep: Callable[[float], None] = time.sleep) -> dict[str, JobState]:
         """Returns when all tasks have ended; an interruption leaves them running.
@@ -113,7 +113,7 @@ def start(
     smaller = RecoverTask(run=run, devices=choice.count)
     job = launcher.start(
         run,
-        task.NAME if group is None else cluster.task_of(group),
+        task.job if isinstance(task, EvaluateTask) else cluster.task_of(group),
         engine_process.command(task),
         directory=chosen.space.root,
         environment={**engine_process.ENVIRONMENT, **choice.environment, **(group.environment if group else {})},
@@ -145,6 +145,8 @@ def attend(
     """
     with foreground.catching_signals() as received:
         started = begin()
+        for task, one in started.tasks.items():
+            notify(f"{task} of run {started.run.name} on {one.device}: loading TensorFlow; log {started.run.log(task)}")
         states = foreground.attend(started.run, list(started.tasks), received, write=write, say=notify)
         _wait_for_others(started)
     return EndedRun(started.run, states, interrupted=signal.SIGINT in received)

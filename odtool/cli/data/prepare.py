@@ -101,7 +101,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     annotated_size: source_options.AnnotatedSizeOption = None,
     workers: source_options.WorkersOption = "auto",
     beam: Annotated[
-        str | None, typer.Option(metavar="OPTIONS", help="Write by Apache Beam, such as '--runner=DirectRunner'.")
+        str | None, typer.Option(metavar="OPTIONS", help="Have Apache Beam do the work, such as '--runner=dask'.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse if any box or image has a problem.")] = False,
     skip_missing: Annotated[

@@ -44,6 +44,14 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
     run: Annotated[
         str | None, typer.Option(help="Name of the new run; the model's by default.", metavar="NAME")
     ] = None,
+    like_trial: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TRIAL",
+            help="Start from a tuned run, with the values of one of its trials: best (of the newest study), RUN/best, "
+            "or a trial's run; see odtool tune.",
+        ),
+    ] = None,
     batch_size: Annotated[
         str | None,
         typer.Option(
@@ -101,6 +109,7 @@ def configure(  # noqa: PLR0913, PLR0917 - a command has as many parameters as i
     configured = api.configure(
         model,
         pipeline=pipeline,
+        like_trial=like_trial,
         data=data,
         run=run,
         batch_size=_read_batch_size(batch_size),

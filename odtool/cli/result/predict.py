@@ -12,6 +12,7 @@ import typer
 from odtool.api.result import predict as api
 from odtool.cli import completion, console
 from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, PartOption, WorkspaceOption
+from odtool.cli.stages import open_stages
 from odtool.workspace import Predictions
 
 if TYPE_CHECKING:
@@ -27,7 +28,9 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     source: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SOURCE...", help="Images, videos, folders of them, or patterns; with --join, folders of parts."
+            metavar="SOURCE...",
+            help="Images, videos, folders of them, or patterns; a camera's number; addresses of images and streams; - "
+            "for a list of them on standard input; with --join, folders of parts.",
         ),
     ] = None,
     model: Annotated[
@@ -50,7 +53,10 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = Path("predictions"),
     min_score: Annotated[
         list[str] | None,
-        typer.Option(metavar="SCORE|CLASS=SCORE", help="Lowest score, of all (0.5 by default) or of one class."),
+        typer.Option(
+            metavar="SCORE|CLASS=SCORE|best",
+            help="Lowest score, of all (0.5 by default) or of one class; best: each class's own, from odtool report.",
+        ),
     ] = None,
     save_as: Annotated[
         str | None, typer.Option(metavar="FORMATS", help="Annotations to correct: coco, voc, yolo, csv, labelme.")
@@ -67,6 +73,20 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Look at one of this many frames of a video.")] = 1,
     batch_size: Annotated[int, typer.Option(min=1, help="Images, frames or tiles that the model gets at once.")] = 8,
+    track_objects: Annotated[
+        bool,
+        typer.Option(
+            "--track-objects", help="Follow objects through videos and count distinct ones: odtool[tracking]."
+        ),
+    ] = False,
+    count_line: Annotated[
+        str | None,
+        typer.Option(metavar="X1,Y1,X2,Y2", help="Count objects that cross this line, in pixels of the video."),
+    ] = None,
+    show_port: Annotated[
+        int | None,
+        typer.Option(min=0, metavar="PORT", help="Show what is looked at on http://127.0.0.1:PORT; 0 for any port."),
+    ] = None,
     part: PartOption = None,
     join: Annotated[
         bool,
@@ -88,29 +108,36 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
 
     Example: `odtool predict photos --model my_run --save-as coco`
     """
-    predicted = api.predict(
-        source or (),
-        model=model,
-        label_map=label_map,
-        out=out,
-        min_score=min_score or (),
-        save_as=() if save_as is None else save_as,
-        count=count,
-        pictures=pictures,
-        part=part,
-        join=join,
-        tile=tile,
-        overlap=overlap,
-        every=every,
-        batch_size=batch_size,
-        gpu=gpu,
-        gpu_memory=gpu_memory,
-        workspace=workspace,
-        progress=console.progress,
-        notify=console.say,
-    )
+    with open_stages() as stages:
+        predicted = api.predict(
+            source or (),
+            model=model,
+            label_map=label_map,
+            out=out,
+            min_score=min_score or (),
+            save_as=() if save_as is None else save_as,
+            count=count,
+            pictures=pictures,
+            track_objects=track_objects,
+            count_line=count_line,
+            show_port=show_port,
+            part=part,
+            join=join,
+            tile=tile,
+            overlap=overlap,
+            every=every,
+            batch_size=batch_size,
+            gpu=gpu,
+            gpu_memory=gpu_memory,
+            workspace=workspace,
+            progress=stages.progress,
+            notify=stages.notify,
+        )
     if predicted.other_outputs and predicted.model:
-        console.warn(f"{predicted.model.name} finds {predicted.other_outputs}, too; only its boxes are written")
+        console.warn(f"{predicted.model.name} finds {predicted.other_outputs}, too; these are not written")
+    if predicted.boxes_only:
+        names, holders = ", ".join(predicted.boxes_only), ", ".join(("detections.jsonl", *api.WITH_MASKS))
+        console.warn(f"{names}: boxes without their masks; {holders} hold both")
     payload = {
         **predicted.summary,
         "path": str(predicted.out.path),
@@ -136,6 +163,9 @@ def _render(screen: Console, predicted: Predicted, *, counted: bool) -> None:
         f"{', '.join(looked)}, {summary['without_objects']:,} without objects, {summary['per_second']:g}/s",
         markup=False,
     )
+    _render_objects(screen, summary)
+    if dropped := summary.get("dropped_frames"):
+        screen.print(f"{dropped:,} frames were passed over, as looking at others took longer than they lasted")
     for problem in summary["named"]:
         console.warn(f"{problem['file']}: {problem['detail']}")
     if (left := sum(summary["problems"].values()) - len(summary["named"])) > 0:
@@ -150,6 +180,19 @@ def _render(screen: Console, predicted: Predicted, *, counted: bool) -> None:
     if predicted.part:
         whole = out.path.parent.with_suffix("")
         screen.print(f"When all parts are there: odtool predict --join --out {shlex.quote(str(whole))}", markup=False)
+
+
+def _render_objects(screen: Console, summary: Mapping[str, Any]) -> None:
+    """Distinct objects of videos, and those that crossed the line."""
+    if "distinct_objects" not in summary:
+        return
+    sides = ["left", "right"] if "crossed_line" in summary else []
+    crossed = summary.get("crossed_line", {})
+    rows = [
+        [label, number, *(crossed.get(label, {}).get(side, 0) for side in sides)]
+        for label, number in summary["distinct_objects"].items()
+    ]
+    screen.print(console.table("", ["class", "distinct objects", *(f"to the {side}" for side in sides)], rows))
 
 
 def _counts(out: Predictions, summary: Mapping[str, Any]) -> Any:

@@ -10,6 +10,7 @@ import typer
 from odtool.api.result import report as api
 from odtool.cli import completion, console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.stages import open_stages
 from odtool.units import format_metric
 
 if TYPE_CHECKING:
@@ -45,16 +46,17 @@ def report(
 
     Example: `odtool report my_run`
     """
-    written = api.report(
-        runs,
-        out=out,
-        checkpoint=checkpoint,
-        images=images,
-        gpu=gpu,
-        workspace=workspace,
-        progress=console.progress,
-        notify=console.say,
-    )
+    with open_stages() as stages:
+        written = api.report(
+            runs,
+            out=out,
+            checkpoint=checkpoint,
+            images=images,
+            gpu=gpu,
+            workspace=workspace,
+            progress=stages.progress,
+            notify=stages.notify,
+        )
     for one in written.runs:
         if one.absence:
             console.warn(f"{one.run.name}: {one.absence}; the report is on the rest")

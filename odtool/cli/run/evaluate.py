@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from odtool.api.run import evaluate as api
-from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
+from odtool.cli import console
+from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, PartOption, WorkspaceOption
 from odtool.cli.run import run_options, task_output
 
 
@@ -38,8 +39,13 @@ def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many parameters as op
             "figures are the API's to the last bit; otherwise nearly equal scores may change order.",
         ),
     ] = None,
+    part: PartOption = None,
+    join: Annotated[
+        bool,
+        typer.Option("--join", help="Score a checkpoint from the parts of its results, as one machine would have."),
+    ] = False,
     foreground: run_options.ForegroundOption = False,
-    notify: run_options.NotifyOption = None,
+    notify_target: run_options.NotifyOption = None,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -58,7 +64,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - a command has as many parameters as op
             best=best,
             latest=latest,
             batch_size=batch_size,
-            notify=notify,
+            part=part,
+            join=join,
+            notify=console.say,
+            notify_target=notify_target,
             workspace=workspace,
         ),
         workspace,

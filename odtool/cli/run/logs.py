@@ -48,6 +48,7 @@ def logs(
 
 
 def _follow(log: Log) -> None:
+    console.say(f"{log.path}, as it grows until {log.task} has ended")
     for block in log.follow():
         console.write_log(sys.stdout.buffer, block)
     console.say(f"{log.task} of run {log.run.name}: {log.state().describe()}")

@@ -22,6 +22,7 @@ ForegroundOption = Annotated[
 NotifyOption = Annotated[
     str | None,
     typer.Option(
+        "--notify",
         metavar="URL|COMMAND",
         help="Told when the task has ended: a JSON post, or a command that gets the same on stdin.",
     ),

@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from odtool.api.requests import describe_move
 from odtool.api.tasks import run_tasks
 from odtool.api.tasks.run_tasks import StartedRun
 from odtool.cli import console
@@ -22,10 +23,17 @@ that; a scheduler, which has only the code, must not take it for done."""
 
 def start(begin: Callable[[], StartedRun], workspace: Path, *, foreground: bool, as_json: bool) -> None:
     """Starts tasks and says so, or stands by them until they have ended."""
+
+    def begin_and_tell() -> StartedRun:
+        started = begin()
+        if move := describe_move(started.run):
+            console.say(move)
+        return started
+
     if foreground:
-        _attend(begin, as_json=as_json)
+        _attend(begin_and_tell, as_json=as_json)
     else:
-        _show_started(begin(), workspace, as_json=as_json)
+        _show_started(begin_and_tell(), workspace, as_json=as_json)
 
 
 def _show_started(started: StartedRun, workspace: Path, *, as_json: bool) -> None:

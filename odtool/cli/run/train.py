@@ -68,7 +68,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
         ),
     ] = True,
     foreground: run_options.ForegroundOption = False,
-    notify: run_options.NotifyOption = None,
+    notify_target: run_options.NotifyOption = None,
     track: Annotated[
         str | None,
         typer.Option(
@@ -107,7 +107,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
             precision=precision,
             recover=recover,
             foreground=foreground,
-            notify=notify,
+            notify_target=notify_target,
             track=track,
             track_artifacts=track_artifacts,
             workspace=workspace,

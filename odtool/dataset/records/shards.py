@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
+from odtool import files
 from odtool.dataset.progress import Report
-from odtool.dataset.records import beam, record_writer
+from odtool.dataset.records import record_writer
 from odtool.dataset.records.record_writer import ShardPlan
 from odtool.dataset.records.spool import Index
 from odtool.dataset.statistics import ShardFigures
 from odtool.dataset.workers import Crew
+from odtool.errors import DataError
 from odtool.workspace import Dataset
 
 SHARD_BYTES = 32 << 20
@@ -121,34 +125,67 @@ def _count_shards(index: Index, positions: Sequence[int], shard_count: int | Non
 
 
 def write_shards(
-    layout: ShardLayout, size: int, workers: Crew, report: Report, *, on_beam: str | None
+    layout: ShardLayout, size: int, workers: Crew, report: Report
 ) -> dict[tuple[int, str], list[ShardFigures]]:
     """Writes all shards; their figures by set and split.
 
     Args:
         size: of all images together, in bytes.
         report: called with images and bytes written so far.
-        on_beam: options of an Apache Beam pipeline that is to do it in place of the workers.
+
+    Raises:
+        DataError: what is on the disk is not what was written; else as `record_writer.write_shard`.
     """
     plans = layout.plans
     for folder in {shard.path.parent for shards in layout.shards.values() for shard in shards}:
         folder.mkdir(exist_ok=True)
-    if on_beam is not None:
-        results = iter(beam.write(plans, on_beam))
-    else:
-        tasks_here = len(plans) if size < _ALONE_BYTES else 0
-        results = workers.map(record_writer.write_shard, plans, tasks_here=tasks_here)
+    attempts = {_get_attempts_folder(plan) for plan in plans}
+    for folder in attempts:
+        folder.mkdir()
+    tasks_here = len(plans) if size < _ALONE_BYTES else 0
     figures: dict[Path, ShardFigures] = {}
     images = byte_count = 0
-    for plan, shard in zip(plans, results, strict=True):
-        figures[plan.path] = shard
+    for plan, attempt in zip(plans, workers.map(_attempt_shard, plans, tasks_here=tasks_here), strict=True):
+        _put_in_place(attempt, plan)
+        shard = figures[plan.path] = attempt.figures
         images, byte_count = images + len(plan.offsets), byte_count + shard.bytes
         report(images, byte_count)
+    for folder in attempts:
+        files.remove_contested(folder)
     for shards in layout.shards.values():
         for place in shards:
             if place.path != place.written:
                 _link(place.written, place.path)
     return {key: [figures[shard.written] for shard in shards] for key, shards in layout.shards.items()}
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A shard that was written aside. An engine may have several workers write the same, of which one is heard."""
+
+    path: Path
+    figures: ShardFigures
+
+
+def _get_attempts_folder(plan: ShardPlan) -> Path:
+    return plan.spool.with_name("attempts")
+
+
+def _attempt_shard(plan: ShardPlan) -> _Attempt:
+    """Runs in a worker, which writes into a file that no other one has."""
+    path = _get_attempts_folder(plan) / f"{plan.path.name}.{uuid.uuid4().hex}"
+    return _Attempt(path, record_writer.write_shard(replace(plan, path=path)))
+
+
+def _put_in_place(attempt: _Attempt, plan: ShardPlan) -> None:
+    with open(attempt.path, "rb") as stream:  # a network's disk says the true size of what was opened
+        size = os.fstat(stream.fileno()).st_size
+    if size != attempt.figures.bytes:
+        raise DataError(
+            f"{plan.path.name}: has {size:,} bytes on the disk, of {attempt.figures.bytes:,} that were written",
+            "Does whoever writes it see the same disk, and is there room on it?",
+        )
+    attempt.path.rename(plan.path)
 
 
 def _link(written: Path, path: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, repeat
 
 from odtool.dataset import splits
+from odtool.dataset.ordering import order_by
 from odtool.dataset.records.shards import ImageList
 from odtool.dataset.records.spool import Index
 from odtool.dataset.sets import repeat_factors
@@ -43,14 +44,17 @@ class SetPlan:
     """Training images that `fraction` leaves out."""
     balance: Balance | None = None
 
-    def list_positions(self, split: str) -> list[int]:
+    def list_positions(self, split: str) -> array[int]:
         """The images of a split, each once."""
-        return [
-            position
-            for images in self.splits[split]
-            for position, repetition in zip(images.positions, images.repetitions or repeat(0), strict=False)
-            if not repetition
-        ]
+        return array(
+            "I",
+            (
+                position
+                for images in self.splits[split]
+                for position, repetition in zip(images.positions, images.repetitions or repeat(0), strict=False)
+                if not repetition
+            ),
+        )
 
 
 @dataclass(frozen=True)
@@ -137,10 +141,13 @@ def _plan_folds(images: _Images, declared: Sequence[str | None], settings: Split
 
 def _keep_of_parts(parts: Sequence[Sequence[int]], images: _Images, fraction: float, seed: int) -> list[ImageList]:
     """What a fraction of all parts together leaves of each."""
-    order = splits.rank_keys(images.keys, seed)
-    pool = sorted(chain.from_iterable(parts), key=order.__getitem__)
-    kept = set(splits.keep_fraction(pool, fraction, images.groups, images.labels))
-    return [ImageList([position for position in part if position in kept]) for part in parts]
+    dealt = array("I", chain.from_iterable(parts))
+    ranks = splits.rank_keys(map(images.keys.__getitem__, dealt), seed)
+    pool = array("I", map(dealt.__getitem__, order_by(ranks)))
+    is_kept = bytearray(len(images.keys))
+    for position in splits.keep_fraction(pool, fraction, images.groups, images.labels):
+        is_kept[position] = 1
+    return [ImageList(array("I", filter(is_kept.__getitem__, part))) for part in parts]
 
 
 def _balance(plan: SetPlan, images: _Images, settings: SplitSettings) -> SetPlan:
@@ -151,16 +158,15 @@ def _balance(plan: SetPlan, images: _Images, settings: SplitSettings) -> SetPlan
     repeats = repeat_factors.choose_repeats(
         positions, images.keys, images.labels, threshold=settings.balance, seed=settings.seed
     )
-    pairs = list(zip(positions, repeats.times, strict=True))
-    copied = array("Q", chain.from_iterable(repeat(position, times) for position, times in pairs))
-    repetitions = array("I", chain.from_iterable(range(times) for _, times in pairs))
+    copied = array("I", chain.from_iterable(map(repeat, positions, repeats.times)))
+    repetitions = array("I", chain.from_iterable(map(range, repeats.times)))
     # The key of a repetition differs from the image's, or all copies would come one after the other.
     ranks = splits.rank_keys(
         ((images.keys[position] + number) % 2**64 for position, number in zip(copied, repetitions, strict=True)),
         settings.seed,
     )
-    order = sorted(range(len(copied)), key=ranks.__getitem__)
-    repeated = ImageList(array("Q", map(copied.__getitem__, order)), array("I", map(repetitions.__getitem__, order)))
+    order = order_by(ranks)
+    repeated = ImageList(array("I", map(copied.__getitem__, order)), array("I", map(repetitions.__getitem__, order)))
     balance = _summarise_balance(settings.balance, positions, repeats, images)
     return replace(plan, splits={**plan.splits, "train": (repeated,)}, balance=balance)
 

@@ -79,7 +79,6 @@ def write_sets(
     workers: Crew,
     *,
     shard_count: int | None,
-    on_beam: str | None,
     progress: Progress,
 ) -> list[DatasetSummary]:
     """Writes all of each set but its list of problems.
@@ -87,7 +86,7 @@ def write_sets(
     Args:
         stored: the spool, which is removed as soon as the records are written.
         common: what is the same in the dataset.json of each.
-        shard_count, on_beam: as for `shards.plan_shards` and `shards.write_shards`.
+        shard_count: as for `shards.plan_shards`.
     """
     index = sets[0].survey.index
     layout = shards.plan_shards(
@@ -99,7 +98,7 @@ def write_sets(
         masks=common.masks,
     )
     with progress("records", layout.records) as report:
-        figures = shards.write_shards(layout, sum(index.bytes), workers, report, on_beam=on_beam)
+        figures = shards.write_shards(layout, sum(index.bytes), workers, report)
     stored.unlink()
     summaries = []
     for number, item in enumerate(sets):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 from odtool.dataset.images import image_file
+from odtool.dataset.ordering import list_runs, order_by
 from odtool.dataset.records import spool
 from odtool.dataset.records.record_writer import read_image
 from odtool.dataset.types import Extent
@@ -33,8 +34,7 @@ def find_identical(
         stored: the spool, for their paths.
         extent: offset and length in the spool of the image at a position.
     """
-    counts = Counter(fingerprints)
-    candidates = [position for position, number in enumerate(fingerprints) if counts[number] > 1]
+    candidates = _find_repeated(fingerprints)
     if not candidates:
         return []
     chunks = (candidates[start : start + _CHUNK] for start in range(0, len(candidates), _CHUNK))
@@ -45,6 +45,17 @@ def find_identical(
         if digest:
             positions_by_digest.setdefault((fingerprints[position], digest), []).append(position)
     return [positions for positions in positions_by_digest.values() if len(positions) > 1]
+
+
+def _find_repeated(values: Sequence[int]) -> Sequence[int]:
+    """Positions of the values that are there more than once."""
+    order = order_by(values)
+    is_repeated = bytearray(len(values))
+    for start, end in list_runs(values, order):
+        if end - start > 1:
+            for position in order[start:end]:
+                is_repeated[position] = 1
+    return array("I", (position for position, repeated in enumerate(is_repeated) if repeated))
 
 
 def _hash_images(task: tuple[Path, list[tuple[int, int]]]) -> list[bytes]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from odtool.dataset.types import Box
+from odtool.dataset.types import Box, Outline
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,10 @@ class LabelledBox:
     label: str
     score: float | None = None
     """Confidence from 0 to 1 where a model found it."""
+    outline: Outline | None = None
+    """Polygons of its mask, where there is one."""
+    track: int | None = None
+    """The number of its object in a video, where objects are followed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""COCO JSON: one annotations.json, written as the images come."""
+"""COCO JSON: one annotations.json, written as the images come; masks are polygons."""
 
 from __future__ import annotations
 
@@ -53,4 +53,13 @@ def _make_annotation(box: LabelledBox, number: int, image: int) -> dict[str, Any
         "area": round(width * height, 2),
         "iscrowd": 0,
     }
+    if box.outline is not None:
+        entry["segmentation"] = [list(polygon) for polygon in box.outline.polygons]
+        entry["area"] = round(min(sum(map(_compute_area, box.outline.polygons)), width * height), 2)
     return entry if box.score is None else {**entry, "score": round(box.score, 4)}
+
+
+def _compute_area(polygon: tuple[float, ...]) -> float:
+    """In square pixels (https://en.wikipedia.org/wiki/Shoelace_formula)."""
+    x, y = polygon[::2], polygon[1::2]
+    return abs(sum(x[i - 1] * y[i] - x[i] * y[i - 1] for i in range(len(x)))) / 2

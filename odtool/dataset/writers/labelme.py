@@ -1,4 +1,4 @@
-"""LabelMe JSON: a file for each image, beside it, as labelme and X-AnyLabeling open them."""
+"""LabelMe JSON: a file for each image, beside it, as labelme and X-AnyLabeling open them; masks are polygons."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ def open_writer(folder: Path, _: Labels) -> Iterator[Add]:
     """Writes `<stem>.json` beside each image."""
 
     def add(image: WrittenImage) -> None:
+        shapes = [shape for number, box in enumerate(image.boxes, start=1) for shape in _make_shapes(box, number)]
         document: dict[str, Any] = {
             "version": _VERSION,
             "flags": {},
-            "shapes": [_make_shape(box) for box in image.boxes],
+            "shapes": shapes,
             "imagePath": image.name,
             "imageData": None,
             "imageHeight": image.height,
@@ -33,13 +34,23 @@ def open_writer(folder: Path, _: Labels) -> Iterator[Add]:
     yield add
 
 
-def _make_shape(box: LabelledBox) -> dict[str, Any]:
-    xmin, ymin, xmax, ymax = round_corners(box.box)
+def _make_shapes(box: LabelledBox, number: int) -> Iterator[dict[str, Any]]:
+    """A rectangle, or the polygons of a mask; those of one object have its number as their group."""
+    polygons = box.outline.polygons if box.outline is not None else ()
+    for polygon in polygons:
+        points = [list(corner) for corner in zip(polygon[::2], polygon[1::2], strict=True)]
+        yield _make_shape(box, "polygon", points, number if len(polygons) > 1 else None)
+    if not polygons:
+        xmin, ymin, xmax, ymax = round_corners(box.box)
+        yield _make_shape(box, "rectangle", [[xmin, ymin], [xmax, ymax]], None)
+
+
+def _make_shape(box: LabelledBox, kind: str, points: list[list[float]], group: int | None) -> dict[str, Any]:
     return {
         "label": box.label,
-        "points": [[xmin, ymin], [xmax, ymax]],
-        "group_id": None,
+        "points": points,
+        "group_id": group,
         "description": "" if box.score is None else f"score {box.score:.4f}",
-        "shape_type": "rectangle",
+        "shape_type": kind,
         "flags": {},
     }

@@ -11,8 +11,11 @@ from typing import Literal
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common.source_folders import walk
+from odtool.detection.streams import stream_sources
+from odtool.detection.streams.stream_sources import StreamSource
 from odtool.errors import DataError
 
+_ALONE = "Look at each camera or stream with an odtool predict of its own, and another --out."
 VIDEO_EXTENSIONS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp")
 """Lower-case endings of the files that are looked for as videos."""
 
@@ -24,12 +27,19 @@ class Medium:
     path: Path
     name: PurePath
     """Relative to the folder that all sources lie in."""
-    kind: Literal["image", "video"]
+    kind: Literal["image", "video", "stream"]
     number: int = 0
     """Its place among all that there is to see, from 0."""
     block: int = 0
     """Media of one block are looked at on one machine, and share batches with no others: a video, or images in a row.
     What a model says of an image depends, in its last digits, on the batch, and so not on how many machines work."""
+    stream: StreamSource | None = None
+    """The camera or address that it is in place of a file, where `path` is only its name."""
+
+    @property
+    def location(self) -> str:
+        """For people and files."""
+        return self.stream.shown if self.stream else str(self.path)
 
 
 @dataclass(frozen=True)
@@ -38,9 +48,12 @@ class _Place:
 
     folder: Path | None
     files: tuple[Path, ...] = ()
+    stream: StreamSource | None = None
 
     @property
-    def root(self) -> Path:
+    def root(self) -> Path | None:
+        if self.stream:
+            return None
         return self.folder or Path(os.path.commonpath([file.parent for file in self.files]))
 
     def each(self) -> Iterator[Path]:
@@ -64,18 +77,23 @@ class Sources:
         """
         block = images = 0
         for number, medium in enumerate(self._list_media()):
-            if medium.kind == "video" or images == batch:
+            alone = medium.kind != "image"
+            if alone or images == batch:
                 block, images = block + (images > 0), 0
             yield replace(medium, number=number, block=block)
             images += 1
-            if medium.kind == "video":
+            if alone:
                 block, images = block + 1, 0
 
     def _list_media(self) -> Iterator[Medium]:
-        root = Path(os.path.commonpath([place.root for place in self.places]))
+        roots = [place.root for place in self.places if place.root]
+        root = Path(os.path.commonpath(roots)) if roots else Path()
         folders: list[Path] = []
         visited: set[Path] = set()
         for place in self.places:
+            if stream := place.stream:
+                yield Medium(Path(stream.name), stream.name, "image" if stream.is_image else "stream", stream=stream)
+                continue
             for path in place.each():
                 if path in visited or any(path.is_relative_to(folder) for folder in folders):
                     continue
@@ -97,10 +115,15 @@ def find(sources: Sequence[str | Path]) -> Sources:
     Raises:
         DataError: something is not there, or a pattern fits no image or video.
     """
-    return Sources(tuple(_make_place(str(source)) for source in sources))
+    places = tuple(_make_place(str(source)) for source in sources)
+    if len(places) > 1 and (endless := [place.stream for place in places if place.stream and place.stream.is_endless]):
+        raise DataError(f"{endless[0].shown}: has no end, and what comes after it would never be looked at", _ALONE)
+    return Sources(places)
 
 
 def _make_place(source: str) -> _Place:
+    if stream := stream_sources.parse(source):
+        return _Place(None, stream=stream)
     path = _make_absolute(source)
     if path.is_dir():
         return _Place(path)

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odtool.dataset.images import image_file
-from odtool.dataset.types import Box, Problem
+from odtool.dataset.types import Box, Outline, Problem
 from odtool.dataset.writers.annotation_writer import LabelledBox
-from odtool.detection import image_arrays, thresholds
+from odtool.detection import image_arrays, instance_masks, thresholds
 from odtool.detection.class_labels import ClassNames
 from odtool.detection.detector import Detections, Detector
 from odtool.detection.predict import tiled_detection, video
 from odtool.detection.predict.image_sources import Medium
 from odtool.detection.predict.tiled_detection import TileSize
+from odtool.detection.streams import capture
+from odtool.detection.streams.stream_sources import StreamSource
 from odtool.detection.thresholds import Thresholds
 from odtool.errors import DataError
 
@@ -44,7 +48,11 @@ class Picture:
     seconds: float = 0.0
     """Where in the video it is."""
     rate: float = 0.0
-    """Frames a second of the video that are looked at."""
+    """Frames a second of the video that are looked at, at most where it is live."""
+    is_live: bool = False
+    """Whether its stream goes on by itself, so that it is looked at at once and not with others."""
+    dropped: int = 0
+    """Frames of the stream that were passed over up to here, because looking at others took too long."""
 
 
 @dataclass(frozen=True)
@@ -67,25 +75,54 @@ class DetectionOptions:
     """Of this many frames of a video, one is looked at."""
 
 
-def read(media: Iterable[Medium], *, every: int, on_problem: OnProblem) -> Iterator[Picture]:
-    """Pictures one by one; what cannot be read is reported and passed over."""
+def read(media: Iterable[Medium], *, every: int, on_problem: OnProblem, stop: threading.Event) -> Iterator[Picture]:
+    """Pictures one by one; what cannot be read is reported and passed over.
+
+    Args:
+        stop: ends it when it is set.
+    """
     for medium in media:
+        if stop.is_set():
+            return
         try:
-            if medium.kind == "video":
-                yield from _read_frames(medium, every, on_problem)
+            if medium.stream:
+                yield from _read_stream(medium, medium.stream, every, stop)
+            elif medium.kind == "video":
+                yield from _read_frames(medium, every, on_problem, stop)
             else:
                 data = image_file.read_bytes(medium.path)
                 yield Picture(medium, image_arrays.read_pixels(data), data)
         except (DataError, OSError) as error:
             cause = error.message if isinstance(error, DataError) else error.strerror or str(error)
-            cause = cause.removeprefix("image: ").removeprefix(f"{medium.path}: ")
-            on_problem(medium, Problem(f"{medium.kind}_unreadable", medium.path, cause))
+            cause = cause.removeprefix("image: ").removeprefix(f"{medium.location}: ")
+            on_problem(medium, Problem(f"{medium.kind}_unreadable", Path(medium.location), cause))
 
 
-def _read_frames(medium: Medium, every: int, on_problem: OnProblem) -> Iterator[Picture]:
+def _read_stream(medium: Medium, source: StreamSource, every: int, stop: threading.Event) -> Iterator[Picture]:
+    data = capture.read_image(source)
+    if data is not None:
+        yield Picture(medium, image_arrays.read_pixels(data), data)
+        return
+    with capture.opening(source, every=every, stop=stop) as stream:
+        for frame in stream.frames:
+            yield Picture(
+                medium,
+                frame.pixels,
+                b"",
+                frame.number,
+                frame.seconds,
+                stream.rate / every,
+                is_live=stream.is_live,
+                dropped=frame.dropped,
+            )
+
+
+def _read_frames(medium: Medium, every: int, on_problem: OnProblem, stop: threading.Event) -> Iterator[Picture]:
     with video.opening(medium.path, every=every) as film:
         count = 0
         for frame in film.frames:
+            if stop.is_set():
+                return
             count = frame.number + 1
             yield Picture(medium, frame.pixels, b"", frame.number, frame.seconds, film.rate / every)
     if not count:
@@ -107,10 +144,14 @@ def detect_stream(
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, batches, None)
         while batch := coming.result():
-            coming = reader.submit(next, batches, None)
+            is_live = batch[0].is_live
+            if not is_live:
+                coming = reader.submit(next, batches, None)
             for picture, detections in zip(batch, _detect_batch(batch, detector, options), strict=True):
                 sure = thresholds.select_surest(detections, options.thresholds.default, by_class)
                 yield PictureDetections(picture, tuple(_label(sure, names)))
+            if is_live:  # the newest by now
+                coming = reader.submit(next, batches, None)
 
 
 def _make_batches(pictures: Iterator[Picture], options: DetectionOptions) -> Iterator[list[Picture]]:
@@ -118,7 +159,7 @@ def _make_batches(pictures: Iterator[Picture], options: DetectionOptions) -> Ite
     waiting: list[Picture] = []
     size = 0
     for picture in pictures:
-        alone = _is_tiled(picture, options)
+        alone = picture.is_live or _is_tiled(picture, options)
         full = len(waiting) == options.batch or size + picture.pixels.nbytes > _MOST_BYTES
         ended = bool(waiting) and waiting[-1].medium.block != picture.medium.block
         if waiting and (alone or full or ended):
@@ -148,7 +189,10 @@ def _detect_batch(batch: list[Picture], detector: Detector, options: DetectionOp
 
 
 def _label(detections: Detections, names: ClassNames) -> Iterator[LabelledBox]:
-    for box, score, number in zip(
-        detections.boxes.tolist(), detections.scores.tolist(), detections.classes.tolist(), strict=True
+    masks = detections.masks or [None] * len(detections)
+    for box, score, number, mask in zip(
+        detections.boxes.tolist(), detections.scores.tolist(), detections.classes.tolist(), masks, strict=True
     ):
-        yield LabelledBox(Box(*box), number, names.get_name(number), score)
+        polygons = () if mask is None else instance_masks.find_polygons(mask)
+        outline = Outline(polygons=polygons) if polygons else None
+        yield LabelledBox(Box(*box), number, names.get_name(number), score, outline)

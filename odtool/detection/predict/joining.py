@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +17,8 @@ from odtool.detection.predict import output_files, part_files, prediction, predi
 from odtool.detection.predict.image_stream import PictureDetections
 from odtool.detection.predict.part_files import StoredPart, StoredResult
 from odtool.errors import DataError
+from odtool.parts import WorkPart, refuse_incomplete
 from odtool.workspace import Predictions
-
-_NAMED = 10
-"""Missing parts that a message names."""
 
 
 def find_parts(places: Sequence[Path]) -> list[StoredPart]:
@@ -38,8 +35,10 @@ def find_parts(places: Sequence[Path]) -> list[StoredPart]:
             "Each machine makes one with: odtool predict SOURCE --part 2/16",
         )
     _refuse_strangers(parts)
-    _refuse_doubled(parts)
-    _refuse_missing(parts)
+    refuse_incomplete(
+        [(WorkPart(part.record.number, part.record.count), str(part.folder.path)) for part in parts],
+        "odtool predict SOURCE",
+    )
     return parts
 
 
@@ -143,28 +142,3 @@ def _list_differences(one: StoredPart, two: StoredPart) -> Iterator[tuple[str, A
 
 def _list_differing_settings(one: Mapping[str, Any], two: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
     return [(name.replace("_", " "), one.get(name), two.get(name)) for name in sorted({*one, *two})]
-
-
-def _refuse_doubled(parts: Sequence[StoredPart]) -> None:
-    for number, group in groupby(parts, key=lambda part: part.record.number):
-        if len(folders := [str(part.folder.path) for part in group]) > 1:
-            raise DataError(
-                f"part {number} of {parts[0].record.count} is there {len(folders)} times: {' and '.join(folders[:3])}",
-                "Remove all but one.",
-            )
-
-
-def _refuse_missing(parts: Sequence[StoredPart]) -> None:
-    count = parts[0].record.count
-    present = {part.record.number for part in parts}
-    if strange := sorted(present - set(range(1, count + 1))):
-        raise DataError(f"{parts[0].folder.path}: there is no part {strange[0]} of {count}", "Predict it again.")
-    missing = [number for number in range(1, count + 1) if number not in present]
-    if missing:
-        names = ", ".join(map(str, missing[:_NAMED])) + (" …" if len(missing) > _NAMED else "")
-        plural = "s" if len(missing) > 1 else ""
-        raise DataError(
-            f"part{plural} {names} of {count} {'are' if plural else 'is'} missing: "
-            f"there are {len(present)} in {parts[0].folder.path.parent}",
-            f"Make what is missing with: odtool predict SOURCE --part {missing[0]}/{count}",
-        )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from odtool.dataset.types import Problem
 from odtool.detection.class_labels import ClassNames
@@ -14,8 +15,12 @@ from odtool.detection.predict import prediction_writer
 from odtool.detection.predict.image_stream import PictureDetections
 from odtool.detection.predict.prediction_writer import Draw, Store
 from odtool.detection.predict.tally import Tally
+from odtool.detection.streams.object_counts import Line, ObjectCounts
 from odtool.errors import DataError
 from odtool.workspace import Predictions
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,10 @@ class OutputOptions:
     formats: tuple[str, ...] = ()
     """Annotations; names of dataset.writers.WRITERS."""
     counts: bool = False
+    tracked: bool = False
+    """Objects of videos are followed and counted."""
+    line: Line | None = None
+    """Across which they are counted."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +50,10 @@ class OutputPlaces:
 class OutputFiles:
     """Takes results and problems; counts them, too."""
 
-    def __init__(self, save: Callable[[PictureDetections], OutputPlaces], report: Callable[[Problem], None]) -> None:
-        self.tally = Tally()
+    def __init__(
+        self, save: Callable[[PictureDetections], OutputPlaces], report: Callable[[Problem], None], tally: Tally
+    ) -> None:
+        self.tally = tally
         self._save = save
         self._report = report
 
@@ -72,14 +83,28 @@ class OutputFiles:
 
 @contextmanager
 def opening(
-    out: Predictions, names: ClassNames, outputs: OutputOptions, *, store: Store, draw: Draw | None = None
+    out: Predictions,
+    names: ClassNames,
+    outputs: OutputOptions,
+    *,
+    store: Store,
+    draw: Draw | None = None,
+    show: Callable[[Image.Image], None] | None = None,
 ) -> Iterator[OutputFiles]:
     """Opens what is asked for in an empty folder; closed, they are whole.
 
     Args:
         store: how pictures get beside annotations.
         draw: how pictures with boxes come about; None for drawing them.
+        show: called with each picture that is drawn.
     """
+
+    def draw_boxes(result: PictureDetections) -> Image.Image:
+        image = prediction_writer.annotate(result, outputs.line)
+        if show:
+            show(image)
+        return image
+
     with ExitStack() as stack:
         report = stack.enter_context(prediction_writer.writing_problems(out.problems))
         write_line = stack.enter_context(prediction_writer.writing_lines(out.detections))
@@ -89,7 +114,7 @@ def opening(
         if not outputs.pictures:
             draw = None
         elif draw is None:
-            draw = stack.enter_context(prediction_writer.writing_pictures(out.pictures))
+            draw = stack.enter_context(prediction_writer.writing_pictures(out.pictures, draw_boxes))
         if outputs.counts:
             count = stack.enter_context(prediction_writer.writing_counts(out.counts, names))
 
@@ -97,8 +122,11 @@ def opening(
             stored = annotate(result) if annotate else None
             write_line(result, stored)
             drawn = draw(result) if draw else None
+            if show and not draw:
+                draw_boxes(result)
             if count:
                 count(result)
             return OutputPlaces(stored, drawn)
 
-        yield OutputFiles(save, report)
+        counts = ObjectCounts(outputs.line) if outputs.tracked else None
+        yield OutputFiles(save, report, Tally(distinct=counts))

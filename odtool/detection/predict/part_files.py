@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 
 from odtool import state_files
-from odtool.dataset.types import Box, Problem
+from odtool.dataset.types import Box, Outline, Problem
 from odtool.dataset.writers import WRITERS
 from odtool.dataset.writers.annotation_writer import LabelledBox
 from odtool.detection.class_labels import ClassNames
@@ -124,9 +124,10 @@ class PartWriter:
             "width": width,
             "height": height,
             "boxes": [
-                [box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax, box.class_id, box.score]
+                [box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax, box.class_id, box.score, box.track]
                 for box in result.boxes
             ],
+            "polygons": [box.outline.polygons if box.outline else () for box in result.boxes],
             "stored": placed.stored,
             "drawn": str(placed.drawn.relative_to(self._out.path)) if placed.drawn else None,
         }
@@ -160,7 +161,7 @@ def _describe_medium(medium: Medium) -> dict[str, Any]:
     return {
         "medium": medium.number,
         "kind": medium.kind,
-        "file": str(medium.path),
+        "file": medium.location,
         "name": medium.name.as_posix(),
     }
 
@@ -229,7 +230,7 @@ def read_problems(part: StoredPart) -> Iterator[tuple[int, Problem]]:
 
 def _build_result(line: Mapping[str, Any], part: StoredPart, names: ClassNames) -> StoredResult:
     kind = line["kind"]
-    if kind not in ("image", "video"):
+    if kind not in ("image", "video", "stream"):
         raise ValueError(f"kind is {kind!r}")
     medium = Medium(Path(line["file"]), PurePath(line["name"]), kind, int(line["medium"]))
     # Nobody looks at its pixels any more, only at their number.
@@ -237,12 +238,25 @@ def _build_result(line: Mapping[str, Any], part: StoredPart, names: ClassNames) 
     frame = None if line["frame"] is None else int(line["frame"])
     picture = Picture(medium, pixels, b"", frame, float(line["seconds"]))
     boxes = tuple(
-        LabelledBox(Box(*map(float, box[:4])), int(box[4]), names.get_name(int(box[4])), float(box[5]))
-        for box in line["boxes"]
+        LabelledBox(
+            Box(*map(float, box[:4])),
+            int(box[4]),
+            names.get_name(int(box[4])),
+            float(box[5]),
+            _build_outline(polygons),
+            None if box[6] is None else int(box[6]),
+        )
+        for box, polygons in zip(line["boxes"], line["polygons"], strict=True)
     )
     return StoredResult(
         PictureDetections(picture, boxes), _find_stored(line["stored"], part), _find_drawn(line["drawn"], part)
     )
+
+
+def _build_outline(polygons: Sequence[Sequence[float]]) -> Outline | None:
+    if any(len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
+        raise ValueError("a polygon is not three points or more")
+    return Outline(polygons=tuple(tuple(map(float, polygon)) for polygon in polygons)) if polygons else None
 
 
 def _find_stored(name: str | None, part: StoredPart) -> Path | None:

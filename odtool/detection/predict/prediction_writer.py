@@ -14,13 +14,14 @@ from pathlib import Path, PurePath
 from typing import Any, TypeAlias
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from odtool.dataset.types import Problem
 from odtool.dataset.writers import WRITERS, image_copies
 from odtool.dataset.writers.annotation_writer import LabelledBox, WrittenImage
 from odtool.detection.predict import video
 from odtool.detection.predict.image_stream import Picture, PictureDetections
+from odtool.detection.streams.object_counts import Line
 from odtool.visual import box_drawing
 from odtool.visual.box_drawing import DrawnBox
 
@@ -30,10 +31,14 @@ JPEG_SUFFIXES = (".jpg", ".jpeg")
 """Of pictures that keep their name when they are drawn."""
 _JPEG_SIDE = 65_500
 """Pixels, libjpeg's JPEG_MAX_DIMENSION."""
+_LIVE_RATE = 10.0
+"""Most frames a second of the video of a live stream, in which each stays until the next one came."""
 _FRAME_QUALITY = 95
 """Of frames that are to be trained on."""
 
 Save: TypeAlias = Callable[[PictureDetections], None]
+Annotate: TypeAlias = Callable[[PictureDetections], Image.Image]
+"""Draws the boxes on a copy of a picture."""
 Draw: TypeAlias = Callable[[PictureDetections], Path]
 """Puts a picture with its boxes in place; gives the file that holds it, which frames of a video share."""
 Store: TypeAlias = Callable[[PictureDetections, Sequence[Path]], str]
@@ -50,43 +55,50 @@ def writing_lines(file: Path) -> Iterator[Callable[[PictureDetections, str | Non
 def _as_json(result: PictureDetections, saved_as: str | None) -> dict[str, Any]:
     picture = result.picture
     height, width = picture.pixels.shape[:2]
-    about: dict[str, Any] = {"file": str(picture.medium.path), "name": picture.medium.name.as_posix()}
+    about: dict[str, Any] = {"file": picture.medium.location, "name": picture.medium.name.as_posix()}
     if picture.frame is not None:
         about |= {"frame": picture.frame, "seconds": round(picture.seconds, 3)}
     if saved_as is not None:
         about["saved_as"] = saved_as
-    objects = [
-        {
-            "label": box.label,
-            "class_id": box.class_id,
-            "score": round(box.score or 0.0, 4),
-            "box": [round(value, 2) for value in (box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax)],
-        }
-        for box in result.boxes
-    ]
-    return {**about, "width": width, "height": height, "detections": objects}
+    return {**about, "width": width, "height": height, "detections": list(map(_describe_object, result.boxes))}
+
+
+def _describe_object(box: LabelledBox) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "label": box.label,
+        "class_id": box.class_id,
+        "score": round(box.score or 0.0, 4),
+        "box": [round(value, 2) for value in (box.box.xmin, box.box.ymin, box.box.xmax, box.box.ymax)],
+    }
+    if box.track is not None:
+        entry["track"] = box.track
+    return entry if box.outline is None else {**entry, "polygons": box.outline.polygons}
 
 
 @contextmanager
-def writing_pictures(folder: Path) -> Iterator[Draw]:
-    """Images as JPEGs, too large ones as PNGs, and videos as mp4, with boxes on them, in folders as they come from."""
+def writing_pictures(folder: Path, annotate: Annotate) -> Iterator[Draw]:
+    """Images as JPEGs, too large ones as PNGs, and videos, with boxes on them, in folders as they come from."""
     current: Path | None = None
-    target = folder
+    target, rate, written = folder, 0.0, 0
     add: Callable[[video.Pixels], None]
     with ExitStack() as film:
 
         def draw(result: PictureDetections) -> Path:
-            nonlocal current, target, add
+            nonlocal current, target, add, rate, written
             picture = result.picture
-            annotated = box_drawing.annotate(Image.fromarray(picture.pixels), list(map(_to_drawn_box, result.boxes)))
+            annotated = annotate(result)
             if picture.frame is None:
                 return _save_drawn(annotated, folder, picture.medium.name)
             if picture.medium.path != current:
                 film.close()  # the video before
                 current = picture.medium.path
-                target = choose_path(folder, picture.medium.name, (".mp4",))
-                add = film.enter_context(video.writing(target, rate=picture.rate))
-            add(np.asarray(annotated))
+                target = choose_path(folder, picture.medium.name, (video.find_codec().suffix,))
+                rate = min(picture.rate, _LIVE_RATE) if picture.is_live else picture.rate
+                add, written = film.enter_context(video.writing(target, rate=rate)), 0
+            due = round(picture.seconds * rate) + 1 if picture.is_live else written + 1
+            while written < due:
+                add(np.asarray(annotated))
+                written += 1
             return target
 
         yield draw
@@ -102,8 +114,18 @@ def _save_drawn(annotated: Image.Image, folder: Path, name: PurePath) -> Path:
     return target
 
 
+def annotate(result: PictureDetections, line: Line | None = None) -> Image.Image:
+    """A picture with its boxes on it, and the line that objects are counted across."""
+    image = box_drawing.annotate(Image.fromarray(result.picture.pixels), list(map(_to_drawn_box, result.boxes)))
+    if line and result.picture.frame is not None:
+        ImageDraw.Draw(image).line(line, fill="#ffffff", width=max(2, max(image.size) // 300))
+    return image
+
+
 def _to_drawn_box(box: LabelledBox) -> DrawnBox:
-    return DrawnBox(box.box, box.label, box.class_id, box.score)
+    polygons = box.outline.polygons if box.outline is not None else ()
+    label = box.label if box.track is None else f"{box.label} #{box.track}"
+    return DrawnBox(box.box, label, box.class_id, box.score, polygons)
 
 
 def choose_path(folder: Path, name: PurePath, suffixes: Sequence[str]) -> Path:

@@ -10,6 +10,7 @@ from odtool.dataset.types import Problem
 from odtool.detection.class_labels import ClassNames
 from odtool.detection.predict import image_sources
 from odtool.detection.predict.image_stream import PictureDetections
+from odtool.detection.streams.object_counts import ObjectCounts
 from odtool.errors import DataError
 
 _NAMED = 10
@@ -24,9 +25,17 @@ class Tally:
     videos: int = 0
     frames: int = 0
     without: int = 0
+    masks: int = 0
     objects: Counter[str] = field(default_factory=Counter)
     problems: Counter[str] = field(default_factory=Counter)
     named: list[Problem] = field(default_factory=list)
+    dropped: int = 0
+    """Frames of live streams that were not looked at for want of time."""
+    distinct: ObjectCounts | None = None
+    """Where objects are followed."""
+
+    _medium: int = -1
+    _dropped_before: int = 0
 
     @property
     def looked_at(self) -> int:
@@ -39,8 +48,14 @@ class Tally:
             self.images += 1
         else:
             self.frames += 1
-            self.videos += result.picture.frame == 0
+            if result.picture.medium.number != self._medium:
+                self._medium, self._dropped_before = result.picture.medium.number, self.dropped
+                self.videos += 1
+            self.dropped = self._dropped_before + result.picture.dropped
+            if self.distinct:
+                self.distinct.add(result)
         self.without += not result.boxes
+        self.masks += sum(box.outline is not None for box in result.boxes)
         self.objects.update(box.label for box in result.boxes)
 
     def add_problem(self, problem: Problem) -> None:
@@ -69,6 +84,7 @@ class Tally:
             "videos": self.videos,
             "frames": self.frames,
             "without_objects": self.without,
+            "masks": self.masks,
             "objects": {label: self.objects[label] for label in names.values()},
             "unnamed_classes": names.list_unnamed(),
             "problems": dict(self.problems),
@@ -77,4 +93,6 @@ class Tally:
             ],
             "seconds": round(seconds, 3),
             "per_second": round(self.looked_at / max(seconds, 1e-6), 2),
+            "dropped_frames": self.dropped,
+            **(self.distinct.as_json() if self.distinct else {}),
         }

@@ -9,7 +9,9 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from odtool.detection import instance_masks
 from odtool.detection.detector import Detections
+from odtool.detection.instance_masks import InstanceMask
 
 _NEAR, _LEAST = 64, 2.0
 """A box that ends within a tile's size divided by this from the tile's border, at least so many pixels, is cut there:
@@ -58,7 +60,7 @@ def merge(tiles: Sequence[tuple[Area, Detections]], *, width: int, height: int) 
     Two boxes cut by borders that face each other are one object where both reach across what the tiles share, at the
     same height (or in the same place across). What is left of cut boxes gives way to a box that has them within it,
     and of two boxes that are nearly one the surer stays. Boxes of one tile are never held against each other: the
-    model's own suppression has done that.
+    model's own suppression has done that. The mask of an object is those of its parts.
     """
     parts = _gather(tiles, width, height)
     groups = _unite(parts, [area for area, _ in tiles])
@@ -68,7 +70,18 @@ def merge(tiles: Sequence[tuple[Area, Detections]], *, width: int, height: int) 
     for number in np.unique(classes):
         survivors += _select_distinct(boxes, scores, np.flatnonzero(classes == number), open_ended, members)
     order = sorted(survivors, key=lambda index: -scores[index])
-    return Detections(boxes[order], scores[order], classes[order], width, height)
+    masks = _join_masks(tiles, groups)
+    return Detections(boxes, scores, classes, width, height, masks).select(order)
+
+
+def _join_masks(
+    tiles: Sequence[tuple[Area, Detections]], groups: Sequence[Sequence[int]]
+) -> tuple[InstanceMask, ...] | None:
+    """A mask for each group of boxes, in pixels of the image; None where the model finds none."""
+    if not tiles or any(detections.masks is None for _, detections in tiles):
+        return None
+    masks = [mask.shift(area.xmin, area.ymin) for area, detections in tiles for mask in detections.masks or ()]
+    return tuple(instance_masks.join([masks[index] for index in group]) for group in groups)
 
 
 def _gather(tiles: Sequence[tuple[Area, Detections]], width: int, height: int) -> _TileBoxes:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import importlib.util
 import os
 import shlex
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from odtool.errors import DataError, InstallationError
 if TYPE_CHECKING:
     import cv2
 
-_USUAL_RATE = 25.0
+USUAL_RATE = 25.0
 """Frames a second where a video does not say."""
 _MEND = "Convert it first, as with: ffmpeg -i IN -c:v libx264 OUT.mp4"
 
@@ -30,6 +32,24 @@ _OTHER_BUILDS = "opencv-python opencv-contrib-python"
 """Packages of the same folder cv2 that need the libraries of a desktop."""
 
 Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Codec:
+    """How videos are written."""
+
+    name: str
+    fourcc: str
+    """By which OpenCV knows it."""
+    suffix: str
+    """Of its files."""
+
+
+CODECS = (Codec("H.264", "avc1", ".mp4"), Codec("VP8", "VP80", ".webm"), Codec("VP9", "VP90", ".webm"))
+"""What browsers play; the first that OpenCV's build writes is taken, and its packages on PyPI have no H.264.
+
+VP8 takes 42 ms of a core for a frame of 1280x720, VP9 108 at the same quality and half the size (OpenCV 5.0). MPEG-4
+Part 2 in an mp4, which every build writes in 10 ms, is played by no browser, nor is Motion JPEG in an avi."""
 
 
 @dataclass(frozen=True)
@@ -105,20 +125,21 @@ def opening(path: Path, *, every: int) -> Iterator[Video]:
     require_opencv()
     import cv2
 
-    _silencing()
+    silence()
     capture = cv2.VideoCapture(str(path))
     try:
         if not path.is_file() or not capture.isOpened():
             raise DataError(f"{path}: is not a video that can be decoded", _MEND)
         rate = capture.get(cv2.CAP_PROP_FPS)
-        rate = rate if 0 < rate <= 1000 else _USUAL_RATE
+        rate = rate if 0 < rate <= 1000 else USUAL_RATE
         announced = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
-        yield Video(rate, announced, _read_frames(capture, rate, every))
+        yield Video(rate, announced, read_frames(capture, rate, every))
     finally:
         capture.release()
 
 
-def _read_frames(capture: cv2.VideoCapture, rate: float, every: int) -> Iterator[Frame]:
+def read_frames(capture: cv2.VideoCapture, rate: float, every: int) -> Iterator[Frame]:
+    """Each frame of what is open, or every n-th, to its end."""
     import cv2
 
     number = 0
@@ -131,22 +152,58 @@ def _read_frames(capture: cv2.VideoCapture, rate: float, every: int) -> Iterator
         number += 1
 
 
-def _silencing() -> None:
+def silence() -> None:
     """FFmpeg would write what it dislikes about a file straight to the terminal; odtool says what comes of it."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 
+@functools.cache
+def find_codec() -> Codec:
+    """The first codec of which OpenCV writes frames here, and reads one back: a build may know of more than it has.
+
+    Raises:
+        InstallationError: OpenCV is missing or broken, or has none of them.
+    """
+    require_opencv()
+    with tempfile.TemporaryDirectory(prefix="odtool-") as folder:
+        for codec in CODECS:
+            if _is_written(codec, Path(folder) / f"{codec.fourcc}{codec.suffix}"):
+                return codec
+    names = ", ".join(codec.name for codec in CODECS)
+    raise InstallationError(
+        f"this build of OpenCV writes none of {names}, which browsers play", f"Use --no-pictures, or: {_repair()}"
+    )
+
+
+def _is_written(codec: Codec, path: Path) -> bool:
+    import cv2
+
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec.fourcc), 10, (64, 48))
+    try:
+        if not writer.isOpened():
+            return False
+        for _ in range(3):
+            writer.write(np.full((48, 64, 3), 99, np.uint8))
+    finally:
+        writer.release()
+    return _holds(path, 3)
+
+
 @contextmanager
 def writing(path: Path, *, rate: float) -> Iterator[Callable[[Pixels], None]]:
-    """Writes an mp4 of frames of one size, as the first has it.
+    """Writes a video of frames of one size, as the first has it.
+
+    Args:
+        path: with the suffix of `find_codec`.
 
     Raises:
         DataError: OpenCV cannot write it, or the disk is full.
         InstallationError: OpenCV is missing or broken.
     """
-    require_opencv()
+    codec = find_codec()
     import cv2
 
+    silence()
     writer: cv2.VideoWriter | None = None
     count = 0
 
@@ -154,8 +211,7 @@ def writing(path: Path, *, rate: float) -> Iterator[Callable[[Pixels], None]]:
         nonlocal writer, count
         height, width = picture.shape[:2]
         if writer is None:
-            # The one codec that every build of OpenCV brings with it.
-            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), rate, (width, height))
+            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec.fourcc), rate, (width, height))
             if not writer.isOpened():
                 raise DataError(f"{path}: OpenCV cannot write this video ({width}x{height})", "Try --no-pictures.")
         writer.write(cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
@@ -166,16 +222,33 @@ def writing(path: Path, *, rate: float) -> Iterator[Callable[[Pixels], None]]:
     finally:
         if writer is not None:
             writer.release()
-    # OpenCV says nothing of a full disk; the file's index, which is written last, does.
-    if count and (stored := _count_frames(path)) < count:
-        raise DataError(f"{path}: only {stored} of {count} frames could be written", "Is the disk full?")
+    # OpenCV says nothing of a full disk, and writes the length where there was room: only the last frame tells.
+    if count and not _holds(path, count):
+        raise DataError(f"{path}: only {_count_frames(path)} of {count} frames could be written", "Is the disk full?")
+
+
+def _holds(path: Path, count: int) -> bool:
+    """Whether a video's last frame can be read."""
+    import cv2
+
+    capture = cv2.VideoCapture(str(path))
+    try:
+        if not capture.isOpened():
+            return False
+        capture.set(cv2.CAP_PROP_POS_FRAMES, count - 1)
+        return bool(capture.read()[0])
+    finally:
+        capture.release()
 
 
 def _count_frames(path: Path) -> int:
     import cv2
 
     capture = cv2.VideoCapture(str(path))
+    count = 0
     try:
-        return int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+        while capture.isOpened() and capture.grab():
+            count += 1
+        return count
     finally:
         capture.release()

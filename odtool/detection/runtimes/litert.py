@@ -34,6 +34,8 @@ _NAMED = {
 class LiteRtDetector:
     """A TFLite file of one input image and four outputs: boxes, classes from 0, scores and their number."""
 
+    takes_batches = False
+
     def __init__(self, path: Path, labels: Mapping[int, str] | None = None) -> None:
         """Loads the file.
 
@@ -52,6 +54,7 @@ class LiteRtDetector:
         self._outputs = _find_outputs(self._interpreter, path)
         self._description = _load_description(path, self._input)
         self.labels = require_labels(labels or self._description.labels, path)
+        self.thresholds: Mapping[str, float] = self._description.thresholds
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Literal
 
 from odtool import state_files
+from odtool.detection.best_thresholds import Score
 from odtool.errors import DataError
 from odtool.state_files import Range, StateError
 
@@ -42,6 +43,9 @@ class ModelDescription:
     mean: tuple[float, float, float]
     """Subtracted from each of the channels, which are RGB, 0 to 255; what is left is divided by `deviation`."""
     deviation: tuple[float, float, float]
+
+    thresholds: Mapping[str, Score] = field(default_factory=dict)
+    """The best score of each class by its name, where odtool report had found them."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)

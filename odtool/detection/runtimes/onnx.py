@@ -14,12 +14,14 @@ from odtool.detection.class_labels import require_labels
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.image_arrays import to_list
 from odtool.detection.runtimes.model_description import PROPERTY, ModelDescription
-from odtool.detection.runtimes.outputs import NAMES, build_detections
+from odtool.detection.runtimes.outputs import MASKS, NAMES, build_detections
 from odtool.errors import DataError
 
 
 class OnnxDetector:
     """An ONNX file that takes images of any size as bytes and gives the API's outputs."""
+
+    takes_batches = False
 
     def __init__(self, path: Path, labels: Mapping[int, str] | None = None) -> None:
         """Loads the file.
@@ -39,9 +41,16 @@ class OnnxDetector:
                 "Use a model that odtool export wrote, or one that tf2onnx made of the API's SavedModel.",
             )
         self._input = inputs[0].name
+        self._outputs = [*NAMES, MASKS] if MASKS in outputs else [*NAMES]
         metadata = self._session.get_modelmeta().custom_metadata_map.get(PROPERTY)
-        carried = ModelDescription.from_json(metadata, str(path)).labels if metadata else {}
-        self.labels = require_labels(labels or carried, path)
+        described = ModelDescription.from_json(metadata, str(path)) if metadata else None
+        self.labels = require_labels(labels or (described.labels if described else {}), path)
+        self.thresholds: Mapping[str, float] = described.thresholds if described else {}
+
+    @property
+    def providers(self) -> list[str]:
+        """What onnxruntime runs it on, as CPUExecutionProvider, the first choice first."""
+        return list(self._session.get_providers())
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""
@@ -49,7 +58,7 @@ class OnnxDetector:
 
     def _detect_one(self, source: ImageSource, min_score: float) -> Detections:
         image = image_arrays.read_pixels(source)
-        boxes, classes, scores, number = self._session.run(list(NAMES), {self._input: image[np.newaxis]})
+        boxes, classes, scores, number, *masks = self._session.run(self._outputs, {self._input: image[np.newaxis]})
         count = int(number[0])
         height, width = image.shape[:2]
         return build_detections(
@@ -59,6 +68,7 @@ class OnnxDetector:
             width=width,
             height=height,
             min_score=min_score,
+            masks=masks[0][0, :count] if masks else None,
         )
 
 

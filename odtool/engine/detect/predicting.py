@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odtool.api.tasks.engine_tasks import PredictTask
@@ -32,32 +37,75 @@ def predict(task: PredictTask, tell: Callable[[Any], None]) -> dict[str, Any]:
     from odtool.detection.predict.image_stream import DetectionOptions
     from odtool.detection.predict.output_files import OutputOptions
     from odtool.detection.predict.tiled_detection import TileSize
+    from odtool.detection.streams import live_view, object_counts, tracking
     from odtool.engine.detect.loading import load_detector, settle
 
-    sources = image_sources.find(task.sources)
-    if any(medium.kind == "video" for medium in sources.media()):
+    sources = image_sources.find([*task.sources, *_read_list(task.source_list)])
+    kinds = {"image"} if task.source_list else {medium.kind for medium in sources.media()}
+    if kinds - {"image"}:
         video.require_opencv()  # before seconds of loading, and before a thousand images that come first
+        if task.pictures:
+            video.find_codec()
+    if task.track_objects:
+        tracking.require_tracker()
+    stop = _listen() if any(place.stream for place in sources.places) else None
     detection = DetectionOptions(
         thresholds.parse(task.min_score),
         task.batch_size,
         TileSize(task.tile, task.overlap or 0) if task.tile else None,
         task.every,
     )
-    outputs = OutputOptions(task.pictures, task.save_as, task.count)
+    line = object_counts.parse_line(task.count_line) if task.count_line else None
+    outputs = OutputOptions(task.pictures, task.save_as, task.count, task.track_objects, line)
     # Before it is loaded: the best checkpoint may be another one by then, and parts have to name theirs.
     model, identity = settle(task.model, task.label_map)
     plan = _plan(task, sources, identity) if task.part else None
     tell("loading the model")
     detector = load_detector(model, label_map=task.label_map)
-    tell(0)
+    scores = detection.thresholds.complete(detector.thresholds, str(task.model))
+    detection = replace(detection, thresholds=scores)
     try:
-        return prediction.predict(sources, detector, detection, task.target, outputs, plan=plan, tell=_limit_rate(tell))
+        with ExitStack() as stack:
+            show = None
+            if task.show_port is not None:
+                address, show = stack.enter_context(live_view.serving(task.show_port))
+                tell(f"shown at {address}")
+            tell(0)
+            return prediction.predict(
+                sources,
+                detector,
+                detection,
+                task.target,
+                outputs,
+                plan=plan,
+                show=show,
+                stop=stop,
+                tell=_limit_rate(tell),
+            )
     except OdtoolError:
         raise
     except Exception as error:  # each runtime has an out-of-memory error of its own; all others pass through
         if not (ending := explain_failure(error)).out_of_memory:
             raise
         raise JobError(ending.reason, "Give a smaller --batch-size, or --tile 1024 for large images.") from error
+
+
+def _listen() -> threading.Event:
+    """A stream may have no end of its own: SIGTERM then ends it with whole files.
+
+    Ctrl-C reaches this process as well as the command that waits for it, which passes on what it means.
+    """
+    stop = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    return stop
+
+
+def _read_list(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    return [line for line in lines if line.strip()]
 
 
 def _plan(task: PredictTask, sources: Sources, identity: str) -> PartPlan:
@@ -73,6 +121,7 @@ def _plan(task: PredictTask, sources: Sources, identity: str) -> PartPlan:
         "--tile": task.tile,
         "--overlap": task.overlap,
         "--every": task.every,
+        "--track-objects": task.track_objects,
         "odtool's version": __version__,
     }
     return part_files.plan(part, sources, settings)

@@ -16,7 +16,7 @@ from odtool.engine import model
 from odtool.engine.detect.tensorflow_detectors import CheckpointDetector
 from odtool.engine.export import trained_model
 from odtool.engine.input import record_images
-from odtool.pipeline.record_patterns import require_files
+from odtool.engine.input.record_files import copy_label_map, require_files
 from odtool.workspace import Run
 
 ENDINGS = {b"jpeg": ".jpg", b"jpg": ".jpg", b"png": ".png", b"gif": ".gif", b"bmp": ".bmp"}
@@ -38,7 +38,7 @@ def detect(run: Run, count: int, output: Path) -> None:
     checkpoint = checkpoint_choice.find(run)
     reader = configs["eval_input_config"]
     detector = CheckpointDetector.from_trained_model(trained_model.load(run, checkpoint))
-    ids = label_map.index_texts(label_map.read(Path(reader.label_map_path)))
+    ids = label_map.index_texts(label_map.read(copy_label_map(reader.label_map_path)))
     output.parent.mkdir(parents=True, exist_ok=True)
     images = [
         _describe_image(example, detector, ids, output, index)
@@ -49,7 +49,7 @@ def detect(run: Run, count: int, output: Path) -> None:
 
 def _read_examples(reader: Any, count: int) -> Iterator[Any]:
     """The first tf.train.Examples of a reader's files."""
-    files = [str(file) for file in require_files(reader)]
+    files = require_files(reader)
     for record in tf.data.TFRecordDataset(files).take(count):
         yield tf.train.Example.FromString(record.numpy())
 

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from object_detection.core.standard_fields import DetectionResultFields, InputDataFields
 
 from odtool.engine import model
 from odtool.engine.evaluate.scoring import Scorer
+from odtool.engine.evaluate.set_metrics import refuse_empty
 from odtool.engine.model import Configs
 from odtool.engine.outcome import StopSignal
 from odtool.workspace import Run
@@ -36,7 +38,8 @@ def write_detections(
     evaluation sets that the config names. Each other line is an image: `key`, the number by which evaluation knows it
     and in whose order it ranks equal scores; `source_id`; `width` and `height` in pixels; `true`, with lists `boxes`
     ([xmin, ymin, xmax, ymax] in pixels), `classes`, `crowd`, `group_of` and `difficult`; and `detected`, with
-    `boxes`, `classes` and `scores`. The file appears when it is whole.
+    `boxes`, `classes` and `scores`. Where evaluation scores masks, both have `masks`, too: COCO's compressed run
+    lengths, for the whole image. The file appears when it is whole.
 
     Args:
         prefix: the checkpoint's path without .index.
@@ -78,42 +81,26 @@ class _Recorder(Scorer):
         reader.include_source_id = True
         super().__init__({**configs, "eval_config": settings}, reader, detector, sample=1)
         self.detector = detector
-        self._stream: IO[str] | None = None
         self._tell = tell
-        self._last_report = time.monotonic()
-        self._written = 0
 
     def labels(self) -> dict[int, str]:
         """Class names by id."""
-        return {int(number): str(item["name"]) for number, item in self._categories.items()}
+        return {int(number): str(item["name"]) for number, item in self.metrics.categories.items()}
 
     def record(self, stream: IO[str]) -> int:
         """Writes a line for each image; gives their number."""
-        self._stream = stream
-        return self.score(StopSignal()).images
+        written, last = 0, time.monotonic()
+        for result in self.run(StopSignal()):
+            written += _write_batch(result.values, stream)
+            if time.monotonic() - last > _TELL_EVERY:
+                last = time.monotonic()
+                self._tell(written)
+        refuse_empty(written)
+        return written
 
     def _batch(self, features: dict[str, Any], labels: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         losses, batch = super()._batch(features, labels)
         return losses, {**batch, InputDataFields.source_id: features[InputDataFields.source_id]}
-
-    def _build_evaluators(self) -> list[Any]:
-        return [self]
-
-    def evaluate(self) -> dict[str, float]:
-        """No figures: there is nothing to score."""
-        return {}
-
-    def add_eval_dict(self, batch: dict[str, Any]) -> None:
-        """Writes a batch; this and `evaluate` are what an evaluator has to have."""
-        assert self._stream is not None
-        arrays = {name: value.numpy() for name, value in batch.items() if name in _WRITTEN}
-        for index in range(len(arrays[InputDataFields.key])):
-            image = {name: value[index] for name, value in arrays.items()}
-            self._stream.write(json.dumps(_describe_image(image)) + "\n")
-            self._written += 1
-        if time.monotonic() - self._last_report > _TELL_EVERY:
-            self._last_report = time.monotonic()
-            self._tell(self._written)
 
 
 _WRITTEN = {
@@ -128,7 +115,18 @@ _WRITTEN = {
     DetectionResultFields.detection_boxes,
     DetectionResultFields.detection_classes,
     DetectionResultFields.detection_scores,
+    InputDataFields.groundtruth_instance_masks,
+    DetectionResultFields.detection_masks,
 }
+
+
+def _write_batch(values: dict[str, Any], stream: IO[str]) -> int:
+    arrays = {name: value.numpy() for name, value in values.items() if name in _WRITTEN}
+    images = len(arrays[InputDataFields.key])
+    for index in range(images):
+        image = {name: value[index] for name, value in arrays.items()}
+        stream.write(json.dumps(_describe_image(image)) + "\n")
+    return images
 
 
 def _describe_image(values: dict[str, Any]) -> dict[str, Any]:
@@ -138,6 +136,11 @@ def _describe_image(values: dict[str, Any]) -> dict[str, Any]:
     )
     flags = {name: values[key][:true].astype(bool).tolist() for name, key in _FLAGS.items() if key in values}
     height, width = values[InputDataFields.original_image_spatial_shape].tolist()
+    true_masks, masks = {}, {}
+    if {InputDataFields.groundtruth_instance_masks, DetectionResultFields.detection_masks} <= values.keys():
+        # Both are of the largest image of the batch, as the API's evaluator takes them, too.
+        true_masks = _encode_masks(values[InputDataFields.groundtruth_instance_masks][:true, :height, :width])
+        masks = _encode_masks(values[DetectionResultFields.detection_masks][:detected, :height, :width])
     return {
         "key": int(values[InputDataFields.key]),
         "source_id": values[InputDataFields.source_id].decode("utf-8", "backslashreplace"),
@@ -147,13 +150,22 @@ def _describe_image(values: dict[str, Any]) -> dict[str, Any]:
             "boxes": _to_corners(values[InputDataFields.groundtruth_boxes][:true]),
             "classes": values[InputDataFields.groundtruth_classes][:true].tolist(),
             **{name: flags.get(name, [False] * true) for name in _FLAGS},
+            **true_masks,
         },
         "detected": {
             "boxes": _to_corners(values[DetectionResultFields.detection_boxes][:detected]),
             "classes": values[DetectionResultFields.detection_classes][:detected].tolist(),
             "scores": values[DetectionResultFields.detection_scores][:detected].tolist(),
+            **masks,
         },
     }
+
+
+def _encode_masks(bitmaps: Any) -> dict[str, list[str]]:
+    from pycocotools import mask
+
+    runs = (mask.encode(np.asfortranarray(bitmap.astype(np.uint8))) for bitmap in bitmaps)
+    return {"masks": [entry["counts"].decode("ascii") for entry in runs]}
 
 
 def _to_corners(boxes: Any) -> Any:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import re
 import time
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
 from odtool import checkpoint_choice, locks, metrics
-from odtool.detection.metric_names import MAP, MAP_50, resolve_name
 from odtool.engine import best_checkpoint, checkpoint_scores, checkpoints, model
-from odtool.engine.evaluate import best_metric
-from odtool.engine.evaluate.scoring import Score, Scorer
+from odtool.engine.evaluate.score_book import ScoreBook
+from odtool.engine.evaluate.scoring import Scorer
 from odtool.engine.outcome import Ending, FolderWatch, StopSignal
 from odtool.workspace import Run
 
 POLL = 0.5
 """Seconds between looks for a new checkpoint: a listing of one folder."""
-log = logging.getLogger("odtool.engine")
 
 
 def evaluate(
@@ -88,7 +83,7 @@ def _score_until_trained(run: Run, scorer: _CheckpointScorer, stop: StopSignal, 
         waiting = _find_unscored(run, sample, latest=latest)
         if waiting:
             if latest:
-                skipped += scorer.skip([waiting[step] for step in sorted(waiting)[:-1]])
+                skipped += scorer.book.skip([waiting[step] for step in sorted(waiting)[:-1]])
             scorer.score(waiting[max(waiting) if latest else min(waiting)])
             scored += 1
         elif not training:
@@ -113,28 +108,15 @@ class _CheckpointScorer:
     """The model and its evaluation sets, built once; writes down what each checkpoint scores."""
 
     def __init__(self, run: Run, sample: int, stop: StopSignal, best: str | None, batch_size: int | None) -> None:
-        configs = model.read_configs(run.pipeline_config)
-        if batch_size is not None:
-            configs["eval_config"].batch_size = 1  # what was asked for counts, and not the config's own
-        model.require_evaluation_set(configs, run)
-        self._run = run
+        configs = read_evaluation_configs(run, batch_size)
         self._stop = stop
-        self._sample = sample
-        self._demanded = best is not None
-        self._metric = resolve_name(best) if best is not None else MAP
-        self._metrics = metrics.MetricsLog(run.metrics)
         detector = model.build_model(configs["model"])
         self._scorers = [
             Scorer(configs, reader, detector, sample=sample, batch_limit=batch_size)
             for reader in configs["eval_input_configs"]
         ]
-        self._events = [tf.summary.create_file_writer(str(run.events("eval") / name)) for name in self._name_sets()]
+        self.book = ScoreBook(run, sample, best, [scorer.metrics.name for scorer in self._scorers])
         self._restorable = model.build_restorable(configs, detector, self._scorers[0].element)
-
-    def _name_sets(self) -> list[str]:
-        """One for each evaluation set: the stock loop's folders, numbered where sets have no names of their own."""
-        names = [scorer.name for scorer in self._scorers]
-        return [name or (str(index) if index else "") for index, name in enumerate(names)]
 
     def score(self, prefix: Path) -> None:
         """Scores one checkpoint over every evaluation set.
@@ -143,87 +125,17 @@ class _CheckpointScorer:
             Stopped: a stop was asked for in the middle; nothing is written.
         """
         step = self._restorable.restore(prefix)
-        scores = [scorer.score(self._stop) for scorer in self._scorers]
-        figures: dict[str, float] = {}
-        for name, score, events in zip(self._name_sets(), scores, self._events, strict=True):
-            _write_events(events, step, score)
-            inside = f"{name}/" if name and len(scores) > 1 and score is not scores[0] else ""
-            figures.update({f"{inside}{key}": value for key, value in {**score.metrics, **score.by_class}.items()})
-            log.info("%s%s: %s", prefix.name, f" on {name}" if name else "", _summarise(score))
-        own = prefix.parent in (self._run.path, self._run.best)
-        best = self._judge_best(step, prefix, figures) if own else None
-        values = {
-            **figures,
-            "images": sum(score.images for score in scores),
-            "seconds": sum(score.seconds for score in scores),
-            "sample_1_of_n": self._sample,
-            "checkpoint": prefix.name if own else str(prefix),
-        }
-        # Together: training counts the evaluations since the best, and must not see one before it is judged.
-        self._metrics.write_together([("eval", step, values), *([("best", step, best)] if best else [])])
-
-    def skip(self, prefixes: list[Path]) -> int:
-        """Notes checkpoints that are passed over for a newer one; gives their number."""
-        for prefix in prefixes:
-            log.info("%s is skipped: a newer one is waiting", prefix.name)
-            self._metrics.write("skip", int(prefix.name.removeprefix("ckpt-")), {"checkpoint": prefix.name})
-        return len(prefixes)
-
-    def _judge_best(self, step: int, prefix: Path, figures: dict[str, float]) -> dict[str, Any] | None:
-        """Keeps a checkpoint in best/ where it is better; what metrics.jsonl is to say of it, or None."""
-        if self._metric not in figures and not self._demanded:
-            return None
-        value = best_metric.get_value(self._metric, figures)
-        if value is None or not self._is_better(step, value):
-            return None
-        name = f"{self._run.best.name}/{prefix.name}"
-        line = {"metric": self._metric, "value": value, "checkpoint": name, "sample_1_of_n": self._sample}
-        if best_checkpoint.keep(self._run, prefix, step, {**line, "metrics": figures}) is None:
-            log.warning("%s was the best so far, and is deleted already", prefix.name)
-            return None
-        log.info("best so far: %s (%s %.4g)", name, self._metric, value)
-        return line
-
-    def _is_better(self, step: int, value: float) -> bool:
-        """Whether it beats the best; a score over fewer images never displaces one over more, nor the reverse."""
-        entries = metrics.read_events(self._run.metrics)
-        line = best_checkpoint.find_standing(self._run, entries)
-        if line is None:
-            return True
-        sample = line.number("sample_1_of_n")
-        if sample != self._sample:
-            return sample is None or self._sample < sample
-        same = line.values.get("metric") == self._metric
-        before = line.number("value") if same else line.number(self._metric)
-        if before is None:
-            before = checkpoint_scores.find_score(entries, line.step, self._metric)
-        if line.step == step:
-            return not same or value != before
-        return before is None or best_metric.is_better(self._metric, value, before)
+        self.book.write(prefix, step, [scorer.score(self._stop) for scorer in self._scorers])
 
 
-def _write_events(events: Any, step: int, score: Score) -> None:
-    """With the stock loop's tags."""
-    with events.as_default(step=step):
-        for name, value in score.metrics.items():
-            tf.summary.scalar(name, value)
-        for name, picture in score.pictures.items():
-            tf.summary.image(name, picture, max_outputs=1)
-    events.flush()
+def read_evaluation_configs(run: Run, batch_size: int | None) -> model.Configs:
+    """The run's config for evaluation, where a batch size that was asked for counts more than its own.
 
-
-def _summarise(score: Score) -> str:
-    parts = [
-        f"{label} {score.metrics[name]:.3f}"
-        for label, name in (("mAP@[.5:.95]", MAP), ("mAP@.5", MAP_50))
-        if name in score.metrics
-    ]
-    if not parts:
-        parts = [f"{re.sub(r'.*/', '', name)} {value:.3f}" for name, value in list(score.metrics.items())[:3]]
-    return ", ".join([*parts, f"{score.images} images, {_format_pace(score.images, score.seconds)}"])
-
-
-def _format_pace(images: int, seconds: float) -> str:
-    """Models with hundreds of proposals take many seconds for an image on a CPU, which is 0.0 images a second."""
-    rate = images / max(seconds, 1e-9)
-    return f"{rate:.1f} images/s" if rate >= 1 else f"{1 / rate:.1f} s per image"
+    Raises:
+        ConfigError: it names no evaluation set.
+    """
+    configs = model.read_configs(run.pipeline_config)
+    if batch_size is not None:
+        configs["eval_config"].batch_size = 1  # what was asked for counts, and not the config's own
+    model.require_evaluation_set(configs, run)
+    return configs

@@ -13,7 +13,7 @@ from typing import Any
 
 from odtool import __version__, files, metrics
 from odtool.api.tasks.engine_tasks import ExportTask
-from odtool.detection import model_card
+from odtool.detection import best_thresholds, model_card
 from odtool.detection.class_labels import format_label_file
 from odtool.detection.detector import Detector
 from odtool.detection.metric_names import AR_100, MAP, MAP_50
@@ -25,7 +25,6 @@ from odtool.errors import ConfigError, DataError
 from odtool.pipeline.checks import exportable
 from odtool.pipeline.text import config
 from odtool.pipeline.text.facts import derive_facts, read_facts
-from odtool.workspace import ExportedModel
 
 Tell = Callable[[str], None]
 """Called with what is being done."""
@@ -61,7 +60,7 @@ def export(task: ExportTask, tell: Tell, *, load: Load = load_detector) -> dict[
     Raises:
         OdtoolError: the model cannot be exported to a format, or config, checkpoint or records cannot be used.
     """
-    exportable.refuse(read_facts(task.run.pipeline_config), task.formats)
+    exportable.refuse(read_facts(task.run.pipeline_config), task.formats, task.precisions)
     tell(f"loading {task.checkpoint.name} of run {task.run.name}")
     exported = trained_model.load(task.run, task.checkpoint)
     tell("running the checkpoint on images to compare with")
@@ -76,7 +75,7 @@ def export(task: ExportTask, tell: Tell, *, load: Load = load_detector) -> dict[
         "files": accounts,
         "accepted": all(a["accepted"] for a in accounts),
     }
-    _write_texts(exported, task.target, record)
+    _write_texts(exported, task, record)
     return record
 
 
@@ -147,6 +146,7 @@ def _describe_export(exported: TrainedModel, task: ExportTask, reference: verifi
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "architecture": derive_facts(exported.config).architecture,
         "labels": exported.labels,
+        "thresholds": exported.thresholds,
         "formats": list(task.formats),
         "input_type": task.input_type,
         "metrics": _find_metrics(exported),
@@ -192,8 +192,11 @@ def _read_cpu_lines() -> list[str]:
         return []
 
 
-def _write_texts(exported: TrainedModel, target: ExportedModel, record: dict[str, Any]) -> None:
-    """Label map, labels and config, as the model was trained with, and what describes the export."""
+def _write_texts(exported: TrainedModel, task: ExportTask, record: dict[str, Any]) -> None:
+    """Label map, labels, config and thresholds, as they belong to the checkpoint, and what describes the export."""
+    target = task.target
+    if exported.thresholds:
+        shutil.copyfile(task.checkpoint.with_name(best_thresholds.NAME), target.thresholds)
     shutil.copyfile(exported.label_map, target.label_map)
     target.labels.write_text(format_label_file(exported.labels), encoding="utf-8")
     heading = f"Exported from {exported.checkpoint} of run {exported.run.name}."

@@ -47,4 +47,5 @@ def describe(source: TrainedModel) -> ModelDescription:
         resize="none",
         mean=(0.0, 0.0, 0.0),
         deviation=(1.0, 1.0, 1.0),
+        thresholds=source.thresholds,
     )

@@ -118,6 +118,7 @@ def _describe(source: TrainedModel, size: tuple[int, int], *, padded: bool) -> M
         resize="pad" if padded else "stretch",
         mean=mean,
         deviation=deviation,
+        thresholds=source.thresholds,
     )
 
 

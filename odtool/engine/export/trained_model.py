@@ -14,9 +14,10 @@ import tensorflow as tf
 from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 
 from odtool.dataset import label_map
+from odtool.detection import best_thresholds
 from odtool.engine import checkpoints, model
+from odtool.engine.input.record_files import copy_label_map, find_files
 from odtool.errors import DataError, first_line
-from odtool.pipeline.record_patterns import find_files
 from odtool.pipeline.text import config
 from odtool.workspace import Run
 
@@ -38,6 +39,8 @@ class TrainedModel:
     labels: dict[int, str]
     """Class names by the ids of the label map."""
     label_map: Path
+    thresholds: dict[str, float]
+    """The best score of each class by its name; empty where odtool report has not found them for this checkpoint."""
     detector: Any
     """object_detection.core.model.DetectionModel, for inference, its variables those that evaluation would score."""
 
@@ -62,7 +65,9 @@ def load(run: Run, prefix: Path) -> TrainedModel:
         status = checkpoints.read_into(tf.train.Checkpoint(model=detector), prefix)
         model.assert_filled(status, prefix)
     names, path = _load_labels(configs)
-    return TrainedModel(run, prefix.name, _read_step(prefix), loaded, configs, names, path, detector)
+    found = best_thresholds.read(prefix)
+    thresholds = found.by_label if found else {}
+    return TrainedModel(run, prefix.name, _read_step(prefix), loaded, configs, names, path, thresholds, detector)
 
 
 def _read_step(prefix: Path) -> int | None:
@@ -74,8 +79,9 @@ def _read_step(prefix: Path) -> int | None:
 
 def _load_labels(configs: model.Configs) -> tuple[dict[int, str], Path]:
     readers = [*configs["eval_input_configs"], configs["train_input_config"]]
-    path = Path(next((reader.label_map_path for reader in readers if reader.label_map_path), ""))
-    if not path.name:
+    name = next((reader.label_map_path for reader in readers if reader.label_map_path), "")
+    path = copy_label_map(name)
+    if not name:
         raise DataError("the pipeline.config names no label map", "Set train_input_reader.label_map_path.")
     return label_map.labels(path), path
 
@@ -94,7 +100,7 @@ def writing_stock_checkpoint(source: TrainedModel) -> Iterator[str]:
 def find_records(source: TrainedModel, *, training: bool) -> list[str]:
     """Files of the run's training or evaluation records; an empty list where the config names none that exist."""
     readers = [source.configs["train_input_config"]] if training else source.configs["eval_input_configs"][:1]
-    return sorted(str(file) for file in find_files(*readers))
+    return sorted(find_files(*readers))
 
 
 def run_exporter(source: TrainedModel, build: Callable[[], T]) -> T:

@@ -20,17 +20,21 @@ from object_detection.protos import input_reader_pb2
 from odtool.engine.input import record_sharding
 from odtool.engine.input.record_cache import RecordCache
 from odtool.engine.input.transforms import replacing_transforms
+from odtool.errors import ConfigError
+from odtool.parts import WorkPart
 
 _READ_BUFFER = 8_000_000
 """Bytes of a file that a reader holds, as in the API."""
 
 
 @contextmanager
-def replacing_builder(cache: RecordCache | None = None) -> Iterator[None]:
-    """While this lasts, `inputs.train_input` and `eval_input` build their data sets here, for a cache where given."""
+def replacing_builder(
+    cache: RecordCache | None = None, part: WorkPart | None = None, *, keep_records: bool = False
+) -> Iterator[None]:
+    """While this lasts, `inputs.train_input` and `eval_input` build their data sets here, as `build` has it."""
     seam = inputs.INPUT_BUILDER_UTIL_MAP
     before = seam["dataset_build"]
-    seam["dataset_build"] = functools.partial(build, cache=cache)
+    seam["dataset_build"] = functools.partial(build, cache=cache, part=part, keep_records=keep_records)
     try:
         with replacing_transforms():
             yield
@@ -46,6 +50,8 @@ def build(
     input_context: Any = None,
     reduce_to_frame_fn: Any = None,
     cache: RecordCache | None = None,
+    part: WorkPart | None = None,
+    keep_records: bool = False,
 ) -> Any:
     """A data set of batches, as `dataset_builder.build` makes it.
 
@@ -56,8 +62,13 @@ def build(
         input_context: tf.distribute.InputContext of a process, which gets its own part of the records.
         reduce_to_frame_fn: used for sequence examples only, which are left to the API.
         cache: keeps records in memory.
+        part: only the batches, dealt out in turn, of one of several processes that evaluate together.
+        keep_records: give the serialized records beside what was made of them, in a third tensor. They are worked on
+            one after the other, so that the same seed has the same chances for the same record.
     """
     if reader.input_type == input_reader_pb2.InputType.Value("TF_SEQUENCE_EXAMPLE"):
+        if part is not None:
+            raise ConfigError("sequence examples cannot be evaluated by parts", "Evaluate them without --part.")
         return dataset_builder.build(reader, batch_size, transform_input_data_fn, input_context, reduce_to_frame_fn)
     if input_context is not None:
         batch_size = input_context.get_per_replica_batch_size(batch_size)
@@ -70,8 +81,15 @@ def build(
     records = dataset_builder.read_dataset(read_file, list(reader.tf_record_input_reader.input_path), reader)
     if reader.sample_1_of_n_examples > 1:
         records = records.shard(reader.sample_1_of_n_examples, 0)
-    decoder = _parse_densely(decoder_builder.build(reader))
-    examples = records.map(lambda record: transform_input_data_fn(decoder.decode(record)), tf.data.AUTOTUNE)
+    if part is not None:
+        records = records.batch(batch_size).shard(part.count, part.number - 1).unbatch()
+    decoder = build_decoder(reader)
+
+    def transform(record: Any) -> Any:
+        example = transform_input_data_fn(decoder.decode(record))
+        return (*example, record) if keep_records else example
+
+    examples = records.map(transform, None if keep_records else tf.data.AUTOTUNE)
     batches = examples.batch(batch_size, drop_remainder=reader.drop_remainder).prefetch(reader.num_prefetch_batches)
     return batches.with_options(_limit_threads())
 
@@ -83,11 +101,13 @@ def _limit_threads() -> Any:
     return options
 
 
-def _parse_densely(decoder: Any) -> Any:
-    """Lists of a record parsed straight to tensors: the API makes some twenty sparse ones of each and converts them.
+def build_decoder(reader: Any) -> Any:
+    """The API's decoder for an InputReader message.
 
+    Lists of a record are parsed straight to tensors: the API makes some twenty sparse ones of each and converts them.
     Its handlers take either; a list that a record lacks is an empty one both ways.
     """
+    decoder = decoder_builder.build(reader)
     decoder.keys_to_features = {
         key: tf.io.FixedLenSequenceFeature([], feature.dtype, allow_missing=True)
         if isinstance(feature, tf.io.VarLenFeature)

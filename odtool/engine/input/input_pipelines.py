@@ -6,7 +6,6 @@ import copy
 import logging
 import struct
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -15,9 +14,10 @@ from object_detection import inputs
 
 from odtool.engine.input.dataset_builder import replacing_builder
 from odtool.engine.input.record_cache import RecordCache
+from odtool.engine.input.record_files import require_files
 from odtool.engine.model import Configs
 from odtool.engine.tracing import trace_without_autograph
-from odtool.pipeline.record_patterns import require_files
+from odtool.parts import WorkPart
 
 SHUFFLE_SHARE = 1 / 16
 """Share of the memory available at start that encoded records waiting in the shuffle buffer may take."""
@@ -52,7 +52,9 @@ def build_training_data(configs: Configs, model: Any, strategy: Any, *, cache: R
     return trace_without_autograph(lambda: strategy.distribute_datasets_from_function(build))
 
 
-def build_evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: int, batch: int = 1) -> Any:
+def build_evaluation_data(
+    configs: Configs, reader: Any, model: Any, *, sample: int, batch: int = 1, part: WorkPart | None = None
+) -> Any:
     """One pass over an evaluation set, or over 1 of `sample` of its images, as `eval_continuously` reads it.
 
     Except for images at the end that fill no batch: they are kept whatever drop_remainder says, true by default.
@@ -60,6 +62,7 @@ def build_evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: 
     Args:
         sample: of the images that the config lets through, which may itself take 1 of several.
         batch: images in a batch; 1 leaves it to the config.
+        part: only every so manieth batch, those of one of several processes, which all read in the same order.
     """
     reader, settings = copy.deepcopy(reader), copy.deepcopy(configs["eval_config"])
     if batch > 1:
@@ -68,10 +71,13 @@ def build_evaluation_data(configs: Configs, reader: Any, model: Any, *, sample: 
     reader.drop_remainder = settings.batch_size == 1
     require_files(reader)
     reader.num_epochs = 1
+    if part is not None and reader.shuffle:
+        log.info("the evaluation set is not shuffled, so that its parts are the same for all processes")
+        reader.shuffle = False
     reader.sample_1_of_n_examples = sample * max(reader.sample_1_of_n_examples, 1)
 
     def build() -> Any:
-        with replacing_builder():
+        with replacing_builder(part=part):
             data = inputs.eval_input(
                 eval_config=settings, eval_input_config=reader, model_config=configs["model"], model=model
             )
@@ -92,7 +98,7 @@ def _untuned() -> Any:
     return options
 
 
-def bound_memory(reader: Any, files: list[Path], *, budget: int | None = None) -> None:
+def bound_memory(reader: Any, files: list[str], *, budget: int | None = None) -> None:
     """Lowers the shuffle buffer and the number of readers where they would take much memory; says so.
 
     Args:
@@ -114,18 +120,18 @@ def bound_memory(reader: Any, files: list[Path], *, budget: int | None = None) -
         reader.shuffle_buffer_size = fitting
 
 
-def _measure_mean_record(files: list[Path]) -> int:
+def _measure_mean_record(files: list[str]) -> int:
     sizes = [size for file in files[:4] for size in _read_record_sizes(file, _SAMPLE // 4)]
     return sum(sizes) // max(len(sizes), 1)
 
 
-def _read_record_sizes(file: Path, count: int) -> Iterator[int]:
+def _read_record_sizes(file: str, count: int) -> Iterator[int]:
     """Sizes in bytes of a TFRecord file's first records: a little-endian uint64 before each, a CRC on either side."""
-    with file.open("rb") as stream:
+    with tf.io.gfile.GFile(file, "rb") as stream:
         for _ in range(count):
             header = stream.read(12)
             if len(header) < 12:
                 return
             size = struct.unpack("<Q", header[:8])[0]
             yield size
-            stream.seek(size + 4, 1)
+            stream.seek(stream.tell() + size + 4)

@@ -10,7 +10,8 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from odtool.pipeline.record_patterns import escape, find_files
+from odtool.engine.input.record_files import find_files
+from odtool.pipeline.record_patterns import escape
 
 FileReader = Callable[[Any], Any]
 """Makes a data set of a file's records."""

@@ -38,14 +38,15 @@ _map = shape_utils.static_or_dynamic_map_fn
 def replacing_transforms() -> Iterator[None]:
     """While this lasts, the API traces data sets with the functions below."""
     with ExitStack() as stack:
-        stack.enter_context(_replacing(inputs, "augment_input_data", augment))
-        stack.enter_context(_replacing(shape_utils, "pad_or_clip_nd", pad_or_clip))
-        stack.enter_context(_replacing(shape_utils, "static_or_dynamic_map_fn", map_images))
+        stack.enter_context(replacing(inputs, "augment_input_data", augment))
+        stack.enter_context(replacing(shape_utils, "pad_or_clip_nd", pad_or_clip))
+        stack.enter_context(replacing(shape_utils, "static_or_dynamic_map_fn", map_images))
         yield
 
 
 @contextmanager
-def _replacing(module: ModuleType, name: str, function: Callable[..., Any]) -> Iterator[None]:
+def replacing(module: ModuleType, name: str, function: Callable[..., Any]) -> Iterator[None]:
+    """While this lasts, a module has this function under this name."""
     before = getattr(module, name)
     setattr(module, name, function)
     try:
@@ -78,7 +79,7 @@ def augment(tensors: dict[str, Any], data_augmentation_options: list[tuple[Calla
             tensors = _preprocess({**tensors, InputDataFields.image: moved}, rest, **settings)
         return tensors
 
-    with _replacing(preprocessor, "preprocess", preprocess):
+    with replacing(preprocessor, "preprocess", preprocess):
         return _augment(tensors, data_augmentation_options)  # type: ignore[no-any-return]  # the API is untyped
 
 

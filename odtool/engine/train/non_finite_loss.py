@@ -11,8 +11,8 @@ import tensorflow as tf
 from object_detection.inputs import HASH_BINS
 
 from odtool.detection.metric_names import SHORT
+from odtool.engine.input.record_files import find_files
 from odtool.errors import first_line
-from odtool.pipeline.record_patterns import find_files
 
 BATCH = "batch"
 """What a step's hashes of source ids stand under, beside its losses."""
@@ -82,7 +82,7 @@ def _find_source_ids(reader: Any, hashes: set[int]) -> list[str]:
     spec = {"image/source_id": tf.io.FixedLenFeature([], tf.string, "")}
     names: set[str] = set()
     try:
-        files = sorted({str(file) for file in find_files(reader)})
+        files = sorted(set(find_files(reader)))
         for records in tf.data.TFRecordDataset(files).batch(_AT_ONCE):
             ids = tf.io.parse_example(records, spec)["image/source_id"]
             numbers = tf.strings.to_hash_bucket_fast(ids, HASH_BINS).numpy()

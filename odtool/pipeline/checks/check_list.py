@@ -7,8 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from odtool.errors import ConfigError
+from odtool.pipeline import record_patterns
 from odtool.pipeline.checks.anchor_layers import check_anchor_layers
 from odtool.pipeline.checks.annotations import check_annotations
+from odtool.pipeline.checks.api_gaps.model_gaps import (
+    check_anchor_coordinates,
+    check_box_predictor,
+    check_combined_suppression,
+    check_confidences,
+    check_expected_losses,
+    check_extractor_arguments,
+    check_mask_head,
+)
+from odtool.pipeline.checks.api_gaps.reader_gaps import check_multiclass_scores, check_reader_features
 from odtool.pipeline.checks.augmentation import check_augmentation
 from odtool.pipeline.checks.checkpoint import check_checkpoint_files, check_checkpoint_type, check_random_backbone
 from odtool.pipeline.checks.classes import check_classes, describe_classes
@@ -45,6 +56,13 @@ CHECKS: tuple[Check, ...] = (
     check_losses,
     check_proposals,
     check_tasks,
+    check_box_predictor,
+    check_extractor_arguments,
+    check_combined_suppression,
+    check_anchor_coordinates,
+    check_expected_losses,
+    check_confidences,
+    check_mask_head,
     check_resizer,
     check_augmentation,
     check_metrics,
@@ -54,6 +72,8 @@ CHECKS: tuple[Check, ...] = (
     check_ignored_fields,
     check_random_backbone,
     check_batch_size,
+    check_reader_features,
+    check_multiclass_scores,
     check_train_records,
     check_eval_records,
     check_image_sizes,
@@ -135,8 +155,10 @@ def _describe_batch(batch_size: int, devices: int) -> str:
 
 
 def _describe_files(readers: Iterable[RecordReader]) -> str:
-    sets = [
-        f"{len(reader.files)} file{'s' if len(reader.files) > 1 else ''}, such as {reader.files[0]}"
-        for reader in readers
-    ]
-    return "; ".join(sets)
+    return "; ".join(map(_describe_reader, readers))
+
+
+def _describe_reader(reader: RecordReader) -> str:
+    if reader.has_remote_records:
+        return f"the engine reads {', '.join(record_patterns.list_patterns(reader.message))}"
+    return f"{len(reader.files)} file{'s' if len(reader.files) > 1 else ''}, such as {reader.files[0]}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from odtool.errors import ConfigError
-from odtool.pipeline import start_checkpoints
+from odtool.pipeline import addresses, start_checkpoints
 from odtool.pipeline.checks.finding import Finding, convert_error, report_error, report_warning
 from odtool.pipeline.text.facts import ConfigFacts
 
@@ -32,7 +32,7 @@ def check_checkpoint_type(facts: ConfigFacts) -> Iterator[Finding]:
 def check_checkpoint_files(facts: ConfigFacts) -> Iterator[Finding]:
     train_config = facts.message.train_config
     prefix, field = train_config.fine_tune_checkpoint, "train_config.fine_tune_checkpoint"
-    if not prefix:
+    if not prefix or addresses.is_remote(prefix):  # of an address, the engine tells what it gives the model
         return
     try:
         complete = start_checkpoints.find(Path(prefix))

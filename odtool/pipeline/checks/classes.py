@@ -14,6 +14,8 @@ from odtool.pipeline.text.facts import ConfigFacts
 def check_classes(facts: ConfigFacts) -> Iterator[Finding]:
     """Whether the model has as many classes as the label map, and all sets number them alike."""
     training = facts.readers[0].label_map
+    if facts.readers[0].has_remote_map:
+        return  # `odtool check` has the engine fetch it
     if training is None or not training.is_file():
         yield Finding(
             "error",
@@ -31,7 +33,17 @@ def check_classes(facts: ConfigFacts) -> Iterator[Finding]:
     yield from _check_evaluation_maps(facts, classes)
 
 
-def _compare_count(count: int, path: Path, ids: Collection[int]) -> Iterator[Finding]:
+def check_fetched_classes(facts: ConfigFacts, path: Path) -> Iterator[Finding]:
+    """The same for a label map that had to be fetched; its own address stands in what is said."""
+    try:
+        ids = label_map.load(path).values()
+    except DataError as error:
+        yield convert_error("classes", error, "train_input_reader.label_map_path")
+        return
+    yield from _compare_count(facts.num_classes, facts.readers[0].message.label_map_path, ids)
+
+
+def _compare_count(count: int, path: Path | str, ids: Collection[int]) -> Iterator[Finding]:
     """The API counts the classes of a label map by its largest id.
 
     It trains a model of more classes too. Ids with gaps are part of a longer numbering, such as COCO's 1 to 90, and a
@@ -50,6 +62,8 @@ def _compare_count(count: int, path: Path, ids: Collection[int]) -> Iterator[Fin
 
 def describe_classes(facts: ConfigFacts) -> str:
     """What is said of the classes where nothing is wrong with them."""
+    if facts.readers[0].has_remote_map:
+        return f"{facts.num_classes} in the model; the engine reads {facts.readers[0].message.label_map_path}"
     path = facts.readers[0].label_map
     gaps = label_map.describe_gaps(label_map.load(path).values()) if path else ""
     gap_note = f", in which no class has the ids {gaps}" if gaps else ""
@@ -60,7 +74,9 @@ def _check_evaluation_maps(facts: ConfigFacts, classes: dict[str, int]) -> Itera
     training = facts.readers[0].label_map
     for reader in facts.readers[1:]:
         path = reader.label_map
-        if path is None or path == training or not path.is_file():  # a missing one is reported with its records
+        if (
+            path is None or path == training or reader.has_remote_map or not path.is_file()
+        ):  # a missing one is reported with its records
             continue
         try:
             numbering = label_map.load(path)

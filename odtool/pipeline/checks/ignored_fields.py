@@ -21,6 +21,11 @@ def check_ignored_fields(facts: ConfigFacts) -> Iterator[Finding]:
         if consequence := _IGNORED.get(field.name):
             message = f"train_config.{field.name} has no effect: the API reads it on TensorFlow 1 only"
             yield report_warning(message, consequence)
+    if facts.message.train_config.use_bfloat16:
+        yield report_warning(
+            "train_config.use_bfloat16 has no effect: the API reads it on TPUs only",
+            "odtool train --precision bfloat16",
+        )
     if facts.message.HasField("graph_rewriter"):
         yield report_warning(
             "graph_rewriter has no effect: the API trains for quantisation on TensorFlow 1 only",

@@ -134,10 +134,6 @@ def check_suppression(facts: ConfigFacts) -> Iterator[Finding]:
         yield report_error(
             f"{here}.soft_nms_sigma is {suppression.soft_nms_sigma:g}", "Set 0 for ordinary non-maximum suppression."
         )
-    if suppression.use_combined_nms and suppression.use_class_agnostic_nms:
-        yield report_error(
-            f"{here}: use_combined_nms cannot be used together with use_class_agnostic_nms", "Set one to false."
-        )
 
 
 def _check_fractions(message: Any, path: str, *names: str) -> Iterator[Finding]:

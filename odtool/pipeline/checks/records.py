@@ -25,7 +25,7 @@ def check_eval_records(facts: ConfigFacts) -> Iterator[Finding]:
 
 
 def _check_reader(subject: str, reader: RecordReader) -> Iterator[Finding]:
-    if reader.label_map is None or not reader.label_map.is_file():
+    if not reader.has_remote_map and (reader.label_map is None or not reader.label_map.is_file()):
         message = f"{reader.path}.label_map_path: no such file: {reader.label_map or '(empty)'}"
         yield Finding("error", subject, message, _AGAIN)
     try:
@@ -33,6 +33,8 @@ def _check_reader(subject: str, reader: RecordReader) -> Iterator[Finding]:
     except DataError as error:
         yield Finding("error", subject, f"{reader.path}.{error.message}", error.hint)
         return
+    if reader.has_remote_records and not reader.files:
+        return  # the engine looks at them
     # TensorFlow would look for a first record in them for ever.
     if not any(file.stat().st_size for file in reader.files):
         message = f"{reader.path}.tf_record_input_reader.input_path: the files are empty, such as {reader.files[0]}"

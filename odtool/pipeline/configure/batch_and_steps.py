@@ -7,7 +7,7 @@ from typing import Any
 
 from odtool.pipeline.checks.training_length import MOST_STEPS, refuse_uncountable
 from odtool.pipeline.text.draft import ConfigDraft
-from odtool.pipeline.text.facts import find_learning_rate
+from odtool.pipeline.text.facts import LearningRate, find_learning_rate
 
 DEFAULT_BATCH_SIZE = 8
 """For the zoo's models, which were trained with 16 to 512 on several devices: fits one GPU, and most CPUs."""
@@ -40,10 +40,19 @@ def set_batch_size(draft: ConfigDraft, size: int, reason: str) -> None:
     if optimizer == "adam_optimizer":
         draft.notes.append(f"Adam's learning rate stays the same for batches of {size} instead of {old}")
     elif optimizer is not None and old > 0:
-        _scale_rates(draft, size / old, f"scaled linearly with the batch, {old} → {size}")
+        scale_rates(draft, size / old, f"scaled linearly with the batch, {old} → {size}")
 
 
-def _scale_rates(draft: ConfigDraft, ratio: float, reason: str) -> None:
+def list_rates(rate: LearningRate) -> list[float]:
+    """All rates that a schedule names."""
+    rates = [float(getattr(rate.schedule, field)) for field in _RATES.get(rate.kind, ())]
+    if rate.kind == "manual_step_learning_rate":
+        rates += [float(entry.learning_rate) for entry in rate.schedule.schedule]
+    return rates
+
+
+def scale_rates(draft: ConfigDraft, ratio: float, reason: str) -> None:
+    """Multiplies every rate of the schedule, so that its shape stays."""
     rate = find_learning_rate(draft.config)
     if rate is None:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from odtool.pipeline.configure.base_config import BaseConfig, choose_base
 from odtool.pipeline.configure.batch_size_search import Fitted
 from odtool.pipeline.configure.fit_augmentation import follow_input_size
 from odtool.pipeline.configure.fit_dataset import fit_dataset
-from odtool.pipeline.text import config, diff, fields
+from odtool.pipeline.text import config, diff, fields, workspace_paths
 from odtool.pipeline.text.config import PipelineConfig
 from odtool.pipeline.text.diff import Change
 from odtool.pipeline.text.draft import SET, ConfigDraft
@@ -27,6 +28,17 @@ from odtool.workspace import TASKS, Dataset, Run, Workspace
 _CHECKPOINT = "train_config.fine_tune_checkpoint"
 _MANY_EPOCHS = 100
 """The zoo's own schedules show COCO 25 to 300 times."""
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """Settings of another origin, made before the user's own."""
+
+    name: str
+    """Of a run that is not named."""
+    source: str
+    """Where the config comes from, for people."""
+    apply: Callable[[ConfigDraft], None]
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,8 @@ class ConfigureSettings:
     """A path, or 'none' for training from scratch."""
     assignments: tuple[str, ...] = ()
     """The --set options, in their order."""
+    adjustment: Adjustment | None = None
+    """What else the config starts with."""
     force: bool = False
     """Whether to replace the config of a run that has not been trained."""
     dry_run: bool = False
@@ -83,12 +97,18 @@ def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
     """
     settings = _take_checkpoint(settings)
     base = choose_base(workspace, model=settings.model, pipeline=settings.pipeline)
+    if settings.adjustment is not None:
+        base = replace(base, run_name=settings.adjustment.name, source=settings.adjustment.source)
     run = _choose_run(workspace, settings, base)
     dataset = Dataset(settings.data.absolute()) if settings.data else workspace.data
     summary = statistics.load(dataset)
     images = summary.splits["train"].records if "train" in summary.splits else 0
     draft = ConfigDraft(base.config.copy())
+    if base.config.followed:
+        draft.notes.append(base.config.followed.describe())
     fit_dataset(draft, dataset, summary)
+    if settings.adjustment is not None:
+        settings.adjustment.apply(draft)
     _set_size(draft, settings, base, images)
     _set_start(draft, settings, base)
     size = draft.facts.input_size
@@ -105,6 +125,7 @@ def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
     draft.notes += [f"{warning.message}. {warning.hint}" for warning in refuse_errors(facts)]
     if not settings.dry_run:
         heading = f"Written by odtool {__version__} from {base.source}."
+        workspace_paths.identify(workspace)
         config.save(draft.config, run.pipeline_config, heading=heading)
     return Configured(
         run=run,
@@ -190,9 +211,9 @@ def _explain_scratch(base: BaseConfig) -> str:
 
 
 def _choose_run(workspace: Workspace, settings: ConfigureSettings, base: BaseConfig) -> Run:
-    if settings.run is None:
+    if settings.run is None and not settings.force:
         return _find_free_run(workspace, base.run_name)
-    run = workspace.run(settings.run)
+    run = workspace.run(settings.run or _spell_name(base.run_name))
     if steps := run.checkpoints():
         raise ConfigError(
             f"{run.path}: already has checkpoints up to step {max(steps)}, trained with its own pipeline.config",
@@ -209,9 +230,14 @@ def _choose_run(workspace: Workspace, settings: ConfigureSettings, base: BaseCon
 
 def _find_free_run(workspace: Workspace, name: str) -> Run:
     """The first of name, name_2, name_3 … that is not taken."""
-    name = re.sub(r"[^\w.-]+", "_", name).strip("._") or "run"
+    name = _spell_name(name)
     run, number = workspace.run(name), 1
     while run.path.exists():
         number += 1
         run = workspace.run(f"{name}_{number}")
     return run
+
+
+def _spell_name(name: str) -> str:
+    """A model's or folder's name as a run's."""
+    return re.sub(r"[^\w.-]+", "_", name).strip("._") or "run"

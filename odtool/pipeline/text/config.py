@@ -9,7 +9,8 @@ from typing import Any
 from odtool import state_files
 from odtool.errors import ConfigError
 from odtool.files import write_atomically
-from odtool.pipeline.text import extensions, messages, spelling
+from odtool.pipeline.text import extensions, messages, spelling, workspace_paths
+from odtool.pipeline.text.workspace_paths import Followed
 from odtool.state_files import StateError
 
 _LARGEST = 1 << 24
@@ -22,6 +23,8 @@ class PipelineConfig:
 
     message: Any
     extensions: tuple[extensions.Extension, ...] = ()
+    followed: Followed | None = None
+    """What was changed of its paths, as its workspace was moved."""
 
     def copy(self) -> PipelineConfig:
         message = type(self.message)()
@@ -55,7 +58,7 @@ def parse(text: str, source: str) -> PipelineConfig:
 
 
 def load(path: Path) -> PipelineConfig:
-    """Reads a pipeline.config.
+    """Reads a pipeline.config. Paths in a workspace that was moved or copied lead to its new place; the file stays.
 
     Raises:
         ConfigError: it is missing, is not text, or does not parse.
@@ -68,7 +71,8 @@ def load(path: Path) -> PipelineConfig:
         raise ConfigError(f"{path}: not a pipeline.config: {error}", "Check the path of the pipeline.config.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not a text file", "A pipeline.config is protobuf text format in UTF-8.") from None
-    return parse(text, str(path))
+    parsed = parse(text, str(path))
+    return replace(parsed, followed=workspace_paths.follow(parsed.message, text, path))
 
 
 def dump(config: PipelineConfig) -> str:
@@ -77,11 +81,11 @@ def dump(config: PipelineConfig) -> str:
 
 
 def save(config: PipelineConfig, path: Path, *, heading: str = "") -> None:
-    """Writes a config in one step, below a comment line, and makes its folder.
+    """Writes a config in one step, below a comment line and one that names its workspace, and makes its folder.
 
     Raises:
         OSError: the folder cannot be written; the old file stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    comment = f"# {heading}\n" if heading else ""
-    write_atomically(path, comment + dump(config))
+    comments = [f"# {line}\n" for line in (heading, workspace_paths.describe_origin(path)) if line]
+    write_atomically(path, "".join(comments) + dump(config))

@@ -10,7 +10,7 @@ from typing import Any
 from odtool.dataset import statistics
 from odtool.dataset.statistics import DatasetSummary
 from odtool.errors import ConfigError, DataError
-from odtool.pipeline import record_patterns
+from odtool.pipeline import addresses, record_patterns
 from odtool.pipeline.text import config as configs
 from odtool.pipeline.text.config import PipelineConfig
 from odtool.workspace import Dataset
@@ -44,9 +44,19 @@ class RecordReader:
         """The file that it names, there or not."""
         return Path(self.message.label_map_path) if self.message.label_map_path else None
 
+    @property
+    def has_remote_map(self) -> bool:
+        """Whether its label map is an address such as gs://bucket/label_map.pbtxt, which only the engine can read."""
+        return addresses.is_remote(self.message.label_map_path)
+
+    @property
+    def has_remote_records(self) -> bool:
+        """Whether some of its records are."""
+        return record_patterns.is_remote(self.message)
+
     @cached_property
     def files(self) -> tuple[Path, ...]:
-        """The record files that are there."""
+        """The record files that are there, on this machine."""
         return tuple(record_patterns.find_files(self.message))
 
     @cached_property

@@ -65,6 +65,60 @@ def assign(config: PipelineConfig, assignment: str) -> Assigned:
     raise AssertionError("a path has at least one step")
 
 
+def find_value(config: PipelineConfig, path: str) -> bool | int | float | str | None:
+    """The value at a path, the schema's default where it is not set; None where its message is not, or it is none.
+
+    Of an enum, the name.
+
+    Raises:
+        ConfigError: there is no such field or element.
+    """
+    message, above = config.message, ""
+    *parents, (name, key) = _parse_path(path, path)
+    for parent, index in parents:
+        _refuse_unknown(message, parent, above, path)
+        field = message.DESCRIPTOR.fields_by_name[parent]
+        if field.message_type is None or messages.is_map(field):
+            return None
+        if messages.is_repeated(field):
+            elements = getattr(message, parent)
+            message = elements[_parse_index(len(elements), parent, index, path)]
+        elif message.HasField(parent):
+            message = getattr(message, parent)
+        else:
+            return None
+        above += f"{parent}."
+    _refuse_unknown(message, name, above, path)
+    field = message.DESCRIPTOR.fields_by_name[name]
+    if field.message_type is not None or messages.is_repeated(field) or key is not None:
+        return None
+    value: bool | int | float | str = getattr(message, name)
+    return str(field.enum_type.values_by_number[value].name) if field.enum_type is not None else value
+
+
+def find_kind(config: PipelineConfig, path: str) -> type[bool] | type[int] | type[float] | type[str] | None:
+    """What a field holds by the schema, an enum's names as texts; None for a message and for a list as a whole.
+
+    Raises:
+        ConfigError: there is no such field or element.
+    """
+    message, above = config.copy().message, ""
+    *parents, (name, key) = _parse_path(path, path)
+    for parent, index in parents:
+        _refuse_unknown(message, parent, above, path)
+        message = _enter_field(message, parent, index, path)
+        above += f"{parent}."
+    _refuse_unknown(message, name, above, path)
+    field = message.DESCRIPTOR.fields_by_name[name]
+    if field.message_type is not None or (messages.is_repeated(field) and key is None):
+        return None
+    if field.cpp_type in (field.CPPTYPE_FLOAT, field.CPPTYPE_DOUBLE):
+        return float
+    if field.cpp_type in (field.CPPTYPE_ENUM, field.CPPTYPE_STRING):
+        return str
+    return bool if field.cpp_type == field.CPPTYPE_BOOL else int
+
+
 _EXAMPLE = "For example: --set train_config.batch_size=8"
 
 

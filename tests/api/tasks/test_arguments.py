@@ -13,6 +13,7 @@ import pytest
 from odtool.api.tasks import engine_tasks
 from odtool.api.tasks.arguments import add_arguments, from_options, to_argv
 from odtool.api.tasks.engine_tasks import (
+    BenchmarkTask,
     CheckTask,
     DetectionsTask,
     DetectTask,
@@ -21,6 +22,7 @@ from odtool.api.tasks.engine_tasks import (
     ExportTask,
     MeasureTask,
     PredictTask,
+    PreviewTask,
     RecoverTask,
     TrainTask,
 )
@@ -44,9 +46,12 @@ TASKS = [
         folder=Path("/f"), model=Path("/m"), sources=("a",), min_score=("-1", "a,b=0.3"), save_as=("coco", "voc"),
         pictures=False, count=True, tile=100, label_map=Path("/l"),
     ),
+    BenchmarkTask(model=Path("/m"), records=("-a", "b c")),
+    BenchmarkTask(model=Path("/m"), records=("a",), threads=2, batches=("1", "8"), on_gpu=True, score=True),
     DoctorTask(),
     CheckTask(run=RUN),
     MeasureTask(run=RUN, batch_size=8),
+    PreviewTask(run=RUN, folder=Path("/f"), images=3, seed=5, step_by_step=True),
     MeasureTask(run=RUN, batch_size=8, precision="bfloat16"),
     RecoverTask(run=RUN, devices=2, cause="killed by SIGKILL"),
 ]  # fmt: skip

@@ -16,6 +16,8 @@ import pytest
 from odtool.api.result import predict
 from odtool.api.tasks import engine_process
 from odtool.dataset.writers import WRITERS
+from odtool.detection import best_thresholds
+from odtool.detection.best_thresholds import ClassThreshold
 from odtool.workspace import Run
 
 ENGINE = """
@@ -34,7 +36,8 @@ print(json.dumps({"doing": 3}), flush=True)
 (folder / "counts.csv").write_text("image,frame,disc,star,total\\n" + "".join(f"{n}.jpg,,1,2,3\\n" for n in range(25)))
 (folder / "predictions.json").write_text("{}")
 print(json.dumps({
-    "images": 25, "videos": 0, "frames": 0, "without_objects": 0, "objects": {"disc": 25, "star": 50},
+    "images": 25, "videos": 0, "frames": 0, "without_objects": 0, "masks": 60 * ("masked" in words),
+    "objects": {"disc": 25, "star": 50},
     "unnamed_classes": ["star"],
     "problems": {"image_unreadable": 12}, "seconds": 2.0, "per_second": 12.5,
     "named": [{"kind": "image_unreadable", "file": "a.jpg", "detail": "the file is empty"}],
@@ -71,11 +74,37 @@ def test_the_newest_run_is_the_model(odtool: Callable[..., Any], space: Path) ->
     assert words[-2:] == ["--", "photos"]
 
 
-def test_that_masks_are_not_written_is_said(odtool: Callable[..., Any], space: Path) -> None:
-    assert "finds masks" not in odtool("predict", "photos").err
-    masks = "model { faster_rcnn { number_of_stages: 3 image_resizer { fixed_shape_resizer { } } } }"
-    Run(space / "train" / "first").pipeline_config.write_text(masks)
-    assert "first finds masks, too; only its boxes are written" in odtool("predict", "photos").err
+def test_what_is_found_and_not_written_is_said(odtool: Callable[..., Any], space: Path) -> None:
+    config = Run(space / "train" / "first").pipeline_config
+    assert "these are not written" not in odtool("predict", "photos").err
+    keypoints = "keypoint_estimation_task { task_name: 'body' } mask_estimation_task { }"
+    config.write_text(f"model {{ center_net {{ image_resizer {{ fixed_shape_resizer {{ }} }} {keypoints} }} }}")
+    assert "first finds keypoints, too; these are not written" in odtool("predict", "photos").err
+    config.write_text("model { faster_rcnn { number_of_stages: 3 image_resizer { fixed_shape_resizer { } } } }")
+    assert "these are not written" not in odtool("predict", "photos").err
+
+
+def test_annotations_that_cannot_hold_masks_are_named(odtool: Callable[..., Any], space: Path) -> None:
+    words = odtool("predict", "masked", "--save-as", "coco,voc,labelme,yolo").err
+    assert "voc, yolo: boxes without their masks; detections.jsonl, coco, labelme hold both" in " ".join(words.split())
+    assert "without their masks" not in odtool("predict", "masked", "--save-as", "coco,labelme").err
+    assert "without their masks" not in odtool("predict", "photos", "--save-as", "voc").err
+
+
+def test_best_scores_of_a_run_have_to_be_found_first(odtool: Callable[..., Any], space: Path) -> None:
+    run = Run(space / "train" / "first")
+    run.best.mkdir()
+    for name in ("ckpt-300.index", "ckpt-300.data-00000-of-00001"):
+        (run.best / name).write_text("weights")
+    said = odtool("predict", "photos", "--min-score", "best")
+    assert said.code == 1
+    assert "odtool report has not found thresholds for" in said.err
+    assert "odtool report first" in said.err
+    assert not (space / "predictions").exists()
+    best_thresholds.write(run.best / "ckpt-300", 48, {"disc": ClassThreshold(0.4, 1.0, 1.0, 1.0)})
+    assert odtool("predict", "photos", "--min-score", "best").code == 0
+    words = asked(space)
+    assert words[words.index("--min-score") + 1] == "best"
 
 
 def test_a_file_is_a_model_too(odtool: Callable[..., Any], space: Path) -> None:

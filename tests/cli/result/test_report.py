@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from odtool.detection import best_thresholds
 from odtool.pipeline.text import config
 from odtool.pipeline.zoo import zoo
 from odtool.workspace import Run
@@ -66,6 +67,9 @@ def test_a_page_is_written_and_the_engine_asked_once(odtool: Callable, space: Pa
     assert run["analysis"]["figures"]["ap"] == pytest.approx(1)
     assert page.read_text().startswith("<!doctype html>")
     assert said.err.splitlines() == ["one: best/ckpt-300 over the evaluation records on cpu"]
+    found = best_thresholds.read(Run(space / "train" / "one").best / "ckpt-300")
+    assert found is not None
+    assert found.by_label == {"cat": run["analysis"]["classes"][0]["best_threshold"]["threshold"]}
     again = odtool("report", "one")
     assert "best/ckpt-300" in again.out
     assert f"Page in {page}" in again.out

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from odtool import locks
 from odtool.workspace import Run
 
 
@@ -137,3 +138,30 @@ def test_the_metric_and_the_latest_are_handed_on(odtool: Callable, job_run: Run,
     seen = json.loads((job_run.path / "eval.seen.json").read_text())
     assert seen["argv"][-3:] == ["--best", "loss", "--latest"]
     assert odtool("eval", "--latest", "--checkpoint", "best").code == 2
+
+
+def test_a_part_has_a_log_and_a_lock_of_its_own(odtool: Callable, job_run: Run, until: Callable) -> None:
+    checkpoint(job_run.checkpoint(100))
+    job_run.path.joinpath("finish").touch()
+    said = odtool("eval", "--checkpoint", "latest", "--part", "2/16", "--json")
+    assert said.code == 0
+    assert said.json["eval-part2-of-16"]["argv"][-2:] == ["--part", "2/16"]
+    until(lambda: "begins" in job_run.log("eval-part2-of-16").read_text())
+    until(lambda: not locks.is_held(job_run.job_lock("eval-part2-of-16")))
+    assert odtool("eval", "--join", "--checkpoint", "latest").code == 0
+    assert seen(job_run, until)["argv"][-1] == "--join"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--part", "2/16"),  # of which checkpoint?
+        ("--part", "2/16", "--checkpoint", "latest", "--best", "mAP"),
+        ("--part", "17/16", "--checkpoint", "latest"),
+        ("--join", "--sample", "2"),
+        ("--join", "--part", "1/2"),
+    ],
+)
+def test_what_parts_cannot_have_is_wrong_usage(odtool: Callable, job_run: Run, options: tuple[str, ...]) -> None:
+    checkpoint(job_run.checkpoint(100))
+    assert odtool("eval", *options).code == 2

@@ -232,7 +232,9 @@ def test_foreground_of_both_waits_for_both(odtool: Callable, job_run: Run, no_gp
     (job_run.path / "finish").touch()
     said = odtool("train", "--eval", "--foreground", "--json")
     assert (said.json["train"]["state"], said.json["eval"]["state"]) == ("finished", "finished")
-    assert sorted(said.err.splitlines()) == ["eval  | eval begins", "train | train begins"]
+    told, logged = said.err.splitlines()[:2], said.err.splitlines()[2:]
+    assert [line.split(" of run first on cpu")[0] for line in told] == ["train", "eval"]
+    assert sorted(logged) == ["eval  | eval begins", "train | train begins"]
 
 
 def test_a_failure_in_the_foreground_is_exit_code_1(odtool: Callable, job_run: Run, no_gpu: None) -> None:

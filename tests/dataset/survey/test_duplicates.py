@@ -14,7 +14,7 @@ from odtool.dataset.records.checked_image import CheckedImage
 from odtool.dataset.survey import duplicates
 from odtool.dataset.survey.examination import add_to_spool
 from odtool.dataset.types import AnnotatedImage
-from odtool.dataset.workers import Crew
+from odtool.dataset.workers import LocalCrew
 
 Found = Callable[[list[Path]], list[list[int]]]
 
@@ -31,7 +31,7 @@ def identical(tmp_path: Path) -> Found:
         with spool.create_spool(tmp_path / "spool") as writer:
             writer.add(piece, range(len(paths)))
         return duplicates.find_identical(
-            [h.fingerprint for h in headers], tmp_path / "spool", writer.index.extent, Crew(1)
+            [h.fingerprint for h in headers], tmp_path / "spool", writer.index.extent, LocalCrew(1)
         )
 
     return find

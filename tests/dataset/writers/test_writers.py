@@ -13,7 +13,7 @@ from PIL import Image
 from odtool.dataset import prepare
 from odtool.dataset.readers import format_choice
 from odtool.dataset.readers.registry import READERS
-from odtool.dataset.types import AnnotatedImage, Box, Deferred, Source
+from odtool.dataset.types import AnnotatedImage, Box, Deferred, Outline, Source
 from odtool.dataset.writers import WRITERS, image_copies
 from odtool.dataset.writers.annotation_writer import LabelledBox, WrittenImage
 
@@ -89,6 +89,29 @@ def test_what_is_written_is_prepared_with_the_same_boxes(format_name: str, tmp_p
         assert [label for label, _ in sorted(found[name])] == [label for label, _ in wanted]
         for (_, box), (_, corners) in zip(sorted(found[name]), wanted, strict=True):
             assert box == pytest.approx(corners, abs=0.006)
+
+
+@pytest.mark.parametrize("format_name", ["coco", "labelme"])
+def test_masks_are_written_as_polygons_that_are_read_back(format_name: str, tmp_path: Path) -> None:
+    polygons = ((10.0, 10.0, 40.0, 10.0, 10.0, 40.0), (50.5, 50.0, 60.0, 50.0, 60.0, 60.25))
+    one = LabelledBox(Box(10, 10, 60, 60.25), 1, LABELS[1], 0.9, Outline(polygons=polygons))
+    other = LabelledBox(Box(1, 1, 9, 9), 2, LABELS[2], 0.8)
+    source = tmp_path / "written"
+    (source / WRITERS[format_name].images).mkdir(parents=True)
+    with WRITERS[format_name].opened(source, LABELS) as add:
+        stored = image_copies.copy_image(jpeg(), PurePath("a.jpg"), [source / WRITERS[format_name].images])
+        add(WrittenImage(stored, 100, 80, (one, other)))
+    (image,) = (
+        image
+        for item in READERS[format_name].read(Source(source, masks=True))
+        for image in (item.parse(*item.arguments) if isinstance(item, Deferred) else [item])
+        if isinstance(image, AnnotatedImage)
+    )
+    masked, plain = sorted(image.objects, key=lambda item: -item.box.xmax)
+    assert masked.outline is not None
+    assert masked.outline.polygons == polygons
+    assert corners_of(masked.box) == [10, 10, 60, 60.25]
+    assert corners_of(plain.box) == [1, 1, 9, 9]
 
 
 def test_an_image_that_viewers_turn_is_written_as_they_show_it(tmp_path: Path) -> None:

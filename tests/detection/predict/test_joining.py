@@ -18,7 +18,7 @@ from PIL import Image
 
 from odtool.dataset.writers import WRITERS
 from odtool.detection.detector import Detections, ImageSource
-from odtool.detection.predict import image_sources, joining, part_files, prediction
+from odtool.detection.predict import image_sources, joining, part_files, prediction, video
 from odtool.detection.predict.image_stream import DetectionOptions
 from odtool.detection.predict.output_files import OutputOptions
 from odtool.detection.thresholds import Thresholds
@@ -114,8 +114,16 @@ def join(folders: Sequence[Path], out: Path) -> Predictions:
     return Predictions(out)
 
 
+def read(path: Path) -> bytes:
+    """The bytes of a file; of a video its frames, as each WebM has a number of its own."""
+    if path.suffix != video.find_codec().suffix:
+        return path.read_bytes()
+    with video.opening(path, every=1) as film:
+        return b"".join(frame.pixels.tobytes() for frame in film.frames)
+
+
 def tree(out: Predictions) -> dict[str, bytes]:
-    files = {path.relative_to(out.path).as_posix(): path.read_bytes() for path in out.path.rglob("*") if path.is_file()}
+    files = {path.relative_to(out.path).as_posix(): read(path) for path in out.path.rglob("*") if path.is_file()}
     summary = json.loads(files.pop("predictions.json"))
     figures = {name: value for name, value in summary.items() if name not in ("seconds", "per_second")}
     return {**files, "predictions.json": json.dumps(figures).encode()}
@@ -127,7 +135,7 @@ def whole(media: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, by
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 40])
-def test_joined_parts_are_every_file_of_one_machine_byte_for_byte(
+def test_joined_parts_are_every_file_of_one_machine(
     media: Path, whole: dict[str, bytes], tmp_path: Path, count: int
 ) -> None:
     folders = predict_parts(tmp_path / "parts", media, count)

@@ -5,15 +5,19 @@ import importlib.util
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 
+import cv2
 import numpy as np
 import pytest
 
 from odtool.detection.predict import video
 from odtool.errors import DataError, InstallationError
+
+FILM = f"film{video.find_codec().suffix}"
 
 
 def write(path: Path, *, frames: int, size: tuple[int, int] = (64, 48), rate: float = 10) -> None:
@@ -26,8 +30,8 @@ def write(path: Path, *, frames: int, size: tuple[int, int] = (64, 48), rate: fl
 
 
 def test_what_is_written_is_read_again_in_the_order_and_colours(tmp_path: Path) -> None:
-    write(tmp_path / "film.mp4", frames=10)
-    with video.opening(tmp_path / "film.mp4", every=1) as film:
+    write(tmp_path / FILM, frames=10)
+    with video.opening(tmp_path / FILM, every=1) as film:
         frames = list(film.frames)
     assert film.rate == pytest.approx(10)
     assert [frame.number for frame in frames] == list(range(10))
@@ -39,26 +43,65 @@ def test_what_is_written_is_read_again_in_the_order_and_colours(tmp_path: Path) 
 
 
 def test_every_third_frame_keeps_its_number_and_time(tmp_path: Path) -> None:
-    write(tmp_path / "film.mp4", frames=8)
-    with video.opening(tmp_path / "film.mp4", every=3) as film:
+    write(tmp_path / FILM, frames=8)
+    with video.opening(tmp_path / FILM, every=3) as film:
         assert [(frame.number, frame.seconds) for frame in film.frames] == [(0, 0), (3, 0.3), (6, 0.6)]
 
 
 def test_frames_of_odd_size_are_written(tmp_path: Path) -> None:
-    write(tmp_path / "film.mp4", frames=3, size=(65, 47))
-    with video.opening(tmp_path / "film.mp4", every=1) as film:
+    write(tmp_path / FILM, frames=3, size=(65, 47))
+    with video.opening(tmp_path / FILM, every=1) as film:
         assert len(list(film.frames)) == 3
 
 
 def test_a_video_that_lost_its_end_is_told(tmp_path: Path) -> None:
     """As on a full disk, where OpenCV says nothing."""
     stack = ExitStack()
-    add = stack.enter_context(video.writing(tmp_path / "film.mp4", rate=10))
+    add = stack.enter_context(video.writing(tmp_path / FILM, rate=10))
     for _ in range(3):
         add(np.zeros((48, 64, 3), np.uint8))
-    (tmp_path / "film.mp4").unlink()
+    (tmp_path / FILM).unlink()
     with pytest.raises(DataError, match="only 0 of 3 frames could be written"):
         stack.close()
+
+
+def test_a_video_that_was_cut_short_is_told(tmp_path: Path) -> None:
+    """The header has the whole length."""
+    chance = np.random.default_rng(0)
+    stack = ExitStack()
+    add = stack.enter_context(video.writing(tmp_path / FILM, rate=10))
+    for _ in range(40):
+        add(chance.integers(0, 255, (48, 64, 3), dtype=np.uint8))
+    stack.close()
+    whole = (tmp_path / FILM).read_bytes()
+    (tmp_path / FILM).write_bytes(whole[: len(whole) // 2])
+    assert not video._holds(tmp_path / FILM, 40)
+    assert 0 <= video._count_frames(tmp_path / FILM) < 40
+
+
+@pytest.mark.slow
+def test_a_browser_plays_what_is_written(
+    tmp_path: Path, opened: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """A page is loaded when its video can show a frame, or cannot; MPEG-4 in an mp4 cannot."""
+    write(tmp_path / FILM, frames=10, size=(160, 120))
+    page = tmp_path / "page.html"
+    page.write_text(_PLAYER.replace("FILM", FILM))
+    assert "shows 160x120 of 1 s" in opened(page).stdout
+    writer = cv2.VideoWriter(str(tmp_path / "old.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 10, (160, 120))
+    for number in range(10):
+        writer.write(np.full((120, 160, 3), number, np.uint8))
+    writer.release()
+    page.write_text(_PLAYER.replace("FILM", "old.mp4"))
+    assert "shows" not in opened(page).stdout.replace("`shows", "")
+
+
+_PLAYER = """<video id="video" src="FILM" muted preload="auto"></video><p id="text">nothing</p><script>
+const video = document.getElementById("video"), text = document.getElementById("text");
+video.onloadeddata = () => {
+  text.textContent = `shows ${video.videoWidth}x${video.videoHeight} of ${Math.round(video.duration)} s`;
+};
+</script>"""
 
 
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -38,14 +38,10 @@ def test_images_scored_together_score_as_each_alone(
             super().__init__(configs, configs["eval_input_configs"][0], detector, sample=1)
             self.given: list[dict[str, Any]] = []
 
-        def _build_evaluators(self) -> list[Any]:
-            return [*super()._build_evaluators(), self]
-
-        def add_eval_dict(self, batch: dict[str, Any]) -> None:
-            self.given.append({name: value.numpy() for name, value in batch.items()})
-
-        def evaluate(self) -> dict[str, float]:
-            return {}
+        def run(self, stop: StopSignal) -> Iterator[Any]:
+            for result in super().run(stop):
+                self.given.append({name: value.numpy() for name, value in result.values.items()})
+                yield result
 
     detector = model.build_model(configs["model"])
     together = Watching()

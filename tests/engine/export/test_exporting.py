@@ -15,6 +15,9 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from odtool import load_detector
+from odtool.detection import best_thresholds
+from odtool.detection.best_thresholds import ClassThreshold
 from odtool.detection.runtimes.model_description import ModelDescription
 from odtool.pipeline.text import config
 from odtool.workspace import ExportedModel, Run
@@ -28,6 +31,7 @@ PRECISIONS = ("float32", "float16", "int8")
 def told(learned: Run, engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[ExportedModel, list[Any]]:
     """The folder of an export, and what the engine wrote about it, a JSON object a line."""
     folder = tmp_path_factory.mktemp("exported [models]")
+    best_thresholds.write(learned.checkpoint(300), 9, {"disc": ClassThreshold(0.37, 1.0, 1.0, 1.0)})
     wishes = ("--folder", folder, "--formats", "savedmodel,tflite,onnx", "--precisions", ",".join(PRECISIONS))
     numbers = ("--representative-images", 6, "--verify-images", 4)
     done = engine("export", learned.path, "--checkpoint", learned.checkpoint(300), *wishes, *numbers)
@@ -67,6 +71,7 @@ def test_the_folder_has_the_stock_layout_and_what_belongs_to_it(exported: Export
         "labels.txt",
         "README.md",
         "export.json",
+        "thresholds.json",
     }
     assert (exported.checkpoint / "ckpt-0.index").is_file()
     assert exported.labels.read_text() == "disc\nsquare\n"
@@ -105,6 +110,14 @@ def test_the_saved_model_has_the_stock_signature_and_carries_its_description(
     )
     written = (exported.saved_model / "assets.extra" / "odtool.json").read_text()
     assert ModelDescription.from_json(written, "").labels == {1: "disc", 2: "square"}
+
+
+def test_every_file_carries_the_thresholds_that_report_found(exported: ExportedModel, record: dict[str, Any]) -> None:
+    assert record["thresholds"] == {"disc": 0.37}
+    assert json.loads(exported.thresholds.read_text())["checkpoint"] == "ckpt-300"
+    assert "| disc | 0.37 |" in exported.card.read_text()
+    files = (exported.saved_model, exported.onnx, *map(exported.tflite, PRECISIONS))
+    assert [load_detector(path).thresholds for path in files] == [{"disc": 0.37}] * 5
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)

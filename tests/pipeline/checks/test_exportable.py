@@ -36,6 +36,16 @@ def test_the_refusal_names_what_is_possible() -> None:
     assert refusal.value.hint == "It can be exported as: savedmodel, onnx."
 
 
+def test_center_net_is_no_integer_file_and_the_others_are() -> None:
+    center_net = derive_facts(build("centernet_resnet101_v1_fpn_512x512"))
+    exportable.refuse(center_net, ("tflite",), ("float32", "float16"))
+    exportable.refuse(center_net, ("savedmodel",), ("int8",))
+    with pytest.raises(ConfigError, match="--tflite int8: CenterNet") as refusal:
+        exportable.refuse(center_net, ("tflite",), ("float32", "int8"))
+    assert "float16" in refusal.value.hint
+    exportable.refuse(derive_facts(build("ssd_efficientdet_d0_512x512")), ("tflite",), ("int8",))
+
+
 def test_context_rcnn_cannot_be_exported_at_all() -> None:
     loaded = build("faster_rcnn_resnet50_v1_640x640")
     loaded.message.model.faster_rcnn.context_config.max_num_context_features = 10

@@ -99,7 +99,54 @@ def test_the_zoos_models_contradict_nothing(model: ZooModel) -> None:
         (SSD, (f"{NMS}.max_detections_per_class=0",), "nothing could be detected", "at least 1"),
         (SSD, (f"{NMS}.iou_threshold=60",), "iou_threshold is 60", "0 to 1"),
         (SSD, (f"{NMS}.soft_nms_sigma=-1",), "soft_nms_sigma is -1", "Set 0"),
-        (SSD, (f"{NMS}.use_combined_nms=true", f"{NMS}.use_class_agnostic_nms=true"), "together with", "to false"),
+        (SSD, (f"{NMS}.use_combined_nms=true", f"{NMS}.use_class_agnostic_nms=true"), "with use_class_ag", "s=false"),
+        (SSD, (f"{NMS}.use_combined_nms=true",), "together with change_coordinate_frame, which is true by", "s=false"),
+        (
+            SSD,
+            (f"{NMS}.use_combined_nms=true", f"{NMS}.change_coordinate_frame=false", f"{NMS}.soft_nms_sigma=0.5"),
+            "use_combined_nms cannot be used together with soft_nms_sigma",
+            "use_combined_nms=false",
+        ),
+        (SSD, (f"{NMS}.use_static_shapes=true", f"{NMS}.soft_nms_sigma=0.5"), "with soft_nms_sigma", "shapes=false"),
+        (
+            RCNN,
+            ("model.faster_rcnn.second_stage_post_processing.batch_non_max_suppression.use_combined_nms=true",),
+            "together with a second stage",
+            "use_combined_nms=false",
+        ),
+        (SSD, ("model.ssd.box_predictor.mask_rcnn_box_predictor={}",), "is a mask_rcnn_box_predictor", "Use a conv"),
+        (SSD, ("model.ssd.box_predictor=",), "names no predictor", "Use a convolutional_box_predictor or a weight"),
+        (
+            RCNN,
+            ("model.faster_rcnn.second_stage_box_predictor.convolutional_box_predictor={}",),
+            "is a convolutional_box_predictor, which this architecture cannot be trained with",
+            "Use a mask_rcnn_box_predictor.",
+        ),
+        (
+            SSD,
+            ("model.ssd.feature_extractor.replace_preprocessor_with_placeholder=false",),
+            "is set, but ssd_mobilenet_v2_fpn_keras does not take it",
+            "placeholder=",
+        ),
+        (SSD, ("model.ssd.feature_extractor.num_layers=4",), "num_layers is set, but ssd_mobilenet_v2_fpn", "layers="),
+        (
+            SSD,
+            ("model.ssd.use_confidences_as_targets=true", "model.ssd.add_background_class=false"),
+            "use_confidences_as_targets cannot be used without add_background_class",
+            "use_confidences_as_targets=false",
+        ),
+        (SSD, ("train_input_reader.input_type=INPUT_DEFAULT",), "which the API does not read", "TF_EXAMPLE"),
+        (SSD, ("train_input_reader.load_dense_pose=true",), "lacks the table of symmetries", "load_dense_pose=false"),
+        (SSD, ("eval_input_reader[0].load_context_features=true",), "only Context R-CNN uses them", "features=false"),
+        (SSD, ("train_config.use_multiclass_scores=true",), "train_input_reader does not load them", "scores=false"),
+        (SSD, (f"{ANCHORS}.normalize_coordinates=false",), "anchors in pixels match no box", "coordinates=true"),
+        (SSD, ("model.ssd.loss.expected_loss_weights=EXPECTED_SAMPLING",), "the API has only NONE", "=NONE"),
+        (
+            "mask_rcnn_inception_resnet_v2_1024x1024",
+            ("model.faster_rcnn.second_stage_box_predictor.mask_rcnn_box_predictor.predict_instance_masks=false",),
+            "predict_instance_masks is false, but number_of_stages is 3",
+            "number_of_stages=2",
+        ),
         (SSD, ("model.ssd.matcher.bipartite_matcher={}",), "no bipartite_matcher", "argmax"),
         (SSD, ("model.ssd.matcher.argmax_matcher.unmatched_threshold=0.6",), "0.6 is above matched", "threshold=0.5"),
         (SSD, ("model.ssd.matcher.argmax_matcher.negatives_lower_than_unmatched=false",), "must be below", "=true"),
@@ -140,7 +187,7 @@ def test_what_the_api_refuses_is_named_with_the_fix(
     (finding,) = find_errors(built(model, *assignments))
     assert message in finding.message
     assert hint in finding.hint
-    assert re.match(r"(model|train_config|eval_config|eval_input_reader)[.[]", finding.message)
+    assert re.match(r"(model|train_config|train_input_reader|eval_config|eval_input_reader)[.[]", finding.message)
 
 
 def sized(name: str, height: int, width: int | None = None) -> tuple[str, str]:

@@ -35,6 +35,19 @@ def test_training_for_quantisation_is_said_to_have_no_effect() -> None:
     assert (finding.level, "graph_rewriter has no effect" in finding.message) == ("warning", True)
 
 
+def test_the_configs_own_bfloat16_is_said_to_have_no_effect() -> None:
+    (finding,) = ignored_fields.check_ignored_fields(
+        change_demo(lambda message: setattr(message.train_config, "use_bfloat16", True))
+    )
+    assert finding.level == "warning"
+    assert "--precision bfloat16" in finding.hint
+    assert not list(
+        ignored_fields.check_ignored_fields(
+            change_demo(lambda message: setattr(message.train_config, "use_bfloat16", False))
+        )
+    )
+
+
 @pytest.mark.parametrize("name", [name for name in evaluation.METRICS if "detection" not in name])
 def test_metrics_of_masks_are_refused_for_a_model_of_boxes(name: str) -> None:
     (finding,) = evaluation.check_metrics(change_demo(lambda message: message.eval_config.metrics_set.append(name)))

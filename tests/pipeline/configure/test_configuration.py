@@ -421,6 +421,13 @@ class TestRun:
             configure(workspace, run="mine", steps=20)
         assert configure(workspace, run="mine", steps=20, force=True).facts.num_steps == 20
 
+    def test_without_a_name_force_replaces_the_config_of_the_models_own_run(self, workspace: Workspace) -> None:
+        first = configure(workspace)
+        replaced = configure(workspace, steps=20, force=True)
+        assert (replaced.run, replaced.facts.num_steps) == (first.run, 20)
+        assert workspace.runs() == [first.run]
+        assert configure(workspace).run.name == f"{first.run.name}_2"
+
     def test_a_run_with_checkpoints_is_never_reconfigured(self, workspace: Workspace) -> None:
         run = configure(workspace, run="mine", steps=10).run
         run.checkpoint(5).with_suffix(".index").touch()

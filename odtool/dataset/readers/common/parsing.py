@@ -5,15 +5,15 @@ from __future__ import annotations
 import codecs
 import csv
 import json
-import mmap
 import os
 import stat
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from odtool.dataset.readers.common.faults import FIX, AnnotationError
 
@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from yaml.nodes import Node
 
 _HEAD = 1 << 16
+_MOST_ENDS = 128
+"""Files whose beginning and end are kept: 16 MB at most."""
+_SETTLED = 2 * 10**9
+"""Nanoseconds after a change in which another one may leave the same time, as file systems count it."""
 _PIECE = 1 << 16
 """Bytes read at once; most annotation files of one image have fewer."""
+_LONG_PIECE = 1 << 20
+"""The same where a whole file is looked through."""
 IN_A_FILE = "Write its content into a file, and name that."
 """What to do about a pipe or a device."""
 _MOST_ALIASED = 100_000
@@ -62,10 +68,31 @@ def read_bytes(path: Path) -> bytes:
         finally:
             os.close(descriptor)
         return b"".join(pieces)
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-        raise AnnotationError(path, "no such file", "Check the path, or what names it.") from None
-    except PermissionError:
-        raise AnnotationError(path, "may not be read", "Give yourself permission to read it.") from None
+    except OSError as error:
+        raise _name_refusal(error, path) from None
+
+
+@contextmanager
+def open_binary(path: Path) -> Iterator[BinaryIO]:
+    """An annotation file that is read piece by piece.
+
+    Raises:
+        AnnotationError: it is not there, or may not be read.
+    """
+    try:
+        stream = open(path, "rb")  # noqa: SIM115 - closed below; what is raised within the block is no fault of opening
+    except OSError as error:
+        raise _name_refusal(error, path) from None
+    with stream:
+        yield stream
+
+
+def _name_refusal(error: OSError, path: Path) -> OSError | AnnotationError:
+    if isinstance(error, FileNotFoundError | IsADirectoryError | NotADirectoryError):
+        return AnnotationError(path, "no such file", "Check the path, or what names it.")
+    if isinstance(error, PermissionError):
+        return AnnotationError(path, "may not be read", "Give yourself permission to read it.")
+    return error
 
 
 def _refuse_endless(path: Path, mode: int) -> None:
@@ -89,15 +116,31 @@ def open_regular(path: str, flags: int) -> int:
 
 
 def read_ends(path: Path) -> bytes:
-    """The beginning and the end of a file, which is enough to see what it is."""
+    """The beginning and the end of a file, which is enough to see what it is.
+
+    Every format looks into every file, so that what was read is kept as long as the file is the same.
+    """
     try:
+        status = path.stat()
+        key = (str(path), status.st_ino, status.st_size, status.st_mtime_ns)
+        if key in _ends:
+            return _ends[key]
         with open(path, "rb", opener=open_regular) as stream:
             head = stream.read(_HEAD)
             size = stream.seek(0, 2)
             stream.seek(max(size - _HEAD, len(head)))
-            return _as_utf8(head + stream.read())
+            ends = _as_utf8(head + stream.read())
     except OSError:
         return b""  # a detector only asks what a file looks like; whoever reads it will say why it cannot be
+    if time.time_ns() - status.st_mtime_ns > _SETTLED:
+        if len(_ends) >= _MOST_ENDS:
+            del _ends[next(iter(_ends))]
+        _ends[key] = ends
+    return ends
+
+
+_ends: dict[tuple[str, int, int, int], bytes] = {}
+"""By path, inode, size and time of change, the first read first."""
 
 
 def _as_utf8(data: bytes) -> bytes:
@@ -108,15 +151,18 @@ def _as_utf8(data: bytes) -> bytes:
 
 
 def find_words(path: Path, words: Sequence[bytes]) -> list[bool]:
-    """Which of the words stand anywhere in a file, of which no more than a page is in memory at a time."""
+    """Which of the words stand anywhere in a file, of which a piece is in memory at a time."""
+    found, overlap = [False] * len(words), max(map(len, words)) - 1
     try:
-        with (
-            open(path, "rb", opener=open_regular) as stream,
-            mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as text,
-        ):
-            return [text.find(word) >= 0 for word in words]
-    except (OSError, ValueError):
+        with open(path, "rb", opener=open_regular) as stream:
+            end = b""
+            while not all(found) and (piece := stream.read(_LONG_PIECE)):
+                text = end + piece
+                found = [known or word in text for known, word in zip(found, words, strict=True)]
+                end = text[-overlap:]
+    except OSError:
         return [False] * len(words)  # as with its ends
+    return found
 
 
 def decode_text(data: bytes, path: Path) -> str:
@@ -172,12 +218,7 @@ def parse_json(data: bytes, path: Path) -> Any:
         return json.loads(data)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and error.doc[error.pos] in "{[" and error.colno == 1:
-            raise line_error(
-                path,
-                error.lineno,
-                "JSON Lines (a document a line) where one JSON document is expected",
-                "Write the documents as one list, or name the file for what it is: .jsonl.",
-            ) from None
+            raise json_lines_error(path, error.lineno) from None
         raise line_error(path, error.lineno, f"broken JSON: {error.msg} (column {error.colno})") from None
     except UnicodeDecodeError as error:
         raise line_error(path, data[: error.start].count(b"\n") + 1, "broken JSON: not UTF-8 text") from None
@@ -185,6 +226,16 @@ def parse_json(data: bytes, path: Path) -> Any:
         raise line_error(path, 1, "broken JSON: nested too deeply") from None
     except ValueError as error:
         raise line_error(path, 1, f"broken JSON: {error}") from None
+
+
+def json_lines_error(path: Path, line: int) -> AnnotationError:
+    """The error for a second document where one is expected."""
+    return line_error(
+        path,
+        line,
+        "JSON Lines (a document a line) where one JSON document is expected",
+        "Write the documents as one list, or name the file for what it is: .jsonl.",
+    )
 
 
 def check_json_is_whole(path: Path) -> None:

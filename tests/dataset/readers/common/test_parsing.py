@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,34 @@ def test_json_lines_are_not_called_broken_json() -> None:
         parsing.parse_json(b'{"a": 1}\n{"a": 2}\n', path)
     with pytest.raises(DataError, match=r"a.json:1: broken JSON: Extra data"):
         parsing.parse_json(b'{"a": 1} x', path)
+
+
+def test_words_are_found_across_the_pieces_of_a_long_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 5 + b'"images"' + b"y" * 9 + b'"annotations"' + b"z" * 9)
+    for size in range(1, 40):
+        monkeypatch.setattr(parsing, "_LONG_PIECE", size)
+        words = (b'"images"', b'"absent"', b'"annotations"')
+        assert parsing.find_words(tmp_path / "a", words) == [True, False, True]
+    assert parsing.find_words(tmp_path, [b"a"]) == parsing.find_words(tmp_path / "absent", [b"a"]) == [False]
+
+
+def test_what_is_kept_of_a_files_ends_is_not_taken_for_those_of_a_changed_file(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    for age in (0, 10):
+        for text in (b"first", b"other"):
+            file.write_bytes(text)
+            os.utime(file, ns=(time.time_ns(), time.time_ns() - age * 10**9))
+            assert parsing.read_ends(file) == text
+    assert parsing.read_ends(tmp_path) == b""
+
+
+def test_a_files_ends_are_read_once_as_long_as_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.json"
+    file.write_bytes(b"text")
+    os.utime(file, (0, 0))
+    assert parsing.read_ends(file) == b"text"
+    monkeypatch.setattr(parsing, "open_regular", None)  # nothing can be opened by it
+    assert parsing.read_ends(file) == b"text"
 
 
 def test_pipes_and_devices_are_neither_waited_for_nor_read_without_end(tmp_path: Path) -> None:

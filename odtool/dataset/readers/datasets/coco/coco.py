@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtool.dataset.readers.common import faults, parsing
@@ -10,7 +11,10 @@ from odtool.dataset.readers.common.annotation_files import find_annotation_files
 from odtool.dataset.readers.common.faults import NoBoxesError
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, select_image_folders, sort_nearest_first, walk
-from odtool.dataset.readers.datasets.coco.coco_document import CocoFile, parse
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import ObjectGroups, open_overflow
+from odtool.dataset.readers.datasets.coco import coco_document
+from odtool.dataset.readers.datasets.coco.coco_document import CocoFile
 from odtool.dataset.readers.namesakes.contender import State, Stated
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
@@ -60,75 +64,96 @@ def read(source: Source) -> Iterator[Finding]:
     files = find_annotation_files(source, ".json", _looks_like)
     main_files = _choose_files(files, source)
     splits = {find_file_split(file, source) for file in main_files}
-    reasons, broken_files = [], list[Path]()
     substitutes = {
         file: better
         for file in files
         if file not in main_files and (better := _find_substitute(file, main_files, source))
     }
     may_repeat = (len(splits) > 1 and None in splits) or len(main_files) + len(substitutes) < len(files)
-    used_classes: set[str] = set()
-    unused_classes: set[str] = set()
-    image_paths: set[Path] = set()
+    tally = _Tally(set() if may_repeat else None)
     # A file for all beside those of the splits mostly says the same again, as does one of another kind.
     for file in sorted(files, key=lambda file: (file not in main_files, find_file_split(file, source) is None)):
         if file in substitutes:
             yield Problem("file_skipped", file, f"{substitutes[file].name} is read instead")
             continue
-        document = faults.attempt(_read_file, file, source)
-        if isinstance(document, Problem):
-            broken_files.append(file)
-            yield document
-            continue
-        if document.skip:
-            reasons.append(f"{file.name} {document.skip}")
-            yield Problem("file_skipped", file, document.skip)
-            continue
-        findings: Iterable[Finding] = _read_images(document, file, source, with_images, is_only_file=len(files) == 1)
-        if may_repeat:
-            findings = list(findings)
-            images = {item.path for item in findings if isinstance(item, AnnotatedImage)}
-            if (find_file_split(file, source) is None or file not in main_files) and images <= image_paths:
-                where = "the files of the splits" if file in main_files else "the files read before it"
-                yield Problem("file_skipped", file, f"its images are in {where}")
-                continue
-            image_paths |= images
-        used_classes |= document.used
-        unused_classes |= document.unused
-        yield from findings
-    for name in sorted(unused_classes - used_classes):
+        repeats = ""
+        if may_repeat and (find_file_split(file, source) is None or file not in main_files):
+            repeats = "the files of the splits" if file in main_files else "the files read before it"
+        identify = len(files) == 1
+        yield from faults.report_broken(_read_file, file, source, with_images, tally, repeats, identify=identify)
+    for name in sorted(tally.unused_classes - tally.used_classes):
         yield Problem("class_unused", main_files[0], f"'{name}' is among its categories, but has no object")
     if not main_files:
         raise DataError(f"{source.path}: no JSON with images and annotations", "Name the folder with COCO's files.")
-    if reasons and len(reasons) == len(files) - len(substitutes) - len(broken_files):
-        raise NoBoxesError(f"{source.path}: no bounding boxes: {'; '.join(reasons)}", "Name a COCO file with boxes.")
+    if tally.reasons and not tally.files:
+        raise NoBoxesError(
+            f"{source.path}: no bounding boxes: {'; '.join(tally.reasons)}", "Name a COCO file with boxes."
+        )
 
 
-def _read_file(file: Path, source: Source) -> CocoFile:
-    return parse(parsing.read_bytes(file), file, with_outlines=source.masks, with_points=source.keypoints)
+@dataclass
+class _Tally:
+    """What the files had that have been read."""
+
+    paths: set[str] | None
+    """Where their images lie, if that matters."""
+    files: int = 0
+    """How many had boxes."""
+    reasons: list[str] = field(default_factory=list)
+    """Why others have none."""
+    used_classes: set[str] = field(default_factory=set)
+    unused_classes: set[str] = field(default_factory=set)
 
 
-def _read_images(
-    document: CocoFile, file: Path, source: Source, with_images: list[Path], *, is_only_file: bool
+def _read_file(
+    file: Path, source: Source, with_images: list[Path], tally: _Tally, repeats: str, *, identify: bool
 ) -> Iterator[Finding]:
-    sizes = {image.file_name: image.size for image in document.images}
-    places = _find_places(file, source, with_images, sample_names(list(sizes)), lambda name: Stated(sizes[name]))
-    yield from places.report_rivals()
+    """The problems and images of one file.
+
+    Args:
+        repeats: what has its images, too, if all of them were met already; '' where that may not be.
+        identify: whether its ids name the images. They start again in each file.
+    """
+    with parsing.open_binary(file) as stream, open_overflow(source.scratch) as overflow:
+        document = JsonDocument(stream, file, coco_document.KEYS)
+        content = CocoFile(document, ObjectGroups(overflow), with_outlines=source.masks, with_points=source.keypoints)
+        if content.skip:
+            tally.reasons.append(f"{file.name} {content.skip}")
+            yield Problem("file_skipped", file, content.skip)
+            return
+        tally.files += 1
+        images = content.images
+        places = _find_places(
+            file, source, with_images, sample_names(images.names), lambda name: Stated(images.get_size(name))
+        )
+        if tally.paths is not None:
+            paths = {str(find_image(name, places, within=source.root).path) for name in images.names}
+            if repeats and paths <= tally.paths:
+                yield Problem("file_skipped", file, f"its images are in {repeats}")
+                return
+            tally.paths |= paths
+        yield from places.report_rivals()
+        for kind, detail in content.collect_objects():
+            yield Problem(kind, file, detail)
+        yield from _describe_images(content, file, places, source, identify=identify)
+        tally.used_classes |= content.used
+        tally.unused_classes |= content.unused
+
+
+def _describe_images(
+    content: CocoFile, file: Path, places: Places, source: Source, *, identify: bool
+) -> Iterator[Finding]:
     split = find_file_split(file, source)
-    for kind, detail in document.problems:
-        yield Problem(kind, file, detail)
-    for image in document.images:
+    for image in content:
         match = find_image(image.file_name, places, within=source.root)
         if match.outside:
             yield Problem("path_outside", file, f"'{image.file_name}' leads outside {source.root}")
-        # Ids start again in each file, so they name an image only where there is one file.
-        identity = image.id if is_only_file else None
         yield AnnotatedImage(
             match.path,
             file,
             image.objects,
             split=split,
-            source_id=identity,
+            source_id=image.id if identify else None,
             declared_size=image.size,
             match=match.match,
             dialect="coco",

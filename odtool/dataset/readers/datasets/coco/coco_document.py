@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,14 @@ from odtool.dataset.images import keypoints, masks
 from odtool.dataset.images.masks import parse_coco
 from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.faults import AnnotationError, Skipping
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import ObjectGroups
 from odtool.dataset.types import Box, Keypoint, ObjectAnnotation
 
 _TOOL = "COCO"
+
+
+KEYS = ("images", "annotations", "categories")
 
 
 @dataclass(frozen=True)
@@ -27,80 +33,149 @@ class CocoImage:
     objects: tuple[ObjectAnnotation, ...]
 
 
-@dataclass(frozen=True)
 class CocoFile:
-    """What one JSON file says."""
+    """What one JSON file says: its images at once, their objects when they are asked for.
 
-    images: tuple[CocoImage, ...]
-    problems: tuple[tuple[str, str], ...]
-    """Kind and detail of each."""
-    unused: frozenset[str] = frozenset()
-    """Classes without an object in this file, such as Roboflow's dummy root category."""
-    used: frozenset[str] = frozenset()
-    skip: str = ""
-    """Why there is nothing to be read from it, or ''."""
-
-
-def parse(data: bytes, path: Path, *, with_outlines: bool = False, with_points: bool = False) -> CocoFile:
-    """Parses a JSON file's bytes, perhaps with objects' outlines and keypoints; `path` is only named in errors.
+    Each image takes some hundred bytes of memory; objects are brought together on disk where they are many.
 
     Raises:
-        AnnotationError: it is not JSON, or its lists are not there. Entries that contradict the format are problems.
+        AnnotationError: a list is not there. Entries that contradict the format are problems.
     """
-    document = parsing.parse_json(data, path)
-    if not isinstance(document, dict) or not isinstance(document.get("images"), list):
-        raise parsing.unexpected_json(_TOOL, path, "has no list 'images'")
+
+    def __init__(
+        self, document: JsonDocument, objects: ObjectGroups, *, with_outlines: bool = False, with_points: bool = False
+    ) -> None:
+        self._document, self._objects, self._path = document, objects, document.path
+        self._with_outlines, self._with_points = with_outlines, with_points
+        self.skip = _find_reason_to_skip(document)
+        """Why there is nothing to be read from it, or ''."""
+        self.used: set[str] = set()
+        """Classes of its objects, once the problems are known."""
+        self._problems: list[tuple[str, str]] = []
+        """What was met before the annotations."""
+        self._lost_images: set[int] = set()
+        """Images of which an annotation is broken."""
+        if self.skip:
+            return
+        self._names, point_names = _parse_categories(document.read("categories"), self._path, self._problems)
+        self._point_names = _choose_point_names(point_names, document) if with_points else []
+        self.images = _parse_images(document.iterate("images"), self._path, self._problems)
+        """File names, declared sizes and ids of the images."""
+
+    @property
+    def unused(self) -> set[str]:
+        """Classes without an object in this file, such as Roboflow's dummy root category."""
+        return set(self._names.values()) - self.used
+
+    def collect_objects(self) -> Iterator[tuple[str, str]]:
+        """Reads the annotations; yields kind and detail of each problem of the file."""
+        yield from self._problems
+        problems: list[tuple[str, str]] = []
+        skipping, count, with_points = Skipping(problems), 0, 0
+        for number, item in enumerate(self._document.iterate("annotations")):
+            count, with_points = count + 1, with_points + _has_keypoints(item)
+            image, is_whole = None, False
+            with skipping:
+                image = _find_image(item, self.images.positions, self._path, number)
+                self._add_object(image, item, number, problems)
+                is_whole = True
+            if not is_whole and image is not None:
+                self._lost_images.add(image)
+            yield from problems
+            problems.clear()
+        if with_points and not self._with_points:
+            yield "keypoints_dropped", f"{with_points} of {count} annotations have keypoints"
+        if self.images.partly_annotated:
+            where = f"not_exhaustive_category_ids of {self.images.partly_annotated} images"
+            yield "entry_ignored", f"{where}, in which some objects are not annotated (LVIS)"
+
+    def __iter__(self) -> Iterator[CocoImage]:
+        """The images with their objects, but for those that lost all of them to faults: they are no background."""
+        groups = chain(self._objects, [(-1, list[ObjectAnnotation]())])
+        position, objects = next(groups)
+        for number, image_id, name, size in self.images:
+            if number == position:
+                yield CocoImage(image_id, name, size, tuple(objects))
+                position, objects = next(groups)
+            elif number not in self._lost_images:
+                yield CocoImage(image_id, name, size, ())
+
+    def _add_object(
+        self, image: int | None, item: dict[str, Any], number: int, problems: list[tuple[str, str]]
+    ) -> None:
+        annotation = _parse_annotation(
+            item,
+            self._path,
+            number,
+            problems,
+            names=self._names,
+            point_names=self._point_names,
+            with_outlines=self._with_outlines,
+        )
+        if annotation is None:
+            return
+        if image is None:
+            problems.append(("image_missing", _describe_orphan(item, number)))
+            return
+        self.used.add(annotation.label)
+        self._objects.add(image, annotation)
+
+
+class CocoImages:
+    """The entries of `images`, one for each file; those that follow for the same file are the first one."""
+
+    def __init__(self) -> None:
+        self.positions: dict[str, int] = {}
+        """Number of an image by each of its ids."""
+        self.names: list[str] = []
+        self.partly_annotated = 0
+        """How many say themselves that objects of some classes are not annotated."""
+        self._by_name: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._sizes = array("q")
+
+    def __iter__(self) -> Iterator[tuple[int, str, str, tuple[int, int] | None]]:
+        """Number, id, file name and declared size of each."""
+        for number, (image_id, name) in enumerate(zip(self._ids, self.names, strict=True)):
+            yield number, image_id, name, self._get_size(number)
+
+    def get_size(self, name: str) -> tuple[int, int] | None:
+        """The size that is declared of a file."""
+        return self._get_size(self._by_name[name])
+
+    def add(self, image_id: str, name: str, size: tuple[int, int] | None) -> str:
+        """Takes an entry up; returns the file name of another one with its id, or ''."""
+        position = self.positions.get(image_id)
+        if position is not None and self.names[position] != name:
+            return self.names[position]
+        known = self._by_name.setdefault(name, len(self.names))
+        self.positions[image_id] = known
+        width, height = size or (0, 0)
+        if known == len(self.names):
+            self.names.append(name)
+            self._ids.append(image_id)
+            self._sizes.extend((width, height))
+        elif self._ids[known] == image_id:
+            self._sizes[2 * known : 2 * known + 2] = array("q", (width, height))
+        return ""
+
+    def _get_size(self, number: int) -> tuple[int, int] | None:
+        width, height = self._sizes[2 * number : 2 * number + 2]
+        return (width, height) if width else None
+
+
+def _find_reason_to_skip(document: JsonDocument) -> str:
+    if not document.is_list("images"):
+        raise parsing.unexpected_json(_TOOL, document.path, "has no list 'images'")
     if "annotations" not in document:
-        return CocoFile((), (), skip=f"has no list 'annotations', but {', '.join(map(str, document))[:80]}")
-    annotations = document["annotations"]
-    if not isinstance(annotations, list):
-        raise parsing.unexpected_json(_TOOL, path, "'annotations' is not a list")
-    if annotations and not any(isinstance(item, dict) and _has_box(item) for item in annotations):
-        return CocoFile((), (), skip="has no boxes (captions, labels or panoptic segments)")
-    if not annotations and not document.get("categories"):
-        return CocoFile((), (), skip="has neither annotations nor categories")
-    problems: list[tuple[str, str]] = []
-    names = _parse_categories(document.get("categories"), path, problems)
-    point_names = _parse_keypoint_names(document["categories"], annotations) if with_points else []
-    images, entries = _parse_images(document["images"], path, problems)
-    parse_annotation = partial(_parse_annotation, names=names, point_names=point_names, with_outlines=with_outlines)
-    objects, broken_images = _group_by_image(annotations, entries, path, problems, parse_annotation)
-    for image_id in broken_images - objects.keys():
-        images.pop(image_id, None)  # an image that lost all its objects is no background
-    problems += _report_unread(document, annotations, with_points=with_points)
-    used_classes = {item.label for annotation in objects.values() for item in annotation}
-    return CocoFile(
-        tuple(CocoImage(key, name, size, tuple(objects.get(key, ()))) for key, (name, size) in images.items()),
-        tuple(problems),
-        frozenset(names.values()) - used_classes,
-        frozenset(used_classes),
-    )
-
-
-def _group_by_image(
-    annotations: list[Any],
-    entries: Mapping[str, str],
-    path: Path,
-    problems: list[tuple[str, str]],
-    parse_annotation: Callable[[dict[str, Any], Path, int, list[tuple[str, str]]], ObjectAnnotation | None],
-) -> tuple[dict[str, list[ObjectAnnotation]], set[str]]:
-    """Objects by the id of their image, and the ids of images of which an annotation is broken."""
-    objects: dict[str, list[ObjectAnnotation]] = {}
-    broken_images: set[str] = set()
-    skipping = Skipping(problems)
-    for number, item in enumerate(annotations):
-        image_id, is_whole = "", False
-        with skipping:
-            image_id = _find_image_id(item, entries, path, number)
-            annotation = parse_annotation(item, path, number, problems)
-            if annotation is not None and image_id:
-                objects.setdefault(image_id, []).append(annotation)
-            elif annotation is not None:
-                problems.append(("image_missing", _describe_orphan(item, number)))
-            is_whole = True
-        if not is_whole:
-            broken_images.add(image_id)
-    return objects, broken_images
+        return f"has no list 'annotations', but {', '.join(document.first_keys)[:80]}"
+    if not document.is_list("annotations"):
+        raise parsing.unexpected_json(_TOOL, document.path, "'annotations' is not a list")
+    if document.is_empty("annotations"):
+        return "" if document.read("categories") else "has neither annotations nor categories"
+    if not any(isinstance(item, dict) and _has_box(item) for item in document.iterate("annotations")):
+        return "has no boxes (captions, labels or panoptic segments)"
+    return ""
 
 
 def _parse_annotation(
@@ -121,10 +196,10 @@ def _parse_annotation(
     return annotation
 
 
-def _find_image_id(item: Any, entries: Mapping[str, str], path: Path, number: int) -> str:
+def _find_image(item: Any, positions: Mapping[str, int], path: Path, number: int) -> int | None:
     if not isinstance(item, dict):
         raise parsing.unexpected_json(_TOOL, path, f"annotations[{number}] is not an object")
-    return entries.get(_parse_id(item.get("image_id")), "")
+    return positions.get(_parse_id(item.get("image_id")))
 
 
 def _describe_orphan(item: dict[str, Any], number: int) -> str:
@@ -133,15 +208,6 @@ def _describe_orphan(item: dict[str, Any], number: int) -> str:
 
 def _has_box(item: dict[str, Any]) -> bool:
     return bool(item.get("bbox") or item.get("segmentation"))
-
-
-def _report_unread(document: dict[str, Any], annotations: list[Any], *, with_points: bool) -> Iterator[tuple[str, str]]:
-    """What a file has that is not read: keypoints, and LVIS's word that objects of some classes are not annotated."""
-    if not with_points and (count := sum(map(_has_keypoints, annotations))):
-        yield "keypoints_dropped", f"{count} of {len(annotations)} annotations have keypoints"
-    if count := sum(map(_is_partly_annotated, document["images"])):
-        detail = f"not_exhaustive_category_ids of {count} images, in which some objects are not annotated (LVIS)"
-        yield "entry_ignored", detail
 
 
 def _is_partly_annotated(item: Any) -> bool:
@@ -154,11 +220,9 @@ def _has_keypoints(item: Any) -> bool:
     return isinstance(points, list) and any(points)
 
 
-def _parse_keypoint_names(categories: list[dict[str, Any]], annotations: list[Any]) -> list[str]:
-    """Of the category with most keypoints; where none names any, '' for each of the annotation with most."""
-    name_lists = [item.get("keypoints") for item in categories]
-    longest = max((names for names in name_lists if isinstance(names, list)), key=len, default=[])
-    return [str(name) for name in longest] or [""] * max(map(_count_keypoints, annotations), default=0)
+def _choose_point_names(names: list[str], document: JsonDocument) -> list[str]:
+    """Those that a category has; where none names any, '' for each of the annotation with most."""
+    return names or [""] * max(map(_count_keypoints, document.iterate("annotations")), default=0)
 
 
 def _count_keypoints(item: Any) -> int:
@@ -182,8 +246,8 @@ def _parse_keypoints(item: dict[str, Any], names: list[str], path: Path, number:
     return keypoints.fill_missing(points, names)
 
 
-def _parse_categories(items: Any, path: Path, problems: list[tuple[str, str]]) -> dict[str, str]:
-    """Names by id."""
+def _parse_categories(items: Any, path: Path, problems: list[tuple[str, str]]) -> tuple[dict[str, str], list[str]]:
+    """Names by id, and the names of the keypoints of the category with most."""
     if items is None:
         hint = "Add it: an id and a name for each class."
         raise AnnotationError(path, "has no list 'categories', which names the classes", hint)
@@ -198,29 +262,23 @@ def _parse_categories(items: Any, path: Path, problems: list[tuple[str, str]]) -
             if names.setdefault(_parse_id(item["id"]), str(item["name"]).strip()) != str(item["name"]).strip():
                 raise parsing.unexpected_json(_TOOL, path, f"two categories have id {item['id']}")
     problems += [("class_repeated", detail) for detail in parsing.describe_repeated_names(names)]
-    return names
+    name_lists = [item.get("keypoints") for item in items if isinstance(item, dict)]
+    longest = max((points for points in name_lists if isinstance(points, list)), key=len, default=[])
+    return names, [str(point) for point in longest]
 
 
-def _parse_images(
-    items: list[Any], path: Path, problems: list[tuple[str, str]]
-) -> tuple[dict[str, tuple[str, tuple[int, int] | None]], dict[str, str]]:
-    """File names and declared sizes by id, and for each id that of the first entry with its file."""
-    skipping = Skipping(problems)
-    images: dict[str, tuple[str, tuple[int, int] | None]] = {}
-    first: dict[str, str] = {}
-    entries: dict[str, str] = {}
+def _parse_images(items: Iterable[Any], path: Path, problems: list[tuple[str, str]]) -> CocoImages:
+    skipping, images = Skipping(problems), CocoImages()
     for number, item in enumerate(items):
+        images.partly_annotated += _is_partly_annotated(item)
         with skipping:
             name = _parse_file_name(item) if isinstance(item, dict) else ""
             if not name or "id" not in item:
                 raise parsing.unexpected_json(_TOOL, path, f"images[{number}] has no id or file_name")
             key = _parse_id(item["id"])
-            if key in images and images[key][0] != name:
-                raise parsing.unexpected_json(_TOOL, path, f"two images have id {key}: {images[key][0]} and {name}")
-            entries[key] = first.setdefault(name, key)
-            if entries[key] == key:
-                images[key] = (name, _parse_size(item.get("width"), item.get("height")))
-    return images, entries
+            if other := images.add(key, name, _parse_size(item.get("width"), item.get("height"))):
+                raise parsing.unexpected_json(_TOOL, path, f"two images have id {key}: {other} and {name}")
+    return images
 
 
 def _parse_file_name(item: dict[str, Any]) -> str:

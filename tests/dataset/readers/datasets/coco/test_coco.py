@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import ObjectGroups, open_overflow
 from odtool.dataset.readers.datasets.coco import coco, coco_document
 from odtool.dataset.types import AnnotatedImage, Box, Problem, Source
 from odtool.errors import DataError
@@ -34,8 +37,25 @@ def document(**changes: Any) -> dict[str, Any]:
     return made | changes
 
 
-def parse(**changes: Any) -> coco_document.CocoFile:
-    return coco_document.parse(json.dumps(document(**changes)).encode(), PATH)
+class Parsed(NamedTuple):
+    """All that a file says."""
+
+    problems: tuple[tuple[str, str], ...]
+    images: tuple[coco_document.CocoImage, ...]
+    unused: set[str]
+
+
+def parse_bytes(data: bytes) -> Parsed:
+    with open_overflow(None) as overflow:
+        opened = JsonDocument(io.BytesIO(data), PATH, coco_document.KEYS)
+        content = coco_document.CocoFile(opened, ObjectGroups(overflow))
+        if content.skip:
+            return Parsed((), (), set())
+        return Parsed(tuple(content.collect_objects()), tuple(content), content.unused)
+
+
+def parse(**changes: Any) -> Parsed:
+    return parse_bytes(json.dumps(document(**changes)).encode())
 
 
 def findings(path: Path, images: Path | None = None) -> tuple[list[AnnotatedImage], list[Problem]]:
@@ -118,7 +138,7 @@ def test_an_annotation_without_a_category_is_left_out_and_counted(category: dict
 
 def test_without_categories_it_says_what_is_missing(fault: Any) -> None:
     data = {key: value for key, value in document().items() if key != "categories"}
-    message = fault(lambda _: coco_document.parse(json.dumps(data).encode(), Path("a.json")), Path("a.json"))
+    message = fault(lambda _: parse_bytes(json.dumps(data).encode()), Path("a.json"))
     assert message == "a.json: has no list 'categories', which names the classes"
 
 
@@ -133,7 +153,7 @@ def test_without_categories_it_says_what_is_missing(fault: Any) -> None:
 )
 def test_broken_json_is_named_with_its_line(data: bytes, says: str) -> None:
     with pytest.raises(DataError) as error:
-        coco_document.parse(data, PATH)
+        parse_bytes(data)
     assert says in error.value.message
 
 
@@ -223,7 +243,7 @@ def test_mutated_documents_are_annotations_or_data_errors(part: str, field: str 
     else:
         made[part][0][field] = value
     with suppress(DataError):
-        assert isinstance(coco_document.parse(json.dumps(made).encode(), PATH).images, tuple)
+        assert isinstance(parse_bytes(json.dumps(made).encode()).images, tuple)
 
 
 @pytest.mark.parametrize(

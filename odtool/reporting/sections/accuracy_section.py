@@ -9,7 +9,7 @@ import numpy as np
 from odtool.detection.accuracy import ClassAccuracy, CocoFigures
 from odtool.reporting import mistakes
 from odtool.reporting.confusion import BACKGROUND, Counting
-from odtool.reporting.figures import Analysis
+from odtool.reporting.figures import MASK_FIGURES, Analysis
 from odtool.reporting.score_thresholds import FALLBACK, OperatingPoint
 from odtool.reporting.tables import (
     format_difference,
@@ -37,6 +37,8 @@ FIGURES = {
     "ar_large": "AR large",
 }
 """Headings of COCO's figures."""
+MASK_HEADINGS = tuple(f"mask {FIGURES[name]}" for name in MASK_FIGURES)
+"""Of the same figures by the overlap of masks."""
 MEANINGS = {
     "missed": "an object without a detection",
     "wrong class": "a detection on an object (IoU .5 or more) of another class",
@@ -79,13 +81,15 @@ def render(analysis: Analysis) -> str:
 
 
 def _render_classes(analysis: Analysis) -> str:
-    columns = ["class", "objects", "images", *FIGURES.values()]
+    masks = analysis.mask_accuracy
+    columns = ["class", "objects", "images", *FIGURES.values(), *(MASK_HEADINGS if masks else ())]
     rows = [
-        [label, f"{item.objects:,}", f"{item.images:,}", *_render_row(item.figures)]
-        for label, item in _label_classes(analysis)
+        [label, f"{item.objects:,}", f"{item.images:,}", *_render_row(item.figures), *_render_masks(figures)]
+        for (label, item), figures in zip(_label_classes(analysis), _list_mask_figures(analysis), strict=True)
     ]
     count = sum(item.objects for item in analysis.accuracy.by_class.values())
     total = ["all classes", f"{count:,}", f"{len(analysis.verdicts):,}", *_render_row(analysis.accuracy.figures)]
+    total += _render_masks(masks.figures if masks else None)
     return render_table(columns, [total, *rows], "numbers", strong=1)
 
 
@@ -95,6 +99,16 @@ def _label_classes(analysis: Analysis) -> Iterable[tuple[str, ClassAccuracy]]:
 
 def _render_row(figures: CocoFigures) -> list[str]:
     return [format_score(getattr(figures, name)) for name in FIGURES]
+
+
+def _list_mask_figures(analysis: Analysis) -> Iterable[CocoFigures | None]:
+    """Of each class, in order; None where evaluation does not score masks."""
+    masks = analysis.mask_accuracy
+    return (masks.by_class[number].figures if masks else None for number in analysis.examination.labels)
+
+
+def _render_masks(figures: CocoFigures | None) -> list[str]:
+    return [format_score(getattr(figures, name)) for name in MASK_FIGURES] if figures else []
 
 
 def _render_thresholds(analysis: Analysis) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from odtool.dataset.images import masks
+from odtool.dataset.types import Box, Outline
+from odtool.detection import instance_masks
 from odtool.reporting import mistakes
 from odtool.reporting.figures import Analysis
 from odtool.reporting.mistakes import Verdict
@@ -93,7 +96,7 @@ def _render_pills(verdict: Verdict) -> str:
 def _draw_boxes(verdict: Verdict, labels: Mapping[int, str]) -> str:
     """Objects below, dashed; correct detections above, then mistakes, each time the surest last."""
     truth, detections = verdict.image.truth, verdict.image.detections
-    boxes: list[str] = []
+    boxes: list[str] = [_draw_masks(verdict)]
     # By whether they are of mistakes, which come first and are not to be hidden.
     words: dict[bool, list[tuple[tuple[float, float], str]]] = {True: [], False: []}
     for box, number, kind in zip(truth.boxes, truth.classes, verdict.objects, strict=True):
@@ -113,6 +116,30 @@ def _draw_boxes(verdict: Verdict, labels: Mapping[int, str]) -> str:
     ranked = [*words[True], *words[False]]
     labelled = ranked if len(ranked) <= html_page.MOST_LABELS else words[True][: html_page.MOST_LABELS]
     return "".join(boxes[-_MOST_BOXES:]) + html_page.draw_labels(labelled, (detections.width, detections.height))
+
+
+def _draw_masks(verdict: Verdict) -> str:
+    """Those of objects as dashed outlines, those of detections as veils in the colours of their boxes."""
+    image = verdict.image
+    paths = [
+        html_page.draw_polygons(polygons, _LOOKS.get(kind, (_TRUE, "", ""))[0], attributes=' class="mask true"')
+        for outline, kind in zip(image.true_masks or (), verdict.objects, strict=False)
+        if (polygons := _trace(outline))
+    ]
+    if image.masks is not None:
+        paths += [
+            html_page.draw_polygons(polygons, COLOURS[kind], attributes=' class="mask"')
+            for index, kind in list(zip(verdict.accepted, verdict.kinds, strict=True))[:_MOST_BOXES]
+            if (polygons := _trace(image.masks[index]))
+        ]
+    return "".join(paths)
+
+
+def _trace(outline: Outline) -> tuple[instance_masks.Polygon, ...]:
+    size = outline.width, outline.height
+    pixels = masks.draw(outline, Box(0, 0, *size), size, (0, 0, *size))
+    # On the page an image is a few hundred pixels wide.
+    return instance_masks.trace_pixels(pixels, tolerance=max(0.7, max(size) / 500))
 
 
 def _shorten(label: str) -> str:

@@ -1,0 +1,132 @@
+"""The options of a Beam pipeline, as `--beam` has them: read, and refused before any work where one is unknown."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from odtool.errors import DataError, first_line
+
+if TYPE_CHECKING:
+    from apache_beam.options.pipeline_options import PipelineOptions, _BeamArgumentParser
+
+_DASK = "apache_beam.runners.dask.dask_runner.DaskRunner"
+_DASK_NAMES = ("dask", "daskrunner", _DASK.lower())
+"""What it is called; Beam itself takes but its full name."""
+_DEFAULTS = (
+    # Else each worker tells of its every step.
+    "--default_sdk_harness_log_level=WARNING",
+    # A pipeline without triggers has no unsafe ones. This has the DirectRunner not try Prism first, which is a program
+    # that Beam downloads, and which does not heed --direct_num_workers.
+    "--allow_unsafe_triggers",
+)
+_DASK_DEFAULTS = ("--dask_partition_size=1",)
+"""Each batch goes to whoever is free: by default Dask hands out 128 elements at once. Older Beams always do this."""
+
+
+@dataclass(frozen=True)
+class BeamOptions:
+    """What `--beam` asks for."""
+
+    words: tuple[str, ...]
+    """As Beam takes them, with defaults that suit us."""
+    runner: str
+    """As the user calls it, or Beam by default."""
+    on_dask: bool
+    has_address: bool
+    """Whether they say where Dask's scheduler is."""
+
+    def to_pipeline_options(self, *more: str) -> PipelineOptions:
+        """As a pipeline takes them, with further ones."""
+        from apache_beam.options.pipeline_options import PipelineOptions
+
+        return PipelineOptions([*self.words, *more])
+
+
+def parse_beam_options(arguments: str) -> BeamOptions:
+    """Reads the options.
+
+    Args:
+        arguments: such as '--runner=dask --dask_client_address=tcp://10.0.0.1:8786'.
+
+    Raises:
+        DataError: Beam or the runner is not installed, or an option is unknown or has a value that it cannot have.
+    """
+    try:
+        from apache_beam.options.pipeline_options import StandardOptions
+    except ImportError:
+        raise DataError("--beam needs Apache Beam, which is not installed", "pip install 'odtool[beam]'") from None
+    try:
+        words = shlex.split(arguments)
+    except ValueError as error:
+        raise DataError(f"--beam '{arguments}' cannot be read: {error}", "Close the quotes.") from None
+    runner = _make_parser([StandardOptions]).parse_known_args(words)[0].runner or StandardOptions.DEFAULT_RUNNER
+    full_name = _DASK if runner.lower() in _DASK_NAMES else runner
+    _check_runner(full_name)
+    parser = _make_parser()
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        _refuse_unknown(unknown[0], parser)
+    on_dask = full_name == _DASK
+    own = [word for word in (*_DEFAULTS, *(_DASK_DEFAULTS if on_dask else ())) if _is_option(word, parser)]
+    if getattr(options, "npartitions", None):
+        own.remove("--dask_partition_size=1")  # Dask takes one of both
+    has_address = on_dask and any(getattr(options, name, None) for name in ("address", "scheduler_file"))
+    # The last one counts: of ours the user's own decide, and of runners the one by its full name.
+    return BeamOptions((*own, *words, f"--runner={full_name}"), runner, on_dask, has_address)
+
+
+def _check_runner(name: str) -> None:
+    """Raises DataError where there is no such runner. That of Dask declares its options as it is imported."""
+    from apache_beam.options.pipeline_options import StandardOptions
+    from apache_beam.runners.runner import create_runner
+
+    try:
+        create_runner(name)
+    except ImportError as error:
+        if name == _DASK:
+            raise DataError("--runner=dask needs Dask, which is not installed", "pip install 'odtool[dask]'") from None
+        raise DataError(f"--beam: --runner={name} cannot be had: {first_line(error)}") from None
+    except (ValueError, AttributeError):
+        names = ["dask", *StandardOptions.KNOWN_RUNNER_NAMES]
+        by_small_name = {known.lower(): known for known in names}
+        close = difflib.get_close_matches(name.lower(), by_small_name, n=1)
+        hint = f"Did you mean {by_small_name[close[0]]}?" if close else f"Beam has {', '.join(names)}."
+        raise DataError(f"--beam: there is no runner {name}", hint) from None
+
+
+def _make_parser(groups: Iterable[type[PipelineOptions]] | None = None) -> _BeamArgumentParser:
+    """A parser of all that Beam and its runners declare, or of some groups, which raises what argparse would print."""
+    from apache_beam.options import pipeline_options
+
+    class Parser(pipeline_options._BeamArgumentParser):  # what options are declared on
+        def error(self, message: str) -> NoReturn:
+            raise DataError(f"--beam: {message}")
+
+    parser = Parser(allow_abbrev=False, add_help=False)
+    # Groups may be declared twice, as where a program's script is imported again: the later one counts, as for Beam.
+    for group in groups or {str(one): one for one in pipeline_options.PipelineOptions.__subclasses__()}.values():
+        group._add_argparse_args(parser)
+    return parser
+
+
+def _refuse_unknown(word: str, parser: argparse.ArgumentParser) -> NoReturn:
+    if not word.startswith("-"):
+        raise DataError(f"--beam: '{word}' belongs to no option", "Options begin with two dashes: --name=value.")
+    name = word.partition("=")[0]
+    close = difflib.get_close_matches(name, _list_options(parser), n=1)
+    hint = f"Did you mean {close[0]}?" if close else "Beam's documentation names the options of each runner."
+    raise DataError(f"--beam: Beam has no option {name}", hint)
+
+
+def _is_option(word: str, parser: argparse.ArgumentParser) -> bool:
+    """Whether this version of Beam has it."""
+    return word.partition("=")[0] in _list_options(parser)
+
+
+def _list_options(parser: argparse.ArgumentParser) -> list[str]:
+    return [name for action in parser._actions for name in action.option_strings]

@@ -1,0 +1,1 @@
+"""Cameras, addresses and what is shown and counted while they run."""

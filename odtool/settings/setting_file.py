@@ -1,0 +1,211 @@
+"""Files of settings that people write, in TOML or YAML: their values, and the line that each stands on."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from odtool import state_files
+from odtool.errors import ConfigError
+from odtool.state_files import StateError
+
+if TYPE_CHECKING:
+    from yaml import Node
+
+_LARGEST = 1 << 20
+"""Bytes; what people write by hand has some thousand."""
+_LONGEST_INT = 2**63
+_TOML, _YAML = (".toml",), (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class SettingFile:
+    """What a file says."""
+
+    path: Path
+    values: Mapping[str, Any]
+    text: str
+
+    def locate(self, keys: tuple[str, ...]) -> str:
+        """'file:line' of the entry that these keys lead to, from the outermost; the file alone where it has none."""
+        find = _find_line_in_toml if self.path.suffix.lower() in _TOML else _find_line_in_yaml
+        line = find(self.text, keys)
+        return f"{self.path}:{line}" if line else str(self.path)
+
+
+def read(path: Path) -> SettingFile:
+    """Reads a file by its ending, .toml, .yaml or .yml.
+
+    Raises:
+        ConfigError: it is missing, of another kind, or cannot be read; names the line.
+    """
+    ending = path.suffix.lower()
+    if ending not in (*_TOML, *_YAML):
+        raise ConfigError(f"{path}: neither TOML nor YAML", "Call it .toml, .yaml or .yml, as what it holds.")
+    try:
+        text = state_files.read_bytes(path, largest=_LARGEST).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file", "Check its path.") from None
+    except StateError as error:
+        raise ConfigError(f"{path}: {error}", "It is read as a short text file.") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}", "Save it as UTF-8.") from None
+    try:
+        values = _parse_toml(text) if ending in _TOML else _parse_yaml(text)
+    except SettingSyntaxError as error:
+        where = f"{path}:{error.line}" if error.line else str(path)
+        raise ConfigError(f"{where}: {error}", "Fix that line.") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: tables are nested too deeply", "Settings have two or three levels.") from None
+    document = SettingFile(path, values, text)
+    for keys, number in _list_integers(values, ()):
+        if not -_LONGEST_INT <= number < _LONGEST_INT:
+            where = document.locate(keys)
+            raise ConfigError(f"{where}: {'.'.join(keys)}: a number of more than 64 bits", "Write a smaller one.")
+    return document
+
+
+class SettingSyntaxError(ValueError):
+    """A text that is not in its format.
+
+    Args:
+        line: from 1; 0 where it is not known.
+    """
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+def _list_integers(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
+    if isinstance(value, Mapping):
+        for key, below in value.items():
+            yield from _list_integers(below, (*keys, key))
+    elif isinstance(value, list):
+        for below in value:
+            yield from _list_integers(below, keys)
+    elif isinstance(value, int):
+        yield keys, value
+
+
+def _load_toml(text: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    values: dict[str, Any] = tomllib.loads(text)
+    return values
+
+
+def _parse_toml(text: str) -> dict[str, Any]:
+    try:
+        return _load_toml(text)
+    except ValueError as error:  # TOMLDecodeError, and what Python's int says of too many digits
+        message, _, place = str(error).partition(" (at ")
+        if line := re.match(r"line (\d+)", place):
+            raise SettingSyntaxError(message, int(line[1])) from None
+        # The others are at the end of the text.
+        raise SettingSyntaxError(message, text.count("\n") + 1 if place else 0) from None
+
+
+def _find_line_in_toml(text: str, keys: tuple[str, ...]) -> int:
+    """The first line of the statement with which the text begins to have the keys."""
+    lines = text.split("\n")
+    whole = 0
+    for count in range(1, len(lines) + 1):
+        try:
+            value: Any = _load_toml("\n".join(lines[:count]))
+        except (ValueError, RecursionError):
+            continue  # in the middle of a statement
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if value is not None:
+            return whole + 1
+        whole = count
+    return 0
+
+
+def _parse_yaml(text: str) -> dict[str, Any]:
+    """A mapping, without aliases, keys that are no texts, and keys that are there twice."""
+    import yaml
+
+    try:
+        for event in yaml.parse(text, yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                line = event.start_mark.line + 1 if event.start_mark else 0
+                raise SettingSyntaxError("has an alias (*name)", line)
+        node = _compose(text)
+        if node is None:
+            return {}
+        _refuse_odd_keys(node)
+        if not isinstance(node, yaml.MappingNode):
+            raise SettingSyntaxError("is not a table of names and values", node.start_mark.line + 1)
+        loader = _make_loader(text)
+        try:
+            values: dict[str, Any] = loader.construct_document(node)
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise SettingSyntaxError(error.problem or "cannot be read", mark.line + 1 if mark else 0) from None
+    except yaml.YAMLError as error:
+        raise SettingSyntaxError(str(error).partition("\n")[0], 0) from None
+    except ValueError as error:
+        if isinstance(error, SettingSyntaxError):
+            raise
+        raise SettingSyntaxError(str(error), 0) from None  # a date such as 2020-99-99
+    return values
+
+
+def _make_loader(text: str) -> Any:
+    """PyYAML's safe one, to which 1e-3 is a number, as in YAML 1.2 and TOML."""
+    import yaml
+
+    class NumberLoader(yaml.SafeLoader):
+        """A class of its own, so that what is added to it is not added for everybody."""
+
+    pattern = re.compile(r"[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+")
+    NumberLoader.add_implicit_resolver("tag:yaml.org,2002:float", pattern, list("-+0123456789"))
+    return NumberLoader(text)
+
+
+def _compose(text: str) -> Node | None:
+    loader = _make_loader(text)
+    try:
+        node: Node | None = loader.get_single_node()
+        return node
+    finally:
+        loader.dispose()
+
+
+def _refuse_odd_keys(node: Any) -> None:
+    import yaml
+
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_odd_keys(item)
+    elif isinstance(node, yaml.MappingNode):
+        names: set[str] = set()
+        for key, value in node.value:
+            if key.tag != "tag:yaml.org,2002:str":
+                raise SettingSyntaxError("a name is not a text; put it in quotes", key.start_mark.line + 1)
+            if key.value in names:
+                raise SettingSyntaxError(f"'{key.value}' is there twice", key.start_mark.line + 1)
+            names.add(key.value)
+            _refuse_odd_keys(value)
+
+
+def _find_line_in_yaml(text: str, keys: tuple[str, ...]) -> int:
+    node: Any = _compose(text)
+    line = 0
+    for wanted in keys:
+        entries = node.value if node is not None and node.id == "mapping" else []
+        match = next(((key, value) for key, value in entries if key.value == wanted), None)
+        if match is None:
+            return line
+        line, node = match[0].start_mark.line + 1, match[1]
+    return line
