@@ -25,7 +25,7 @@ JITTERS = (
 )  # fmt: skip
 METHODS = ("AREA", "BICUBIC", "BILINEAR", "NEAREST_NEIGHBOR")
 CROPS = ("random_crop_image", "random_crop_pad_image", "random_crop_to_aspect_ratio")
-SSD_CROPS = ("ssd_random_crop", "ssd_random_crop_fixed_aspect_ratio", "ssd_random_crop_pad_fixed_aspect_ratio")
+SSD_CROPS = ("ssd_random_crop", "ssd_random_crop_pad_fixed_aspect_ratio")
 LIMITS = (
     "min_object_covered: 0.1 min_aspect_ratio: 0.5 max_aspect_ratio: 2 min_area: 0.1 max_area: 1 overlap_thresh: 0.1"
 )

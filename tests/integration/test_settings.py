@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "try_settings.py"
-SAMPLE = r"score_converter|use_static_shapes|normalize_loc|use_moving_average|eval_instance_masks|include_source_id"
+SAMPLE = r"post_processing\.score_converter|batch_non_max_suppression\.use_static_shapes|normalize_loc"
 
 
 @pytest.mark.slow
