@@ -148,6 +148,28 @@ def test_a_run_that_has_the_name_of_a_trial_is_left_alone(instant_run: Run, spac
     assert mine.pipeline_config.read_bytes() == before
 
 
+def test_a_trial_of_an_earlier_study_is_not_taken_for_one_of_this(instant_run: Run, space: Path) -> None:
+    tune("small", trials=2, space=space, gpu="cpu")
+    folder = StudyFolder(instant_run)
+    record = folder.trial_record(1)
+    record.write_text(record.read_text().replace('"learning_rate": ', '"learning_rate": 1'))
+    folder.storage.unlink()
+    result = tune("small", trials=2, gpu="cpu")
+    assert states(result) == ["complete", "failed"]
+    assert "of an earlier study" in result.view.trials[1].reason
+
+
+@pytest.mark.parametrize("text", ["", "{}", "\x00", '{"study": "small", "number": 1, "values": []}'])
+def test_a_trial_json_that_is_garbage_costs_that_trial_alone(text: str, instant_run: Run, space: Path) -> None:
+    tune("small", trials=2, space=space, gpu="cpu")
+    folder = StudyFolder(instant_run)
+    folder.trial_record(1).write_text(text)
+    folder.storage.unlink()
+    result = tune("small", trials=2, gpu="cpu")
+    assert states(result) == ["complete", "failed"]
+    assert "trial.json" in result.view.trials[1].reason
+
+
 def test_the_newest_run_may_be_a_trial_and_its_study_is_meant(instant_run: Run, space: Path) -> None:
     tune("small", trials=1, space=space, gpu="cpu")
     assert len(tune(trials=2, gpu="cpu").view.trials) == 2
