@@ -57,6 +57,12 @@ def read_settings(folder: StudyFolder) -> StudySettings:
     return _read(folder.settings, StudySettings)
 
 
+def find_base(folder: StudyFolder) -> Path:
+    """The base config: the run's own file where it is as it was, as its paths follow a workspace that was moved."""
+    own = folder.run.pipeline_config
+    return own if own.is_file() and own.read_bytes() == folder.base_config.read_bytes() else folder.base_config
+
+
 def write_settings(folder: StudyFolder, settings: StudySettings) -> None:
     _write(folder.settings, asdict(settings))
 

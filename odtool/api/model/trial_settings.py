@@ -24,7 +24,7 @@ def start_like_trial(space: Workspace, settings: ConfigureSettings, name: str) -
         JobError: there is no such study or trial, or none of its trials is complete.
     """
     from odtool.pipeline.configure.configuration import Adjustment
-    from odtool.tuning import trial_config
+    from odtool.tuning import study_files, trial_config
 
     folder, number, values = _find_trial(space, name)
     adjustment = Adjustment(
@@ -32,7 +32,7 @@ def start_like_trial(space: Workspace, settings: ConfigureSettings, name: str) -
         source=f"trial {number} of the study of '{folder.run.name}'",
         apply=lambda draft: trial_config.set_values(draft, values),
     )
-    return replace(settings, pipeline=folder.base_config, adjustment=adjustment)
+    return replace(settings, pipeline=study_files.find_base(folder), adjustment=adjustment)
 
 
 def _find_trial(space: Workspace, name: str) -> tuple[StudyFolder, int, Mapping[str, Value]]:

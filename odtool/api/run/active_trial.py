@@ -52,11 +52,14 @@ class ActiveTrial:
 
         Raises:
             ConfigError: there is another run of its name, or its values do not fit the config.
+            JobError: the trial.json that is there is not one.
         """
         folder, values = self._study.folder, self._taken.values
         if self.run.pipeline_config.exists():
             if not folder.trial_record(self.number).exists():
                 raise ConfigError(f"{self.run.path}: there is a run of this name, which is no trial")
+            if study_files.read_trial(folder, self.number).values != values:
+                raise ConfigError(f"{self.run.path}: is a trial of an earlier study, with other values")
         else:
             study_files.write_trial(folder, TrialRecord(folder.run.name, self.number, dict(values)))
             made = trial_config.build(base, values, self._study.settings.steps)

@@ -70,7 +70,6 @@ def settle(folder: StudyFolder, request: TuneRequest) -> tuple[PipelineConfig, S
         JobError: the study was begun with something else.
     """
     from odtool.pipeline.checks import check_list
-    from odtool.pipeline.text import config
     from odtool.tuning import study_files
 
     facts = check_list.check_run(folder.run.pipeline_config)
@@ -85,14 +84,23 @@ def settle(folder: StudyFolder, request: TuneRequest) -> tuple[PipelineConfig, S
         shutil.copyfile(folder.run.pipeline_config, folder.base_config)
         study_files.write_settings(folder, settings)  # last: it says that the study has begun
         return facts.config, settings
-    base, settings = config.load(folder.base_config), study_files.read_settings(folder)
-    if base.message != facts.config.message:
+    settings = study_files.read_settings(folder)
+    if study_files.find_base(folder) == folder.base_config and not _say_the_same(folder):
         raise JobError(
             f"{folder.run.pipeline_config}: has changed since its study began, with {folder.base_config}",
             f"Configure another run and tune that, or begin anew: odtool tune {folder.run.argument} --restart",
         )
-    _refuse_changes(folder, request, base, settings)
-    return base, settings
+    _refuse_changes(folder, request, facts.config, settings)
+    return facts.config, settings
+
+
+def _say_the_same(folder: StudyFolder) -> bool:
+    """Whether the run's config and the study's copy differ in comments and layout alone."""
+    from odtool.pipeline.text import config
+
+    own, copy = (path.read_text("utf-8-sig") for path in (folder.run.pipeline_config, folder.base_config))
+    messages = [config.parse(text, str(folder.base_config)).message for text in (own, copy)]
+    return bool(messages[0] == messages[1])
 
 
 def _begin(request: TuneRequest, base: PipelineConfig) -> StudySettings:

@@ -82,7 +82,7 @@ class Search:
             while place not in self._active and (trial := self._take(gpu)) is not None:
                 try:
                     trial.prepare(self._base)
-                except ConfigError as error:
+                except (ConfigError, JobError) as error:
                     trial.fail(error.message)
                     trial.release()
                     self._end_trial(trial)

@@ -121,6 +121,26 @@ def test_another_space_is_refused_and_the_same_is_not(instant_run: Run, space: P
         tune("small", trials=1, space=space, gpu="cpu")
 
 
+def test_a_study_goes_on_in_a_workspace_that_was_moved(
+    instant_run: Run, space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tune("small", trials=2, space=space, gpu="cpu", pruner="none")
+    monkeypatch.chdir(tmp_path)
+    Path("a b").rename("elsewhere")
+    monkeypatch.chdir("elsewhere")
+    result = tune("small", trials=3, gpu="cpu", pruner="none")
+    assert states(result) == ["complete"] * 3
+    assert result.folder.run.path == Path.cwd() / "train" / "small"
+    configured = configure(like_trial="best", dry_run=True)
+    assert str(Path.cwd()) in configured.config.message.train_input_reader.label_map_path
+
+
+def test_a_comment_in_the_config_changes_no_study(instant_run: Run, space: Path) -> None:
+    tune("small", trials=1, space=space, gpu="cpu")
+    instant_run.pipeline_config.write_text("# mine\n" + instant_run.pipeline_config.read_text())
+    assert states(tune("small", trials=2, gpu="cpu", pruner="none")) == ["complete"] * 2
+
+
 def test_a_config_that_has_changed_is_refused(instant_run: Run, space: Path) -> None:
     tune("small", trials=1, space=space, gpu="cpu")
     configure("demo_ssd", run="small", steps=50, batch_size=2, force=True)
@@ -146,6 +166,28 @@ def test_a_run_that_has_the_name_of_a_trial_is_left_alone(instant_run: Run, spac
     assert states(result) == ["complete", "failed", "complete"]
     assert "which is no trial" in result.view.trials[1].reason
     assert mine.pipeline_config.read_bytes() == before
+
+
+def test_a_trial_of_an_earlier_study_is_not_taken_for_one_of_this(instant_run: Run, space: Path) -> None:
+    tune("small", trials=2, space=space, gpu="cpu")
+    folder = StudyFolder(instant_run)
+    record = folder.trial_record(1)
+    record.write_text(record.read_text().replace('"learning_rate": ', '"learning_rate": 1'))
+    folder.storage.unlink()
+    result = tune("small", trials=2, gpu="cpu")
+    assert states(result) == ["complete", "failed"]
+    assert "of an earlier study" in result.view.trials[1].reason
+
+
+@pytest.mark.parametrize("text", ["", "{}", "\x00", '{"study": "small", "number": 1, "values": []}'])
+def test_a_trial_json_that_is_garbage_costs_that_trial_alone(text: str, instant_run: Run, space: Path) -> None:
+    tune("small", trials=2, space=space, gpu="cpu")
+    folder = StudyFolder(instant_run)
+    folder.trial_record(1).write_text(text)
+    folder.storage.unlink()
+    result = tune("small", trials=2, gpu="cpu")
+    assert states(result) == ["complete", "failed"]
+    assert "trial.json" in result.view.trials[1].reason
 
 
 def test_the_newest_run_may_be_a_trial_and_its_study_is_meant(instant_run: Run, space: Path) -> None:
