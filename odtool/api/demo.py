@@ -36,7 +36,7 @@ LEARNED = 0.4
 
 _MARK = ".odtool-demo"
 """A file that says that a folder is a demo's, and may be drawn anew."""
-_OWN = {_MARK, "drawings", "data", "train", "detections", "detections.png"}
+_OWN = {_MARK, "workspace.json", "drawings", "data", "train", "detections", "detections.png"}
 _RUN = "demo"
 _IMAGES = 230
 _VAL = 30 / 230

@@ -61,6 +61,7 @@ def test_only_what_a_demo_made_gives_way_to_another(tmp_path: Path) -> None:
     with fresh_workspace(tmp_path / "here") as space:
         (space.root / "drawings").mkdir()
         (space.root / "detections.png").touch()
+        space.identity.touch()
         (space.train / "demo").mkdir(parents=True)
         with pytest.raises(JobError, match="a demo is running there"), fresh_workspace(space.root):
             pass

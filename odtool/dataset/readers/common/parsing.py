@@ -77,14 +77,23 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
     """An annotation file that is read piece by piece.
 
     Raises:
-        AnnotationError: it is not there, or may not be read.
+        AnnotationError: it is not there, may not be read, or is a pipe or a device, which may have no end.
     """
     try:
-        stream = open(path, "rb")  # noqa: SIM115 - closed below; what is raised within the block is no fault of opening
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        try:
+            _refuse_endless(path, os.fstat(descriptor).st_mode)
+            stream = os.fdopen(descriptor, "rb", closefd=False)  # a folder is refused here
+        except BaseException:
+            os.close(descriptor)
+            raise
     except OSError as error:
         raise _name_refusal(error, path) from None
-    with stream:
-        yield stream
+    try:
+        with stream:
+            yield stream
+    finally:
+        os.close(descriptor)
 
 
 def _name_refusal(error: OSError, path: Path) -> OSError | AnnotationError:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
 from odtool.dataset.dialects import make_box
 from odtool.dataset.readers.common import faults, parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
-from odtool.dataset.readers.common.faults import Skipping
+from odtool.dataset.readers.common.faults import CollectedProblems, Skipping
 from odtool.dataset.readers.common.source_folders import find_split
+from odtool.dataset.readers.common.streams.overflow import LongList, ObjectGroups, Overflow, open_overflow
 from odtool.dataset.readers.common.texts import frames
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
 
@@ -28,16 +29,17 @@ _FEWEST, _MOST = 7, 10
 _IMAGES = re.compile(r"^\s*imDir\s*=\s*(\S+)\s*$", re.MULTILINE | re.IGNORECASE)
 
 
-@dataclass
 class MotSequence:
-    """What one file says."""
+    """What one file says, of which the objects are not all in memory."""
 
-    objects: dict[int, list[ObjectAnnotation]] = field(default_factory=dict)
-    """By frame."""
-    problems: list[tuple[str, str]] = field(default_factory=list)
-    """Kind and detail of each."""
-    broken: set[int] = field(default_factory=set)
-    """Frames of which a line is broken."""
+    def __init__(self, overflow: Overflow) -> None:
+        self.frames: set[int] = set()
+        """Those that it names."""
+        self.objects = ObjectGroups(overflow)
+        """By frame."""
+        self.problems: CollectedProblems = LongList[tuple[str, str]](overflow)
+        self.broken: set[int] = set()
+        """Frames of which a line is broken."""
 
 
 def detect(path: Path) -> str | None:
@@ -69,17 +71,14 @@ def read(source: Source) -> Iterator[Finding]:
 def _read_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Problem]:
     labels = path.with_name("labels.txt")
     names = parsing.read_class_names(labels) if labels.is_file() else dict(enumerate(CLASSES))
-    sequence = parse(parsing.read_bytes(path), path, names)
-    yield from (Problem(kind, path, detail) for kind, detail in sequence.problems)
-    folder = _find_images(path, source)
-    yield from frames.describe_frames(
-        path,
-        sequence.objects,
-        frames.list_images(folder),
-        folder,
-        find_split(path.parent, source.root),
-        broken=sequence.broken,
-    )
+    with parsing.open_binary(path) as stream, open_overflow(source.scratch) as overflow:
+        sequence = parse(stream, path, names, overflow)
+        yield from (Problem(kind, path, detail) for kind, detail in sequence.problems)
+        folder, split = _find_images(path, source), find_split(path.parent, source.root)
+        images = frames.list_images(folder)
+        yield from frames.describe_frames(
+            path, sequence.frames, sequence.objects, images, folder, split, broken=sequence.broken
+        )
 
 
 def _find_images(path: Path, source: Source) -> Path:
@@ -95,10 +94,10 @@ def _find_images(path: Path, source: Source) -> Path:
     return next((place for place in places if place.is_dir()), places[0])
 
 
-def parse(data: bytes, path: Path, names: Mapping[int, str]) -> MotSequence:
-    """Parses a file's bytes; `path` is only named in errors, and `names` are the classes from 0."""
-    sequence = MotSequence()
-    for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
+def parse(stream: BinaryIO, path: Path, names: Mapping[int, str], overflow: Overflow) -> MotSequence:
+    """Parses a file; `path` is only named in errors, and `names` are the classes from 0."""
+    sequence = MotSequence(overflow)
+    for number, line in enumerate(rows.iterate_lines(stream, path), start=1):
         if line.strip():
             with Skipping(sequence.problems):
                 _take_line(line, number, path, names, sequence)
@@ -112,7 +111,7 @@ def _take_line(line: str, number: int, path: Path, names: Mapping[int, str], seq
         sequence.broken.update([int(frame)] if frame.isdecimal() and len(frame) <= frames.MOST_DIGITS else ())
         what = f"not a MOTChallenge line (frame,track,left,top,width,height,counts,class,...): '{line[:60]}'"
         raise parsing.line_error(path, number, what)
-    shown = sequence.objects.setdefault(int(fields[0]), [])
+    sequence.frames.add(int(fields[0]))
     label = _name_class(fields, names)
     if not label:
         sequence.broken.add(int(fields[0]))
@@ -120,7 +119,7 @@ def _take_line(line: str, number: int, path: Path, names: Mapping[int, str], seq
     if fields[6] == 0:
         sequence.problems.append(("object_ignored", f"line {number}: {label}"))
     else:
-        shown.append(ObjectAnnotation(label, make_box(fields[2:6], "xywh")))
+        sequence.objects.add(int(fields[0]), ObjectAnnotation(label, make_box(fields[2:6], "xywh")))
 
 
 def _name_class(fields: list[float], names: Mapping[int, str]) -> str:

@@ -100,7 +100,9 @@ def _read_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Prob
     yield from faults.take(problems, path)
     folder = _find_sequence_folder(path, source)
     images, split = frames.list_images(folder), find_split(path.parent, source.root)
-    yield from frames.describe_frames(path, objects, images, folder, split, broken=broken, digits=_DIGITS)
+    yield from frames.describe_frames(
+        path, objects.keys(), sorted(objects.items()), images, folder, split, broken=broken, digits=_DIGITS
+    )
 
 
 def _find_sequence_folder(path: Path, source: Source) -> Path:

@@ -82,3 +82,13 @@ def test_pipes_and_devices_are_neither_waited_for_nor_read_without_end(tmp_path:
     for path, what in ((tmp_path / "a.xml", "a named pipe"), (Path("/dev/zero"), "a device")):
         with pytest.raises(DataError, match=f"it is {what}, not a file"):
             parsing.read_bytes(path)
+
+
+def test_a_file_that_is_read_in_pieces_is_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "a").write_bytes(b"text")
+    with parsing.open_binary(tmp_path / "a") as stream:
+        assert stream.read() == b"text"
+    for name, says in (("pipe", "it is a named pipe"), ("absent", "no such file"), (".", "no such file")):
+        with pytest.raises(DataError, match=says), parsing.open_binary(tmp_path / name):
+            pass

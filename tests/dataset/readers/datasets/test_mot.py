@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.datasets import mot
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.types import Box, Source
@@ -17,9 +19,10 @@ GT = "1,1,912,484,97,109,1,1,1\n1,2,1338,418,167,379,0,8,0.5\n3,1,912,484,97,109
 
 
 def parse(text: str, names: dict[int, str] = NAMES) -> tuple[dict[int, list[tuple[str, Box]]], list[tuple[str, str]]]:
-    sequence = mot.parse(text.encode(), Path("gt.txt"), names)
-    objects = {frame: [(item.label, item.box) for item in items] for frame, items in sequence.objects.items()}
-    return objects, sequence.problems
+    sequence = mot.parse(io.BytesIO(text.encode()), Path("gt.txt"), names, Overflow())
+    objects = {frame: [(item.label, item.box) for item in items] for frame, items in sequence.objects}
+    empty: dict[int, list[tuple[str, Box]]] = {frame: [] for frame in sequence.frames}
+    return empty | objects, list(sequence.problems)
 
 
 def test_boxes_that_do_not_count_are_told() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
@@ -35,7 +36,8 @@ def list_images(folder: Path) -> list[Path]:
 
 def describe_frames(
     file: Path,
-    objects: Mapping[int, Sequence[ObjectAnnotation]],
+    named: Collection[int],
+    objects: Iterable[tuple[int, Sequence[ObjectAnnotation]]],
     images: Sequence[Path],
     folder: Path,
     split: str | None,
@@ -47,14 +49,20 @@ def describe_frames(
 
     Args:
         file: the annotations.
-        objects: by frame.
+        named: frames that it names.
+        objects: by frame, in the order of frames; none twice.
         images: those of the sequence, sorted.
         folder: where they should lie.
         broken: frames of which a line is broken.
         digits: of the names that are expected there.
     """
-    frames = number_frames(images, list(objects))
-    lost = {number for number in broken if not objects.get(number)}
-    for number in sorted((frames.keys() | objects.keys()) - lost):
-        image = frames.get(number, folder / f"{number:0{digits}d}.jpg")
-        yield AnnotatedImage(image, file, tuple(objects.get(number, ())), split=split)
+    frames = number_frames(images, list(named))
+    groups = chain(objects, [(-1, ())])
+    frame, shown = next(groups)
+    for number in sorted(frames.keys() | set(named)):
+        image, own = frames.get(number, folder / f"{number:0{digits}d}.jpg"), tuple[ObjectAnnotation, ...]()
+        if number == frame:
+            own = tuple(shown)
+            frame, shown = next(groups)
+        if own or number not in broken:
+            yield AnnotatedImage(image, file, own, split=split)
