@@ -171,9 +171,9 @@ def _render_pills(verdict: Verdict) -> str:
 def _draw_boxes(verdict: Verdict, labels: Mapping[int, str]) -> str:
     """Objects below, dashed; correct detections above, then mistakes, each time the surest last."""
     truth, detections = verdict.image.truth, verdict.image.detections
-    boxes: list[str] = [_draw_masks(verdict)]
+    boxes: list[str] = []
     # By whether they are of mistakes, which come first and are not to be hidden.
-    words: dict[bool, list[tuple[tuple[float, float], str]]] = {True: [], False: []}
+    words: dict[bool, list[tuple[tuple[float, float], str, int]]] = {True: [], False: []}
     for box, number, kind in zip(truth.boxes, truth.classes, verdict.objects, strict=True):
         label = labels.get(int(number), str(number))
         colour, look, meaning = _LOOKS.get(kind, (_TRUE, "true", "is there"))
@@ -183,30 +183,37 @@ def _draw_boxes(verdict: Verdict, labels: Mapping[int, str]) -> str:
             )
         )
         if kind == "missed":
-            words[True].append(((float(box[0]), float(box[1])), f"{_shorten(label)}?"))
+            words[True].append(((float(box[0]), float(box[1])), f"{_shorten(label)}?", int(number)))
     matches = list(zip(verdict.accepted, verdict.kinds, strict=True))[::-1]
     for index, kind in sorted(matches, key=lambda pair: pair[1] != "correct"):
         box, number = detections.boxes[index], int(detections.classes[index])
         label, score = labels.get(number, str(number)), f"{detections.scores[index]:.0%}"
         title, attributes = f"{label} {score}: {kind}", f' data-class="{number}"'
         boxes.append(html_page.draw_box(tuple(box.tolist()), COLOURS[kind], title, attributes=attributes))
-        words[kind in mistakes.MISTAKES].append(((float(box[0]), float(box[1])), f"{_shorten(label)} {score}"))
+        words[kind in mistakes.MISTAKES].append(((float(box[0]), float(box[1])), f"{_shorten(label)} {score}", number))
     ranked = [*words[True], *words[False]]
     labelled = ranked if len(ranked) <= html_page.MOST_LABELS else words[True][: html_page.MOST_LABELS]
-    return "".join(boxes[-_MOST_BOXES:]) + html_page.draw_labels(labelled, (detections.width, detections.height))
+    classes = [f' data-class="{number}"' for _, _, number in labelled]
+    places = [(place, content) for place, content, _ in labelled]
+    drawn = html_page.draw_labels(places, (detections.width, detections.height), attributes=classes)
+    return _draw_masks(verdict) + "".join(boxes[-_MOST_BOXES:]) + drawn
 
 
 def _draw_masks(verdict: Verdict) -> str:
     """Those of objects as dashed outlines, those of detections as veils in the colours of their boxes."""
     image = verdict.image
     paths = [
-        html_page.draw_polygons(polygons, _LOOKS.get(kind, (_TRUE, "", ""))[0], attributes=' class="mask true"')
-        for outline, kind in zip(image.true_masks or (), verdict.objects, strict=False)
+        html_page.draw_polygons(
+            polygons, _LOOKS.get(kind, (_TRUE, "", ""))[0], attributes=f' class="mask true" data-class="{number}"'
+        )
+        for outline, kind, number in zip(image.true_masks or (), verdict.objects, image.truth.classes, strict=False)
         if (polygons := _trace(outline))
     ]
     if image.masks is not None:
         paths += [
-            html_page.draw_polygons(polygons, COLOURS[kind], attributes=' class="mask"')
+            html_page.draw_polygons(
+                polygons, COLOURS[kind], attributes=f' class="mask" data-class="{image.detections.classes[index]}"'
+            )
             for index, kind in list(zip(verdict.accepted, verdict.kinds, strict=True))[:_MOST_BOXES]
             if (polygons := _trace(image.masks[index]))
         ]
