@@ -40,7 +40,7 @@ ALLOWED = {
     | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map", "odtool.dataset.images"}
     | {"odtool.api.tasks.engine_tasks", "odtool.api.tasks.arguments"},
     "api": FOUNDATION | ROOMS | {"odtool.api"},
-    "cli": FOUNDATION | {"odtool.cli", "odtool.api"},
+    "cli": FOUNDATION | {"odtool.cli", "odtool.api", "odtool.settings"},
 }
 EXCEPTIONS = {
     # Loading a detector in the caller's own process is what the function is for.
@@ -106,7 +106,7 @@ def test_only_the_engine_imports_tensorflow() -> None:
 
 
 def test_commands_do_not_import_commands() -> None:
-    commands = {"odtool.cli." + name for name in ("demo", "doctor")}
+    commands = {"odtool.cli." + name for name in ("demo", "doctor", "settings")}
     for folder in ("data", "model", "run", "result"):
         for module in (PACKAGE / "cli" / folder).glob("*.py"):
             if any(isinstance(node, ast.FunctionDef) and node.name == module.stem for node in parse(module).body):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from odtool import __version__
-from odtool.cli import console, demo, doctor, version
+from odtool.cli import console, demo, doctor, settings, version
 from odtool.cli.data import inspect, prepare
 from odtool.cli.help_page import HelpfulCommand, HelpfulGroup
 from odtool.cli.model import check, configure, models, preview
@@ -42,6 +42,7 @@ def options(
 _START, _DATA, _MODEL, _RUN, _RESULT = "Start", "Data", "Model", "Run", "Result"
 
 app.command("version", cls=HelpfulCommand, rich_help_panel=_START)(version.version)
+app.command("settings", cls=HelpfulCommand, rich_help_panel=_START)(settings.settings)
 app.command("demo", cls=HelpfulCommand, rich_help_panel=_START)(demo.demo)
 app.command("doctor", cls=HelpfulCommand, rich_help_panel=_START)(doctor.doctor)
 app.command("inspect", cls=HelpfulCommand, rich_help_panel=_DATA)(inspect.inspect)

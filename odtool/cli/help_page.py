@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo, OptionInfo
 
+from odtool.cli import option_defaults
 from odtool.cli.panels import PANELS, find_panel, find_place
 
 if TYPE_CHECKING:
@@ -78,7 +79,12 @@ def _show_default(default: Any) -> str:
 
 
 class HelpfulCommand(TyperCommand):
-    """A command whose help is the page of this module."""
+    """A command whose help is the page of this module, and whose options have the defaults of the users' files."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Takes the arguments apart, once the context knows the files' defaults."""
+        option_defaults.apply(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Click calls it so
         """Prints the help; the formatter that Click would collect it in is not used."""
@@ -87,7 +93,12 @@ class HelpfulCommand(TyperCommand):
 
 
 class HelpfulGroup(TyperGroup):
-    """A group of commands whose help is the page of this module."""
+    """A group of commands, of which the same holds."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """As of a command."""
+        option_defaults.apply(self, ctx, args)
+        return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002 - Click calls it so
         """Prints the help; the formatter that Click would collect it in is not used."""
@@ -147,7 +158,8 @@ def _arrange(
 def _explain(parameter: Parameter, context: Any) -> str:
     """What a parameter means, and what holds where it is not given."""
     settings = getattr(context, "default_map", None) or {}
-    default = _show_default(settings.get(parameter.name)) or parameter.default
+    own = settings.get(parameter.name)
+    default = str(own).lower() if isinstance(own, bool) else _show_default(own) or parameter.default
     return f"{parameter.help} [default: {default}]" if default else parameter.help
 
 

@@ -197,7 +197,7 @@ def _fork_workers(number: int, lock: str) -> list[_Hand]:
     # What was imported is there to stay: looking through it for garbage took a fifteenth of all the time, and in the
     # workers a copy of every page of it.
     gc.freeze()
-    with _without_interrupts():
+    with without_interrupts():
         for _ in range(number):
             pipe, theirs = context.Pipe()
             process = context.Process(target=_work_alone, args=(theirs, lock, number), daemon=True)
@@ -270,7 +270,7 @@ def _start_server() -> None:
     """Starts the process that workers are forked from. It imports what they need while this one goes on working."""
     multiprocessing.set_forkserver_preload(list(_PRELOADED))
     resource_tracker.ensure_running()  # it would undo the blocking, if it were started in there
-    with _without_interrupts():
+    with without_interrupts():
         forkserver.ensure_running()
 
 
@@ -290,7 +290,7 @@ def without_script() -> Iterator[None]:
 
 
 @contextmanager
-def _without_interrupts() -> Iterator[None]:
+def without_interrupts() -> Iterator[None]:
     """What is started in here does not see what a terminal, or timeout, sends to all: the command ends its workers."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
     try:

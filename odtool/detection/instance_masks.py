@@ -178,8 +178,9 @@ def _trace_part(part: MaskPart) -> list[Polygon]:
     def place(points: NDArray[np.float64]) -> NDArray[np.float64]:
         shares = np.clip(points - 1, 0, (columns - 1, rows - 1)) / (columns - 1, rows - 1)  # the padding goes
         low, high = np.array(part.box[:2]), np.array(part.box[2:])
-        size = np.array((width, height))
-        return np.asarray((low + shares * (high - low)) * (size - 1) / size + 0.5 + (x, y))
+        size, corner = np.array((width, height)), np.array((x, y))
+        # As boxes, outlines end where the image does.
+        return np.asarray(np.clip((low + shares * (high - low)) * (size - 1) / size + 0.5, 0, size) + corner)
 
     # Beyond the box there is nothing.
     return [polygon for rings in _trace(np.pad(part.grid, 1)) if (polygon := _join_rings([place(r) for r in rings]))]

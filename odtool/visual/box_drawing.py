@@ -123,8 +123,12 @@ def _draw_masks(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float) -
     for item in sorted((box for box in boxes if box.polygons), key=lambda box: box.score or 1):
         colour = _TRUE_COLOUR if item.score is None else choose_class_colour(item.class_id)
         lines = [[number * scale for number in polygon] for polygon in item.polygons]
-        left, top = (math.floor(min(min(line[axis::2]) for line in lines)) for axis in (0, 1))
-        right, bottom = (math.ceil(max(max(line[axis::2]) for line in lines)) + 1 for axis in (0, 1))
+        left, top = (max(math.floor(min(min(line[axis::2]) for line in lines)), 0) for axis in (0, 1))
+        right, bottom = (
+            min(math.ceil(max(max(line[axis::2]) for line in lines)) + 1, picture.size[axis]) for axis in (0, 1)
+        )
+        if right <= left or bottom <= top:
+            continue
         veil = Image.new("L", (right - left, bottom - top))
         pen = ImageDraw.Draw(veil)
         for line in lines:

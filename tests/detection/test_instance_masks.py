@@ -40,6 +40,13 @@ def test_a_whole_box_has_four_corners_and_a_hole_stays_one() -> None:
     assert not rasterise(instance_masks.find_polygons(ring))[80, 80]
 
 
+def test_an_outline_ends_where_the_image_does() -> None:
+    mask = instance_masks.make_mask(DISC, (-50, -1e6, 250, 90), SIDE, SIDE)
+    for polygon in instance_masks.find_polygons(mask):
+        assert min(polygon) >= 0
+        assert max(polygon) <= SIDE
+
+
 def test_two_parts_of_a_grid_are_two_outlines() -> None:
     grid = np.zeros((9, 9), np.float32)
     grid[1:4, 1:4] = grid[6:8, 6:8] = 1

@@ -1,9 +1,11 @@
-"""Mask R-CNN with the real engine, from polygons in COCO JSON to metrics of masks."""
+"""Mask R-CNN with the real engine, from polygons in COCO JSON to metrics, a report and an export with masks."""
 
 from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,13 +51,24 @@ def drawn(folder: Path) -> Iterator[dict[str, Any]]:
         }
 
 
-@pytest.mark.slow
-def test_masks_are_prepared_learnt_and_scored(odtool: Callable[..., Any], tmp_path: Path) -> None:
-    (tmp_path / "drawings").mkdir()
-    found = list(drawn(tmp_path / "drawings"))
+LOOK = """
+import json, sys, odtool
+detector = odtool.load_detector(sys.argv[1])
+(found,) = detector.detect([sys.argv[2]])
+shapes = {mask.parts[0].grid.shape for mask in found.masks}
+print(json.dumps([len(found), len(found.masks), sorted(shapes)]))
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(odtool: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with a run that was trained for two steps and evaluated."""
+    folder = tmp_path_factory.mktemp("masks")
+    (folder / "drawings").mkdir()
+    found = list(drawn(folder / "drawings"))
     images = [{"id": each["id"], "file_name": f"{each['id']}.jpg", "width": SIDE, "height": SIDE} for each in found]
     document = {"images": images, "annotations": found, "categories": [{"id": 1, "name": "diamond"}]}
-    (tmp_path / "drawings" / "all.json").write_text(json.dumps(document))
+    (folder / "drawings" / "all.json").write_text(json.dumps(document))
     settings = [word for path, value in SMALL.items() for word in ("--set", f"{path}={value}")]
     model = ("--model", "mask_rcnn_inception_resnet_v2_1024x1024", "--run", "masks", *settings)
     for command in (
@@ -64,12 +77,45 @@ def test_masks_are_prepared_learnt_and_scored(odtool: Callable[..., Any], tmp_pa
         ("train", "--gpu", "cpu", "--foreground"),
         ("eval", "--gpu", "cpu", "--foreground", "--checkpoint", "latest"),
     ):
-        done = odtool(*command, cwd=tmp_path)
+        done = odtool(*command, cwd=folder)
         assert done.returncode == 0, done.stderr
-    lines = (tmp_path / "train" / "masks" / "metrics.jsonl").read_text().splitlines()
-    entries = [json.loads(line) for line in lines]
+    return folder
+
+
+def read_metrics(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "train" / "masks" / "metrics.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+@pytest.mark.slow
+def test_masks_are_prepared_learnt_and_scored(trained: Path) -> None:
+    entries = read_metrics(trained)
     losses = [entry["values"] for entry in entries if entry["kind"] == "train"]
     assert max(each["Loss/BoxClassifierLoss/mask_loss"] for each in losses) > 0
     metrics = next(entry["values"] for entry in entries if entry["kind"] == "eval")
     for kind in ("Boxes", "Masks"):
         assert 0 <= metrics[f"Detection{kind}_Precision/mAP"] <= 1
+
+
+@pytest.mark.slow
+def test_the_report_scores_masks_as_evaluation_does(odtool: Callable[..., Any], trained: Path) -> None:
+    done = odtool("report", "masks", "--json", cwd=trained)
+    assert done.returncode == 0, done.stderr
+    analysis = json.loads(done.stdout)["runs"][0]["analysis"]
+    metrics = next(entry["values"] for entry in read_metrics(trained) if entry["kind"] == "eval")
+    for name, full in (("ap", "mAP"), ("ap_50", "mAP@.50IOU"), ("ap_75", "mAP@.75IOU")):
+        for kind, figures in (("Boxes", "figures"), ("Masks", "mask_figures")):
+            assert analysis[figures][name] == pytest.approx(metrics[f"Detection{kind}_Precision/{full}"], abs=1e-6)
+
+
+@pytest.mark.slow
+def test_an_export_finds_masks_as_the_run_does(odtool: Callable[..., Any], trained: Path) -> None:
+    wishes = ("--format", "savedmodel", "--verify-images", 1, "--min-agreement", 0)
+    done = odtool("export", "masks", *wishes, cwd=trained)
+    assert done.returncode == 0, done.stderr
+    for model in ("train/masks", "exported-models/masks"):
+        command = [sys.executable, "-c", LOOK, model, "drawings/0.jpg"]
+        found = subprocess.run(command, cwd=trained, capture_output=True, text=True, check=True)
+        boxes, masks, shapes = json.loads(found.stdout.splitlines()[-1])
+        assert boxes == masks > 0
+        assert shapes == [[33, 33]]

@@ -17,8 +17,10 @@ def test_a_mask_is_a_veil_of_the_colour_of_its_class_within_its_outline() -> Non
 
 
 def test_a_mask_that_reaches_beyond_the_picture_is_cut() -> None:
-    outline = (-40.0, -40.0, 140.0, -40.0, 140.0, 140.0, -40.0, 140.0)
+    outline = (-4e6, -4e6, 4e6, -4e6, 4e6, 4e6, -4e6, 4e6)
     item = DrawnBox(Box(-40, -40, 140, 140), "disc", 1, 0.5, (outline,))
+    elsewhere = DrawnBox(Box(60, 60, 90, 90), "disc", 1, 0.5, ((60.0, 60.0, 90.0, 60.0, 90.0, 90.0),))
+    assert box_drawing.annotate(Image.new("RGB", (50, 50)), [elsewhere]).size == (50, 50)
     picture = box_drawing.draw_boxes(Image.new("RGB", (50, 50)), [item], side=100)
     assert picture.size == (100, 100)
     assert picture.getpixel((50, 50)) != (0, 0, 0)

@@ -288,5 +288,5 @@ def _record(done: Benchmark, notify: Notify) -> None:
         content["files"] = [entry for entry in content["files"] if entry["folder"] == str(folder)]
         try:
             model_speed.record(ExportedModel(folder), content)
-        except PermissionError as error:
+        except OSError as error:
             notify(f"{folder}: the figures are not written there: {error.strerror}")

@@ -146,7 +146,7 @@ def _write_thresholds(prefix: Path, analysis: Analysis, request: ReportRequest) 
     }
     try:
         best_thresholds.write(prefix, len(analysis.examination.images), classes)
-    except PermissionError as error:  # somebody else's run, as on a shared disk
+    except OSError as error:  # somebody else's run, a disk that is mounted to be read; the page may lie elsewhere
         request.notify(f"{prefix.with_name(best_thresholds.NAME)} is not written: {error.strerror}")
 
 

@@ -59,6 +59,8 @@ PASSED_ON = ("gpu_memory", "cache", "cache_memory", "precision")
 """Fields that `odtool train` has, too, and that go on to the training of each trial as they are."""
 _POLL = 0.5
 """Seconds between looks at the trials."""
+_BRIEFLY = 15.0
+"""Seconds for the supervisor of a process that has ended to let go of its lock."""
 _PATIENCE = 60.0
 """Seconds for a trial's processes to save and end; and for a GPU to be free after the trial before."""
 
@@ -351,8 +353,8 @@ class _Search:
         )
 
     def _train(self, run: Run, distance: int, gpu: str | None) -> None:
-        """Starts a trial's training and evaluation; a GPU is given time to become free."""
-        end = time.monotonic() + _PATIENCE
+        """Starts a trial's training and evaluation; what an earlier process held is given time to become free."""
+        end = time.monotonic() + (_BRIEFLY if gpu == "cpu" else _PATIENCE)
         while True:
             try:
                 train.train(
@@ -366,7 +368,7 @@ class _Search:
                     **self._request.passed_on(),
                 )
             except JobError:
-                if time.monotonic() > end or gpu == "cpu":
+                if time.monotonic() > end:
                     raise
                 time.sleep(_POLL)
             else:

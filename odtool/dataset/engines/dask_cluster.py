@@ -6,15 +6,20 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
-from odtool.dataset.workers import without_script
+from odtool.dataset.workers import without_interrupts, without_script
 from odtool.errors import DataError, first_line
 
 if TYPE_CHECKING:
     from distributed import Security
 
     from odtool.dataset.engines.beam_options import BeamOptions
+
+
+_NO_PAGES: dict[str, object] = {f"distributed.{role}.http.routes": [] for role in ("scheduler", "worker", "nanny")}
+"""What is shown on a cluster's web pages is neither encrypted nor asked for."""
 
 
 @contextmanager
@@ -29,18 +34,23 @@ def open_local_cluster(workers: int | None) -> Iterator[str]:
 
     security = Security.temporary()
     logging.getLogger("distributed").setLevel(logging.WARNING)
-    with dask.config.set(_name_keys(security)):
-        with without_script():
+    resource_tracker.ensure_running()  # it would undo the blocking, if it were started in there
+    with dask.config.set({**_name_keys(security), **_NO_PAGES}):
+        with without_script(), without_interrupts():
             cluster = LocalCluster(
                 n_workers=workers or len(os.sched_getaffinity(0)),
                 threads_per_worker=1,
                 # odtool keeps account itself; Dask would kill a worker that decodes a large image.
                 memory_limit=0,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 security=security,
             )
         with cluster:
-            yield cluster.scheduler_address
+            try:
+                yield cluster.scheduler_address
+            finally:
+                # Beam's threads keep a worker from ending by itself, of which Dask would warn.
+                logging.getLogger("distributed").setLevel(logging.ERROR)
 
 
 def _name_keys(security: Security) -> dict[str, object]:

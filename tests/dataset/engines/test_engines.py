@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,9 +23,15 @@ from odtool.errors import DataError
 VocSet = Callable[..., Path]
 
 
-def start(*words: str, cwd: Path | None = None) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "odtool", *words]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd)
+def start(*words: str, cwd: Path | None = None, start_new_session: bool = False) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "odtool", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        start_new_session=start_new_session,
+    )
 
 
 def odtool(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -99,6 +107,22 @@ def test_dask_makes_the_same_data_set_though_a_worker_is_killed(
     assert process.returncode == 0, errors
     assert read_set(tmp_path / "dask") == read_set(tmp_path / "plain")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["dask", "plain", "set"]
+
+
+@pytest.mark.slow
+def test_an_interrupt_ends_dask_and_leaves_nothing(voc_set: VocSet, tmp_path: Path, until: Callable[..., Any]) -> None:
+    """What Ctrl-C sends goes to all processes of the terminal."""
+    voc_set(10)
+    words = ["prepare", "set", "--out", "dask", "--beam", "--runner=dask", "--workers", "2"]
+    process = start(*words, cwd=tmp_path, start_new_session=True)
+    until((tmp_path / ".dask.incoming" / "exchange" / "000000" / "tasks").exists, by=process)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert [worker for worker in workers if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE] == []
+    assert [entry.name for entry in tmp_path.iterdir()] == ["set"]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from odtool.dataset.types import Problem
 from odtool.errors import DataError
@@ -22,6 +22,16 @@ KINDS = (SOURCE, FILE, RECORD, UNDEFINED)
 FIX = "Fix the file or remove it, then try again."
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+class CollectedProblems(Protocol):
+    """Kind and detail of each problem that is met, in memory or on disk."""
+
+    def append(self, value: tuple[str, str], /) -> None:
+        """Adds one."""
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """All of them, as often as it is asked for."""
 
 
 class AnnotationError(DataError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, groupby, islice
@@ -20,6 +20,8 @@ from odtool.dataset.readers.common.source_folders import (
     sort_nearest_first,
     walk,
 )
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import Overflow, open_overflow
 from odtool.dataset.readers.namesakes.contender import State, Stated, state_nothing
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source, Unit
@@ -50,11 +52,14 @@ class ImageEntry:
 class Listing:
     """What one document says."""
 
-    entries: tuple[ImageEntry, ...]
-    problems: tuple[tuple[str, str], ...] = ()
+    entries: Iterable[ImageEntry]
+    """Asked for more than once; on disk where they are many."""
+    problems: Iterable[tuple[str, str]] = ()
     """Kind and detail of each."""
     dialect: str = ""
     """AnnotatedImage.dialect."""
+    unit: Unit | None = None
+    """That of all entries, where it shows only when all are known."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +76,9 @@ class Documents:
 
     def read_listing(self, file: Path, listing: Listing) -> Iterator[AnnotatedImage | Problem]:
         """The problems and images of one of the documents, each image looked for on disk."""
-        entries = {entry.names[0]: entry for entry in listing.entries if entry.names}
-        places = self.find_places(file, sample_names(list(entries)), lambda name: entries[name].state())
+        stated = {entry.names[0]: entry.state() for entry in listing.entries if entry.names}
+        samples = {name: stated[name] for name in sample_names(list(stated))}
+        places = self.find_places(file, list(samples), samples.__getitem__)
         yield from places.report_rivals()
         yield from describe_listing(listing, file, places, find_file_split(file, self.source), self.source)
 
@@ -105,6 +111,31 @@ def read_documents(
     documents = find_documents(source, suffixes, looks_like)
     for file in documents.files:
         yield from faults.report_broken(documents.read_file, file, parse)
+
+
+def read_long_documents(
+    source: Source,
+    suffixes: str | tuple[str, ...],
+    looks_like: LooksLike,
+    parse: Callable[[JsonDocument, Overflow], Listing],
+    keys: Collection[str] = (),
+) -> Iterator[Finding]:
+    """Every image of JSON documents which are not in memory as a whole, nor is what they say.
+
+    Args:
+        keys: those of the outermost object whose values `parse` asks for.
+    """
+    documents = find_documents(source, suffixes, looks_like)
+    for file in documents.files:
+        yield from faults.report_broken(read_long_document, documents, file, parse, keys)
+
+
+def read_long_document(
+    documents: Documents, file: Path, parse: Callable[[JsonDocument, Overflow], Listing], keys: Collection[str] = ()
+) -> Iterator[AnnotatedImage | Problem]:
+    """What one of the documents says; raises AnnotationError where it is broken."""
+    with parsing.open_binary(file) as stream, open_overflow(documents.source.scratch) as overflow:
+        yield from documents.read_listing(file, parse(JsonDocument(stream, file, keys), overflow))
 
 
 def read_image_documents(
@@ -169,7 +200,7 @@ def describe_listing(
             image.path,
             file,
             objects,
-            entry.unit,
+            listing.unit or entry.unit,
             entry.split or split,
             declared_size=entry.size,
             match=image.match,

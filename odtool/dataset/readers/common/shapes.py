@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from odtool.dataset.types import Box, Unit
 
@@ -13,11 +14,29 @@ _SHARE = 0.99
 """Of the boxes, those that must be fractions for all to be: one bad row in a long file is a bad row."""
 
 
-def guess_unit(largest: Iterable[float]) -> Unit:
+@dataclass
+class UnitGuess:
     """Whether a file that says nothing of it has fractions or pixels, by the largest number of each of its boxes."""
-    positive = [number for number in largest if number > 0]
-    fractions = sum(number <= _MOST_FRACTION for number in positive)
-    return "fraction" if positive and fractions >= len(positive) * _SHARE else "pixel"
+
+    _boxes: int = 0
+    _fractions: int = 0
+
+    def add(self, largest: float) -> None:
+        """Takes one box into account."""
+        self._boxes += largest > 0
+        self._fractions += 0 < largest <= _MOST_FRACTION
+
+    @property
+    def unit(self) -> Unit:
+        return "fraction" if self._boxes and self._fractions >= self._boxes * _SHARE else "pixel"
+
+
+def guess_unit(largest: Iterable[float]) -> Unit:
+    """The unit of a file by the largest number of each of its boxes."""
+    guess = UnitGuess()
+    for number in largest:
+        guess.add(number)
+    return guess.unit
 
 
 def enclose_points(points: Iterable[tuple[float, float]]) -> Box:

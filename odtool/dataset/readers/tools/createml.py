@@ -11,13 +11,15 @@ from odtool.dataset import dialects
 from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
-from odtool.dataset.readers.common.shapes import guess_unit
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_long_documents
+from odtool.dataset.readers.common.shapes import UnitGuess
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import LongList, Overflow
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _TOOL = "Create ML"
 _IMAGE_KEYS = ("image", "imagefilename", "imageFilename", "filename", "imageURL", "imagePath")
-_LIST_KEYS = ("annotations", "annotation")
+KEYS = ("annotations", "annotation")
 _SIDES = ("x", "y", "width", "height")
 
 
@@ -44,53 +46,49 @@ def _looks_like(path: Path) -> bool:
     text = parsing.read_ends(path)
     is_list = text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"["
     may_be = is_list or any(f'"{key}"'.encode() in text for key in _IMAGE_KEYS)
-    return may_be and b'"coordinates"' in text and any(f'"{key}"'.encode() in text for key in _LIST_KEYS)
+    return may_be and b'"coordinates"' in text and any(f'"{key}"'.encode() in text for key in KEYS)
 
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the files."""
-    yield from read_documents(source, ".json", _looks_like, parse)
+    yield from read_long_documents(source, ".json", _looks_like, parse, KEYS)
 
 
-def parse(data: bytes, path: Path) -> Listing:
-    """Parses a JSON file's bytes; `path` is only named in errors.
+def parse(document: JsonDocument, overflow: Overflow) -> Listing:
+    """The images of a document.
 
     Coordinates are fractions where those of the whole file are about 1 at most, else pixels.
 
     Raises:
-        DataError: it is not JSON, or not as Create ML has it.
+        DataError: it is not as Create ML has it.
     """
-    document = parsing.parse_json(data, path)
-    if isinstance(document, dict) and any(key in document for key in _LIST_KEYS):
-        document = [document]
-    if not isinstance(document, list):
+    path, is_one = document.path, any(key in document for key in KEYS)
+    if not is_one and not document.is_list():
         raise parsing.unexpected_json(_TOOL, path, "is not a list of images")
-    problems: list[tuple[str, str]] = []
-    skipping, images = Skipping(problems), list[tuple[str, list[_Item]]]()
-    for number, item in enumerate(document, start=1):
-        before = len(problems)
-        with skipping:
-            name, annotations = _parse_image(item, number, path, problems)
-            if not faults.is_nothing_left(annotations, problems[before:]):
-                images.append((name, annotations))
-    sides = [item.sides for _, items in images for item in items]
-    unit = guess_unit(map(max, sides))
-    entries = (
-        ImageEntry(
-            list_spellings(name) or (name,),
-            tuple(ObjectAnnotation(item.label, dialects.make_box(item.sides, "cxcywh")) for item in items),
-            unit=unit,
-        )
-        for name, items in images
-    )
-    return Listing(tuple(entries), tuple(problems), "createml")
+    problems, entries, guess = LongList[tuple[str, str]](overflow), LongList[ImageEntry](overflow), UnitGuess()
+    for number, item in enumerate([document.load()] if is_one else document.iterate(), start=1):
+        own: list[tuple[str, str]] = []
+        with Skipping(own):
+            name, annotations = _parse_image(item, number, path, own)
+            if not faults.is_nothing_left(annotations, own):
+                entries.append(_make_entry(name, annotations), 1 + len(annotations))
+                for annotation in annotations:
+                    guess.add(max(annotation.sides))
+        for problem in own:
+            problems.append(problem)
+    return Listing(entries, problems, "createml", guess.unit)
+
+
+def _make_entry(name: str, items: list[_Item]) -> ImageEntry:
+    objects = (ObjectAnnotation(item.label, dialects.make_box(item.sides, "cxcywh")) for item in items)
+    return ImageEntry(list_spellings(name) or (name,), tuple(objects))
 
 
 def _parse_image(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> tuple[str, list[_Item]]:
     name = next((item[key] for key in _IMAGE_KEYS if key in item), None) if isinstance(item, dict) else None
     if not isinstance(name, str) or not name.strip():
         raise parsing.unexpected_json(_TOOL, path, f"image {number} has no name under 'image'")
-    annotations = next((item[key] for key in _LIST_KEYS if key in item), None) or []
+    annotations = next((item[key] for key in KEYS if key in item), None) or []
     if not isinstance(annotations, list):
         raise parsing.unexpected_json(_TOOL, path, f"{name}: annotations is not a list")
     skipping, items = Skipping(problems), list[_Item]()

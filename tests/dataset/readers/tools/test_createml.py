@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.readers.common.image_lists import Listing
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools import createml
 from odtool.dataset.types import AnnotatedImage, Box, Source
@@ -24,8 +27,15 @@ def annotation(x: float, y: float, width: float, height: float, label: Any = "ca
     return {"label": label, "coordinates": {"x": x, "y": y, "width": width, "height": height}}
 
 
+def parse_bytes(data: bytes) -> Listing:
+    """What a document says, in memory."""
+    listing = createml.parse(JsonDocument.of_bytes(data, PATH, createml.KEYS), Overflow())
+    entries = tuple(replace(entry, unit=listing.unit or entry.unit) for entry in listing.entries)
+    return replace(listing, entries=entries, problems=tuple(listing.problems))
+
+
 def parse(*images: Any) -> Listing:
-    return createml.parse(json.dumps(list(images)).encode(), PATH)
+    return parse_bytes(json.dumps(list(images)).encode())
 
 
 @pytest.mark.parametrize(
@@ -78,14 +88,16 @@ def test_unusable_annotations_are_counted_and_an_image_without_any_is_background
     ],
 )
 def test_what_is_not_create_mls_is_refused(text: str, says: str, fault: Any) -> None:
-    assert says in fault(lambda _: createml.parse(text.encode(), PATH), PATH)
+    assert says in fault(lambda _: parse_bytes(text.encode()), PATH)
 
 
 @pytest.mark.parametrize("key", ["image", "imageURL", "imagefilename"])
 def test_a_file_may_be_of_one_image(tmp_path: Path, key: str) -> None:
     (tmp_path / "a.json").write_text(json.dumps({key: "a.jpg", "annotations": [annotation(20, 30, 10, 20)]}))
     assert createml.detect(tmp_path)
-    (entry,) = createml.parse((tmp_path / "a.json").read_bytes(), PATH).entries
+    (entry,) = createml.parse(
+        JsonDocument.of_bytes((tmp_path / "a.json").read_bytes(), PATH, createml.KEYS), Overflow()
+    ).entries
     assert (entry.names, entry.objects[0].box) == (("a.jpg",), Box(15, 20, 25, 40))
 
 
@@ -113,4 +125,6 @@ TEXT = json.dumps(
 )
 def test_mutated_text_is_a_listing_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
-        createml.parse((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH)
+        createml.parse(
+            JsonDocument.of_bytes((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH, createml.KEYS), Overflow()
+        )

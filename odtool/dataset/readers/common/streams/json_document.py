@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.streams.json_text import JsonPlace, JsonText
 
 _MOST_KEYS = 20
@@ -46,6 +48,11 @@ class JsonDocument:
             _pass_over(text)
         text.require_end()
 
+    @classmethod
+    def of_bytes(cls, data: bytes, path: Path, keys: Collection[str] = ()) -> JsonDocument:
+        """A document that is in memory."""
+        return cls(io.BytesIO(data), path, keys)
+
     def __contains__(self, key: str) -> bool:
         return key in self._places
 
@@ -61,6 +68,11 @@ class JsonDocument:
         """The value of a key, which is in memory then as a whole; None where there is no such key."""
         place = self._whole if key is None else self._places.get(key)
         return None if place is None else JsonText(self._stream, self.path, place).read_value()
+
+    def load(self) -> Any:
+        """The whole document, which is in memory then."""
+        self._stream.seek(0)
+        return parsing.parse_json(self._stream.read(), self.path)
 
     def iterate(self, key: str | None = None) -> Iterator[Any]:
         """The values of the list or object that a key has, or that the document is."""

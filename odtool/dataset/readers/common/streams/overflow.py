@@ -7,7 +7,7 @@ import os
 import pickle
 import tempfile
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from itertools import groupby
 from operator import itemgetter
@@ -85,11 +85,11 @@ class LongList(Generic[T]):
             yield from self._overflow.read(offset, length)
         yield from self._pending
 
-    def append(self, value: T, objects: Iterable[ObjectAnnotation] = ()) -> None:
-        """Adds a value. `objects` are those that it holds."""
+    def append(self, value: T, weight: int = 1) -> None:
+        """Adds a value, which takes as much memory as so many objects."""
         self._pending.append(value)
         self._count += 1
-        self._weight += 1 + sum(map(weigh, objects))
+        self._weight += weight
         if self._weight > _MOST:
             for start in range(0, len(self._pending), _BLOCK):
                 self._blocks.extend(self._overflow.write(self._pending[start : start + _BLOCK]))
@@ -146,10 +146,9 @@ class ObjectGroups:
 
 def weigh(item: ObjectAnnotation) -> int:
     """How many objects without outline and keypoints take as much memory, about."""
-    if item.outline is None and not item.keypoints:
-        return 1
-    return 1 + (_count_numbers(item.outline) if item.outline else 0) // _POINTS + len(item.keypoints)
+    return weigh_outline(item.outline) + len(item.keypoints)
 
 
-def _count_numbers(outline: Outline) -> int:
-    return sum(map(len, outline.polygons)) + len(outline.counts)
+def weigh_outline(outline: Outline | None) -> int:
+    """How many objects take as much memory as one with this outline, about."""
+    return 1 + (sum(map(len, outline.polygons)) + len(outline.counts)) // _POINTS if outline else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from odtool.dataset.images import masks
 from odtool.dataset.readers.common import faults, parsing, shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import AnnotationError, Skipping
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, read_documents
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, read_long_documents
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import LongList, Overflow, weigh
 from odtool.dataset.readers.tools.label_studio import brush, references
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 
@@ -24,6 +27,8 @@ _MARKS = (
     b'"original_width"',
     b'"annotation_id"',
 )
+_WEIGHT = 5
+"""Results as they are written take as much memory as so many boxes."""
 _WITHOUT_BOX = ("keypointlabels", "keypoint", "vectorlabels", "vector", "bitmasklabels", "bitmask")
 _WITH_BOX = (
     "rectanglelabels",
@@ -64,42 +69,51 @@ def _looks_like(path: Path) -> bool:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every task that someone has annotated."""
-    yield from read_documents(source, ".json", _looks_like, parse)
+    yield from read_long_documents(source, ".json", _looks_like, parse)
 
 
-def parse(data: bytes, path: Path) -> Listing:
-    """Parses an export's bytes; `path` is only named in errors. Boxes are fractions, envelopes of what is turned.
+def parse(document: JsonDocument, overflow: Overflow) -> Listing:
+    """The images of an export. Boxes are fractions, envelopes of what is turned.
 
     Raises:
-        DataError: it is not JSON, or not as Label Studio writes it.
+        DataError: it is not as Label Studio writes it.
     """
-    document = parsing.parse_json(data, path)
-    items = document if isinstance(document, list) else [document]
-    problems: list[tuple[str, str]] = []
-    tasks = []
-    shortened: dict[str, _StudioTask] = {}
-    skipping = Skipping(problems)
-    for number, item in enumerate(items):
-        with skipping:
-            if not isinstance(item, dict):
-                raise _format_error(path, f"task {number + 1} is not an object")
-            if isinstance(item.get("task"), dict) and "result" in item:
-                item = {**item["task"], "annotations": [item]}  # noqa: PLW2901 - a single annotation names its task
-            if isinstance(item.get("data"), dict):
-                if (task := _parse_task(item, number, path, problems)) is not None:
-                    tasks.append(task)
-                continue
-            name, short = _parse_short_task(item, number)
-            if name in shortened:
-                problems.append(("annotation_superseded", f"{name} is annotated more than once; the last is used"))
-            shortened[name] = short
-    entries = []
-    for task in [*tasks, *shortened.values()]:
-        before = len(problems)
-        entry = _make_entry(task, path, problems)
-        if entry is not None and not faults.is_nothing_left(entry.objects, problems[before:]):
-            entries.append(entry)
-    return Listing(tuple(entries), tuple(problems))
+    path, problems = document.path, LongList[tuple[str, str]](overflow)
+    tasks, shortened = LongList[_StudioTask](overflow), LongList[_StudioTask](overflow)
+    last: dict[str, int] = {}
+    for number, item in enumerate(document.iterate() if document.is_list() else [document.load()]):
+        own: list[tuple[str, str]] = []
+        with Skipping(own):
+            task, is_short = _read_item(item, number, path, own)
+            if task is not None and is_short:
+                if task.name in last:
+                    own.append(("annotation_superseded", f"{task.name} is annotated more than once; the last is used"))
+                last[task.name] = len(shortened)
+            if task is not None:
+                (shortened if is_short else tasks).append(task, 1 + len(task.results) * _WEIGHT)
+        for problem in own:
+            problems.append(problem)
+    entries = LongList[ImageEntry](overflow)
+    current = (task for number, task in enumerate(shortened) if last[task.name] == number)
+    for task in chain(tasks, current):
+        own = []
+        entry = _make_entry(task, path, own)
+        if entry is not None and not faults.is_nothing_left(entry.objects, own):
+            entries.append(entry, 1 + sum(map(weigh, entry.objects)))
+        for problem in own:
+            problems.append(problem)
+    return Listing(entries, problems)
+
+
+def _read_item(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> tuple[_StudioTask | None, bool]:
+    """The task of one item, if it is annotated, and whether it is one of JSON-MIN."""
+    if not isinstance(item, dict):
+        raise _format_error(path, f"task {number + 1} is not an object")
+    if isinstance(item.get("task"), dict) and "result" in item:
+        item = {**item["task"], "annotations": [item]}  # a single annotation names its task
+    if isinstance(item.get("data"), dict):
+        return _parse_task(item, number, path, problems), False
+    return _parse_short_task(item, number), True
 
 
 def _parse_task(item: dict[str, Any], number: int, path: Path, problems: list[tuple[str, str]]) -> _StudioTask | None:
@@ -129,14 +143,13 @@ def _parse_task(item: dict[str, Any], number: int, path: Path, problems: list[tu
     return _StudioTask(name, item["data"] | ({"file_upload": upload} if isinstance(upload, str) else {}), results)
 
 
-def _parse_short_task(item: dict[str, Any], number: int) -> tuple[str, _StudioTask]:
+def _parse_short_task(item: dict[str, Any], number: int) -> _StudioTask:
     """A task of JSON-MIN: regions stand under the names of their tags, where other lists may stand too."""
     results: list[Any] = []
     for value in item.values():
         if isinstance(value, list) and value and all(isinstance(region, dict) for region in value):
             results += [{"value": region, **region} for region in value]
-    name = f"task {item.get('id', number + 1)}"
-    return name, _StudioTask(name, item, results)
+    return _StudioTask(f"task {item.get('id', number + 1)}", item, results)
 
 
 def _make_entry(task: _StudioTask, path: Path, problems: list[tuple[str, str]]) -> ImageEntry | None:

@@ -10,7 +10,9 @@ from typing import Any
 from odtool.dataset.readers.common import faults, parsing, rows, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
-from odtool.dataset.readers.common.image_lists import Listing, find_documents
+from odtool.dataset.readers.common.image_lists import Documents, Listing, find_documents
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import LongList, Overflow, open_overflow, weigh_outline
 from odtool.dataset.readers.tools.via import via3
 from odtool.dataset.readers.tools.via.via_regions import (
     NUMBERS,
@@ -20,10 +22,11 @@ from odtool.dataset.readers.tools.via.via_regions import (
     parse_box,
     parse_outline,
 )
-from odtool.dataset.types import Finding, Problem, Source
+from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 from odtool.errors import DataError
 
 _TOOL = "VIA"
+KEYS = ("_via_img_metadata", "_via_attributes", "metadata", "file")
 _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 
 
@@ -52,52 +55,56 @@ def read(source: Source) -> Iterator[Finding]:
     documents = find_documents(source, (".json", ".csv"), _looks_like)
     names_by_folder: dict[Path, set[str]] = {}
     for file in sorted(documents.files, key=lambda file: file.suffix.lower() != ".json"):
-        listing = faults.attempt(_read_file, file)
-        if isinstance(listing, Problem):
-            yield listing
-            continue
-        folder_names = names_by_folder.setdefault(file.parent, set())
+        yield from faults.report_broken(_read_file, file, documents, names_by_folder.setdefault(file.parent, set()))
+
+
+def _read_file(file: Path, documents: Documents, folder_names: set[str]) -> Iterator[AnnotatedImage | Problem]:
+    """The images of one file, whose names are added to those that its folder has."""
+    with parsing.open_binary(file) as stream, open_overflow(documents.source.scratch) as overflow:
+        is_csv = file.suffix.lower() == ".csv"
+        listing = (
+            parse_csv(stream.read(), file, overflow) if is_csv else parse(JsonDocument(stream, file, KEYS), overflow)
+        )
         names = {entry.names[0] for entry in listing.entries}
         if names and names <= folder_names:
             yield Problem("file_skipped", file, "its images are in the files beside it")
-            continue
+            return
         folder_names |= names
         yield from documents.read_listing(file, listing)
 
 
-def _read_file(file: Path) -> Listing:
-    data = parsing.read_bytes(file)
-    return parse_csv(data, file) if file.suffix.lower() == ".csv" else parse(data, file)
-
-
-def parse(data: bytes, path: Path) -> Listing:
-    """Parses a JSON file's bytes; `path` is only named in errors. Boxes are the envelopes of the shapes.
+def parse(document: JsonDocument, overflow: Overflow) -> Listing:
+    """The images of a document. Boxes are the envelopes of the shapes.
 
     Raises:
-        DataError: it is not JSON, or not as VIA writes it.
+        DataError: it is not as VIA writes it.
     """
-    document = parsing.parse_json(data, path)
-    if isinstance(document, dict) and "metadata" in document and "file" in document:
-        return via3.parse(document, path)
-    numbered = _index_options(document) if isinstance(document, dict) else {}
-    items = document.get("_via_img_metadata", document) if isinstance(document, dict) else document
-    items = list(items.values()) if isinstance(items, dict) else items
-    if not isinstance(items, list):
+    path = document.path
+    if "metadata" in document and "file" in document:
+        return via3.parse(document.load(), path, overflow)
+    numbered = _index_options(document.read("_via_attributes"))
+    place = "_via_img_metadata" if "_via_img_metadata" in document else None
+    if not document.is_list(place) and not document.is_object(place):
         raise parsing.unexpected_json(_TOOL, path, "has no images")
-    problems: list[tuple[str, str]] = []
-    skipping, images = Skipping(problems), list[ViaImage]()
-    for number, item in enumerate(items, 1):
-        before = len(problems)
-        with skipping:
-            image = _parse_image(item, number, path, problems)
-            if not faults.is_nothing_left(image.regions, problems[before:]):
-                images.append(image)
-    return make_listing([_apply_options(image, numbered) for image in images] if numbered else images, problems)
+    problems, images = LongList[tuple[str, str]](overflow), LongList[ViaImage](overflow)
+    for number, item in enumerate(document.iterate(place), 1):
+        own: list[tuple[str, str]] = []
+        with Skipping(own):
+            image = _parse_image(item, number, path, own)
+            if not faults.is_nothing_left(image.regions, own):
+                images.append(_apply_options(image, numbered) if numbered else image, _weigh(image))
+        for problem in own:
+            problems.append(problem)
+    return make_listing(images, problems, overflow)
 
 
-def _index_options(document: dict[str, Any]) -> dict[str, dict[str, str]]:
+def _weigh(image: ViaImage) -> int:
+    """Attributes take as much memory as a box and its class."""
+    return 1 + sum(1 + weigh_outline(region.outline) for region in image.regions)
+
+
+def _index_options(attributes: Any) -> dict[str, dict[str, str]]:
     """By attribute, what a project's options with numbers for ids are called."""
-    attributes = document.get("_via_attributes")
     attributes = attributes.get("region") if isinstance(attributes, dict) else None
     option_names = {}
     for name, attribute in attributes.items() if isinstance(attributes, dict) else ():
@@ -163,7 +170,7 @@ def _parse_region(
     return Region(box, attributes if isinstance(attributes, dict) else {}, where, parse_outline(shape))
 
 
-def parse_csv(data: bytes, path: Path) -> Listing:
+def parse_csv(data: bytes, path: Path, overflow: Overflow) -> Listing:
     """Parses an export's CSV, whose shapes and attributes are JSON in cells; `path` is only named in errors.
 
     A row that is short or has a cell that is no JSON is a problem; an image with no other rows is left out.
@@ -190,7 +197,7 @@ def parse_csv(data: bytes, path: Path) -> Listing:
             region = _parse_region(shape, attributes, f"line {line}", path, problems) if has_region else None
             images.setdefault(name, []).extend([region] if region else [])
     return make_listing(
-        [ViaImage(name, tuple(regions), file_sizes.get(name)) for name, regions in images.items()], problems
+        [ViaImage(name, tuple(regions), file_sizes.get(name)) for name, regions in images.items()], problems, overflow
     )
 
 

@@ -9,6 +9,7 @@ from odtool.dataset.images import masks
 from odtool.dataset.readers.common import faults, shapes, values
 from odtool.dataset.readers.common.faults import AnnotationError
 from odtool.dataset.readers.common.image_lists import Listing
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, make_listing
 from odtool.dataset.types import Box
 
@@ -23,7 +24,7 @@ def looks_like(text: bytes) -> bool:
     return b'"vid_list"' in text or (b'"fid_list"' in text and b'"metadata"' in text)
 
 
-def parse(document: dict[str, Any], path: Path) -> Listing:
+def parse(document: dict[str, Any], path: Path, overflow: Overflow) -> Listing:
     """What a project's JSON says; `path` is only named in errors.
 
     Raises:
@@ -64,7 +65,7 @@ def parse(document: dict[str, Any], path: Path) -> Listing:
                 Region(box, _parse_attributes(item.get("av"), attributes), where, masks.make_polygon(corners))
             )
     return make_listing(
-        [ViaImage(names[view], tuple(image_regions)) for view, image_regions in regions.items()], problems
+        [ViaImage(names[view], tuple(image_regions)) for view, image_regions in regions.items()], problems, overflow
     )
 
 

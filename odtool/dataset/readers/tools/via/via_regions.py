@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import shapes, values
+from odtool.dataset.readers.common.faults import CollectedProblems
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings
+from odtool.dataset.readers.common.streams.overflow import LongList, Overflow, weigh
 from odtool.dataset.types import Box, ObjectAnnotation, Outline
 
 _NAMES = ("class", "label", "classname", "classlabel", "category", "name", "type", "object", "objecttype", "objectname")
@@ -78,25 +80,36 @@ def parse_outline(shape: Any) -> Outline | None:
     return masks.make_polygon(corners) if corners else None
 
 
-def make_listing(images: Sequence[ViaImage], problems: list[tuple[str, str]]) -> Listing:
-    """The images with the class of each region under the attribute that evidently holds it."""
-    regions = [region for image in images for region in image.regions]
-    class_attribute = _choose_class_attribute(regions, problems)
-    entries = []
+def make_listing(images: Iterable[ViaImage], problems: CollectedProblems, overflow: Overflow) -> Listing:
+    """The images with the class of each region under the attribute that evidently holds it.
+
+    Args:
+        images: asked for more than once.
+        problems: those met so far, to which others are added.
+        overflow: for what is not in memory of the images.
+    """
+    class_attribute = _choose_class_attribute((region for image in images for region in image.regions), problems)
+    entries = LongList[ImageEntry](overflow)
     for image in images:
-        objects: list[ObjectAnnotation] = []
-        for region in image.regions:
-            labels = _list_texts(region.attributes.get(class_attribute)) if class_attribute else [_ONLY_CLASS]
-            if not labels:
-                problems.append(("label_missing", f"{region.where} has no '{class_attribute}'"))
-            elif len(labels) > 1:
-                problems.append(("labels_several", f"{region.where} has {', '.join(labels)} as '{class_attribute}'"))
-            objects.extend(ObjectAnnotation(label, region.box, outline=region.outline) for label in labels)
-        entries.append(ImageEntry(list_spellings(image.name) or (image.name,), tuple(objects), bytes=image.bytes))
-    return Listing(tuple(entries), tuple(problems))
+        objects = tuple(_label_regions(image.regions, class_attribute, problems))
+        entry = ImageEntry(list_spellings(image.name) or (image.name,), objects, bytes=image.bytes)
+        entries.append(entry, 1 + sum(map(weigh, objects)))
+    return Listing(entries, problems)
 
 
-def _choose_class_attribute(regions: Iterable[Region], problems: list[tuple[str, str]]) -> str | None:
+def _label_regions(
+    regions: Iterable[Region], class_attribute: str | None, problems: CollectedProblems
+) -> Iterator[ObjectAnnotation]:
+    for region in regions:
+        labels = _list_texts(region.attributes.get(class_attribute)) if class_attribute else [_ONLY_CLASS]
+        if not labels:
+            problems.append(("label_missing", f"{region.where} has no '{class_attribute}'"))
+        elif len(labels) > 1:
+            problems.append(("labels_several", f"{region.where} has {', '.join(labels)} as '{class_attribute}'"))
+        yield from (ObjectAnnotation(label, region.box, outline=region.outline) for label in labels)
+
+
+def _choose_class_attribute(regions: Iterable[Region], problems: CollectedProblems) -> str | None:
     """The attribute with a telling name if it is used enough, else the most used; of equals that with fewest values."""
     use_counts: Counter[str] = Counter()
     values_by_name: dict[str, set[str]] = {}

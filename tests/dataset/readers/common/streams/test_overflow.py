@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.readers.common.streams import overflow
-from odtool.dataset.readers.common.streams.overflow import LongList, ObjectGroups, Overflow, open_overflow
+from odtool.dataset.readers.common.streams.overflow import LongList, ObjectGroups, Overflow, open_overflow, weigh
 from odtool.dataset.types import Box, Keypoint, ObjectAnnotation, Outline
 
 
@@ -57,7 +57,7 @@ def test_little_is_not_written_and_long_outlines_are_much(monkeypatch: pytest.Mo
         assert not written
         for number in range(100):
             groups.add(number, make_object("a", numbers=10_000))
-            kept.append(number, [make_object("a", numbers=10_000)])
+            kept.append(number, weigh(make_object("a", numbers=10_000)))
         assert len(written) > 2
 
 

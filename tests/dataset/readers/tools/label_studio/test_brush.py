@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from odtool.dataset.images import masks
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.tools.label_studio import brush, label_studio
 from odtool.dataset.types import Box
 
@@ -49,7 +51,7 @@ def test_a_stroke_is_an_object_with_box_and_mask() -> None:
     value = {"format": "rle", "rle": packed(mask), "brushlabels": ["cat"]}
     result = {"type": "brushlabels", "value": value, "original_width": 20, "original_height": 10}
     text = json.dumps([{"id": 1, "data": {"image": "a.jpg"}, "annotations": [{"result": [result]}]}])
-    (entry,) = label_studio.parse(text.encode(), Path("a.json")).entries
+    (entry,) = label_studio.parse(JsonDocument.of_bytes(text.encode(), Path("a.json")), Overflow()).entries
     (item,) = entry.objects
     assert item.box == Box(0.25, 0.2, 0.75, 0.6)
     assert item.outline is not None

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.readers.common.image_lists import Listing
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.label_studio import label_studio
 from odtool.dataset.types import AnnotatedImage, Source
@@ -34,8 +36,14 @@ def annotation(*results: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"id": 1, "was_cancelled": False, "ground_truth": False, "result": list(results), **more}
 
 
+def parse_bytes(data: bytes) -> Listing:
+    """What a document says, in memory."""
+    listing = label_studio.parse(JsonDocument.of_bytes(data, PATH), Overflow())
+    return Listing(tuple(listing.entries), tuple(listing.problems))
+
+
 def parse(*tasks: Any) -> Listing:
-    return label_studio.parse(json.dumps(list(tasks)).encode(), PATH)
+    return parse_bytes(json.dumps(list(tasks)).encode())
 
 
 def kinds(listing: Listing) -> list[str]:
@@ -147,7 +155,7 @@ def test_a_task_that_nobody_has_annotated_is_left_out_and_an_empty_annotation_is
     ],
 )
 def test_older_single_and_shortened_exports_say_the_same(document: Any) -> None:
-    found = label_studio.parse(json.dumps(document).encode(), PATH)
+    found = parse_bytes(json.dumps(document).encode())
     assert corners(found) == [("cat", [0.1, 0.2, 0.4, 0.6])]
     assert found.entries[0].names[0] == "a.jpg"
 
@@ -199,7 +207,7 @@ def test_an_upload_that_kept_its_prefix_is_found_too(tmp_path: Path, write_image
     ],
 )
 def test_what_is_not_label_studios_is_refused(document: Any, says: str, fault: Any) -> None:
-    assert says in fault(lambda _: label_studio.parse(json.dumps(document).encode(), PATH), PATH)
+    assert says in fault(lambda _: parse_bytes(json.dumps(document).encode()), PATH)
 
 
 TEXT = json.dumps([task(annotation(result(CAT))), {"image": "a.jpg", "id": 8, "label": [{**CAT, **SIZE}]}])
@@ -208,4 +216,4 @@ TEXT = json.dumps([task(annotation(result(CAT))), {"image": "a.jpg", "id": 8, "l
 @given(st.integers(0, len(TEXT)), st.integers(0, 12), st.sampled_from(["", "null", "[]", '"x"', "1e999", "{}", ","]))
 def test_mutated_text_is_a_listing_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
-        label_studio.parse((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH)
+        parse_bytes((TEXT[:at] + put + TEXT[at + cut :]).encode())

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odtool.dataset.readers.common.image_lists import Listing
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.via import via
 from odtool.dataset.types import AnnotatedImage, Problem, Source
@@ -30,8 +32,19 @@ def export(*regions: dict[str, Any], name: str = "a.jpg") -> dict[str, Any]:
     return {f"{name}123": {"filename": name, "size": 123, "regions": list(regions), "file_attributes": {}}}
 
 
+def parse_bytes(data: bytes) -> Listing:
+    """What a document says, in memory."""
+    listing = via.parse(JsonDocument.of_bytes(data, PATH, via.KEYS), Overflow())
+    return Listing(tuple(listing.entries), tuple(listing.problems))
+
+
+def parse_csv(data: bytes) -> Listing:
+    listing = via.parse_csv(data, PATH, Overflow())
+    return Listing(tuple(listing.entries), tuple(listing.problems))
+
+
 def parse(document: Any) -> Listing:
-    return via.parse(json.dumps(document).encode(), PATH)
+    return parse_bytes(json.dumps(document).encode())
 
 
 def kinds(listing: Listing) -> list[str]:
@@ -135,14 +148,14 @@ def test_an_outline_in_a_cell_may_have_any_length() -> None:
     points = ",".join(map(str, range(40_000)))
     shape = f'"{{""name"": ""polygon"", ""all_points_x"": [{points}], ""all_points_y"": [{points}]}}"'
     header = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes\n"
-    found = via.parse_csv(f'{header}a.jpg,1,"{{}}",1,0,{shape},"{{""label"": ""cat""}}"\n'.encode(), PATH)
+    found = parse_csv(f'{header}a.jpg,1,"{{}}",1,0,{shape},"{{""label"": ""cat""}}"\n'.encode())
     assert found.entries[0].objects[0].box.xmax == 39_999
 
 
 def test_csv_has_json_in_its_cells() -> None:
     rect, dog = json.dumps(RECT).replace('"', '""'), '{""type"":""dog, big""}'
     text = HEADER + f'a.jpg,1,"{{}}",1,0,"{rect}","{dog}"\nb.jpg,1,"{{}}",0,0,"{{}}","{{}}"\n'
-    found = via.parse_csv(("#" + text).encode(), PATH)
+    found = parse_csv(("#" + text).encode())
     assert boxes(found) == [("dog, big", [1, 2, 4, 6])]
     assert [entry.names[0] for entry in found.entries] == ["a.jpg", "b.jpg"]
 
@@ -157,7 +170,7 @@ def test_csv_has_json_in_its_cells() -> None:
     ],
 )
 def test_broken_csv_names_the_line(text: str, says: str, fault: Any) -> None:
-    assert says in fault(lambda _: via.parse_csv(text.encode(), PATH), PATH)
+    assert says in fault(lambda _: parse_csv(text.encode()), PATH)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +185,7 @@ def test_broken_csv_names_the_line(text: str, says: str, fault: Any) -> None:
     ],
 )
 def test_what_is_not_vias_is_refused(text: str, says: str, fault: Any) -> None:
-    assert says in fault(lambda _: via.parse(text.encode(), PATH), PATH)
+    assert says in fault(lambda _: parse_bytes(text.encode()), PATH)
 
 
 def test_a_project_beside_its_exports_is_read_once_and_folders_are_splits(tmp_path: Path, write_image: Any) -> None:
@@ -203,13 +216,13 @@ PUT = st.sampled_from(["", "null", "[]", '"x"', "1e999", "{}", ",", "[[]]"])
 @given(st.sampled_from([TEXT, V3]), st.integers(0, 300), st.integers(0, 12), PUT)
 def test_mutated_json_is_a_listing_or_a_data_error(text: str, at: int, cut: int, put: str) -> None:
     with suppress(DataError):
-        via.parse((text[:at] + put + text[at + cut :]).encode(), PATH)
+        parse_bytes((text[:at] + put + text[at + cut :]).encode())
 
 
 @given(st.integers(0, len(ROWS)), st.integers(0, 12), PUT)
 def test_mutated_csv_is_a_listing_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
-        via.parse_csv((ROWS[:at] + put + ROWS[at + cut :]).encode(), PATH)
+        parse_csv((ROWS[:at] + put + ROWS[at + cut :]).encode())
 
 
 @pytest.mark.parametrize("value", ["1", 1, {"1": True}])
