@@ -84,7 +84,7 @@ def ask(
         try:
             try:
                 last = _last_object(process, notify)
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, SystemExit):  # the latter is what the command makes of SIGTERM
                 if not ends_when_told:
                     raise
                 process.terminate()

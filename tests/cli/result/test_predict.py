@@ -29,6 +29,14 @@ print(json.dumps({"doing": "loading the model"}), flush=True)
 if "slow" in words:
     pathlib.Path("pid").write_text(str(os.getpid()))
     time.sleep(3000)
+if "http://camera/endless" in words:
+    import signal
+    told = []
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: told.append(True))
+    pathlib.Path("pid").write_text(str(os.getpid()))
+    while not told:
+        time.sleep(0.01)
 if "broken" in words:
     print(json.dumps({"failed": "the model is broken", "hint": "Train it."}))
     sys.exit(1)
@@ -256,3 +264,52 @@ def test_a_missing_part_is_an_error_that_names_it(odtool: Callable[..., Any], sp
     said = odtool("predict", "--join")
     assert said.code == 1
     assert "predictions.parts: no such folder" in said.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_stream_with_whole_files(
+    space: Path, until: Callable[..., Any], number: signal.Signals
+) -> None:
+    code = (
+        "from odtool.api.tasks import engine_process\n"
+        "from odtool.cli import main\n"
+        f"engine_process.ENGINE = {engine_process.ENGINE!r}\n"
+        "main()"
+    )
+    words = [sys.executable, "-c", code, "predict", "http://camera/endless"]
+    command = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    until(lambda: (space / "pid").exists() and (space / "pid").read_text())
+    command.send_signal(number)
+    assert command.wait() == 0
+    assert (space / "predictions" / "predictions.json").is_file()
+
+
+def test_a_list_of_sources_comes_from_standard_input(space: Path) -> None:
+    code = (
+        "from odtool.api.tasks import engine_process\n"
+        "from odtool.cli import main\n"
+        f"engine_process.ENGINE = {engine_process.ENGINE!r}\n"
+        "main()"
+    )
+    words = [sys.executable, "-c", code, "predict", "-", "more", "--track-objects", "--count-line", "0,1,2,3"]
+    done = subprocess.run(words, input=b"a.jpg\nb.jpg\n", capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    asked_words = asked(space)
+    assert "--source-list" in asked_words
+    assert asked_words[-2:] == ["--", "more"]
+    assert asked_words[asked_words.index("--count-line") + 1] == "0,1,2,3"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--count-line", "1,2,3,4"),
+        ("--count-line", "1,2", "--track-objects"),
+        ("--show-port", "-1"),
+        ("--part", "1/2"),
+    ],
+)
+def test_what_streams_cannot_have_is_wrong_usage(
+    odtool: Callable[..., Any], space: Path, options: tuple[str, ...]
+) -> None:
+    assert odtool("predict", "http://camera/stream", *options).code == 2
