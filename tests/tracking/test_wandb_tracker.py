@@ -1,4 +1,4 @@
-"""Real Weights & Biases, in its offline mode: what it keeps is read back by its own reader."""
+"""Real Weights & Biases, in its offline mode: what it keeps for `wandb sync` is read back."""
 
 from __future__ import annotations
 
@@ -17,14 +17,26 @@ from odtool.workspace import Run
 
 ROOT = Path(__file__).parent.parent.parent
 READ = """
-import json, sys
+import json, struct, sys
 from wandb.proto import wandb_internal_pb2
-from wandb.sdk.internal.datastore import DataStore
+
+def scan(path):
+    # W&B's file is a log of LevelDB's form: 7 bytes, then pieces of records, none across a border of 32 KiB.
+    content, place, record = open(path, "rb").read(), 7, b""
+    while place + 7 <= len(content):
+        if (left := 32768 - place % 32768) < 7:
+            place += left
+            continue
+        _, length, kind = struct.unpack_from("<IHB", content, place)
+        record += content[place + 7 : place + 7 + length]
+        place += 7 + length
+        if kind in (1, 4):
+            yield record
+            record = b""
+
 rows, ids = [], set()
 for path in sys.argv[1:]:
-    store = DataStore()
-    store.open_for_scan(path)
-    while data := store.scan_data():
+    for data in scan(path):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
         if record.WhichOneof("record_type") == "history":
