@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.tracking.place import TrackingPlace
-from odtool.tracking.points import Point
+from odtool.tracking.points import MetricPoint
 from odtool.workspace import Run
 
 _METRICS_AT_ONCE, _PARAMETERS_AT_ONCE = 1000, 100
@@ -65,7 +65,7 @@ class MlflowRun:
         for part in _divide(changed, _PARAMETERS_AT_ONCE):
             self._client.log_batch(self._identity, tags=part)
 
-    def log(self, points: Sequence[Point], *, doubtful: bool) -> None:
+    def log(self, points: Sequence[MetricPoint], *, doubtful: bool) -> None:
         from mlflow.entities import Metric
 
         known: dict[str, set[tuple[int, int]]] = {}

@@ -21,7 +21,7 @@ _LONGEST = 1 << 22
 
 
 @dataclass(frozen=True)
-class Point:
+class MetricPoint:
     """One value of one curve."""
 
     name: str
@@ -82,15 +82,15 @@ def read_block(path: Path, offset: int, *, until: int | None = None, most: int =
     return Block(tuple(entries), offset, end) if end > offset else None
 
 
-def convert(entries: Iterable[Metric]) -> Iterator[Point]:
+def convert(entries: Iterable[Metric]) -> Iterator[MetricPoint]:
     """The points of lines, without those that a later start of the same lines takes again."""
     for entry in metrics.current_course(entries):
         if entry.kind == "best":
             value = entry.number("value")
             if value is not None:
-                yield Point("best/value", float(value), entry.step, entry.time)
+                yield MetricPoint("best/value", float(value), entry.step, entry.time)
         elif entry.kind in _KINDS:
             for name in entry.values:
                 value = entry.number(name)
                 if value is not None and not isinstance(value, bool):
-                    yield Point(f"{entry.kind}/{name}", float(value), entry.step, entry.time)
+                    yield MetricPoint(f"{entry.kind}/{name}", float(value), entry.step, entry.time)

@@ -10,7 +10,7 @@ from typing import Protocol, cast
 
 from odtool.errors import OdtoolError
 from odtool.tracking.place import TrackerName, TrackingPlace
-from odtool.tracking.points import Point
+from odtool.tracking.points import MetricPoint
 from odtool.workspace import Run
 
 
@@ -20,7 +20,7 @@ class Tracker(Protocol):
     def set_parameters(self, parameters: Mapping[str, str]) -> None:
         """Tells parameters that are new, or have changed."""
 
-    def log(self, points: Sequence[Point], *, doubtful: bool) -> None:
+    def log(self, points: Sequence[MetricPoint], *, doubtful: bool) -> None:
         """Tells points.
 
         Args:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.tracking.place import TrackingPlace
-from odtool.tracking.points import Point
+from odtool.tracking.points import MetricPoint
 from odtool.workspace import Run
 
 _STEP = "step"
@@ -40,7 +40,7 @@ class WandbRun:
     def set_parameters(self, parameters: Mapping[str, str]) -> None:
         self._run.config.update(dict(parameters), allow_val_change=True)
 
-    def log(self, points: Sequence[Point], *, doubtful: bool) -> None:  # noqa: ARG002 - as Tracker has it
+    def log(self, points: Sequence[MetricPoint], *, doubtful: bool) -> None:  # noqa: ARG002 - as Tracker has it
         """All points of a line together. What is doubtful is told again: a curve shows the same point once."""
         for (step, moment), line in groupby(points, key=lambda point: (point.step, point.time)):
             values = {point.name: point.value for point in line}

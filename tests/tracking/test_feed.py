@@ -13,7 +13,7 @@ from odtool.errors import JobError, OdtoolError
 from odtool.tracking import feed, place
 from odtool.tracking.feed import Feed
 from odtool.tracking.place import TrackingPlace
-from odtool.tracking.points import Point
+from odtool.tracking.points import MetricPoint
 from odtool.workspace import Run
 
 
@@ -43,7 +43,7 @@ class MemoryRun:
         self.tracker.fail("parameters")
         self.content["parameters"].update(parameters)
 
-    def log(self, points: Sequence[Point], *, doubtful: bool) -> None:
+    def log(self, points: Sequence[MetricPoint], *, doubtful: bool) -> None:
         known = self.content["points"] if doubtful else []
         for point in points:
             if point not in known:
