@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from apache_beam.options.pipeline_options import PipelineOptions
     from apache_beam.runners.runner import PipelineResult
 
-_PAUSE = 0.02
-"""Seconds between two looks for answers."""
+_PAUSES = 0.01, 0.2
+"""Seconds between two looks for answers, at first and at most: each takes the command some time of a processor."""
 _LATE = 60.0
 """Seconds after a pipeline's end in which answers may still appear: so long a network's disk may show an old folder."""
 _PATIENCE = 5.0
@@ -174,6 +174,7 @@ def _await_answers(
 ) -> Sequence[TaskAnswer]:
     """The answers to a batch. Raises DataError where the pipeline failed, or ended without them."""
     ended: float | None = None
+    pause, longest = _PAUSES
     while (answers := wave.take_answers(batch)) is None:
         if ended is None and pipeline.has_ended:
             pipeline.finish()
@@ -184,7 +185,8 @@ def _await_answers(
                 "Do its workers see the same disk at the same paths?",
             )
         elif not work_ahead():
-            time.sleep(_PAUSE)
+            time.sleep(pause)
+            pause = min(2 * pause, longest)
     return answers
 
 
