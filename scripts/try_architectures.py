@@ -68,7 +68,7 @@ def _square(resizer: str, side: int) -> dict[str, int]:
 MODELS = {
     "efficientdet_d0": SmallModel(
         "ssd_efficientdet_d0_512x512",
-        steps=600,
+        steps=400,
         batch_size=8,
         settings={
             **_square("model.ssd.image_resizer.keep_aspect_ratio_resizer", 192),
@@ -77,7 +77,7 @@ MODELS = {
             "model.ssd.feature_extractor.bifpn.max_level": 6,
             # The zoo's rate is for batches of 128 and 300,000 steps.
             "train_config.optimizer.adam_optimizer": "{ learning_rate { cosine_decay_learning_rate { "
-            "learning_rate_base: 0.002 total_steps: 600 warmup_learning_rate: 0.0005 warmup_steps: 30 } } }",
+            "learning_rate_base: 0.002 total_steps: 400 warmup_learning_rate: 0.0005 warmup_steps: 30 } } }",
         },
     ),
     "center_net": SmallModel(
@@ -105,7 +105,7 @@ MODELS = {
     ),
     "mask_rcnn": SmallModel(
         "mask_rcnn_inception_resnet_v2_1024x1024",
-        steps=900,
+        steps=1200,
         batch_size=4,
         settings={
             **_square(f"{_RCNN}.image_resizer.fixed_shape_resizer", 128),
