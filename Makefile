@@ -44,6 +44,7 @@ bench: $(READY) ## benchmarks; each prints ratios against something real in the 
 	$(BIN)/python scripts/bench_step.py
 	$(BIN)/python scripts/bench_crowds.py
 	$(BIN)/python scripts/bench_memory.py
+	$(BIN)/python scripts/bench_readers.py
 
 matrix: $(READY) ## try odtool on every Python with every TensorFlow, and print a table (needs uv; an hour or more)
 	$(BIN)/python scripts/matrix.py

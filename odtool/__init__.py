@@ -20,6 +20,7 @@ __all__ = [
     "report",
     "status",
     "stop",
+    "track",
     "train",
     "tune",
 ]
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from odtool.api.run.evaluate import evaluate
     from odtool.api.run.status import status
     from odtool.api.run.stop import stop
+    from odtool.api.run.track import track
     from odtool.api.run.train import train
     from odtool.api.run.tune import tune
 else:
@@ -45,7 +47,7 @@ else:
         "data": ("inspect", "prepare"),
         "model": ("check", "configure", "preview"),
         "result": ("benchmark", "export", "load_detector", "predict", "report"),
-        "run": ("evaluate", "status", "stop", "train", "tune"),
+        "run": ("evaluate", "status", "stop", "track", "train", "tune"),
     }
     """Of odtool/api, by the names that are in their modules."""
 

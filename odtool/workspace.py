@@ -123,6 +123,11 @@ class Run:
         return self.jobs / f"{task}.reserve"
 
     @property
+    def tracking(self) -> Path:
+        """How far an experiment tracker has been told of the run."""
+        return self.jobs / "tracking.json"
+
+    @property
     def cluster_secret(self) -> Path:
         """What the processes that train this run together know, readable by its owner alone."""
         return self.jobs / "cluster.secret"

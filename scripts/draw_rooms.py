@@ -20,6 +20,7 @@ FOUNDATION = "foundation"
 LAYERS = (
     ("cli",),
     ("api",),
+    ("tracking",),
     ("engine", "tuning", "reporting"),
     ("detection", "pipeline", "jobs"),
     ("dataset", "visual", "settings"),

@@ -70,6 +70,8 @@ def distribution_of(module: str) -> str:
             part = re.compile(rf"^{'/'.join(parts[:end])}[/.]", flags=re.MULTILINE)
             files = {owner: importlib.metadata.distribution(owner).read_text("RECORD") or "" for owner in owners}
             owners = {owner for owner in owners if part.search(files[owner])} or owners
+    if len(owners) > 1:  # mlflow brings all that mlflow-skinny brings
+        owners = {owner for owner in owners if canonicalize_name(owner) in REQUIRED | OPTIONAL} or owners
     (owner,) = owners
     return canonicalize_name(owner)
 

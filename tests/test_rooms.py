@@ -26,6 +26,8 @@ ALLOWED = {
     "jobs": FOUNDATION | {"odtool.jobs"},
     "detection": FOUNDATION | {"odtool.detection", "odtool.dataset", "odtool.visual"},
     "reporting": FOUNDATION | ROOMS - {"odtool.tuning", "odtool.settings"},
+    "tracking": FOUNDATION
+    | {"odtool.tracking", "odtool.pipeline", "odtool.jobs.state", "odtool.reporting.settings_diff"},
     "tuning": FOUNDATION
     | {
         "odtool.tuning",
@@ -39,7 +41,7 @@ ALLOWED = {
     "engine": FOUNDATION
     | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map", "odtool.dataset.images"}
     | {"odtool.api.tasks.engine_tasks", "odtool.api.tasks.arguments"},
-    "api": FOUNDATION | ROOMS | {"odtool.api"},
+    "api": FOUNDATION | ROOMS | {"odtool.api", "odtool.tracking"},
     "cli": FOUNDATION | {"odtool.cli", "odtool.api", "odtool.settings"},
 }
 EXCEPTIONS = {

@@ -126,7 +126,7 @@ def describe_move(run: Run) -> str:
 
     try:
         followed = config.load(run.pipeline_config).followed
-    except OdtoolError:  # whoever needs the config says what is wrong with it
+    except (OdtoolError, OSError):  # whoever needs the config says what is wrong with it
         return ""
     return followed.describe() if followed else ""
 

@@ -12,7 +12,7 @@ from odtool.cli.data import inspect, prepare
 from odtool.cli.help_page import HelpfulCommand, HelpfulGroup
 from odtool.cli.model import check, configure, models, preview
 from odtool.cli.result import benchmark, export, predict, report
-from odtool.cli.run import board, evaluate, logs, status, stop, train, tune
+from odtool.cli.run import board, evaluate, logs, status, stop, track, train, tune
 
 app = typer.Typer(
     cls=HelpfulGroup,
@@ -57,6 +57,7 @@ app.command("eval", cls=HelpfulCommand, rich_help_panel=_RUN)(evaluate.evaluate)
 app.command("status", cls=HelpfulCommand, rich_help_panel=_RUN)(status.status)
 app.command("logs", cls=HelpfulCommand, rich_help_panel=_RUN)(logs.logs)
 app.command("stop", cls=HelpfulCommand, rich_help_panel=_RUN)(stop.stop)
+app.command("track", cls=HelpfulCommand, rich_help_panel=_RUN)(track.track)
 app.command("board", cls=HelpfulCommand, rich_help_panel=_RUN)(board.board)
 app.command("export", cls=HelpfulCommand, rich_help_panel=_RESULT)(export.export)
 app.command("benchmark", cls=HelpfulCommand, rich_help_panel=_RESULT)(benchmark.benchmark)

@@ -54,9 +54,8 @@ def _describe(parameter: inspect.Parameter, details: ArgumentInfo | OptionInfo) 
         spellings = [details.default] if isinstance(details.default, str) else []
         spellings += details.param_decls or ()
         spelling = ", ".join(spellings) or f"--{parameter.name.replace('_', '-')}"
-        spelling = (
-            spelling.replace("/", " / ") if accepted is bool else f"{spelling} {details.metavar or _kind(accepted)}"
-        )
+        is_switch = accepted is bool or set(get_args(accepted)) == {bool, type(None)}
+        spelling = spelling.replace("/", " / ") if is_switch else f"{spelling} {details.metavar or _kind(accepted)}"
     return Parameter(
         name=parameter.name,
         spelling=spelling,

@@ -27,7 +27,9 @@ _DECIDING = {
     "version": "is not a setting",
 }
 """Options that no file can set, with the reason."""
-_OWN_FILE_ONLY = {"notify": "may run a command or send to an address, which a workspace of somebody else's must not"}
+_OWN_FILE_ONLY = {
+    "notify_target": "may run a command or send to an address, which a workspace of somebody else's must not"
+}
 """Options that a workspace's file cannot set: a workspace may have come from anywhere."""
 _HELP = {"-h", "--help"}
 

@@ -41,10 +41,11 @@ PANELS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "Device and memory": ("gpu", "gpu_memory", "precision", "cache", "cache_memory", "recover"),
         "Checkpoints": ("checkpoint_every", "keep_checkpoints"),
         "Evaluation beside it": ("evaluate", "best", "early_stop"),
-        "The job": ("time_limit", "foreground", "notify_target"),
+        "The job": ("time_limit", "foreground"),
+        "Who is told": ("notify_target", "track", "track_artifacts"),
     },
     "tune": {
-        "The search": ("trials", "time_limit", "space", "seed", "restart"),
+        "The search": ("trials", "time_limit", "space", "seed", "notify_target", "restart"),
         "A trial": ("steps", "evaluations", "best", "pruner"),
         "Device and memory": ("gpu", "gpu_memory", "precision", "cache", "cache_memory"),
     },

@@ -1,4 +1,4 @@
-"""The report of several runs side by side as one HTML file without scripts."""
+"""The report of several runs side by side as one HTML file that loads nothing."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from odtool.reporting.sections.accuracy_section import FIGURES
 from odtool.reporting.sections.course_section import drop_empty, render_versions
 from odtool.reporting.tables import (
     NOTHING,
+    describe_number,
     format_score,
     render_card,
     render_note,
@@ -47,7 +48,9 @@ def render(reports: Sequence[RunReport]) -> str:
         _render_classes(reports),
     ]
     body += [_render_differences(reports), render_versions(reports[0].versions)]
-    return html_page.render(title, "odtool report", body, foot=report_page.FOOT, style=report_page.read_style())
+    return html_page.render(
+        title, "odtool report", body, foot=report_page.FOOT, style=report_page.read_style(), interactive=True
+    )
 
 
 def _render_head(title: str, reports: Sequence[RunReport]) -> str:
@@ -121,20 +124,22 @@ def _render_row(
     there = [value for value in values if value is not None]
     top = best(there) if best and len(set(there)) > 1 else None
     cells = "".join(
-        f'<td class="best">{escape_text(cell)}</td>'
+        f'<td class="best"{describe_number(cell)}>{escape_text(cell)}</td>'
         if top is not None and values[index] == top
-        else f"<td>{escape_text(cell)}</td>"
+        else f"<td{describe_number(cell)}>{escape_text(cell)}</td>"
         for index, cell in enumerate(texts)
     )
     return f"<tr><td>{escape_text(label)}</td>{cells}</tr>"
 
 
-def _render_table(reports: Sequence[RunReport], corner: str, rows: Sequence[str]) -> str:
-    head = "".join(f"<th>{escape_text(report.run.name)}</th>" for report in reports)
-    return wrap_scrolling(
-        f'<table class="numbers"><tr><th>{corner}</th>{head}</tr>{"".join(rows)}</table>',
-        len(rows),
-    )
+def _render_table(reports: Sequence[RunReport], corner: str, rows: Sequence[str], *, search: str = "") -> str:
+    """A table with a column a run; with words to search by, it is sorted by a click on a head and searched."""
+    head = "".join(f'<th class="right">{escape_text(report.run.name)}</th>' for report in reports)
+    attributes = f'class="numbers{" sortable" if search else ""}" id="{corner}-figures"'
+    table = f"<table {attributes}><thead><tr><th>{corner}</th>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    field = [html_page.render_search(search)]
+    controls = html_page.render_controls(f'data-rows="{corner}-figures"', field) if search else ""
+    return controls + wrap_scrolling(table, len(rows))
 
 
 def _render_curves(reports: Sequence[RunReport]) -> str:
@@ -156,7 +161,7 @@ def _render_classes(reports: Sequence[RunReport]) -> str:
         rows.append(_render_row(name, [format_score(value) for value in values], values, max))
     surplus = len(names) - _MOST_CLASSES
     rest = render_note(f"and {surplus:,} classes more") if surplus > 0 else ""
-    return f"<h2>AP by class</h2>\n{render_card(_render_table(reports, 'class', rows) + rest)}"
+    return f"<h2>AP by class</h2>\n{render_card(_render_table(reports, 'class', rows, search='search classes') + rest)}"
 
 
 def _list_ap_by_class(report: RunReport) -> dict[str, float | None]:

@@ -13,13 +13,14 @@ from odtool import __version__
 from odtool.dataset import statistics
 from odtool.dataset.statistics import DatasetSummary
 from odtool.detection.accuracy import Accuracy, CocoFigures, compute_coco_metrics
-from odtool.errors import DataError
+from odtool.errors import DataError, OdtoolError
 from odtool.jobs import state
 from odtool.pipeline import record_patterns
 from odtool.pipeline.text import config
-from odtool.reporting import confusion, history, mistakes, score_thresholds, settings_diff
+from odtool.reporting import confusion, drift, history, mistakes, score_thresholds, settings_diff
 from odtool.reporting.confusion import Counting
 from odtool.reporting.detections_file import Examination
+from odtool.reporting.drift import Drift
 from odtool.reporting.history import History
 from odtool.reporting.mistakes import Verdict
 from odtool.reporting.score_thresholds import OperatingPoint
@@ -80,6 +81,10 @@ class RunReport:
     """Why there is no analysis."""
     versions: Mapping[str, str]
     """Of what is installed here, and of odtool as it made the records."""
+    drift: Drift | None = None
+    """Training and evaluation set side by side."""
+    drift_absence: str = ""
+    """Why there is none."""
 
 
 def gather(run: Run, examination: Examination | None, absence: str) -> RunReport:
@@ -89,6 +94,11 @@ def gather(run: Run, examination: Examination | None, absence: str) -> RunReport
         ConfigError: the run's pipeline.config does not parse.
     """
     data = _load_dataset(run)
+    difference, drift_absence = None, ""
+    try:
+        difference = drift.read(run)
+    except OdtoolError as error:  # records that are gone or damaged: the rest of the page does without
+        drift_absence = error.message
     return RunReport(
         run=run,
         states={task: _read_state(run, task) for task in TASKS},
@@ -98,6 +108,8 @@ def gather(run: Run, examination: Examination | None, absence: str) -> RunReport
         analysis=analyse(examination) if examination is not None else None,
         absence=absence,
         versions=_find_versions(data),
+        drift=difference,
+        drift_absence=drift_absence,
     )
 
 
@@ -169,6 +181,7 @@ def to_json(report: RunReport) -> dict[str, Any]:
         "analysis": _analysis_to_json(report.analysis) if report.analysis else None,
         "absence": report.absence,
         "versions": dict(report.versions),
+        "drift": None if report.drift is None else drift.to_json(report.drift),
     }
 
 

@@ -1,4 +1,4 @@
-"""The report of one run as one HTML file without scripts."""
+"""The report of one run as one HTML file that loads nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from odtool.detection.metric_names import MAP, MAP_50
 from odtool.reporting.figures import RunReport
 from odtool.reporting.record_images import PagePicture
-from odtool.reporting.sections import accuracy_section, course_section, image_section
+from odtool.reporting.sections import accuracy_section, course_section, drift_section, image_section
 from odtool.reporting.tables import format_score
 from odtool.visual import html_page
 from odtool.visual.html_page import escape_text
@@ -39,10 +39,11 @@ def render(report: RunReport, pictures: Mapping[str, PagePicture], count: int) -
     body += [
         course_section.render_settings(report),
         course_section.render_data(report.dataset),
+        drift_section.render(report.drift, report.drift_absence),
         course_section.render_course(report),
         course_section.render_versions(report.versions),
     ]
-    return html_page.render(report.run.name, "odtool report", body, foot=FOOT, style=read_style())
+    return html_page.render(report.run.name, "odtool report", body, foot=FOOT, style=read_style(), interactive=True)
 
 
 def _render_head(report: RunReport) -> str:

@@ -2,34 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+import re
+from collections.abc import Sequence
+from typing import Literal
 
+from odtool.reporting.image_links import Link
+from odtool.visual import html_page
 from odtool.visual.html_page import escape_text
 
-_MOST_ROWS = 30
+_MOST_ROWS = 16
 """A table of no more is shown whole."""
+_FEW_ROWS = 8
+"""A table of no more is not searched."""
+_BREAKABLE = re.compile(r"[._/](?=\w)")
+"""Where a field's path or a file's may go on in the next line, rather than in the middle of a word."""
+_LONG_WORD = re.compile(r"\S{24,}")
+_LOWEST = float("-inf")
 NOTHING = "-"
 """Shown in place of a figure that does not exist."""
 
 
 def render_table(
-    columns: Sequence[str], rows: Iterable[Sequence[Any]], kind: Literal["numbers", "fields"], *, strong: int = 0
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str | Link]],
+    kind: Literal["numbers", "fields"],
+    *,
+    total: Sequence[str] = (),
+    identity: str = "",
+    search: str = "",
+    searched: int = 1,
 ) -> str:
     """A table that scrolls within its card.
 
     Args:
-        rows: plain text.
+        rows: plain text, and links to images.
         kind: numbers are set to the right; fields are words.
-        strong: how many of the first rows stand out.
+        total: a row that stands out and stays above the others.
+        identity: of the element; with one, a click on the head of a column sorts.
+        search: what the field to search by is called; without it, or in a short table, there is none.
+        searched: the first columns, in which is searched.
     """
-    head = "".join(f"<th>{escape_text(column)}</th>" for column in columns)
-    body = []
-    for index, row in enumerate(rows):
-        opened, closed = ("<b>", "</b>") if index < strong else ("", "")
-        body.append("<tr>" + "".join(f"<td>{opened}{escape_text(cell)}{closed}</td>" for cell in row) + "</tr>")
+    numeric = [all(to_number(row[place]) is not None for row in rows) for place in range(len(columns))]
+    head = "".join(
+        f"<th{' class=right' if number else ' class=words'}>{escape_text(column)}</th>"
+        for column, number in zip(columns, numeric, strict=True)
+    )
     top = f"<tr>{head}</tr>" if any(columns) else ""
-    return wrap_scrolling(f'<table class="{kind}">{top}{"".join(body)}</table>', len(body))
+    top += f"<tr>{''.join(f'<td><b>{escape_text(cell)}</b></td>' for cell in total)}</tr>" if total else ""
+    body = "".join(
+        f"<tr>{''.join(_render_cell(cell, is_number, kind) for cell, is_number in zip(row, numeric, strict=True))}</tr>"
+        for row in rows
+    )
+    attributes = f'class="{kind} sortable" id="{identity}"' if identity else f'class="{kind}"'
+    table = f"<table {attributes}>{f'<thead>{top}</thead>' if top else ''}<tbody>{body}</tbody></table>"
+    controls = ""
+    if identity and search and len(rows) > _FEW_ROWS:
+        where = f'data-rows="{identity}" data-columns="{searched}"'
+        controls = html_page.render_controls(where, [html_page.render_search(search)])
+    return controls + wrap_scrolling(table, len(rows))
+
+
+def _render_cell(cell: str | Link, is_numeric: bool, kind: str) -> str:
+    content = cell.render() if isinstance(cell, Link) else escape_text(cell)
+    if kind == "fields":
+        content = _LONG_WORD.sub(lambda word: _BREAKABLE.sub(r"\g<0><wbr>", word[0]), content)
+    return f"<td{describe_number(cell) if is_numeric else ' class=words'}>{content}</td>"
+
+
+def describe_number(cell: str | Link) -> str:
+    """The attribute of a cell by which the page sorts; nothing where it is no number."""
+    number = to_number(cell)
+    if number is None:
+        return ""
+    value = "-Infinity" if number == _LOWEST else repr(number)
+    return f' data-value="{value}"'
+
+
+def to_number(cell: str | Link) -> float | None:
+    """What a cell is sorted by; nothing stands below every number."""
+    words = cell.words if isinstance(cell, Link) else cell
+    if words == NOTHING:
+        return _LOWEST
+    try:
+        return float(words.replace(",", ""))
+    except ValueError:
+        return None
 
 
 def wrap_scrolling(content: str, rows: int) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from odtool.visual import svg
@@ -13,7 +14,7 @@ COLOURS = 8
 """Colours for curves that the style knows; they repeat beyond."""
 _HEIGHT = 226
 """Of a plot's view box."""
-_LEFT, _RIGHT, _TOP, _FLOOR = 48, 350, 10, 186
+_LEFT, _RIGHT, _TOP, _FLOOR = 56, 350, 10, 186
 _MARKED = 24
 """Curves of no more points than this show them."""
 _LOGARITHMIC = 30.0
@@ -23,6 +24,15 @@ _MOST_BUBBLES = 400
 
 Curve = tuple[tuple[int, float | None], ...]
 """Steps and values; None is a value that is not finite, which breaks the line."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place in a plot, and what shows there under the pointer."""
+
+    across: float
+    up: float
+    title: str
 
 
 def draw_curves(
@@ -51,7 +61,7 @@ def draw_curves(
     upright = Axis(min(ticks[0], *values) if ratio else ticks[0], max(ticks[-1], *values), _FLOOR, _TOP, ratio)
     first, last = min(step for step, _ in points), max(step for step, _ in points)
     flat = Axis(first, last if last > first else first + 1, _LEFT, _RIGHT)
-    parts = [*_draw_frame(upright, ticks), *_draw_steps(flat, first, last), _draw_name("step")]
+    parts = [*_draw_frame(upright, ticks), *_draw_steps(flat, first, last), *_draw_names("step", down)]
     for number, (label, curve) in enumerate(series.items()):
         parts.append(_draw_curve(curve, flat, upright, number, label))
     return _draw_plot(f"{down} by step", parts) + draw_legend(list(series))
@@ -78,31 +88,55 @@ def _draw_curve(curve: Curve, flat: Axis, upright: Axis, number: int, label: str
     return f"<g><title>{escape(label)}</title>{lines}{dots}</g>"
 
 
-def draw_precision_recall(
-    curves_: Mapping[str, Sequence[float]], point: tuple[float, float] | None, point_title: str
+def draw_shares(
+    curves: Mapping[str, Sequence[float | None]],
+    across: str,
+    up: str,
+    *,
+    point: Point | None = None,
+    bold: Collection[str] = (),
 ) -> str:
-    """Precision at recalls that go from 0 to 1 in equal steps, and the point that was chosen on it."""
+    """Values from 0 to 1 at places that go from 0 to 1 in equal steps; a value that is None breaks its line.
+
+    Args:
+        across: what the places are.
+        up: what the values are.
+        point: a place that was chosen.
+        bold: curves that stand out; the others are then thin, and named under the pointer alone.
+    """
     upright, flat = Axis(0, 1, _FLOOR, _TOP), Axis(0, 1, _LEFT, _RIGHT)
-    parts = _draw_frame(upright, [0, 0.25, 0.5, 0.75, 1])
-    parts += [svg.draw_tick(flat.place(value), _FLOOR + 14, f"{value:g}") for value in (0, 0.25, 0.5, 0.75, 1)]
-    parts.append(_draw_name("recall"))
-    for number, (label, curve) in enumerate(curves_.items()):
-        end = len(curve) - 1
-        places = " ".join(
-            f"{flat.place(index / end):.1f},{upright.place(value):.1f}"
-            for index, value in enumerate(curve)
-            if _is_needed(curve, index)
-        )
-        parts.append(f'<polyline class="s{number}" points="{places}"><title>{escape(label)}</title></polyline>')
+    ticks = (0, 0.25, 0.5, 0.75, 1)
+    parts = _draw_frame(upright, ticks)
+    parts += [svg.draw_tick(flat.place(value), _FLOOR + 14, f"{value:g}") for value in ticks]
+    parts += _draw_names(across, up)
+    for number, (label, curve) in enumerate(curves.items()):
+        style = f"s{number % COLOURS}" + (" bold" if label in bold else " fine" if bold else "")
+        lines = "".join(f'<polyline points="{piece}"/>' for piece in _list_pieces(curve, flat, upright))
+        parts.append(f'<g class="{style}"><title>{escape(label)}</title>{lines}</g>')
     if point is not None:
-        x, y = flat.place(point[0]), upright.place(point[1])
+        x, y = flat.place(point.across), upright.place(point.up)
         parts.append(
-            f'<circle class="chosen" cx="{x:.1f}" cy="{y:.1f}" r="4.5"><title>{escape(point_title)}</title></circle>'
+            f'<circle class="chosen" cx="{x:.1f}" cy="{y:.1f}" r="4.5"><title>{escape(point.title)}</title></circle>'
         )
-    return _draw_plot("precision by recall", parts) + draw_legend(list(curves_))
+    legend = "".join(f'<li><i class="bold"></i>{escape(label)}</li>' for label in bold)
+    return _draw_plot(f"{up} by {across}", parts) + (
+        f'<ul class="legend">{legend}</ul>' if bold else draw_legend(list(curves))
+    )
 
 
-def _is_needed(curve: Sequence[float], index: int) -> bool:
+def _list_pieces(curve: Sequence[float | None], flat: Axis, upright: Axis) -> list[str]:
+    """The points of each stretch of a curve without gaps."""
+    end = len(curve) - 1
+    pieces: list[list[str]] = [[]]
+    for index, value in enumerate(curve):
+        if value is None:
+            pieces.append([])
+        elif _is_needed(curve, index):
+            pieces[-1].append(f"{flat.place(index / end):.1f},{upright.place(value):.1f}")
+    return [" ".join(piece) for piece in pieces if len(piece) > 1]
+
+
+def _is_needed(curve: Sequence[float | None], index: int) -> bool:
     """Whether a point is needed: on level stretches only the ends are."""
     return index in (0, len(curve) - 1) or not curve[index - 1] == curve[index] == curve[index + 1]
 
@@ -129,7 +163,7 @@ def draw_counts(pairs: Mapping[tuple[int, int], int]) -> str:
     for tick in ticks:
         parts.append(svg.draw_tick(flat.place(tick), _FLOOR + 14, f"{tick:g}"))
         parts.append(svg.draw_end_tick(left - 5, upright.place(tick) + 3.5, f"{tick:g}"))
-    parts.append(_draw_name("objects in the image"))
+    parts.append(svg.draw_tick((_LEFT + _RIGHT) / 2, _HEIGHT - 8, "objects in the image"))
     parts.append(svg.draw_upright_name(left - 30, _FLOOR - _SQUARE / 2, "detected"))
     return _draw_plot("detected by true number of objects", parts)
 
@@ -158,8 +192,11 @@ def _draw_steps(flat: Axis, first: int, last: int) -> list[str]:
     return [svg.draw_tick(min(flat.place(tick), _RIGHT - 8), _FLOOR + 14, svg.abbreviate(tick, 4)) for tick in ticks]
 
 
-def _draw_name(name: str) -> str:
-    return svg.draw_tick((_LEFT + _RIGHT) / 2, _HEIGHT - 8, name)
+def _draw_names(across: str, up: str) -> list[str]:
+    return [
+        svg.draw_tick((_LEFT + _RIGHT) / 2, _HEIGHT - 8, across),
+        svg.draw_upright_name(11, (_TOP + _FLOOR) / 2, up),
+    ]
 
 
 def _draw_plot(title: str, parts: Sequence[str]) -> str:

@@ -43,6 +43,29 @@ def draw_columns(bins: Mapping[str, int], axis: str) -> str:
     return _draw_plot(axis, parts)
 
 
+def draw_pairs(bins: Mapping[str, tuple[float, float]], axis: str, names: tuple[str, str]) -> str:
+    """Two columns for each bin: the shares, from 0 to 1, that it has of two sets."""
+    highest = max((share for pair in bins.values() for share in pair), default=0) or 1
+    step, floor = svg.WIDTH / max(len(bins), 1), _HEIGHT - _FOOT
+    parts = [svg.draw_level_line(0, svg.WIDTH, floor)]
+    for number, (name, pair) in enumerate(bins.items()):
+        middle = step * (number + 0.5)
+        for place, share in enumerate(pair):
+            height = max((floor - _HEAD) * share / highest, 1.5 if share else 0)
+            left = middle + (place - 1) * step * 0.38
+            parts.append(
+                f'<g><title>{escape(names[place])}, {escape(name)}: {share:.1%}</title><rect class="pair{place}" '
+                f'x="{left:.1f}" y="{floor - height:.1f}" width="{step * 0.36:.1f}" height="{height:.1f}" rx="2"/>'
+            )
+            if share:
+                shown = f"{share:.0%}" if share >= 0.01 else "<1%"
+                parts.append(svg.draw_tick(left + step * 0.18, floor - height - 4, shown, style="count tight"))
+            parts.append("</g>")
+        parts.append(svg.draw_tick(middle, floor + 13, name))
+    parts.append(svg.draw_tick(svg.WIDTH / 2, _HEIGHT - 5, axis))
+    return _draw_plot(axis, parts)
+
+
 def draw_heat_map(rows: Sequence[Sequence[int]], across: str, down: str, *, from_top: bool = False) -> str:
     """A square of cells, the fuller the stronger; both axes go from 0 to 100%.
 

@@ -54,7 +54,9 @@ for (const table of document.querySelectorAll("table.sortable")) {
 for (const controls of document.querySelectorAll(".controls[data-rows]")) {
   const rows = [...document.getElementById(controls.dataset.rows).tBodies[0].rows];
   controls.querySelector("input").addEventListener("input", event => {
-    for (const row of rows) row.hidden = !matches(row.cells[0].textContent, event.target.value);
+    const columns = Number(controls.dataset.columns ?? 1);
+    const read = row => [...row.cells].slice(0, columns).map(cell => cell.textContent).join(" ");
+    for (const row of rows) row.hidden = !matches(read(row), event.target.value);
     tellCount(controls, rows.filter(row => !row.hidden).length, rows.length);
   });
 }
@@ -62,15 +64,18 @@ for (const controls of document.querySelectorAll(".controls[data-rows]")) {
 // Lists of items: every select compares with what an item says of itself under the same name, the input with its text.
 function fits(item, field) {
   if (field.value === "") return true;
-  if (field.type === "search") return matches(item.textContent, field.value);
+  if (field.type === "search") return matches(item.dataset.search ?? item.textContent, field.value);
   return item.dataset[field.dataset.by].split(" ").includes(field.value);
 }
 
 for (const controls of document.querySelectorAll(".controls[data-items]")) {
-  const items = [...document.querySelectorAll(`#${controls.dataset.items} > [data-item]`)];
+  const items = [...document.querySelectorAll(`#${controls.dataset.items} [data-item]`)];
   const fields = [...controls.querySelectorAll("select, input")];
   const apply = () => {
     for (const item of items) item.hidden = !fields.every(field => fits(item, field));
+    // What is folded away and was asked for is unfolded.
+    if (fields.some(field => field.value !== ""))
+      for (const item of items) if (!item.hidden && item.closest("details")) item.closest("details").open = true;
     tellCount(controls, items.filter(item => !item.hidden).length, items.length);
     // Of the boxes in pictures those of the chosen class are shown alone.
     const chosen = fields.find(field => field.dataset.by === "classes")?.value ?? "";

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, asdict, dataclass, field
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -132,18 +133,14 @@ def preview(request: PreviewRequest) -> WrittenPreview:
 def _check_config(run: Run) -> list[Augmentation]:
     """The augmentations; raises OdtoolError for what would fail only after seconds of loading."""
     from odtool.dataset import label_map
-    from odtool.pipeline import record_patterns
     from odtool.pipeline.checks.augmentation import check_augmentation
+    from odtool.pipeline.checks.records import check_train_records
     from odtool.pipeline.text import augmentations
     from odtool.pipeline.text.facts import read_facts
 
     facts = read_facts(run.pipeline_config)
-    reader = facts.message.train_input_reader
-    try:
-        record_patterns.require_files(reader)
-    except OdtoolError as error:
-        raise ConfigError(f"{run.pipeline_config}: train_input_reader: {error.message}", error.hint) from None
-    label_map.read(Path(reader.label_map_path))
-    for finding in check_augmentation(facts):
-        raise ConfigError(f"{run.pipeline_config}: {finding.message}", finding.hint)
+    for finding in chain(check_train_records(facts), check_augmentation(facts)):
+        if finding.level == "error":
+            raise ConfigError(f"{run.pipeline_config}: {finding.message}", finding.hint)
+    label_map.read(Path(facts.message.train_input_reader.label_map_path))
     return augmentations.list_augmentations(facts.message)

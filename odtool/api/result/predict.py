@@ -200,8 +200,9 @@ def predict(request: PredictRequest) -> Predicted:
     from odtool.detection import best_thresholds
 
     best_thresholds.require(model, request.score_texts())
-    # A run, or a checkpoint in it or in its best/.
-    if move := next(filter(None, map(describe_move, map(Run, (model, *model.parents[:2])))), ""):
+    # A run, or a checkpoint in it or in its best/; an exported file is no folder that could have a config.
+    folders = filter(Path.is_dir, (model, *model.parents[:2]))
+    if move := next(filter(None, map(describe_move, map(Run, folders))), ""):
         request.notify(move)
     choice = claim_device(request.gpu, request.gpu_memory)
     with (

@@ -51,7 +51,7 @@ class ReportRequest:
     checkpoint: str | None = None
     """"best", "latest", or a checkpoint's path; by default the best, else the latest."""
     images: int = 12
-    """Images with most mistakes; half as many of the best."""
+    """Images with most mistakes; up to three times as many of what these lack, and half as many of the best."""
     gpu: str | int | None = "cpu"
     """"cpu", or the number of a GPU that training does not use."""
     workspace: StrPath = "."

@@ -18,7 +18,7 @@ from odtool.api.requests import (
     refuse_unusable_target,
     takes,
 )
-from odtool.api.tasks import run_tasks
+from odtool.api.tasks import run_tasks, tracking_feed
 from odtool.api.tasks.engine_tasks import STEP_PRECISIONS, EvaluateTask, TrainTask
 from odtool.api.tasks.run_tasks import StartedRun
 from odtool.cluster import Cluster
@@ -64,6 +64,10 @@ class TrainRequest:
     """The caller stays until the tasks have ended, by `StartedRun.wait` or `attend`. Slurm needs that."""
     notify_target: str | None = None
     """A URL that gets a JSON post, or a command that gets it on stdin, when a task has ended, however it ended."""
+    track: str | None = None
+    """Tell an experiment tracker of the run: "mlflow", "wandb", or "none" to do so no longer; as before by default."""
+    track_artifacts: bool | None = None
+    """Send it config, report and checkpoints, too; as before by default, and not at first."""
     workspace: StrPath = "."
 
     def __post_init__(self) -> None:
@@ -74,6 +78,7 @@ class TrainRequest:
             refuse_below(name, getattr(self, name), 1)
         refuse_unknown_metric("best", self.best)
         refuse_unusable_target("notify_target", self.notify_target)
+        tracking_feed.refuse_unknown("track", self.track)
         if self.precision is not None and self.precision not in STEP_PRECISIONS:
             raise RequestError("precision", f"'{self.precision}' is not {' or '.join(STEP_PRECISIONS)}")
         if self.time_limit is not None:
@@ -94,18 +99,22 @@ def train(request: TrainRequest) -> StartedRun:
     if group is not None and group.source == "Slurm" and not request.foreground:
         raise JobError("Slurm ends a task when its command returns", "Add --foreground.")
     task = _task(request, run, _check(run, choice, group))
-    scores = request.evaluate and (group is None or group.is_chief)
+    is_chief = group is None or group.is_chief
+    scores = request.evaluate and is_chief
     if scores and locks.is_held(run.job_lock("eval")) and not locks.is_held(run.job_lock("train")):
         raise JobError(
             f"eval of run '{run.name}' is already running, so that --eval cannot start another; nothing was started",
             f"Train without --eval: an evaluation of all checkpoints follows. Or: odtool stop {run.argument}",
         )
+    tracked = tracking_feed.choose(chosen, request.track, request.track_artifacts) if is_chief else None
     training = run_tasks.start(chosen, task, choice, recover=request.recover, group=group, notify=request.notify_target)
     started = {cluster.task_of(group): training}
     if scores:
         # After training, whose lock tells evaluation that more checkpoints are to come. Beside the chief of several.
         evaluation = EvaluateTask(run=run, best=request.best)
         started["eval"] = run_tasks.start(chosen, evaluation, devices.CPU, notify=request.notify_target)
+    if tracked is not None:
+        tracking_feed.start(chosen)
     return StartedRun(run, started)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from odtool import cluster, locks
 from odtool.api.requests import Chosen
-from odtool.api.tasks import device_claim, engine_process
+from odtool.api.tasks import device_claim, engine_process, tracking_feed
 from odtool.api.tasks.engine_tasks import EvaluateTask, RecoverTask, TrainTask
 from odtool.cluster import Cluster
 from odtool.errors import JobError
@@ -25,6 +25,8 @@ _NICE_BESIDE_TRAINING = 10
 _MOST_RETRIES = 10
 """Times that a process is started again because another one of the same training failed."""
 _POLL = 0.2
+_MOST_FOR_TRACKER = 120.0
+"""Seconds."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,15 @@ def start(
     return StartedTask(job, choice.label)
 
 
+def _wait_for_others(started: StartedRun) -> None:
+    """Until who is told of the end has been, a tracker too; each gives up by itself, and the limit is only against a
+    fault of ours. With the end of this command a scheduler or a container ends everything else."""
+    end_of_job.wait(started.run, list(started.tasks))
+    end = time.monotonic() + _MOST_FOR_TRACKER
+    while tracking_feed.is_followed(started.run) and time.monotonic() < end:
+        time.sleep(_POLL)
+
+
 def attend(
     begin: Callable[[], StartedRun], *, write: Callable[[bytes], None], notify: Callable[[str], None]
 ) -> EndedRun:
@@ -137,5 +148,5 @@ def attend(
         for task, one in started.tasks.items():
             notify(f"{task} of run {started.run.name} on {one.device}: loading TensorFlow; log {started.run.log(task)}")
         states = foreground.attend(started.run, list(started.tasks), received, write=write, say=notify)
-        end_of_job.wait(started.run, list(started.tasks))
+        _wait_for_others(started)
     return EndedRun(started.run, states, interrupted=signal.SIGINT in received)

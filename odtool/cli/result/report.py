@@ -33,7 +33,12 @@ def report(
         str | None, typer.Option(help="best, latest, or a checkpoint's path; by default the best, else the latest.")
     ] = None,
     images: Annotated[
-        int, typer.Option(min=0, max=200, help="Images with most mistakes; half as many of the best.")
+        int,
+        typer.Option(
+            min=0,
+            max=200,
+            help="Images with most mistakes; up to 3 times as many of what they lack, half as many of the best.",
+        ),
     ] = 12,
     gpu: Annotated[str, typer.Option("--gpu", help="cpu, or a GPU's number that training does not use.")] = "cpu",
     workspace: WorkspaceOption = Path(),

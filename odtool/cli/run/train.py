@@ -69,6 +69,20 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
     ] = True,
     foreground: run_options.ForegroundOption = False,
     notify_target: run_options.NotifyOption = None,
+    track: Annotated[
+        str | None,
+        typer.Option(
+            metavar="mlflow|wandb|none",
+            help="Tell an experiment tracker of the run, from a process beside it; as before by default.",
+        ),
+    ] = None,
+    track_artifacts: Annotated[
+        bool | None,
+        typer.Option(
+            "--track-artifacts",
+            help="Send it pipeline.config, report and checkpoints, too; as before by default, and not at first.",
+        ),
+    ] = None,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -94,6 +108,8 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
             recover=recover,
             foreground=foreground,
             notify_target=notify_target,
+            track=track,
+            track_artifacts=track_artifacts,
             workspace=workspace,
         ),
         workspace,

@@ -79,6 +79,7 @@ def tune(  # noqa: PLR0913, PLR0917 - a command has as many parameters as option
     precision: Annotated[
         str | None, typer.Option(metavar="NAME", help="Compute the networks in float32 (default) or bfloat16.")
     ] = None,
+    notify_target: run_options.NotifyOption = None,
     restart: Annotated[
         bool, typer.Option("--restart", help="Delete the study and the runs of its trials, and begin anew.")
     ] = False,
@@ -109,6 +110,7 @@ def tune(  # noqa: PLR0913, PLR0917 - a command has as many parameters as option
             cache=cache,
             cache_memory=cache_memory,
             precision=precision,
+            notify_target=notify_target,
             restart=restart,
             workspace=workspace,
             notify=console.say,

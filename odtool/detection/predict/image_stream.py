@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,8 +93,8 @@ def read(media: Iterable[Medium], *, every: int, on_problem: OnProblem, stop: th
                 yield Picture(medium, image_arrays.read_pixels(data), data)
         except (DataError, OSError) as error:
             cause = error.message if isinstance(error, DataError) else error.strerror or str(error)
-            cause = cause.removeprefix("image: ").removeprefix(f"{medium.location}: ")
-            on_problem(medium, Problem(f"{medium.kind}_unreadable", Path(medium.location), cause))
+            cause = cause.removeprefix("image: ").removeprefix(f"{medium.path}: ")
+            on_problem(medium, Problem(f"{medium.kind}_unreadable", medium.path, cause))
 
 
 def _read_stream(medium: Medium, source: StreamSource, every: int, stop: threading.Event) -> Iterator[Picture]:

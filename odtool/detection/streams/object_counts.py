@@ -58,7 +58,7 @@ class ObjectCounts:
             self._objects = {key: item for key, item in self._objects.items() if frame - item.frame < _FORGET}
 
     def _cross(self, item: _Object, centre: tuple[float, float]) -> None:
-        """Each object counts once for each side, however often it goes to and fro."""
+        """Each object counts once for each side, however often it crosses."""
         side = find_crossing(self.line, item.centre, centre) if self.line else None
         if side is not None and side not in item.crossed:
             item.crossed.add(side)

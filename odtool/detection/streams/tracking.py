@@ -44,7 +44,7 @@ def track(results: Iterable[PictureDetections]) -> Iterator[PictureDetections]:
         if tracker is None or result.picture.medium.number != medium:
             medium = result.picture.medium.number
             tracker, numbers = _make_tracker(result.picture.rate), {}
-        yield replace(result, boxes=_number_boxes(tracker, numbers, result.boxes))
+        yield replace(result, boxes=_number_boxes(tracker, numbers, result.boxes, result.picture.frame))
 
 
 def _make_tracker(rate: float) -> Tracker:
@@ -56,21 +56,22 @@ def _make_tracker(rate: float) -> Tracker:
     )
 
 
-def _number_boxes(tracker: Any, numbers: dict[int, int], boxes: tuple[LabelledBox, ...]) -> tuple[LabelledBox, ...]:
+def _number_boxes(
+    tracker: Any, numbers: dict[int, int], boxes: tuple[LabelledBox, ...], frame: int
+) -> tuple[LabelledBox, ...]:
     from norfair import Detection
 
     detections = [
         Detection(
             np.array([[box.box.xmin, box.box.ymin], [box.box.xmax, box.box.ymax]], np.float64),
-            data=index,
+            data=(frame, index),
             label=box.class_id,
         )
         for index, box in enumerate(boxes)
     ]
-    places = {id(detection): index for index, detection in enumerate(detections)}
     found: dict[int, int] = {}
     for item in tracker.update(detections=detections):
-        place = places.get(id(item.last_detection))
-        if item.id is not None and place is not None:
-            found[place] = numbers.setdefault(item.id, len(numbers) + 1)
+        seen_in, index = item.last_detection.data
+        if item.id is not None and seen_in == frame:
+            found[index] = numbers.setdefault(item.id, len(numbers) + 1)
     return tuple(replace(box, track=found.get(index)) for index, box in enumerate(boxes))

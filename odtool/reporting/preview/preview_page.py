@@ -48,6 +48,9 @@ def _render_head(preview: Preview, run: Run) -> str:
         if preview.is_exact
         else "The model's normalisation cannot be undone: its values are shown from black to white.",
     ]
+    names = [image.source_id or image.filename for image in preview.images]
+    if len(set(names)) < len(names):
+        lines.append("An image may come again before all others have come: training shuffles over the end of an epoch.")
     tiles = {}
     if preview.images:
         given = [image.given for image in preview.images]

@@ -54,7 +54,8 @@ def render_settings(report: RunReport) -> str:
         return f"<h2>Settings</h2>\n{render_note(notice)}"
     rows = [(change.field, change.old or "not set", change.new or "not set") for change in difference.changes]
     surplus = len(rows) - _MOST_SETTINGS
-    html = render_table(["setting", "the zoo's", "this run's"], rows[:_MOST_SETTINGS], "fields")
+    columns = ["setting", "the zoo's", "this run's"]
+    html = render_table(columns, rows[:_MOST_SETTINGS], "fields", identity="settings", search="search settings")
     rest = render_note(f"and {surplus:,} more") if surplus > 0 else ""
     return f"<h2>Settings that differ from the zoo's {escape_text(difference.model)}</h2>\n{render_card(html + rest)}"
 
@@ -80,10 +81,12 @@ def render_data(summary: DatasetSummary | None) -> str:
     classes = [
         (label, *(f"{split.classes.get(label, 0):,}" for split in summary.splits.values())) for label in summary.classes
     ]
+    columns_by_class = ["objects of class", *summary.splits]
+    objects = render_table(columns_by_class, classes, "numbers", identity="data", search="search classes")
     caption = f"Made {summary.created} from {', '.join(summary.sources)} ({summary.format})."
     return (
         f"<h2>Data set</h2>\n{render_note(caption)}{render_card(render_table(columns, splits, 'numbers'))}"
-        f"{render_card(render_table(['objects of class', *summary.splits], classes, 'numbers'))}"
+        f"{render_card(objects)}"
         f"{_render_problems(summary)}"
     )
 

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import chain
 
 from odtool.dataset.images import masks
 from odtool.dataset.types import Box, Outline
 from odtool.detection import instance_masks
 from odtool.reporting import mistakes
+from odtool.reporting.confusion import BACKGROUND
 from odtool.reporting.figures import Analysis
+from odtool.reporting.image_links import NO_MISTAKE, list_classes, list_kinds, list_pairs, name_kind, name_pair
 from odtool.reporting.mistakes import Verdict
 from odtool.reporting.record_images import PagePicture
+from odtool.reporting.sections.confusion_section import list_confusions
+from odtool.reporting.tables import render_note
 from odtool.visual import html_page
 from odtool.visual.html_page import escape_text
 
@@ -26,6 +33,10 @@ COLOURS: dict[mistakes.Kind, str] = {
 }
 """Of boxes over pictures, bright enough for dark and for light ones."""
 _MOST_BOXES = 300
+_MOST_EXAMPLES = 3
+"""Images beside each of the worst."""
+_KINDS = {NO_MISTAKE: "no mistake", **{name_kind(kind): kind for kind in mistakes.MISTAKES}}
+"""Words of an image's attribute, as people read them."""
 _LABEL = 16
 """Letters of a class's name over a picture; the whole of it shows under the pointer."""
 _TRUE = "#ffffff"
@@ -36,22 +47,80 @@ _LOOKS: dict[mistakes.Kind, tuple[str, str, str]] = {
 """Of objects that are not simply there: colour, classes of the style, and a word."""
 
 
-def choose_images(analysis: Analysis, count: int) -> list[Verdict]:
-    """The images to be shown: the worst, then half as many of the best."""
-    return [*analysis.find_worst(count), *analysis.find_finest(-(-count // 2))]
+@dataclass(frozen=True)
+class ImageChoice:
+    """The images to be shown; each is in one of the lists."""
+
+    worst: tuple[Verdict, ...]
+    examples: tuple[Verdict, ...]
+    """Of kinds of mistake, confusions and classes that none of the worst shows."""
+    finest: tuple[Verdict, ...]
+
+    def __iter__(self) -> Iterator[Verdict]:
+        return chain(self.worst, self.examples, self.finest)
+
+
+def choose_images(analysis: Analysis, count: int) -> ImageChoice:
+    """The worst, then examples of what they do not show, up to three times as many, and half as many of the best."""
+    worst = analysis.find_worst(count)
+    wanted = {name_pair(pair) for pair, _ in list_confusions(analysis.confusion)}
+    shown = {key for verdict in worst for key in _list_keys(verdict, wanted)}
+    examples: list[Verdict] = []
+    # Those with the fewest mistakes first: what is to be seen is seen best there.
+    for verdict in sorted(analysis.verdicts, key=lambda verdict: verdict.mistakes):
+        if (
+            len(examples) < _MOST_EXAMPLES * count
+            and verdict.mistakes
+            and (keys := _list_keys(verdict, wanted) - shown)
+        ):
+            examples.append(verdict)
+            shown |= keys
+    return ImageChoice(tuple(worst), tuple(examples), tuple(analysis.find_finest(-(-count // 2))))
+
+
+def _list_keys(verdict: Verdict, wanted: AbstractSet[str]) -> set[str]:
+    """What an image is an example of: kinds of mistake, confusions, and classes."""
+    pairs = [pair for pair in list_pairs(verdict) if pair in wanted]
+    return {*list_kinds(verdict), *pairs, *map(str, list_classes(verdict))}
 
 
 def render(analysis: Analysis, pictures: Mapping[str, PagePicture], count: int) -> str:
-    """Both rows of images."""
+    """The rows of images, and what filters them."""
     if not count:
         return ""
-    labels = analysis.examination.labels
-    worst, best = analysis.find_worst(count), analysis.find_finest(-(-count // 2))
-    parts = [f"<h2>Images with the most mistakes</h2>\n{_render_legend()}"]
-    parts.append(_render_row(worst, pictures, labels) if worst else '<p class="soft">No image has a mistake.</p>\n')
-    if best:
-        parts.append(f"<h2>Images without mistakes</h2>\n{_render_row(best, pictures, labels)}")
-    return "".join(parts)
+    labels, choice = analysis.examination.labels, choose_images(analysis, count)
+    parts = [f"<h2>Images with the most mistakes</h2>\n{_render_legend()}{_render_filters(analysis, choice)}"]
+    parts.append('<div id="images">')
+    parts.append(
+        _render_row(choice.worst, pictures, labels) if choice.worst else render_note("No image has a mistake.")
+    )
+    if choice.examples:
+        note = render_note("Of kinds of mistake, confusions and classes that the images above do not show.")
+        parts.append(f"<h2>Further images with mistakes</h2>\n{note}{_render_row(choice.examples, pictures, labels)}")
+    if choice.finest:
+        parts.append(f"<h2>Images without mistakes</h2>\n{_render_row(choice.finest, pictures, labels)}")
+    return "".join([*parts, "</div>\n"])
+
+
+def _render_filters(analysis: Analysis, choice: ImageChoice) -> str:
+    labels = {**analysis.examination.labels, BACKGROUND: "background"}
+    classes = sorted({number for verdict in choice for number in list_classes(verdict)})
+    kinds = dict.fromkeys(kind for verdict in choice for kind in list_kinds(verdict))
+    there = {pair for verdict in choice for pair in list_pairs(verdict)}
+    pairs = {
+        name_pair((true, detected)): f"{labels.get(true, true)} taken for {labels.get(detected, detected)}"
+        for (true, detected), _ in list_confusions(analysis.confusion)
+        if name_pair((true, detected)) in there
+    }
+    fields = [
+        html_page.render_choice(
+            "classes", "all classes", {str(number): str(labels.get(number, number)) for number in classes}
+        ),
+        html_page.render_choice("problems", "any mistakes or none", {kind: _KINDS.get(kind, kind) for kind in kinds}),
+        html_page.render_choice("pairs", "any confusions", pairs),
+        html_page.render_search("search names"),
+    ]
+    return html_page.render_controls('data-items="images"', fields)
 
 
 def _render_legend() -> str:
@@ -80,9 +149,15 @@ def _render_image(verdict: Verdict, picture: PagePicture | None, labels: Mapping
     name = picture.filename if picture else verdict.image.source_id
     objects = sum(kind != "ignored" for kind in verdict.objects)
     caption = f"{objects:,} object{'' if objects == 1 else 's'}, {verdict.correct:,} found"
-    return html_page.render_figure(
-        size, picture_html, f"<b>{escape_text(name)}</b>{caption}<div>{_render_pills(verdict)}</div>"
-    )
+    words = f"<b>{escape_text(name)}</b>{caption}<div>{_render_pills(verdict)}</div>"
+    return html_page.render_figure(size, picture_html, words, attributes=_describe(verdict))
+
+
+def _describe(verdict: Verdict) -> str:
+    """What the page's filters ask of a picture."""
+    classes = " ".join(str(number) for number in sorted(list_classes(verdict)))
+    kinds, pairs = " ".join(list_kinds(verdict)), " ".join(list_pairs(verdict))
+    return f' data-item data-classes="{classes}" data-problems="{kinds}" data-pairs="{pairs}"'
 
 
 def _render_pills(verdict: Verdict) -> str:
@@ -103,7 +178,9 @@ def _draw_boxes(verdict: Verdict, labels: Mapping[int, str]) -> str:
         label = labels.get(int(number), str(number))
         colour, look, meaning = _LOOKS.get(kind, (_TRUE, "true", "is there"))
         boxes.append(
-            html_page.draw_box(tuple(box.tolist()), colour, f"{label}: {meaning}", attributes=f' class="{look}"')
+            html_page.draw_box(
+                tuple(box.tolist()), colour, f"{label}: {meaning}", attributes=f' class="{look}" data-class="{number}"'
+            )
         )
         if kind == "missed":
             words[True].append(((float(box[0]), float(box[1])), f"{_shorten(label)}?"))
@@ -111,7 +188,8 @@ def _draw_boxes(verdict: Verdict, labels: Mapping[int, str]) -> str:
     for index, kind in sorted(matches, key=lambda pair: pair[1] != "correct"):
         box, number = detections.boxes[index], int(detections.classes[index])
         label, score = labels.get(number, str(number)), f"{detections.scores[index]:.0%}"
-        boxes.append(html_page.draw_box(tuple(box.tolist()), COLOURS[kind], f"{label} {score}: {kind}"))
+        title, attributes = f"{label} {score}: {kind}", f' data-class="{number}"'
+        boxes.append(html_page.draw_box(tuple(box.tolist()), COLOURS[kind], title, attributes=attributes))
         words[kind in mistakes.MISTAKES].append(((float(box[0]), float(box[1])), f"{_shorten(label)} {score}"))
     ranked = [*words[True], *words[False]]
     labelled = ranked if len(ranked) <= html_page.MOST_LABELS else words[True][: html_page.MOST_LABELS]

@@ -25,7 +25,7 @@ SPACE = "learning_rate = {low = 0.0002, high = 0.2, log = true}\nbatch_size = [1
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials are looked at without much waiting."""
-    monkeypatch.setattr("odtool.api.run.tune._POLL", 0.02)
+    monkeypatch.setattr("odtool.api.run.trial_search.POLL", 0.02)
 
 
 @pytest.fixture
@@ -234,3 +234,18 @@ def test_its_result_is_json(instant_run: Run, space: Path) -> None:
     assert payload["best"]["run"] == f"small-trial-{result.view.best.number:03d}"  # type: ignore[union-attr]
     assert [trial["number"] for trial in payload["trials"]] == [0, 1]
     assert payload["page"] == str(result.folder.page)
+
+
+@pytest.mark.parametrize(("fails", "state"), [(False, "finished"), (True, "failed")])
+def test_the_end_of_a_study_is_told(fails: bool, state: str, instant_run: Run, space: Path) -> None:
+    if fails:
+        Path("fail").touch()
+    lines: list[str] = []
+    tune("small", trials=1, space=space, gpu="cpu", notify_target="cat > told.json", notify=lines.append)
+    told = json.loads(Path("told.json").read_text())
+    assert (told["run"], told["task"], told["state"]) == ("small", "tune", state)
+    assert fails or told["metrics"]["trial"] == "small-trial-000"
+    assert "told 'cat'" in lines
+    with pytest.raises(RequestError) as caught:
+        tune("small", notify_target="ftp://example.com")
+    assert caught.value.field == "notify_target"

@@ -29,7 +29,7 @@ SPACE = "learning_rate = {low = 0.0002, high = 0.2, log = true}\nbatch_size = [1
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trials are looked at without much waiting."""
-    monkeypatch.setattr("odtool.api.run.tune._POLL", 0.02)
+    monkeypatch.setattr("odtool.api.run.trial_search.POLL", 0.02)
 
 
 @pytest.fixture
@@ -44,8 +44,8 @@ class Other:
 
     def __init__(self, script: Path, *arguments: object) -> None:
         code = (
-            "import sys\nfrom odtool.api.run import tune\nfrom odtool.api.tasks import engine_process\n"
-            f"engine_process.ENGINE = (sys.executable, {str(script)!r})\ntune._POLL = 0.02\n"
+            "import sys\nfrom odtool.api.run import trial_search\nfrom odtool.api.tasks import engine_process\n"
+            f"engine_process.ENGINE = (sys.executable, {str(script)!r})\ntrial_search.POLL = 0.02\n"
             "from odtool.cli import main\nmain()"
         )
         command = [sys.executable, "-c", code, "tune", "small", "--gpu", "cpu", *map(str, arguments)]

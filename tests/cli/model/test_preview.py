@@ -92,6 +92,17 @@ def test_what_would_fail_is_refused_before_tensorflow_is_loaded(
     assert not configured.run("mine").preview.exists()
 
 
+def test_empty_records_are_refused_as_tensorflow_would_look_for_a_first_one_for_ever(
+    odtool: Callable, configured: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_process, "ENGINE", ("/does/not/exist",))
+    for shard in configured.data.shards("train"):
+        shard.write_bytes(b"")
+    said = odtool("preview")
+    assert said.code == 1
+    assert "the files are empty" in said.err
+
+
 @pytest.mark.parametrize("option", [("--images", 0), ("--images", 201), ("--seed", -1), ("--seed", 2**40)])
 def test_numbers_that_cannot_be_meant_are_refused(
     odtool: Callable, configured: Workspace, option: tuple[str, int]

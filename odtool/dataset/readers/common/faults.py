@@ -79,8 +79,7 @@ class NoBoxesError(DataError):
 class Skipping:
     """A block for one record: a fault in it goes into the list, and what follows the block goes on."""
 
-    problems: list[tuple[str, str]]
-    """Kind and detail of each."""
+    problems: CollectedProblems
 
     def __enter__(self) -> None:
         """Nothing is set up."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import csv
 import io
 from array import array
-from codecs import BOM_UTF8
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.faults import Skipping
+from odtool.dataset.readers.common.faults import CollectedProblems, Skipping
 from odtool.dataset.types import Box
 
 Row = tuple[int, list[str]]
@@ -76,10 +78,61 @@ def parse_cells(text: str, path: Path, number: int) -> list[str]:
         raise parsing.line_error(path, number, f"broken CSV: {error}") from None
 
 
+class Lines:
+    """Lines that are taken one by one, of which those since a mark can be taken once more."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self._returned = deque[str]()
+        self._taken: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        self._taken.append(self._returned.popleft() if self._returned else next(self._lines))
+        return self._taken[-1]
+
+    def mark(self) -> None:
+        """What was taken is done with."""
+        self._taken.clear()
+
+    def go_back(self) -> bool:
+        """Gives back what was taken since the mark, but for its first line; whether any line is left."""
+        self._returned.extendleft(reversed(self._taken[1:]))
+        self._taken.clear()
+        self._returned.extend(islice(self._lines, 0 if self._returned else 1))
+        return bool(self._returned)
+
+
+def iterate_lines(stream: BinaryIO, path: Path) -> Iterator[str]:
+    """The lines of a text with their ends, as universal newlines have them, of which one is in memory at a time.
+
+    Raises:
+        AnnotationError: it is neither UTF-8 nor UTF-16 with a byte order mark.
+    """
+    if stream.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE):
+        stream.seek(0)
+        yield from io.StringIO(parsing.decode_text(stream.read(), path), newline="")
+        return
+    stream.seek(0)
+    for number, line in enumerate(stream, start=1):
+        text = _decode(line, path, number)
+        # Old Macs end lines with a carriage return alone.
+        yield from io.StringIO(text, newline="") if text.find("\r", 0, -2) >= 0 else (text,)
+
+
 def parse_csv(
-    text: str, path: Path, problems: Problems, *, delimiter: str = ",", extra_cells: bool = False
+    text: str | Iterable[str],
+    path: Path,
+    problems: CollectedProblems,
+    *,
+    delimiter: str = ",",
+    extra_cells: bool = False,
 ) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and stripped cells of a CSV text's rows, the header included; rows without content are left out.
+
+    The text may be given by its lines, with their ends.
 
     A row that is not CSV, or has not as many cells as the header, is a problem. Where a quote does not end, the row
     is the line that it begins in.
@@ -90,14 +143,15 @@ def parse_csv(
     Raises:
         AnnotationError: the header is not CSV.
     """
-    lines = list(io.StringIO(text, newline=""))
-    skipping, columns, first = Skipping(problems), 0, 0
-    while first < len(lines):
-        rows = csv.reader(lines[first:], delimiter=delimiter, strict=True, skipinitialspace=True)
+    lines = Lines(io.StringIO(text, newline="") if isinstance(text, str) else text)
+    skipping, columns, first, is_left = Skipping(problems), 0, 0, True
+    while is_left:
+        rows = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
         start = first
         try:
             for row in rows:
                 start = first + rows.line_num
+                lines.mark()
                 cells = [cell.strip() for cell in row]
                 if not any(cells):
                     continue
@@ -114,7 +168,7 @@ def parse_csv(
             raise fault
         with skipping:
             raise fault
-        first = start + 1
+        first, is_left = start + 1, lines.go_back()
 
 
 def require_columns(columns: Sequence[str], needed: Sequence[str], path: Path, hint: str) -> None:

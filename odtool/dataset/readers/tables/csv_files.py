@@ -2,30 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from odtool.dataset.readers.common import faults, parsing
+from odtool.dataset.readers.common.faults import CollectedProblems
 from odtool.dataset.readers.common.image_lists import Documents
 from odtool.dataset.readers.common.lookup import find_image, sample_names
+from odtool.dataset.readers.common.shapes import UnitGuess
+from odtool.dataset.readers.common.streams.overflow import LongList, ObjectGroups, Overflow, open_overflow
 from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Unit
 
 
-@dataclass(frozen=True)
 class CsvFile:
-    """What one CSV file says."""
+    """What one CSV file says, of which the objects are not all in memory."""
 
-    images: Mapping[str, tuple[ObjectAnnotation, ...]]
-    """Objects by file name, in the order of first mention."""
-    sizes: Mapping[str, tuple[int, int]]
-    unit: Unit
-    splits: Mapping[str, str] = field(default_factory=dict)
-    """Splits by file name, where rows have them."""
-    problems: tuple[tuple[str, str], ...] = ()
-    """Kind and detail of each."""
+    def __init__(self, overflow: Overflow, unit: Unit | None = None) -> None:
+        self.problems: CollectedProblems = LongList[tuple[str, str]](overflow)
+        self.sizes: dict[str, tuple[int, int]] = {}
+        self.splits: dict[str, str] = {}
+        """Splits by file name, where rows have them."""
+        self._names: dict[str, int] = {}
+        self._counts = array("L")
+        self._objects = ObjectGroups(overflow)
+        self._unit, self._guess = unit, UnitGuess()
+        self._sizes: dict[tuple[int, int], tuple[int, int]] = {}
+
+    @property
+    def unit(self) -> Unit:
+        """That of all boxes: as it was given, or as the range of the numbers shows."""
+        return self._unit or self._guess.unit
+
+    @property
+    def names(self) -> list[str]:
+        """File names in the order of first mention."""
+        return list(self._names)
+
+    def __iter__(self) -> Iterator[tuple[str, tuple[ObjectAnnotation, ...]]]:
+        """File names and their objects in that order."""
+        groups = chain(self._objects, [(-1, list[ObjectAnnotation]())])
+        number, objects = next(groups)
+        for name, place in self._names.items():
+            while 0 <= number < place:  # of an image that was left out
+                number, objects = next(groups)
+            yield name, tuple(objects) if number == place else ()
+
+    def add_image(self, name: str) -> None:
+        """An image that is mentioned."""
+        if name not in self._names:
+            self._names[name] = len(self._counts)
+            self._counts.append(0)
+
+    def add_object(self, name: str, item: ObjectAnnotation) -> None:
+        """An object of an image that was added."""
+        place = self._names[name]
+        self._counts[place] += 1
+        self._objects.add(place, item)
+        self._guess.add(max(item.box.xmin, item.box.ymin, item.box.xmax, item.box.ymax))
+
+    def add_size(self, name: str, size: tuple[int, int]) -> None:
+        """The size of an image as a row has it, of which the first counts."""
+        self.sizes.setdefault(name, self._sizes.setdefault(size, size))
+
+    def leave_out_empty(self, names: Iterable[str]) -> None:
+        """Leaves out those of the images that have no objects."""
+        for name in names:
+            if not self._counts[self._names[name]]:
+                del self._names[name]
 
     def state(self, name: str) -> Stated:
         """What it says of an image's file."""
@@ -33,37 +81,52 @@ class CsvFile:
 
 
 def read_csv_files(
-    documents: Documents, parse: Callable[[bytes, Path], CsvFile], dialect: str = ""
+    documents: Documents, parse: Callable[[BinaryIO, Path, Overflow], CsvFile], dialect: str = ""
 ) -> Iterator[Finding]:
     """Every image of the files. A file for all beside files for splits is left out where it says the same again.
 
     Args:
         dialect: which of dialects.DIALECTS the boxes are of; '' where they can mean one thing only.
     """
-    source = documents.source
     splits = {file: parse_split(file.stem) or parse_split(file.parent.name) for file in documents.files}
     if len(splits) == 1:
         splits = dict.fromkeys(splits)
     of_splits = "train" in splits.values()
-    image_paths: set[Path] = set()
+    image_paths: set[str] = set()
     for file, split in sorted(splits.items(), key=lambda item: of_splits and item[1] is None):
-        table = faults.attempt(_read_file, file, parse)
-        if isinstance(table, Problem):
-            yield table
-            continue
-        places = documents.find_places(file, sample_names(list(table.images)), table.state)
+        yield from faults.report_broken(
+            _read_file, file, documents, parse, split, dialect, image_paths if of_splits else None
+        )
+
+
+def _read_file(
+    file: Path,
+    documents: Documents,
+    parse: Callable[[BinaryIO, Path, Overflow], CsvFile],
+    split: str | None,
+    dialect: str,
+    image_paths: set[str] | None,
+) -> Iterator[AnnotatedImage | Problem]:
+    """The problems and images of one file.
+
+    Args:
+        image_paths: where the images of the files for splits lie, if there are such files; those of this one are added.
+    """
+    source = documents.source
+    with parsing.open_binary(file) as stream, open_overflow(source.scratch) as overflow:
+        table = parse(stream, file, overflow)
+        places = documents.find_places(file, sample_names(table.names), table.state)
         yield from places.report_rivals()
-        images = {name: find_image(name, places, within=source.root) for name in table.images}
-        if of_splits:
-            paths = {image.path for image in images.values()}
+        if image_paths is not None:
+            paths = {str(find_image(name, places, within=source.root).path) for name in table.names}
             if split is None and paths <= image_paths:
                 yield Problem("file_skipped", file, "its images are in the files for the splits beside it")
-                continue
+                return
             image_paths |= paths
         for kind, detail in table.problems:
             yield Problem(kind, file, detail)
-        for name, objects in table.images.items():
-            image = images[name]
+        for name, objects in table:
+            image = find_image(name, places, within=source.root)
             if image.outside:
                 yield Problem("path_outside", file, f"'{name}' leads outside {source.root}")
             yield AnnotatedImage(
@@ -76,7 +139,3 @@ def read_csv_files(
                 match=image.match,
                 dialect=dialect,
             )
-
-
-def _read_file(file: Path, parse: Callable[[bytes, Path], CsvFile]) -> CsvFile:
-    return parse(parsing.read_bytes(file), file)

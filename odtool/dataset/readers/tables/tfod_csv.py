@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents
-from odtool.dataset.readers.common.shapes import guess_unit
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.tables.csv_files import CsvFile, read_csv_files
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
@@ -56,8 +58,8 @@ def read(source: Source) -> Iterator[Finding]:
     return read_csv_files(find_documents(source, ".csv", _looks_like), parse, dialect="tfod_csv")
 
 
-def parse(data: bytes, path: Path) -> CsvFile:
-    """Parses a CSV file's bytes; `path` is only named in errors.
+def parse(stream: BinaryIO, path: Path, overflow: Overflow) -> CsvFile:
+    """Parses a CSV file; `path` is only named in errors.
 
     Coordinates are fractions where those of the whole file are about 1 at most, else pixels. A row that is short or
     has a coordinate that is no number is a problem; an image with no other rows is left out.
@@ -65,15 +67,14 @@ def parse(data: bytes, path: Path) -> CsvFile:
     Raises:
         AnnotationError: a column is missing, or the text is not UTF-8.
     """
-    text = parsing.decode_text(data, path)
-    columns, delimiter = _parse_columns(text.split("\n", 1)[0])
+    lines = rows.iterate_lines(stream, path)
+    first = next(lines, "")
+    columns, delimiter = _parse_columns(first)
     rows.require_columns(columns, _NEEDED, path, f"The first line should be {HEADER}")
     at = {name: columns.index(name) for name in columns}
-    images: dict[str, list[ObjectAnnotation]] = {}
-    sizes: dict[str, tuple[int, int]] = {}
-    problems: list[tuple[str, str]] = []
-    skipping = Skipping(problems)
-    table = rows.parse_csv(text, path, problems, delimiter=delimiter, extra_cells=True)
+    file = CsvFile(overflow)
+    skipping = Skipping(file.problems)
+    table = rows.parse_csv(chain([first], lines), path, file.problems, delimiter=delimiter, extra_cells=True)
     next(table)
     for line, row in table:
         with skipping:
@@ -85,16 +86,14 @@ def parse(data: bytes, path: Path) -> CsvFile:
             has_box = bool(label) or any(corners)
             corners = [_use_decimal_point(corner, delimiter) for corner in corners]
             box = rows.parse_box(corners, path, line) if has_box else None
-            objects = images.setdefault(name, [])
+            file.add_image(name)
             if (size := _parse_size(row, at)) is not None:
-                sizes.setdefault(name, size)
+                file.add_size(name, size)
             if box is not None and label:
-                objects.append(ObjectAnnotation(label, box))
+                file.add_object(name, ObjectAnnotation(label, box))
             elif box is not None:
-                problems.append(("label_missing", f"line {line}: a box in {name} without a class"))
-    boxes = (item.box for objects in images.values() for item in objects)
-    unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
-    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit, problems=tuple(problems))
+                file.problems.append(("label_missing", f"line {line}: a box in {name} without a class"))
+    return file
 
 
 def _use_decimal_point(number: str, delimiter: str) -> str:

@@ -7,14 +7,16 @@ corrected, or the rows are. So the order is the one in which boxes are not inver
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.faults import Skipping
+from odtool.dataset.readers.common.faults import CollectedProblems, Skipping
 from odtool.dataset.readers.common.image_lists import find_documents
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.tables.csv_files import CsvFile, read_csv_files
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 
@@ -70,25 +72,26 @@ def read(source: Source) -> Iterator[Finding]:
     return read_csv_files(find_documents(source, ".csv", _looks_like), parse)
 
 
-def parse(data: bytes, path: Path) -> CsvFile:
-    """Parses a CSV file's bytes; `path` is only named in errors."""
-    text = parsing.decode_text(data, path)
-    columns = _find_columns(next((line for line in text.splitlines() if line.strip()), ""))
-    problems: list[tuple[str, str]] = []
+def parse(stream: BinaryIO, path: Path, overflow: Overflow) -> CsvFile:
+    """Parses a CSV file; `path` is only named in errors. CrowdAI's is read twice, as all its boxes tell their order."""
+    columns = _find_columns(next((line for line in rows.iterate_lines(stream, path) if line.strip()), ""))
+    file, order = CsvFile(overflow, "pixel"), (0, 1, 2, 3)
+    stream.seek(0)
     if columns is None:
-        parsed, order = list(_read_autti(text, path, problems)), (0, 1, 2, 3)
+        parsed = _read_autti(stream, path, file.problems)
     else:
-        parsed = list(_read_crowdai(text, path, columns, problems))
-        order = _choose_order([numbers for _, _, numbers, _ in parsed], columns[2], problems)
-    images: dict[str, list[ObjectAnnotation]] = {}
+        order = _choose_order(_read_crowdai(stream, path, columns, []), columns[2], file.problems)
+        stream.seek(0)
+        parsed = _read_crowdai(stream, path, columns, file.problems)
     for frame, label, numbers, occluded in parsed:
+        file.add_image(frame)
         box = Box(*(numbers[place] for place in order))
-        images.setdefault(frame, []).append(ObjectAnnotation(label, box, occluded=occluded))
-    return CsvFile({name: tuple(objects) for name, objects in images.items()}, {}, "pixel", {}, tuple(problems))
+        file.add_object(frame, ObjectAnnotation(label, box, occluded=occluded))
+    return file
 
 
-def _read_autti(text: str, path: Path, problems: list[tuple[str, str]]) -> Iterator[Row]:
-    for number, line in enumerate(text.splitlines(), start=1):
+def _read_autti(stream: BinaryIO, path: Path, problems: CollectedProblems) -> Iterator[Row]:
+    for number, line in enumerate(rows.iterate_lines(stream, path), start=1):
         if not line.strip():
             continue
         with Skipping(problems):
@@ -100,11 +103,11 @@ def _read_autti(text: str, path: Path, problems: list[tuple[str, str]]) -> Itera
 
 
 def _read_crowdai(
-    text: str, path: Path, columns: tuple[int, int, list[int]], problems: list[tuple[str, str]]
+    stream: BinaryIO, path: Path, columns: tuple[int, int, list[int]], problems: CollectedProblems
 ) -> Iterator[Row]:
     """Rows with their numbers in the order of the columns named xmin, xmax, ymin, ymax."""
     frame, label, numbers = columns
-    table = rows.parse_csv(text, path, problems, extra_cells=True)
+    table = rows.parse_csv(rows.iterate_lines(stream, path), path, problems, extra_cells=True)
     next(table)
     for line, row in table:
         with Skipping(problems):
@@ -117,16 +120,19 @@ def _read_crowdai(
 
 
 def _choose_order(
-    boxes: Sequence[Sequence[float]], places: Sequence[int], problems: list[tuple[str, str]]
+    parsed: Iterable[Row], places: Sequence[int], problems: CollectedProblems
 ) -> tuple[int, int, int, int]:
     """Places of left, top, right, bottom: as the header has them, or as they stand, whichever inverts fewer boxes."""
     named = (0, 2, 1, 3)
     stands = sorted(range(4), key=lambda place: places[place])
     orders = {named: 0, (stands[0], stands[1], stands[2], stands[3]): 0}
-    for left, top, right, bottom in orders:
-        orders[left, top, right, bottom] = sum(box[left] > box[right] or box[top] > box[bottom] for box in boxes)
+    count = 0
+    for _, _, box, _ in parsed:
+        count += 1
+        for left, top, right, bottom in orders:
+            orders[left, top, right, bottom] += box[left] > box[right] or box[top] > box[bottom]
     chosen = min(orders, key=lambda order: orders[order])
     if chosen != named:
-        detail = f"rows are xmin,ymin,xmax,ymax: by its header, {orders[named]} of {len(boxes)} boxes are inverted"
+        detail = f"rows are xmin,ymin,xmax,ymax: by its header, {orders[named]} of {count} boxes are inverted"
         problems.append(("header_wrong", detail))
     return chosen

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
@@ -15,6 +16,7 @@ from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import AnnotationError, Skipping
 from odtool.dataset.readers.common.image_lists import find_documents, list_spellings
 from odtool.dataset.readers.common.shapes import enclose_points
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.tables.csv_files import CsvFile, read_csv_files
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
@@ -67,27 +69,24 @@ def read(source: Source) -> Iterator[Finding]:
     return read_csv_files(find_documents(source, ".csv", _looks_like), parse)
 
 
-def parse(data: bytes, path: Path) -> CsvFile:
-    """Parses a CSV file's bytes; `path` is only named in errors."""
-    images: dict[str, list[ObjectAnnotation]] = {}
-    splits: dict[str, str] = {}
-    problems: list[tuple[str, str]] = []
-    for number, line in enumerate(parsing.decode_text(data, path).splitlines(), start=1):
+def parse(stream: BinaryIO, path: Path, overflow: Overflow) -> CsvFile:
+    """Parses a CSV file; `path` is only named in errors."""
+    file = CsvFile(overflow, "fraction")
+    for number, line in enumerate(rows.iterate_lines(stream, path), start=1):
         if not line.strip():
             continue
-        with Skipping(problems):
+        with Skipping(file.problems):
             row = _parse_row(rows.parse_cells(line.strip(), path, number))
             if row is None:
                 raise parsing.line_error(path, number, f"broken CSV: a row is {_SHAPE}, with fractions")
             use, reference, label, corners = row
             name = next(iter(list_spellings(reference)), reference)
-            objects = images.setdefault(name, [])
+            file.add_image(name)
             if split := _SPLITS.get(use) or parse_split(use):
-                splits.setdefault(name, split)
+                file.splits.setdefault(name, split)
             if corners:
-                objects.append(ObjectAnnotation(label, _make_box(corners)))
-    tupled = {name: tuple(objects) for name, objects in images.items()}
-    return CsvFile(tupled, {}, "fraction", splits, tuple(problems))
+                file.add_object(name, ObjectAnnotation(label, _make_box(corners)))
+    return file
 
 
 def _make_box(corners: Sequence[str]) -> Box:

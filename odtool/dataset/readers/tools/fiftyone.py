@@ -15,13 +15,22 @@ from odtool.dataset.images.masks import make_polygon
 from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import AnnotationError
-from odtool.dataset.readers.common.image_lists import Documents, ImageEntry, Listing, find_documents
+from odtool.dataset.readers.common.image_lists import (
+    Documents,
+    ImageEntry,
+    Listing,
+    find_documents,
+    read_long_document,
+)
 from odtool.dataset.readers.common.shapes import enclose_points
 from odtool.dataset.readers.common.streams import json_items
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
 from odtool.dataset.readers.common.streams.json_lines import Line
+from odtool.dataset.readers.common.streams.overflow import LongList, Overflow
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
 
+KEYS = ("classes", "labels")
 _LISTS = {"Detections": "detections", "Polylines": "polylines"}
 """Classes of fields with several labels, and where these stand."""
 _TRUTH = ("ground_truth", "groundtruth", "gt", "annotations")
@@ -56,7 +65,7 @@ def read(source: Source) -> Iterator[Finding]:
 def _read_file(documents: Documents, file: Path) -> Iterator[AnnotatedImage | Problem]:
     if b'"samples"' in parsing.read_ends(file)[:200]:
         return json_items.read_items(documents, file, "samples", lambda _fields, _path: parse)
-    return documents.read_listing(file, parse_labels(parsing.read_bytes(file), file))
+    return read_long_document(documents, file, parse_labels, KEYS)
 
 
 def parse(sample: dict[str, Any], line: Line) -> ImageEntry | None:
@@ -139,29 +148,32 @@ def _parse_polyline(item: dict[str, Any]) -> list[values.Point] | None:
     return values.parse_points(pieces[0])
 
 
-def parse_labels(data: bytes, path: Path) -> Listing:
-    """Parses the labels.json of an image detection data set: for each image's name a list of boxes, as fractions.
+def parse_labels(document: JsonDocument, overflow: Overflow) -> Listing:
+    """The labels.json of an image detection data set: for each image's name a list of boxes, as fractions.
 
     Raises:
-        DataError: it is not JSON, or not as FiftyOne writes it.
+        DataError: it is not as FiftyOne writes it.
     """
-    document = parsing.parse_json(data, path)
-    labels = document.get("labels") if isinstance(document, dict) else None
-    if not isinstance(labels, dict):
+    path = document.path
+    if not document.is_object("labels"):
         raise parsing.unexpected_json("FiftyOne", path, "has no object 'labels'")
-    classes = document.get("classes")
+    classes = document.read("classes")
     names = [values.parse_label(name) for name in classes] if isinstance(classes, list) else []
-    line = Line(path, 0)
-    entries = []
-    for name, items in labels.items():
+    problems, entries = LongList[tuple[str, str]](overflow), LongList[ImageEntry](overflow)
+    for name, items in document.iterate_members("labels"):
         if not isinstance(items, list | None):
             raise parsing.unexpected_json("FiftyOne", path, f"{name}: its labels are not a list")
+        line = Line(path, 0)
         found = [
             _parse_label(_name_class(item, names, path), f"{name}: box {number}", line)
             for number, item in enumerate(items or [], start=1)
         ]
-        entries.append(ImageEntry((name,), tuple(item for item in found if item is not None), unit="fraction"))
-    return Listing(tuple(entries), tuple(line.problems))
+        entries.append(
+            ImageEntry((name,), tuple(item for item in found if item is not None), unit="fraction"), 1 + len(found)
+        )
+        for problem in line.problems:
+            problems.append(problem)
+    return Listing(entries, problems)
 
 
 def _name_class(item: Any, names: list[str], path: Path) -> Any:

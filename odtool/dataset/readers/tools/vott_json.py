@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,16 @@ from odtool.dataset.readers.common.image_lists import (
     describe_listing,
     find_documents,
     list_spellings,
+    read_long_document,
 )
 from odtool.dataset.readers.common.lookup import Places
 from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import LongList, Overflow
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
 
 _TOOL = "VoTT"
+KEYS = ("asset", "assets")
 _ASSET = "-asset.json"
 _SIDES = ("left", "top", "width", "height")
 _NOT_VISITED = 0
@@ -50,7 +55,7 @@ def read(source: Source) -> Iterator[Finding]:
         yield Problem("file_skipped", assets[0].parent, f"{len(assets)} asset files; {exports[0].name} has them all")
         assets = []
     for file in exports:
-        yield from faults.report_broken(documents.read_file, file, parse)
+        yield from faults.report_broken(read_long_document, documents, file, parse, KEYS)
     places: dict[Path, Places] = {}
     for file in assets:
         if file.parent not in places:
@@ -60,35 +65,32 @@ def read(source: Source) -> Iterator[Finding]:
 
 def parse_file(path: Path, places: Places, split: str | None, source: Source) -> Iterator[AnnotatedImage | Problem]:
     """One asset file, its image looked for in `places`."""
-    return describe_listing(parse(parsing.read_bytes(path), path), path, places, split, source)
+    with closing(Overflow()) as overflow:
+        document = JsonDocument.of_bytes(parsing.read_bytes(path), path, KEYS)
+        yield from describe_listing(parse(document, overflow), path, places, split, source)
 
 
-def parse(data: bytes, path: Path) -> Listing:
-    """Parses an asset file's or an export's bytes; `path` is only named in errors.
+def parse(document: JsonDocument, overflow: Overflow) -> Listing:
+    """The images of an asset file or an export.
 
     Raises:
-        DataError: it is not JSON, or not as VoTT writes it.
+        DataError: it is not as VoTT writes it.
     """
-    document = parsing.parse_json(data, path)
-    if not isinstance(document, dict):
+    path, is_list = document.path, document.is_list("assets") or document.is_object("assets")
+    if not document.is_object():
         raise parsing.unexpected_json(_TOOL, path, "is not an object")
-    if "asset" in document:
-        assets = [document]
-    elif isinstance(document.get("assets"), dict):
-        assets = list(document["assets"].values())
-    elif isinstance(document.get("assets"), list):
-        assets = document["assets"]
-    else:
+    if "asset" not in document and not is_list:
         raise parsing.unexpected_json(_TOOL, path, "has neither 'asset' nor 'assets'")
-    problems: list[tuple[str, str]] = []
-    skipping, entries = Skipping(problems), list[ImageEntry]()
-    for asset in assets:
-        before = len(problems)
-        with skipping:
-            entry = _parse_entry(asset, path, problems)
-            if entry is not None and not faults.is_nothing_left(entry.objects, problems[before:]):
-                entries.append(entry)
-    return Listing(tuple(entries), tuple(problems))
+    problems, entries = LongList[tuple[str, str]](overflow), LongList[ImageEntry](overflow)
+    for asset in [document.load()] if "asset" in document else document.iterate("assets"):
+        own: list[tuple[str, str]] = []
+        with Skipping(own):
+            entry = _parse_entry(asset, path, own)
+            if entry is not None and not faults.is_nothing_left(entry.objects, own):
+                entries.append(entry, 1 + len(entry.objects))
+        for problem in own:
+            problems.append(problem)
+    return Listing(entries, problems)
 
 
 def _parse_entry(item: Any, path: Path, problems: list[tuple[str, str]]) -> ImageEntry | None:

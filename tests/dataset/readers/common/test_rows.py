@@ -74,3 +74,16 @@ def test_a_file_that_is_no_text_has_no_opening(tmp_path: Path) -> None:
 def test_the_opening_of_a_long_file_ends_with_a_whole_line(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("a long line\n" * 10_000)
     assert set(rows.read_opening(tmp_path / "a")) == {"a long line"}
+
+
+@pytest.mark.parametrize("text", ["a,b\nc,d", "a,b\r\nc,d\r\n", "a,b\rc,d\r", '\ufeffa,b\n"x\ny",d\n', "", "\n\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_lines_taken_one_by_one_are_the_rows_of_the_whole_text(text: str, encoding: str) -> None:
+    stream = io.BytesIO(text.encode(encoding))
+    streamed = list(rows.parse_csv(rows.iterate_lines(stream, PATH), PATH, []))
+    assert streamed == list(rows.parse_csv(text.removeprefix("\ufeff"), PATH, []))
+
+
+def test_a_line_that_is_no_text_is_named() -> None:
+    with pytest.raises(AnnotationError, match=r"a\.csv:2: not UTF-8 text"):
+        list(rows.iterate_lines(io.BytesIO(b"a\n\xff\n"), PATH))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.tables import tfod_csv
 from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation, Problem, Source
 from odtool.errors import DataError
@@ -18,8 +20,23 @@ PATH = Path("a.csv")
 HEADER = "filename,width,height,class,xmin,ymin,xmax,ymax\n"
 
 
-def parse(text: str) -> tfod_csv.CsvFile:
-    return tfod_csv.parse(text.encode(), PATH)
+class Table(NamedTuple):
+    """What a file says, in memory."""
+
+    images: dict[str, tuple[ObjectAnnotation, ...]]
+    unit: str
+    splits: dict[str, str]
+    problems: tuple[tuple[str, str], ...]
+
+
+def read_table(text: str | bytes) -> Table:
+    data = text if isinstance(text, bytes) else text.encode()
+    table = tfod_csv.parse(io.BytesIO(data), PATH, Overflow())
+    return Table(dict(table), table.unit, table.splits, tuple(table.problems))
+
+
+def parse(text: str) -> Table:
+    return read_table(text)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +122,7 @@ def test_decimal_commas_are_read_where_semicolons_part_the_cells() -> None:
 
 def test_text_that_is_not_utf_8_is_named_with_its_line() -> None:
     with pytest.raises(DataError, match=r"a\.csv:2: not UTF-8"):
-        tfod_csv.parse((HEADER + "\xe9.jpg,1,1,c,1,1,1,1").encode("latin-1"), PATH)
+        read_table((HEADER + "\xe9.jpg,1,1,c,1,1,1,1").encode("latin-1"))
 
 
 def test_a_pair_of_files_is_a_split_and_the_file_for_all_is_left_out(shared_data: Path) -> None:
@@ -134,4 +151,4 @@ def test_a_file_with_other_images_beside_those_of_the_splits_is_read(tmp_path: P
 @given(st.text(alphabet='a.jpg,64cat"1-\n e;nif') | st.text())
 def test_any_rows_give_images_or_a_data_error(text: str) -> None:
     with suppress(DataError):
-        tfod_csv.parse((HEADER + text).encode("utf-8", "replace"), PATH)
+        read_table((HEADER + text).encode("utf-8", "replace"))

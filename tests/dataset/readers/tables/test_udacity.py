@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tables import udacity
-from odtool.dataset.types import Box, Source
+from odtool.dataset.types import Box, ObjectAnnotation, Source
 
 CROWDAI = """xmin,xmax,ymin,ymax,Frame,Label,Preview URL
 785,533,905,644,1479498371963069978.jpg,Car,http://crowdai.com/images/Wwj-gorOCisE7uxA/visualize
@@ -23,8 +25,23 @@ AUTTI = """1478019952686311006.jpg 950 574 1004 620 0 "car"
 PATH = Path("labels.csv")
 
 
+class Table(NamedTuple):
+    """What a file says, in memory."""
+
+    images: dict[str, tuple[ObjectAnnotation, ...]]
+    unit: str
+    splits: dict[str, str]
+    problems: tuple[tuple[str, str], ...]
+
+
+def read_table(text: str | bytes) -> Table:
+    data = text if isinstance(text, bytes) else text.encode()
+    table = udacity.parse(io.BytesIO(data), PATH, Overflow())
+    return Table(dict(table), table.unit, table.splits, tuple(table.problems))
+
+
 def parse(text: str) -> tuple[dict[str, list[tuple[str, Box]]], list[str]]:
-    table = udacity.parse(text.encode(), PATH)
+    table = read_table(text)
     images = {name: [(item.label, item.box) for item in objects] for name, objects in table.images.items()}
     return images, [kind for kind, _ in table.problems]
 

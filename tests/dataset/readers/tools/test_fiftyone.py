@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
 from odtool.dataset.readers.common.streams.json_lines import Line
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools import fiftyone
 from odtool.dataset.types import Box, Source
@@ -103,7 +105,6 @@ def test_labels_by_image_are_read_with_their_classes(
     ]
     assert [image.path.name for image in images] == ["000001.jpg", "000002.jpg"]
     assert problems == []
+    data = b'{"classes": ["a", "b"], "labels": {"x": [{"label": 2, "bounding_box": [0, 0, 1, 1]}]}}'
     with pytest.raises(DataError, match="label 2 is not among its 2 classes"):
-        fiftyone.parse_labels(
-            b'{"classes": ["a", "b"], "labels": {"x": [{"label": 2, "bounding_box": [0, 0, 1, 1]}]}}', Path("a.json")
-        )
+        fiftyone.parse_labels(JsonDocument.of_bytes(data, Path("a.json"), fiftyone.KEYS), Overflow())

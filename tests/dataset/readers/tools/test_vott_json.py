@@ -11,6 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.dataset.readers.common.image_lists import Listing
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools import vott_json
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Problem, Source
@@ -38,8 +41,14 @@ def asset(name: str = "a.jpg", regions: Any = (REGION,), **more: Any) -> dict[st
     return {"asset": {**fields, "state": 2, "type": 1, **more}, "regions": list(regions), "version": "2.2.0"}
 
 
+def parse_bytes(data: bytes) -> Listing:
+    """What a document says, in memory."""
+    listing = vott_json.parse(JsonDocument.of_bytes(data, PATH, vott_json.KEYS), Overflow())
+    return Listing(tuple(listing.entries), tuple(listing.problems))
+
+
 def parse(document: Any) -> Any:
-    return vott_json.parse(json.dumps(document).encode(), PATH)
+    return parse_bytes(json.dumps(document).encode())
 
 
 @pytest.mark.parametrize(
@@ -85,7 +94,7 @@ def test_an_image_without_regions_that_was_visited_is_background() -> None:
     ],
 )
 def test_what_is_not_votts_is_refused(text: str, says: str, fault: Any) -> None:
-    assert says in fault(lambda _: vott_json.parse(text.encode(), PATH), PATH)
+    assert says in fault(lambda _: parse_bytes(text.encode()), PATH)
 
 
 def test_asset_files_are_read_unless_there_is_an_export(tmp_path: Path, write_image: Any) -> None:
@@ -112,4 +121,4 @@ TEXT = json.dumps({"assets": {"0": asset()}})
 @given(st.integers(0, len(TEXT)), st.integers(0, 12), st.sampled_from(["", "null", "[]", '"x"', "1e999", "{}", ","]))
 def test_mutated_text_is_a_listing_or_a_data_error(at: int, cut: int, put: str) -> None:
     with suppress(DataError):
-        vott_json.parse((TEXT[:at] + put + TEXT[at + cut :]).encode(), PATH)
+        parse_bytes((TEXT[:at] + put + TEXT[at + cut :]).encode())

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from odtool.dataset.dialects import LAYOUTS, Layout, make_box
 from odtool.dataset.readers.common import parsing, rows, values
-from odtool.dataset.readers.common.faults import Skipping
+from odtool.dataset.readers.common.faults import CollectedProblems, Skipping
 from odtool.dataset.readers.common.image_lists import find_documents
-from odtool.dataset.readers.common.shapes import guess_unit
 from odtool.dataset.readers.common.source_folders import list_files
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.tables.any_csv import columns as column_roles
 from odtool.dataset.readers.tables.any_csv.box_cells import EMPTY, parse_box_cell, parse_list_cell
 from odtool.dataset.readers.tables.any_csv.columns import Columns
@@ -100,8 +101,8 @@ def _find_delimiter(line: str) -> str:
     return max(_DELIMITERS, key=outside.count)
 
 
-def parse(data: bytes, path: Path, *, columns: Columns) -> CsvFile:
-    """Parses a CSV file's bytes; `path` is only named in errors.
+def parse(stream: BinaryIO, path: Path, overflow: Overflow, *, columns: Columns) -> CsvFile:
+    """Parses a CSV file; `path` is only named in errors.
 
     Coordinates are fractions where those of the whole file are about 1 at most, else pixels. A row whose box is empty
     is an image without objects, whatever stands under its class.
@@ -111,43 +112,48 @@ def parse(data: bytes, path: Path, *, columns: Columns) -> CsvFile:
     Raises:
         AnnotationError: a column is missing, or the text is not UTF-8.
     """
-    text = parsing.decode_text(data, path)
-    first = next((line for line in text.split("\n") if line.strip()), "")
-    delimiter = _find_delimiter(first)
-    problems: list[tuple[str, str]] = []
-    table = rows.parse_csv(text, path, problems, delimiter=delimiter, extra_cells=True)
+    lines = rows.iterate_lines(stream, path)
+    opening = _take_opening(lines)
+    delimiter = _find_delimiter(opening[-1] if opening else "")
+    file = CsvFile(overflow)
+    table = rows.parse_csv(chain(opening, lines), path, file.problems, delimiter=delimiter, extra_cells=True)
     line, header = next(table, (1, list[str]()))
     indices = column_roles.find_indices(columns, header)
     if indices is None:
         raise parsing.line_error(path, line, f"not all of the columns {', '.join(name for _, name in columns)}")
     layout = _Layout(indices, column_roles.find_box_roles(indices), decimal_comma=delimiter != ",")
-    images: dict[str, list[ObjectAnnotation]] = {}
-    sizes: dict[str, tuple[int, int]] = {}
-    splits: dict[str, str] = {}
     first_rows = [(line, header)] if column_roles.are_numbers(columns) and layout.is_row(header) else []
     if "class" not in indices:
-        problems.append(("class_absent", "--columns names no column for the class"))
-    broken, skipping = set[str](), Skipping(problems)
+        file.problems.append(("class_absent", "--columns names no column for the class"))
+    broken, skipping = set[str](), Skipping(file.problems)
     for number, row in chain(first_rows, table):
         name = layout.get(row, "file")
-        objects, is_whole = images.setdefault(name, []), False
+        file.add_image(name)
+        is_whole = False
         with skipping:
             if not name:
                 raise parsing.line_error(path, number, f"broken CSV: no image in column '{dict(columns)['file']}'")
-            objects += layout.parse_objects(row, path, number, problems)
+            for item in layout.parse_objects(row, path, number, file.problems):
+                file.add_object(name, item)
             is_whole = True
         if not is_whole:
             broken.add(name)
         if (size := layout.parse_size(row)) is not None:
-            sizes.setdefault(name, size)
+            file.add_size(name, size)
         if split := parse_split(layout.get(row, "split")):
-            splits.setdefault(name, split)
-    for name in broken:
-        if not name or not images[name]:
-            del images[name]  # what was broken is no background
-    boxes = (item.box for objects in images.values() for item in objects)
-    unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
-    return CsvFile({name: tuple(objects) for name, objects in images.items()}, sizes, unit, splits, tuple(problems))
+            file.splits.setdefault(name, split)
+    file.leave_out_empty(broken)  # what was broken is no background
+    return file
+
+
+def _take_opening(lines: Iterator[str]) -> list[str]:
+    """The lines up to the first that is not blank."""
+    opening: list[str] = []
+    for text in lines:
+        opening.append(text)
+        if text.strip():
+            break
+    return opening
 
 
 @dataclass(frozen=True)
@@ -168,7 +174,7 @@ class _Layout:
         return self._parse_boxes(cells) is not None
 
     def parse_objects(
-        self, row: Sequence[str], path: Path, line: int, problems: rows.Problems
+        self, row: Sequence[str], path: Path, line: int, problems: CollectedProblems
     ) -> list[ObjectAnnotation]:
         """The objects of one row: one, none where the box is empty, or as many as its cell has boxes.
 

@@ -13,11 +13,21 @@ from typing import Any
 from odtool.dataset.dialects import make_box
 from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, find_documents, parse_objects
+from odtool.dataset.readers.common.image_lists import (
+    Documents,
+    ImageEntry,
+    Listing,
+    find_documents,
+    parse_objects,
+    read_long_document,
+)
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import LongList, Overflow
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
 
 _TOOL = "Edge Impulse"
+KEYS = ("boundingBoxes", "files")
 _SUFFIXES = (".labels", ".json")
 _EXPORT = "info.labels"
 _SIDES = ("x", "y", "width", "height")
@@ -39,34 +49,49 @@ def _looks_like(path: Path) -> bool:
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the files; boxes of a folder that an export's info.labels has, too, are left out."""
     documents = find_documents(source, _SUFFIXES, _looks_like)
-    image_paths: set[Path] = set()
+    image_paths: set[str] = set()
     for file in sorted(documents.files, key=lambda file: file.name != _EXPORT):
-        findings = list(faults.report_broken(documents.read_file, file, parse))
-        images = {item.path for item in findings if isinstance(item, AnnotatedImage)}
-        if file.name != _EXPORT and images and images <= image_paths:
+        yield from faults.report_broken(_read_file, file, documents, image_paths)
+
+
+def _read_file(file: Path, documents: Documents, image_paths: set[str]) -> Iterator[AnnotatedImage | Problem]:
+    """The images of one file, whose paths are added to those that were read before."""
+    if file.name != _EXPORT and image_paths:
+        found = read_long_document(documents, file, parse, KEYS)
+        images = {str(item.path) for item in found if isinstance(item, AnnotatedImage)}
+        if images and images <= image_paths:
             yield Problem("file_skipped", file, f"its images are in {_EXPORT}")
-            continue
-        image_paths |= images
-        yield from findings
+            return
+    for item in read_long_document(documents, file, parse, KEYS):
+        if isinstance(item, AnnotatedImage):
+            image_paths.add(str(item.path))
+        yield item
 
 
-def parse(data: bytes, path: Path) -> Listing:
-    """Parses a file's bytes; `path` is only named in errors. Boxes are in pixels.
+def parse(document: JsonDocument, overflow: Overflow) -> Listing:
+    """The images of a document. Boxes are in pixels.
 
     Raises:
-        DataError: it is not JSON, or not as Edge Impulse writes it.
+        DataError: it is not as Edge Impulse writes it.
     """
-    document = parsing.parse_json(data, path)
-    fields = document if isinstance(document, dict) else {}
-    boxes, files = fields.get("boundingBoxes"), fields.get("files")
-    problems: list[tuple[str, str]] = []
-    if isinstance(boxes, dict):
-        parsed = [_make_entry(items, name, None, path, problems) for name, items in boxes.items()]
-    elif isinstance(files, list):
-        parsed = [_parse_file(item, number, path, problems) for number, item in enumerate(files, start=1)]
+    path, problems, entries = document.path, LongList[tuple[str, str]](overflow), LongList[ImageEntry](overflow)
+    own: list[tuple[str, str]] = []
+    parsed: Iterator[ImageEntry | None]
+    if document.is_object("boundingBoxes"):
+        members = document.iterate_members("boundingBoxes")
+        parsed = (_make_entry(items, name, None, path, own) for name, items in members)
+    elif document.is_list("files"):
+        numbered = enumerate(document.iterate("files"), start=1)
+        parsed = (_parse_file(item, number, path, own) for number, item in numbered)
     else:
         raise parsing.unexpected_json(_TOOL, path, "has neither boundingBoxes by file nor a list of files")
-    return Listing(tuple(entry for entry in parsed if entry is not None), tuple(problems))
+    for entry in parsed:
+        if entry is not None:
+            entries.append(entry, 1 + len(entry.objects))
+        for problem in own:
+            problems.append(problem)
+        own.clear()
+    return Listing(entries, problems)
 
 
 def _parse_file(item: Any, number: int, path: Path, problems: list[tuple[str, str]]) -> ImageEntry | None:

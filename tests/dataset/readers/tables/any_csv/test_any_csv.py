@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from odtool.api.requests import RequestError
 from odtool.dataset.inspect.inspection import InspectSettings, inspect
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tables.any_csv import any_csv
 from odtool.dataset.readers.tables.any_csv.columns import parse_columns
-from odtool.dataset.types import Box, Source
+from odtool.dataset.types import Box, ObjectAnnotation, Source
 from odtool.errors import DataError
 
 Objects = list[list[tuple[str, Box]]]
 PATH = Path("train.csv")
 
 
+class Table(NamedTuple):
+    """What a file says, in memory."""
+
+    images: dict[str, tuple[ObjectAnnotation, ...]]
+    unit: str
+    splits: dict[str, str]
+    problems: tuple[tuple[str, str], ...]
+
+
+def read_table(text: str | bytes, columns: str) -> Table:
+    data = text if isinstance(text, bytes) else text.encode()
+    table = any_csv.parse(io.BytesIO(data), PATH, Overflow(), columns=parse_columns(columns))
+    return Table(dict(table), table.unit, table.splits, tuple(table.problems))
+
+
 def parse(text: str, columns: str) -> dict[str, list[tuple[str, Box]]]:
-    table = any_csv.parse(text.encode(), PATH, columns=parse_columns(columns))
+    table = read_table(text, columns)
     return {name: [(item.label, item.box) for item in objects] for name, objects in table.images.items()}
 
 
@@ -114,7 +131,7 @@ def test_conventions_are_what_the_user_says(
 
 def test_fractions_are_seen_by_the_range_and_splits_by_their_column() -> None:
     text = "f,s,a,b,c,d\na,train,0.1,0.2,0.3,0.4\nb,validation,0,0,1,1\n"
-    table = any_csv.parse(text.encode(), PATH, columns=parse_columns("file=f,split=s,x1=a,y1=b,x2=c,y2=d"))
+    table = read_table(text, "file=f,split=s,x1=a,y1=b,x2=c,y2=d")
     assert (table.unit, table.splits) == ("fraction", {"a": "train", "b": "val"})
     assert table.problems == (("class_absent", "--columns names no column for the class"),)
 
@@ -130,7 +147,7 @@ def test_fractions_are_seen_by_the_range_and_splits_by_their_column() -> None:
 )
 def test_a_broken_row_is_told_and_the_others_are_read(row: str, says: str) -> None:
     text = f"f,k,a,b,c,d\nb.jpg,dog,1,2,3,4\n{row}\nc.jpg,dog,1,2,3,4\n"
-    table = any_csv.parse(text.encode(), PATH, columns=parse_columns("file=f,class=k,x1=a,y1=b,x2=c,y2=d"))
+    table = read_table(text, "file=f,class=k,x1=a,y1=b,x2=c,y2=d")
     assert table.problems == (("record_broken", says),)
     # What was broken is no background.
     assert {name: len(objects) for name, objects in table.images.items()} == {"b.jpg": 1, "c.jpg": 1}
@@ -138,7 +155,7 @@ def test_a_broken_row_is_told_and_the_others_are_read(row: str, says: str) -> No
 
 def test_a_box_without_a_class_is_left_out_and_counted() -> None:
     text = "f,k,a,b,c,d\na.jpg,,1,2,3,4\na.jpg,cat,1,2,3,4\n"
-    table = any_csv.parse(text.encode(), PATH, columns=parse_columns("file=f,class=k,x1=a,y1=b,x2=c,y2=d"))
+    table = read_table(text, "file=f,class=k,x1=a,y1=b,x2=c,y2=d")
     assert table.problems == (("label_missing", "line 2: 1 of 1 boxes without a class"),)
     assert [item.label for item in table.images["a.jpg"]] == ["cat"]
 

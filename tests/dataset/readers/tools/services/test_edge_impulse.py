@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tools.services import edge_impulse
 from odtool.dataset.types import Box, Source
@@ -51,14 +53,15 @@ def test_files_of_an_export_have_their_splits(tmp_path: Path, write_image: Calla
 
 @pytest.mark.parametrize(("box", "kind"), [({"x": 1}, "box_missing"), (CUBE | {"label": ""}, "label_missing")])
 def test_what_cannot_be_used_is_told(box: Any, kind: str) -> None:
-    listing = edge_impulse.parse(json.dumps({"boundingBoxes": {"a.png": [box]}}).encode(), Path("a.labels"))
-    assert (listing.entries[0].objects, [problem for problem, _ in listing.problems]) == ((), [kind])
+    data = json.dumps({"boundingBoxes": {"a.png": [box]}}).encode()
+    listing = edge_impulse.parse(JsonDocument.of_bytes(data, Path("a.labels"), edge_impulse.KEYS), Overflow())
+    assert (next(iter(listing.entries)).objects, [problem for problem, _ in listing.problems]) == ((), [kind])
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"files": [{}]}', '{"boundingBoxes": {"a": 1}}'])
 def test_what_is_not_edge_impulses_is_refused(text: str) -> None:
     with pytest.raises(DataError, match=r"a\.labels: .*not as Edge Impulse writes it"):
-        edge_impulse.parse(text.encode(), Path("a.labels"))
+        edge_impulse.parse(JsonDocument.of_bytes(text.encode(), Path("a.labels"), edge_impulse.KEYS), Overflow())
 
 
 def test_boxes_that_an_export_has_too_are_read_once(
