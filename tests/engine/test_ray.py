@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -37,26 +36,8 @@ def ray_environment() -> Iterator[dict[str, str]]:
         "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": str(LIMIT),
         "CUDA_VISIBLE_DEVICES": "-1",
     }
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    ray = [sys.executable, "-m", "ray.scripts.scripts"]
-    command = [*ray, "start", "--head", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=2"]
-    command += ["--include-dashboard=false", "--disable-usage-stats", "--object-store-memory=100000000"]
-    stop = [*ray, "stop", "--force"]
-    for _ in range(3):  # Ray gives its processes 30 s, however busy the machine is
-        begun = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=LIMIT)
-        if begun.returncode == 0:
-            break
-        subprocess.run(stop, env=environment, check=False, capture_output=True, timeout=LIMIT)
-    assert begun.returncode == 0, begun.stdout + begun.stderr
-    yield {**environment, "RAY_ADDRESS": f"127.0.0.1:{port}"}
-    subprocess.run(stop, env=environment, check=False, capture_output=True, timeout=LIMIT)
-    assert begun.returncode == 0, begun.stdout + begun.stderr
-    address = re.search(r"--address='?(127\.0\.0\.1:\d+)", begun.stdout)
-    assert address is not None, begun.stdout
-    yield {**environment, "RAY_ADDRESS": address[1]}
-    subprocess.run(stop, env=environment, check=False, capture_output=True, timeout=LIMIT)
+    environment.pop("RAY_ADDRESS", None)  # a cluster of its own, which ends with the script
+    yield environment
     shutil.rmtree(place, ignore_errors=True)
 
 
