@@ -16,7 +16,7 @@ LAYERS = ["text", "zoo", "checks", "configure"]
 @pytest.mark.parametrize("layer", LAYERS)
 def test_a_layer_imports_none_above_it(layer: str) -> None:
     above = LAYERS[LAYERS.index(layer) + 1 :]
-    modules = sorted((PIPELINE / layer).glob("*.py"))
+    modules = sorted((PIPELINE / layer).rglob("*.py"))
     assert len(modules) > 3
     for module in modules:
         for node in ast.walk(ast.parse(module.read_text())):
@@ -28,7 +28,7 @@ def test_a_layer_imports_none_above_it(layer: str) -> None:
 def test_every_check_is_in_the_list() -> None:
     functions = {
         node.name
-        for module in (PIPELINE / "checks").glob("*.py")
+        for module in (PIPELINE / "checks").rglob("*.py")
         for node in ast.parse(module.read_text()).body
         if isinstance(node, ast.FunctionDef)
         and node.name.startswith("check_")

@@ -49,6 +49,7 @@ class PredictRequest:
     """What `odtool predict` is asked for."""
 
     TAKES_ADDRESSES: ClassVar = ("sources",)
+    """Streams, and images on the web, are read here."""
     sources: StrPath | Sequence[StrPath] = ()
     """Images, videos, folders of them, or patterns; a camera's number; addresses of images, videos and streams (http,
     https, rtsp); "-" for a list of them on standard input; with `join`, folders of parts."""
