@@ -30,6 +30,10 @@ _FIRST_PORT, _JOBS, _PORTS_A_JOB = 20_000, 750, 16
 out by itself (32768 and up)."""
 
 
+_MOST_TASKS = 100_000
+"""Far beyond any training: a range in a list of nodes is written out in memory."""
+
+
 @dataclass(frozen=True)
 class Cluster:
     """Two or more processes."""
@@ -87,6 +91,7 @@ def _from_tf_config(text: str) -> Cluster | None:
     jobs = {role: _list_addresses(role, given) for role, given in _expect_object(content, "cluster").items() if given}
     task = _expect_object(content, "task")
     _refuse_roles(jobs, task)
+    _refuse_without_others(jobs, task)
     chief = next((role for role in _CHIEF if role in jobs), None)
     addresses = tuple(address for role in (chief, "worker") if role for address in jobs.get(role, ()))
     if len(addresses) == 0 or (len(addresses) == 1 and not task):
@@ -149,6 +154,15 @@ def _refuse_roles(jobs: Mapping[str, Sequence[str]], task: Mapping[str, Any]) ->
         raise JobError(f"TF_CONFIG names {len(chiefs)} chiefs: {', '.join(chiefs)}", "Leave one, as chief.")
 
 
+def _refuse_without_others(jobs: Mapping[str, Sequence[str]], task: Mapping[str, Any]) -> None:
+    """Raises JobError where a process is told that it is the third, say, and of no process at all."""
+    if not jobs and task.get("index") not in (None, 0, "0"):
+        raise JobError(
+            f"TF_CONFIG names no processes, and says that this is one of several: task is {json.dumps(task)}",
+            "Give the addresses of all in cluster, or remove task.",
+        )
+
+
 def _read_task(task: Mapping[str, Any]) -> tuple[str, int]:
     """The process's own role and number."""
     number = task.get("index")
@@ -181,17 +195,22 @@ def _from_slurm(environment: Mapping[str, str]) -> Cluster:
             raise JobError(f"Slurm: SLURM_STEP_{name} is not set", "Start it with srun, or set TF_CONFIG yourself.")
         return value
 
+    def read(name: str, default: str | None = None) -> int:
+        text = environment.get(name, default) or ""
+        if not re.fullmatch(r"[0-9]{1,18}", text):
+            raise JobError(f"Slurm: {name} is '{text}', not a number", "Start it with srun, or set TF_CONFIG yourself.")
+        return int(text)
+
+    index, total = read("SLURM_PROCID"), read("SLURM_STEP_NUM_TASKS")
     hosts, counts = expand_hosts(of_step("NODELIST")), expand_counts(of_step("TASKS_PER_NODE"))
     if len(hosts) != len(counts):
         raise JobError(f"Slurm: {len(hosts)} nodes, but task counts for {len(counts)}", "Set TF_CONFIG yourself.")
     _refuse_order(environment, counts)
-    job = int(environment.get("SLURM_JOB_ID", "0"))
-    first = _FIRST_PORT + job % _JOBS * _PORTS_A_JOB
+    first = _FIRST_PORT + read("SLURM_JOB_ID", "0") % _JOBS * _PORTS_A_JOB
     if max(counts) > _PORTS_A_JOB:
         raise JobError(f"Slurm: {max(counts)} tasks on a node; the most is {_PORTS_A_JOB}", "Use --ntasks-per-node=1.")
     pairs = zip(hosts, counts, strict=True)
     addresses = tuple(f"{host}:{first + local}" for host, count in pairs for local in range(count))
-    index, total = int(environment["SLURM_PROCID"]), int(environment["SLURM_STEP_NUM_TASKS"])
     if len(addresses) != total or not 0 <= index < total:
         raise JobError(f"Slurm: task {index} of {total}, but {len(addresses)} on its nodes", "Set TF_CONFIG yourself.")
     _check_own_place(environment, addresses[index], first)
@@ -246,10 +265,12 @@ def _split(text: str) -> list[str]:
 
 def _range(text: str, whole: str) -> Iterator[str]:
     for part in text.split(","):
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        match = re.fullmatch(r"([0-9]{1,18})(?:-([0-9]{1,18}))?", part)
         if match is None:
             raise JobError(f"Slurm: '{whole}' is not a list of nodes", "Set TF_CONFIG yourself.")
         first, last = match[1], match[2] or match[1]
+        if int(last) - int(first) >= _MOST_TASKS:
+            raise JobError(f"Slurm: '{part}' is more nodes than a training may have", "Set TF_CONFIG yourself.")
         # Leading zeros belong to the name.
         yield from (str(number).zfill(len(first)) for number in range(int(first), int(last) + 1))
 
@@ -262,7 +283,7 @@ def expand_counts(text: str) -> list[int]:
     """
     counts: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"(\d+)(?:\(x(\d+)\))?", part.strip())
+        match = re.fullmatch(r"([0-9]{1,9})(?:\(x([0-9]{1,5})\))?", part.strip())
         if match is None:
             raise JobError(f"Slurm: '{text}' is not a list of task counts", "Set TF_CONFIG yourself.")
         counts += [int(match[1])] * int(match[2] or 1)

@@ -31,6 +31,7 @@ def slurm(**values: str) -> dict[str, str]:
         {"TF_CONFIG": ""},
         tf_config({}),
         tf_config({"type": "worker", "index": 0}, worker=["a:1"]),
+        tf_config({"type": "worker", "index": 0}),
         # A batch script before its srun, and a single task.
         {"SLURM_PROCID": "0", "SLURM_NTASKS": "4", "SLURM_JOB_NODELIST": "a,b"},
         slurm(PROCID="0", STEP_NUM_TASKS="1"),
@@ -141,6 +142,26 @@ def test_workers_may_be_given_by_their_numbers() -> None:
 def test_what_makes_no_sense_is_refused(environment: dict[str, str], complaint: str) -> None:
     with pytest.raises(JobError, match=complaint):
         cluster.find(environment)
+
+
+@pytest.mark.parametrize("name", ["PROCID", "STEP_NUM_TASKS", "JOB_ID"])
+@pytest.mark.parametrize("value", ["", "x", "-1", "1.0", "٣", "9" * 30])
+def test_what_is_no_number_in_slurms_variables_is_named(name: str, value: str) -> None:
+    with pytest.raises(JobError) as error:
+        cluster.find(slurm(**{name: value}))
+    assert error.value.message == f"Slurm: SLURM_{name} is '{value}', not a number"
+
+
+def test_lists_of_nodes_and_tasks_that_no_memory_holds_are_refused() -> None:
+    for environment in (slurm(STEP_NODELIST="gpu[0-999999999]"), slurm(STEP_TASKS_PER_NODE="1(x999999999)")):
+        with pytest.raises(JobError, match=r"^Slurm: "):
+            cluster.find(environment)
+
+
+@pytest.mark.parametrize("index", [3, "3", True])
+def test_one_of_several_that_is_told_of_no_others_does_not_train_alone(index: Any) -> None:
+    with pytest.raises(JobError, match="names no processes"):
+        cluster.find(tf_config({"type": "worker", "index": index}))
 
 
 def test_slurm_gives_a_port_by_job_and_place_on_the_node() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
+from rich.text import Text
 
 from odtool import printable
 from odtool.cli import console
@@ -32,7 +32,7 @@ class Stages:
             console.say(text)
             return
         self._stage = text
-        self._status.update(escape(printable.show_line(console.stderr.shorten_paths(text))))
+        self._status.update(Text(printable.show_line(console.stderr.shorten_paths(text))))
         self._status.start()
 
     def end(self) -> None:

@@ -31,6 +31,7 @@ class Terminal(Console):
         plain = bool(os.environ.get("NO_COLOR"))
         super().__init__(
             highlight=False,
+            emoji=False,  # else ':x:' within a path becomes a cross
             soft_wrap=soft_wrap,
             stderr=stderr,
             color_system=None if plain else "auto",
@@ -45,7 +46,7 @@ class Terminal(Console):
 
     def _break_lines(self, text: str, *, markup: bool = True, **_others: Any) -> Text:
         """The text in lines of the terminal's width, each of which but the first begins further in."""
-        line = Text.from_markup(text) if markup else Text(text)
+        line = Text.from_markup(text, emoji=False) if markup else Text(text)
         indent = len(line.plain) - len(line.plain.lstrip()) + 2
         breaks: list[int] = []
         column = 0

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.table import Table
 
 from odtool.cli.terminal import Terminal
 
@@ -76,3 +77,19 @@ def test_with_no_color_a_terminal_gets_plain_text(monkeypatch: pytest.MonkeyPatc
     screen.print("[bold red]error:[/] something", style="dim")
     assert screen.file.getvalue() == "error: something\n"
     assert not screen.is_terminal
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_colon_on_either_side_of_a_word_is_no_picture(
+    is_terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    screen = Terminal()
+    monkeypatch.setattr(Terminal, "is_terminal", is_terminal)
+    screen.print("s3:x: no such folder")
+    table = Table(":b:")
+    table.add_row(":dog:")
+    screen.print(table)
+    shown = capsys.readouterr().out
+    assert "s3:x: no such folder" in shown
+    assert ":dog:" in shown
+    assert ":b:" in shown

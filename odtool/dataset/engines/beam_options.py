@@ -71,6 +71,8 @@ def parse_beam_options(arguments: str) -> BeamOptions:
     options, unknown = parser.parse_known_args(words)
     if unknown:
         _refuse_unknown(unknown[0], parser)
+    if (workers := getattr(options, "direct_num_workers", None) or 0) < 0:
+        raise DataError(f"--beam: --direct_num_workers is {workers}", "Give a number from 1, or 0 for one a core.")
     on_dask = full_name == _DASK
     own = [word for word in (*_DEFAULTS, *(_DASK_DEFAULTS if on_dask else ())) if _is_option(word, parser)]
     if getattr(options, "npartitions", None):
@@ -83,20 +85,22 @@ def parse_beam_options(arguments: str) -> BeamOptions:
 def _check_runner(name: str) -> None:
     """Raises DataError where there is no such runner. That of Dask declares its options as it is imported."""
     from apache_beam.options.pipeline_options import StandardOptions
-    from apache_beam.runners.runner import create_runner
+    from apache_beam.runners.runner import PipelineRunner, create_runner
 
     try:
-        create_runner(name)
+        made = create_runner(name)
     except ImportError as error:
         if name == _DASK:
             raise DataError("--runner=dask needs Dask, which is not installed", "pip install 'odtool[dask]'") from None
         raise DataError(f"--beam: --runner={name} cannot be had: {first_line(error)}") from None
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, TypeError):  # of a name that is none, or of no class that makes itself
+        made = None
+    if not isinstance(made, PipelineRunner):
         names = ["dask", *StandardOptions.KNOWN_RUNNER_NAMES]
         by_small_name = {known.lower(): known for known in names}
         close = difflib.get_close_matches(name.lower(), by_small_name, n=1)
         hint = f"Did you mean {by_small_name[close[0]]}?" if close else f"Beam has {', '.join(names)}."
-        raise DataError(f"--beam: there is no runner {name}", hint) from None
+        raise DataError(f"--beam: there is no runner {name}", hint)
 
 
 def _make_parser(groups: Iterable[type[PipelineOptions]] | None = None) -> _BeamArgumentParser:
@@ -118,7 +122,9 @@ def _refuse_unknown(word: str, parser: argparse.ArgumentParser) -> NoReturn:
     if not word.startswith("-"):
         raise DataError(f"--beam: '{word}' belongs to no option", "Options begin with two dashes: --name=value.")
     name = word.partition("=")[0]
-    close = difflib.get_close_matches(name, _list_options(parser), n=1)
+    close = difflib.get_close_matches(name, known := _list_options(parser), n=1)
+    if name.startswith("--dask_") and not any(option.startswith("--dask_") for option in known):
+        raise DataError(f"--beam: {name} is an option of another runner", "Add --runner=dask.")
     hint = f"Did you mean {close[0]}?" if close else "Beam's documentation names the options of each runner."
     raise DataError(f"--beam: Beam has no option {name}", hint)
 

@@ -15,7 +15,7 @@ from odtool.dataset.writers import image_copies
 from odtool.detection.class_labels import ClassNames
 from odtool.detection.predict import output_files, part_files, prediction, prediction_writer
 from odtool.detection.predict.image_stream import PictureDetections
-from odtool.detection.predict.part_files import StoredPart, StoredResult
+from odtool.detection.predict.part_files import StoredLine, StoredPart, StoredResult
 from odtool.errors import DataError
 from odtool.parts import WorkPart, refuse_incomplete
 from odtool.workspace import Predictions
@@ -57,7 +57,7 @@ def join(parts: Sequence[StoredPart], out: Predictions, *, tell: Callable[[int],
     with output_files.opening(out, names, record.outputs, store=joiner.store, draw=joiner.draw) as files:
         for _, problem in heapq.merge(*map(part_files.read_problems, parts), key=lambda pair: pair[0]):
             files.add_problem(problem)
-        for line in heapq.merge(*map(part_files.read_lines, parts), key=lambda line: line.number):
+        for line in _merge(parts):
             # Built in the order of one machine, as a class without a name is given one when it is first met.
             joiner.current = stored = part_files.build_result(line, names)
             files.add(stored.result)
@@ -66,6 +66,23 @@ def join(parts: Sequence[StoredPart], out: Predictions, *, tell: Callable[[int],
     summary = files.tally.summarise(names, sum(part.seconds for part in parts))
     prediction.write_summary(out, summary)
     return summary
+
+
+def _merge(parts: Sequence[StoredPart]) -> Iterator[StoredLine]:
+    """The pictures of all parts in the order of one machine.
+
+    Raises:
+        DataError: two parts have the same one, as where the files of one were copied into another.
+    """
+    last: StoredLine | None = None
+    for line in heapq.merge(*map(part_files.read_lines, parts), key=lambda line: line.content.medium):
+        if last and last.content.medium == line.content.medium and last.part is not line.part:
+            raise DataError(
+                f"{last.place} and {line.place}: both have {line.content.name}, which one part alone has looked at",
+                "Copy both parts again, or predict them again.",
+            )
+        last = line
+        yield line
 
 
 class _Joiner:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
-from typing import IO, Any
+from typing import IO, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -26,9 +26,10 @@ from odtool.detection.predict.image_stream import Picture, PictureDetections
 from odtool.detection.predict.output_files import OutputOptions, OutputPlaces
 from odtool.errors import DataError
 from odtool.parts import WorkPart
-from odtool.state_files import Count, StateError
+from odtool.state_files import Count, Range, StateError, Time
 from odtool.workspace import Predictions
 
+LineT = TypeVar("LineT", "PictureLine", "ProblemLine")
 _BLOCK = 1 << 18
 """Bytes of lines that are read from a part at a time: with a thousand parts, no file may stay open."""
 
@@ -75,13 +76,44 @@ class StoredPart:
 
 
 @dataclass(frozen=True)
-class StoredLine:
-    """A line of part.jsonl."""
+class PictureLine:
+    """What a line of part.jsonl holds."""
 
-    number: int
-    """Of its medium."""
+    medium: Count
+    """Its number."""
+    kind: Literal["image", "video", "stream"]
+    file: str
+    name: str
+    frame: Count | None
+    seconds: float
+    width: Annotated[int, Range(1, 1 << 30)]
+    height: Annotated[int, Range(1, 1 << 30)]
+    boxes: tuple[tuple[float, float, float, float, Count, float, Count | None], ...]
+    """xmin, ymin, xmax, ymax, class, score and track of each."""
+    polygons: tuple[tuple[tuple[float, ...], ...], ...]
+    """Of each box."""
+    stored: str | None
+    drawn: str | None
+
+
+@dataclass(frozen=True)
+class ProblemLine:
+    """What a line of part_problems.jsonl holds."""
+
+    medium: Count
+    kind: str
+    file: str
+    name: str
+    problem: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class StoredLine:
+    """A line of part.jsonl, and where it stands."""
+
+    content: PictureLine
     part: StoredPart
-    content: Mapping[str, Any]
     place: str
     """Its file and line."""
 
@@ -184,14 +216,14 @@ def load(folder: Path) -> StoredPart | None:
         summary = state_files.read_object(out.summary)
         if "part" not in summary:
             return None
-        seconds = float(summary.get("seconds", 0))
+        seconds: float = state_files.build(Time, summary.get("seconds", 0), "seconds")
         record = state_files.build(PartRecord, summary["part"])
         if unknown := set(record.outputs.formats) - WRITERS.keys():
             raise StateError(f"formats: {', '.join(unknown)} is not known")
         return StoredPart(out, record, seconds)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (StateError, TypeError) as error:
+    except StateError as error:
         raise _damaged(out.summary, str(error)) from None
 
 
@@ -199,12 +231,15 @@ def read_lines(part: StoredPart) -> Iterator[StoredLine]:
     """Its pictures in order.
 
     Raises:
-        DataError: a line is damaged, or some are missing.
+        DataError: a line is damaged or not in its place, or some are missing.
     """
-    for line, place in _read_lines(part.folder.part_boxes, part.record.pictures):
-        if not isinstance(number := line.get("medium"), int):
-            raise _damaged(place, f"medium is {number!r}")
-        yield StoredLine(number, part, line, place)
+    last = (-1, -1)
+    for line, place in _read_lines(part.folder.part_boxes, part.record.pictures, PictureLine):
+        own = (line.medium, -1 if line.frame is None else line.frame)
+        if own <= last or line.medium >= part.record.media:
+            raise _damaged(place, f"image or video {line.medium} is not where it belongs")
+        last = own
+        yield StoredLine(line, part, place)
 
 
 def build_result(line: StoredLine, names: ClassNames) -> StoredResult:
@@ -215,68 +250,66 @@ def build_result(line: StoredLine, names: ClassNames) -> StoredResult:
     """
     try:
         return _build_result(line.content, line.part, names)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise _damaged(line.place, f"{type(error).__name__}: {error}") from None
+    except ValueError as error:
+        raise _damaged(line.place, str(error)) from None
 
 
 def read_problems(part: StoredPart) -> Iterator[tuple[int, Problem]]:
     """What it could not read, each with its medium's number. Raises as `read_results` does."""
-    for line, place in _read_lines(part.folder.part_problems, part.record.problems):
-        try:
-            yield int(line["medium"]), Problem(str(line["problem"]), Path(line["file"]), str(line["detail"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise _damaged(place, f"{type(error).__name__}: {error}") from None
+    for line, _ in _read_lines(part.folder.part_problems, part.record.problems, ProblemLine):
+        yield line.medium, Problem(line.problem, Path(line.file), line.detail)
 
 
-def _build_result(line: Mapping[str, Any], part: StoredPart, names: ClassNames) -> StoredResult:
-    kind = line["kind"]
-    if kind not in ("image", "video", "stream"):
-        raise ValueError(f"kind is {kind!r}")
-    medium = Medium(Path(line["file"]), PurePath(line["name"]), kind, int(line["medium"]))
+def _build_result(line: PictureLine, part: StoredPart, names: ClassNames) -> StoredResult:
+    medium = Medium(Path(line.file), _require_inside(line.name), line.kind, line.medium)
     # Nobody looks at its pixels any more, only at their number.
-    pixels = np.broadcast_to(np.uint8(0), (int(line["height"]), int(line["width"]), 3))
-    frame = None if line["frame"] is None else int(line["frame"])
-    picture = Picture(medium, pixels, b"", frame, float(line["seconds"]))
+    pixels = np.broadcast_to(np.uint8(0), (line.height, line.width, 3))
+    picture = Picture(medium, pixels, b"", line.frame, line.seconds)
     boxes = tuple(
-        LabelledBox(
-            Box(*map(float, box[:4])),
-            int(box[4]),
-            names.get_name(int(box[4])),
-            float(box[5]),
-            _build_outline(polygons),
-            None if box[6] is None else int(box[6]),
-        )
-        for box, polygons in zip(line["boxes"], line["polygons"], strict=True)
+        LabelledBox(Box(*place), class_id, names.get_name(class_id), score, _build_outline(polygons), track)
+        for (*place, class_id, score, track), polygons in zip(line.boxes, line.polygons, strict=True)
     )
     return StoredResult(
-        PictureDetections(picture, boxes), _find_stored(line["stored"], part), _find_drawn(line["drawn"], part)
+        PictureDetections(picture, boxes), _find_stored(line.stored, part), _find_drawn(line.drawn, part)
     )
 
 
-def _build_outline(polygons: Sequence[Sequence[float]]) -> Outline | None:
+def _build_outline(polygons: tuple[tuple[float, ...], ...]) -> Outline | None:
     if any(len(polygon) < 6 or len(polygon) % 2 for polygon in polygons):
         raise ValueError("a polygon is not three points or more")
-    return Outline(polygons=tuple(tuple(map(float, polygon)) for polygon in polygons)) if polygons else None
+    return Outline(polygons=polygons) if polygons else None
 
 
 def _find_stored(name: str | None, part: StoredPart) -> Path | None:
+    formats = part.record.outputs.formats
+    _refuse_unlike("stored", name, bool(formats))
     if name is None:
         return None
-    form = part.record.outputs.formats[0]
-    if PurePath(name).name != name:
+    if len(_require_inside(name).parts) != 1:
         raise ValueError(f"'{name}' is not a file name")
-    return part.folder.path / form / WRITERS[form].images / name
+    return part.folder.path / formats[0] / WRITERS[formats[0]].images / name
 
 
 def _find_drawn(name: str | None, part: StoredPart) -> Path | None:
-    if name is None:
-        return None
-    if ".." in PurePath(name).parts or PurePath(name).is_absolute():
-        raise ValueError(f"'{name}' leads outside of the part")
-    return part.folder.path / name
+    _refuse_unlike("drawn", name, part.record.outputs.pictures)
+    return None if name is None else part.folder.path / _require_inside(name)
 
 
-def _read_lines(path: Path, count: int) -> Iterator[tuple[dict[str, Any], str]]:
+def _refuse_unlike(field: str, name: str | None, is_written: bool) -> None:
+    """Raises ValueError where a line does not name a picture that the part has by its record, or names one it lacks."""
+    if (name is not None) != is_written:
+        raise ValueError(f"{field} is {name!r}")
+
+
+def _require_inside(name: str) -> PurePath:
+    """A path below some folder, as which a part names what it has and what is to be written."""
+    path = PurePath(name)
+    if not path.parts or ".." in path.parts or path.is_absolute() or "\0" in name:
+        raise ValueError(f"'{name}' leads outside of the folder")
+    return path
+
+
+def _read_lines(path: Path, count: int, kind: type[LineT]) -> Iterator[tuple[LineT, str]]:
     """Lines of JSON, and how to call each; the file is open only while a block of it is read."""
     number = offset = 0
     while True:
@@ -291,7 +324,7 @@ def _read_lines(path: Path, count: int) -> Iterator[tuple[dict[str, Any], str]]:
         for line in lines:
             offset, number = offset + len(line), number + 1
             try:
-                yield state_files.build(dict[str, Any], state_files.parse(line)), f"{path}:{number}"
+                yield state_files.build(kind, state_files.parse(line)), f"{path}:{number}"
             except StateError as error:
                 raise _damaged(f"{path}:{number}", str(error)) from None
     if number != count:
