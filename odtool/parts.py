@@ -63,8 +63,8 @@ def choose(text: str | None, environment: Mapping[str, str]) -> WorkPart | None:
     Raises:
         DataError: the text is not a part, or nothing here says which one is meant.
     """
-    task = find_task(environment)
     if text is None:
+        task = find_task(environment)
         return _make_part(task, task.count) if task is not None and task.alike else None
     word = text.strip().lower()
     if word == "none":
@@ -74,7 +74,7 @@ def choose(text: str | None, environment: Mapping[str, str]) -> WorkPart | None:
     match = re.fullmatch(r"auto(?:/([0-9]+))?", word)
     if match is None:
         raise DataError(f"'{text}' is not a part", _FORMS)
-    if task is None:
+    if (task := find_task(environment)) is None:
         raise DataError(
             "neither Slurm nor Kubernetes says which part this is: SLURM_PROCID, SLURM_ARRAY_TASK_ID and "
             "JOB_COMPLETION_INDEX are not set",

@@ -81,3 +81,13 @@ def test_a_task_that_does_everything_beside_others_is_told_of_its_part() -> None
     assert "task 3 of 5 of a Slurm array" in parts.warn_of_others(ARRAY)
     assert "--part auto/N" in parts.warn_of_others(POD)
     assert parts.warn_of_others({}) == ""
+
+
+@pytest.mark.parametrize(("text", "part"), [("none", None), ("2/4", WorkPart(2, 4))])
+def test_what_is_said_outright_does_not_depend_on_the_scheduler(text: str, part: WorkPart | None) -> None:
+    for environment in (
+        {"SLURM_PROCID": "x", "SLURM_STEP_NUM_TASKS": "4"},
+        {"SLURM_ARRAY_TASK_ID": "3"},
+        {"JOB_COMPLETION_INDEX": ""},
+    ):
+        assert parts.choose(text, environment) == part

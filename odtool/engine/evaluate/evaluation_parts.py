@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import tensorflow as tf
@@ -32,11 +32,12 @@ from odtool.engine.evaluate.set_metrics import BatchResult, Score, SetMetrics
 from odtool.engine.outcome import Ending, StopSignal
 from odtool.errors import DataError
 from odtool.parts import WorkPart, refuse_incomplete
-from odtool.state_files import Count, StateError
+from odtool.state_files import Count, Range, StateError
 from odtool.workspace import Run
 
 _PIXELS = {InputDataFields.image, InputDataFields.original_image}
 """Of what evaluators are given, what none of them reads, and what fills most of the memory."""
+_Positive = Annotated[int, Range(1, 2**31 - 1)]
 log = logging.getLogger("odtool.engine")
 
 
@@ -131,6 +132,9 @@ def join_parts(run: Run, *, which: str, best: str | None) -> Ending:
         metrics.class_agnostic = parts[0][1].sets[index].class_agnostic
         batches = _merge(index, parts, streams)
         scores.append(metrics.compute(batches, lambda: seconds / len(sets)))
+    for (path, _), stream in zip(parts, streams, strict=True):
+        if next(stream, None) is not None:
+            raise _damaged(path.with_suffix(".tfrecord"), "it has more batches than its record says")
     book = ScoreBook(run, settings["--sample"], best, [metrics.name for metrics in sets])
     book.write(prefix, parts[0][1].step, scores)
     return Ending("finished", f"scored {prefix} from {len(parts)} parts")
@@ -204,7 +208,7 @@ def _load_parts(folder: Path) -> list[tuple[Path, EvaluationPart]]:
     parts = []
     for path in paths:
         try:
-            parts.append((path, state_files.read(path, EvaluationPart)))
+            parts.append((path, _check_settings(state_files.read(path, EvaluationPart))))
         except StateError as error:
             raise _damaged(path, str(error)) from None
     parts.sort(key=lambda pair: pair[1].number)
@@ -213,6 +217,16 @@ def _load_parts(folder: Path) -> list[tuple[Path, EvaluationPart]]:
     named = [(WorkPart(record.number, record.count), str(path)) for path, record in parts]
     refuse_incomplete(named, f"odtool eval --checkpoint {folder.name}")
     return parts
+
+
+def _check_settings(record: EvaluationPart) -> EvaluationPart:
+    """The record, whose settings that are used are of their types; others are compared alone."""
+    kinds: dict[str, Any] = {"the checkpoint": str, "--sample": _Positive, "--batch-size": _Positive | None}
+    for name, kind in kinds.items():
+        if name not in record.settings:
+            raise StateError(f"settings has no {name}")
+        state_files.build(kind, record.settings[name], f"settings.{name}")
+    return record
 
 
 def _refuse_other(path: Path, record: EvaluationPart, first_path: Path, first: EvaluationPart) -> None:

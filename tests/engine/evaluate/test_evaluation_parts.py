@@ -74,6 +74,15 @@ def refuse_what_does_not_belong(trained: Run) -> None:
     assert "--sample is" in refused()
     second.write_text(json.dumps({**record, "sets": [{"batches": 2, "images": 2, "class_agnostic": False}]}))
     assert "batch 1 is not where it belongs" in refused() or "batch 2 is not" in refused()
+    for name, value in {"--sample": 0, "--batch-size": "8", "the checkpoint": 4}.items():
+        second.write_text(json.dumps({**record, "settings": {**record["settings"], name: value}}))
+        assert f"settings.{name} is" in refused()
+        second.write_text(
+            json.dumps({**record, "settings": {k: v for k, v in record["settings"].items() if k != name}})
+        )
+        assert f"settings has no {name}" in refused()
+    second.write_text(json.dumps({**record, "sets": [{**record["sets"][0], "batches": 0}]}))
+    assert "more batches than its record says" in refused()
     second.write_text(json.dumps({**record, "count": 4}))
     assert "is part 2/4" in refused()
     second.write_text("{")
