@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -69,6 +70,14 @@ def apply(command: Any, context: Any, args: Sequence[str]) -> None:
     words = _list_words(context)
     own = {each.parameter: each.value for each in defaults if each.setting.command == words}
     context.default_map = {**(context.default_map or {}), **own}
+    _let_be_undone(command, own)
+
+
+def _let_be_undone(command: Any, defaults: Mapping[str, Any]) -> None:
+    """Gives switches that a file sets a --no-... where they have none, as the command line goes before every file."""
+    for parameter in command.params:
+        if getattr(parameter, "is_bool_flag", False) and defaults.get(parameter.name) and not parameter.secondary_opts:
+            parameter.secondary_opts = [f"--no-{on[2:]}" for on in parameter.opts if on.startswith("--")]
 
 
 def load(context: Any, workspace: Path) -> list[OptionDefault]:
@@ -160,8 +169,10 @@ def _list_words(context: Any) -> tuple[str, ...]:
 
 def _find_workspace(command: Any, context: Any, args: Sequence[str]) -> Path:
     """What --workspace says; read as Click itself will, whose word it is if it cannot be."""
+    parser = command.make_parser(context)
+    parser.ignore_unknown_options = True  # a --no-... may come with the file that is to be found
     try:
-        options, _, _ = command.make_parser(context).parse_args(args=list(args))
+        options, _, _ = parser.parse_args(args=list(args))
     except _UsageError:
         return Path.cwd()
     value = options.get("workspace")
@@ -195,7 +206,9 @@ def _convert(setting: Setting, option: Option, *, is_off: bool) -> Any:
     if not option.is_list:
         return _convert_one(setting, option, value)
     if not isinstance(value, list):
-        raise _refuse(setting, f"{_show(value)} is not a list", 'Write ["one", "two"].')
+        raise _refuse(
+            setting, f"{_show(value)} is not a list", f"Write it in brackets: {json.dumps([value], default=str)}"
+        )
     return [_convert_one(setting, option, item) for item in value]
 
 

@@ -74,12 +74,12 @@ def parse(values: Sequence[str]) -> Thresholds:
         if value == BEST:
             best = True
             continue
-        label, _, text = value.rpartition("=")
+        label, equals, text = value.rpartition("=")
         try:
             score = float(text)
         except ValueError:
             score = -1.0
-        if not 0 <= score <= 1:
+        if not 0 <= score <= 1 or bool(equals) != bool(label):
             raise DataError(f"'{value}' is not a score from 0 to 1", "Write 0.4, car=0.3, or best.")
         if label:
             by_label[label] = score

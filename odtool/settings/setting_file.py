@@ -46,14 +46,7 @@ def read(path: Path) -> SettingFile:
     ending = path.suffix.lower()
     if ending not in (*_TOML, *_YAML):
         raise ConfigError(f"{path}: neither TOML nor YAML", "Call it .toml, .yaml or .yml, as what it holds.")
-    try:
-        text = state_files.read_bytes(path, largest=_LARGEST).decode("utf-8-sig")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file", "Check its path.") from None
-    except StateError as error:
-        raise ConfigError(f"{path}: {error}", "It is read as a short text file.") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}", "Save it as UTF-8.") from None
+    text = _read_text(path)
     try:
         values = _parse_toml(text) if ending in _TOML else _parse_yaml(text)
     except SettingSyntaxError as error:
@@ -67,6 +60,21 @@ def read(path: Path) -> SettingFile:
             where = document.locate(keys)
             raise ConfigError(f"{where}: {'.'.join(keys)}: a number of more than 64 bits", "Write a smaller one.")
     return document
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return state_files.read_bytes(path, largest=_LARGEST).decode("utf-8-sig")
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise ConfigError(f"{path}: a link to what is not there", "Mend or remove the link.") from None
+        raise ConfigError(f"{path}: no such file", "Check its path.") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}", "Check its permissions and links.") from None
+    except StateError as error:
+        raise ConfigError(f"{path}: {error}", "It is read as a short text file.") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 at byte {error.start}", "Save it as UTF-8.") from None
 
 
 class SettingSyntaxError(ValueError):

@@ -59,7 +59,7 @@ def read(workspace: Path, commands: Mapping[tuple[str, ...], object]) -> list[Se
     """
     settings: list[Setting] = []
     for kind, path in list_files(workspace).items():
-        if path.exists():
+        if path.exists() or path.is_symlink():  # a link that leads nowhere was meant to set something
             settings += _list_settings(setting_file.read(path), kind, commands)
     return settings
 
@@ -76,11 +76,17 @@ def _list_settings(
                     raise ConfigError(f"{document.locate(keys)}: '{key}' is not a command", f"Commands: {known}.")
                 yield from walk(value, keys)
             elif not above:
-                raise ConfigError(
-                    f"{document.locate(keys)}: {key}: stands in no command's table",
-                    f"Put it below the command's name: [train] and, in the next line, {key} = …",
-                )
+                raise _refuse_outside(document.locate(keys), key, is_command=keys in commands)
             else:
                 yield Setting(keys, value, kind, document.locate(keys))
 
     return walk(document.values, ())
+
+
+def _refuse_outside(where: str, key: str, *, is_command: bool) -> ConfigError:
+    if is_command:
+        return ConfigError(f"{where}: {key} is a command, not an option", f"Begin its table, once: [{key}]")
+    return ConfigError(
+        f"{where}: {key}: stands in no command's table",
+        f"Put it below the command's name: [train] and, in the next line, {key} = …",
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import os
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from odtool import files, state_files
@@ -14,6 +15,8 @@ from odtool.workspace import Run
 TrackerName = Literal["mlflow", "wandb"]
 TRACKERS: tuple[TrackerName, ...] = ("mlflow", "wandb")
 _LARGEST = 1 << 22
+_WORKSPACE = "{workspace}"
+"""Stands in the file for the folder that the workspace is in."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ def load(run: Run) -> TrackingPlace | None:
         JobError: the file is damaged.
     """
     try:
-        return state_files.read(run.tracking, TrackingPlace, largest=_LARGEST)
+        kept = state_files.read(run.tracking, TrackingPlace, largest=_LARGEST)
+        return replace(kept, where=kept.where.replace(_WORKSPACE, _find_root(run), 1))
     except FileNotFoundError:
         return None
     except StateError as error:
@@ -60,4 +64,17 @@ def load(run: Run) -> TrackingPlace | None:
 def save(run: Run, place: TrackingPlace) -> None:
     """Writes it, whole or not at all."""
     run.tracking.parent.mkdir(parents=True, exist_ok=True)
-    files.write_atomically(run.tracking, json.dumps(asdict(place), indent=1) + "\n")
+    kept = replace(place, where=_name_workspace(place.where, _find_root(run)))
+    files.write_atomically(run.tracking, json.dumps(asdict(kept), indent=1) + "\n")
+
+
+def _find_root(run: Run) -> str:
+    """The workspace's folder, as its runs are in train/."""
+    return str(run.path.absolute().parents[1])
+
+
+def _name_workspace(where: str, root: str) -> str:
+    """An address of a database or folder that lies in the workspace, so that it goes with a workspace that is moved."""
+    scheme = next((scheme for scheme in ("sqlite:///", "file://", "file:") if where.startswith(scheme)), "")
+    path = where.removeprefix(scheme)
+    return f"{scheme}{_WORKSPACE}{path.removeprefix(root)}" if path.startswith(f"{root}{os.sep}") else where

@@ -90,6 +90,8 @@ def test_help_shows_what_holds(odtool: Callable, workspace: Path) -> None:
         ("[train]\n\nchekpoint-every = 5", 3, "odtool train has no option 'chekpoint-every'"),
         ("[trane]\ngpu = 0", 1, "'trane' is not a command"),
         ("gpu = 0", 1, "gpu: stands in no command's table"),
+        ("train = 3", 1, "train is a command, not an option"),
+        ("[[train]]\neval = true", 1, "train is a command, not an option"),
         ("[train]\nrun = 'x'", 2, "odtool train has no option 'run'"),
         ("[train]\neval = 'yes'", 2, "eval: 'yes' is not true or false"),
         ("[train]\neval = 1", 2, "eval: '1' is not true or false"),
@@ -124,6 +126,35 @@ def test_what_cannot_hold_is_refused_with_its_line(
         assert said.json["error"].startswith(f"{path}:{line}: ")
         assert problem in said.json["error"]
         path.unlink()
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [("json", "--no-json"), ("debug", "--no-debug"), ("cache", "--no-cache"), ("foreground", "--no-foreground")],
+)
+def test_a_switch_that_a_file_sets_can_be_undone(
+    switch: tuple[str, str], odtool: Callable, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, undo = switch
+    assert "No such option" in odtool("train", undo, "nothing").err
+    workspace.write_text(f"[train]\n{name} = true\n")
+    monkeypatch.chdir(tmp_path)  # the workspace is found beside a spelling that only its file brings
+    undone = odtool("train", undo, "nothing", "--workspace", "here")
+    assert "no run 'nothing'" in undone.err
+    assert undone.out == ""
+
+
+@pytest.mark.parametrize("target", ["nowhere.toml", "odtool.toml"])
+def test_a_link_that_leads_nowhere_is_refused(target: str, odtool: Callable, workspace: Path) -> None:
+    workspace.symlink_to(target)
+    said = odtool("status", "--json")
+    assert said.code == 1
+    assert said.json["error"].startswith(f"{workspace}: ")
+
+
+def test_a_single_value_for_a_list_is_shown_as_it_is_to_be_written(odtool: Callable, workspace: Path) -> None:
+    workspace.write_text("[predict]\nmin-score = 'best'\n")
+    assert odtool("status", "--json").json["hint"].endswith('["best"]')
 
 
 def test_help_is_shown_whatever_the_files_say(odtool: Callable, workspace: Path) -> None:

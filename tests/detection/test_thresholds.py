@@ -34,7 +34,7 @@ def test_one_half_is_usual() -> None:
     assert thresholds.parse([]) == Thresholds(0.5, {})
 
 
-@pytest.mark.parametrize("text", ["", "car", "car=", "1.1", "-0.1", "car=2", "nan"])
+@pytest.mark.parametrize("text", ["", "car", "car=", "1.1", "-0.1", "car=2", "=0.5", "nan"])
 def test_what_is_no_score_is_refused(text: str) -> None:
     with pytest.raises(DataError, match="is not a score from 0 to 1"):
         thresholds.parse([text])

@@ -106,3 +106,23 @@ def test_the_thin_client_alone_asks_for_a_server(chosen: Chosen, monkeypatch: py
 def test_a_tracker_that_is_not_known_is_refused() -> None:
     with pytest.raises(RequestError, match="'comet' is not one of mlflow, wandb, none"):
         tracking_feed.refuse_unknown("track", "comet")
+
+
+@pytest.mark.parametrize("named", ["", "sqlite:///{root}/other.db", "file:{root}/mlruns", "{root}/mlruns"])
+def test_what_lies_in_the_workspace_is_found_there_after_a_move(chosen: Chosen, named: str) -> None:
+    root = chosen.space.root
+    first = choose(chosen, "mlflow", MLFLOW_TRACKING_URI=named.format(root=root))
+    assert first is not None
+    assert str(root) in first.where
+    moved = root.rename(root.with_name("elsewhere"))
+    found = place.load(Run(moved / "train" / "first"))
+    assert found == replace(first, where=first.where.replace(str(root), str(moved)))
+
+
+def test_what_lies_elsewhere_stays_there_after_a_move(chosen: Chosen) -> None:
+    root = chosen.space.root
+    beside = f"sqlite:///{root}-2/mlflow.db"
+    choose(chosen, "mlflow", MLFLOW_TRACKING_URI=beside)
+    found = place.load(Run(root.rename(root.with_name("elsewhere")) / "train" / "first"))
+    assert found is not None
+    assert found.where == beside
