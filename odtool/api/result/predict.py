@@ -36,6 +36,7 @@ from odtool.pipeline import addresses
 from odtool.workspace import Predictions, Run, Workspace
 
 _FOR_JOINING = ("sources", "join", "out", "workspace", "progress", "notify")
+_HIGHEST_PORT = 65535
 FORMATS = ("coco", "voc", "yolo", "csv", "labelme")
 WITH_MASKS = ("coco", "labelme")
 """Those that hold the masks of objects, as polygons."""
@@ -108,6 +109,8 @@ class PredictRequest:
         if self.save_as != ():
             refuse_unknown("save_as", split_names(self.save_as), FORMATS)
         refuse_below("show_port", self.show_port, 0)
+        if self.show_port is not None and self.show_port > _HIGHEST_PORT:
+            raise RequestError("show_port", f"{self.show_port} is not {_HIGHEST_PORT} or less")
         self._check_line()
         self._check_scores()
 
@@ -201,6 +204,10 @@ def predict(request: PredictRequest) -> Predicted:
     from odtool.detection import best_thresholds
 
     best_thresholds.require(model, request.score_texts())
+    if request.show_port is not None:
+        from odtool.detection.streams import live_view
+
+        live_view.refuse_taken(request.show_port)
     # A run, or a checkpoint in it or in its best/; an exported file is no folder that could have a config.
     folders = filter(Path.is_dir, (model, *model.parents[:2]))
     if move := next(filter(None, map(describe_move, map(Run, folders))), ""):

@@ -90,10 +90,12 @@ def add_arguments(parser: argparse.ArgumentParser, kind: type[DataclassInstance]
             parser.add_argument(*name, dest=item.name, action=f"store_{str(not item.default).lower()}", help=form.help)
             continue
         options: dict[str, Any] = {"metavar": form.metavar or None, "help": form.help}
+        required = item.default is MISSING and item.default_factory is MISSING
         if form.positional:
-            options |= {"nargs": "+"} if get_origin(hint) is tuple else {}
+            options |= {"nargs": "+" if required else "*"} if get_origin(hint) is tuple else {}
+            options |= {} if required else {"default": argparse.SUPPRESS}
         else:
-            options |= {"dest": item.name, "required": item.default is MISSING and item.default_factory is MISSING}
+            options |= {"dest": item.name, "required": required}
             options |= {"default": argparse.SUPPRESS}  # the dataclass has them
         whole = get_origin(hint) is tuple and not (form.positional or form.repeated)
         options |= {"action": "append"} if form.repeated else {}

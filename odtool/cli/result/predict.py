@@ -85,7 +85,9 @@ def predict(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     ] = None,
     show_port: Annotated[
         int | None,
-        typer.Option(min=0, metavar="PORT", help="Show what is looked at on http://127.0.0.1:PORT; 0 for any port."),
+        typer.Option(
+            min=0, max=65535, metavar="PORT", help="Show what is looked at on http://127.0.0.1:PORT; 0 for any port."
+        ),
     ] = None,
     part: PartOption = None,
     join: Annotated[

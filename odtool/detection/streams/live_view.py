@@ -51,6 +51,20 @@ class _Newest:
             return self.number, self._encoded
 
 
+def refuse_taken(port: int) -> None:
+    """Raises JobError where nothing can be shown at a port, before a model is loaded for it."""
+    _listen(port, _Newest()).server_close()
+
+
+def _listen(port: int, newest: _Newest) -> ThreadingHTTPServer:
+    try:
+        return ThreadingHTTPServer((_HOST, port), _make_handler(newest))
+    except OSError as error:
+        raise JobError(
+            f"--show-port {port}: cannot be used: {error.strerror}", "Give another one, or 0 for any."
+        ) from None
+
+
 @contextmanager
 def serving(port: int) -> Iterator[tuple[str, Callable[[Image.Image], None]]]:
     """Serves the page; gives its address, and what takes one picture after the other.
@@ -62,11 +76,7 @@ def serving(port: int) -> Iterator[tuple[str, Callable[[Image.Image], None]]]:
         JobError: the port is taken.
     """
     newest = _Newest()
-    try:
-        server = ThreadingHTTPServer((_HOST, port), _make_handler(newest))
-    except (OSError, OverflowError) as error:
-        cause = error.strerror if isinstance(error, OSError) else str(error)
-        raise JobError(f"--show-port {port}: cannot be used: {cause}", "Give another one, or 0 for any.") from None
+    server = _listen(port, newest)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

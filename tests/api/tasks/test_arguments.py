@@ -42,6 +42,7 @@ TASKS = [
     ExportTask(
         run=RUN, checkpoint=Path("/c"), folder=Path("/f"), formats=("onnx", "tflite"), fast_nms=True, min_agreement=0.0
     ),
+    PredictTask(folder=Path("/f"), model=Path("/m"), source_list=Path("/l")),
     PredictTask(folder=Path("/f"), model=Path("/m"), sources=("-a", "--model", "b c")),
     PredictTask(
         folder=Path("/f"), model=Path("/m"), sources=("a",), min_score=("-1", "a,b=0.3"), save_as=("coco", "voc"),

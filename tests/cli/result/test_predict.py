@@ -18,6 +18,7 @@ from odtool.api.tasks import engine_process
 from odtool.dataset.writers import WRITERS
 from odtool.detection import best_thresholds
 from odtool.detection.best_thresholds import ClassThreshold
+from odtool.detection.streams import live_view
 from odtool.workspace import Run
 
 ENGINE = """
@@ -284,6 +285,15 @@ def test_a_signal_ends_a_stream_with_whole_files(
     assert (space / "predictions" / "predictions.json").is_file()
 
 
+def test_a_port_that_is_taken_is_refused_before_a_model_is_loaded(odtool: Callable[..., Any], space: Path) -> None:
+    with live_view.serving(0) as (address, _):
+        port = address.rstrip("/").rpartition(":")[2]
+        said = odtool("predict", "photos", "--show-port", port)
+    assert said.code == 1
+    assert f"--show-port {port}: cannot be used" in said.err
+    assert not (space / "predictions").exists()
+
+
 def test_a_list_of_sources_comes_from_standard_input(space: Path) -> None:
     code = (
         "from odtool.api.tasks import engine_process\n"
@@ -306,6 +316,7 @@ def test_a_list_of_sources_comes_from_standard_input(space: Path) -> None:
         ("--count-line", "1,2,3,4"),
         ("--count-line", "1,2", "--track-objects"),
         ("--show-port", "-1"),
+        ("--show-port", "65536"),
         ("--part", "1/2"),
     ],
 )
