@@ -103,6 +103,7 @@ def _read_stream(medium: Medium, source: StreamSource, every: int, stop: threadi
         yield Picture(medium, image_arrays.read_pixels(data), data)
         return
     with capture.opening(source, every=every, stop=stop) as stream:
+        frame = None
         for frame in stream.frames:
             yield Picture(
                 medium,
@@ -114,6 +115,8 @@ def _read_stream(medium: Medium, source: StreamSource, every: int, stop: threadi
                 is_live=stream.is_live,
                 dropped=frame.dropped,
             )
+        if frame is None and not stop.is_set():
+            raise DataError(f"{source.shown}: no frames come from there", "Check the address.")
 
 
 def _read_frames(medium: Medium, every: int, on_problem: OnProblem, stop: threading.Event) -> Iterator[Picture]:

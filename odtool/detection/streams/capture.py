@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import threading
 import time
@@ -26,6 +27,9 @@ _PATIENCE = 15
 """Seconds for a connection, and until the next frame."""
 _LARGEST = 1 << 28
 """Bytes of an image that is downloaded."""
+_LONGEST = 120
+"""Seconds that its download may take in all; a server that sends a byte now and then would hold up all the others."""
+_BY_HAND = "Download it, and look at the file."
 _POLL = 0.2
 
 
@@ -67,14 +71,25 @@ def read_image(source: StreamSource) -> bytes | None:
         with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:
             if not str(answer.headers.get_content_type()).startswith("image/"):
                 return None
-            data: bytes = answer.read(_LARGEST + 1)
-    except (OSError, ValueError) as error:
-        cause = getattr(error, "reason", None) or error
+            data = _download(source, answer)
+    except (OSError, ValueError, http.client.HTTPException) as error:  # the last: what answers is no web server
+        cause = getattr(error, "reason", None) or str(error) or type(error).__name__
         code = f"{error.code} " if isinstance(error, urllib.error.HTTPError) else ""
         raise DataError(f"{source.shown}: cannot be read: {code}{cause}", "Check the address.") from None
-    if len(data) > _LARGEST:
-        raise DataError(f"{source.shown}: has more than {_LARGEST >> 20} MB", "Download it, and look at the file.")
     return data
+
+
+def _download(source: StreamSource, answer: http.client.HTTPResponse) -> bytes:
+    end = time.monotonic() + _LONGEST
+    parts, size = [], answer.length or 0
+    while size <= _LARGEST and (part := answer.read1(1 << 20)):
+        parts.append(part)
+        size = max(size, sum(map(len, parts)))
+        if time.monotonic() > end:
+            raise DataError(f"{source.shown}: takes longer than {_LONGEST} s", _BY_HAND)
+    if size > _LARGEST:
+        raise DataError(f"{source.shown}: has more than {_LARGEST >> 20} MB", _BY_HAND)
+    return b"".join(parts)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 import urllib.error
@@ -20,7 +21,7 @@ from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.predict import image_sources, prediction, video
 from odtool.detection.predict.image_stream import DetectionOptions
 from odtool.detection.predict.output_files import OutputOptions
-from odtool.detection.streams import live_view
+from odtool.detection.streams import capture, live_view
 from odtool.detection.thresholds import Thresholds
 from odtool.errors import DataError, JobError
 from odtool.workspace import Predictions
@@ -128,6 +129,44 @@ def test_an_image_at_an_address_is_one(camera: Camera, tmp_path: Path) -> None:
 def test_what_delivers_nothing_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"http://u:\*\*\*@127\.0\.0\.1:9/x: "):
         predict(tmp_path / "out", "http://u:secret@127.0.0.1:9/x")
+
+
+ANSWERS = {
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<html>": "no frames come from there",
+    b"HTTP/1.1 200 OK\r\nContent-Type: image/jpeg\r\nContent-Length: 10000000000\r\n\r\nx": "has more than 256 MB",
+    b"HTTP/1.1 302 Found\r\nLocation: file:///etc/passwd\r\n\r\n": "not allowed",
+    b"SSH-2.0-OpenSSH_9.6\r\n": "cannot be read: SSH-2.0",
+    b"": "cannot be read: ",
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_address_that_gives_no_image_is_named_and_the_next_one_looked_at(
+    answer: bytes, camera: Camera, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_answer, args=(server, answer), daemon=True).start()
+        address = f"http://127.0.0.1:{server.getsockname()[1]}/a.jpg"
+        summary = predict(tmp_path / "out", address, f"{camera(1, 1)}/photo.jpg")
+    assert summary["images"] == 1
+    assert ANSWERS[answer] in summary["named"][0]["detail"]
+
+
+def _answer(server: socket.socket, answer: bytes) -> None:
+    with suppress(OSError):
+        while True:
+            client, _ = server.accept()
+            with client:
+                client.recv(65536)
+                client.sendall(answer)
+
+
+def test_a_server_that_sends_a_byte_now_and_then_is_left(
+    camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "_LONGEST", -1)
+    with pytest.raises(DataError, match="takes longer than"):
+        predict(tmp_path / "out", f"{camera(1, 1)}/photo.jpg")
 
 
 def test_objects_of_a_stream_have_numbers_and_are_counted_across_a_line(camera: Camera, tmp_path: Path) -> None:
