@@ -188,8 +188,12 @@ def predict(request: PredictRequest) -> Predicted:
     Raises:
         OdtoolError: there is no such model, nothing can be read, or the folder is not ours to replace.
     """
-    space, out = find_workspace(request.workspace), Predictions(Path(request.out).absolute())
+    space = find_workspace(request.workspace)
+    out = Predictions(Path(os.path.abspath(request.out)))  # noqa: PTH100 - without '..', but links as they are named
+    if not out.path.name:
+        raise RequestError("out", f"is {out.path}, which cannot be replaced as a whole", "Name a folder below it.")
     if request.join:
+        _refuse_addresses(request)
         return _join(request, out)
     part = choose_part(request.part, request.notify)
     if part is not None:

@@ -158,6 +158,8 @@ def test_every_option_reaches_the_engine(odtool: Callable[..., Any], space: Path
         ("--part", "3/2"),
         ("--part", "auto"),
         ("--join", "--part", "1/2"),
+        ("--out", "/"),
+        ("--join", "--out", "/"),
         ("--join", "--min-score", "0.4"),
     ],
 )
