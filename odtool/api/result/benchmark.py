@@ -188,6 +188,8 @@ def _list_files(place: Path) -> list[tuple[ExportedModel, Path]]:
             present = [path for path in _list_models(model) if path.exists() and place in (folder, path)]
             if present:
                 return [(model, path) for path in present]
+    if not place.exists():
+        raise DataError(f"{place}: no such file or folder", "Name what odtool export wrote, or a model in it.")
     raise DataError(
         f"{place}: not a folder that odtool export wrote, nor a model in one",
         "Export the run first: odtool export RUN --format savedmodel,tflite,onnx",

@@ -126,7 +126,7 @@ def test_where_nothing_can_be_measured_it_fails(odtool: Callable[..., Any], spac
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("nowhere",), 1, "not a folder that odtool export wrote"),
+        (("nowhere",), 1, "no such file or folder"),
         (("val.tfrecord",), 1, "not a folder that odtool export wrote"),
         (("exported-models/small", "--threads", "0"), 2, "'0' is not a whole number from 1 on or all"),
         (("exported-models/small", "--threads", ","), 2, "names none"),
