@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,31 +82,19 @@ def _write_augmentation(draft: ConfigDraft, value: bool) -> None:
 
 
 def _read_decay(draft: ConfigDraft) -> float | None:
-    weights = [float(found.weight) for _, found in _find_regularizers(draft.message.model, "model")]
+    weights = [
+        float(found.weight) for _, found in messages.find_messages(draft.message.model, "L2Regularizer", "model")
+    ]
     return max(weights, default=0.0) or None
 
 
 def _write_decay(draft: ConfigDraft, value: float) -> None:
     """Scales every L2 weight of the model, so that the largest is the value."""
     largest = _read_decay(draft)
-    for path, regularizer in _find_regularizers(draft.message.model, "model"):
+    for path, regularizer in messages.find_messages(draft.message.model, "L2Regularizer", "model"):
         if largest:
             regularizer.weight = batch_and_steps.round_rate(regularizer.weight * value / largest)
             draft.give_reason(REASON, f"{path}.weight")
-
-
-def _find_regularizers(message: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every L2Regularizer that is set below, with its path."""
-    for field, value in message.ListFields():
-        if field.message_type is None or messages.is_map(field):
-            continue
-        elements = enumerate(value) if messages.is_repeated(field) else [(None, value)]
-        for index, element in elements:
-            below = f"{path}.{field.name}" if index is None else f"{path}.{field.name}[{index}]"
-            if field.message_type.name == "L2Regularizer":
-                yield below, element
-            else:
-                yield from _find_regularizers(element, below)
 
 
 def _find_focal(draft: ConfigDraft) -> tuple[str, Any] | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from odtool.pipeline import start_checkpoints
 from odtool.pipeline.text import messages
@@ -66,26 +64,12 @@ def settle_batch_norm(draft: ConfigDraft) -> None:
     """
     steps = draft.message.train_config.num_steps
     decay = round(max(_LOWEST_DECAY, 1 - _SETTLING_TIMES / max(steps, 1)), 4)
-    for path, norm in _find_batch_norms(draft.message.model, "model"):
+    for path, norm in messages.find_messages(draft.message.model, "BatchNorm", "model"):
         if norm.decay > decay and draft.find_reason(f"{path}.decay") != SET:
             norm.decay = decay
             draft.give_reason(
                 f"settles within {steps} steps from scratch; evaluation uses the averages", f"{path}.decay"
             )
-
-
-def _find_batch_norms(message: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every BatchNorm message that is set below, with its path."""
-    for field, value in message.ListFields():
-        if field.message_type is None or messages.is_map(field):
-            continue
-        elements = enumerate(value) if messages.is_repeated(field) else [(None, value)]
-        for index, element in elements:
-            below = f"{path}.{field.name}" if index is None else f"{path}.{field.name}[{index}]"
-            if field.message_type.name == "BatchNorm":
-                yield below, element
-            else:
-                yield from _find_batch_norms(element, below)
 
 
 def keep_checkpoint(draft: ConfigDraft) -> None:

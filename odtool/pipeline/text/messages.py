@@ -13,7 +13,7 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -58,6 +58,20 @@ def messages(name: str = "pipeline") -> Any:
 def is_repeated(field: Any) -> bool:
     """Whether a FieldDescriptor is a list. protobuf 7 warns of `label`, 5 has no `is_repeated`."""
     return bool(field.is_repeated if hasattr(field, "is_repeated") else field.label == field.LABEL_REPEATED)
+
+
+def find_messages(message: Any, kind: str, path: str) -> Iterator[tuple[str, Any]]:
+    """Every message of a kind that is set below, with its path from `path` on; none within another of the kind."""
+    for field, value in message.ListFields():
+        if field.message_type is None or is_map(field):
+            continue
+        elements = enumerate(value) if is_repeated(field) else [(None, value)]
+        for index, element in elements:
+            below = f"{path}.{field.name}" if index is None else f"{path}.{field.name}[{index}]"
+            if field.message_type.name == kind:
+                yield below, element
+            else:
+                yield from find_messages(element, kind, below)
 
 
 def is_map(field: Any) -> bool:
