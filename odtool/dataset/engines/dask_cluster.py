@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _NO_PAGES: dict[str, object] = {f"distributed.{role}.http.routes": [] for role in ("scheduler", "worker", "nanny")}
 """What is shown on a cluster's web pages is neither encrypted nor asked for."""
+_SILENT_WORKERS = {"DASK_LOGGING__DISTRIBUTED": "critical"}
+"""What a worker fails at comes to the command, which tells it; a worker's own word would be a traceback beside that."""
 
 
 @contextmanager
@@ -35,7 +37,8 @@ def open_local_cluster(workers: int | None) -> Iterator[str]:
     security = Security.temporary()
     logging.getLogger("distributed").setLevel(logging.WARNING)
     resource_tracker.ensure_running()  # it would undo the blocking, if it were started in there
-    with dask.config.set({**_name_keys(security), **_NO_PAGES}):
+    environment = {**dask.config.get("distributed.nanny.pre-spawn-environ", {}), **_SILENT_WORKERS}
+    with dask.config.set({**_name_keys(security), **_NO_PAGES, "distributed.nanny.pre-spawn-environ": environment}):
         with without_script(), without_interrupts():
             cluster = LocalCluster(
                 n_workers=workers or len(os.sched_getaffinity(0)),

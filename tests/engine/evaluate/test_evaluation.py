@@ -228,6 +228,6 @@ def test_a_run_of_the_stock_loop_is_scored_though_its_files_are_numbered_by_save
 @pytest.mark.usefixtures("api")
 @pytest.mark.parametrize(("images", "seconds", "told"), [(30, 10.0, "3.0 images/s"), (30, 900.0, "30.0 s per image")])
 def test_a_slow_evaluation_tells_seconds_an_image(images: int, seconds: float, told: str) -> None:
-    from odtool.engine.evaluate import evaluation
+    from odtool.engine.evaluate import score_book
 
-    assert evaluation._format_pace(images, seconds) == told
+    assert score_book._format_pace(images, seconds) == told
