@@ -92,6 +92,7 @@ def test_who_stops_asking_ends_the_pipeline(crew: BeamCrew, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_a_killed_worker_of_dask_is_replaced_and_work_that_always_kills_is_an_error(tmp_path: Path) -> None:
     import dask
+    import distributed  # noqa: F401 - its own settings would go with the one set below, were it imported within
 
     once = f"test -e {tmp_path}/killed || {{ touch {tmp_path}/killed; kill -9 $PPID; }}"
     with (
