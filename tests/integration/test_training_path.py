@@ -51,9 +51,9 @@ def test_killed_training_shows_how_it_died_and_goes_on_from_its_last_checkpoint(
     assert again.returncode == 1
     assert "already running" in again.stderr
 
-    until((run / "ckpt-6.index").exists)
-    engine = process(status(workspace), "train")
+    engine = process(status(workspace), "train")  # now, as the last steps may take less time than asking
     assert engine.environ()["CUDA_VISIBLE_DEVICES"] == "-1"
+    until((run / "ckpt-6.index").exists)
     engine.send_signal(signal.SIGKILL)
     died = until(lambda: (now := status(workspace))["train"]["state"] != "running" and now)
     assert died["train"]["state"] == "failed"
