@@ -85,7 +85,7 @@ def check(request: CheckRequest) -> CheckedRun:
         results += _check_remote_records(facts, run, request)
     else:
         results += _check_records(
-            facts, request.sample, [_Place(reader.label_map, reader.files) for reader in facts.readers]
+            facts, request.sample, [_RecordSet(reader.label_map, reader.files) for reader in facts.readers]
         )
     request.notify("loading TensorFlow and building the model …")
     results.append(_check_model(run))
@@ -93,7 +93,7 @@ def check(request: CheckRequest) -> CheckedRun:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _RecordSet:
     """Where the files of a reader are looked at."""
 
     label_map: Path | None
@@ -119,11 +119,11 @@ def _check_remote_records(facts: ConfigFacts, run: Run, request: CheckRequest) -
             cut = ""
             if fetched["files"] and request.sample is not None:
                 cut = f"the first {request.sample:,} or fewer of {fetched['shards']:,} remote files were fetched"
-            places.append(_Place(label_map, files, cut))
+            places.append(_RecordSet(label_map, files, cut))
         return [*_check_records(facts, request.sample, places), *_check_remote_classes(facts, places[0])]
 
 
-def _check_remote_classes(facts: ConfigFacts, place: _Place) -> list[Finding]:
+def _check_remote_classes(facts: ConfigFacts, place: _RecordSet) -> list[Finding]:
     """Whether the model has the classes of a label map that had to be fetched."""
     from odtool.pipeline.checks.classes import check_fetched_classes
 
@@ -132,7 +132,7 @@ def _check_remote_classes(facts: ConfigFacts, place: _Place) -> list[Finding]:
     return list(check_fetched_classes(facts, place.label_map))
 
 
-def _check_records(facts: ConfigFacts, sample: int | None, places: Sequence[_Place]) -> list[Finding]:
+def _check_records(facts: ConfigFacts, sample: int | None, places: Sequence[_RecordSet]) -> list[Finding]:
     from odtool.dataset import label_map
     from odtool.dataset.records import record_check
     from odtool.pipeline.checks import annotations

@@ -57,11 +57,9 @@ def read_bytes(path: Path) -> bytes:
         AnnotationError: it is not there, may not be read, or is a pipe or a device, which may have no end.
     """
     try:
-        # Without Python's file objects, which for a small file took longer than reading it. Not waiting: opening a
-        # pipe otherwise takes until somebody writes into it.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        # Without Python's file objects, which for a small file took longer than reading it.
+        descriptor = _open_file(path)
         try:
-            _refuse_endless(path, os.fstat(descriptor).st_mode)
             pieces = []
             while piece := os.read(descriptor, _PIECE):
                 pieces.append(piece)
@@ -80,9 +78,8 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
         AnnotationError: it is not there, may not be read, or is a pipe or a device, which may have no end.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = _open_file(path)
         try:
-            _refuse_endless(path, os.fstat(descriptor).st_mode)
             stream = os.fdopen(descriptor, "rb", closefd=False)  # a folder is refused here
         except BaseException:
             os.close(descriptor)
@@ -94,6 +91,17 @@ def open_binary(path: Path) -> Iterator[BinaryIO]:
             yield stream
     finally:
         os.close(descriptor)
+
+
+def _open_file(path: Path) -> int:
+    """A descriptor of what is no pipe and no device. Opening a pipe otherwise waits until somebody writes into it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        _refuse_endless(path, os.fstat(descriptor).st_mode)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _name_refusal(error: OSError, path: Path) -> OSError | AnnotationError:
