@@ -1,0 +1,152 @@
+"""Checks of CenterNet's tasks: what the API cannot build, or fails on in the first step or the first evaluation.
+
+Each was tried by scripts/try_settings.py.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from odtool import state_files
+from odtool.dataset import label_map
+from odtool.errors import DataError
+from odtool.pipeline import addresses
+from odtool.pipeline.checks.finding import Finding, convert_error, report_error
+from odtool.pipeline.text import messages
+from odtool.pipeline.text.facts import ConfigFacts
+
+_CLASSIFICATION, _LOCALIZATION = "classification_loss", "localization_loss"
+_LOSSES: Mapping[str, tuple[str, ...]] = {
+    "object_center_params": (_CLASSIFICATION,),
+    "object_detection_task": (_LOCALIZATION,),
+    "keypoint_estimation_task": (f"loss.{_CLASSIFICATION}", f"loss.{_LOCALIZATION}"),
+    "mask_estimation_task": (_CLASSIFICATION,),
+    "densepose_estimation_task": (f"loss.{_CLASSIFICATION}", f"loss.{_LOCALIZATION}"),
+    "track_estimation_task": (_CLASSIFICATION,),
+    "temporal_offset_task": (_LOCALIZATION,),
+}
+"""Losses of each task (builders/model_builder.py); of one that is not named, it says 'Empty loss config'."""
+_UNUSABLE = {"weighted_smooth_l1": "l1_localization_loss", "weighted_iou": "", "weighted_giou": ""}
+_UNKNOWN_GROUNDTRUTH = {
+    "densepose_estimation_task": "points of DensePose",
+    "track_estimation_task": "tracks",
+    "temporal_offset_task": "offsets between frames",
+}
+"""Tasks whose annotations no record of odtool prepare holds."""
+_LARGEST_MAP = 1 << 26
+"""Bytes, as label_map.py has it."""
+
+
+def check_task_losses(facts: ConfigFacts) -> Iterator[Finding]:
+    """builders/losses_builder.py."""
+    if facts.meta_architecture != "center_net":
+        return
+    for path, task, kind in _list_tasks(facts):
+        for field in _LOSSES[kind]:
+            loss = task
+            for name in field.split("."):
+                loss = getattr(loss, name)
+            if loss.WhichOneof(field.rpartition(".")[2]) is None:
+                yield report_error(
+                    f"{path}.{field} names no loss", "Copy the task from a CenterNet model of the zoo: odtool models"
+                )
+
+
+def check_labeled_classes(facts: ConfigFacts) -> Iterator[Finding]:
+    """center_net_meta_arch.py takes from the records which classes were looked for in an image; prepare writes none."""
+    if facts.meta_architecture != "center_net" or not facts.readers[0].prepared:
+        return
+    here = f"{facts.model_path}.object_center_params.use_labeled_classes"
+    if facts.model.object_center_params.use_labeled_classes:
+        yield report_error(
+            f"{here} is true, but the records do not say which classes were looked for", f"--set {here}=false"
+        )
+
+
+def check_prepared_tasks(facts: ConfigFacts) -> Iterator[Finding]:
+    """The first step fails on the missing groundtruth."""
+    if facts.meta_architecture != "center_net" or not facts.readers[0].prepared:
+        return
+    for name, groundtruth in _UNKNOWN_GROUNDTRUTH.items():
+        if facts.model.HasField(name):
+            here = f"{facts.model_path}.{name}"
+            yield report_error(f"{here}: the records hold no {groundtruth}", f"--set {here}=")
+
+
+def check_keypoint_tasks(facts: ConfigFacts) -> Iterator[Finding]:
+    """model_builder.py looks up each task's class among those with keypoints in a label map of its own."""
+    if facts.meta_architecture != "center_net" or not facts.model.keypoint_estimation_task:
+        return
+    if any(not summary.keypoints for _, summary in facts.readers[0].prepared):
+        return  # check_annotations says so
+    field = f"{facts.model_path}.keypoint_label_map_path"
+    address = facts.model.keypoint_label_map_path
+    if not address:
+        yield report_error(f"{field} is not set", "Name a label map whose classes list their keypoints.")
+        return
+    if addresses.is_remote(address):
+        return  # the engine reads it
+    try:
+        indices = _read_keypoints(Path(address))
+    except DataError as error:
+        yield convert_error("classes", error, field)
+        return
+    yield from _check_keypoint_classes(facts, indices, address)
+
+
+def _check_keypoint_classes(
+    facts: ConfigFacts, indices: Mapping[str, tuple[int, ...]], address: str
+) -> Iterator[Finding]:
+    tasks = facts.model.keypoint_estimation_task
+    here = f"{facts.model_path}.keypoint_estimation_task"
+    for index, task in enumerate(tasks):
+        if not indices.get(task.keypoint_class_name):
+            classes = [name for name, keypoints in indices.items() if keypoints]
+            yield report_error(
+                f"{here}[{index}].keypoint_class_name: {address} has no keypoints for '{task.keypoint_class_name}'",
+                f"It has them for {', '.join(classes[:10])}."
+                if classes
+                else "Write them into its item: keypoints { id: 0 label: 'nose' }",
+            )
+    classes = Counter(task.keypoint_class_name for task in tasks)
+    for name, count in classes.items():
+        if count > 1:
+            yield report_error(f"{here}: {count} tasks are for the class '{name}'", "Keep one task a class.")
+    uses = Counter(index for name in classes for index in indices.get(name, ()))
+    if repeated := [str(index) for index, count in uses.items() if count > 1]:
+        yield report_error(
+            f"{here}: {address} gives the keypoint ids {', '.join(repeated[:10])} more than once to the tasks' classes",
+            "Number the keypoints of all classes in one row, from 0.",
+        )
+
+
+def _read_keypoints(path: Path) -> dict[str, tuple[int, ...]]:
+    """Ids of the keypoints by class name.
+
+    Raises:
+        DataError: the file is missing, or is not a label map.
+    """
+    from google.protobuf import text_format
+
+    label_map.load(path)  # which tells what is wrong with it by its line
+    text = state_files.read_bytes(path, largest=_LARGEST_MAP).decode("utf-8-sig")
+    message: Any = messages.messages("string_int_label_map").StringIntLabelMap()
+    try:
+        text_format.Parse(text, message)
+    except text_format.ParseError as error:
+        raise DataError(f"{path}: broken label map: {error}", "Correct that line.") from None
+    return {item.name: tuple(point.id for point in item.keypoints) for item in message.item}
+
+
+def _list_tasks(facts: ConfigFacts) -> Iterator[tuple[str, Any, str]]:
+    """Those that the config has: path, message and name of the field."""
+    for name in _LOSSES:
+        value = getattr(facts.model, name)
+        if messages.is_repeated(facts.model.DESCRIPTOR.fields_by_name[name]):
+            for index, task in enumerate(value):
+                yield f"{facts.model_path}.{name}[{index}]", task, name
+        elif facts.model.HasField(name):
+            yield f"{facts.model_path}.{name}", value, name
