@@ -104,11 +104,11 @@ def _check_keypoint_classes(
     here = f"{facts.model_path}.keypoint_estimation_task"
     for index, task in enumerate(tasks):
         if not indices.get(task.keypoint_class_name):
-            classes = [name for name, keypoints in indices.items() if keypoints]
+            known = [name for name, keypoints in indices.items() if keypoints]
             yield report_error(
                 f"{here}[{index}].keypoint_class_name: {address} has no keypoints for '{task.keypoint_class_name}'",
-                f"It has them for {', '.join(classes[:10])}."
-                if classes
+                f"It has them for {', '.join(known[:10])}."
+                if known
                 else "Write them into its item: keypoints { id: 0 label: 'nose' }",
             )
     classes = Counter(task.keypoint_class_name for task in tasks)
