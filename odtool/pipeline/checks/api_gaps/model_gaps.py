@@ -184,13 +184,25 @@ def check_confidences(facts: ConfigFacts) -> Iterator[Finding]:
 
 
 def check_mask_head(facts: ConfigFacts) -> Iterator[Finding]:
-    """The third stage is the masks' (predictors/mask_rcnn_keras_box_predictor.py)."""
-    if facts.architecture != "mask_rcnn":
+    """The third stage is the masks', and theirs alone (predictors/mask_rcnn_keras_box_predictor.py)."""
+    if facts.meta_architecture != "faster_rcnn":
         return
     predictor = facts.model.second_stage_box_predictor.mask_rcnn_box_predictor
     here = f"{facts.model_path}.second_stage_box_predictor.mask_rcnn_box_predictor"
-    if not predictor.predict_instance_masks:
+    stages, masks = f"{facts.model_path}.number_of_stages", f"{here}.predict_instance_masks"
+    number = facts.model.number_of_stages
+    if number == 3 and not predictor.predict_instance_masks:
         yield report_error(
-            f"{here}.predict_instance_masks is false, but number_of_stages is 3",
-            f"--set {here}.predict_instance_masks=true; or, for boxes alone, {facts.model_path}.number_of_stages=2",
+            f"{masks} is false, but number_of_stages is 3", f"--set {masks}=true; or, for boxes alone, {stages}=2"
+        )
+    if number != 3 and predictor.predict_instance_masks:
+        yield report_error(
+            f"{masks} is true, but number_of_stages is {number}: the mask head is the third stage, so it would be "
+            "neither trained nor used",
+            f"--set {stages}=3; or, for boxes alone, {masks}=false",
+        )
+    if predictor.predict_keypoints:
+        yield report_error(
+            f"{here}.predict_keypoints is true, but the API has no keypoint head for this model",
+            f"--set {here}.predict_keypoints=false; CenterNet predicts keypoints",
         )
