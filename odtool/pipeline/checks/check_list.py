@@ -11,6 +11,7 @@ from odtool.pipeline import record_patterns
 from odtool.pipeline.checks.anchor_layers import check_anchor_layers
 from odtool.pipeline.checks.annotations import check_annotations
 from odtool.pipeline.checks.api_gaps.center_net_gaps import (
+    check_center_suppression,
     check_keypoint_tasks,
     check_labeled_classes,
     check_prepared_tasks,
@@ -75,6 +76,7 @@ CHECKS: tuple[Check, ...] = (
     check_depthwise,
     check_shared_weights,
     check_task_losses,
+    check_center_suppression,
     check_labeled_classes,
     check_prepared_tasks,
     check_resizer,

@@ -80,6 +80,15 @@ def find_errors(*assignments: str) -> list[str]:
             "center_params.classification_loss names",
         ),
         ((f"{CENTER_NET}.mask_estimation_task={{}}",), "mask_estimation_task.classification_loss names no loss"),
+        (
+            (f"{CENTER_NET}.object_detection_task.localization_loss={{weighted_giou {{}}}}",),
+            "localization_loss is weighted_giou, with which the API cannot train this task Use l1_localization_loss",
+        ),
+        (
+            (f"{TASK}={{{KEYPOINTS.replace('penalty_reduced_logistic_focal_loss', 'weighted_softmax')}}}",),
+            "classification_loss is weighted_softmax, with which the API cannot train this task Use penalty",
+        ),
+        ((f"{CENTER_NET}.post_processing={{}}",), "post_processing.batch_non_max_suppression.change_coordinate_frame"),
         ((f"{TASK}={{}}",), "keypoint_estimation_task[0].loss.classification_loss names no loss"),
         ((f"{TASK}={{{KEYPOINTS}}}",), "keypoint_label_map_path is not set"),
     ],
