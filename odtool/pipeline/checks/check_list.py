@@ -23,7 +23,6 @@ from odtool.pipeline.checks.api_gaps.model_gaps import (
     check_combined_suppression,
     check_confidences,
     check_depthwise,
-    check_expected_losses,
     check_extractor_arguments,
     check_mask_head,
     check_shared_weights,
@@ -39,6 +38,7 @@ from odtool.pipeline.checks.ignored_fields import check_ignored_fields
 from odtool.pipeline.checks.input_size import check_image_sizes, check_resizer
 from odtool.pipeline.checks.model_settings import (
     check_anchors,
+    check_background,
     check_extractor,
     check_losses,
     check_matching,
@@ -63,6 +63,7 @@ CHECKS: tuple[Check, ...] = (
     check_anchor_layers,
     check_suppression,
     check_matching,
+    check_background,
     check_losses,
     check_proposals,
     check_tasks,
@@ -70,7 +71,6 @@ CHECKS: tuple[Check, ...] = (
     check_extractor_arguments,
     check_combined_suppression,
     check_anchor_coordinates,
-    check_expected_losses,
     check_confidences,
     check_mask_head,
     check_depthwise,

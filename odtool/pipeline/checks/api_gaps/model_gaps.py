@@ -166,14 +166,6 @@ def _check_proposal_anchors(generator: Any, facts: ConfigFacts) -> Iterator[Find
         )
 
 
-def check_expected_losses(facts: ConfigFacts) -> Iterator[Finding]:
-    """losses_builder.py asks for functions that the API does not have."""
-    if facts.meta_architecture != "ssd" or not facts.model.loss.expected_loss_weights:
-        return
-    here = f"{facts.model_path}.loss.expected_loss_weights"
-    yield report_error(f"{here}: the API has only NONE; the others are missing in it", f"--set {here}=NONE")
-
-
 def check_confidences(facts: ConfigFacts) -> Iterator[Finding]:
     """ssd_meta_arch.py pads the confidences with one for the background, or fails."""
     if facts.meta_architecture != "ssd":

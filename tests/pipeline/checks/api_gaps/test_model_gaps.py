@@ -88,6 +88,11 @@ def find_errors(*assignments: str) -> list[str]:
             (f"{TASK}={{{KEYPOINTS.replace('penalty_reduced_logistic_focal_loss', 'weighted_softmax')}}}",),
             "classification_loss is weighted_softmax, with which the API cannot train this task Use penalty",
         ),
+        (
+            (f"{TASK}={{loss {{expected_loss_weights: EXPECTED_SAMPLING}}}}",),
+            "keypoint_estimation_task[0].loss.expected_loss_weights: the API has only NONE",
+        ),
+        ((f"{SSD}.loss.random_example_sampler={{positive_sample_fraction: 0}}",), "positive_sample_fraction"),
         ((f"{CENTER_NET}.post_processing={{}}",), "post_processing.batch_non_max_suppression.change_coordinate_frame"),
         ((f"{TASK}={{}}",), "keypoint_estimation_task[0].loss.classification_loss names no loss"),
         ((f"{TASK}={{{KEYPOINTS}}}",), "keypoint_label_map_path is not set"),
