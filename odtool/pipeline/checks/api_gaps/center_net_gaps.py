@@ -37,6 +37,7 @@ _UNFITTING: Mapping[str, tuple[str, ...]] = {
         "weighted_giou",
         "weighted_softmax",
         "weighted_logits_softmax",
+        "weighted_dice_classification_loss",
     ),
 }
 """Losses whose shape is another than that of the task's weights; weighted_iou first fails in the evaluation."""
@@ -121,6 +122,7 @@ def check_keypoint_tasks(facts: ConfigFacts) -> Iterator[Finding]:
         yield convert_error("classes", error, field)
         return
     yield from _check_keypoint_classes(facts, indices, address)
+    yield from _check_depths(facts)
 
 
 def _check_keypoint_classes(
@@ -147,6 +149,16 @@ def _check_keypoint_classes(
             f"{here}: {address} gives the keypoint ids {', '.join(repeated[:10])} more than once to the tasks' classes",
             "Number the keypoints of all classes in one row, from 0.",
         )
+
+
+def _check_depths(facts: ConfigFacts) -> Iterator[Finding]:
+    """A record's image/object/keypoint/z, which odtool prepare does not write."""
+    reader = facts.readers[0]
+    for index, task in enumerate(facts.model.keypoint_estimation_task):
+        if task.predict_depth and (reader.prepared or not reader.message.load_keypoint_depth_features):
+            here = f"{facts.model_path}.keypoint_estimation_task[{index}].predict_depth"
+            where = "the records hold no depths" if reader.prepared else f"{reader.path} does not load depths"
+            yield report_error(f"{here} is true, but {where}", f"--set {here}=false")
 
 
 def _read_keypoints(path: Path) -> dict[str, tuple[int, ...]]:

@@ -95,11 +95,17 @@ def find_errors(*assignments: str) -> list[str]:
         ((f"{SSD}.loss.random_example_sampler={{positive_sample_fraction: 0}}",), "positive_sample_fraction"),
         ((f"{CENTER_NET}.post_processing={{}}",), "post_processing.batch_non_max_suppression.change_coordinate_frame"),
         ((f"{TASK}={{}}",), "keypoint_estimation_task[0].loss.classification_loss names no loss"),
+        (
+            (f"{CENTER_NET}.keypoint_label_map_path='{{map}}'", f"{TASK}={{predict_depth: true {KEYPOINTS}}}"),
+            "predict_depth is true, but train_input_reader does not load depths",
+        ),
         ((f"{TASK}={{{KEYPOINTS}}}",), "keypoint_label_map_path is not set"),
     ],
 )
-def test_what_the_api_cannot_build_is_told(assignments: tuple[str, ...], message: str) -> None:
-    assert message in " ".join(find_errors(*assignments))
+def test_what_the_api_cannot_build_is_told(assignments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    (tmp_path / "map").write_text("item { id: 1 name: 'a' keypoints { id: 0 label: 'x' } }")
+    filled = [assignment.replace("{map}", str(tmp_path / "map")) for assignment in assignments]
+    assert message in " ".join(find_errors(*filled))
 
 
 @pytest.mark.parametrize(
