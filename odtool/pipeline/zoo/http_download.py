@@ -81,7 +81,7 @@ class _BrokenOffError(Exception):
 
 
 class _NonsenseError(Exception):
-    """An address that is none, be it the user's or that of a redirect, or an answer without sense."""
+    """An address that is none, the user's or that of a redirect, or an answer that Python cannot make sense of."""
 
 
 class _StayOnWeb(urllib.request.HTTPRedirectHandler):
