@@ -23,7 +23,7 @@ from rich.table import Table
 
 from odtool import printable, shortage
 from odtool.api.requests import RequestError, find_workspace
-from odtool.cli.terminal import Terminal
+from odtool.cli.terminal import Terminal, VisibleConsole
 from odtool.errors import OdtoolError
 from odtool.units import format_duration
 from odtool.workspace import Workspace
@@ -218,6 +218,7 @@ def run(app: typer.Typer) -> None:
     """Runs the app; the one place where errors become messages and exit codes."""
     _shown.clear()
     _open_closed_streams()
+    _keep_usage_visible()
     if os.environ.get("NO_COLOR"):
         _keep_usage_plain()
     for stream in (sys.stdout, sys.stderr):
@@ -242,6 +243,13 @@ def run(app: typer.Typer) -> None:
             f"internal error: {type(error).__name__}: {error}",
             "This is a fault of odtool. Run again with --debug and report what it prints.",
         )
+
+
+def _keep_usage_visible() -> None:
+    """What Typer itself prints of wrong usage repeats the words that were wrong, which may be names of files."""
+    from typer import rich_utils
+
+    rich_utils.Console = VisibleConsole  # type: ignore[misc]  # by which it makes all of its consoles
 
 
 def _keep_usage_plain() -> None:

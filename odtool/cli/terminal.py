@@ -19,7 +19,16 @@ _SHORTEST = 2
 """Characters of a current folder from which on paths are shortened: not for the root."""
 
 
-class Terminal(Console):
+class VisibleConsole(Console):
+    """A console on which control characters are visible, whoever prints."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Everything that is drawn passes here, be it in a table, a progress bar or a live screen."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable.show(segment.text), segment.style)
+
+
+class Terminal(VisibleConsole):
     """A console on which a text is one line, and control characters within it are visible.
 
     On a terminal a line that is too long goes on in the next after a whole word; one word, such as a path, is
@@ -69,11 +78,6 @@ class Terminal(Console):
             return text
         below = re.compile(rf"(?<![\w/.~\"-]){re.escape(folder)}/(?=[\w.])")
         return below.sub("", text)
-
-    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Everything that is drawn passes here, be it in a table, a progress bar or a live screen."""
-        for segment in super().render(renderable, options):
-            yield segment if segment.control else Segment(printable.show(segment.text), segment.style)
 
 
 def _find_current_folder() -> str:
