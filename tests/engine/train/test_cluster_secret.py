@@ -81,7 +81,10 @@ def test_what_a_power_cut_left_is_no_secret(tmp_path: Path) -> None:
 
 
 def test_a_secret_of_any_bytes_is_taken(tmp_path: Path) -> None:
-    assert cluster_secret.load(tmp_path / "x", {cluster_secret.VARIABLE: "long enough, surely \udcff"}) == b"long enough, surely \xff"
+    assert (
+        cluster_secret.load(tmp_path / "x", {cluster_secret.VARIABLE: "long enough, surely \udcff"})
+        == b"long enough, surely \xff"
+    )
 
 
 def test_a_signature_is_of_one_purpose_content_and_secret() -> None:
