@@ -17,6 +17,7 @@ from odtool.pipeline.checks.api_gaps.model_gaps import (
     check_confidences,
     check_expected_losses,
     check_extractor_arguments,
+    check_mask_features,
     check_mask_head,
 )
 from odtool.pipeline.checks.api_gaps.reader_gaps import check_multiclass_scores, check_reader_features
@@ -63,6 +64,7 @@ CHECKS: tuple[Check, ...] = (
     check_expected_losses,
     check_confidences,
     check_mask_head,
+    check_mask_features,
     check_resizer,
     check_augmentation,
     check_metrics,
