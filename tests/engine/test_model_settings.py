@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from odtool.pipeline.checks import check_list, evaluation, model_settings
 from odtool.pipeline.checks.augmentation import check_augmentation
+from odtool.pipeline.checks.model_settings import EXTRACTORS
 from odtool.pipeline.text import config, fields
 from odtool.pipeline.text.facts import derive_facts
 from odtool.workspace import Run
@@ -43,6 +46,10 @@ def test_the_feature_extractors_and_metrics_are_the_apis() -> None:
         model_builder.FASTER_RCNN_KERAS_FEATURE_EXTRACTOR_CLASS_MAP
     )
     assert set(model_settings.EXTRACTORS["center_net"]) == set(model_builder.CENTER_NET_EXTRACTOR_FUNCTION_MAP)
+    source = Path(model_builder.__file__).read_text()
+    first = re.findall(r"'((?:embedded_)?(?:ssd|faster_rcnn)_\w+)':", source.partition("if tf_version.is_tf1():")[2])
+    known_first = {name for name in first if not any(f"{name}_keras" in names for names in EXTRACTORS.values())}
+    assert known_first - {name for names in EXTRACTORS.values() for name in names} == set(model_settings.TENSORFLOW_1)
     known = eval_util.EVAL_METRICS_CLASS_DICT
     assert {*evaluation.METRICS, evaluation.KEYPOINT_METRICS} == set(known)
     for name in evaluation.METRICS:
@@ -166,3 +173,57 @@ def test_heads_that_are_said_to_be_ignored_change_nothing_that_the_api_builds(ap
     plain = build()
     api.keras.backend.clear_session()
     assert build(f"{RCNN_HEADS}.predict_instance_masks=true", f"{RCNN_HEADS}.predict_keypoints=true") == plain
+
+
+@pytest.mark.parametrize(
+    ("layers", "upsamples", "uniform"), [(2, False, True), (6, False, True), (7, False, False), (8, True, True)]
+)
+def test_masks_said_to_be_alike_inside_are_so_where_a_box_is_one_vector(
+    api: Any, layers: int, upsamples: bool, uniform: bool
+) -> None:
+    import numpy as np
+    from object_detection.builders import hyperparams_builder
+    from object_detection.models.faster_rcnn_resnet_v1_fpn_keras_feature_extractor import (
+        FasterRCNNResnet50FpnKerasFeatureExtractor,
+    )
+    from object_detection.predictors.heads.keras_mask_head import MaskRCNNMaskHead
+
+    from odtool.pipeline.zoo import zoo
+
+    made = zoo.build(zoo.find("mask_rcnn_inception_resnet_v2_1024x1024"))
+    for assignment in (
+        f"{RCNN}.feature_extractor.type=faster_rcnn_resnet50_fpn_keras",
+        f"{RCNN_HEADS}.mask_height=15",
+        f"{RCNN_HEADS}.mask_width=15",
+        f"{RCNN_HEADS}.mask_prediction_num_conv_layers={layers}",
+        f"{RCNN_HEADS}.convolve_then_upsample_masks={str(upsamples).lower()}",
+        f"{RCNN_HEADS}.conv_hyperparams.initializer={{variance_scaling_initializer {{}}}}",
+    ):
+        fields.assign(made, assignment)
+    found = [finding for finding in check_list.list_findings(derive_facts(made)) if "will be alike" in finding.message]
+    assert [finding.level for finding in found] == ["warning"] * uniform
+
+    settings = hyperparams_builder.KerasLayerHyperparams(
+        made.message.model.faster_rcnn.second_stage_box_predictor.mask_rcnn_box_predictor.conv_hyperparams
+    )
+    extractor = FasterRCNNResnet50FpnKerasFeatureExtractor(is_training=False, conv_hyperparams=settings)
+    features = extractor.get_box_classifier_feature_extractor_model("box")(api.random.normal([2, 7, 7, 4]))
+    assert features.shape == (2, 1, 1, 1024)
+    head = MaskRCNNMaskHead(
+        is_training=False,
+        num_classes=2,
+        freeze_batchnorm=False,
+        conv_hyperparams=settings,
+        mask_height=15,
+        mask_width=15,
+        mask_prediction_num_conv_layers=layers,
+        mask_prediction_conv_depth=8,
+        convolve_then_upsample=upsamples,
+    )
+    masks = head(features).numpy()[:, 0]
+    reach = 2 if upsamples else layers
+    inside = masks[:, :, reach : 15 - reach, reach : 15 - reach]
+    assert np.ptp(inside, axis=(2, 3)).max() < 1e-4 * np.abs(masks).max()
+    # One point farther out they are not.
+    around = masks[:, :, reach - 1 : 16 - reach, reach - 1 : 16 - reach]
+    assert np.ptp(around, axis=(2, 3)).min() > 1e-3 * np.abs(masks).max()

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 from odtool import state_files
 from odtool.cluster import Cluster, named
 from odtool.engine.train import cluster_secret, listening
-from odtool.engine.train.listening import LineReader
+from odtool.engine.train.listening import LineReader, UnknownNameReport
 from odtool.errors import OdtoolError
 from odtool.state_files import StateError
 
@@ -95,17 +95,18 @@ class _Visitor:
 class _Reception:
     """The chief's side: who is there, and who has not said yet who he is."""
 
-    def __init__(self, cluster: Cluster, settings: Message, secret: bytes) -> None:
+    def __init__(self, cluster: Cluster, settings: Message, secret: bytes, end: float) -> None:
         self._cluster = cluster
         self._settings = settings
         self._secret = secret
+        self._end = end
         self._selector = selectors.DefaultSelector()
         self._pending: list[_Visitor] = []
         self._noted: set[str] = set()
         self.present: dict[int, _Visitor] = {}
 
     def __enter__(self) -> _Reception:
-        for listener in listening.listen(self._cluster.addresses[0]):
+        for listener in listening.listen(self._cluster.addresses[0], self._end):
             listener.setblocking(False)
             self._selector.register(listener, selectors.EVENT_READ)
         return self
@@ -259,7 +260,7 @@ def gather(cluster: Cluster, settings: Message, plan: Message, secret: bytes, *,
     end = time.monotonic() + patience
     missing = set(range(1, len(cluster.addresses)))
     log.info("waiting for %s", _join_names(cluster, missing))
-    with _Reception(cluster, settings, secret) as reception:
+    with _Reception(cluster, settings, secret, end) as reception:
         while absent := missing - reception.present.keys():
             if time.monotonic() > end:
                 raise _refuse_absence(cluster, absent, patience)
@@ -277,10 +278,15 @@ def join(cluster: Cluster, settings: Message, secret: bytes, *, patience: float 
     """
     end = time.monotonic() + patience
     log.info("waiting for %s", named(cluster, 0))
+    names = UnknownNameReport()
     while time.monotonic() < end:
         answer = None
-        with suppress(OSError, StateError):
+        try:
             answer = _visit(cluster, settings, secret, end)
+        except socket.gaierror as error:
+            names.tell(cluster.addresses[0].rpartition(":")[0], error)
+        except (OSError, StateError):
+            names.last = None
         if answer is None:  # not there yet, or still the process of an earlier start
             time.sleep(_WAIT)
         elif answer.refused == "secret":
@@ -295,7 +301,7 @@ def join(cluster: Cluster, settings: Message, secret: bytes, *, patience: float 
             )
         else:
             return answer.plan or {}
-    raise _refuse_absence(cluster, [0], patience)
+    raise _refuse_absence(cluster, [0], patience, names.last)
 
 
 def _visit(cluster: Cluster, settings: Message, secret: bytes, end: float) -> Answer | None:
@@ -341,9 +347,12 @@ def _describe_difference(ours: Message, theirs: Message) -> str:
     return next((name for name, value in ours.items() if theirs.get(name) != value), "")
 
 
-def _refuse_absence(cluster: Cluster, missing: Iterable[int], patience: float) -> OdtoolError:
+def _refuse_absence(
+    cluster: Cluster, missing: Iterable[int], patience: float, unknown: socket.gaierror | None = None
+) -> OdtoolError:
+    why = f": the name is not known here ({unknown.strerror or unknown})" if unknown else ""
     return OdtoolError(
-        f"{_join_names(cluster, missing)} did not connect within {patience:.0f} s",
+        f"{_join_names(cluster, missing)} did not connect within {patience:.0f} s{why}",
         "Start odtool train with this run on each machine, and make sure that they can reach the chief's port.",
     )
 

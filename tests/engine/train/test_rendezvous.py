@@ -295,3 +295,13 @@ def test_who_does_not_come_is_named(addresses: tuple[str, ...]) -> None:
         gather(addresses, patience=0.1)
     with pytest.raises(OdtoolError, match=f"the chief at {addresses[0]} did not connect within 0 s"):
         join(addresses, patience=0.1)
+
+
+def test_a_worker_waits_for_the_chiefs_name_and_tells_it_once(
+    addresses: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(rendezvous, "_WAIT", 0.01)
+    names = ("no-such-host.invalid:2222", addresses[1])
+    with pytest.raises(OdtoolError, match=r"did not connect within 1 s: the name is not known here"):
+        join(names, patience=1)
+    assert caplog.text.count("the name no-such-host.invalid is not known here") == 1

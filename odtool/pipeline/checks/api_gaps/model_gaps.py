@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from odtool.pipeline.checks.finding import Finding, report_error
+from odtool.pipeline.checks.finding import Finding, report_error, report_warning
 from odtool.pipeline.text.facts import ConfigFacts
 
 _PREDICTORS = {
@@ -71,6 +71,13 @@ def check_static_shapes(facts: ConfigFacts) -> Iterator[Finding]:
         )
 
 
+def check_batch_norm(facts: ConfigFacts) -> Iterator[Finding]:
+    """builders/model_builder.py; an SSD passes over it."""
+    here = f"{facts.model_path}.inplace_batchnorm_update"
+    if facts.meta_architecture == "faster_rcnn" and facts.model.inplace_batchnorm_update:
+        yield report_error(f"{here} is true, which the API has for no Faster R-CNN", f"--set {here}=false")
+
+
 def check_depthwise(facts: ConfigFacts) -> Iterator[Finding]:
     """predictors/heads/keras_box_head.py and keras_class_head.py."""
     if facts.meta_architecture != "ssd":
@@ -82,6 +89,24 @@ def check_depthwise(facts: ConfigFacts) -> Iterator[Finding]:
             yield report_error(
                 f"{here}: use_depthwise cannot be used with a kernel_size of 1", f"--set {here}.kernel_size=3"
             )
+
+
+def check_box_code(facts: ConfigFacts) -> Iterator[Finding]:
+    """box_coders/*.py; the first loss says that dimensions must be equal."""
+    if facts.meta_architecture != "ssd":
+        return
+    coder, predictor = facts.model.box_coder, facts.model.box_predictor
+    kind, head = coder.WhichOneof("box_coder_oneof"), predictor.WhichOneof("box_predictor_oneof")
+    head_size = getattr(getattr(predictor, head), "box_code_size", None) if head else None
+    size = 3 if kind == "square_box_coder" else 4
+    if kind == "keypoint_box_coder":
+        size += 2 * coder.keypoint_box_coder.num_keypoints
+    if head_size not in (None, size):
+        here = f"{facts.model_path}.box_predictor.{head}.box_code_size"
+        yield report_error(
+            f"{here} is {head_size}, but a {kind} has {size} numbers a box",
+            f"--set {here}={size}, or use a faster_rcnn_box_coder.",
+        )
 
 
 def check_shared_weights(facts: ConfigFacts) -> Iterator[Finding]:
@@ -198,3 +223,30 @@ def check_mask_head(facts: ConfigFacts) -> Iterator[Finding]:
             f"{here}.predict_keypoints is true, but the API has no keypoint head for this model",
             f"--set {here}.predict_keypoints=false; CenterNet predicts keypoints",
         )
+
+
+def check_mask_features(facts: ConfigFacts) -> Iterator[Finding]:
+    """models/faster_rcnn_resnet_v1_fpn_keras_feature_extractor.py makes features of 1x1 of a box, for masks, too.
+
+    keras_mask_head.py stretches them to the grid, where each convolution takes the padding beyond the grid's edge one
+    point farther in. The hidden ones come before the stretching with convolve_then_upsample_masks.
+    """
+    predictor = facts.model.second_stage_box_predictor.mask_rcnn_box_predictor if _predicts_masks(facts) else None
+    if predictor is None or "_fpn_" not in facts.model.feature_extractor.type:
+        return
+    here = f"{facts.model_path}.second_stage_box_predictor.mask_rcnn_box_predictor"
+    reach = 2 if predictor.convolve_then_upsample_masks else predictor.mask_prediction_num_conv_layers
+    needed = max(predictor.mask_height, predictor.mask_width) // 2
+    if reach < needed:
+        yield report_warning(
+            f"{facts.model_path}.feature_extractor.type is {facts.model.feature_extractor.type}, which gives the mask "
+            f"head one vector for each box: of a mask of {predictor.mask_height}x{predictor.mask_width}, all points "
+            f"that are more than {reach} from the edge will be alike",
+            f"Use a feature extractor without a pyramid, such as faster_rcnn_resnet50_keras; or, for shapes at all, "
+            f"--set {here}.mask_prediction_num_conv_layers={needed}"
+            + (f" --set {here}.convolve_then_upsample_masks=false" if predictor.convolve_then_upsample_masks else ""),
+        )
+
+
+def _predicts_masks(facts: ConfigFacts) -> bool:
+    return facts.meta_architecture == "faster_rcnn" and facts.model.number_of_stages == 3

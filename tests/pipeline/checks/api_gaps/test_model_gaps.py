@@ -39,6 +39,14 @@ def find_errors(*assignments: str) -> list[str]:
     ("assignments", "message"),
     [
         ((f"{RCNN}.feature_extractor.conv_hyperparams={{}}",), "faster_rcnn_resnet50_keras does not take it"),
+        (
+            (f"{RCNN}.inplace_batchnorm_update=true",),
+            "inplace_batchnorm_update is true, which the API has for no",
+        ),
+        (
+            (f"{SSD}.feature_extractor.type=ssd_mobilenet_v3_large",),
+            "written for TensorFlow 1 Use one of ssd_mobilenet_v1_keras, ",
+        ),
         ((f"{RCNN}.feature_extractor.fpn={{}}",), "feature_extractor.fpn is set, but faster_rcnn_resnet50_keras"),
         (
             (
@@ -149,6 +157,19 @@ def test_keypoint_tasks_are_compared_with_their_label_map(
     findings = [f"{one.message} {one.hint}" for check in CHECKS for one in check(facts) if "keypoint" in one.message]
     assert bool(findings) == bool(message)
     assert message in " ".join(findings)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("rgb_to_gray", "gives images of one channel"),
+        ("scale_boxes_to_pixel_coordinates", "leaves boxes in pixels"),
+        ("convert_class_logits_to_softmax", "there are no scores to convert"),
+    ],
+)
+def test_steps_of_augmentation_that_no_model_can_be_trained_with_are_told(step: str, message: str) -> None:
+    (error,) = find_errors(f"train_config.data_augmentation_options[+]={{{step} {{}}}}", f"{SSD}.num_classes=3")
+    assert message in error
 
 
 def test_flips_need_the_order_of_mirrored_keypoints() -> None:
