@@ -249,7 +249,7 @@ def _keep_usage_visible() -> None:
     """What Typer itself prints of wrong usage repeats the words that were wrong, which may be names of files."""
     from typer import rich_utils
 
-    rich_utils.Console = VisibleConsole  # type: ignore[misc]  # by which it makes all of its consoles
+    rich_utils.Console = VisibleConsole  # type: ignore[attr-defined]  # by which it makes all of its consoles
 
 
 def _keep_usage_plain() -> None:
