@@ -258,10 +258,13 @@ def test_sizes_that_an_architecture_cannot_use(
 
 def test_images_of_many_sizes_make_no_batch(workspace: Workspace) -> None:
     path = "model.faster_rcnn.image_resizer.keep_aspect_ratio_resizer"
-    unpadded = (f"{path}.pad_to_max_dimension=false",)
+    sampler = "model.faster_rcnn.use_static_balanced_label_sampler=false"
+    unpadded = (f"{path}.pad_to_max_dimension=false", sampler)
     with pytest.raises(ConfigError, match=r"keep_aspect_ratio_resizer leaves images in different sizes, but all 8"):
         configuration.configure(workspace, ConfigureSettings(model=RCNN, assignments=unpadded))
     configuration.configure(workspace, ConfigureSettings(model=RCNN, assignments=unpadded, batch_size=1))
+    with pytest.raises(ConfigError, match=r"use_static_balanced_label_sampler: keep_aspect_ratio_resizer leaves"):
+        configuration.configure(workspace, ConfigureSettings(model=RCNN, assignments=unpadded[:1], batch_size=1))
 
 
 def test_configure_and_check_find_them(workspace: Workspace) -> None:
