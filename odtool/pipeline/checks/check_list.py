@@ -19,6 +19,7 @@ from odtool.pipeline.checks.api_gaps.center_net_gaps import (
 )
 from odtool.pipeline.checks.api_gaps.model_gaps import (
     check_anchor_coordinates,
+    check_batch_norm,
     check_box_predictor,
     check_combined_suppression,
     check_confidences,
@@ -74,6 +75,7 @@ CHECKS: tuple[Check, ...] = (
     check_confidences,
     check_mask_head,
     check_depthwise,
+    check_batch_norm,
     check_shared_weights,
     check_task_losses,
     check_center_suppression,

@@ -36,19 +36,39 @@ EXTRACTORS = {
     ),
 }
 """Feature extractors for TensorFlow 2 by model (builders/model_builder.py); a test holds them against the API's."""
+TENSORFLOW_1 = (
+    "embedded_ssd_mobilenet_v1",
+    "faster_rcnn_inception_v2",
+    "faster_rcnn_nas",
+    "faster_rcnn_pnas",
+    "ssd_inception_v2",
+    "ssd_inception_v3",
+    *(f"ssd_mobiledet_{target}" for target in ("cpu", "dsp", "edgetpu", "gpu")),
+    "ssd_mobilenet_edgetpu",
+    "ssd_mobilenet_v1_ppn",
+    "ssd_mobilenet_v2_mnasfpn",
+    "ssd_mobilenet_v3_large",
+    "ssd_mobilenet_v3_small",
+    "ssd_pnasnet",
+    *(f"ssd_resnet{depth}_v1_ppn" for depth in (50, 101, 152)),
+    "ssd_spaghettinet",
+)
+"""Feature extractors of TensorFlow 1 that have no successor; those that have one are called as it, without _keras."""
 
 
 def check_extractor(facts: ConfigFacts) -> Iterator[Finding]:
     kind, known = facts.model.feature_extractor.type, EXTRACTORS[facts.meta_architecture]
-    if f"{kind}_keras" in known:
-        field = f"{facts.model_path}.feature_extractor.type"
+    field = f"{facts.model_path}.feature_extractor.type"
+    if f"{kind}_keras" in known or kind in TENSORFLOW_1:
+        successor = f"{kind}_keras" if f"{kind}_keras" in known else ""
+        advice = f"Did you mean '{successor}'? Set it" if successor else f"Use one of {', '.join(known[:4])}, …"
         yield report_error(
             f"{field}: the API has no '{kind}' in TensorFlow 2 for this model: the config is written for TensorFlow 1",
-            f"Did you mean '{kind}_keras'? Set it; checkpoints of TensorFlow 1 cannot be restored: see odtool models.",
+            f"{advice}; checkpoints of TensorFlow 1 cannot be restored: see odtool models.",
         )
     elif kind not in known:
         yield report_error(
-            f"{facts.model_path}.feature_extractor.type: the API has no '{kind}' for this model in TensorFlow 2",
+            f"{field}: the API has no '{kind}' for this model in TensorFlow 2",
             spelling.suggest_nearest(kind, known),
         )
 

@@ -71,6 +71,13 @@ def check_static_shapes(facts: ConfigFacts) -> Iterator[Finding]:
         )
 
 
+def check_batch_norm(facts: ConfigFacts) -> Iterator[Finding]:
+    """builders/model_builder.py; an SSD passes over it."""
+    here = f"{facts.model_path}.inplace_batchnorm_update"
+    if facts.meta_architecture == "faster_rcnn" and facts.model.inplace_batchnorm_update:
+        yield report_error(f"{here} is true, which the API has for no Faster R-CNN", f"--set {here}=false")
+
+
 def check_depthwise(facts: ConfigFacts) -> Iterator[Finding]:
     """predictors/heads/keras_box_head.py and keras_class_head.py."""
     if facts.meta_architecture != "ssd":

@@ -39,6 +39,14 @@ def find_errors(*assignments: str) -> list[str]:
     ("assignments", "message"),
     [
         ((f"{RCNN}.feature_extractor.conv_hyperparams={{}}",), "faster_rcnn_resnet50_keras does not take it"),
+        (
+            (f"{RCNN}.inplace_batchnorm_update=true",),
+            "inplace_batchnorm_update is true, which the API has for no",
+        ),
+        (
+            (f"{SSD}.feature_extractor.type=ssd_mobilenet_v3_large",),
+            "written for TensorFlow 1 Use one of ssd_mobilenet_v1_keras, ",
+        ),
         ((f"{RCNN}.feature_extractor.fpn={{}}",), "feature_extractor.fpn is set, but faster_rcnn_resnet50_keras"),
         (
             (
