@@ -7,7 +7,7 @@ import logging
 _IDLE_TALK = (
     "apitools not found",  # as Beam is imported without its extra for Google Cloud, which nothing here needs
     "No semi_persistent_directory found",  # of each worker process of the DirectRunner
-    "Discarding unparseable args",  # the same, of options that are the runner's own
+    "Discarding unpars",  # the same, of options that are the runner's own
 )
 
 

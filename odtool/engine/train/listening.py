@@ -91,6 +91,16 @@ def _bind(name: str, port: int, family: int) -> socket.socket | None:
         raise
 
 
+def name_host(address: str) -> str:
+    """Who connects, by an address: one machine may have all IPv6 addresses of a network of 64 bits."""
+    host = ipaddress.ip_address(address.partition("%")[0])
+    if not isinstance(host, ipaddress.IPv6Address):
+        return str(host)
+    if host.ipv4_mapped:
+        return str(host.ipv4_mapped)
+    return str(host) if host.is_loopback else str(ipaddress.ip_network((int(host) >> 64 << 64, 64)))
+
+
 class LineReader:
     """The next line of a connection, received piece by piece; no longer than allowed."""
 
