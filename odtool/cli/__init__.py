@@ -41,10 +41,10 @@ def options(
 
 _START, _DATA, _MODEL, _RUN, _RESULT = "Start", "Data", "Model", "Run", "Result"
 
-app.command("version", cls=HelpfulCommand, rich_help_panel=_START)(version.version)
-app.command("settings", cls=HelpfulCommand, rich_help_panel=_START)(settings.settings)
 app.command("demo", cls=OneProcessCommand, rich_help_panel=_START)(demo.demo)
 app.command("doctor", cls=HelpfulCommand, rich_help_panel=_START)(doctor.doctor)
+app.command("settings", cls=HelpfulCommand, rich_help_panel=_START)(settings.settings)
+app.command("version", cls=HelpfulCommand, rich_help_panel=_START)(version.version)
 app.command("inspect", cls=HelpfulCommand, rich_help_panel=_DATA)(inspect.inspect)
 app.command("prepare", cls=OneProcessCommand, rich_help_panel=_DATA)(prepare.prepare)
 app.add_typer(models.app, name="models", rich_help_panel=_MODEL)

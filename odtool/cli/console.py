@@ -28,6 +28,8 @@ from odtool.errors import OdtoolError
 from odtool.units import format_duration
 from odtool.workspace import Workspace
 
+UsageError: Any = typer.BadParameter.__base__
+"""Of Click, or of the copy of it that later versions of Typer hold."""
 _PLAIN_PROGRESS_EVERY = 10.0
 """Seconds between progress lines where there is no terminal."""
 _BAR_EVERY = 0.1
@@ -218,14 +220,14 @@ def run(app: typer.Typer) -> None:
     """Runs the app; the one place where errors become messages and exit codes."""
     _shown.clear()
     _open_closed_streams()
-    if os.environ.get("NO_COLOR"):
-        _keep_usage_plain()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     try:
         with _clearing_up():
-            app()
+            code = app(standalone_mode=False)  # so that wrong usage reaches this boundary, too
+    except UsageError as error:
+        _fail(*_explain_usage(error), code=2)
     except RequestError as error:
         _fail(f"{name_option(error.field)} {error.problem}", error.hint, code=2)
     except OdtoolError as error:
@@ -242,13 +244,17 @@ def run(app: typer.Typer) -> None:
             f"internal error: {type(error).__name__}: {error}",
             "This is a fault of odtool. Run again with --debug and report what it prints.",
         )
+    raise SystemExit(code)
 
 
-def _keep_usage_plain() -> None:
-    """What Typer itself prints, of wrong usage, follows NO_COLOR, too."""
-    from typer import rich_utils
-
-    rich_utils.COLOR_SYSTEM, rich_utils.FORCE_TERMINAL = None, False
+def _explain_usage(error: Any) -> tuple[str, str]:
+    """What Click says of wrong usage, in the form of every other error."""
+    if error.ctx is not None and type(error).__name__ == "NoArgsIsHelpError":
+        raise SystemExit(2)  # asking for the text has printed the help
+    named = getattr(error, "param", None) or getattr(error, "param_hint", None)
+    is_value = isinstance(error, typer.BadParameter) and not named  # which Click has no better words for
+    text = (error.message if is_value else error.format_message()).rstrip(".")
+    return text[:1].lower() + text[1:], f"See: {error.ctx.command_path} --help" if error.ctx is not None else ""
 
 
 @contextmanager

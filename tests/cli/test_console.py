@@ -116,3 +116,29 @@ def test_closed_streams_change_nothing_but_what_is_seen(tmp_path: Path, closed: 
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("configure --steps -1", "invalid value for '--steps': "),
+        ("configure --stepz 1", "no such option: --stepz"),
+        ("nonsense", "no such command 'nonsense'"),
+        ("status a b", "got unexpected extra argument"),
+        ("models pull", "missing argument 'NAME'"),
+        ("logs -f", "--follow prints as it goes and cannot be combined with --json"),
+        ("predict", "SOURCE is missing: "),
+    ],
+)
+def test_wrong_usage_is_told_as_every_other_error(arguments: str, message: str, odtool: Callable[..., Any]) -> None:
+    said = odtool(*arguments.split(), "--json")
+    error, hint = said.err.splitlines()
+    assert (said.code, error.startswith(f"error: {message}")) == (2, True)
+    assert hint.startswith("hint: ")
+    assert said.json == {"error": error.removeprefix("error: "), "hint": hint.removeprefix("hint: ")}
+
+
+def test_no_command_at_all_shows_the_help(odtool: Callable[..., Any]) -> None:
+    said = odtool()
+    assert (said.code, said.err) == (2, "")
+    assert "From annotations to a trained, evaluated detector" in said.out

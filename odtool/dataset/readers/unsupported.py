@@ -59,7 +59,8 @@ def refuse(path: Path) -> NoReturn:
         )
     raise DataError(
         f"{path}: no annotations found{note}",
-        f"Known formats: {', '.join(reader.title for reader in READERS.values())}. Choose one with --format.",
+        f"Name the folder or file that holds them. Known formats: "
+        f"{', '.join(reader.title for reader in READERS.values())}. One that is not recognized is named with --format.",
     )
 
 
