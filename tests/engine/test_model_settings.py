@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from odtool.pipeline.checks import check_list, evaluation, model_settings
 from odtool.pipeline.checks.augmentation import check_augmentation
+from odtool.pipeline.checks.model_settings import EXTRACTORS
 from odtool.pipeline.text import config, fields
 from odtool.pipeline.text.facts import derive_facts
 from odtool.workspace import Run
@@ -43,6 +46,10 @@ def test_the_feature_extractors_and_metrics_are_the_apis() -> None:
         model_builder.FASTER_RCNN_KERAS_FEATURE_EXTRACTOR_CLASS_MAP
     )
     assert set(model_settings.EXTRACTORS["center_net"]) == set(model_builder.CENTER_NET_EXTRACTOR_FUNCTION_MAP)
+    source = Path(model_builder.__file__).read_text()
+    first = re.findall(r"'((?:embedded_)?(?:ssd|faster_rcnn)_\w+)':", source.partition("if tf_version.is_tf1():")[2])
+    known_first = {name for name in first if not any(f"{name}_keras" in names for names in EXTRACTORS.values())}
+    assert known_first - {name for names in EXTRACTORS.values() for name in names} == set(model_settings.TENSORFLOW_1)
     known = eval_util.EVAL_METRICS_CLASS_DICT
     assert {*evaluation.METRICS, evaluation.KEYPOINT_METRICS} == set(known)
     for name in evaluation.METRICS:

@@ -29,7 +29,18 @@ _LOSSES: Mapping[str, tuple[str, ...]] = {
     "temporal_offset_task": (_LOCALIZATION,),
 }
 """Losses of each task (builders/model_builder.py); of one that is not named, it says 'Empty loss config'."""
-_UNUSABLE = {"weighted_smooth_l1": "l1_localization_loss", "weighted_iou": "", "weighted_giou": ""}
+_UNFITTING: Mapping[str, tuple[str, ...]] = {
+    "object_detection_task": ("weighted_smooth_l1", "weighted_iou", "weighted_giou"),
+    "keypoint_estimation_task": (
+        "weighted_smooth_l1",
+        "weighted_iou",
+        "weighted_giou",
+        "weighted_softmax",
+        "weighted_logits_softmax",
+        "weighted_dice_classification_loss",
+    ),
+}
+"""Losses whose shape is another than that of the task's weights; weighted_iou first fails in the evaluation."""
 _UNKNOWN_GROUNDTRUTH = {
     "densepose_estimation_task": "points of DensePose",
     "track_estimation_task": "tracks",
@@ -49,10 +60,26 @@ def check_task_losses(facts: ConfigFacts) -> Iterator[Finding]:
             loss = task
             for name in field.split("."):
                 loss = getattr(loss, name)
-            if loss.WhichOneof(field.rpartition(".")[2]) is None:
+            name = loss.WhichOneof(field.rpartition(".")[2])
+            if name is None:
                 yield report_error(
                     f"{path}.{field} names no loss", "Copy the task from a CenterNet model of the zoo: odtool models"
                 )
+            elif name in _UNFITTING.get(kind, ()):
+                fitting = "l1_localization_loss" if _LOCALIZATION in field else "penalty_reduced_logistic_focal_loss"
+                yield report_error(
+                    f"{path}.{field} is {name}, with which the API cannot train this task",
+                    f"Use {fitting}, as the zoo's models do.",
+                )
+
+
+def check_center_suppression(facts: ConfigFacts) -> Iterator[Finding]:
+    """center_net_meta_arch.py gives no window to bring boxes into another frame: the first evaluation fails."""
+    if facts.meta_architecture != "center_net" or not facts.model.HasField("post_processing"):
+        return
+    here = f"{facts.model_path}.post_processing.batch_non_max_suppression.change_coordinate_frame"
+    if facts.model.post_processing.batch_non_max_suppression.change_coordinate_frame:
+        yield report_error(f"{here} is true, by default, which the API cannot do for CenterNet", f"--set {here}=false")
 
 
 def check_labeled_classes(facts: ConfigFacts) -> Iterator[Finding]:
@@ -95,6 +122,7 @@ def check_keypoint_tasks(facts: ConfigFacts) -> Iterator[Finding]:
         yield convert_error("classes", error, field)
         return
     yield from _check_keypoint_classes(facts, indices, address)
+    yield from _check_depths(facts)
 
 
 def _check_keypoint_classes(
@@ -121,6 +149,16 @@ def _check_keypoint_classes(
             f"{here}: {address} gives the keypoint ids {', '.join(repeated[:10])} more than once to the tasks' classes",
             "Number the keypoints of all classes in one row, from 0.",
         )
+
+
+def _check_depths(facts: ConfigFacts) -> Iterator[Finding]:
+    """A record's image/object/keypoint/z, which odtool prepare does not write."""
+    reader = facts.readers[0]
+    for index, task in enumerate(facts.model.keypoint_estimation_task):
+        if task.predict_depth and (reader.prepared or not reader.message.load_keypoint_depth_features):
+            here = f"{facts.model_path}.keypoint_estimation_task[{index}].predict_depth"
+            where = "the records hold no depths" if reader.prepared else f"{reader.path} does not load depths"
+            yield report_error(f"{here} is true, but {where}", f"--set {here}=false")
 
 
 def _read_keypoints(path: Path) -> dict[str, tuple[int, ...]]:

@@ -71,6 +71,13 @@ def check_static_shapes(facts: ConfigFacts) -> Iterator[Finding]:
         )
 
 
+def check_batch_norm(facts: ConfigFacts) -> Iterator[Finding]:
+    """builders/model_builder.py; an SSD passes over it."""
+    here = f"{facts.model_path}.inplace_batchnorm_update"
+    if facts.meta_architecture == "faster_rcnn" and facts.model.inplace_batchnorm_update:
+        yield report_error(f"{here} is true, which the API has for no Faster R-CNN", f"--set {here}=false")
+
+
 def check_depthwise(facts: ConfigFacts) -> Iterator[Finding]:
     """predictors/heads/keras_box_head.py and keras_class_head.py."""
     if facts.meta_architecture != "ssd":
@@ -164,14 +171,6 @@ def _check_proposal_anchors(generator: Any, facts: ConfigFacts) -> Iterator[Find
             "anchors in pixels",
             f"--set {here}.flexible_grid_anchor_generator.normalize_coordinates=false",
         )
-
-
-def check_expected_losses(facts: ConfigFacts) -> Iterator[Finding]:
-    """losses_builder.py asks for functions that the API does not have."""
-    if facts.meta_architecture != "ssd" or not facts.model.loss.expected_loss_weights:
-        return
-    here = f"{facts.model_path}.loss.expected_loss_weights"
-    yield report_error(f"{here}: the API has only NONE; the others are missing in it", f"--set {here}=NONE")
 
 
 def check_confidences(facts: ConfigFacts) -> Iterator[Finding]:

@@ -39,6 +39,14 @@ def find_errors(*assignments: str) -> list[str]:
     ("assignments", "message"),
     [
         ((f"{RCNN}.feature_extractor.conv_hyperparams={{}}",), "faster_rcnn_resnet50_keras does not take it"),
+        (
+            (f"{RCNN}.inplace_batchnorm_update=true",),
+            "inplace_batchnorm_update is true, which the API has for no",
+        ),
+        (
+            (f"{SSD}.feature_extractor.type=ssd_mobilenet_v3_large",),
+            "written for TensorFlow 1 Use one of ssd_mobilenet_v1_keras, ",
+        ),
         ((f"{RCNN}.feature_extractor.fpn={{}}",), "feature_extractor.fpn is set, but faster_rcnn_resnet50_keras"),
         (
             (
@@ -80,12 +88,32 @@ def find_errors(*assignments: str) -> list[str]:
             "center_params.classification_loss names",
         ),
         ((f"{CENTER_NET}.mask_estimation_task={{}}",), "mask_estimation_task.classification_loss names no loss"),
+        (
+            (f"{CENTER_NET}.object_detection_task.localization_loss={{weighted_giou {{}}}}",),
+            "localization_loss is weighted_giou, with which the API cannot train this task Use l1_localization_loss",
+        ),
+        (
+            (f"{TASK}={{{KEYPOINTS.replace('penalty_reduced_logistic_focal_loss', 'weighted_softmax')}}}",),
+            "classification_loss is weighted_softmax, with which the API cannot train this task Use penalty",
+        ),
+        (
+            (f"{TASK}={{loss {{expected_loss_weights: EXPECTED_SAMPLING}}}}",),
+            "keypoint_estimation_task[0].loss.expected_loss_weights: the API has only NONE",
+        ),
+        ((f"{SSD}.loss.random_example_sampler={{positive_sample_fraction: 0}}",), "positive_sample_fraction"),
+        ((f"{CENTER_NET}.post_processing={{}}",), "post_processing.batch_non_max_suppression.change_coordinate_frame"),
         ((f"{TASK}={{}}",), "keypoint_estimation_task[0].loss.classification_loss names no loss"),
+        (
+            (f"{CENTER_NET}.keypoint_label_map_path='{{map}}'", f"{TASK}={{predict_depth: true {KEYPOINTS}}}"),
+            "predict_depth is true, but train_input_reader does not load depths",
+        ),
         ((f"{TASK}={{{KEYPOINTS}}}",), "keypoint_label_map_path is not set"),
     ],
 )
-def test_what_the_api_cannot_build_is_told(assignments: tuple[str, ...], message: str) -> None:
-    assert message in " ".join(find_errors(*assignments))
+def test_what_the_api_cannot_build_is_told(assignments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    (tmp_path / "map").write_text("item { id: 1 name: 'a' keypoints { id: 0 label: 'x' } }")
+    filled = [assignment.replace("{map}", str(tmp_path / "map")) for assignment in assignments]
+    assert message in " ".join(find_errors(*filled))
 
 
 @pytest.mark.parametrize(
