@@ -28,7 +28,7 @@ def board(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Start TensorBoard over all runs, say where, and stop it with this command.
+    """Show all runs in TensorBoard, until Ctrl-C.
 
     Example: `odtool board --port 6006`
     """

@@ -11,6 +11,7 @@ from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.source_folders import find_split, walk
 from odtool.dataset.readers.datasets.kitti.kitti_line import make_object, parse_fields
 from odtool.dataset.types import AnnotatedImage, ObjectAnnotation, Problem, Source
+from odtool.units import format_count
 
 
 def is_sequence(path: Path) -> bool:
@@ -41,7 +42,9 @@ def report_unlabelled(files: Sequence[Path], source: Source) -> Iterator[Problem
     sequences = {file.stem for file in files}
     for folder in walk(source.images or source.root):
         if (images := folder.find_files(*EXTENSIONS)) and folder.path.name not in sequences:
-            yield Problem("file_skipped", folder.path, f"{len(images)} images, none with an annotation file")
+            yield Problem(
+                "file_skipped", folder.path, f"{format_count(len(images), 'image')}, none with an annotation file"
+            )
 
 
 def parse(data: bytes, path: Path) -> tuple[dict[int, list[ObjectAnnotation]], list[tuple[str, str]]]:
