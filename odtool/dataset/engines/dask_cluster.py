@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
+from odtool.dataset.engines import beam_messages
 from odtool.dataset.workers import without_interrupts, without_script
 from odtool.errors import DataError, first_line
 
@@ -47,6 +48,7 @@ def open_local_cluster(workers: int | None) -> Iterator[str]:
                 memory_limit=0,
                 dashboard_address="127.0.0.1:0",
                 security=security,
+                preload=[beam_messages.__name__],
             )
         with cluster:
             try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from odtool.pipeline.checks.finding import Finding, report_error
+from odtool.pipeline.checks.finding import Finding, report_error, report_warning
 from odtool.pipeline.text.facts import ConfigFacts
 
 _PREDICTORS = {
@@ -205,3 +205,30 @@ def check_mask_head(facts: ConfigFacts) -> Iterator[Finding]:
             f"{here}.predict_keypoints is true, but the API has no keypoint head for this model",
             f"--set {here}.predict_keypoints=false; CenterNet predicts keypoints",
         )
+
+
+def check_mask_features(facts: ConfigFacts) -> Iterator[Finding]:
+    """models/faster_rcnn_resnet_v1_fpn_keras_feature_extractor.py makes features of 1x1 of a box, for masks, too.
+
+    keras_mask_head.py stretches them to the grid, where each convolution takes the padding beyond the grid's edge one
+    point farther in. The hidden ones come before the stretching with convolve_then_upsample_masks.
+    """
+    predictor = facts.model.second_stage_box_predictor.mask_rcnn_box_predictor if _predicts_masks(facts) else None
+    if predictor is None or "_fpn_" not in facts.model.feature_extractor.type:
+        return
+    here = f"{facts.model_path}.second_stage_box_predictor.mask_rcnn_box_predictor"
+    reach = 2 if predictor.convolve_then_upsample_masks else predictor.mask_prediction_num_conv_layers
+    needed = max(predictor.mask_height, predictor.mask_width) // 2
+    if reach < needed:
+        yield report_warning(
+            f"{facts.model_path}.feature_extractor.type is {facts.model.feature_extractor.type}, which gives the mask "
+            f"head one vector for each box: of a mask of {predictor.mask_height}x{predictor.mask_width}, all points "
+            f"that are more than {reach} from the edge will be alike",
+            f"Use a feature extractor without a pyramid, such as faster_rcnn_resnet50_keras; or, for shapes at all, "
+            f"--set {here}.mask_prediction_num_conv_layers={needed}"
+            + (f" --set {here}.convolve_then_upsample_masks=false" if predictor.convolve_then_upsample_masks else ""),
+        )
+
+
+def _predicts_masks(facts: ConfigFacts) -> bool:
+    return facts.meta_architecture == "faster_rcnn" and facts.model.number_of_stages == 3
