@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from odtool import __version__
-from odtool.cli import console, demo, doctor, settings, version
+from odtool.cli import console, demo, doctor, error_boundary, settings, version
 from odtool.cli.data import inspect, prepare
 from odtool.cli.help_page import HelpfulCommand, HelpfulGroup, OneProcessCommand
 from odtool.cli.model import check, configure, models, preview
@@ -67,4 +67,4 @@ app.command("report", cls=OneProcessCommand, rich_help_panel=_RESULT)(report.rep
 
 def main() -> None:
     """Entry point of the `odtool` script."""
-    console.run(app)
+    error_boundary.run(app)

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 from typer.core import TyperGroup
 from typer.models import OptionInfo
 
-from odtool.cli.console import UsageError
+from odtool.cli.error_boundary import UsageError
 from odtool.errors import ConfigError, OdtoolError
 from odtool.settings import user_settings
 from odtool.settings.user_settings import FileKind, Setting

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odtool.api.data import prepare as api
-from odtool.cli import console
+from odtool.cli import common_options, console, progress_display
 from odtool.cli.data import source_options
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out annotation files, rows and objects that are broken.")
     ] = False,
-    workspace: console.WorkspaceOption = Path(),
-    as_json: console.JsonOption = False,
-    debug: console.DebugOption = False,
+    workspace: common_options.WorkspaceOption = Path(),
+    as_json: common_options.JsonOption = False,
+    debug: common_options.DebugOption = False,
 ) -> None:
     """Turn annotations into sharded TFRecords, a label map and dataset.json.
 
@@ -158,7 +158,7 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         skip_missing=skip_missing,
         skip_broken=skip_broken,
         workspace=workspace,
-        progress=console.progress,
+        progress=progress_display.progress,
     )
     console.show(_payload(prepared), as_json=as_json, render=lambda screen: _render(prepared, screen, workspace))
 

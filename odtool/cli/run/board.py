@@ -13,7 +13,7 @@ import typer
 
 from odtool.api.run.board import BoardRequest, serve_board
 from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 
 
 def board(
