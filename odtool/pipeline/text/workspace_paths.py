@@ -12,14 +12,13 @@ import json
 import os
 import re
 import secrets
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from odtool import state_files
+from odtool import files, state_files
 from odtool.pipeline import record_patterns
 from odtool.state_files import StateError
 from odtool.workspace import Workspace
@@ -52,17 +51,14 @@ class Followed:
 
 def identify(workspace: Workspace) -> str | None:
     """The identity of a workspace, which gets one where it has none; None where that cannot be written."""
+    is_there = os.path.lexists(workspace.identity)
     if (known := _read_identity(workspace.root)) is not None:
         return known
-    with suppress(OSError), tempfile.NamedTemporaryFile("w", dir=workspace.root, encoding="utf-8") as new:
-        new.write(json.dumps({"id": secrets.token_hex(16)}) + "\n")
-        new.flush()
-        Path(new.name).chmod(0o644)
-        if workspace.identity.exists():  # what is there is not an identity
+    with suppress(OSError):
+        if is_there:  # and is not an identity
             workspace.identity.unlink()
         # Of several processes that do this at once, all take what the first one wrote.
-        with suppress(FileExistsError):
-            os.link(new.name, workspace.identity)
+        files.create_atomically(workspace.identity, json.dumps({"id": secrets.token_hex(16)}) + "\n")
     return _read_identity(workspace.root)
 
 
