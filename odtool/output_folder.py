@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from odtool import files, locks, shortage
+from odtool import files, locks, parts, shortage
 from odtool.errors import DataError
 
 _LONGEST = 200
@@ -108,7 +108,10 @@ def _acquired(lock: Path, out: Path, command: str) -> int:
         except FileNotFoundError:
             pass  # its holder removed it between our opening and locking it: take the next one
         os.close(descriptor)
-    raise DataError(f"{out}: another {command} is writing there", "Wait until it is done, or name another --out.")
+    message = f"{out}: another {command} is writing there"
+    if repeated := parts.describe_repeated_work(os.environ):
+        raise DataError(message, f"{repeated[:1].upper()}{repeated[1:]}.")
+    raise DataError(message, "Wait until it is done, or name another --out.")
 
 
 def _clear_others(parent: Path) -> None:

@@ -107,6 +107,8 @@ def _make_step(environment: Mapping[str, str], count: str, *, alike: bool) -> Sc
 
 def warn_of_others(environment: Mapping[str, str]) -> str:
     """What is to be said where a process does everything, and its scheduler has started others; empty otherwise."""
+    if idle := describe_idle_tasks(environment):
+        return idle
     task = find_task(environment)
     if task is None:
         return ""
@@ -114,6 +116,45 @@ def warn_of_others(environment: Mapping[str, str]) -> str:
     return (
         f"this is task {task.index + 1}{of} of {task.source}, and does the whole work: "
         f"--part auto{'' if task.count else '/N'} takes its part of it"
+    )
+
+
+def describe_idle_tasks(environment: Mapping[str, str]) -> str:
+    """What is to be said where a Slurm job has several tasks, of which none but this process was started; else ''.
+
+    A batch script, and what salloc starts, runs once, whatever the job has; only srun starts its tasks, each of which
+    is in a step.
+    """
+    if "SLURM_JOB_ID" not in environment or {"SLURM_STEP_ID", "SLURM_STEP_NUM_TASKS"} & environment.keys():
+        return ""
+    tasks, nodes = environment.get("SLURM_NTASKS", ""), environment.get("SLURM_JOB_NUM_NODES", "")
+    if _is_several(tasks):
+        count = f"{tasks} tasks"
+    elif _is_several(nodes):
+        count = f"{nodes} nodes"
+    else:
+        return ""
+    return f"this Slurm job has {count}, and works in this one process: srun, before the command, starts it on all"
+
+
+def _is_several(count: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]{1,9}", count)) and int(count) > 1
+
+
+def describe_repeated_work(environment: Mapping[str, str]) -> str:
+    """What is to be said where each task of a Slurm step does a work whole that they do not share; else ''.
+
+    They may have folders of their own, so that it is not refused.
+    """
+    try:
+        task = find_task(environment)
+    except DataError:
+        return ""
+    if task is None or not task.alike:
+        return ""
+    return (
+        f"this is task {task.index + 1} of {task.count} of a Slurm step, and each of them does this whole work: start "
+        "it once, by srun --ntasks=1 or without srun"
     )
 
 

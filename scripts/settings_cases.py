@@ -69,7 +69,8 @@ _CENTER_SMALL = (
     f"{_CENTER}.image_resizer.keep_aspect_ratio_resizer="
     f"{{min_dimension: {SIDE} max_dimension: {SIDE} pad_to_max_dimension: true}}",
     f"{_CENTER}.object_center_params.max_box_predictions=5",
-    f"{_CENTER}.keypoint_label_map_path=data/label_map.pbtxt",
+    f"{_CENTER}.keypoint_label_map_path=drawn/keypoints.pbtxt",
+    "train_config.data_augmentation_options=",
     "train_input_reader.num_keypoints=2",
     "eval_input_reader[0].num_keypoints=2",
 )
@@ -117,6 +118,10 @@ COMPANIONS = {
     "manual_step_learning_rate": "{initial_learning_rate: 0.01 schedule {step: 1 learning_rate: 0.005}}",
     "variance_scaling_initializer": "{}",
     "function_approximation": "{x_y_pairs {x_y_pair {x: 0 y: 0} x_y_pair {x: 1 y: 1}}}",
+    "densepose_estimation_task": "{loss {localization_loss {l1_localization_loss {}} "
+    "classification_loss {weighted_softmax {}}}}",
+    "track_estimation_task": "{classification_loss {weighted_softmax {}}}",
+    "temporal_offset_task": "{localization_loss {l1_localization_loss {}}}",
     "mask_estimation_task": "{task_loss_weight: 1 classification_loss {weighted_sigmoid {}}}",
     "keypoint_estimation_task": "{task_name: 'p' task_loss_weight: 1 keypoint_class_name: 'disc' "
     "loss {localization_loss {l1_localization_loss {}} classification_loss {penalty_reduced_logistic_focal_loss {}}} "
@@ -204,7 +209,7 @@ def set_value(config: PipelineConfig, case: Case) -> PipelineConfig:
 
 
 def draw_images(folder: Path, count: int) -> Path:
-    """Images of squares and discs, with boxes, masks and two keypoints an object, as COCO."""
+    """Images of squares and discs, with boxes, masks and two keypoints an object, as COCO; a label map of keypoints."""
     chance = random.Random(0)
     (folder / "images").mkdir(parents=True)
     images, annotations = [], []
@@ -227,4 +232,8 @@ def draw_images(folder: Path, count: int) -> Path:
     categories = [{"id": 1, "name": "square", **points}, {"id": 2, "name": "disc", **points}]
     coco = {"images": images, "annotations": annotations, "categories": categories}
     (folder / "annotations.json").write_text(json.dumps(coco))
+    (folder / "keypoints.pbtxt").write_text(
+        "item { id: 1 name: 'square' }\n"
+        "item { id: 2 name: 'disc' keypoints { id: 0 label: 'head' } keypoints { id: 1 label: 'tail' } }\n"
+    )
     return folder

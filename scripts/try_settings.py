@@ -198,7 +198,7 @@ def _try_run(folder: Path, images: Path) -> str:
 def try_base(name: str, root: Path, options: argparse.Namespace, worker: Worker) -> list[str]:
     """Tries all of a base's cases; a line for each that fails."""
     base = BASES[name]
-    settings = [text.replace("=data/", f"={root}/data/") for text in base.assignments]
+    settings = [re.sub("=(data|drawn)/", rf"={root}/\1/", text) for text in base.assignments]
     made = configure(base.model, assignments=settings, checkpoint="none", run=name, workspace=root).config
     cases = settings_cases.list_cases(made, base.roots)
     cases = [case for case in cases if re.search(options.only, case.path) and not re.search(options.skip, case.path)]

@@ -91,3 +91,32 @@ def test_what_is_said_outright_does_not_depend_on_the_scheduler(text: str, part:
         {"JOB_COMPLETION_INDEX": ""},
     ):
         assert parts.choose(text, environment) == part
+
+
+@pytest.mark.parametrize(
+    ("environment", "count"),
+    [
+        ({"SLURM_JOB_ID": "7", **BATCH}, "4 tasks"),
+        ({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "2"}, "2 tasks"),  # a shell that salloc has started
+        ({"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_JOB_NUM_NODES": "3"}, "3 nodes"),
+        ({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "1", "SLURM_JOB_NUM_NODES": "1"}, ""),
+        ({"SLURM_JOB_ID": "7", "SLURM_NTASKS": "many", "SLURM_JOB_NUM_NODES": ""}, ""),
+        ({"SLURM_JOB_ID": "7", **BATCH, "SLURM_STEP_ID": "0"}, ""),
+        ({"SLURM_JOB_ID": "7", **STEP, "SLURM_NTASKS": "4"}, ""),
+        (BATCH, ""),
+        ({}, ""),
+    ],
+)
+def test_tasks_that_nobody_has_started_are_told(environment: dict[str, str], count: str) -> None:
+    told = parts.describe_idle_tasks(environment)
+    assert told.startswith(f"this Slurm job has {count}, ") if count else told == ""
+    if count:
+        assert parts.warn_of_others(environment) == told
+
+
+@pytest.mark.parametrize(
+    "environment", [{}, BATCH, ARRAY, POD, {"SLURM_PROCID": "x", "SLURM_STEP_NUM_TASKS": "4"}, {**STEP, **ARRAY}]
+)
+def test_work_that_each_task_of_a_step_does_whole_is_told_and_that_of_no_other(environment: dict[str, str]) -> None:
+    told = parts.describe_repeated_work(environment)
+    assert told.startswith("this is task 3 of 4 of a Slurm step") if "2" in environment.values() else told == ""

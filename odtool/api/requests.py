@@ -121,14 +121,14 @@ def find_run(workspace: StrPath, run: RunName | None, notify: Notify = ignore) -
 
 
 def describe_move(run: Run) -> str:
-    """What paths of a run's config are followed to, where its workspace was moved or copied; else ''."""
+    """What paths of a run's config are followed to, or why not, where its workspace was moved or copied; else ''."""
     from odtool.pipeline.text import config
 
     try:
-        followed = config.load(run.pipeline_config).followed
+        move = config.load(run.pipeline_config).move
     except (OdtoolError, OSError):  # whoever needs the config says what is wrong with it
         return ""
-    return followed.describe() if followed else ""
+    return move.describe() if move else ""
 
 
 def choose_device(gpu: str | int | None) -> DeviceChoice:

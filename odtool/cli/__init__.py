@@ -9,7 +9,7 @@ import typer
 from odtool import __version__
 from odtool.cli import console, demo, doctor, settings, version
 from odtool.cli.data import inspect, prepare
-from odtool.cli.help_page import HelpfulCommand, HelpfulGroup
+from odtool.cli.help_page import HelpfulCommand, HelpfulGroup, OneProcessCommand
 from odtool.cli.model import check, configure, models, preview
 from odtool.cli.result import benchmark, export, predict, report
 from odtool.cli.run import board, evaluate, logs, status, stop, track, train, tune
@@ -43,14 +43,14 @@ _START, _DATA, _MODEL, _RUN, _RESULT = "Start", "Data", "Model", "Run", "Result"
 
 app.command("version", cls=HelpfulCommand, rich_help_panel=_START)(version.version)
 app.command("settings", cls=HelpfulCommand, rich_help_panel=_START)(settings.settings)
-app.command("demo", cls=HelpfulCommand, rich_help_panel=_START)(demo.demo)
+app.command("demo", cls=OneProcessCommand, rich_help_panel=_START)(demo.demo)
 app.command("doctor", cls=HelpfulCommand, rich_help_panel=_START)(doctor.doctor)
 app.command("inspect", cls=HelpfulCommand, rich_help_panel=_DATA)(inspect.inspect)
-app.command("prepare", cls=HelpfulCommand, rich_help_panel=_DATA)(prepare.prepare)
+app.command("prepare", cls=OneProcessCommand, rich_help_panel=_DATA)(prepare.prepare)
 app.add_typer(models.app, name="models", rich_help_panel=_MODEL)
-app.command("configure", cls=HelpfulCommand, rich_help_panel=_MODEL)(configure.configure)
+app.command("configure", cls=OneProcessCommand, rich_help_panel=_MODEL)(configure.configure)
 app.command("check", cls=HelpfulCommand, rich_help_panel=_MODEL)(check.check)
-app.command("preview", cls=HelpfulCommand, rich_help_panel=_MODEL)(preview.preview)
+app.command("preview", cls=OneProcessCommand, rich_help_panel=_MODEL)(preview.preview)
 app.command("train", cls=HelpfulCommand, rich_help_panel=_RUN)(train.train)
 app.command("tune", cls=HelpfulCommand, rich_help_panel=_RUN)(tune.tune)
 app.command("eval", cls=HelpfulCommand, rich_help_panel=_RUN)(evaluate.evaluate)
@@ -59,10 +59,10 @@ app.command("logs", cls=HelpfulCommand, rich_help_panel=_RUN)(logs.logs)
 app.command("stop", cls=HelpfulCommand, rich_help_panel=_RUN)(stop.stop)
 app.command("track", cls=HelpfulCommand, rich_help_panel=_RUN)(track.track)
 app.command("board", cls=HelpfulCommand, rich_help_panel=_RUN)(board.board)
-app.command("export", cls=HelpfulCommand, rich_help_panel=_RESULT)(export.export)
-app.command("benchmark", cls=HelpfulCommand, rich_help_panel=_RESULT)(benchmark.benchmark)
+app.command("export", cls=OneProcessCommand, rich_help_panel=_RESULT)(export.export)
+app.command("benchmark", cls=OneProcessCommand, rich_help_panel=_RESULT)(benchmark.benchmark)
 app.command("predict", cls=HelpfulCommand, rich_help_panel=_RESULT)(predict.predict)
-app.command("report", cls=HelpfulCommand, rich_help_panel=_RESULT)(report.report)
+app.command("report", cls=OneProcessCommand, rich_help_panel=_RESULT)(report.report)
 
 
 def main() -> None:

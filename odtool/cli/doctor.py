@@ -9,11 +9,12 @@ import typer
 from rich.console import Console
 
 from odtool.api import doctor as api
-from odtool.cli import console
+from odtool.cli import console, option_defaults
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
 
 
 def doctor(
+    context: typer.Context,
     workspace: WorkspaceOption = Path(),
     as_json: JsonOption = False,
     debug: DebugOption = False,
@@ -24,6 +25,10 @@ def doctor(
     """
     with console.spinner("loading TensorFlow and building a small model …"):
         report = api.examine(workspace)
+    _, faults = option_defaults.load_sound_files(context, workspace)
+    report["errors"] += [
+        f"{fault.message}; no command but this, settings and version works" for fault in faults.values()
+    ]
     console.show(report, as_json=as_json, render=lambda out: _render(out, report))
     if report["errors"]:
         raise typer.Exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo, OptionInfo
 
+from odtool import parts
 from odtool.cli import option_defaults
 from odtool.cli.panels import PANELS, find_panel, find_place
 
@@ -89,6 +91,18 @@ class HelpfulCommand(TyperCommand):
         """Prints the help; the formatter that Click would collect it in is not used."""
         assert self.callback is not None
         _print_page(self, ctx, inspect.unwrap(self.callback))
+
+
+class OneProcessCommand(HelpfulCommand):
+    """A command whose work is not shared out: several tasks of a Slurm step would each do all of it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Calls the command, after a word where others do the same."""
+        from odtool.cli import console
+
+        if repeated := parts.describe_repeated_work(os.environ):
+            console.warn(repeated)
+        return super().invoke(ctx)
 
 
 class HelpfulGroup(TyperGroup):

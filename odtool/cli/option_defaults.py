@@ -18,7 +18,7 @@ from typer.models import OptionInfo
 
 from odtool.errors import ConfigError, OdtoolError
 from odtool.settings import user_settings
-from odtool.settings.user_settings import Setting
+from odtool.settings.user_settings import FileKind, Setting
 
 _UsageError: Any = typer.BadParameter.__base__
 """Of Click, or of the copy of it that later versions of Typer hold."""
@@ -33,6 +33,8 @@ _OWN_FILE_ONLY = {
 }
 """Options that a workspace's file cannot set: a workspace may have come from anywhere."""
 _HELP = {"-h", "--help"}
+_WHATEVER_IS_SET = {("doctor",), ("settings",), ("version",)}
+"""Commands that go on without the files' defaults where these are broken; the former two tell what is wrong."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,13 @@ def apply(command: Any, context: Any, args: Sequence[str]) -> None:
     """
     if context.resilient_parsing or context.parent is None:
         return
+    words = _list_words(context)
     try:
         defaults = load(context, _find_workspace(command, context, args))
     except OdtoolError:
-        if _HELP.intersection(args):
+        if words in _WHATEVER_IS_SET or _HELP.intersection(args):
             return
         raise
-    words = _list_words(context)
     own = {each.parameter: each.value for each in defaults if each.setting.command == words}
     context.default_map = {**(context.default_map or {}), **own}
     _let_be_undone(command, own)
@@ -88,6 +90,19 @@ def load(context: Any, workspace: Path) -> list[OptionDefault]:
     """
     commands = list_commands(context.find_root().command, context)
     return [_check(setting, commands) for setting in user_settings.read(workspace, commands)]
+
+
+def load_sound_files(context: Any, workspace: Path) -> tuple[list[OptionDefault], dict[FileKind, ConfigError]]:
+    """The defaults of those files that can be read, and what is wrong with each of the others."""
+    commands = list_commands(context.find_root().command, context)
+    defaults: list[OptionDefault] = []
+    faults: dict[FileKind, ConfigError] = {}
+    for kind, path in user_settings.list_files(workspace).items():
+        try:
+            defaults += [_check(setting, commands) for setting in user_settings.read_file(kind, path, commands)]
+        except ConfigError as error:
+            faults[kind] = error
+    return defaults, faults
 
 
 def list_commands(group: TyperGroup, context: Any, above: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:

@@ -30,18 +30,28 @@ def settings(
     """Show the defaults of options from odtool.toml in the workspace and from your own, and where each comes from.
 
     A file has a table for each command, and in it options without their dashes. The command line goes before the
-    workspace's file, and that before your own.
+    workspace's file, and that before your own. What is wrong with a file is told beside what the other sets.
 
     Example: `odtool settings train`
     """
-    defaults = option_defaults.load(context, workspace)
+    defaults, faults = option_defaults.load_sound_files(context, workspace)
     rows = _list_set(defaults) if not command else _list_all(context, tuple(command), defaults)
     files = [
-        {"kind": kind, "path": str(path), "exists": path.exists()}
+        {
+            "kind": kind,
+            "path": str(path),
+            "exists": path.exists(),
+            "error": faults[kind].message if kind in faults else None,
+        }
         for kind, path in user_settings.list_files(workspace).items()
     ]
-    payload = {"files": files, "settings": rows}
+    payload: dict[str, Any] = {"files": files, "settings": rows}
+    first = next(iter(faults.values()), None)
+    if first is not None:
+        payload |= {"error": first.message, "hint": first.hint}
     console.show(payload, as_json=as_json, render=lambda screen: _render(screen, payload))
+    if first is not None:
+        raise first
 
 
 def _list_set(defaults: list[OptionDefault]) -> list[dict[str, Any]]:
@@ -94,12 +104,13 @@ def _render(screen: Console, payload: dict[str, Any]) -> None:
         ]
         for row in payload["settings"]
     ]
+    broken = any(entry["error"] for entry in payload["files"])
     if rows:
         screen.print(console.unfolded(console.table("", ["command", "option", "value", "from"], rows), screen))
-    else:
+    elif not broken:
         screen.print("no file sets anything: every option has its own default")
     for entry in payload["files"]:
-        state = "" if entry["exists"] else " (not there)"
+        state = " (cannot be used)" if entry["error"] else "" if entry["exists"] else " (not there)"
         screen.print(f"{entry['kind']}: {entry['path']}{state}", markup=False)
 
 

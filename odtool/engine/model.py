@@ -54,8 +54,8 @@ def read_configs(path: Path) -> Configs:
         ConfigError: it is missing or does not parse.
     """
     loaded = config.load(path)
-    if loaded.followed:
-        log.info("%s", loaded.followed.describe())
+    if loaded.move:
+        log.info("%s", loaded.move.describe())
     return dict(config_util.create_configs_from_pipeline_proto(loaded.message))
 
 

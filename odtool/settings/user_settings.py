@@ -57,11 +57,14 @@ def read(workspace: Path, commands: Mapping[tuple[str, ...], object]) -> list[Se
     Raises:
         ConfigError: a file cannot be read, or sets something outside of a command's table; names the line.
     """
-    settings: list[Setting] = []
-    for kind, path in list_files(workspace).items():
-        if path.exists() or path.is_symlink():  # a link that leads nowhere was meant to set something
-            settings += _list_settings(setting_file.read(path), kind, commands)
-    return settings
+    return [setting for kind, path in list_files(workspace).items() for setting in read_file(kind, path, commands)]
+
+
+def read_file(kind: FileKind, path: Path, commands: Mapping[tuple[str, ...], object]) -> list[Setting]:
+    """The settings of one file, none where it is not there. Raises as `read`."""
+    if path.exists() or path.is_symlink():  # a link that leads nowhere was meant to set something
+        return list(_list_settings(setting_file.read(path), kind, commands))
+    return []
 
 
 def _list_settings(

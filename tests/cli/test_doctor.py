@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 
 from odtool.api import doctor as api
-from odtool.cli import doctor
 
 SOUND: dict[str, Any] = {
     "tensorflow": "2.20.0",
@@ -79,29 +78,23 @@ def test_a_python_without_tensorflow_releases_is_an_error(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("errors", [[], ["ImportError: no TensorFlow"]])
 def test_the_command_shows_the_report_and_exits_1_when_something_would_fail(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], errors: list[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odtool: Callable[..., Any], errors: list[str]
 ) -> None:
     found = {**api.examine(tmp_path, engine=saying({**SOUND, "errors": errors}))}
     monkeypatch.setattr(api, "examine", lambda _: found)
-    for as_json in (True, False):
-        if errors:
-            with pytest.raises(typer.Exit) as ended:
-                doctor.doctor(tmp_path, as_json=as_json)
-            assert ended.value.exit_code == 1
-        else:
-            doctor.doctor(tmp_path, as_json=as_json)
-        shown = capsys.readouterr().out
-        assert "2.20.0" in shown
-        if as_json:
-            assert json.loads(shown) == found
+    for more in ((), ("--json",)):
+        said = odtool("doctor", "-w", tmp_path, *more)
+        assert said.code == (1 if errors else 0)
+        assert "2.20.0" in said.out
+        if more:
+            assert said.json == found
 
 
 def test_a_warning_is_shown_and_leaves_the_exit_code_0(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odtool: Callable[..., Any]
 ) -> None:
     found = api.examine(tmp_path, engine=saying({**SOUND, "warnings": ["videos need OpenCV"]}))
     monkeypatch.setattr(api, "examine", lambda _: found)
-    doctor.doctor(tmp_path)
-    shown = capsys.readouterr().err
+    shown = odtool("doctor").err
     assert "warning: videos need OpenCV" in shown
     assert "nothing else here would fail" in shown

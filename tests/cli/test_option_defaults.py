@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -162,6 +165,47 @@ def test_help_is_shown_whatever_the_files_say(odtool: Callable, workspace: Path)
     for option in ("-h", "--help"):
         assert odtool("train", option).code == 0
     assert odtool("--version").code == 0
+
+
+@pytest.mark.parametrize("text", ["[train\n", "[train]\nchekpoint-every = 5", "gpu = 0", "\0"])
+def test_version_doctor_and_settings_work_while_a_file_is_broken(
+    text: str, odtool: Callable, workspace: Path, own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from odtool.api import doctor
+
+    sound = {"errors": [], "warnings": [], "python": "3", "executable": "", "odtool": "1"}
+    monkeypatch.setattr(doctor, "examine", lambda _: {**sound, "errors": []})
+    workspace.write_text(text)
+    own.write_text("[train]\ngpu = 0\n[version]\njson = true\n")
+    assert odtool("status").code == 1
+    assert odtool("version").code == 0
+    said = odtool("doctor", "--json")
+    assert said.code == 1
+    (error,) = said.json["errors"]
+    assert error.startswith(f"{workspace}:" if text != "\0" else str(workspace))
+    said = odtool("settings", "--json")
+    assert said.code == 1
+    assert [file["error"] is None for file in said.json["files"]] == [True, False]
+    assert said.json["error"] == said.json["files"][1]["error"]
+    assert [row["source"] for row in said.json["settings"]] == [f"{own}:2", f"{own}:4"]
+    page = odtool("settings")
+    assert f"error: {workspace}" in page.err
+    assert str(own) in page.out
+    assert odtool("settings", "train").code == 1
+
+
+def test_completion_works_while_a_file_is_broken(workspace: Path) -> None:
+    workspace.write_text("[train\n")
+    environment = {
+        **os.environ,
+        "_ODTOOL_COMPLETE": "complete_bash",
+        "COMP_WORDS": "odtool train --che",
+        "COMP_CWORD": "2",
+    }
+    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'odtool'; from odtool.cli import main; main()"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert "--checkpoint-every" in done.stdout
+    assert done.stderr == ""
 
 
 def test_what_runs_commands_is_taken_from_the_users_own_file_alone(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from odtool.pipeline.checks import check_list, evaluation, model_settings
 from odtool.pipeline.checks.augmentation import check_augmentation
+from odtool.pipeline.checks.model_settings import EXTRACTORS
 from odtool.pipeline.text import config, fields
 from odtool.pipeline.text.facts import derive_facts
 from odtool.workspace import Run
@@ -30,6 +33,8 @@ LIMITS = (
     "min_object_covered: 0.1 min_aspect_ratio: 0.5 max_aspect_ratio: 2 min_area: 0.1 max_area: 1 overlap_thresh: 0.1"
 )
 NMS = "model.ssd.post_processing.batch_non_max_suppression"
+RCNN = "model.faster_rcnn"
+RCNN_HEADS = f"{RCNN}.second_stage_box_predictor.mask_rcnn_box_predictor"
 
 
 def test_the_feature_extractors_and_metrics_are_the_apis() -> None:
@@ -41,6 +46,10 @@ def test_the_feature_extractors_and_metrics_are_the_apis() -> None:
         model_builder.FASTER_RCNN_KERAS_FEATURE_EXTRACTOR_CLASS_MAP
     )
     assert set(model_settings.EXTRACTORS["center_net"]) == set(model_builder.CENTER_NET_EXTRACTOR_FUNCTION_MAP)
+    source = Path(model_builder.__file__).read_text()
+    first = re.findall(r"'((?:embedded_)?(?:ssd|faster_rcnn)_\w+)':", source.partition("if tf_version.is_tf1():")[2])
+    known_first = {name for name in first if not any(f"{name}_keras" in names for names in EXTRACTORS.values())}
+    assert known_first - {name for names in EXTRACTORS.values() for name in names} == set(model_settings.TENSORFLOW_1)
     known = eval_util.EVAL_METRICS_CLASS_DICT
     assert {*evaluation.METRICS, evaluation.KEYPOINT_METRICS} == set(known)
     for name in evaluation.METRICS:
@@ -144,3 +153,23 @@ def test_the_api_refuses_what_is_found(new_run: Callable[..., Run], assignment: 
     else:
         with pytest.raises((ValueError, KeyError, TypeError, AttributeError)):
             build()
+
+
+def test_heads_that_are_said_to_be_ignored_change_nothing_that_the_api_builds(api: Any) -> None:
+    from odtool.engine import model
+    from odtool.pipeline.zoo import zoo
+
+    def build(*assignments: str) -> list[tuple[str, Any]]:
+        made = zoo.build(zoo.find("faster_rcnn_resnet50_v1_640x640"))
+        for assignment in (f"{RCNN}.image_resizer.fixed_shape_resizer={{height: 64 width: 64}}", *assignments):
+            fields.assign(made, assignment)
+        findings = check_list.list_findings(derive_facts(made))
+        refused = [finding for finding in findings if (finding.level, finding.subject) == ("error", "model settings")]
+        assert len(refused) == len(assignments)
+        detector = model.build_model(made.message.model)
+        model.make_variables(detector, model.read_element_spec({"model": made.message.model}, batch=1))
+        return [(variable.name, variable.shape) for variable in detector.variables]
+
+    plain = build()
+    api.keras.backend.clear_session()
+    assert build(f"{RCNN_HEADS}.predict_instance_masks=true", f"{RCNN_HEADS}.predict_keypoints=true") == plain

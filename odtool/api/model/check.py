@@ -72,14 +72,16 @@ def check(request: CheckRequest) -> CheckedRun:
         OdtoolError: there is no such run or GPU, or its config cannot be read.
     """
     from odtool.pipeline.checks.check_list import list_findings
-    from odtool.pipeline.checks.finding import Finding
+    from odtool.pipeline.checks.finding import Finding, Level
     from odtool.pipeline.text.facts import read_facts
+    from odtool.pipeline.text.workspace_paths import Followed
 
     run = find_run(request.workspace, request.run).run
     facts = read_facts(run.pipeline_config, devices=choose_device(request.gpu).count)
     results = list_findings(facts)
-    if facts.config.followed:
-        results.insert(0, Finding("ok", "workspace", facts.config.followed.describe()))
+    if move := facts.config.move:
+        level: Level = "ok" if isinstance(move, Followed) else "warning"
+        results.insert(0, Finding(level, "workspace", move.describe()))
     request.notify("reading records …")
     if any(reader.has_remote_map or reader.has_remote_records for reader in facts.readers):
         results += _check_remote_records(facts, run, request)

@@ -111,7 +111,7 @@ def preview(request: PreviewRequest) -> WrittenPreview:
     """
     from odtool.reporting.preview import preview_file, preview_page
 
-    run = find_run(request.workspace, request.run).run
+    run = find_run(request.workspace, request.run, request.notify).run
     page = Path(request.out) if request.out else run.preview
     if page.is_dir():
         raise OdtoolError(f"{page}: is a folder", "Give --out a file, such as preview.html.")

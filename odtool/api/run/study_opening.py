@@ -24,7 +24,7 @@ _EVALUATIONS = 4
 
 
 def find_folder(request: TuneRequest) -> StudyFolder:
-    run = find_run(request.workspace, request.run).run
+    run = find_run(request.workspace, request.run, request.notify).run
     of_trial = find_study_of_trial(run)
     if of_trial is None:
         return StudyFolder(run)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 
-from odtool import cluster, locks, metrics
+from odtool import cluster, locks, metrics, parts
 from odtool.api.requests import (
+    Notify,
     RequestError,
     RunName,
     StrPath,
     find_run,
+    ignore,
     refuse_below,
     refuse_unknown_metric,
     refuse_unusable_target,
@@ -69,6 +71,7 @@ class TrainRequest:
     track_artifacts: bool | None = None
     """Send it config, report and checkpoints, too; as before by default, and not at first."""
     workspace: StrPath = "."
+    notify: Notify = field(default=ignore, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("best", "early_stop"):
@@ -96,6 +99,8 @@ def train(request: TrainRequest) -> StartedRun:
     run = chosen.run
     choice = run_tasks.claim_device(run, "train", request.gpu, request.gpu_memory)
     group = cluster.find(os.environ)
+    if group is None and (idle := parts.describe_idle_tasks(os.environ)):
+        request.notify(idle)
     if group is not None and group.source == "Slurm" and not request.foreground:
         raise JobError("Slurm ends a task when its command returns", "Add --foreground.")
     task = _task(request, run, _check(run, choice, group))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from odtool import parts
 from odtool.api.requests import (
     Notify,
     RunName,
@@ -143,6 +145,8 @@ def tune(request: TuneRequest) -> StudyResult:
     from odtool.tuning import trial_config
     from odtool.tuning.study import Study
 
+    if idle := parts.describe_idle_tasks(os.environ):
+        request.notify(idle)
     folder = study_opening.find_folder(request)
     slots = study_opening.list_slots(request)
     if request.restart:

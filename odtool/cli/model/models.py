@@ -12,7 +12,7 @@ import typer
 from odtool.api.model import models as api
 from odtool.cli import completion, console
 from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
-from odtool.cli.help_page import HelpfulCommand, HelpfulGroup
+from odtool.cli.help_page import HelpfulGroup, OneProcessCommand
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -100,7 +100,7 @@ def _render(models: list[ListedModel], screen: Console) -> None:
     screen.print("COCO mAP of boxes, masks or points and ms an image as the zoo publishes them.", markup=False)
 
 
-@app.command("pull", cls=HelpfulCommand)
+@app.command("pull", cls=OneProcessCommand)
 def pull(
     name: Annotated[
         str,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from odtool.api.run import train as api
+from odtool.cli import console
 from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, task_output
 
@@ -111,6 +112,7 @@ def train(  # noqa: PLR0913, PLR0917 - a command has as many parameters as optio
             track=track,
             track_artifacts=track_artifacts,
             workspace=workspace,
+            notify=console.warn,
         ),
         workspace,
         foreground=foreground,

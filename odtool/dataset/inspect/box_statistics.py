@@ -117,12 +117,13 @@ class FiguresCollector:
         self._empty: Counter[str] = Counter()
         self._bytes = self._most = 0
 
-    def add(self, checked: CheckedImage) -> None:
+    def add(self, checked: CheckedImage, own_split: str | None) -> None:
+        """One image, and the split that the whole set puts it in, which another annotation of it may say."""
         image, header = checked.image, checked.header
         self._bytes += header.bytes
         self._sizes[header.width, header.height] += 1
         self._formats[header.format] += 1
-        split = image.split or ""
+        split = own_split or ""
         self._splits[split] += 1
         for label in {item.label for item in image.objects}:
             self._images.setdefault(label, Counter())[split] += 1

@@ -178,9 +178,9 @@ def _count(index: Index, reader: SpoolReader, chosen: Collection[int]) -> tuple[
     """The figures of the set, and the images at some positions."""
     collector = box_statistics.FiguresCollector()
     shown: dict[int, CheckedImage] = {}
-    for position in range(len(index)):
+    for position, own_split in enumerate(index.list_declared_splits()):
         checked = read_checked_image(reader, index.extent(position))
-        collector.add(checked)
+        collector.add(checked, own_split)
         if position in chosen:
             shown[position] = checked
     return collector.finish(), shown

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from PIL import Image
 
@@ -15,7 +16,10 @@ from odtool.errors import JobError
 _HOST = "127.0.0.1"
 _QUALITY = 80
 _PATIENCE = 10.0
-"""Seconds after which the same picture is sent again, so that a browser that has gone is noticed."""
+"""Seconds after which the same picture is sent again, so that a browser that has gone is noticed; and in which one has
+to ask, and to take what it is sent."""
+_MOST_VISITORS = 32
+"""Connections at a time. Each takes a thread and a file handle of the process that detects."""
 _PAGE = b"""<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>odtool predict</title>
 <style>body{margin:0;background:#111}img{display:block;margin:auto;max-width:100%;max-height:100vh}</style></head>
 <body><img src="/stream" alt="what odtool predict is looking at"></body></html>
@@ -56,9 +60,34 @@ def refuse_taken(port: int) -> None:
     _listen(port, _Newest()).server_close()
 
 
+class _PageServer(ThreadingHTTPServer):
+    """Whatever runs on this machine may connect: more than some at a time are let go at once."""
+
+    daemon_threads = True
+
+    def __init__(self, port: int, newest: _Newest) -> None:
+        self._free = threading.Semaphore(_MOST_VISITORS)
+        super().__init__((_HOST, port), _make_handler(newest))
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A visitor that breaks off is nobody's business; the base class prints a traceback."""
+
+
 def _listen(port: int, newest: _Newest) -> ThreadingHTTPServer:
     try:
-        return ThreadingHTTPServer((_HOST, port), _make_handler(newest))
+        return _PageServer(port, newest)
     except OSError as error:
         raise JobError(
             f"--show-port {port}: cannot be used: {error.strerror}", "Give another one, or 0 for any."
@@ -77,7 +106,6 @@ def serving(port: int) -> Iterator[tuple[str, Callable[[Image.Image], None]]]:
     """
     newest = _Newest()
     server = _listen(port, newest)
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -90,6 +118,8 @@ def serving(port: int) -> Iterator[tuple[str, Callable[[Image.Image], None]]]:
 
 def _make_handler(newest: _Newest) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
+        timeout = _PATIENCE
+
         def do_GET(self) -> None:
             host = self.headers.get("Host", "")
             if (host.rpartition(":")[0] or host) not in (_HOST, "localhost"):

@@ -8,10 +8,13 @@ from pathlib import Path, PurePath
 from urllib.parse import urlsplit, urlunsplit
 
 from odtool.dataset.images.image_file import EXTENSIONS
+from odtool.errors import DataError
 
 SCHEMES = ("http", "https", "rtsp", "rtsps", "rtmp", "udp")
 """Of addresses that are looked at. FFmpeg knows others, some of which read files of this machine."""
 _LIVE = ("rtsp", "rtsps", "rtmp", "udp")
+_LONGEST_NAME = 100
+"""Characters: with what is added to it, no file system takes more than 255, while an address may have thousands."""
 _CAMERA = re.compile(r"[0-9]{1,3}")
 
 
@@ -40,7 +43,7 @@ class StreamSource:
             return PurePath(f"camera-{self.camera}")
         parts = urlsplit(self.address)
         text = f"{parts.netloc.rpartition('@')[2]}{parts.path}".strip("/")
-        return PurePath(re.sub(r"[^A-Za-z0-9._-]+", "_", text) or "stream")
+        return PurePath(re.sub(r"[^A-Za-z0-9._-]+", "_", text).lstrip(".")[-_LONGEST_NAME:] or "stream")
 
     @property
     def is_image(self) -> bool:
@@ -54,9 +57,18 @@ class StreamSource:
 
 
 def parse(source: str) -> StreamSource | None:
-    """The camera or address that a text means; None for a path, also where a file is called 0."""
+    """The camera or address that a text means; None for a path, also where a file is called 0.
+
+    Raises:
+        DataError: it is an address that cannot be.
+    """
     scheme, separator, rest = source.partition("://")
     if separator and rest and scheme.lower() in SCHEMES:
+        try:
+            _ = urlsplit(source).port
+            source.encode()
+        except ValueError as error:
+            raise DataError(f"{source}: is not an address: {error}", "Check how it is written.") from None
         return StreamSource(None, source)
     if _CAMERA.fullmatch(source) and not Path(source).exists():
         return StreamSource(int(source))

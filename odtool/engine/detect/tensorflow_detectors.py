@@ -106,12 +106,13 @@ class CheckpointDetector:
     def _trace(self, shape: tuple[int | None, ...]) -> None:
         """For batches of any size, or, where the model has to know it, for single images.
 
-        The pyramids of Faster and Mask R-CNN crop proposals from several levels by a shape that has the batch's size.
+        The pyramids of Faster and Mask R-CNN crop proposals from several levels by a shape that has the batch's size,
+        and CenterNet counts the images whose keypoints it puts together.
         """
         if self.takes_batches:
             try:
                 self._find.trace(tf.TensorSpec([None, *shape], tf.float32), tf.TensorSpec([None, 3], tf.int32))
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 log.info("one image at a time: %s", first_line(error))
                 self.takes_batches = False
             else:

@@ -1,4 +1,4 @@
-"""Check that an SSD has anchors for each of its feature maps, no more and no fewer."""
+"""Check that a model has anchors for each of its feature maps, no more and no fewer."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ _MOST_MAPS = 6
 
 def check_anchor_layers(facts: ConfigFacts) -> Iterator[Finding]:
     """The API compares the two when the model is first called: 'must be a list with the same length'."""
-    if facts.meta_architecture != "ssd" or facts.model.feature_extractor.type not in EXTRACTORS["ssd"]:
+    architecture = facts.meta_architecture
+    if architecture == "center_net" or facts.model.feature_extractor.type not in EXTRACTORS[architecture]:
         return
-    generator, path = facts.model.anchor_generator, f"{facts.model_path}.anchor_generator"
+    field = "anchor_generator" if architecture == "ssd" else "first_stage_anchor_generator"
+    generator, path = getattr(facts.model, field), f"{facts.model_path}.{field}"
     kind = generator.WhichOneof("anchor_generator_oneof")
-    if kind is None:  # check_anchors says so
-        return
+    if kind is None or (architecture, kind) == ("faster_rcnn", "ssd_anchor_generator"):
+        return  # check_anchors and check_anchor_coordinates say so
     anchors, here = getattr(generator, kind), f"{path}.{kind}"
     maps, maps_field = _count_feature_maps(facts)
     if maps < 1:
@@ -40,13 +42,15 @@ def check_anchor_layers(facts: ConfigFacts) -> Iterator[Finding]:
 
 
 def _count_feature_maps(facts: ConfigFacts) -> tuple[int, str]:
-    """How many an SSD makes, and the field that says so."""
+    """How many a feature extractor makes, and the field that says so."""
     extractor, here = facts.model.feature_extractor, f"{facts.model_path}.feature_extractor"
     for name in ("bifpn", "fpn"):
         if name in extractor.type and (name == "bifpn" or "bifpn" not in extractor.type):
             pyramid = getattr(extractor, name)
             # Levels in the wrong order are check_anchors' to name.
             return max(pyramid.max_level - pyramid.min_level + 1, 1), f"{here}.{name}"
+    if facts.meta_architecture == "faster_rcnn":
+        return 1, f"{here}.type: {extractor.type}"
     return min(extractor.num_layers, _MOST_MAPS), f"{here}.num_layers"
 
 

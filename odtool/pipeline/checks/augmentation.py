@@ -32,6 +32,18 @@ def check_augmentation(facts: ConfigFacts) -> Iterator[Finding]:
             yield report_error(f"{path} names no step", "Name one, such as random_horizontal_flip { }, or remove it.")
         else:
             yield from _check_step(name, getattr(option, name), f"{path}.{name}")
+            yield from _check_flip(facts, getattr(option, name), f"{path}.{name}")
+
+
+def _check_flip(facts: ConfigFacts, step: Any, path: str) -> Iterator[Finding]:
+    """Keypoints that are mirrored have to change names: a left eye becomes a right one (core/preprocessor.py)."""
+    count, field = facts.readers[0].message.num_keypoints, "keypoint_flip_permutation"
+    if count and field in step.DESCRIPTOR.fields_by_name and not step.keypoint_flip_permutation:
+        yield report_error(
+            f"{path}.{field} is empty, but train_input_reader.num_keypoints is {count}: which of them change places in "
+            "a mirror is not known",
+            f"--set '{path}.{field}={list(range(count))}' where none do, or remove this step.",
+        )
 
 
 def _check_step(name: str, step: Any, path: str) -> Iterator[Finding]:

@@ -10,14 +10,24 @@ from odtool.errors import ConfigError
 from odtool.pipeline import record_patterns
 from odtool.pipeline.checks.anchor_layers import check_anchor_layers
 from odtool.pipeline.checks.annotations import check_annotations
+from odtool.pipeline.checks.api_gaps.center_net_gaps import (
+    check_center_suppression,
+    check_keypoint_tasks,
+    check_labeled_classes,
+    check_prepared_tasks,
+    check_task_losses,
+)
 from odtool.pipeline.checks.api_gaps.model_gaps import (
     check_anchor_coordinates,
+    check_batch_norm,
     check_box_predictor,
     check_combined_suppression,
     check_confidences,
-    check_expected_losses,
+    check_depthwise,
     check_extractor_arguments,
     check_mask_head,
+    check_shared_weights,
+    check_static_shapes,
 )
 from odtool.pipeline.checks.api_gaps.reader_gaps import check_multiclass_scores, check_reader_features
 from odtool.pipeline.checks.augmentation import check_augmentation
@@ -29,6 +39,7 @@ from odtool.pipeline.checks.ignored_fields import check_ignored_fields
 from odtool.pipeline.checks.input_size import check_image_sizes, check_resizer
 from odtool.pipeline.checks.model_settings import (
     check_anchors,
+    check_background,
     check_extractor,
     check_losses,
     check_matching,
@@ -53,6 +64,7 @@ CHECKS: tuple[Check, ...] = (
     check_anchor_layers,
     check_suppression,
     check_matching,
+    check_background,
     check_losses,
     check_proposals,
     check_tasks,
@@ -60,9 +72,15 @@ CHECKS: tuple[Check, ...] = (
     check_extractor_arguments,
     check_combined_suppression,
     check_anchor_coordinates,
-    check_expected_losses,
     check_confidences,
     check_mask_head,
+    check_depthwise,
+    check_batch_norm,
+    check_shared_weights,
+    check_task_losses,
+    check_center_suppression,
+    check_labeled_classes,
+    check_prepared_tasks,
     check_resizer,
     check_augmentation,
     check_metrics,
@@ -77,7 +95,9 @@ CHECKS: tuple[Check, ...] = (
     check_train_records,
     check_eval_records,
     check_image_sizes,
+    check_static_shapes,
     check_annotations,
+    check_keypoint_tasks,
     check_checkpoint_files,
     check_classes,
 )

@@ -10,6 +10,8 @@ from odtool.pipeline.text.facts import ConfigFacts
 
 _HOURGLASS_STAGES = {"hourglass_10": 1, "hourglass_20": 2, "hourglass_32": 3, "hourglass_52": 5, "hourglass_104": 5}
 """models/keras_models/hourglass_network.py."""
+_CONDITIONS = (1, 2)
+"""GREATER and SMALLER (protos/image_resizer.proto)."""
 _BACKBONE = 5
 """Level of the last features of every backbone, 2**5 pixels of the image to one of them."""
 
@@ -31,6 +33,10 @@ def check_resizer(facts: ConfigFacts) -> Iterator[Finding]:
             "Use a fixed_shape_resizer, or a keep_aspect_ratio_resizer with pad_to_max_dimension.",
         )
         return
+    if kind == "conditional_shape_resizer" and resizer.condition not in _CONDITIONS:
+        yield report_error(
+            f"{here}.{kind}.condition is not set, or INVALID", f"--set {here}.{kind}.condition=GREATER, or SMALLER."
+        )
     if kind == "keep_aspect_ratio_resizer" and resizer.min_dimension > resizer.max_dimension:
         yield report_error(
             f"{here}.{kind}: min_dimension {resizer.min_dimension} is above max_dimension {resizer.max_dimension}",

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from odtool.pipeline.checks.finding import Finding, report_error
-from odtool.pipeline.text import spelling
+from odtool.pipeline.text import messages, spelling
 from odtool.pipeline.text.facts import ConfigFacts
 
 EXTRACTORS = {
@@ -36,19 +36,39 @@ EXTRACTORS = {
     ),
 }
 """Feature extractors for TensorFlow 2 by model (builders/model_builder.py); a test holds them against the API's."""
+TENSORFLOW_1 = (
+    "embedded_ssd_mobilenet_v1",
+    "faster_rcnn_inception_v2",
+    "faster_rcnn_nas",
+    "faster_rcnn_pnas",
+    "ssd_inception_v2",
+    "ssd_inception_v3",
+    *(f"ssd_mobiledet_{target}" for target in ("cpu", "dsp", "edgetpu", "gpu")),
+    "ssd_mobilenet_edgetpu",
+    "ssd_mobilenet_v1_ppn",
+    "ssd_mobilenet_v2_mnasfpn",
+    "ssd_mobilenet_v3_large",
+    "ssd_mobilenet_v3_small",
+    "ssd_pnasnet",
+    *(f"ssd_resnet{depth}_v1_ppn" for depth in (50, 101, 152)),
+    "ssd_spaghettinet",
+)
+"""Feature extractors of TensorFlow 1 that have no successor; those that have one are called as it, without _keras."""
 
 
 def check_extractor(facts: ConfigFacts) -> Iterator[Finding]:
     kind, known = facts.model.feature_extractor.type, EXTRACTORS[facts.meta_architecture]
-    if f"{kind}_keras" in known:
-        field = f"{facts.model_path}.feature_extractor.type"
+    field = f"{facts.model_path}.feature_extractor.type"
+    if f"{kind}_keras" in known or kind in TENSORFLOW_1:
+        successor = f"{kind}_keras" if f"{kind}_keras" in known else ""
+        advice = f"Did you mean '{successor}'? Set it" if successor else f"Use one of {', '.join(known[:4])}, …"
         yield report_error(
             f"{field}: the API has no '{kind}' in TensorFlow 2 for this model: the config is written for TensorFlow 1",
-            f"Did you mean '{kind}_keras'? Set it; checkpoints of TensorFlow 1 cannot be restored: see odtool models.",
+            f"{advice}; checkpoints of TensorFlow 1 cannot be restored: see odtool models.",
         )
     elif kind not in known:
         yield report_error(
-            f"{facts.model_path}.feature_extractor.type: the API has no '{kind}' for this model in TensorFlow 2",
+            f"{field}: the API has no '{kind}' for this model in TensorFlow 2",
             spelling.suggest_nearest(kind, known),
         )
 
@@ -189,22 +209,36 @@ def check_matching(facts: ConfigFacts) -> Iterator[Finding]:
         )
 
 
-def check_losses(facts: ConfigFacts) -> Iterator[Finding]:
-    """ssd_meta_arch.py and losses_builder.py."""
-    if facts.meta_architecture != "ssd":
-        return
+def check_background(facts: ConfigFacts) -> Iterator[Finding]:
+    """ssd_meta_arch.py."""
     model, path = facts.model, facts.model_path
-    if model.add_background_class and model.explicit_background_class:
+    if facts.meta_architecture == "ssd" and model.add_background_class and model.explicit_background_class:
         yield report_error(
             f"{path}: explicit_background_class and add_background_class, its default, are both true",
             f"--set {path}.add_background_class=false",
         )
-    if model.loss.HasField("hard_example_miner") and model.loss.classification_loss.HasField("weighted_sigmoid_focal"):
-        yield report_error(
-            f"{path}.loss: a hard_example_miner cannot be used with weighted_sigmoid_focal, which weights hard "
-            "examples itself",
-            f"--set {path}.loss.hard_example_miner=",
-        )
+
+
+def check_losses(facts: ConfigFacts) -> Iterator[Finding]:
+    """builders/losses_builder.py, which builds those of an SSD and of CenterNet's tasks."""
+    for path, loss in messages.find_messages(facts.model, "Loss", facts.model_path):
+        if loss.HasField("hard_example_miner") and loss.classification_loss.HasField("weighted_sigmoid_focal"):
+            yield report_error(
+                f"{path}: a hard_example_miner cannot be used with weighted_sigmoid_focal, which weights hard "
+                "examples itself",
+                f"--set {path}.hard_example_miner=",
+            )
+        if loss.expected_loss_weights:  # the functions that it asks for are missing in the API
+            yield report_error(
+                f"{path}.expected_loss_weights: the API has only NONE; the others are missing in it",
+                f"--set {path}.expected_loss_weights=NONE",
+            )
+        sampler = loss.random_example_sampler
+        if loss.HasField("random_example_sampler") and sampler.positive_sample_fraction <= 0:
+            yield report_error(
+                f"{path}.random_example_sampler.positive_sample_fraction is {sampler.positive_sample_fraction:g}",
+                "Set a fraction above 0, such as 0.25.",
+            )
 
 
 def check_tasks(facts: ConfigFacts) -> Iterator[Finding]:

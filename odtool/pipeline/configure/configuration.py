@@ -17,7 +17,7 @@ from odtool.pipeline.configure.base_config import BaseConfig, choose_base
 from odtool.pipeline.configure.batch_size_search import Fitted
 from odtool.pipeline.configure.fit_augmentation import follow_input_size
 from odtool.pipeline.configure.fit_dataset import fit_dataset
-from odtool.pipeline.text import config, diff, fields, workspace_paths
+from odtool.pipeline.text import config, diff, fields, workspace_identity
 from odtool.pipeline.text.config import PipelineConfig
 from odtool.pipeline.text.diff import Change
 from odtool.pipeline.text.draft import SET, ConfigDraft
@@ -104,8 +104,8 @@ def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
     summary = statistics.load(dataset)
     images = summary.splits["train"].records if "train" in summary.splits else 0
     draft = ConfigDraft(base.config.copy())
-    if base.config.followed:
-        draft.notes.append(base.config.followed.describe())
+    if base.config.move:
+        draft.notes.append(base.config.move.describe())
     fit_dataset(draft, dataset, summary)
     if settings.adjustment is not None:
         settings.adjustment.apply(draft)
@@ -125,7 +125,7 @@ def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
     draft.notes += [f"{warning.message}. {warning.hint}" for warning in refuse_errors(facts)]
     if not settings.dry_run:
         heading = f"Written by odtool {__version__} from {base.source}."
-        workspace_paths.identify(workspace)
+        workspace_identity.identify(workspace)
         config.save(draft.config, run.pipeline_config, heading=heading)
     return Configured(
         run=run,

@@ -10,7 +10,7 @@ from odtool import state_files
 from odtool.errors import ConfigError
 from odtool.files import write_atomically
 from odtool.pipeline.text import extensions, messages, spelling, workspace_paths
-from odtool.pipeline.text.workspace_paths import Followed
+from odtool.pipeline.text.workspace_paths import Followed, LeftAlone
 from odtool.state_files import StateError
 
 _LARGEST = 1 << 24
@@ -23,8 +23,8 @@ class PipelineConfig:
 
     message: Any
     extensions: tuple[extensions.Extension, ...] = ()
-    followed: Followed | None = None
-    """What was changed of its paths, as its workspace was moved."""
+    move: Followed | LeftAlone | None = None
+    """What was changed of its paths, as its workspace was moved, or what was left where it leads elsewhere."""
 
     def copy(self) -> PipelineConfig:
         message = type(self.message)()
@@ -61,7 +61,7 @@ def load(path: Path) -> PipelineConfig:
     """Reads a pipeline.config. Paths in a workspace that was moved or copied lead to its new place; the file stays.
 
     Raises:
-        ConfigError: it is missing, is not text, or does not parse.
+        ConfigError: it is missing, is not text, or does not parse, or workspace.json is damaged where it is needed.
     """
     try:
         text = state_files.read_bytes(path, largest=_LARGEST).decode("utf-8-sig")  # editors on Windows write the mark
@@ -72,7 +72,7 @@ def load(path: Path) -> PipelineConfig:
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: not a text file", "A pipeline.config is protobuf text format in UTF-8.") from None
     parsed = parse(text, str(path))
-    return replace(parsed, followed=workspace_paths.follow(parsed.message, text, path))
+    return replace(parsed, move=workspace_paths.follow(parsed.message, text, path))
 
 
 def dump(config: PipelineConfig) -> str:

@@ -24,6 +24,16 @@ _EXTENDED = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
 )
+_DAMAGE = (
+    tarfile.TarError,
+    EOFError,
+    gzip.BadGzipFile,
+    zlib.error,
+    RecursionError,
+    # What tarfile itself runs into where an extended header says 'abc', -1 or 10^30 for a size.
+    ValueError,
+    OverflowError,
+)
 _BLOCK = 1 << 20
 
 
@@ -46,7 +56,7 @@ def unpack(archive: Path, folder: Path, *, most_bytes: int = MOST_BYTES) -> None
     except (FileExistsError, NotADirectoryError) as error:
         shutil.rmtree(folder)
         raise _refuse(archive, f"{Path(error.filename).name!r} appears twice in it") from None
-    except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, RecursionError) as error:
+    except _DAMAGE as error:
         shutil.rmtree(folder)
         raise _report_damage(archive, str(error)) from None
     except OSError as error:

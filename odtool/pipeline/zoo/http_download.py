@@ -9,7 +9,8 @@ import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,7 +28,11 @@ _PATIENCE = 60.0
 _ATTEMPTS = 5
 """Attempts in a row that bring nothing new before giving up."""
 _LONGEST_PAUSE = 16.0
-_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
+_RANGE = re.compile(r"bytes (\d{1,19})-\d{1,19}/(\d{1,19}|\*)", re.ASCII)
+_DIGITS = 19
+"""Of a length in bytes: a longer one does not fit into 64 bits."""
+_SHOWN = 200
+"""Characters of what a server says that a message can bear."""
 _OTHER = "the file on the server has changed since the download began"
 
 
@@ -75,6 +80,21 @@ class _BrokenOffError(Exception):
     """The connection ended before the file did, or what came was not a part of it."""
 
 
+class _NonsenseError(Exception):
+    """An address that is none, the user's or that of a redirect, or an answer that Python cannot make sense of."""
+
+
+class _StayOnWeb(urllib.request.HTTPRedirectHandler):
+    """Python's own follows a redirect to an ftp server, too."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        if not newurl.lower().startswith(("http://", "https://")):
+            raise urllib.error.HTTPError(newurl, code, f"{msg} and sends on to {newurl}", headers, fp)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 _BROKEN = (
     _BrokenOffError,
     urllib.error.URLError,
@@ -115,10 +135,12 @@ def download(
             _attempt(url, partial, report, most)
         except urllib.error.HTTPError as error:
             error.close()
-            cause = f"the server responds {error.code} {' '.join(str(error.reason).split())}"
+            cause = f"the server responds {error.code} {' '.join(str(error.reason).split())[:_SHOWN]}"
             failures = failures + 1 if error.code >= 500 or error.code in _LATER else _ATTEMPTS
+        except _NonsenseError as error:
+            cause, failures = str(error)[:_SHOWN], _ATTEMPTS
         except _BROKEN as error:
-            cause = str(getattr(error, "reason", error)) or type(error).__name__
+            cause = str(getattr(error, "reason", error))[:_SHOWN] or type(error).__name__
             # A server that was never reached in this run will not be reached a second later either.
             reached = not isinstance(error, urllib.error.URLError) or failures > 0
             # The same bytes again are nothing new: a file shorter than announced would never be complete.
@@ -135,15 +157,16 @@ def download(
 def _attempt(url: str, partial: PartialDownload, report: Report, most: int) -> None:
     """One request; returns when the file is complete."""
     description, received = partial.describe(url), partial.size()
-    request = urllib.request.Request(
-        url, headers={"User-Agent": f"odtool/{__version__}", "Accept-Encoding": "identity"}
-    )
+    headers = {"User-Agent": f"odtool/{__version__}", "Accept-Encoding": "identity"}
+    with _refusing_nonsense():
+        request = urllib.request.Request(url, headers=headers)
     if received:
         request.add_header("Range", f"bytes={received}-")
         if version := description.get("etag") or description.get("modified"):
             request.add_header("If-Range", version)
     try:
-        response = urllib.request.urlopen(request, timeout=_PATIENCE)
+        with _refusing_nonsense():
+            response = urllib.request.build_opener(_StayOnWeb).open(request, timeout=_PATIENCE)
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise
@@ -164,6 +187,21 @@ def _attempt(url: str, partial: PartialDownload, report: Report, most: int) -> N
             _receive(response, stream, start, total, most, report)
 
 
+@contextmanager
+def _refusing_nonsense() -> Iterator[None]:
+    """Raises _NonsenseError for what urllib and http.client run into where nobody thought of it."""
+    try:
+        yield
+    except ValueError as error:  # UnicodeError among them, of a host's name that is none
+        raise _NonsenseError(f"the address or the answer cannot be understood: {error}") from None
+
+
+def _read_block(response: Any) -> bytes:
+    with _refusing_nonsense():
+        block: bytes = response.read(_BLOCK)
+    return block
+
+
 def _find_extent(response: Any, partial: PartialDownload, description: dict[str, Any]) -> tuple[int, int]:
     """Where in the file the answer begins, and the file's size; 0 where the server does not say.
 
@@ -171,7 +209,11 @@ def _find_extent(response: Any, partial: PartialDownload, description: dict[str,
     """
     if response.status != http.HTTPStatus.PARTIAL_CONTENT:
         length = response.headers.get("Content-Length", "")
-        return 0, int(length) if length.isdecimal() else 0
+        if not length.isdecimal():
+            return 0, 0
+        if len(length) > _DIGITS:
+            raise _NonsenseError(f"it announces a length of {len(length)} digits")
+        return 0, int(length)
     match = _RANGE.fullmatch(response.headers.get("Content-Range", "").strip())
     total = int(match[2]) if match and match[2] != "*" else 0
     if match is None or int(match[1]) != partial.size() or total != (description.get("total") or total):
@@ -196,7 +238,7 @@ def _describe(url: str, partial: PartialDownload, response: Any, total: int) -> 
 def _receive(response: Any, stream: BinaryIO, start: int, total: int, most: int, report: Report) -> None:
     received = start
     report(received, total)
-    while block := response.read(_BLOCK):
+    while block := _read_block(response):
         received += len(block)
         if received > most:
             raise ConfigError(f"{response.url}: larger than {most:,} bytes", "Check the address.")

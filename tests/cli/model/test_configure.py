@@ -204,3 +204,16 @@ def test_what_keeps_the_engine_from_measuring_is_the_error(
 def test_a_run_name_with_a_blank_is_quoted_where_it_is_to_be_typed(odtool: Callable, prepared: Path) -> None:
     said = odtool("configure", "--model", "demo_ssd", "--run", "two words", "--checkpoint", "none")
     assert said.out.splitlines()[-1] == "next: odtool check 'two words'"
+
+
+def test_each_of_several_tasks_is_told_that_all_do_the_same(
+    odtool: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name, value in {"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "4"}.items():
+        monkeypatch.setenv(name, value)
+    for command in ("configure", "prepare", "export", "report", "preview"):
+        done = odtool(command)
+        assert done.code == 1, command  # there is nothing here
+        assert "warning: this is task 2 of 4 of a Slurm step" in done.err, command
+    assert "Slurm" not in odtool("status").err

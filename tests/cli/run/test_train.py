@@ -342,3 +342,17 @@ def test_who_cannot_be_told_is_refused_before_anything_starts(
     assert said.code == 2
     assert "--notify" in said.err
     assert not job_run.jobs.exists()
+
+
+def test_a_batch_script_without_srun_is_told_that_it_trains_alone(
+    odtool: Callable, job_run: Run, monkeypatch: pytest.MonkeyPatch, no_gpu: None
+) -> None:
+    for name, value in {"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "SLURM_NTASKS": "2"}.items():
+        monkeypatch.setenv(name, value)
+    (job_run.path / "finish").touch()
+    done = odtool("train", "--foreground")
+    assert done.code == 0
+    assert done.err.count("this Slurm job has 2 tasks, and works in this one process") == 1
+    monkeypatch.setenv("SLURM_STEP_ID", "0")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    assert "Slurm" not in odtool("train", "--foreground").err

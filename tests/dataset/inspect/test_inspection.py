@@ -39,6 +39,8 @@ def test_the_raccoons_are_counted_and_four_of_them_are_there_twice(shared_data: 
     assert sum(map(sum, figures.box_map)) == sum(figures.box_shares.bins.values()) == 217
     assert figures.classes[0].images == sum(figures.image_sizes.values()) == 200
     assert counts(found) == {"annotation_agrees": 200, "file_skipped": 2, "image_duplicate": 4, "image_gray": 3}
+    assert figures.splits == {"train": 160, "test": 40}  # which the CSVs beside the XML files say
+    assert {split: item.objects for split, item in figures.split_figures.items()} == {"train": 173, "test": 44}
 
 
 def test_nothing_is_written(voc_set: VocSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

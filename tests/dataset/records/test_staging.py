@@ -94,6 +94,20 @@ def test_a_second_writer_is_refused(tmp_path: Path) -> None:
     assert names(tmp_path) == ["data"]
 
 
+def test_a_second_writer_in_a_step_of_several_tasks_is_told_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "4")
+    with (
+        staging.replacing(tmp_path / "data"),
+        pytest.raises(DataError, match="another odtool prepare") as error,
+        staging.replacing(tmp_path / "data"),
+    ):
+        pass
+    assert error.value.hint.startswith("This is task 2 of 4 of a Slurm step")
+
+
 @pytest.mark.parametrize("foreign", ["photo.jpg", "notes", "train-00000-of-00001.tfrecord"])
 def test_a_folder_that_odtool_did_not_write_is_refused(tmp_path: Path, foreign: str) -> None:
     (tmp_path / "data").mkdir()

@@ -35,6 +35,21 @@ def test_all_else_is_none(text: str) -> None:
     assert stream_sources.parse(text) is None
 
 
+@pytest.mark.parametrize("text", ["http://[::1/a.jpg", "http://host:99999/a", "rtsp://h:x/", "http://h/\udcff"])
+def test_an_address_that_cannot_be_is_an_error(text: str) -> None:
+    with pytest.raises(DataError, match="is not an address"):
+        stream_sources.parse(text)
+
+
+@pytest.mark.parametrize("text", ["http://../..", "http://./", f"http://host/{'a/' * 5000}x.jpg", "rtsp://h/\x1b]0;x"])
+def test_an_address_becomes_a_plain_file_name(text: str) -> None:
+    source = stream_sources.parse(text)
+    assert source is not None
+    assert len(source.name.parts) == 1
+    assert not source.name.name.startswith(".")
+    assert len(source.name.name) <= 100
+
+
 def test_a_file_or_folder_called_0_is_not_a_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "0").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -193,3 +193,33 @@ def test_a_page_shows_the_pictures_to_this_machine_alone(tmp_path: Path) -> None
             pass
     with suppress(OSError):
         pytest.fail(str(urllib.request.urlopen(address, timeout=5).status))
+
+
+def test_visitors_who_say_nothing_cost_the_page_nothing(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(live_view, "_PATIENCE", 0.5)
+    monkeypatch.setattr(live_view, "_MOST_VISITORS", 4)
+    with live_view.serving(0) as (address, show):
+        port = int(address.rstrip("/").rpartition(":")[2])
+        before = threading.active_count()
+        visitors = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
+        for visitor in visitors:
+            with suppress(OSError):  # it was let go at once
+                visitor.sendall(b"GET / HTTP/1.1\r\nX: ")
+        show(Image.new("RGB", (64, 48), "red"))
+        assert threading.active_count() <= before + 4
+        _wait_for_page(address)
+        for visitor in visitors:
+            visitor.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # closing breaks it off
+            visitor.close()
+        _wait_for_page(address)
+    assert capfd.readouterr().err == ""
+
+
+def _wait_for_page(address: str) -> None:
+    while True:
+        with suppress(OSError):
+            assert b"/stream" in urllib.request.urlopen(address, timeout=60).read()
+            return
+        time.sleep(0.1)

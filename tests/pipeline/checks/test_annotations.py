@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from odtool.dataset import label_map
 from odtool.errors import ConfigError
 from odtool.pipeline.checks.annotations import check_read_annotations
 from odtool.pipeline.checks.check_list import refuse_errors
 from odtool.pipeline.configure import configuration
 from odtool.pipeline.configure.configuration import ConfigureSettings
-from odtool.pipeline.text import heads
+from odtool.pipeline.text import fields, heads
 from odtool.pipeline.text.facts import derive_facts
 from odtool.pipeline.zoo import zoo
 from odtool.pipeline.zoo.catalogue import MODELS
@@ -84,7 +85,15 @@ def test_keypoints_in_the_records_are_enough_and_configure_sets_none_up(workspac
     assert not any("the records have no keypoints" in note for note in configured.notes)
     assert not any("no keypoints in the records" in change.reason for change in configured.changes)
     made = configured.config
-    made.message.model.center_net.keypoint_estimation_task.add()
+    names = workspace.data.label_map
+    names.write_text(names.read_text().replace("}", "keypoints { id: 0 label: 'tip' } }", 1))
+    first = next(iter(label_map.load(names)))
+    for assignment in (
+        f"model.center_net.keypoint_label_map_path='{names}'",
+        f"model.center_net.keypoint_estimation_task[+]={{keypoint_class_name: '{first}' loss {{"
+        "localization_loss {l1_localization_loss {}} classification_loss {penalty_reduced_logistic_focal_loss {}}}}",
+    ):
+        fields.assign(made, assignment)
     refuse_errors(derive_facts(made, Path("my.config")))
 
 

@@ -29,6 +29,7 @@ RCNN = "faster_rcnn_resnet50_v1_640x640"
 CENTER = "centernet_resnet101_v1_fpn_512x512"
 ANCHORS = "model.ssd.anchor_generator.multiscale_anchor_generator"
 AUGMENT = "train_config.data_augmentation_options[+]"
+HEADS = "model.faster_rcnn.second_stage_box_predictor.mask_rcnn_box_predictor"
 NMS = "model.ssd.post_processing.batch_non_max_suppression"
 
 
@@ -143,10 +144,23 @@ def test_the_zoos_models_contradict_nothing(model: ZooModel) -> None:
         (SSD, ("model.ssd.loss.expected_loss_weights=EXPECTED_SAMPLING",), "the API has only NONE", "=NONE"),
         (
             "mask_rcnn_inception_resnet_v2_1024x1024",
-            ("model.faster_rcnn.second_stage_box_predictor.mask_rcnn_box_predictor.predict_instance_masks=false",),
+            (f"{HEADS}.predict_instance_masks=false",),
             "predict_instance_masks is false, but number_of_stages is 3",
             "number_of_stages=2",
         ),
+        (
+            RCNN,
+            (f"{HEADS}.predict_instance_masks=true",),
+            "predict_instance_masks is true, but number_of_stages is 2",
+            "number_of_stages=3",
+        ),
+        (
+            "mask_rcnn_inception_resnet_v2_1024x1024",
+            ("model.faster_rcnn.number_of_stages=1", 'eval_config.metrics_set=["coco_detection_metrics"]'),
+            "predict_instance_masks is true, but number_of_stages is 1",
+            "predict_instance_masks=false",
+        ),
+        (RCNN, (f"{HEADS}.predict_keypoints=true",), "no keypoint head for this model", "predict_keypoints=false"),
         (SSD, ("model.ssd.matcher.bipartite_matcher={}",), "no bipartite_matcher", "argmax"),
         (SSD, ("model.ssd.matcher.argmax_matcher.unmatched_threshold=0.6",), "0.6 is above matched", "threshold=0.5"),
         (SSD, ("model.ssd.matcher.argmax_matcher.negatives_lower_than_unmatched=false",), "must be below", "=true"),
@@ -244,10 +258,13 @@ def test_sizes_that_an_architecture_cannot_use(
 
 def test_images_of_many_sizes_make_no_batch(workspace: Workspace) -> None:
     path = "model.faster_rcnn.image_resizer.keep_aspect_ratio_resizer"
-    unpadded = (f"{path}.pad_to_max_dimension=false",)
+    sampler = "model.faster_rcnn.use_static_balanced_label_sampler=false"
+    unpadded = (f"{path}.pad_to_max_dimension=false", sampler)
     with pytest.raises(ConfigError, match=r"keep_aspect_ratio_resizer leaves images in different sizes, but all 8"):
         configuration.configure(workspace, ConfigureSettings(model=RCNN, assignments=unpadded))
     configuration.configure(workspace, ConfigureSettings(model=RCNN, assignments=unpadded, batch_size=1))
+    with pytest.raises(ConfigError, match=r"use_static_balanced_label_sampler: keep_aspect_ratio_resizer leaves"):
+        configuration.configure(workspace, ConfigureSettings(model=RCNN, assignments=unpadded[:1], batch_size=1))
 
 
 def test_configure_and_check_find_them(workspace: Workspace) -> None:

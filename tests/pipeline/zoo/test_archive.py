@@ -174,3 +174,18 @@ def test_a_name_that_no_file_system_takes_is_refused(unpack: Callable[..., Path]
         with pytest.raises(DataError, match="a name in it is longer than the file system takes"):
             unpack(packed(member(name)))
         assert left(tmp_path) == {"a.tar.gz", "zoo"}
+
+
+@pytest.mark.parametrize("size", ["abc", "", "-1", "1" + "0" * 30, "9" * 5000, "nan"])
+def test_a_size_in_an_extended_header_that_is_none_is_damage(
+    unpack: Callable[..., Path], tmp_path: Path, size: str
+) -> None:
+    def fill(tar: tarfile.TarFile) -> None:
+        for name in ("GNU.sparse.size", "size"):
+            info = tarfile.TarInfo("model/ckpt-0.index")
+            info.pax_headers = {name: size}
+            tar.addfile(info)
+
+    with pytest.raises(DataError):
+        unpack(packed(fill))
+    assert left(tmp_path) == {"a.tar.gz", "zoo"}

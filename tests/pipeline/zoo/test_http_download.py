@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import socket
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -151,3 +153,71 @@ def test_no_network_is_said_at_once(partial: http_download.PartialDownload, monk
 def test_only_the_web_is_asked(partial: http_download.PartialDownload, url: str) -> None:
     with pytest.raises(ConfigError, match="not an http or https address"):
         http_download.download(url, partial, report=lambda *_: None, most=1)
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[bytes], str]]:
+    """Takes what a server answers byte by byte; gives its address."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        answers: list[bytes] = []
+
+        def serve() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(1 << 16)
+                    connection.sendall(answers[0])
+
+        threading.Thread(target=serve, daemon=True).start()
+
+        def answer(content: bytes) -> str:
+            answers[:] = [content]
+            return f"http://127.0.0.1:{listener.getsockname()[1]}/x.tar.gz"
+
+        yield answer
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+MANY = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (f"HTTP/1.1 200 OK\r\nContent-Length: {MANY}\r\n\r\nabc", "it announces a length of 5000 digits"),
+        (f"HTTP/1.1 206 P\r\nContent-Range: bytes 0-2/{MANY}\r\n\r\nabc", "has changed since"),
+        (f"HTTP/1.1 206 P\r\nContent-Range: bytes {MANY}-2/3\r\n\r\nabc", "has changed since"),
+        ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nabc", "cannot be understood"),
+        ("HTTP/1.1 302 F\r\nLocation: file:///etc/passwd\r\n\r\n", "not allowed"),
+        ("HTTP/1.1 302 F\r\nLocation: ftp://127.0.0.1/x\r\n\r\n", "sends on to ftp://127.0.0.1/x"),
+        ("HTTP/1.1 302 F\r\nLocation: http://[::1/x\r\n\r\n", "cannot be understood"),
+        (f"HTTP/1.1 302 F\r\nLocation: http://{'a' * 70}.com/\r\n\r\n", "cannot be understood"),
+    ],
+)
+def test_an_answer_that_makes_no_sense_is_an_error_and_not_asked_for_again(
+    partial: http_download.PartialDownload, answering: Callable[[bytes], str], answer: str, problem: str
+) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        http_download.download(
+            answering(answer.encode()), partial, report=lambda *_: None, most=1 << 20, sleep=lambda _: None
+        )
+
+
+def test_what_a_server_says_is_not_repeated_in_full_length(
+    partial: http_download.PartialDownload, answering: Callable[[bytes], str]
+) -> None:
+    for answer in (b"HTTP/1.1 404 " + b"x" * 60_000 + b"\r\n\r\n", b"y" * 60_000 + b"\r\n\r\n"):
+        with pytest.raises(ConfigError) as error:
+            http_download.download(
+                answering(answer), partial, report=lambda *_: None, most=1 << 20, sleep=lambda _: None
+            )
+        assert len(error.value.message) < 400
+
+
+@pytest.mark.parametrize("url", ["http://[::1/x", "http://127.0.0.1/\u00fc", f"http://{'a' * 70}/x", "http://h/\udcff"])
+def test_an_address_that_is_none_is_an_error(partial: http_download.PartialDownload, url: str) -> None:
+    with pytest.raises(ConfigError, match="cannot be understood"):
+        http_download.download(url, partial, report=lambda *_: None, most=1, sleep=lambda _: None)

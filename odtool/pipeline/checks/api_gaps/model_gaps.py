@@ -6,6 +6,7 @@ Each was tried by scripts/try_settings.py.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from odtool.pipeline.checks.finding import Finding, report_error
 from odtool.pipeline.text.facts import ConfigFacts
@@ -17,6 +18,12 @@ _PREDICTORS = {
 """The field of a model's box predictor, and those that fit it (builders/box_predictor_builder.py makes any)."""
 _COUNTED_LAYERS = ("ssd_mobilenet_v1_keras", "ssd_mobilenet_v2_keras")
 """Feature extractors that take num_layers; for the others it is an argument that they do not know."""
+_ANCHORS = "anchor_generator_oneof"
+_GRID = "grid_anchor_generator"
+_REDUCED_BOXES = 3
+"""Anchors a place of the first feature map (anchor_generators/multiple_grid_anchor_generator.py)."""
+_PYRAMID_ARGUMENTS = ("conv_hyperparams", "fpn")
+"""Of Faster R-CNN's feature extractors, those with a pyramid alone know them."""
 
 
 def check_box_predictor(facts: ConfigFacts) -> Iterator[Finding]:
@@ -35,14 +42,70 @@ def check_box_predictor(facts: ConfigFacts) -> Iterator[Finding]:
 
 def check_extractor_arguments(facts: ConfigFacts) -> Iterator[Finding]:
     """model_builder.py hands on what is set, whether a feature extractor knows it or not: a TypeError."""
+    extractor, here = facts.model.feature_extractor, f"{facts.model_path}.feature_extractor"
+    for name in _list_unknown_arguments(facts.meta_architecture, extractor):
+        yield report_error(f"{here}.{name} is set, but {extractor.type} does not take it", f"--set {here}.{name}=")
+
+
+def _list_unknown_arguments(architecture: str, extractor: Any) -> list[str]:
+    if architecture == "faster_rcnn":
+        names = () if "_fpn_" in extractor.type else _PYRAMID_ARGUMENTS
+    elif architecture == "ssd":
+        counted = extractor.type in _COUNTED_LAYERS
+        names = ("replace_preprocessor_with_placeholder", *(() if counted else ("num_layers",)))
+    else:  # those of CenterNet pass over what they do not know
+        names = ()
+    return [name for name in names if extractor.HasField(name)]
+
+
+def check_static_shapes(facts: ConfigFacts) -> Iterator[Finding]:
+    """core/balanced_positive_negative_sampler.py asks for the number of anchors, which follows from an image's size."""
+    model, path = facts.model, facts.model_path
+    if facts.meta_architecture != "faster_rcnn" or facts.input_size is not None:
+        return
+    if model.use_static_shapes and model.use_static_balanced_label_sampler:
+        kind, _ = facts.resizer
+        yield report_error(
+            f"{path}.use_static_balanced_label_sampler: {kind} leaves images in different sizes, but it needs one",
+            f"--set {path}.use_static_balanced_label_sampler=false",
+        )
+
+
+def check_batch_norm(facts: ConfigFacts) -> Iterator[Finding]:
+    """builders/model_builder.py; an SSD passes over it."""
+    here = f"{facts.model_path}.inplace_batchnorm_update"
+    if facts.meta_architecture == "faster_rcnn" and facts.model.inplace_batchnorm_update:
+        yield report_error(f"{here} is true, which the API has for no Faster R-CNN", f"--set {here}=false")
+
+
+def check_depthwise(facts: ConfigFacts) -> Iterator[Finding]:
+    """predictors/heads/keras_box_head.py and keras_class_head.py."""
     if facts.meta_architecture != "ssd":
         return
-    extractor, here = facts.model.feature_extractor, f"{facts.model_path}.feature_extractor"
-    unknown = [name for name in ("replace_preprocessor_with_placeholder", "num_layers") if extractor.HasField(name)]
-    if extractor.type in _COUNTED_LAYERS and "num_layers" in unknown:
-        unknown.remove("num_layers")
-    for name in unknown:
-        yield report_error(f"{here}.{name} is set, but {extractor.type} does not take it", f"--set {here}.{name}=")
+    for kind in ("convolutional_box_predictor", "weight_shared_convolutional_box_predictor"):
+        predictor = getattr(facts.model.box_predictor, kind)
+        here = f"{facts.model_path}.box_predictor.{kind}"
+        if facts.model.box_predictor.HasField(kind) and predictor.use_depthwise and predictor.kernel_size == 1:
+            yield report_error(
+                f"{here}: use_depthwise cannot be used with a kernel_size of 1", f"--set {here}.kernel_size=3"
+            )
+
+
+def check_shared_weights(facts: ConfigFacts) -> Iterator[Finding]:
+    """predictors/convolutional_keras_box_predictor.py: weights that feature maps share predict one number of boxes."""
+    if facts.meta_architecture != "ssd" or facts.model.anchor_generator.WhichOneof(_ANCHORS) != "ssd_anchor_generator":
+        return
+    anchors, here = facts.model.anchor_generator.ssd_anchor_generator, f"{facts.model_path}.anchor_generator"
+    shared = facts.model.box_predictor.HasField("weight_shared_convolutional_box_predictor")
+    if shared and anchors.reduce_boxes_in_lowest_layer and anchors.num_layers > 1:
+        counts = len(anchors.aspect_ratios) + (anchors.interpolated_scale_aspect_ratio > 0)
+        if counts != _REDUCED_BOXES:
+            yield report_error(
+                f"{here}.ssd_anchor_generator.reduce_boxes_in_lowest_layer is true, as by default: {_REDUCED_BOXES} "
+                f"anchors a place in the first feature map and {counts} in the others, but a "
+                "weight_shared_convolutional_box_predictor needs as many in each",
+                f"--set {here}.ssd_anchor_generator.reduce_boxes_in_lowest_layer=false",
+            )
 
 
 def check_combined_suppression(facts: ConfigFacts) -> Iterator[Finding]:
@@ -74,25 +137,40 @@ def check_combined_suppression(facts: ConfigFacts) -> Iterator[Finding]:
 
 
 def check_anchor_coordinates(facts: ConfigFacts) -> Iterator[Finding]:
-    """An SSD is trained on boxes in fractions of the image; anchors in pixels match none, and nothing is learned."""
-    if facts.meta_architecture != "ssd":
-        return
-    kind = facts.model.anchor_generator.WhichOneof("anchor_generator_oneof")
-    anchors = getattr(facts.model.anchor_generator, kind) if kind else None
-    if not getattr(anchors, "normalize_coordinates", True):
-        here = f"{facts.model_path}.anchor_generator.{kind}.normalize_coordinates"
+    """Anchors are compared with boxes: an SSD's in fractions of the image, a Faster R-CNN's in pixels.
+
+    Of the other kind, none matches a box, and nothing is learned.
+    """
+    if facts.meta_architecture == "ssd":
+        kind = facts.model.anchor_generator.WhichOneof(_ANCHORS)
+        anchors = getattr(facts.model.anchor_generator, kind) if kind else None
+        if not getattr(anchors, "normalize_coordinates", True):
+            here = f"{facts.model_path}.anchor_generator.{kind}.normalize_coordinates"
+            yield report_error(
+                f"{here} is false: anchors in pixels match no box, as an SSD has its boxes in fractions of the image",
+                f"--set {here}=true",
+            )
+    elif facts.meta_architecture == "faster_rcnn":
+        yield from _check_proposal_anchors(facts.model.first_stage_anchor_generator, facts)
+
+
+def _check_proposal_anchors(generator: Any, facts: ConfigFacts) -> Iterator[Finding]:
+    """check_anchors tells the same of a multiscale_anchor_generator."""
+    here = f"{facts.model_path}.first_stage_anchor_generator"
+    if generator.HasField("ssd_anchor_generator"):
+        fitting = "multiscale_anchor_generator" if "_fpn_" in facts.model.feature_extractor.type else _GRID
         yield report_error(
-            f"{here} is false: anchors in pixels match no box, as an SSD has its boxes in fractions of the image",
-            f"--set {here}=true",
+            f"{here}.ssd_anchor_generator makes anchors in fractions of the image, but Faster R-CNN has its boxes in "
+            "pixels",
+            f"Use a {fitting}.",
         )
-
-
-def check_expected_losses(facts: ConfigFacts) -> Iterator[Finding]:
-    """losses_builder.py asks for functions that the API does not have."""
-    if facts.meta_architecture != "ssd" or not facts.model.loss.expected_loss_weights:
-        return
-    here = f"{facts.model_path}.loss.expected_loss_weights"
-    yield report_error(f"{here}: the API has only NONE; the others are missing in it", f"--set {here}=NONE")
+    flexible = generator.flexible_grid_anchor_generator
+    if generator.HasField("flexible_grid_anchor_generator") and flexible.normalize_coordinates:
+        yield report_error(
+            f"{here}.flexible_grid_anchor_generator.normalize_coordinates is true, by default: Faster R-CNN takes "
+            "anchors in pixels",
+            f"--set {here}.flexible_grid_anchor_generator.normalize_coordinates=false",
+        )
 
 
 def check_confidences(facts: ConfigFacts) -> Iterator[Finding]:
@@ -105,13 +183,25 @@ def check_confidences(facts: ConfigFacts) -> Iterator[Finding]:
 
 
 def check_mask_head(facts: ConfigFacts) -> Iterator[Finding]:
-    """The third stage is the masks' (predictors/mask_rcnn_keras_box_predictor.py)."""
-    if facts.architecture != "mask_rcnn":
+    """The third stage is the masks', and theirs alone (predictors/mask_rcnn_keras_box_predictor.py)."""
+    if facts.meta_architecture != "faster_rcnn":
         return
     predictor = facts.model.second_stage_box_predictor.mask_rcnn_box_predictor
     here = f"{facts.model_path}.second_stage_box_predictor.mask_rcnn_box_predictor"
-    if not predictor.predict_instance_masks:
+    stages, masks = f"{facts.model_path}.number_of_stages", f"{here}.predict_instance_masks"
+    number = facts.model.number_of_stages
+    if number == 3 and not predictor.predict_instance_masks:
         yield report_error(
-            f"{here}.predict_instance_masks is false, but number_of_stages is 3",
-            f"--set {here}.predict_instance_masks=true; or, for boxes alone, {facts.model_path}.number_of_stages=2",
+            f"{masks} is false, but number_of_stages is 3", f"--set {masks}=true; or, for boxes alone, {stages}=2"
+        )
+    if number != 3 and predictor.predict_instance_masks:
+        yield report_error(
+            f"{masks} is true, but number_of_stages is {number}: the mask head is the third stage, so it would be "
+            "neither trained nor used",
+            f"--set {stages}=3; or, for boxes alone, {masks}=false",
+        )
+    if predictor.predict_keypoints:
+        yield report_error(
+            f"{here}.predict_keypoints is true, but the API has no keypoint head for this model",
+            f"--set {here}.predict_keypoints=false; CenterNet predicts keypoints",
         )
