@@ -106,3 +106,11 @@ def test_wrong_usage_is_told_without_obeying_it(command: list[str]) -> None:
     assert done.returncode == 2
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028]", done.stderr)
     assert "x1b]8;;http" in done.stderr
+
+
+def test_no_line_of_a_table_in_a_file_ends_with_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("model", "here", box=None, pad_edge=False)
+    for row in (("a-long-name", "yes, it is"), ("b", "")):
+        table.add_row(*row)
+    Terminal().print(table)
+    assert capsys.readouterr().out == "model        here\na-long-name  yes, it is\nb\n"
