@@ -10,7 +10,7 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from odtool.dataset.engines import beam_messages
-from odtool.dataset.workers import without_interrupts, without_script
+from odtool.dataset.worker_processes import without_interrupts, without_script
 from odtool.errors import DataError, first_line
 
 if TYPE_CHECKING:
