@@ -37,7 +37,7 @@ _PATIENCE = 5.0
 """Seconds a worker has to end by itself."""
 
 
-class Team:
+class WorkerTeam:
     """Running workers, the tasks they have and the answers that nobody took yet."""
 
     def __init__(self, hands: list[Hand]) -> None:

@@ -19,7 +19,7 @@ from typing import Protocol, TypeVar
 
 from odtool.dataset import worker_processes
 from odtool.dataset.images import decoding_memory
-from odtool.dataset.worker_processes import Team
+from odtool.dataset.worker_processes import WorkerTeam
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -54,10 +54,10 @@ class LocalCrew:
 
     def __init__(self, number: int, lock: str = "") -> None:
         self._number, self._lock = number, lock
-        self._team: Future[Team] | None = None
+        self._team: Future[WorkerTeam] | None = None
         if number > 1 and worker_processes.may_fork():
             self._team = Future()
-            self._team.set_result(Team(worker_processes.fork_workers(number, lock)))
+            self._team.set_result(WorkerTeam(worker_processes.fork_workers(number, lock)))
 
     def map(self, function: Callable[[Task], Result], tasks: Iterable[Task], *, tasks_here: int) -> Iterator[Result]:
         """Results in the order of the tasks.
@@ -88,7 +88,7 @@ class LocalCrew:
         while numbers:
             yield self._workers(wait=True).answer(numbers.popleft())  # type: ignore[union-attr]  # waited for
 
-    def _workers(self, *, wait: bool) -> Team | None:
+    def _workers(self, *, wait: bool) -> WorkerTeam | None:
         """The workers, or None while they start."""
         if self._team is None:
             self._team = Future()
@@ -103,9 +103,9 @@ class LocalCrew:
             self._team.result().close()
 
 
-def _start(number: int, lock: str, team: Future[Team]) -> None:
+def _start(number: int, lock: str, team: Future[WorkerTeam]) -> None:
     try:
-        team.set_result(Team(worker_processes.serve_workers(number, lock)))
+        team.set_result(WorkerTeam(worker_processes.serve_workers(number, lock)))
     except BaseException as error:  # whoever waits for the workers gets it
         team.set_exception(error)
 
