@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from odtool import printable
+from odtool import printable, temporary_folders
 from odtool.api.tasks.arguments import Kind, add_arguments, from_options
 from odtool.api.tasks.engine_tasks import (
     BenchmarkTask,
@@ -250,6 +250,7 @@ def _recover(task: RecoverTask) -> int:
 
 
 if __name__ == "__main__":
+    temporary_folders.keep_own()
     status = main()
     atexit._run_exitfuncs()  # temporary folders are to go, as at any other end
     task_process.leave(status)

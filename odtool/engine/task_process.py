@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from odtool import printable, shortage
+from odtool import printable, shortage, temporary_folders
 from odtool.engine.outcome import (
     Ending,
     FolderWatch,
@@ -112,8 +112,9 @@ def say(text: str) -> None:
 
 def leave(code: int) -> NoReturn:
     """Ends the process at once: nothing of it has to be taken apart, which takes seconds and may take minutes."""
+    temporary_folders.remove_kept()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(BrokenPipeError):  # nobody reads it any more
+        with contextlib.suppress(OSError):  # nobody reads it any more, or the disk of the log is full
             stream.flush()
     os._exit(code)

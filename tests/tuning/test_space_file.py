@@ -156,3 +156,9 @@ def test_what_this_model_does_not_have_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=problem):
             read(f"{name} = [0.1, 0.2]", center_net, tmp_path)
+
+
+def test_no_more_of_a_value_is_shown_than_its_fault_takes(base: PipelineConfig, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'secretsecretsecretse…' is neither a range") as error:
+        read(f"learning_rate: {'secret' * 50}", base, tmp_path, "yaml")
+    assert error.value.message.count("secret") <= 3

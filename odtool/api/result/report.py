@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from odtool import checkpoint_choice
+from odtool import checkpoint_choice, temporary_folders
 from odtool.api.requests import (
+    CheckpointName,
     Notify,
     RequestError,
     RunName,
@@ -48,7 +48,7 @@ class ReportRequest:
     _: KW_ONLY
     out: StrPath | None = None
     """The page; report.html in the run's folder, or in train/ for several."""
-    checkpoint: str | None = None
+    checkpoint: CheckpointName | None = None
     """"best", "latest", or a checkpoint's path; by default the best, else the latest."""
     images: int = 12
     """Images with most mistakes; up to three times as many of what these lack, and half as many of the best."""
@@ -170,7 +170,7 @@ def _examine(run: Run, prefix: Path, request: ReportRequest, choice: DeviceChoic
     with ExitStack() as stack:
         output = run.detections
         if not os.access(run.path, os.W_OK):  # somebody else's run, as on a shared disk
-            output = Path(stack.enter_context(TemporaryDirectory(prefix="odtool-"))) / output.name
+            output = stack.enter_context(temporary_folders.make()) / output.name
         request.notify(f"{run.name}: {name} over the evaluation records on {choice.label}")
         engine_process.ask_with_progress(
             DetectionsTask(run=run, checkpoint=prefix, output=output, header=header),

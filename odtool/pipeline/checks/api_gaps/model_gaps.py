@@ -233,7 +233,7 @@ def check_mask_features(facts: ConfigFacts) -> Iterator[Finding]:
     if predictor is None or "_fpn_" not in facts.model.feature_extractor.type:
         return
     here = f"{facts.model_path}.second_stage_box_predictor.mask_rcnn_box_predictor"
-    reach = 2 if predictor.convolve_then_upsample_masks else predictor.mask_prediction_num_conv_layers
+    reach = 2 if predictor.convolve_then_upsample_masks else max(predictor.mask_prediction_num_conv_layers, 1)
     needed = max(predictor.mask_height, predictor.mask_width) // 2
     if reach < needed:
         yield report_warning(
