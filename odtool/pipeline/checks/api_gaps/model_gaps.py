@@ -164,9 +164,7 @@ def check_combined_suppression(facts: ConfigFacts) -> Iterator[Finding]:
     """core/post_processing.py refuses them when it is first called."""
     if facts.meta_architecture == "center_net":
         return
-    stage = "post_processing" if facts.meta_architecture == "ssd" else "second_stage_post_processing"
-    suppression = getattr(facts.model, stage).batch_non_max_suppression
-    here = f"{facts.model_path}.{stage}.batch_non_max_suppression"
+    here, suppression = facts.suppression
     if suppression.use_combined_nms:
         if facts.meta_architecture == "faster_rcnn":
             obstacle = "a second stage, whose number of proposals differs by image"
