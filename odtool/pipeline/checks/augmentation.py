@@ -12,6 +12,16 @@ _NOT_ON_TENSORFLOW_2 = {
     "autoaugment_image": "needs tf.contrib, which TensorFlow 2 does not have",
     "subtract_channel_mean": "always fails on TensorFlow 2; the models subtract their own means",
 }
+_NOT_TRAINABLE = {
+    "rgb_to_gray": (
+        "gives images of one channel, which no feature extractor takes",
+        "Use random_rgb_to_gray { probability: 1.0 }.",
+    ),
+    "scale_boxes_to_pixel_coordinates": (
+        "leaves boxes in pixels, but every model is trained on boxes in fractions of the image",
+        "Remove this step.",
+    ),
+}
 _REQUIRED = {
     "normalize_image": ("original_minval", "original_maxval", "target_minval", "target_maxval"),
     "random_resize_method": ("target_height", "target_width"),
@@ -33,6 +43,11 @@ def check_augmentation(facts: ConfigFacts) -> Iterator[Finding]:
         else:
             yield from _check_step(name, getattr(option, name), f"{path}.{name}")
             yield from _check_flip(facts, getattr(option, name), f"{path}.{name}")
+            if name == "convert_class_logits_to_softmax" and not facts.message.train_config.use_multiclass_scores:
+                yield report_error(
+                    f"{path}.{name}: there are no scores to convert, as train_config.use_multiclass_scores is false",
+                    "Remove this step.",
+                )
 
 
 def _check_flip(facts: ConfigFacts, step: Any, path: str) -> Iterator[Finding]:
@@ -49,6 +64,8 @@ def _check_flip(facts: ConfigFacts, step: Any, path: str) -> Iterator[Finding]:
 def _check_step(name: str, step: Any, path: str) -> Iterator[Finding]:
     if name in _NOT_ON_TENSORFLOW_2:
         yield report_error(f"{path}: {_NOT_ON_TENSORFLOW_2[name]}", "Remove this step.")
+    if name in _NOT_TRAINABLE:
+        yield report_error(f"{path} {_NOT_TRAINABLE[name][0]}", _NOT_TRAINABLE[name][1])
     for field in _REQUIRED.get(name, ()):
         if not _is_given(step, field):
             yield report_error(f"{path}.{field} is not set", "It has no usable default.")

@@ -20,6 +20,7 @@ from odtool.pipeline.checks.api_gaps.center_net_gaps import (
 from odtool.pipeline.checks.api_gaps.model_gaps import (
     check_anchor_coordinates,
     check_batch_norm,
+    check_box_code,
     check_box_predictor,
     check_combined_suppression,
     check_confidences,
@@ -70,6 +71,7 @@ CHECKS: tuple[Check, ...] = (
     check_proposals,
     check_tasks,
     check_box_predictor,
+    check_box_code,
     check_extractor_arguments,
     check_combined_suppression,
     check_anchor_coordinates,

@@ -91,6 +91,24 @@ def check_depthwise(facts: ConfigFacts) -> Iterator[Finding]:
             )
 
 
+def check_box_code(facts: ConfigFacts) -> Iterator[Finding]:
+    """box_coders/*.py; the first loss says that dimensions must be equal."""
+    if facts.meta_architecture != "ssd":
+        return
+    coder, predictor = facts.model.box_coder, facts.model.box_predictor
+    kind, head = coder.WhichOneof("box_coder_oneof"), predictor.WhichOneof("box_predictor_oneof")
+    head_size = getattr(getattr(predictor, head), "box_code_size", None) if head else None
+    size = 3 if kind == "square_box_coder" else 4
+    if kind == "keypoint_box_coder":
+        size += 2 * coder.keypoint_box_coder.num_keypoints
+    if head_size not in (None, size):
+        here = f"{facts.model_path}.box_predictor.{head}.box_code_size"
+        yield report_error(
+            f"{here} is {head_size}, but a {kind} has {size} numbers a box",
+            f"--set {here}={size}, or use a faster_rcnn_box_coder.",
+        )
+
+
 def check_shared_weights(facts: ConfigFacts) -> Iterator[Finding]:
     """predictors/convolutional_keras_box_predictor.py: weights that feature maps share predict one number of boxes."""
     if facts.meta_architecture != "ssd" or facts.model.anchor_generator.WhichOneof(_ANCHORS) != "ssd_anchor_generator":

@@ -159,6 +159,19 @@ def test_keypoint_tasks_are_compared_with_their_label_map(
     assert message in " ".join(findings)
 
 
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("rgb_to_gray", "gives images of one channel"),
+        ("scale_boxes_to_pixel_coordinates", "leaves boxes in pixels"),
+        ("convert_class_logits_to_softmax", "there are no scores to convert"),
+    ],
+)
+def test_steps_of_augmentation_that_no_model_can_be_trained_with_are_told(step: str, message: str) -> None:
+    (error,) = find_errors(f"train_config.data_augmentation_options[+]={{{step} {{}}}}", f"{SSD}.num_classes=3")
+    assert message in error
+
+
 def test_flips_need_the_order_of_mirrored_keypoints() -> None:
     flip = "train_config.data_augmentation_options[+]={random_horizontal_flip {}}"
     count = "train_input_reader.num_keypoints=2"
