@@ -101,11 +101,14 @@ def find_documents(source: Source, suffixes: str | tuple[str, ...], looks_like: 
 
 def _sample_states(entries: Iterable[ImageEntry]) -> dict[str, Stated]:
     """Some names from all parts of a document, each with what the last of its entries says of its file."""
-    hashes = {hash(entry.names[0]) for entry in entries if entry.names}  # the names themselves take much more memory
+    # The names themselves take much more memory.
+    hashes = {hash(entry.names[0]) for entry in entries if entry.names}
     samples: dict[str, Stated] = {}
     chosen, position = set(sample_names(range(len(hashes)))), 0
     for entry in entries:
-        name = entry.names[0] if entry.names else ""
+        if not entry.names:
+            continue
+        name = entry.names[0]
         if hash(name) in hashes:  # for the first time
             hashes.remove(hash(name))
             if position in chosen:
