@@ -9,7 +9,8 @@ import os
 import re
 import secrets
 import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 _AT_FDCWD = -100
@@ -41,31 +42,91 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     Raises:
         OSError: the folder cannot be written, is not there, or the disk is full; nothing is left behind.
     """
-    data = content.encode() if isinstance(content, str) else content
+    with _naming(path), _open_temporary(path) as (descriptor, temporary):
+        _write(descriptor, content)
+        temporary.replace(path)
+
+
+def create_atomically(path: Path, content: str | bytes, *, rights: int = 0o666) -> None:
+    """Makes the file `path` with `content` in one step: of several processes that do it at once, one does.
+
+    Args:
+        rights: those that the umask may leave.
+
+    Raises:
+        FileExistsError: it is there already.
+        OSError: as of `write_atomically`.
+    """
+    with _naming(path), _open_temporary(path, rights) as (descriptor, temporary):
+        _write(descriptor, content)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links, where nobody else may see it half written
+            _create_in_place(path, content, rights)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A hidden file beside `path` to be written, which takes its place when the block ends well and else vanishes.
+
+    What a killed call for the same path has left is cleared up.
+
+    Raises:
+        OSError: as of `write_atomically`.
+    """
+    with ExitStack() as stack:
+        with _naming(path):
+            _, temporary = stack.enter_context(_open_temporary(path))
+        yield temporary
+        with _naming(path):
+            sync(temporary)
+            temporary.replace(path)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors name this file: of a full disk write() names none, and nobody knows the temporary one."""
     try:
-        _clear_leftovers(path)
-        descriptor, temporary = _open_temporary(path)
+        yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def _create_in_place(path: Path, content: str | bytes, rights: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights)
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-            temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OSError(error.errno, error.strerror, str(path)) from error  # of a full disk, write() names no file
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+        _write(descriptor, content)
+    except OSError:
+        path.unlink(missing_ok=True)
         raise
+    finally:
+        os.close(descriptor)
 
 
-def _open_temporary(path: Path) -> tuple[int, Path]:
+def _write(descriptor: int, content: str | bytes) -> None:
+    with os.fdopen(descriptor, "wb", closefd=False) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+    os.fsync(descriptor)
+
+
+@contextmanager
+def _open_temporary(path: Path, rights: int = 0o666) -> Iterator[tuple[int, Path]]:
     """A file beside `path` that is locked for as long as it is written, with the rights that the umask leaves."""
+    _clear_leftovers(path)
+    descriptor, temporary = _create_locked(path, rights)
+    try:
+        yield descriptor, temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _create_locked(path: Path, rights: int) -> tuple[int, Path]:
     while True:
         temporary = path.with_name(f".{path.name[:_SHOWN]}.{secrets.token_hex(4)}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, rights)
         with suppress(OSError):  # a file system without locks, where nothing is cleared up either
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         if temporary.exists():  # not taken for a leftover between the two calls

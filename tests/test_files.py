@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,13 +79,50 @@ def test_killed_at_any_call_a_file_is_old_or_new_and_the_next_call_clears_up(
 
 def test_what_another_process_is_writing_is_no_leftover(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
-    descriptor, temporary = files._open_temporary(path)
     (tmp_path / ".state.json.notes.txt").touch()
-    files.write_atomically(path, "ours")
-    assert temporary.exists()
-    os.close(descriptor)
-    files.write_atomically(path, "ours")
+    with files.replacing(path) as unfinished:
+        unfinished.write_text("theirs")
+        files.write_atomically(path, "ours")
+        assert unfinished.read_text() == "theirs"
+    assert path.read_text() == "theirs"
     assert {entry.name for entry in tmp_path.iterdir()} == {"state.json", ".state.json.notes.txt"}
+
+
+def test_a_file_that_is_written_bit_by_bit_appears_whole_or_not_at_all(tmp_path: Path, killed_at: Any) -> None:
+    path = tmp_path / "list"
+
+    def write() -> None:
+        with files.replacing(path) as unfinished, unfinished.open("w") as stream:
+            stream.write("whole")
+
+    path.write_text("old")
+    with suppress(ValueError), files.replacing(path) as unfinished:
+        unfinished.write_text("half")
+        raise ValueError
+    assert path.read_text() == "old"
+    for count in itertools.count():
+        killed = killed_at(count, write)
+        assert path.read_text() in ("old", "whole")
+        if not killed:
+            break
+    assert count > 2
+    assert [entry.name for entry in tmp_path.iterdir()] == ["list"]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_is_created_whole_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    if not links:
+        monkeypatch.setattr("os.link", refuse)
+    path = tmp_path / "secret"
+    files.create_atomically(path, "first", rights=0o600)
+    with pytest.raises(FileExistsError):
+        files.create_atomically(path, "second")
+    assert path.read_text() == "first"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [entry.name for entry in tmp_path.iterdir()] == ["secret"]
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o077, 0o002])
@@ -92,6 +130,9 @@ def test_rights_are_those_that_the_umask_leaves(tmp_path: Path, mask: int) -> No
     before = os.umask(mask)
     try:
         files.write_atomically(tmp_path / "file", "x")
+        files.create_atomically(tmp_path / "created", "x")
+        with files.replacing(tmp_path / "replaced") as unfinished:
+            unfinished.write_text("x")
         files.append_line(tmp_path / "lines", b"x\n")
         files.keep_reserve(tmp_path / "reserve")
         descriptor = locks.acquire(tmp_path / "lock")

@@ -40,7 +40,7 @@ ALLOWED = {
     "settings": FOUNDATION | {"odtool.settings"},
     "engine": FOUNDATION
     | {"odtool.engine", "odtool.pipeline", "odtool.detection", "odtool.dataset.label_map", "odtool.dataset.images"}
-    | {"odtool.api.tasks.engine_tasks", "odtool.api.tasks.arguments"},
+    | {"odtool.api.tasks.engine_tasks", "odtool.api.tasks.arguments", "odtool.api.tasks.gpu_memory"},
     "api": FOUNDATION | ROOMS | {"odtool.api", "odtool.tracking"},
     "cli": FOUNDATION | {"odtool.cli", "odtool.api", "odtool.settings"},
 }

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from odtool import printable, shortage
+from odtool import printable, shortage, temporary_folders
 from odtool.api.tasks.arguments import Kind, add_arguments, from_options
 from odtool.api.tasks.engine_tasks import (
     BenchmarkTask,
@@ -346,14 +346,16 @@ def _say(text: str) -> None:
 
 def _leave(code: int) -> NoReturn:
     """Ends the process at once: nothing of it has to be taken apart, which takes seconds and may take minutes."""
+    temporary_folders.remove_kept()
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(BrokenPipeError):  # nobody reads it any more
+        with contextlib.suppress(OSError):  # nobody reads it any more, or the disk of the log is full
             stream.flush()
     os._exit(code)
 
 
 if __name__ == "__main__":
+    temporary_folders.keep_own()
     status = main()
     atexit._run_exitfuncs()  # temporary folders are to go, as at any other end
     _leave(status)

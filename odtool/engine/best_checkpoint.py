@@ -33,17 +33,24 @@ def keep(run: Run, prefix: Path, step: int, values: Mapping[str, Any]) -> Path |
 
     Returns:
         Its prefix in best/; None where training has deleted it meanwhile, which leaves best/ as it is.
+
+    Raises:
+        OSError: it cannot be written, as on a full disk; best/ is as it was, and nothing is left beside it.
     """
     recover(run)
     incoming, outgoing = run.path / _INCOMING, run.path / _OUTGOING
     incoming.mkdir()
-    if not _gather(prefix, incoming):
-        shutil.rmtree(incoming)
-        return None
-    checkpoints.write_state(incoming, [prefix.name])
-    checkpoint_scores.write_best(incoming / run.best_metrics.name, step, values)
-    files.sync(incoming)
-    files.replace_folder(incoming, run.best, outgoing)
+    try:
+        if not _gather(prefix, incoming):
+            shutil.rmtree(incoming)
+            return None
+        checkpoints.write_state(incoming, [prefix.name])
+        checkpoint_scores.write_best(incoming / run.best_metrics.name, step, values)
+        files.sync(incoming)
+        files.replace_folder(incoming, run.best, outgoing)
+    except OSError:
+        shutil.rmtree(incoming, ignore_errors=True)
+        raise
     files.sync(run.path)
     recover(run)
     return run.best / prefix.name

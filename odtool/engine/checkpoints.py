@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import logging
 import math
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from odtool import files, locks, metrics, shortage
+from odtool import files, locks, metrics, shortage, temporary_folders
 from odtool.engine import checkpoint_scores
 from odtool.errors import OdtoolError, first_line
 from odtool.units import format_bytes
@@ -105,8 +103,8 @@ def write_as_worker(checkpoint: Any) -> None:
     Values that are kept on each device (those of batch norm) are gathered from all of them, so all have to read them.
     """
     count_save(checkpoint)
-    with tempfile.TemporaryDirectory(prefix="odtool-") as folder:
-        checkpoint.write(str(Path(folder) / "ckpt"))
+    with temporary_folders.make() as folder:
+        checkpoint.write(str(folder / "ckpt"))
 
 
 def find_newest(run: Run) -> tuple[int, Path] | None:
@@ -142,9 +140,8 @@ def to_readable_prefix(prefix: Path) -> str:
 def _link_plain_folder(folder: Path) -> Path:
     if not _GLOB_CHARACTERS & set(str(folder)):
         return folder
-    link = Path(tempfile.mkdtemp(prefix="odtool-")) / "checkpoints"
+    link = temporary_folders.make_until_exit() / "checkpoints"
     link.symlink_to(folder)
-    atexit.register(shutil.rmtree, link.parent, ignore_errors=True)
     return link
 
 

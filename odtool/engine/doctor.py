@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import tempfile
 import time
 import traceback
 from typing import Any
 
+from odtool import temporary_folders
 from odtool.errors import OdtoolError
 from odtool.pipeline.text import messages
 
@@ -141,7 +141,7 @@ def _work() -> dict[str, Any]:
 
     for module in _WORK:
         importlib.import_module(module)
-    with tempfile.TemporaryDirectory() as folder, tf.summary.create_file_writer(folder).as_default(step=0):
+    with temporary_folders.make() as folder, tf.summary.create_file_writer(str(folder)).as_default(step=0):
         tf.summary.scalar("loss", 0.0)
         tf.summary.image("picture", tf.zeros([1, 8, 8, 3], tf.uint8))
     return {}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from odtool import gpu_memory
+from odtool.api.tasks import gpu_memory
 from odtool.errors import OdtoolError
 
 
 def apply(environment: Mapping[str, str] = os.environ) -> None:
-    """Does what `odtool.gpu_memory` says; to be called before any operation has run.
+    """Does what `odtool.api.tasks.gpu_memory` says; to be called before any operation has run.
 
     Raises:
         OdtoolError: there is no GPU that TensorFlow can use.

@@ -7,11 +7,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from odtool import files, metrics
+from odtool import files, metrics, shortage
 from odtool.engine import best_checkpoint, checkpoints
 from odtool.workspace import Run
 
@@ -90,6 +91,26 @@ def test_what_is_deleted_meanwhile_leaves_the_best_as_it_is(run: Run) -> None:
     assert keep(run, 20) is None
     assert content(run) == "first 10"
     assert hidden(run) == []
+
+
+@pytest.mark.parametrize("full", [0, 1, 2, 3])
+def test_on_a_full_disk_best_is_as_it_was_and_nothing_is_left_beside_it(
+    run: Run, tmp_path: Path, mounted: Callable[[Path, str], AbstractContextManager[None]], full: int
+) -> None:
+    """On a tmpfs, where each file takes a block: `full` of those that best/ needs are left."""
+    with mounted(tmp_path / "small", "size=200k"):
+        small = Run(Path(shutil.copytree(run.path, tmp_path / "small" / "run")))
+        keep(small, 10)
+        with (tmp_path / "small" / "large").open("wb") as large:
+            free = shortage.measure_free(small.path)
+            large.write(bytes(free - full * os.sysconf("SC_PAGESIZE")))
+        if full < 2:
+            with pytest.raises(OSError, match="No space"):
+                keep(small, 20)
+        else:
+            keep(small, 20)
+        assert content(small) == ("first 10" if full < 2 else "first 20")
+        assert hidden(small) == []
 
 
 @pytest.mark.parametrize("exchanges", [True, False])

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from odtool.gpu_memory import VARIABLE
+from odtool.api.tasks.gpu_memory import VARIABLE
 
 SCRIPT = """
 import json, sys

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odtool import temporary_folders
 from odtool.api.requests import (
     Notify,
     RunName,
@@ -108,8 +108,8 @@ def _check_remote_records(facts: ConfigFacts, run: Run, request: CheckRequest) -
     """What a config names by an address, the engine fetches: as many records as are to be looked at."""
     from odtool.pipeline.checks.finding import Finding
 
-    with tempfile.TemporaryDirectory(prefix="odtool-") as folder:
-        task = FetchTask(run=run, folder=Path(folder), sample=request.sample)
+    with temporary_folders.make() as folder:
+        task = FetchTask(run=run, folder=folder, sample=request.sample)
         try:
             sets = engine_process.ask(task, environment=devices.CPU.environment)["sets"]
         except OdtoolError as error:

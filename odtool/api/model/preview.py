@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import KW_ONLY, asdict, dataclass, field
 from itertools import chain
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from odtool import temporary_folders
 from odtool.api.requests import Notify, RequestError, RunName, StrPath, find_run, ignore, refuse_below, takes
 from odtool.api.tasks import engine_process
 from odtool.api.tasks.engine_tasks import PreviewTask
@@ -116,8 +116,7 @@ def preview(request: PreviewRequest) -> WrittenPreview:
     if page.is_dir():
         raise OdtoolError(f"{page}: is a folder", "Give --out a file, such as preview.html.")
     augmentations = _check_config(run)
-    with TemporaryDirectory(prefix="odtool-") as name:
-        folder = Path(name)
+    with temporary_folders.make() as folder:
         task = PreviewTask(
             run=run, folder=folder, images=request.images, seed=request.seed, step_by_step=request.step_by_step
         )

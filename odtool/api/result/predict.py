@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, TypeAlias
 
-from odtool import output_folder
+from odtool import output_folder, temporary_folders
 from odtool.api.requests import (
     Notify,
     RequestError,
@@ -101,7 +100,7 @@ class PredictRequest:
         if self.join:
             refuse_beside(self, "join", _FOR_JOINING)
         elif not self.list_sources():
-            raise RequestError("sources", "names no images, videos or folders of them")
+            raise RequestError("sources", "is missing: images, videos or folders", "Such as: odtool predict photos")
         if self.overlap is not None and self.tile is None:
             raise RequestError("overlap", "means nothing without --tile")
         for name, least in (("tile", 32), ("overlap", 0), ("every", 1), ("batch_size", 1)):
@@ -268,10 +267,11 @@ def _listing(request: PredictRequest) -> Iterator[Path | None]:
     if "-" not in request.list_sources():
         yield None
         return
-    with tempfile.NamedTemporaryFile("wb", prefix="odtool-") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-        file.flush()
-        yield Path(file.name)
+    with temporary_folders.make() as folder:
+        listing = folder / "standard-input"
+        with listing.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        yield listing
 
 
 def _join(request: PredictRequest, out: Predictions) -> Predicted:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from odtool import checkpoint_choice
+from odtool import checkpoint_choice, temporary_folders
 from odtool.api.requests import (
     CheckpointName,
     Notify,
@@ -171,7 +170,7 @@ def _examine(run: Run, prefix: Path, request: ReportRequest, choice: DeviceChoic
     with ExitStack() as stack:
         output = run.detections
         if not os.access(run.path, os.W_OK):  # somebody else's run, as on a shared disk
-            output = Path(stack.enter_context(TemporaryDirectory(prefix="odtool-"))) / output.name
+            output = stack.enter_context(temporary_folders.make()) / output.name
         request.notify(f"{run.name}: {name} over the evaluation records on {choice.label}")
         engine_process.ask_with_progress(
             DetectionsTask(run=run, checkpoint=prefix, output=output, header=header),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from odtool import gpu_memory
 from odtool.api.requests import RequestError, choose_device
+from odtool.api.tasks import gpu_memory
 from odtool.errors import ConfigError
 from odtool.jobs import devices
 from odtool.jobs.devices import DeviceChoice

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from odtool import temporary_folders
 from odtool.api.requests import Notify
 from odtool.api.tasks import engine_process
 from odtool.api.tasks.device_claim import claim_device
@@ -40,8 +39,8 @@ def fit_batch_size(
     total = search.find_host_memory() if choice.memory is None else choice.memory * 2**20
     limit = search.parse(memory or f"{search.DEFAULT_SHARE:%}", total)
     device = "cpu" if choice.memory is None else "gpu"
-    with tempfile.TemporaryDirectory(prefix="odtool-") as folder:
-        run = Run(Path(folder))
+    with temporary_folders.make() as folder:
+        run = Run(folder)
         configs.save(config, run.pipeline_config)
 
         def measure(batch: int) -> int | None:

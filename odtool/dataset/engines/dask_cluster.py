@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
+from odtool import temporary_folders
 from odtool.dataset.engines import beam_messages
 from odtool.dataset.workers import without_interrupts, without_script
 from odtool.errors import DataError, first_line
@@ -39,7 +40,12 @@ def open_local_cluster(workers: int | None) -> Iterator[str]:
     logging.getLogger("distributed").setLevel(logging.WARNING)
     resource_tracker.ensure_running()  # it would undo the blocking, if it were started in there
     environment = {**dask.config.get("distributed.nanny.pre-spawn-environ", {}), **_SILENT_WORKERS}
-    with dask.config.set({**_name_keys(security), **_NO_PAGES, "distributed.nanny.pre-spawn-environ": environment}):
+    settings = {**_name_keys(security), **_NO_PAGES, "distributed.nanny.pre-spawn-environ": environment}
+    # For its locks, and what does not fit into memory: Dask would leave a folder beside other temporary ones.
+    with (
+        temporary_folders.make() as scratch,
+        dask.config.set({**settings, "temporary-directory": str(scratch)}),
+    ):
         with without_script(), without_interrupts():
             cluster = LocalCluster(
                 n_workers=workers or len(os.sched_getaffinity(0)),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from odtool import temporary_folders
 from odtool.dataset import label_map, statistics
 from odtool.dataset.classes import ALL_CLASSES, ClassChoice, follow_label_map, refuse_unknown
 from odtool.dataset.dialects import Reading
@@ -92,10 +92,10 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
     log = ProblemLog()
     label_items = label_map.read(settings.label_map) if settings.label_map else []
     settings = replace(settings, chosen=follow_label_map(settings.chosen, label_items))
-    with open_crew(settings.workers) as workers, tempfile.TemporaryDirectory(prefix="odtool-inspect-") as folder:
+    with open_crew(settings.workers) as workers, temporary_folders.make() as folder:
         sources = tuple(replace(source, label_map=settings.label_map) for source in settings.sources)
         choices = tuple(format_choice.choose(source, settings.format) for source in sources)
-        stored = Path(folder) / "spool"
+        stored = folder / "spool"
         with source_folders.remember_listings(), progress("images read", None) as report:
             result, choices = survey_sources(
                 sources,

@@ -8,7 +8,6 @@ import importlib.util
 import os
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from odtool import temporary_folders
 from odtool.errors import DataError, InstallationError
 
 if TYPE_CHECKING:
@@ -165,9 +165,9 @@ def find_codec() -> Codec:
         InstallationError: OpenCV is missing or broken, or has none of them.
     """
     require_opencv()
-    with tempfile.TemporaryDirectory(prefix="odtool-") as folder:
+    with temporary_folders.make() as folder:
         for codec in CODECS:
-            if _is_written(codec, Path(folder) / f"{codec.fourcc}{codec.suffix}"):
+            if _is_written(codec, folder / f"{codec.fourcc}{codec.suffix}"):
                 return codec
     names = ", ".join(codec.name for codec in CODECS)
     raise InstallationError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import IO, Any
 import numpy as np
 from object_detection.core.standard_fields import DetectionResultFields, InputDataFields
 
+from odtool import files
 from odtool.engine import model
 from odtool.engine.evaluate.scoring import Scorer
 from odtool.engine.evaluate.set_metrics import refuse_empty
@@ -58,15 +58,10 @@ def write_detections(
     step = model.build_restorable(configs, scorer.detector, scorer.element).restore(prefix)
     first = {**header, "step": step, "labels": scorer.labels(), "sets": len(configs["eval_input_configs"])}
     output.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = output.with_name(f".{output.name}.{os.getpid()}.unfinished")  # another report may be at it, too
     start = time.monotonic()
-    try:
-        with unfinished.open("w", encoding="utf-8") as stream:
-            stream.write(json.dumps(first) + "\n")
-            images = scorer.record(stream)
-        unfinished.replace(output)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with files.replacing(output) as unfinished, unfinished.open("w", encoding="utf-8") as stream:
+        stream.write(json.dumps(first) + "\n")
+        images = scorer.record(stream)
     return {"images": images, "seconds": time.monotonic() - start}
 
 

@@ -87,16 +87,11 @@ def score_part(
     folder = _folder_of(run, prefix)
     folder.mkdir(parents=True, exist_ok=True)
     results = folder / f"{part.file_stem}.tfrecord"
-    unfinished = folder / f".{results.name}.{os.getpid()}.unfinished"
     record = results.with_suffix(".json")
     record.unlink(missing_ok=True)  # of an earlier try, which is not to speak for these results
     start = time.monotonic()
-    try:
-        with tf.io.TFRecordWriter(str(unfinished)) as writer:
-            sets = tuple(_write_set(writer, index, scorer, stop) for index, scorer in enumerate(scorers))
-        unfinished.replace(results)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with files.replacing(results) as unfinished, tf.io.TFRecordWriter(str(unfinished)) as writer:
+        sets = tuple(_write_set(writer, index, scorer, stop) for index, scorer in enumerate(scorers))
     settings = _list_settings(run, prefix, sample, batch_size)
     written = EvaluationPart(part.number, part.count, step, time.monotonic() - start, settings, sets)
     files.write_atomically(record, json.dumps(asdict(written), indent=1) + "\n")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from object_detection import exporter_lib_v2
 
+from odtool import temporary_folders
 from odtool.detection.runtimes.model_description import NAME, ModelDescription
 from odtool.engine.export.trained_model import TrainedModel, run_exporter, writing_stock_checkpoint
 from odtool.workspace import ExportedModel
@@ -24,13 +23,13 @@ def write(source: TrainedModel, target: ExportedModel, *, input_type: str) -> No
             encoded_image_string_tensor or tf_example.
     """
     # Written elsewhere and moved: TensorFlow takes brackets in a path for a pattern.
-    with TemporaryDirectory(prefix="odtool-") as exporter_output, writing_stock_checkpoint(source) as folder:
+    with temporary_folders.make() as exporter_output, writing_stock_checkpoint(source) as folder:
         message = source.config.message
         run_exporter(
-            source, lambda: exporter_lib_v2.export_inference_graph(input_type, message, folder, exporter_output)
+            source, lambda: exporter_lib_v2.export_inference_graph(input_type, message, folder, str(exporter_output))
         )
         for name, place in (("saved_model", target.saved_model), ("checkpoint", target.checkpoint)):
-            shutil.move(Path(exporter_output) / name, place)
+            shutil.move(exporter_output / name, place)
     extra = target.saved_model / ASSETS
     extra.mkdir()
     (extra / NAME).write_text(describe(source).to_json() + "\n", encoding="utf-8")

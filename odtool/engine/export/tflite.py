@@ -6,13 +6,13 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from object_detection import export_tflite_graph_lib_tf2
 
+from odtool import temporary_folders
 from odtool.detection.runtimes.model_description import ModelDescription
 from odtool.engine.export import example_images, normalisation, tflite_file, write_tflite_metadata
 from odtool.engine.export.trained_model import TrainedModel, run_exporter, writing_stock_checkpoint
@@ -47,9 +47,9 @@ def write_graph(source: TrainedModel, *, max_detections: int | None, fast_nms: b
     # The graph takes what the resizer has made of an image, and the API's exporter wants its size to be said so.
     model.image_resizer.fixed_shape_resizer.height, model.image_resizer.fixed_shape_resizer.width = size
     limit = max_detections or _find_max_detections(architecture, model)
-    with TemporaryDirectory(prefix="odtool-") as folder, writing_stock_checkpoint(source) as checkpoint:
+    with temporary_folders.make() as folder, writing_stock_checkpoint(source) as checkpoint:
         write = export_tflite_graph_lib_tf2.export_tflite_model
-        run_exporter(source, lambda: write(message, checkpoint, folder, limit, not fast_nms))
+        run_exporter(source, lambda: write(message, checkpoint, str(folder), limit, not fast_nms))
         yield TfliteGraph(f"{folder}/saved_model", _describe(source, size, padded=padded), source)
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import tensorflow as tf
 from tf_keras.src.saving.legacy.saved_model.utils import keras_option_scope
 
+from odtool import temporary_folders
 from odtool.dataset import label_map
 from odtool.detection import best_thresholds
 from odtool.engine import checkpoints, model
@@ -89,12 +89,12 @@ def _load_labels(configs: model.Configs) -> tuple[dict[int, str], Path]:
 @contextmanager
 def writing_stock_checkpoint(source: TrainedModel) -> Iterator[str]:
     """A folder in which the API's exporters find this checkpoint and no other: they take the newest one of a folder."""
-    with TemporaryDirectory(prefix="odtool-") as folder:
+    with temporary_folders.make() as folder:
         checkpoint = tf.train.Checkpoint(model=source.detector)
         checkpoint.save_counter.assign_add(1)
         checkpoint.write(f"{folder}/ckpt-0")
-        (Path(folder) / "checkpoint").write_text('model_checkpoint_path: "ckpt-0"\n')
-        yield folder
+        (folder / "checkpoint").write_text('model_checkpoint_path: "ckpt-0"\n')
+        yield str(folder)
 
 
 def find_records(source: TrainedModel, *, training: bool) -> list[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import hashlib
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
+from odtool import temporary_folders
 from odtool.errors import DataError, first_line
 from odtool.pipeline import addresses, record_patterns
 
@@ -72,9 +71,7 @@ def copy_label_map(path: str) -> Path:
     """
     if not addresses.is_remote(path):
         return Path(path)
-    folder = Path(tempfile.mkdtemp(prefix="odtool-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    copy = folder / f"{hashlib.sha256(path.encode()).hexdigest()[:8]}.pbtxt"
+    copy = temporary_folders.make_until_exit() / f"{hashlib.sha256(path.encode()).hexdigest()[:8]}.pbtxt"
     try:
         tf.io.gfile.copy(path, str(copy))
     except tf.errors.OpError as error:

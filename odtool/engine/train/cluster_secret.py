@@ -8,14 +8,13 @@ import json
 import os
 import secrets
 import stat
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from odtool import state_files
+from odtool import files, state_files
 from odtool.errors import OdtoolError
 
 VARIABLE = "ODTOOL_CLUSTER_SECRET"
@@ -38,8 +37,10 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> bytes:
     """
     if text := environment.get(VARIABLE, "").strip():
         return _check(text, VARIABLE)
-    with suppress(FileExistsError):
-        _create(path)
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            files.create_atomically(path, secrets.token_hex(_BYTES) + "\n", rights=0o600)  # for the owner alone
     end = time.monotonic() + _PATIENCE
     while not (text := _read(path)) and time.monotonic() < end:
         time.sleep(0.1)
@@ -55,27 +56,6 @@ def sign(secret: bytes, purpose: str, *content: Any) -> str:
 def is_signed(proof: str, secret: bytes, purpose: str, *content: Any) -> bool:
     """Whether `sign` gave this; takes as long whatever is wrong with it."""
     return hmac.compare_digest(proof.encode(errors="replace"), sign(secret, purpose, *content).encode())
-
-
-def _create(path: Path) -> None:
-    """Raises FileExistsError where the file is there."""
-    if path.exists():
-        raise FileExistsError
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # for the owner alone
-    try:
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(secrets.token_hex(_BYTES) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.link(name, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "w") as stream:
-            stream.write(Path(name).read_text())
-    finally:
-        Path(name).unlink()
 
 
 def _read(path: Path) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from odtool import shortage
+from odtool import shortage, temporary_folders
 from odtool.engine import model
 from odtool.engine.input import input_pipelines
 from odtool.engine.tracing import TracedFunction
@@ -67,8 +66,8 @@ def _take_steps(run: Run, configs: model.Configs, strategy: Any, gpus: list[str]
         )
         step = TracedFunction(loop.build_step_function(configs["train_config"], trainable, strategy, bad_step))
         steps = _time_steps(step, iter(data), gpus)
-        with tempfile.TemporaryDirectory() as folder:
-            trainable.checkpoint.write(str(Path(folder) / "ckpt"))
+        with temporary_folders.make() as folder:
+            trainable.checkpoint.write(str(folder / "ckpt"))
     return steps
 
 

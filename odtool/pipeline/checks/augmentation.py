@@ -28,6 +28,8 @@ _REQUIRED = {
     "resize_image": ("new_height", "new_width"),
 }
 """Fields whose defaults are of no use (core/preprocessor.py)."""
+_ABOVE_ZERO = {"min_aspect_ratio": ("0.5", "2"), "min_area": ("0.1", "1")}
+"""Lower ends of ranges of crops, with an example of both ends."""
 _PAIRS = {"random_pad_image": (("min_image_height", "min_image_width"), ("max_image_height", "max_image_width"))}
 """Fields of which both are set, or none (builders/preprocessor_builder.py)."""
 _OF_TWO = ("min_padded_size_ratio", "max_padded_size_ratio")
@@ -75,6 +77,13 @@ def _check_step(name: str, step: Any, path: str) -> Iterator[Finding]:
             f"{path}: the API's random choice among {choices} fails on TensorFlow 2",
             "Give it one operation, or use ssd_random_crop.",
         )
+    yield from _check_ranges(step, path)
+    for index, operation in enumerate(getattr(step, "operations", ())):
+        yield from _check_ranges(operation, f"{path}.operations[{index}]")
+    yield from _check_companions(name, step, path)
+
+
+def _check_companions(name: str, step: Any, path: str) -> Iterator[Finding]:
     for first, second in _PAIRS.get(name, ()):
         if step.HasField(first) != step.HasField(second):
             missing = second if step.HasField(first) else first
@@ -82,6 +91,24 @@ def _check_step(name: str, step: Any, path: str) -> Iterator[Finding]:
     for field in _OF_TWO:
         if field in step.DESCRIPTOR.fields_by_name and (count := len(getattr(step, field))) not in (0, 2):
             yield report_error(f"{path}.{field} needs 2 numbers or none, but has {count}", "Set two, or none.")
+
+
+def _check_ranges(message: Any, path: str) -> Iterator[Finding]:
+    """What TensorFlow refuses in the first batch, where it does not end in a shape that cannot be."""
+    for field in message.DESCRIPTOR.fields:
+        low_name, high_name = field.name, f"max_{field.name.removeprefix('min_')}"
+        if not low_name.startswith("min_") or high_name not in message.DESCRIPTOR.fields_by_name:
+            continue
+        low, high = getattr(message, low_name), getattr(message, high_name)
+        if not isinstance(low, (int, float)):  # lists of two
+            continue
+        if high == 0 and low_name in _ABOVE_ZERO:
+            yield report_error(
+                f"{path}.{high_name} is 0, as it is where it is not set: no part of an image is like that",
+                f"Set {low_name} and {high_name}, such as {' and '.join(_ABOVE_ZERO[low_name])}.",
+            )
+        elif low > high > 0:  # 0 stands for a size that follows from the image's
+            yield report_error(f"{path}.{low_name} {low:g} is above {high_name} {high:g}", "Set a range.")
 
 
 def _is_given(step: Any, field: str) -> bool:

@@ -95,6 +95,16 @@ def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
         ConfigError: a setting, a file or the run's name cannot be used.
         DataError: the data set is not prepared.
     """
+    try:
+        return _configure(workspace, settings)
+    except UnicodeEncodeError as error:  # of a path that was to stand in it
+        raise ConfigError(
+            f"{error.object}: not a name in UTF-8, which is all that a pipeline.config can hold",
+            "Give the folder or file another name.",
+        ) from None
+
+
+def _configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
     settings = _take_checkpoint(settings)
     base = choose_base(workspace, model=settings.model, pipeline=settings.pipeline)
     if settings.adjustment is not None:

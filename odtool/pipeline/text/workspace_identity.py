@@ -6,13 +6,12 @@ import json
 import os
 import re
 import secrets
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool import state_files
+from odtool import files, state_files
 from odtool.errors import ConfigError
 from odtool.state_files import StateError
 from odtool.workspace import Workspace
@@ -62,15 +61,11 @@ def identify(workspace: Workspace) -> str | None:
     if fault and origins and not own:
         raise refuse_damaged(workspace.root, fault, origins[0])
     chosen = own.pop() if len(own) == 1 else secrets.token_hex(16)
-    with suppress(OSError), tempfile.NamedTemporaryFile("w", dir=workspace.root, encoding="utf-8") as new:
-        new.write(json.dumps({"id": chosen}) + "\n")
-        new.flush()
-        Path(new.name).chmod(0o644)
-        if workspace.identity.exists():  # what is there is not an identity
+    with suppress(OSError):
+        if fault:  # what is there is not an identity
             workspace.identity.unlink()
         # Of several processes that do this at once, all take what the first one wrote.
-        with suppress(FileExistsError):
-            os.link(new.name, workspace.identity)
+        files.create_atomically(workspace.identity, json.dumps({"id": chosen}) + "\n")
     return read_identity(workspace.root)[0]
 
 

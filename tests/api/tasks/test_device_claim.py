@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from odtool import gpu_memory
 from odtool.api import requests
 from odtool.api.requests import RequestError
+from odtool.api.tasks import gpu_memory
 from odtool.api.tasks.device_claim import claim_device
 from odtool.errors import JobError
 from odtool.jobs import devices, usage

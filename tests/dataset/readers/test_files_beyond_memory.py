@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from odtool.dataset.readers.common import parsing
-from odtool.dataset.readers.common.streams import overflow
+from odtool.dataset.readers.common.streams import input_files, overflow
 from odtool.dataset.readers.datasets.kitti import kitti
 from odtool.dataset.readers.records.hf_imagefolder import hf_imagefolder
 from odtool.dataset.readers.tables import vott_csv
@@ -115,7 +114,7 @@ def test_no_reader_asks_for_the_whole_file(name: str, tmp_path: Path, monkeypatc
     def refuse(path: Path) -> bytes:
         raise AssertionError(f"{path} is read as a whole")
 
-    monkeypatch.setattr(parsing, "open_binary", open_piecewise)
-    monkeypatch.setattr(parsing, "read_bytes", refuse)
+    monkeypatch.setattr(input_files, "open_binary", open_piecewise)
+    monkeypatch.setattr(input_files, "read_bytes", refuse)
     findings = FORMATS[name][0](Source(tmp_path / "set"))
     assert any(isinstance(finding, AnnotatedImage) and finding.objects for finding in findings)

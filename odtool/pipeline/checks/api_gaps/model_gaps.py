@@ -19,6 +19,9 @@ _PREDICTORS = {
 _COUNTED_LAYERS = ("ssd_mobilenet_v1_keras", "ssd_mobilenet_v2_keras")
 """Feature extractors that take num_layers; for the others it is an argument that they do not know."""
 _ANCHORS = "anchor_generator_oneof"
+_BOX_CODE, _SQUARE_CODE = 4, 3
+"""Numbers that a box is coded as."""
+_CALIBRATORS = ("function_approximation", "class_id_function_approximations", "temperature_scaling_calibration")
 _GRID = "grid_anchor_generator"
 _REDUCED_BOXES = 3
 """Anchors a place of the first feature map (anchor_generators/multiple_grid_anchor_generator.py)."""
@@ -92,21 +95,52 @@ def check_depthwise(facts: ConfigFacts) -> Iterator[Finding]:
 
 
 def check_box_code(facts: ConfigFacts) -> Iterator[Finding]:
-    """box_coders/*.py; the first loss says that dimensions must be equal."""
+    """box_coders/*.py; the first loss says that dimensions must be equal, or that there are no keypoints."""
     if facts.meta_architecture != "ssd":
         return
     coder, predictor = facts.model.box_coder, facts.model.box_predictor
     kind, head = coder.WhichOneof("box_coder_oneof"), predictor.WhichOneof("box_predictor_oneof")
-    head_size = getattr(getattr(predictor, head), "box_code_size", None) if head else None
-    size = 3 if kind == "square_box_coder" else 4
     if kind == "keypoint_box_coder":
-        size += 2 * coder.keypoint_box_coder.num_keypoints
-    if head_size not in (None, size):
+        here = f"{facts.model_path}.box_coder"
+        yield report_error(
+            f"{here} is a keypoint_box_coder, but an SSD gives it no keypoints",
+            f"--set {here}.faster_rcnn_box_coder={{}}",
+        )
+        return
+    size = _SQUARE_CODE if kind == "square_box_coder" else _BOX_CODE
+    head_size = getattr(getattr(predictor, head), "box_code_size", size) if head else size
+    if head_size != size:
         here = f"{facts.model_path}.box_predictor.{head}.box_code_size"
         yield report_error(
             f"{here} is {head_size}, but a {kind} has {size} numbers a box",
             f"--set {here}={size}, or use a faster_rcnn_box_coder.",
         )
+
+
+def check_calibration(facts: ConfigFacts) -> Iterator[Finding]:
+    """builders/calibration_builder.py knows no others."""
+    stage = "second_stage_post_processing" if facts.meta_architecture == "faster_rcnn" else "post_processing"
+    calibration = getattr(facts.model, stage).calibration_config
+    here, kind = f"{facts.model_path}.{stage}.calibration_config", calibration.WhichOneof("calibrator")
+    if getattr(facts.model, stage).HasField("calibration_config") and kind not in _CALIBRATORS:
+        yield report_error(
+            f"{here} {f'is {kind}, which the API cannot build' if kind else 'names no calibration'}",
+            f"--set {here}=. Or use {' or '.join(_CALIBRATORS)}.",
+        )
+    if kind == "temperature_scaling_calibration" and calibration.temperature_scaling_calibration.scaler <= 0:
+        scaler = f"{here}.{kind}.scaler"
+        yield report_error(f"{scaler} is {getattr(calibration, kind).scaler:g}", "Set a number above 0.")
+
+
+def check_localization_loss(facts: ConfigFacts) -> Iterator[Finding]:
+    """core/losses.py: L1LocalizationLoss weights numbers, not boxes, as CenterNet has it."""
+    if facts.meta_architecture != "ssd" or not facts.model.loss.localization_loss.HasField("l1_localization_loss"):
+        return
+    here = f"{facts.model_path}.loss.localization_loss"
+    yield report_error(
+        f"{here} is l1_localization_loss, with which the API cannot train an SSD",
+        f"--set {here}.weighted_smooth_l1={{}}",
+    )
 
 
 def check_shared_weights(facts: ConfigFacts) -> Iterator[Finding]:
@@ -235,7 +269,7 @@ def check_mask_features(facts: ConfigFacts) -> Iterator[Finding]:
     if predictor is None or "_fpn_" not in facts.model.feature_extractor.type:
         return
     here = f"{facts.model_path}.second_stage_box_predictor.mask_rcnn_box_predictor"
-    reach = 2 if predictor.convolve_then_upsample_masks else predictor.mask_prediction_num_conv_layers
+    reach = 2 if predictor.convolve_then_upsample_masks else max(predictor.mask_prediction_num_conv_layers, 1)
     needed = max(predictor.mask_height, predictor.mask_width) // 2
     if reach < needed:
         yield report_warning(

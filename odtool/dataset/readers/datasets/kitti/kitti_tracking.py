@@ -11,9 +11,11 @@ from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.faults import CollectedProblems, Skipping
 from odtool.dataset.readers.common.source_folders import find_split, walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.overflow import LongList, ObjectGroups, Overflow, open_overflow
 from odtool.dataset.readers.datasets.kitti.kitti_line import make_object, parse_fields
 from odtool.dataset.types import AnnotatedImage, ObjectAnnotation, Problem, Source
+from odtool.units import format_count
 
 
 class KittiSequence:
@@ -34,7 +36,7 @@ def is_sequence(path: Path) -> bool:
 
 def read_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Problem]:
     """The frames of one sequence: image_02/0000/000000.png beside label_02/0000.txt."""
-    with parsing.open_binary(path) as stream, open_overflow(source.scratch) as overflow:
+    with input_files.open_binary(path) as stream, open_overflow(source.scratch) as overflow:
         sequence = parse(stream, path, overflow)
         for kind, detail in sequence.problems:
             yield Problem(kind, path, detail)
@@ -65,7 +67,9 @@ def report_unlabelled(files: Sequence[Path], source: Source) -> Iterator[Problem
     sequences = {file.stem for file in files}
     for folder in walk(source.images or source.root):
         if (images := folder.find_files(*EXTENSIONS)) and folder.path.name not in sequences:
-            yield Problem("file_skipped", folder.path, f"{len(images)} images, none with an annotation file")
+            yield Problem(
+                "file_skipped", folder.path, f"{format_count(len(images), 'image')}, none with an annotation file"
+            )
 
 
 def parse(stream: BinaryIO, path: Path, overflow: Overflow) -> KittiSequence:

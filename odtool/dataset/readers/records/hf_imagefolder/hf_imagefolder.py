@@ -14,7 +14,7 @@ from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents, locate
 from odtool.dataset.readers.common.lookup import Places
 from odtool.dataset.readers.common.source_folders import find_file_split
-from odtool.dataset.readers.common.streams import json_lines
+from odtool.dataset.readers.common.streams import input_files, json_lines
 from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.readers.records.hf_imagefolder import hf_card
 from odtool.dataset.splits import parse_split
@@ -38,7 +38,7 @@ def _looks_like(path: Path) -> bool:
     """Metadata without boxes (captions, classes) is no detection set."""
     if not path.name.lower().endswith((".jsonl", ".csv")):
         return False
-    head = parsing.read_ends(path)
+    head = input_files.read_ends(path)
     if path.suffix.lower() == ".csv":
         head = head.split(b"\n")[0]
         return b"file_name" in head and b"objects" in head
@@ -109,7 +109,7 @@ def _sample_names(path: Path) -> Iterator[tuple[str, Stated]]:
 def _read_rows(path: Path, problems: list[tuple[str, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line numbers and rows, one at a time, as there may be many."""
     if path.suffix.lower() == ".csv":
-        with parsing.open_binary(path) as stream:
+        with input_files.open_binary(path) as stream:
             for _ in rows.iterate_lines(stream, path):  # a file that is not text is no annotation, to its last line
                 pass
             yield from _parse_csv_rows(rows.iterate_lines(stream, path), path, problems)

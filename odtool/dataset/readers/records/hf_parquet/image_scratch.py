@@ -6,14 +6,12 @@ folder that goes when the process ends.
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from odtool import temporary_folders
 from odtool.dataset.types import Extent, Source
 
 
@@ -54,6 +52,4 @@ def open_scratch(file: Path, number: int, source: Source) -> Iterator[ImageScrat
 @cache
 def _make_temporary_folder(_source: Path) -> Path:
     """One a source and process, as a command may read a source several times."""
-    folder = Path(tempfile.mkdtemp(prefix="odtool-images-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    return temporary_folders.make_until_exit()
