@@ -75,7 +75,7 @@ def check_static_shapes(facts: ConfigFacts) -> Iterator[Finding]:
 
 
 def check_proposal_mining(facts: ConfigFacts) -> Iterator[Finding]:
-    """faster_rcnn_meta_arch.py makes a list of proposals whose number of columns TensorFlow 2 does not know any more."""
+    """faster_rcnn_meta_arch.py lists proposals whose number of columns TensorFlow 2 no longer knows."""
     here = f"{facts.model_path}.hard_example_miner"
     if facts.meta_architecture == "faster_rcnn" and facts.model.HasField("hard_example_miner"):
         yield report_error(f"{here}: the API's mining of proposals fails on TensorFlow 2", f"--set {here}=")
