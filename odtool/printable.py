@@ -7,6 +7,8 @@ cursor, hide or forge lines, set the window's title, or have some terminals answ
 from __future__ import annotations
 
 import re
+import sys
+from typing import Any, TextIO, cast
 
 _OBEYED = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # controls; a line's end and a tab are dealt with apart
@@ -30,3 +32,38 @@ def show_line(text: str) -> str:
 def show_log(block: bytes) -> bytes:
     """Lines of a log in whatever encoding; a return to a line's beginning stays, as progress bars are made of it."""
     return _OBEYED_BYTES.sub(lambda match: b"".join(b"\\x%02x" % byte for byte in match[0][-1:]), block)
+
+
+def keep_writing() -> None:
+    """From now on stdout and stderr of this process, which go to a log, take what they are given, and raise nothing.
+
+    The disk of the log may be full, or may not be written to any more: work goes on, and what it comes to is told by
+    other files than the log.
+    """
+    sys.stdout, sys.stderr = (cast(TextIO, LogStream(stream)) for stream in (sys.stdout, sys.stderr))
+
+
+class LogStream:
+    """A stream that leaves out what cannot be written, and says so as soon as something can."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_missing_some = False
+
+    def write(self, text: str) -> int:
+        """Gives the length of the text, whether or not it could be written."""
+        try:
+            if self._is_missing_some:
+                self._stream.write("\n[something is missing here: this log could not be written to]\n")
+                self._is_missing_some = False
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._is_missing_some = True
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing: all is written already."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

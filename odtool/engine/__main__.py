@@ -292,6 +292,10 @@ def _tell(message: dict[str, Any]) -> None:
 
 def _supervised(run: Run, task: str, work: Callable[[StopSignal], Ending]) -> int:
     """Runs a task of a run and writes how it ended, whatever happens short of kill -9."""
+    printable.keep_writing()
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
     stop = StopSignal()
     stop.listen()
     began = time.monotonic()
