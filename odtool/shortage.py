@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from odtool.errors import OdtoolError
+from odtool.errors import RefusedError
 from odtool.units import format_bytes
 
 Kind = Literal["memory", "disk", "quota", "handles", "file size", "read-only", "denied"]
@@ -111,14 +111,14 @@ def _list_causes(error: BaseException) -> Iterator[BaseException]:
             waiting += [cause.__context__, cause.__cause__]
 
 
-def to_error(error: BaseException, *places: Path) -> OdtoolError | None:
+def to_error(error: BaseException, *places: Path) -> RefusedError | None:
     """The same error as one with a hint, where something else than memory ran out; None where it is another.
 
     Args:
         places: see `describe`.
     """
     shortage = find(error)
-    return None if shortage is None or shortage.is_of_memory else OdtoolError(*describe(shortage, *places))
+    return None if shortage is None or shortage.is_of_memory else RefusedError(*describe(shortage, *places))
 
 
 def describe(shortage: Shortage, *places: Path) -> tuple[str, str]:

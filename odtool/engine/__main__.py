@@ -277,7 +277,7 @@ def _answered(work: Callable[[], dict[str, Any]], *places: Path, with_api: bool 
         answer = {"failed": error.message, "hint": error.hint}
     except Exception as error:  # the API's builders raise anything; the answer is that they do
         if known := shortage.to_error(error, *places):
-            answer = {"failed": known.message, "hint": known.hint}
+            answer = {"failed": known.message, "hint": known.hint, "refused": True}
         else:
             _say(traceback.format_exc().rstrip())
             answer = {"failed": explain_failure(error).reason, "hint": ""}
