@@ -1,4 +1,4 @@
-"""Durations, sizes and metrics as people write them."""
+"""Durations, counts, sizes and metrics as people write them."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ def format_duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def format_count(number: int, noun: str) -> str:
+    """'1 image', '2,000 images'."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def format_bytes(count: int) -> str:

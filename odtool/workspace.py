@@ -295,9 +295,13 @@ class Workspace:
     def train(self) -> Path:
         return self.root / "train"
 
+    @property
+    def exports(self) -> Path:
+        return self.root / "exported-models"
+
     def exported(self, run: Run) -> ExportedModel:
         """Where a run's exported models lie, whether or not there are any."""
-        return ExportedModel(self.root / "exported-models" / run.name)
+        return ExportedModel(self.exports / run.name)
 
     def run(self, name: str) -> Run:
         """The run of this name, whether or not it exists.

@@ -49,12 +49,36 @@ class Case:
     goal: float
     """Steps/s to the stock step's on a GPU."""
     cpu_goal: float
+    assignments: tuple[str, ...] = ()
+    """What is changed in the zoo's config, as for odtool configure --set."""
 
 
+_RCNN = "model.faster_rcnn"
+_HEAD = f"{_RCNN}.second_stage_box_predictor.mask_rcnn_box_predictor"
 CASES = {
     "ssd": Case("ssd_mobilenet_v2_fpnlite_320x320", 320, 64, 8, 4.0, 1.05),
     "efficientdet": Case("efficientdet_d0", 512, 16, 2, 2.5, 1.0),
     "faster_rcnn": Case("faster_rcnn_resnet50_v1_640x640", 640, 8, 1, 1.5, 1.0),
+    # With a smaller backbone and fewer proposals, as this is about what a step does with them.
+    "mask_rcnn": Case(
+        "mask_rcnn_inception_resnet_v2_1024x1024",
+        256,
+        8,
+        1,
+        1.5,
+        1.0,
+        (
+            f"{_RCNN}.feature_extractor.type=faster_rcnn_resnet50_keras",
+            f"{_RCNN}.image_resizer.fixed_shape_resizer={{height: 256 width: 256}}",
+            f"{_RCNN}.first_stage_max_proposals=16",
+            f"{_RCNN}.second_stage_batch_size=16",
+            f"{_RCNN}.initial_crop_size=14",
+            f"{_RCNN}.maxpool_kernel_size=2",
+            f"{_RCNN}.maxpool_stride=2",
+            *(f"{_HEAD}.mask_{name}=15" for name in ("height", "width")),
+            f"{_HEAD}.mask_prediction_conv_depth=32",
+        ),
+    ),
     "center_net": Case("centernet_resnet50_v1_fpn_512x512_kpts", 512, 16, 1, 2.0, 1.0),
 }
 
@@ -234,17 +258,25 @@ def build_step(kind: str, case: Case, batch: int, boxes: int) -> tuple[Callable[
     from odtool.engine import model
     from odtool.engine.match import detectors
     from odtool.engine.train import training_step
+    from odtool.pipeline.text import fields
     from odtool.pipeline.zoo import zoo
 
     if kind == "stock":
         detectors.assign_in_batches = lambda _: None
-    message = zoo.build(zoo.find(case.name)).message
+    made = zoo.build(zoo.find(case.name))
+    for assignment in case.assignments:
+        fields.assign(made, assignment)
+    message = made.message
     settings = message.train_config
     if message.model.HasField("center_net"):
         del message.model.center_net.keypoint_estimation_task[:]
     detector = model.build_model(message.model)
-    classes = getattr(message.model, message.model.WhichOneof("model")).num_classes
-    features, labels = draw_batch(tf, batch, case.side, boxes, classes)
+    chosen = getattr(message.model, message.model.WhichOneof("model"))
+    features, labels = draw_batch(tf, batch, case.side, boxes, chosen.num_classes)
+    if getattr(chosen, "number_of_stages", 2) == 3:
+        labels["groundtruth_instance_masks"] = tf.random.uniform(
+            [batch, max(ROWS, boxes), case.side, case.side], seed=0
+        )
     trainable = model.build_trainable({"train_config": settings}, detector, (features, labels))
 
     def take_stock_step(features: Any, labels: Any) -> Any:

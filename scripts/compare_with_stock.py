@@ -1,31 +1,37 @@
-"""Holds odtool's training and evaluation against the API's own loops: same config, start, seed and order of records.
+r"""Holds odtool's training and evaluation against the API's own loops: same config, start, seed and order of records.
 
     python scripts/compare_with_stock.py train/my_run/pipeline.config
     python scripts/compare_with_stock.py train/my_run/pipeline.config --size 160 --set train_config.batch_size=2
     python scripts/compare_with_stock.py train/my_run/pipeline.config --checkpoint train/my_run/ckpt-300
     python scripts/compare_with_stock.py train/my_run/pipeline.config --checkpoint train/my_run/ckpt-300 --threads 0
+    python scripts/compare_with_stock.py train/my_mask_rcnn/pipeline.config --checkpoint train/my_mask_rcnn/ckpt-400 \
+        --steps 5 --set train_config.batch_size=1 --set 'eval_input_reader[0].sample_1_of_n_examples=10'    # minutes
 
 Both start from one checkpoint and read the records in one order. It is of random weights, whose metrics are mostly
 zero, or one that has learned. What has no order of its own is left out on both sides: shuffling, and random
-augmentation, whose draws depend on which thread takes which image. Several threads add sums up in the order in which
-they happen to come, and twenty steps of a model that has learned make differences of 1e-3 of what was one of the last
-bit. So one thread computes on both sides, unless --threads says otherwise. With several the stock loop trains twice,
-and its distance from itself stands beside ours from it. (Op determinism does not serve: the API's
-input pipeline fails with it, and two runs with it were not alike.)
+augmentation, whose draws depend on which thread takes which image. A two-stage model learns from all anchors and
+proposals in place of samples of them. Several threads add sums up in the order in which they happen to come, and
+twenty steps of a model that has learned make differences of 1e-3 of what was one of the last bit. So one thread
+computes on both sides, unless --threads says otherwise. With several the stock loop trains twice, and its distance
+from itself stands beside ours from it. (Op determinism does not serve: the API's input pipeline fails with it, and
+two runs with it were not alike.)
 
 Evaluation has a noise of its own: `odtool eval` predicts several images together, whose last bits then differ from
 those of an image alone, and where scores are nearly equal, ranks change. So what is held against the API is evaluation
 image by image, and how far images together are from that stands beside it.
 
-The processes run one after the other: training and evaluation here, training and evaluation there. The losses of every
-step and every metric are read from the event files, and so are the tags. Exit code 1 says that something differs.
+The processes run one after the other: training and evaluation here, training and evaluation there. The losses of
+every step and every metric are read from the event files, and so are the tags and the seconds that a step took, by
+the clock and with what it writes. Exit code 1 says that something differs.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -36,6 +42,7 @@ from typing import Any
 LOSS_TOLERANCE = 1e-4
 """Of a loss's size, or of 1 where it is smaller."""
 METRIC_TOLERANCE = 1e-6
+TOTAL_LOSS = "Loss/total_loss"
 FIRST = 1
 """The step of the common start: one of step 0 would be taken for the stock loop's first, which has no weights."""
 Scalars = dict[str, dict[int, float]]
@@ -118,10 +125,19 @@ def write_config(source: Path, folder: Path, asked: argparse.Namespace) -> None:
     for reader in (message.train_input_reader, *message.eval_input_reader):
         reader.shuffle = False
         reader.num_readers = 1
+    if message.model.HasField("faster_rcnn"):
+        take_all_samples(message.model.faster_rcnn)
     if asked.size:
         shrink(derive_facts(made).model.image_resizer, asked.size)
     folder.mkdir(parents=True)
     config.save(made, folder / "pipeline.config")
+
+
+def take_all_samples(rcnn: Any) -> None:
+    """Has a two-stage model learn from all anchors and proposals, as its samples of them are drawn at random."""
+    rcnn.first_stage_minibatch_size, rcnn.first_stage_positive_balance_fraction = 10**6, 1.0
+    rcnn.second_stage_batch_size, rcnn.second_stage_balance_fraction = rcnn.first_stage_max_proposals, 1.0
+    rcnn.use_static_balanced_label_sampler = False
 
 
 def shrink(resizer: Any, size: int) -> None:
@@ -205,9 +221,17 @@ def stock_evaluate(folder: Path) -> None:
     """The API's evaluation, which ends by itself as the checkpoint is that of the config's last step."""
     from object_detection import model_lib_v2
 
-    config = folder / "pipeline.config"
+    from odtool.pipeline.text import config
+
+    path = folder / "pipeline.config"
     model_lib_v2.eval_continuously(
-        str(config), model_dir=str(folder), checkpoint_dir=str(folder), wait_interval=1, timeout=1
+        str(path),
+        model_dir=str(folder),
+        checkpoint_dir=str(folder),
+        wait_interval=1,
+        timeout=1,
+        # Its own default takes all, whatever the config says.
+        sample_1_of_n_eval_examples=config.load(path).message.eval_input_reader[0].sample_1_of_n_examples,
     )
 
 
@@ -219,18 +243,20 @@ def read_events(*folders: Path) -> None:
 
 
 def events_in(folder: Path) -> dict[str, Any]:
-    """Scalars by tag and step, and all tags."""
+    """Scalars by tag and step, all tags, and the median time from a step's loss to the next one's."""
     import tensorflow as tf
 
     scalars: Scalars = {}
-    tags = set()
+    tags, times = set(), []
     for file in sorted(folder.rglob("events.out.tfevents.*")):
         for event in tf.compat.v1.train.summary_iterator(str(file)):
             for value in event.summary.value:
                 tags.add(value.tag)
                 if value.metadata.plugin_data.plugin_name == "scalars":
                     scalars.setdefault(value.tag, {})[event.step] = float(tf.make_ndarray(value.tensor))
-    return {"scalars": scalars, "tags": sorted(tags)}
+                    times += [event.wall_time] * (value.tag == TOTAL_LOSS)
+    spans = [later - earlier for earlier, later in itertools.pairwise(times)]
+    return {"scalars": scalars, "tags": sorted(tags), "seconds": statistics.median(spans) if spans else None}
 
 
 def compare(here: dict[str, Any], there: dict[str, Any], again: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -246,7 +272,7 @@ def compare(here: dict[str, Any], there: dict[str, Any], again: dict[str, Any] |
     tags = sorted(set(here["train"]["tags"]) ^ set(there["train"]["tags"]))
     # Each side's evaluation may show losses or not; the stock one always does.
     tags += sorted(set(there["eval"]["tags"]) - set(here["eval"]["tags"]))
-    total = there["train"]["scalars"]["Loss/total_loss"]
+    total = there["train"]["scalars"][TOTAL_LOSS]
     return {
         "steps": len(total),
         "first_and_last_loss": [total[min(total, key=int)], total[max(total, key=int)]],
@@ -257,6 +283,7 @@ def compare(here: dict[str, Any], there: dict[str, Any], again: dict[str, Any] |
             next(iter(values.values())) > 0 for tag, values in there["eval"]["scalars"].items() if tag in metrics
         ),
         "tags_of_one_side": tags,
+        "seconds_a_step": {"ours": here["train"]["seconds"], "stock": there["train"]["seconds"]},
         "equal": max(losses.values()) <= LOSS_TOLERANCE and max(metrics.values()) <= METRIC_TOLERANCE and not tags,
     }
 
@@ -296,6 +323,9 @@ def show(config: Path, found: dict[str, Any], *, as_json: bool) -> None:
         print(f"     the stock loop, run twice, differs from itself by {max(noise.values()):.1e}")
     together = max(found["metrics_of_images_together"].values())
     print(f"     with images predicted together, as odtool eval does, by {together:.1e}")
+    if all((seconds := found["seconds_a_step"]).values()):
+        ratio = seconds["ours"] / seconds["stock"]
+        print(f"  {seconds['ours']:.2f} s a step, {ratio:.2f} of the stock loop's {seconds['stock']:.2f} s")
     print(f"  metrics above zero: {found['nonzero_metrics']}")
     print(f"  tags of one side only: {', '.join(found['tags_of_one_side']) or 'none'}")
     print(f"  {'equal' if found['equal'] else 'NOT EQUAL'}")

@@ -166,6 +166,8 @@ def _walk(message: Any, above: str, companions: tuple[str, ...], seen: set[str])
         else:
             present = message.HasField(field.name)
             part = getattr(message, field.name) if present else _make(field)
+            if not present and field.containing_oneof is not None:
+                yield Case(here, _find_companion(field.name), companions)
             more = () if present else (f"{here}={_find_companion(field.name)}",)
             yield from _walk(part, f"{here}.", (*companions, *more), seen | {field.message_type.full_name})
 

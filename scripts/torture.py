@@ -3,9 +3,10 @@
     sudo .venv/bin/python scripts/torture.py --trials 1000
 
 Campaigns: `kills` (a real SIGKILL at a call that changes a name on disk, and at random moments of a command), `disks`
-(file systems of random size, which takes root), `states` (garbage in the place of state files) and `strangers` (bytes
-sent to where processes of one training meet). Each trial is new; --seed repeats them. Prints what was tried, what
-survived and what was lost, and exits with 1 where anything was.
+(file systems of random size, which takes root), `states` (garbage in the place of state files), `strangers` (bytes
+sent to where processes of one training meet) and `trainings` (whole ones, killed again and again and on disks that fill
+up; each takes minutes). Each trial is new; --seed repeats them. Prints what was tried, what survived and what was lost,
+and exits with 1 where anything was.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import torture_disks
 import torture_kills
 import torture_states
 import torture_strangers
+import torture_trainings
 
 Attempt = Callable[[Path, Path, random.Random], str]
 """Given a template and a folder of its own, says what was lost; '' where nothing was."""
@@ -45,10 +47,11 @@ class Campaign:
 
 
 CAMPAIGNS = {
-    "kills": Campaign(torture_kills.prepare, torture_kills.attempt, 0.5),
+    "kills": Campaign(torture_kills.prepare, torture_kills.attempt, 0.49),
     "disks": Campaign(torture_disks.prepare, torture_disks.attempt, 0.1, workers=1),
     "states": Campaign(torture_states.make_workspace, torture_states.attempt, 0.2),
     "strangers": Campaign(torture_strangers.prepare, torture_strangers.attempt, 0.2),
+    "trainings": Campaign(torture_trainings.prepare, torture_trainings.attempt, 0.01),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from odtool import units
+from odtool.units import format_count
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,7 @@ def test_metrics_have_three_digits(value: float | None, text: str) -> None:
 @pytest.mark.parametrize(("value", "text"), [(0.1, "+0.100"), (-0.0000001, "+0.000"), (-0.02, "-0.020")])
 def test_changes_have_a_sign_and_nothing_is_not_negative(value: float, text: str) -> None:
     assert units.format_metric(value, sign=True) == text
+
+
+def test_one_is_counted_without_an_s() -> None:
+    assert [format_count(number, "image") for number in (0, 1, 2000)] == ["0 images", "1 image", "2,000 images"]

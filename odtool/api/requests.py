@@ -26,6 +26,11 @@ RequestT = TypeVar("RequestT")
 ResultT = TypeVar("ResultT")
 
 StrPath: TypeAlias = str | os.PathLike[str]
+CheckpointName: TypeAlias = str
+"""A word for one, such as best, or a path."""
+_ARGUMENTS = ("sources", "folder", "run", "runs", "exports")
+"""Fields that are typed without an option."""
+_PATH_TYPES = ("StrPath", "Sources", "CheckpointName", "RunName")
 RunName: TypeAlias = str | Run
 """A run by its name, or as an earlier call gave it."""
 Notify: TypeAlias = Callable[[str], None]
@@ -71,11 +76,11 @@ def _refuse_addresses(request: Any) -> None:
     """Raises DataError where a path is an address such as gs://bucket, unless the request takes those itself."""
     own = getattr(request, "TAKES_ADDRESSES", ())
     for item in fields(request):
-        if item.name in own or not any(name in str(item.type) for name in ("StrPath", "Sources")):
+        if item.name in own or not any(name in str(item.type) for name in _PATH_TYPES):
             continue
         value = getattr(request, item.name)
         for path in [value] if isinstance(value, (str, os.PathLike)) else value if isinstance(value, Sequence) else ():
-            option = "" if item.name in ("sources", "folder") else f"--{item.name.replace('_', '-')}"
+            option = "" if item.name in _ARGUMENTS else f"--{item.name.replace('_', '-')}"
             addresses.refuse(option, os.fspath(path))
 
 

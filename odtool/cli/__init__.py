@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from odtool import __version__
-from odtool.cli import console, demo, doctor, settings, version
+from odtool.cli import console, demo, doctor, error_boundary, settings, version
 from odtool.cli.data import inspect, prepare
 from odtool.cli.help_page import HelpfulCommand, HelpfulGroup, OneProcessCommand
 from odtool.cli.model import check, configure, models, preview
@@ -41,10 +41,10 @@ def options(
 
 _START, _DATA, _MODEL, _RUN, _RESULT = "Start", "Data", "Model", "Run", "Result"
 
-app.command("version", cls=HelpfulCommand, rich_help_panel=_START)(version.version)
-app.command("settings", cls=HelpfulCommand, rich_help_panel=_START)(settings.settings)
 app.command("demo", cls=OneProcessCommand, rich_help_panel=_START)(demo.demo)
 app.command("doctor", cls=HelpfulCommand, rich_help_panel=_START)(doctor.doctor)
+app.command("settings", cls=HelpfulCommand, rich_help_panel=_START)(settings.settings)
+app.command("version", cls=HelpfulCommand, rich_help_panel=_START)(version.version)
 app.command("inspect", cls=HelpfulCommand, rich_help_panel=_DATA)(inspect.inspect)
 app.command("prepare", cls=OneProcessCommand, rich_help_panel=_DATA)(prepare.prepare)
 app.add_typer(models.app, name="models", rich_help_panel=_MODEL)
@@ -67,4 +67,4 @@ app.command("report", cls=OneProcessCommand, rich_help_panel=_RESULT)(report.rep
 
 def main() -> None:
     """Entry point of the `odtool` script."""
-    console.run(app)
+    error_boundary.run(app)

@@ -14,8 +14,8 @@ from rich.console import Console
 from odtool.api import demo as api
 from odtool.api.demo import DemoResult
 from odtool.api.run.status import MAP, RunStatus
-from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption
+from odtool.cli import console, progress_display
+from odtool.cli.common_options import DebugOption, JsonOption
 from odtool.units import format_duration
 
 _PLAIN_LINE_EVERY = 10.0
@@ -37,7 +37,7 @@ def demo(
     """
     with ExitStack() as stack:
         line = _ProgressLine(stack)
-        result = api.demo(folder, progress=console.progress, notify=line.say, watch=line.watch)
+        result = api.demo(folder, progress=progress_display.progress, notify=line.say, watch=line.watch)
     payload = result.status.as_json()
     payload["eval"]["best"] = result.best
     payload |= {
@@ -61,7 +61,7 @@ class _ProgressLine:
         """Shows how far training and evaluation are."""
         if console.stderr.is_terminal:
             if self._update is None:  # not before, as a progress bar is drawn until then
-                self._update = self._stack.enter_context(console.spinner())
+                self._update = self._stack.enter_context(progress_display.spinner())
             self._update(_describe_progress(status))
         elif time.monotonic() - self._last >= _PLAIN_LINE_EVERY:
             self._last = time.monotonic()

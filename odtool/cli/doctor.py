@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from odtool.api import doctor as api
-from odtool.cli import console, option_defaults
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli import console, option_defaults, progress_display
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 
 
 def doctor(
@@ -23,7 +23,7 @@ def doctor(
 
     Example: `odtool doctor`
     """
-    with console.spinner("loading TensorFlow and building a small model …"):
+    with progress_display.spinner("loading TensorFlow and building a small model …"):
         report = api.examine(workspace)
     _, faults = option_defaults.load_sound_files(context, workspace)
     report["errors"] += [

@@ -12,16 +12,14 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
-import typer
 from typer.core import TyperGroup
 from typer.models import OptionInfo
 
+from odtool.cli.error_boundary import UsageError
 from odtool.errors import ConfigError, OdtoolError
 from odtool.settings import user_settings
 from odtool.settings.user_settings import FileKind, Setting
 
-_UsageError: Any = typer.BadParameter.__base__
-"""Of Click, or of the copy of it that later versions of Typer hold."""
 _DECIDING = {
     "workspace": "decides which odtool.toml is read",
     "help": "is not a setting",
@@ -188,7 +186,7 @@ def _find_workspace(command: Any, context: Any, args: Sequence[str]) -> Path:
     parser.ignore_unknown_options = True  # a --no-... may come with the file that is to be found
     try:
         options, _, _ = parser.parse_args(args=list(args))
-    except _UsageError:
+    except UsageError:
         return Path.cwd()
     value = options.get("workspace")
     return Path(value).resolve() if isinstance(value, str) and Path(value).is_dir() else Path.cwd()

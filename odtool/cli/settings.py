@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odtool.cli import console, option_defaults
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 from odtool.settings import user_settings
 
 if TYPE_CHECKING:

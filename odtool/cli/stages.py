@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from odtool import printable
-from odtool.cli import console
+from odtool.cli import console, progress_display
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -43,10 +43,10 @@ class Stages:
             self._stage = ""
 
     @contextmanager
-    def progress(self, label: str, total: int | None) -> Iterator[console.Report]:
+    def progress(self, label: str, total: int | None) -> Iterator[progress_display.Report]:
         """A bar, which takes the spinner's place."""
         self.end()
-        with console.progress(label, total) as report:
+        with progress_display.progress(label, total) as report:
             yield report
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.table import Table
 from rich.text import Text
 
 from odtool import printable
@@ -41,8 +42,18 @@ class Terminal(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         if self.is_terminal and len(objects) == 1 and isinstance(objects[0], str):
             objects = (self._break_lines(self.shorten_paths(printable.show_line(objects[0])), **options),)
+        if not self.is_terminal and any(isinstance(item, Table) for item in objects):
+            self._write_table(*objects, **options)
+            return
         # Before rich sees them, which drops some of them without a trace.
         super().print(*(printable.show_line(item) if isinstance(item, str) else item for item in objects), **options)
+
+    def _write_table(self, *objects: Any, **options: Any) -> None:
+        """Without the blanks that fill its last column: a file is searched, compared and pasted."""
+        with self.capture() as drawn:
+            super().print(*objects, **options)
+        for line in drawn.get().splitlines():
+            super().out(line.rstrip(), highlight=False)
 
     def _break_lines(self, text: str, *, markup: bool = True, **_others: Any) -> Text:
         """The text in lines of the terminal's width, each of which but the first begins further in."""

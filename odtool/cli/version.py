@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from odtool.api import doctor as api
 from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption
+from odtool.cli.common_options import DebugOption, JsonOption
 
 if TYPE_CHECKING:
     from rich.console import Console

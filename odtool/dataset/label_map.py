@@ -22,6 +22,8 @@ _TOKEN = re.compile(
 )
 _ESCAPE = re.compile(r"\\(?:([0-7]{1,3})|[xX]([0-9a-fA-F]{1,2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _PLAIN = {"n": "\n", "r": "\r", "t": "\t", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
+_SHOWN = 20
+"""Characters of a token in a message."""
 _LARGEST_FILE = 1 << 26
 """Bytes; a map of 20,000 classes has one million."""
 _DEEPEST = 20
@@ -117,7 +119,7 @@ def parse(text: str, path: Path, *, lowest_id: int = 1) -> list[LabelItem]:
     while position < len(tokens):
         token = tokens[position]
         if token.text != "item" or token.kind != "word":
-            raise _line_error(path, token.line, f"expected 'item {{', found '{token.text}'")
+            raise _line_error(path, token.line, f"expected 'item {{', found '{_cut(token.text)}'")
         fields, position = _parse_message(tokens, _skip_colon(tokens, position + 1), path, token.line, depth=0)
         items.append(_make_item(fields, path, token.line))
     items = [item for item in items if item.id or _BACKGROUND not in (item.name, item.display_name)]
@@ -166,12 +168,17 @@ def _tokenize(text: str, path: Path) -> Iterator[_Token]:
     while position < len(text):
         match = _TOKEN.match(text, position)
         if match is None:
-            snippet = text[position : position + 20].splitlines()[0]
+            snippet = _cut(text[position:])
             raise _line_error(path, line, f"cannot read '{snippet}'")
         if match.lastgroup != "space":
             yield _Token(str(match.lastgroup), match[0], line)
         line += match[0].count("\n")
         position = match.end()
+
+
+def _cut(text: str) -> str:
+    """The beginning of a text, for messages: the file may be another one than was meant, and a log may be public."""
+    return text[:_SHOWN].splitlines()[0]
 
 
 def _skip_colon(tokens: list[_Token], position: int) -> int:
@@ -192,11 +199,13 @@ def _parse_message(
     while position < len(tokens) and tokens[position].text != closing:
         field = tokens[position]
         if field.kind != "word":
-            raise _line_error(path, field.line, f"expected a field's name, found '{field.text}'")
+            raise _line_error(path, field.line, f"expected a field's name, found '{_cut(field.text)}'")
         value, position = _parse_value(tokens, _skip_colon(tokens, position + 1), path, field, depth)
         if value is not None:
             if field.text in fields and field.text in ("id", "name", "display_name"):
-                raise _line_error(path, field.line, f"'{field.text}' is given twice in one item (is a '}}' missing?)")
+                raise _line_error(
+                    path, field.line, f"'{_cut(field.text)}' is given twice in one item (is a '}}' missing?)"
+                )
             fields[field.text] = (value, field.line)
     if position >= len(tokens):
         raise _line_error(path, line, f"the '{{' opened here is never closed with '{closing}'")
@@ -206,7 +215,7 @@ def _parse_message(
 def _parse_value(tokens: list[_Token], position: int, path: Path, field: _Token, depth: int) -> tuple[str | None, int]:
     """The scalar at `position`, or None for a message or list, which no label map of ours needs."""
     if position >= len(tokens):
-        raise _line_error(path, field.line, f"'{field.text}' has no value")
+        raise _line_error(path, field.line, f"'{_cut(field.text)}' has no value")
     token = tokens[position]
     if token.text in ("{", "<"):
         return None, _parse_message(tokens, position, path, field.line, depth=depth + 1)[1]
@@ -217,7 +226,7 @@ def _parse_value(tokens: list[_Token], position: int, path: Path, field: _Token,
     if token.kind == "word":
         return token.text, position + 1
     if token.kind != "string":
-        raise _line_error(path, token.line, f"'{field.text}' has no value")
+        raise _line_error(path, token.line, f"'{_cut(field.text)}' has no value")
     text = ""
     # Adjacent strings are one string in protobuf's text format.
     while position < len(tokens) and tokens[position].kind == "string":
@@ -255,7 +264,7 @@ def _make_item(fields: dict[str, tuple[str, int]], path: Path, line: int) -> Lab
     try:
         number = int(text, 0)
     except ValueError:
-        raise _line_error(path, id_line, f"id is '{text}', not a whole number") from None
+        raise _line_error(path, id_line, f"id is '{_cut(text)}', not a whole number") from None
     name = fields["name"][0]
     return LabelItem(number, name, fields.get("display_name", (name, line))[0], line)
 

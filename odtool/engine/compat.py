@@ -252,8 +252,7 @@ def _no_tensorflow_io(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     raise NotImplementedError(
-        f"tensorflow_io.{name}: DeepMAC's colour-consistency loss needs tensorflow-io, which has no release for "
-        "this TensorFlow; set its loss weight to 0"
+        f"tensorflow_io.{name}: DeepMAC's colours need tensorflow-io, which has no release for this TensorFlow"
     )
 
 

@@ -54,6 +54,8 @@ class JobState:
 
     def describe(self) -> str:
         """In one line: 'failed, exit code 1: ...'."""
+        if self.state == "none":
+            return "not started"
         if self.state == "running":
             return f"running, pid {self.pid}" if self.pid else "running, just starting"
         if self.reason.startswith(self.state):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from odtool import state_files
 from odtool.errors import ConfigError
+from odtool.settings import setting_lines
+from odtool.settings.setting_lines import DEEPEST
 from odtool.state_files import StateError
 
 if TYPE_CHECKING:
     from yaml import Node
 
-_LARGEST = 1 << 20
+_LARGEST = 1 << 16
 """Bytes; what people write by hand has some thousand."""
 _LONGEST_INT = 2**63
 _TOML, _YAML = (".toml",), (".yaml", ".yml")
@@ -32,9 +34,14 @@ class SettingFile:
 
     def locate(self, keys: tuple[str, ...]) -> str:
         """'file:line' of the entry that these keys lead to, from the outermost; the file alone where it has none."""
-        find = _find_line_in_toml if self.path.suffix.lower() in _TOML else _find_line_in_yaml
-        line = find(self.text, keys)
+        line = next((self._lines[keys[:count]] for count in range(len(keys), 0, -1) if keys[:count] in self._lines), 0)
         return f"{self.path}:{line}" if line else str(self.path)
+
+    @cached_property
+    def _lines(self) -> dict[tuple[str, ...], int]:
+        if self.path.suffix.lower() in _TOML:
+            return setting_lines.find_in_toml(self.text)
+        return setting_lines.find_in_yaml(_compose(self.text))
 
 
 def read(path: Path) -> SettingFile:
@@ -55,10 +62,8 @@ def read(path: Path) -> SettingFile:
     except RecursionError:
         raise ConfigError(f"{path}: tables are nested too deeply", "Settings have two or three levels.") from None
     document = SettingFile(path, values, text)
-    for keys, number in _list_integers(values, ()):
-        if not -_LONGEST_INT <= number < _LONGEST_INT:
-            where = document.locate(keys)
-            raise ConfigError(f"{where}: {'.'.join(keys)}: a number of more than 64 bits", "Write a smaller one.")
+    for keys, problem in _find_unfit(values):
+        raise ConfigError(f"{document.locate(keys)}: {'.'.join(keys[:DEEPEST])}: {problem}", "Write another value.")
     return document
 
 
@@ -89,29 +94,35 @@ class SettingSyntaxError(ValueError):
         self.line = line
 
 
-def _list_integers(value: Any, keys: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    if isinstance(value, Mapping):
-        for key, below in value.items():
-            yield from _list_integers(below, (*keys, key))
-    elif isinstance(value, list):
-        for below in value:
-            yield from _list_integers(below, keys)
-    elif isinstance(value, int):
-        yield keys, value
+def _find_unfit(values: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Values that no setting has, with the keys that lead to them."""
+    pending: list[tuple[tuple[str, ...], Any, int]] = [((), values, 0)]
+    while pending:
+        keys, value, depth = pending.pop()
+        if depth > DEEPEST:
+            yield keys, "is nested too deeply"
+        elif isinstance(value, Mapping):
+            pending += [((*keys, key), below, depth + 1) for key, below in value.items()]
+        elif isinstance(value, list):
+            pending += [(keys, below, depth + 1) for below in value]
+        elif isinstance(value, int) and not -_LONGEST_INT <= value < _LONGEST_INT:
+            yield keys, "a number of more than 64 bits"
+        elif isinstance(value, str) and not _is_unicode(value):
+            yield keys, "not a text of Unicode"
 
 
-def _load_toml(text: str) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-    values: dict[str, Any] = tomllib.loads(text)
-    return values
+def _is_unicode(text: str) -> bool:
+    """YAML's escapes may stand for half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parse_toml(text: str) -> dict[str, Any]:
     try:
-        return _load_toml(text)
+        return setting_lines.load_toml(text)
     except ValueError as error:  # TOMLDecodeError, and what Python's int says of too many digits
         message, _, place = str(error).partition(" (at ")
         if line := re.match(r"line (\d+)", place):
@@ -120,32 +131,12 @@ def _parse_toml(text: str) -> dict[str, Any]:
         raise SettingSyntaxError(message, text.count("\n") + 1 if place else 0) from None
 
 
-def _find_line_in_toml(text: str, keys: tuple[str, ...]) -> int:
-    """The first line of the statement with which the text begins to have the keys."""
-    lines = text.split("\n")
-    whole = 0
-    for count in range(1, len(lines) + 1):
-        try:
-            value: Any = _load_toml("\n".join(lines[:count]))
-        except (ValueError, RecursionError):
-            continue  # in the middle of a statement
-        for key in keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
-        if value is not None:
-            return whole + 1
-        whole = count
-    return 0
-
-
 def _parse_yaml(text: str) -> dict[str, Any]:
-    """A mapping, without aliases, keys that are no texts, and keys that are there twice."""
+    """A mapping, without aliases, types, keys that are no texts, and keys that are there twice."""
     import yaml
 
     try:
-        for event in yaml.parse(text, yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                line = event.start_mark.line + 1 if event.start_mark else 0
-                raise SettingSyntaxError("has an alias (*name)", line)
+        _refuse_odd_events(text)
         node = _compose(text)
         if node is None:
             return {}
@@ -162,11 +153,27 @@ def _parse_yaml(text: str) -> dict[str, Any]:
         raise SettingSyntaxError(error.problem or "cannot be read", mark.line + 1 if mark else 0) from None
     except yaml.YAMLError as error:
         raise SettingSyntaxError(str(error).partition("\n")[0], 0) from None
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         if isinstance(error, SettingSyntaxError):
             raise
         raise SettingSyntaxError(str(error), 0) from None  # a date such as 2020-99-99
     return values
+
+
+def _refuse_odd_events(text: str) -> None:
+    """Looked for before anything is made of them: PyYAML takes the square of the depth, and trips over false types."""
+    import yaml
+
+    depth = 0
+    for event in yaml.parse(text, yaml.SafeLoader):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent):
+            raise SettingSyntaxError("has an alias (*name)", line)
+        if tag := getattr(event, "tag", None):
+            raise SettingSyntaxError(f"has a type ({tag}), which is not read", line)
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            raise RecursionError
 
 
 def _make_loader(text: str) -> Any:
@@ -205,15 +212,3 @@ def _refuse_odd_keys(node: Any) -> None:
                 raise SettingSyntaxError(f"'{key.value}' is there twice", key.start_mark.line + 1)
             names.add(key.value)
             _refuse_odd_keys(value)
-
-
-def _find_line_in_yaml(text: str, keys: tuple[str, ...]) -> int:
-    node: Any = _compose(text)
-    line = 0
-    for wanted in keys:
-        entries = node.value if node is not None and node.id == "mapping" else []
-        match = next(((key, value) for key, value in entries if key.value == wanted), None)
-        if match is None:
-            return line
-        line, node = match[0].start_mark.line + 1, match[1]
-    return line

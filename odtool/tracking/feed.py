@@ -57,7 +57,7 @@ class Feed:
             doubtful = self.place.sending > self.place.offset
             if not doubtful:
                 self._keep(sending=block.end)
-            found = list(points.convert(block.entries))
+            found = list(points.convert(block))
             if found:
                 tracker.log(found, doubtful=doubtful)
             self._keep(offset=block.end, sending=max(block.end, self.place.sending))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +30,8 @@ class MetricPoint:
     step: int
     time: float
     """Unix time."""
+    place: int
+    """Offset of its line in the file, in bytes: larger than those of all earlier lines."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Block:
     """Lines of the file, one after the other."""
 
     entries: tuple[Metric, ...]
+    places: tuple[int, ...]
+    """Where the line of each begins."""
     begin: int
     """Offset in bytes."""
     end: int
@@ -67,6 +71,7 @@ def read_block(path: Path, offset: int, *, until: int | None = None, most: int =
     except StateError as error:
         raise DataError(f"{path}: {error}", "Move it away: training begins a new one.") from None
     entries: list[Metric] = []
+    places: list[int] = []
     with os.fdopen(descriptor, "rb") as stream:
         stream.seek(offset)
         end = offset
@@ -74,23 +79,26 @@ def read_block(path: Path, offset: int, *, until: int | None = None, most: int =
             line = stream.readline(_LONGEST)
             if not line.endswith(b"\n") and len(line) < _LONGEST:
                 break  # still being written
-            end += len(line)
             if metric := metrics.parse(line):
                 entries.append(metric)
+                places.append(end)
+            end += len(line)
             if until is not None and end >= until:
                 break
-    return Block(tuple(entries), offset, end) if end > offset else None
+    return Block(tuple(entries), tuple(places), offset, end) if end > offset else None
 
 
-def convert(entries: Iterable[Metric]) -> Iterator[MetricPoint]:
+def convert(block: Block) -> Iterator[MetricPoint]:
     """The points of lines, without those that a later start of the same lines takes again."""
-    for entry in metrics.current_course(entries):
+    places = {id(entry): place for entry, place in zip(block.entries, block.places, strict=True)}
+    for entry in metrics.current_course(block.entries):
+        place = places[id(entry)]
         if entry.kind == "best":
             value = entry.number("value")
             if value is not None:
-                yield MetricPoint("best/value", float(value), entry.step, entry.time)
+                yield MetricPoint("best/value", float(value), entry.step, entry.time, place)
         elif entry.kind in _KINDS:
             for name in entry.values:
                 value = entry.number(name)
                 if value is not None and not isinstance(value, bool):
-                    yield MetricPoint(f"{entry.kind}/{name}", float(value), entry.step, entry.time)
+                    yield MetricPoint(f"{entry.kind}/{name}", float(value), entry.step, entry.time, place)

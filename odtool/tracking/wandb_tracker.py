@@ -13,7 +13,11 @@ from odtool.tracking.points import MetricPoint
 from odtool.workspace import Run
 
 _STEP = "step"
-"""The curves' common axis: W&B's own step may only grow, and training that goes on from a checkpoint goes back."""
+"""The curves' common axis: W&B's own step may only grow, and training that goes on from a checkpoint goes back.
+
+W&B's own is the place of the line in metrics.jsonl: W&B passes over what is not beyond the last that it has, so that
+lines that are told again after a crash are there once. Only offline it cannot ask for that last one.
+"""
 
 
 def connect(run: Run, place: TrackingPlace) -> tuple[WandbRun, str]:
@@ -41,10 +45,13 @@ class WandbRun:
         self._run.config.update(dict(parameters), allow_val_change=True)
 
     def log(self, points: Sequence[MetricPoint], *, doubtful: bool) -> None:  # noqa: ARG002 - as Tracker has it
-        """All points of a line together. What is doubtful is told again: a curve shows the same point once."""
-        for (step, moment), line in groupby(points, key=lambda point: (point.step, point.time)):
-            values = {point.name: point.value for point in line}
-            self._run.log({_STEP: step, "time": moment, **values})
+        """All points of a line together. What is doubtful is told again, and W&B takes what it has not yet."""
+        for place, line in groupby(points, key=lambda point: point.place):
+            together = list(line)
+            values = {point.name: point.value for point in together}
+            content = {_STEP: together[0].step, "time": together[0].time, **values}
+            # A step of 0 is what W&B begins with. A line is whole: nothing is to be waited for.
+            self._run.log(content, step=place + 1, commit=True)
 
     def upload(self, path: Path, folder: str) -> None:
         import wandb

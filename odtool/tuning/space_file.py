@@ -16,6 +16,8 @@ from odtool.tuning.named_settings import NAMED
 from odtool.tuning.parameters import Choices, Distribution, Hyperparameter, ValueRange
 
 _RANGE, _CHOICES = ("low", "high", "log", "step"), "choices"
+_SHOWN = 20
+"""Characters of a value."""
 _EXAMPLE = "For example, in TOML: learning_rate = {low = 0.001, high = 0.1, log = true}, or: batch_size = [4, 8, 16]"
 
 
@@ -58,11 +60,13 @@ def _parse(name: str, entry: Any, base: PipelineConfig) -> Distribution:
     if isinstance(entry, Sequence) and not isinstance(entry, str):
         return _parse_choices(name, entry)
     if not isinstance(entry, Mapping):
-        raise ConfigError(f"'{entry}' is neither a range nor a list of choices", _EXAMPLE)
+        raise ConfigError(f"{_show(entry)} is neither a range nor a list of choices", _EXAMPLE)
     known = (*_RANGE, _CHOICES)
     for key in entry:
         if key not in known:
-            raise ConfigError(f"'{key}' is not one of {', '.join(known)}", spelling.suggest_nearest(str(key), known))
+            raise ConfigError(
+                f"{_show(key)} is not one of {', '.join(known)}", spelling.suggest_nearest(str(key), known)
+            )
     if _CHOICES in entry:
         if len(entry) > 1:
             raise ConfigError("has choices and a range", "Give one of the two.")
@@ -75,7 +79,7 @@ def _parse_choices(name: str, values: Any) -> Choices:
         raise ConfigError("choices: is not a list of values", _EXAMPLE)
     for value in values:
         if not isinstance(value, (bool, int, float, str)) or (isinstance(value, float) and not math.isfinite(value)):
-            raise ConfigError(f"choices: '{value}' is neither a number, nor true or false, nor a text")
+            raise ConfigError(f"choices: {_show(value)} is neither a number, nor true or false, nor a text")
     if len({(str(value), type(value)) for value in values}) < len(values):
         raise ConfigError("choices: one is there twice")
     if name in NAMED:
@@ -88,7 +92,7 @@ def _parse_range(name: str, entry: Mapping[str, Any], base: PipelineConfig) -> V
     low, high = _get_number(entry, "low"), _get_number(entry, "high")
     step, log = _get_number(entry, "step") if "step" in entry else None, entry.get("log", False)
     if not isinstance(log, bool):
-        raise ConfigError(f"log: '{log}' is neither true nor false")
+        raise ConfigError(f"log: {_show(log)} is neither true nor false")
     if not low < high:
         raise ConfigError(f"low: {low:g} is not below high, {high:g}")
     if log and (low <= 0 or step is not None):
@@ -109,7 +113,7 @@ def _get_number(entry: Mapping[str, Any], key: str) -> float:
         raise ConfigError(f"{key}: is missing", _EXAMPLE)
     value = entry[key]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ConfigError(f"{key}: '{value}' is not a number", _EXAMPLE)
+        raise ConfigError(f"{key}: {_show(value)} is not a number", _EXAMPLE)
     return float(value)
 
 
@@ -124,6 +128,12 @@ def _is_whole(name: str, base: PipelineConfig) -> bool:
     return kind is int
 
 
+def _show(value: Any) -> str:
+    """A value for a message: of a long one its beginning, as a log may be public."""
+    text = str(value)
+    return f"'{text}'" if len(text) <= _SHOWN else f"'{text[:_SHOWN]}…'"
+
+
 def _refuse_misfit(name: str, value: Any) -> None:
     """Raises ConfigError for a value that a named parameter cannot have."""
     setting = NAMED[name]
@@ -132,6 +142,6 @@ def _refuse_misfit(name: str, value: Any) -> None:
         fits = value == int(value)
     if not fits:
         wanted = {bool: "true or false", int: "a whole number", float: "a number"}[setting.kind]
-        raise ConfigError(f"'{value}' is not {wanted}", _EXAMPLE)
+        raise ConfigError(f"{_show(value)} is not {wanted}", _EXAMPLE)
     if setting.kind is not bool and not setting.low <= value <= setting.high:
         raise ConfigError(f"{value:g} is not from {setting.low:g} to {setting.high:g}")

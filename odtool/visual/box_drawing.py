@@ -28,6 +28,8 @@ _COLOURS = (
 _TRUE_COLOUR = "#ffffff"
 _VEIL = 110
 """Of 255: how far a mask covers what is under it."""
+_FINER, _MOST_FINE = 4, 1_000_000
+"""Masks are drawn this many times larger, where they are of no more pixels than that: 16 MB for one."""
 _GAP = 8
 """Pixels between the cells of a grid."""
 
@@ -100,7 +102,7 @@ def annotate(image: Image.Image, boxes: Sequence[DrawnBox]) -> Image.Image:
 def _draw(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float, style: _Style) -> None:
     from PIL import ImageDraw
 
-    _draw_masks(picture, boxes, scale)
+    _draw_masks(picture, boxes, scale, width=max(1, style.line // 2))
     pen = ImageDraw.Draw(picture)
     # The surest detection above the others, true boxes above all; labels above every line, or they are cut by it.
     boxes_on_picture = [
@@ -116,26 +118,42 @@ def _draw(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float, style: 
             _draw_label(pen, corners, item, style)
 
 
-def _draw_masks(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float) -> None:
-    """Each mask by itself, so that of two that overlap both can be seen."""
-    from PIL import Image, ImageDraw
-
+def _draw_masks(picture: Image.Image, boxes: Sequence[DrawnBox], scale: float, *, width: int) -> None:
+    """Each mask by itself, so that of two that overlap both can be seen; `width` is that of its outline, in pixels."""
     for item in sorted((box for box in boxes if box.polygons), key=lambda box: box.score or 1):
         colour = _TRUE_COLOUR if item.score is None else choose_class_colour(item.class_id)
-        lines = [[number * scale for number in polygon] for polygon in item.polygons]
-        left, top = (max(math.floor(min(min(line[axis::2]) for line in lines)), 0) for axis in (0, 1))
+        lines = [
+            [(x * scale, y * scale) for x, y in zip(polygon[::2], polygon[1::2], strict=True)]
+            for polygon in item.polygons
+        ]
+        left, top = (max(math.floor(min(point[axis] for line in lines for point in line)), 0) for axis in (0, 1))
         right, bottom = (
-            min(math.ceil(max(max(line[axis::2]) for line in lines)) + 1, picture.size[axis]) for axis in (0, 1)
+            min(math.ceil(max(point[axis] for line in lines for point in line)) + 1, picture.size[axis])
+            for axis in (0, 1)
         )
         if right <= left or bottom <= top:
             continue
-        veil = Image.new("L", (right - left, bottom - top))
-        pen = ImageDraw.Draw(veil)
-        for line in lines:
-            corners = [(x - left, y - top) for x, y in zip(line[::2], line[1::2], strict=True)]
-            pen.polygon(corners, fill=_VEIL)
-            pen.line([*corners, corners[0]], fill=255)
+        veil = _draw_veil(
+            [[(x - left, y - top) for x, y in line] for line in lines], (right - left, bottom - top), width
+        )
         picture.paste(colour, (left, top), veil)
+
+
+def _draw_veil(lines: Sequence[Sequence[tuple[float, float]]], size: tuple[int, int], width: int) -> Image.Image:
+    """How far each pixel is covered by what the outlines hold: drawn larger and shrunk, so that edges are smooth.
+
+    Outlines count from a pixel's edge, Pillow from its centre, and its lines of odd widths alone lie in the middle.
+    """
+    from PIL import Image, ImageDraw
+
+    finer = _FINER if size[0] * size[1] <= _MOST_FINE else 1
+    veil = Image.new("L", (size[0] * finer, size[1] * finer))
+    pen = ImageDraw.Draw(veil)
+    for line in lines:
+        corners = [(x * finer - 0.5, y * finer - 0.5) for x, y in line]
+        pen.polygon(corners, fill=_VEIL)
+        pen.line([*corners, corners[0]], fill=255, width=max(1, width * finer - 1))
+    return veil.reduce(finer) if finer > 1 else veil
 
 
 def _draw_label(

@@ -139,7 +139,7 @@ def test_a_switch_that_a_file_sets_can_be_undone(
     switch: tuple[str, str], odtool: Callable, workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name, undo = switch
-    assert "No such option" in odtool("train", undo, "nothing").err
+    assert "no such option" in odtool("train", undo, "nothing").err
     workspace.write_text(f"[train]\n{name} = true\n")
     monkeypatch.chdir(tmp_path)  # the workspace is found beside a spelling that only its file brings
     undone = odtool("train", undo, "nothing", "--workspace", "here")

@@ -93,3 +93,11 @@ def test_a_colon_on_either_side_of_a_word_is_no_picture(
     assert "s3:x: no such folder" in shown
     assert ":dog:" in shown
     assert ":b:" in shown
+
+
+def test_no_line_of_a_table_in_a_file_ends_with_blanks(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("model", "here", box=None, pad_edge=False)
+    for row in (("a-long-name", "yes, it is"), ("b", "")):
+        table.add_row(*row)
+    Terminal().print(table)
+    assert capsys.readouterr().out == "model        here\na-long-name  yes, it is\nb\n"

@@ -134,3 +134,13 @@ def test_what_is_no_file_or_has_no_end_is_refused_without_waiting(tmp_path: Path
     ):
         with pytest.raises(DataError, match=f"not a label map: it (is|has) {fault}"):
             label_map.load(path)
+
+
+@pytest.mark.parametrize(
+    "text", ["{0}", "item {{ '{0}' }}", "item {{ {0} }}", "item {{ id: '{0}' name: 'a' }}", "'{0}"]
+)
+def test_no_more_of_a_file_is_shown_than_its_fault_takes(text: str) -> None:
+    with pytest.raises(DataError) as error:
+        label_map.parse(text.format("secret" * 50), Path("map.pbtxt"))
+    assert "secret" in error.value.message
+    assert error.value.message.count("secret") <= 3

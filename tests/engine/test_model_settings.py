@@ -173,3 +173,57 @@ def test_heads_that_are_said_to_be_ignored_change_nothing_that_the_api_builds(ap
     plain = build()
     api.keras.backend.clear_session()
     assert build(f"{RCNN_HEADS}.predict_instance_masks=true", f"{RCNN_HEADS}.predict_keypoints=true") == plain
+
+
+@pytest.mark.parametrize(
+    ("layers", "upsamples", "uniform"), [(2, False, True), (6, False, True), (7, False, False), (8, True, True)]
+)
+def test_masks_said_to_be_alike_inside_are_so_where_a_box_is_one_vector(
+    api: Any, layers: int, upsamples: bool, uniform: bool
+) -> None:
+    import numpy as np
+    from object_detection.builders import hyperparams_builder
+    from object_detection.models.faster_rcnn_resnet_v1_fpn_keras_feature_extractor import (
+        FasterRCNNResnet50FpnKerasFeatureExtractor,
+    )
+    from object_detection.predictors.heads.keras_mask_head import MaskRCNNMaskHead
+
+    from odtool.pipeline.zoo import zoo
+
+    made = zoo.build(zoo.find("mask_rcnn_inception_resnet_v2_1024x1024"))
+    for assignment in (
+        f"{RCNN}.feature_extractor.type=faster_rcnn_resnet50_fpn_keras",
+        f"{RCNN_HEADS}.mask_height=15",
+        f"{RCNN_HEADS}.mask_width=15",
+        f"{RCNN_HEADS}.mask_prediction_num_conv_layers={layers}",
+        f"{RCNN_HEADS}.convolve_then_upsample_masks={str(upsamples).lower()}",
+        f"{RCNN_HEADS}.conv_hyperparams.initializer={{variance_scaling_initializer {{}}}}",
+    ):
+        fields.assign(made, assignment)
+    found = [finding for finding in check_list.list_findings(derive_facts(made)) if "will be alike" in finding.message]
+    assert [finding.level for finding in found] == ["warning"] * uniform
+
+    settings = hyperparams_builder.KerasLayerHyperparams(
+        made.message.model.faster_rcnn.second_stage_box_predictor.mask_rcnn_box_predictor.conv_hyperparams
+    )
+    extractor = FasterRCNNResnet50FpnKerasFeatureExtractor(is_training=False, conv_hyperparams=settings)
+    features = extractor.get_box_classifier_feature_extractor_model("box")(api.random.normal([2, 7, 7, 4]))
+    assert features.shape == (2, 1, 1, 1024)
+    head = MaskRCNNMaskHead(
+        is_training=False,
+        num_classes=2,
+        freeze_batchnorm=False,
+        conv_hyperparams=settings,
+        mask_height=15,
+        mask_width=15,
+        mask_prediction_num_conv_layers=layers,
+        mask_prediction_conv_depth=8,
+        convolve_then_upsample=upsamples,
+    )
+    masks = head(features).numpy()[:, 0]
+    reach = 2 if upsamples else layers
+    inside = masks[:, :, reach : 15 - reach, reach : 15 - reach]
+    assert np.ptp(inside, axis=(2, 3)).max() < 1e-4 * np.abs(masks).max()
+    # One point farther out they are not.
+    around = masks[:, :, reach - 1 : 16 - reach, reach - 1 : 16 - reach]
+    assert np.ptp(around, axis=(2, 3)).min() > 1e-3 * np.abs(masks).max()

@@ -50,8 +50,8 @@ def found_in_events(*, loss: float = 0.5, metric: float = 0.25) -> dict[str, Any
     scalars = {"Loss/total_loss": {"2": 0.75, "3": loss}, "learning_rate": {"2": 0.01, "3": 0.01}}
     evaluation = {"DetectionBoxes_Precision/mAP": {"3": metric}, "Loss/total_loss": {"3": loss}}
     return {
-        "train": {"scalars": scalars, "tags": sorted(scalars)},
-        "eval": {"scalars": evaluation, "tags": sorted(evaluation)},
+        "train": {"scalars": scalars, "tags": sorted(scalars), "seconds": 0.5},
+        "eval": {"scalars": evaluation, "tags": sorted(evaluation), "seconds": None},
     }
 
 

@@ -97,7 +97,9 @@ def with_masks(run: Run) -> None:
 
 def test_masks_are_drawn_and_scored(examined_run: MakeRun) -> None:
     run = examined_run()
-    assert "mask mAP" not in rendered(gathered(run))
+    without = rendered(gathered(run))
+    assert "mask mAP" not in without
+    assert "Masks are filled" not in without
     with_masks(run)
     report = gathered(run)
     assert report.analysis is not None
@@ -105,6 +107,7 @@ def test_masks_are_drawn_and_scored(examined_run: MakeRun) -> None:
     html = rendered(report)
     assert f"{report.analysis.mask_accuracy.figures.ap:.3f}" in html
     assert "mask mAP@[.5:.95]" in html
+    assert "Masks are filled where detected" in html
     assert re.search(r"<th[^>]*>mask AP@\.5</th>", html)
     assert html.count('class="mask"') >= 8
     assert html.count('class="mask true"') >= 8

@@ -17,7 +17,7 @@ def test_figures_become_points_and_all_else_does_not(run: Run, write: Callable) 
     block = points.read_block(run.metrics, 0)
     assert block is not None
     assert (block.begin, block.end) == (0, run.metrics.stat().st_size)
-    found = [(point.name, point.value, point.step) for point in points.convert(block.entries)]
+    found = [(point.name, point.value, point.step) for point in points.convert(block)]
     assert found == [("train/loss", 1.0, 10), ("eval/DetectionBoxes_Precision/mAP", 0.1, 10)]
 
 
@@ -25,7 +25,7 @@ def test_a_best_checkpoint_is_a_point(run: Run) -> None:
     MetricsLog(run.metrics).write("best", 5, {"metric": "mAP", "value": 0.5, "checkpoint": "ckpt-5"})
     block = points.read_block(run.metrics, 0)
     assert block is not None
-    assert [(point.name, point.value) for point in points.convert(block.entries)] == [("best/value", 0.5)]
+    assert [(point.name, point.value) for point in points.convert(block)] == [("best/value", 0.5)]
 
 
 def test_a_line_that_is_being_written_is_left_for_later(run: Run, write: Callable) -> None:
@@ -45,7 +45,7 @@ def test_a_line_that_is_no_metric_is_passed_over(run: Run, write: Callable) -> N
     block = points.read_block(run.metrics, 0)
     assert block is not None
     assert block.end == run.metrics.stat().st_size
-    assert [point.value for point in points.convert(block.entries)] == [2.0]
+    assert [point.value for point in points.convert(block)] == [2.0]
 
 
 def test_a_block_is_bounded_and_can_end_at_an_offset(run: Run, write: Callable) -> None:
@@ -67,7 +67,7 @@ def test_steps_that_were_taken_again_are_told_once(run: Run) -> None:
         log.write(kind, step, {"loss": value})
     block = points.read_block(run.metrics, 0)
     assert block is not None
-    assert [(point.step, point.value) for point in points.convert(block.entries)] == [(10, 1.0), (20, 3.0)]
+    assert [(point.step, point.value) for point in points.convert(block)] == [(10, 1.0), (20, 3.0)]
 
 
 def test_no_file_has_no_lines_and_a_folder_is_refused(run: Run) -> None:

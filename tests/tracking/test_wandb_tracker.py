@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,12 @@ print(json.dumps([sorted(ids), rows]))
 """
 
 
+def read_back(files: list[Path]) -> Any:
+    """Ids of runs, and the rows of their history."""
+    command = [sys.executable, "-W", "ignore", "-c", READ, *map(str, files)]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
 @pytest.mark.slow
 def test_a_run_is_told_of_offline_and_goes_on_under_the_same_id(run: Run, write: Callable) -> None:
     place.save(run, TrackingPlace("wandb", "", "my work"))
@@ -63,10 +70,7 @@ def test_a_run_is_told_of_offline_and_goes_on_under_the_same_id(run: Run, write:
         assert done.returncode == 0, done.stdout + done.stderr
     files = sorted((run.path / "wandb").glob("offline-run-*/*.wandb"))
     assert len(files) == 2
-    read = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", READ, *files], capture_output=True, text=True, check=True
-    )
-    ids, rows = json.loads(read.stdout)
+    ids, rows = read_back(files)
     known = place.load(run)
     assert known is not None
     assert ids == [known.remote]
@@ -77,3 +81,29 @@ def test_a_run_is_told_of_offline_and_goes_on_under_the_same_id(run: Run, write:
         (20, "train/loss", 0.5),
         (20, "eval/DetectionBoxes_Precision/mAP", 0.2),
     ]
+
+
+TELL_TWICE = """
+import sys
+from pathlib import Path
+from odtool.tracking import points, wandb_tracker
+from odtool.tracking.place import TrackingPlace
+from odtool.workspace import Run
+
+run = Run(Path(sys.argv[1]))
+tracker, _ = wandb_tracker.connect(run, TrackingPlace("wandb", "", "my work"))
+found = list(points.convert(points.read_block(run.metrics, 0)))
+tracker.log(found[:3], doubtful=False)
+tracker.log(found, doubtful=True)
+tracker.close("finished")
+"""
+
+
+@pytest.mark.slow
+def test_lines_that_are_told_again_are_there_once(run: Run, write: Callable) -> None:
+    for step in (10, 20):
+        write(step)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline"}
+    subprocess.run([sys.executable, "-c", TELL_TWICE, str(run.path)], env=environment, check=True)
+    _, rows = read_back(sorted((run.path / "wandb").glob("offline-run-*/*.wandb")))
+    assert [row["step"] for row in rows] == [10, 10, 20, 20]

@@ -113,7 +113,12 @@ def test_a_fault_is_told_with_its_line(
         ("- batch_size", 1, "not a table"),
         ("1: [2]", 1, "a name is not a text"),
         ("batch_size: [1", 1, "expected"),
-        ("batch_size: !!python/object/apply:os.system ['true']", 1, "could not determine a constructor"),
+        ("batch_size: !!python/object/apply:os.system ['true']", 1, "has a type"),
+        ("batch_size: !!int ''", 1, "has a type"),
+        ("batch_size: !!bool x", 1, "has a type"),
+        ("batch_size: !!timestamp x", 1, "has a type"),
+        ("? !!str [a]\n: 1", 1, "has a type"),
+        ('batch_size: ["\\ud800"]', 1, "not a text of Unicode"),
     ],
 )
 def test_so_it_is_in_yaml(text: str, line: int, problem: str, base: PipelineConfig, tmp_path: Path) -> None:
@@ -151,3 +156,9 @@ def test_what_this_model_does_not_have_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=problem):
             read(f"{name} = [0.1, 0.2]", center_net, tmp_path)
+
+
+def test_no_more_of_a_value_is_shown_than_its_fault_takes(base: PipelineConfig, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="'secretsecretsecretse…' is neither a range") as error:
+        read(f"learning_rate: {'secret' * 50}", base, tmp_path, "yaml")
+    assert error.value.message.count("secret") <= 3

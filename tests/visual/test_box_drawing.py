@@ -81,3 +81,25 @@ def test_hundreds_of_classes_have_colours_of_their_own_that_white_letters_show_o
     assert len(set(colours)) > 290
     for colour in colours[10:]:
         assert sum(ImageColor.getrgb(colour)[:3]) / 3 < 160
+
+
+def test_a_mask_covers_its_pixels_and_no_others_with_smooth_edges() -> None:
+    # Outlines count from the pixels' edges: these are of pixels 10 to 19 and half of the twentieth.
+    square = ((10.0, 10.0), (20.5, 10.0), (20.5, 20.5), (10.0, 20.5))
+    veil = box_drawing._draw_veil([square], (30, 30), 1)
+    across = [int(veil.getpixel((x, 15))) for x in range(30)]  # type: ignore[arg-type]  # one channel
+    assert across == [veil.getpixel((15, y)) for y in range(30)]
+    full = box_drawing._VEIL
+    assert across[12:19] == [full] * 7
+    # Half of the outline's pixel lies on either side of its left edge, all of it in the middle of the last pixel.
+    assert (across[8], across[21]) == (0, 0)
+    assert 0 < across[9] < 255
+    assert full < across[10] < 255
+    assert full < across[20] < 255
+
+
+def test_a_mask_of_a_large_picture_is_drawn_without_more_memory_than_it_takes() -> None:
+    size = (2000, 1000)
+    veil = box_drawing._draw_veil([[(0.0, 0.0), (2000.0, 0.0), (2000.0, 1000.0), (0.0, 1000.0)]], size, 3)
+    assert veil.size == size
+    assert veil.getpixel((1000, 500)) == box_drawing._VEIL

@@ -137,7 +137,7 @@ def benchmark(request: BenchmarkRequest) -> Benchmark:
     """
     targets = list(_find_targets(request))
     devices = list(_list_devices(request))
-    records = {model: _find_records(model) for model, _ in targets}
+    records = {model: _find_records(model, request.notify) for model in dict.fromkeys(model for model, _ in targets)}
     measured = tuple(_measure_file(model, path, records[model], devices, request) for model, path in targets)
     problems = [one.problem for file in measured for one in file.measurements if one.problem]
     if all(one.problem for file in measured for one in file.measurements):
@@ -200,7 +200,7 @@ def _list_models(model: ExportedModel) -> list[Path]:
     return [model.saved_model, *map(model.tflite, PRECISIONS), model.onnx]
 
 
-def _find_records(model: ExportedModel) -> list[Path]:
+def _find_records(model: ExportedModel, notify: Notify) -> list[Path]:
     """Files of the first evaluation set of the config that the export carries.
 
     Raises:
@@ -209,7 +209,10 @@ def _find_records(model: ExportedModel) -> list[Path]:
     from odtool.pipeline import record_patterns
     from odtool.pipeline.text import config
 
-    readers = config.load(model.pipeline_config).message.eval_input_reader
+    loaded = config.load(model.pipeline_config)
+    if loaded.move:
+        notify(loaded.move.describe())
+    readers = loaded.message.eval_input_reader
     if found := record_patterns.find_files(*readers[:1]):
         return found
     raise DataError(

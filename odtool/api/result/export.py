@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from odtool import checkpoint_choice, output_folder
 from odtool.api.requests import (
+    CheckpointName,
     Notify,
     RunName,
     StrPath,
@@ -51,7 +52,7 @@ class ExportRequest:
     run: RunName | None = None
     """The newest by default."""
     _: KW_ONLY
-    checkpoint: str | None = None
+    checkpoint: CheckpointName | None = None
     """"best", "latest", or a checkpoint's path. The best by default, where there is one."""
     formats: str | Sequence[str] = "savedmodel"
     """Any of savedmodel, tflite and onnx."""

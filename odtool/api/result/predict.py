@@ -100,7 +100,7 @@ class PredictRequest:
         if self.join:
             refuse_beside(self, "join", _FOR_JOINING)
         elif not self.list_sources():
-            raise RequestError("sources", "names no images, videos or folders of them")
+            raise RequestError("sources", "is missing: images, videos or folders", "Such as: odtool predict photos")
         if self.overlap is not None and self.tile is None:
             raise RequestError("overlap", "means nothing without --tile")
         for name, least in (("tile", 32), ("overlap", 0), ("every", 1), ("batch_size", 1)):

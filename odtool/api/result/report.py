@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from odtool import checkpoint_choice, temporary_folders
 from odtool.api.requests import (
+    CheckpointName,
     Notify,
     RequestError,
     RunName,
@@ -48,7 +49,7 @@ class ReportRequest:
     _: KW_ONLY
     out: StrPath | None = None
     """The page; report.html in the run's folder, or in train/ for several."""
-    checkpoint: str | None = None
+    checkpoint: CheckpointName | None = None
     """"best", "latest", or a checkpoint's path; by default the best, else the latest."""
     images: int = 12
     """Images with most mistakes; up to three times as many of what these lack, and half as many of the best."""

@@ -6,6 +6,7 @@ from dataclasses import KW_ONLY, dataclass, field
 
 from odtool import checkpoint_choice
 from odtool.api.requests import (
+    CheckpointName,
     Notify,
     RequestError,
     RunName,
@@ -36,7 +37,7 @@ class EvaluateRequest:
     gpu_memory: str | None = None
     """Of the GPU: "grow" as needed, at most a size such as "8GB" or "40%", or "all". By default as at the run's last
     evaluation, and all at the first."""
-    checkpoint: str = "all"
+    checkpoint: CheckpointName = "all"
     """"all" (each one, and those to come while training runs), "latest", "best", or a checkpoint's path."""
     sample: int = 1
     """Use 1 of this many images."""

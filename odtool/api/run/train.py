@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import time
 from dataclasses import KW_ONLY, dataclass, field
 
@@ -103,7 +104,8 @@ def train(request: TrainRequest) -> StartedRun:
         request.notify(idle)
     if group is not None and group.source == "Slurm" and not request.foreground:
         raise JobError("Slurm ends a task when its command returns", "Add --foreground.")
-    task = _task(request, run, _check(run, choice, group))
+    num_steps = _check(run, choice, group)
+    task = _task(request, run, num_steps)
     is_chief = group is None or group.is_chief
     scores = request.evaluate and is_chief
     if scores and locks.is_held(run.job_lock("eval")) and not locks.is_held(run.job_lock("train")):
@@ -120,7 +122,19 @@ def train(request: TrainRequest) -> StartedRun:
         started["eval"] = run_tasks.start(chosen, evaluation, devices.CPU, notify=request.notify_target)
     if tracked is not None:
         tracking_feed.start(chosen)
-    return StartedRun(run, started)
+    return StartedRun(run, started, _describe_nothing_left(run, num_steps))
+
+
+def _describe_nothing_left(run: Run, num_steps: int) -> str:
+    """That the run has its steps, and how to train for longer; whether its checkpoint is whole, the task looks."""
+    step = max(run.checkpoints(), default=0)
+    if not num_steps or step < num_steps:
+        return ""
+    folder = shlex.quote(str(run.path))
+    return (
+        f"ckpt-{step} has all of the {num_steps:,} steps already. To train for longer, from there: "
+        f"odtool configure --pipeline {folder} --checkpoint {folder} --steps N"
+    )
 
 
 def _task(request: TrainRequest, run: Run, num_steps: int) -> TrainTask:

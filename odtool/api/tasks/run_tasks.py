@@ -45,6 +45,8 @@ class StartedRun:
     run: Run
     tasks: Mapping[str, StartedTask]
     """By name: train, eval, train-worker1 and so on of processes that train together, eval-part2-of-16 of parts."""
+    note: str = ""
+    """What its user should know of it, as that nothing is left to train."""
 
     def wait(self, *, sleep: Callable[[float], None] = time.sleep) -> dict[str, JobState]:
         """Returns when all tasks have ended; an interruption leaves them running.

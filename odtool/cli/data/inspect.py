@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odtool.api.data import inspect as api
-from odtool.cli import console
+from odtool.cli import common_options, console, progress_display
 from odtool.cli.data import source_options
 
 if TYPE_CHECKING:
@@ -52,9 +52,9 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Seed of the choice among images without problems.")
     ] = 0,
-    workspace: console.WorkspaceOption = Path(),
-    as_json: console.JsonOption = False,
-    debug: console.DebugOption = False,
+    workspace: common_options.WorkspaceOption = Path(),
+    as_json: common_options.JsonOption = False,
+    debug: common_options.DebugOption = False,
 ) -> None:
     """Show what annotations hold and what is wrong with them, without writing records.
 
@@ -83,7 +83,7 @@ def inspect(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         samples=samples,
         seed=seed,
         workspace=workspace,
-        progress=console.progress,
+        progress=progress_display.progress,
     )
     console.show(_payload(inspected, html), as_json=as_json, render=lambda screen: _render(inspected, html, screen))
 

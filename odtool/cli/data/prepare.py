@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odtool.api.data import prepare as api
-from odtool.cli import console
+from odtool.cli import common_options, console, progress_display
 from odtool.cli.data import source_options
 
 if TYPE_CHECKING:
@@ -110,9 +110,9 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out annotation files, rows and objects that are broken.")
     ] = False,
-    workspace: console.WorkspaceOption = Path(),
-    as_json: console.JsonOption = False,
-    debug: console.DebugOption = False,
+    workspace: common_options.WorkspaceOption = Path(),
+    as_json: common_options.JsonOption = False,
+    debug: common_options.DebugOption = False,
 ) -> None:
     """Turn annotations into sharded TFRecords, a label map and dataset.json.
 
@@ -158,9 +158,9 @@ def prepare(  # noqa: PLR0913, PLR0917 - a command has as many parameters as it 
         skip_missing=skip_missing,
         skip_broken=skip_broken,
         workspace=workspace,
-        progress=console.progress,
+        progress=progress_display.progress,
     )
-    console.show(_payload(prepared), as_json=as_json, render=lambda screen: _render(prepared, screen))
+    console.show(_payload(prepared), as_json=as_json, render=lambda screen: _render(prepared, screen, workspace))
 
 
 def _payload(prepared: Prepared) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def _payload(prepared: Prepared) -> dict[str, Any]:
     return {"evidence": evidence, **sets[0]}
 
 
-def _render(prepared: Prepared, screen: Console) -> None:
+def _render(prepared: Prepared, screen: Console, workspace: Path) -> None:
     summary = prepared.summary
     for path, formats in zip(summary.sources, prepared.choices, strict=True):
         for choice in formats:
@@ -189,7 +189,10 @@ def _render(prepared: Prepared, screen: Console) -> None:
         screen.print(f"{summary.folds} data sets in {prepared.path}. Next, for each of them:", markup=False)
         screen.print(f"odtool configure --data {shlex.quote(str(fold))} --run {fold.name}", markup=False)
     else:
-        screen.print(f"Records in {prepared.dataset.path}. Next: odtool configure", markup=False)
+        place = prepared.dataset.path
+        # As it finds them: without --data it takes those of the workspace.
+        data = "" if place.absolute() == (workspace / "data").absolute() else f" --data {shlex.quote(str(place))}"
+        screen.print(f"Records in {place}. Next: odtool configure{data}", markup=False)
 
 
 def _count_splits(summary: DatasetSummary) -> Iterator[list[Any]]:

@@ -10,8 +10,8 @@ import typer
 from rich.markup import escape
 
 from odtool.api.model import check as api
-from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli import console, progress_display
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def check(
 
     Example: `odtool check --all`
     """
-    with console.spinner() as notify:
+    with progress_display.spinner() as notify:
         checked = api.check(run, sample=None if every_record else sample, gpu=gpu, workspace=workspace, notify=notify)
     payload = {
         "run": checked.run.name,

@@ -9,7 +9,8 @@ import typer
 
 from odtool.api.model import configure as api
 from odtool.cli import completion, console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
+from odtool.units import format_count
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -176,7 +177,7 @@ def _render(configured: Configured, screen: Console, every_field: bool) -> None:
         field = change.field if every_field else _shorten(change)
         screen.print(f"{field}: {_value(change.old)} → {_value(change.new)}{reason}", markup=False)
     if hidden := len(changes) - len(shown):
-        screen.print(f"{_counted(hidden, 'further field')} set for the data and its evaluation; --all shows them")
+        screen.print(f"{format_count(hidden, 'further field')} set for the data and its evaluation; --all shows them")
     for note in configured.notes:
         screen.print(f"note: {note}", markup=False)
     verb = "wrote" if configured.written else "would write"
@@ -184,7 +185,7 @@ def _render(configured: Configured, screen: Console, every_field: bool) -> None:
     epochs = f"{configured.epochs:.3g}" if configured.epochs < 1000 else f"{configured.epochs:,.0f}"
     screen.print(
         f"run {configured.run.name}: {facts.architecture}, classes: {facts.num_classes}, "
-        f"{_counted(facts.num_steps, 'step')} of {_counted(facts.batch_size, 'image')} ({epochs} epochs)",
+        f"{format_count(facts.num_steps, 'step')} of {format_count(facts.batch_size, 'image')} ({epochs} epochs)",
         markup=False,
     )
     if configured.written:
@@ -203,10 +204,6 @@ def _is_routine(change: Change) -> bool:
 def _shorten(change: Change) -> str:
     """A field by its own name where nothing but a long path stands before it; whole where it was set by its path."""
     return change.field if change.reason == "--set" else change.field.rpartition(".")[2]
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def _value(text: str | None) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odtool.api.model import models as api
-from odtool.cli import completion, console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli import completion, console, progress_display
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.help_page import HelpfulGroup, OneProcessCommand
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def pull(
 
     Example: `odtool models pull ssd_mobilenet_v2_fpnlite_320x320`
     """
-    brought = api.pull_model(name, url=url, workspace=workspace, progress=console.progress, notify=console.say)
+    brought = api.pull_model(name, url=url, workspace=workspace, progress=progress_display.progress, notify=console.say)
     pulled = brought.pulled
     payload = {
         "model": brought.config,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from odtool.api.model import preview as api
-from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli import console, progress_display
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def preview(
 
     Example: `odtool preview --step-by-step`
     """
-    with console.spinner(lines=True) as notify:
+    with progress_display.spinner(lines=True) as notify:
         written = api.preview(
             run, out=out, images=images, seed=seed, step_by_step=step_by_step, workspace=workspace, notify=notify
         )

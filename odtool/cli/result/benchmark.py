@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from odtool.api.result import benchmark as api
-from odtool.cli import completion, console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli import completion, console, progress_display
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 from odtool.units import format_bytes, format_metric
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def benchmark(
 
     Example: `odtool benchmark exported-models/my_run --threads 1,all`
     """
-    with console.spinner("starting", lines=True) as notify:
+    with progress_display.spinner("starting", lines=True) as notify:
         done = api.benchmark(
             exports or (),
             threads=threads,

@@ -11,8 +11,8 @@ import typer
 from odtool.api.result import export as api
 from odtool.api.result.export import DisagreementError
 from odtool.api.tasks.engine_tasks import INPUT_TYPES
-from odtool.cli import console
-from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
+from odtool.cli import console, progress_display
+from odtool.cli.common_options import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
 from odtool.units import format_bytes, format_metric
 
@@ -80,7 +80,7 @@ def export(  # noqa: PLR0913, PLR0917 - a command has as many parameters as opti
     Example: `odtool export --format savedmodel,tflite,onnx --tflite float16,int8`
     """
     try:
-        with console.spinner("loading TensorFlow", lines=True) as notify:
+        with progress_display.spinner("loading TensorFlow", lines=True) as notify:
             exported = api.export(
                 run,
                 checkpoint=checkpoint,

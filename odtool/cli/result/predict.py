@@ -11,7 +11,7 @@ import typer
 
 from odtool.api.result import predict as api
 from odtool.cli import completion, console
-from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, PartOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, GpuMemoryOption, JsonOption, PartOption, WorkspaceOption
 from odtool.cli.stages import open_stages
 from odtool.workspace import Predictions
 

@@ -9,7 +9,7 @@ import typer
 
 from odtool.api.result import report as api
 from odtool.cli import completion, console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.stages import open_stages
 from odtool.units import format_metric
 

@@ -13,7 +13,7 @@ import typer
 
 from odtool.api.run.board import BoardRequest, serve_board
 from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 
 
 def board(
@@ -28,7 +28,7 @@ def board(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Start TensorBoard over all runs, say where, and stop it with this command.
+    """Show all runs in TensorBoard, until Ctrl-C.
 
     Example: `odtool board --port 6006`
     """

@@ -9,7 +9,7 @@ import typer
 
 from odtool.api.run import evaluate as api
 from odtool.cli import console
-from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, PartOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, GpuMemoryOption, JsonOption, PartOption, WorkspaceOption
 from odtool.cli.run import run_options, task_output
 
 

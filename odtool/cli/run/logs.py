@@ -11,8 +11,9 @@ import typer
 from odtool.api.run import logs as api
 from odtool.api.run.logs import Log, LogRequest
 from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
+from odtool.workspace import Workspace
 
 
 def logs(
@@ -32,7 +33,7 @@ def logs(
     """
     if follow and as_json:
         raise typer.BadParameter("--follow prints as it goes and cannot be combined with --json")
-    named_run, named_task = run_options.resolve_names(console.workspace(workspace), run, task)
+    named_run, named_task = run_options.resolve_names(Workspace(workspace), run, task)
     log = api.open_log(named_run, named_task or LogRequest.task, lines=lines, workspace=workspace)
     if follow:
         _follow(log)

@@ -12,7 +12,7 @@ from rich.console import Console
 from odtool.api.run import status as api
 from odtool.api.run.status import EvaluationStatus, JobState, RunStatus, TaskGpuUse, TrainStatus
 from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, watch_screen
 from odtool.errors import OdtoolError
 from odtool.units import format_duration, format_metric
@@ -34,10 +34,10 @@ def status(
     Example: `odtool status my_run --json`
     """
     if watch:
-        _watch(console.workspace(workspace), run, interval, as_json=as_json)
+        _watch(Workspace(workspace), run, interval, as_json=as_json)
         return
     shown = api.status(run, workspace=workspace)
-    others = [] if run else _list_others(console.workspace(workspace), shown.run)
+    others = [] if run else _list_others(Workspace(workspace), shown.run)
     console.show(shown.as_json(), as_json=as_json, render=lambda out: _render(out, shown, others))
 
 
@@ -120,7 +120,9 @@ def _describe_figures(values: dict[str, Any]) -> str:
 
 
 def _describe(job: JobState) -> str:
-    since = f", since {format_duration(time.time() - job.started)}" if job.state == "running" and job.started else ""
+    since = ""
+    if job.state == "running" and job.started:
+        since = f", since {format_duration(max(0, time.time() - job.started))}"  # the clock may have been set back
     return job.describe() + since
 
 

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from odtool.api.run import stop as api
 from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
+from odtool.workspace import Workspace
 
 
 def stop(
@@ -29,7 +30,7 @@ def stop(
 
     Example: `odtool stop my_run eval`
     """
-    named_run, named_task = run_options.resolve_names(console.workspace(workspace), run, task)
+    named_run, named_task = run_options.resolve_names(Workspace(workspace), run, task)
     ended = api.stop(named_run, named_task, timeout=timeout, kill=kill, workspace=workspace)
     payload: dict[str, Any] = {"run": ended.run.name, **{name: job.as_json() for name, job in ended.states.items()}}
 

@@ -28,6 +28,8 @@ def start(begin: Callable[[], StartedRun], workspace: Path, *, foreground: bool,
         started = begin()
         if move := describe_move(started.run):
             console.say(move)
+        if started.note:
+            console.say(f"note: {started.note}")
         return started
 
     if foreground:
@@ -53,7 +55,8 @@ def _show_started(started: StartedRun, workspace: Path, *, as_json: bool) -> Non
             out.out(f"      log {run.log(task)}", highlight=False)
         # As it can be typed where the user stands.
         here = run.argument if workspace == Path.cwd() else f"{run.argument} -w {shlex.quote(str(workspace))}"
-        out.out(f"watch odtool status {here} | odtool logs {here} -f", highlight=False)
+        out.out(f"watch odtool status {here} --watch", highlight=False)
+        out.out(f"read  odtool logs {here} -f", highlight=False)
         out.out(f"end   odtool stop {here}", highlight=False)
 
     console.show(payload, as_json=as_json, render=render)

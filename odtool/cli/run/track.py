@@ -11,7 +11,7 @@ from rich.console import Console
 
 from odtool.api.run import track as api
 from odtool.cli import console
-from odtool.cli.console import DebugOption, JsonOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
 
 

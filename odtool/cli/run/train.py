@@ -9,7 +9,7 @@ import typer
 
 from odtool.api.run import train as api
 from odtool.cli import console
-from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options, task_output
 
 

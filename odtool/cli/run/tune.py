@@ -16,7 +16,7 @@ from rich.text import Text
 from odtool.api.run import tune as api
 from odtool.api.run.status import MAIN_METRICS, RunStatus
 from odtool.cli import console
-from odtool.cli.console import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
+from odtool.cli.common_options import DebugOption, GpuMemoryOption, JsonOption, WorkspaceOption
 from odtool.cli.run import run_options
 from odtool.units import format_duration, format_metric
 

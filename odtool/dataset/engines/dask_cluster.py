@@ -10,7 +10,8 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING
 
 from odtool import temporary_folders
-from odtool.dataset.workers import without_interrupts, without_script
+from odtool.dataset.engines import beam_messages
+from odtool.dataset.worker_processes import without_interrupts, without_script
 from odtool.errors import DataError, first_line
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def open_local_cluster(workers: int | None) -> Iterator[str]:
                 memory_limit=0,
                 dashboard_address="127.0.0.1:0",
                 security=security,
+                preload=[beam_messages.__name__],
             )
         with cluster:
             try:

@@ -37,12 +37,15 @@ def estimate_memory(header: ImageHeader, *, fixed: bool, rows: int | None = None
 
 
 @contextmanager
-def reserve_memory(header: ImageHeader, *, fixed: bool, rows: int | None = None) -> Iterator[None]:
+def reserve_memory(header: ImageHeader, *, fixed: bool, rows: int | None = None, beside: int = 0) -> Iterator[None]:
     """Runs with the memory that it takes to decode an image and to encode it again; see `estimate_memory`.
+
+    Args:
+        beside: bytes that are needed at the same time.
 
     Raises:
         ImageError: there is less.
     """
-    size = estimate_memory(header, fixed=fixed, rows=rows)
+    size = estimate_memory(header, fixed=fixed, rows=rows) + beside
     with decoding_memory.reserve(size, f"{header.width}x{header.height} pixels"):
         yield

@@ -22,6 +22,8 @@ Size = tuple[int, int]
 _DRAFT = 2
 """Times the size asked for down to which a JPEG's own decoder may scale it, which is fast but no good filter: the rest
 is left to the resampling. Pillow's thumbnails do the same."""
+_NARROW_BYTES = 4
+"""A pixel of all rows made narrower, which of a high and narrow image are not much less than the image."""
 _ROW_PIXELS = 1 << 24
 """Pixels of the rows that are decoded at a time of an image that can be decoded in parts."""
 
@@ -69,7 +71,8 @@ def encode_shrunk(path: Path, extent: Extent | None, header: ImageHeader, size: 
         header = replace(header, width=header.height, height=header.width)
         size = size[::-1]
     rows = count_rows(extent, header)
-    with reserve_memory(header, fixed=fixed, rows=rows):
+    narrow = 0 if rows is None else size[0] * header.height * _NARROW_BYTES
+    with reserve_memory(header, fixed=fixed, rows=rows, beside=narrow):
         if rows is not None:
             image = _shrink_by_rows(path, extent, header, size, rows, fixed=fixed)
         else:
@@ -113,5 +116,6 @@ def _shrink_by_rows(
             piece = repair.decode_rows(read, header, top, bottom, fixed=fixed)
             narrow = narrow or Image.new(piece.mode, (size[0], header.height))
             narrow.paste(piece.resize((size[0], bottom - top), Image.Resampling.LANCZOS), (0, top))
+            del piece  # or it would lie in memory beside the next one
     assert narrow is not None  # an image has at least one row
     return narrow.resize(size, Image.Resampling.LANCZOS)

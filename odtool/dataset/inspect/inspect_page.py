@@ -94,7 +94,7 @@ def _render_plots(figures: Figures) -> str:
         ),
         "Aspect ratios of boxes": histograms.draw_columns(figures.aspect_ratios.bins, "width to height"),
         "Widths and heights of boxes": histograms.draw_heat_map(
-            figures.box_map, "width, share of the image's", "height, share of the image's"
+            figures.box_map, "width, share of the image", "height, share of the image"
         ),
         "Centres of boxes": histograms.draw_heat_map(
             figures.centre_map, "from the image's left", "from its top", from_top=True

@@ -8,6 +8,7 @@ from typing import NoReturn
 from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import faults, parsing, source_folders
 from odtool.dataset.readers.common.source_folders import select_image_folders, walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.readers.unread import recognition
 from odtool.dataset.readers.unread.recognition import Likeness
@@ -59,7 +60,8 @@ def refuse(path: Path) -> NoReturn:
         )
     raise DataError(
         f"{path}: no annotations found{note}",
-        f"Known formats: {', '.join(reader.title for reader in READERS.values())}. Choose one with --format.",
+        f"Name the folder or file that holds them. Known formats: "
+        f"{', '.join(reader.title for reader in READERS.values())}. One that is not recognized is named with --format.",
     )
 
 
@@ -94,7 +96,7 @@ def _refuse_other_annotations(path: Path) -> None:
 def _refuse_endless(path: Path) -> None:
     """A pipe or device in the place of annotations, which nothing was read from."""
     for place, kind in source_folders.find_endless(path):
-        raise DataError(f"{place}: it is {kind}, not a file", parsing.IN_A_FILE)
+        raise DataError(f"{place}: it is {kind}, not a file", input_files.IN_A_FILE)
 
 
 def _refuse_broken_documents(path: Path) -> None:
@@ -109,7 +111,7 @@ def _refuse_broken_documents(path: Path) -> None:
 
 
 def _parse_document(file: Path) -> None:
-    parse, data = _PARSERS.get(file.suffix.lower()), parsing.read_bytes(file)
+    parse, data = _PARSERS.get(file.suffix.lower()), input_files.read_bytes(file)
     if parse and not recognition.is_json_lines(file, data):
         parse(data, file)
 

@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 import secrets
+import stat
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,6 +20,8 @@ from odtool.errors import OdtoolError
 VARIABLE = "ODTOOL_CLUSTER_SECRET"
 _SHORTEST = 16
 """Characters. Fewer could be guessed."""
+_FEWEST = 5
+"""Different ones: after a power cut a file may hold nothing but zeros."""
 _LARGEST = 1 << 12
 """Bytes of the file."""
 _BYTES = 32
@@ -57,11 +60,26 @@ def is_signed(proof: str, secret: bytes, purpose: str, *content: Any) -> bool:
 
 def _read(path: Path) -> str:
     try:
-        return state_files.read_bytes(path, largest=_LARGEST).decode("ascii", "replace").strip()
+        text = state_files.read_bytes(path, largest=_LARGEST).decode("ascii", "replace").strip()
+        _refuse_readable(path)
     except (OSError, state_files.StateError) as error:
         raise OdtoolError(
             f"{path}: the secret of this training cannot be read: {error}", f"Or set {VARIABLE}."
         ) from None
+    return text
+
+
+def _refuse_readable(path: Path) -> None:
+    """What others may read, everybody on the machine knows; what they may write, they have chosen.
+
+    Who owns it does not tell: on a network's disk root may be somebody else.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise OdtoolError(
+            f"{path}: the secret of this training is open to others than its owner (mode {mode:03o})",
+            f"Delete it, and the chief makes another; where the disk knows no rights, set {VARIABLE} on each machine.",
+        )
 
 
 def _check(text: str, source: str) -> bytes:
@@ -70,4 +88,9 @@ def _check(text: str, source: str) -> bytes:
             f"{source}: a secret of {len(text)} characters could be guessed",
             f"Use at least {_SHORTEST}, or delete the file: the chief makes another.",
         )
-    return text.encode()
+    if len(set(text)) < _FEWEST:
+        raise OdtoolError(
+            f"{source}: a secret of {len(set(text))} different characters could be guessed",
+            "Use random ones, or delete the file: the chief makes another.",
+        )
+    return os.fsencode(text)

@@ -19,28 +19,52 @@ _WAIT = 0.5
 log = logging.getLogger("odtool.engine")
 
 
-def listen(address: str) -> list[socket.socket]:
+def listen(address: str, end: float) -> list[socket.socket]:
     """Listens on host:port, on each address that the host's name has here.
 
     On all interfaces where the name has none of this machine's: behind a forwarded port or a service's name, or where
     /etc/hosts says 127.0.1.1 for the machine's own name, as Debian does, nobody else could reach it otherwise.
 
+    Args:
+        end: until when (time.monotonic) the name may become known: a headless service of Kubernetes publishes that of
+            a pod some time after it has started.
+
     Raises:
-        OdtoolError: the port stays in use, or the name is not known.
+        OdtoolError: the port stays in use, or the name is not known in time.
     """
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
-    end = time.monotonic() + _PORT_PATIENCE
+    names = UnknownNameReport()
+    port_end: float | None = None
     while True:
         try:
             return _listen_once(host, int(port))
+        except socket.gaierror as error:
+            if time.monotonic() > end:
+                raise _refuse(address, error, "Make the name known to every machine, or give an IP address.") from None
+            names.tell(host, error)
         except OSError as error:
-            if time.monotonic() > end or isinstance(error, socket.gaierror):
-                raise OdtoolError(
-                    f"{address}, the chief's address, cannot be used: {error.strerror or error}",
-                    "Choose another port, or an address of this machine.",
-                ) from None
-            time.sleep(_WAIT)
+            port_end = port_end or time.monotonic() + _PORT_PATIENCE
+            if time.monotonic() > port_end:
+                raise _refuse(address, error, "Choose another port, or an address of this machine.") from None
+        time.sleep(_WAIT)
+
+
+def _refuse(address: str, error: OSError, hint: str) -> OdtoolError:
+    return OdtoolError(f"{address}, the chief's address, cannot be used: {error.strerror or error}", hint)
+
+
+class UnknownNameReport:
+    """Says once that a machine's name is not known yet."""
+
+    def __init__(self) -> None:
+        self.last: socket.gaierror | None = None
+
+    def tell(self, host: str, error: socket.gaierror) -> None:
+        """To be called whenever it turns out so."""
+        if self.last is None:
+            log.warning("the name %s is not known here: %s; trying again", host, error.strerror or error)
+        self.last = error
 
 
 def _listen_once(host: str, port: int) -> list[socket.socket]:
@@ -65,6 +89,16 @@ def _bind(name: str, port: int, family: int) -> socket.socket | None:
         if error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             return None
         raise
+
+
+def name_host(address: str) -> str:
+    """Who connects, by an address: one machine may have all IPv6 addresses of a network of 64 bits."""
+    host = ipaddress.ip_address(address.partition("%")[0])
+    if not isinstance(host, ipaddress.IPv6Address):
+        return str(host)
+    if host.ipv4_mapped:
+        return str(host.ipv4_mapped)
+    return str(host) if host.is_loopback else str(ipaddress.ip_network((int(host) >> 64 << 64, 64)))
 
 
 class LineReader:

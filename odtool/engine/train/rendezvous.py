@@ -10,12 +10,14 @@ secret of this training is a stranger: he is let go, costs others no time, and i
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import secrets
 import selectors
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from typing import Any, TypeVar
 from odtool import state_files
 from odtool.cluster import Cluster, named
 from odtool.engine.train import cluster_secret, listening
-from odtool.engine.train.listening import LineReader
+from odtool.engine.train.listening import LineReader, UnknownNameReport
 from odtool.errors import OdtoolError
 from odtool.state_files import StateError
 
@@ -34,12 +36,17 @@ _WAIT = 0.5
 _REPLY = 5.0
 """Seconds in all for what a process that is there does at once."""
 _MOST_PENDING = 64
-"""Connections that have not yet said who they are; for another one, the oldest is closed."""
+"""Connections that have not yet said who they are; for another one, the oldest of the host with most of them is closed,
+so that whoever opens thousands pushes out his own."""
+_AT_ONCE = 64
+"""Connections that are accepted before those are heard that have something to say."""
 _MOST_NOTED = 8
 """Strangers' addresses in the log."""
 
 log = logging.getLogger("odtool.engine")
 Message = dict[str, Any]
+_SIZE = "number of processes"
+"""What a process has another of that is none of this training's though it knows the secret."""
 _STILL_THERE: Message = {"still there": True}
 """What the chief asks before it begins, and what it is answered."""
 Kind = TypeVar("Kind")
@@ -88,17 +95,18 @@ class _Visitor:
 class _Reception:
     """The chief's side: who is there, and who has not said yet who he is."""
 
-    def __init__(self, cluster: Cluster, settings: Message, secret: bytes) -> None:
+    def __init__(self, cluster: Cluster, settings: Message, secret: bytes, end: float) -> None:
         self._cluster = cluster
         self._settings = settings
         self._secret = secret
+        self._end = end
         self._selector = selectors.DefaultSelector()
         self._pending: list[_Visitor] = []
         self._noted: set[str] = set()
         self.present: dict[int, _Visitor] = {}
 
     def __enter__(self) -> _Reception:
-        for listener in listening.listen(self._cluster.addresses[0]):
+        for listener in listening.listen(self._cluster.addresses[0], self._end):
             listener.setblocking(False)
             self._selector.register(listener, selectors.EVENT_READ)
         return self
@@ -117,29 +125,48 @@ class _Reception:
         Raises:
             OdtoolError: a worker has other settings, which it is told.
         """
-        for key, _ in self._selector.select(_WAIT):
-            if key.data is None:
-                self._accept(key.fileobj)  # type: ignore[arg-type]  # a socket
-            elif key.data in self._pending:
+        ready = self._selector.select(_WAIT)
+        for key, _ in ready:
+            if key.data in self._pending:
                 self._hear(key.data)
-            else:
+            elif key.data is not None:
                 self._let_go(key.data)  # it has closed, or speaks unasked
+        for key, _ in ready:
+            if key.data is None:
+                self._accept_some(key.fileobj)  # type: ignore[arg-type]  # a socket
         for visitor in [visitor for visitor in self._pending if time.monotonic() > visitor.end]:
             self._turn_away(visitor, "it does not say who it is")
 
-    def _accept(self, listener: socket.socket) -> None:
-        with suppress(OSError):  # it has gone again, or there are too many open files
-            connection, address = listener.accept()
-            connection.setblocking(False)
-            visitor = _Visitor(connection, str(address[0]))
-            self._pending.append(visitor)
-            self._selector.register(connection, selectors.EVENT_READ, visitor)
-            if len(self._pending) > _MOST_PENDING:
-                self._turn_away(self._pending[0], "it does not say who it is")
+    def _accept_some(self, listener: socket.socket) -> None:
+        for _ in range(_AT_ONCE):
             try:
-                connection.send(_encode({"challenge": visitor.challenge}))
-            except OSError:
-                self._let_go(visitor)
+                connection, address = listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # it has gone again, or there are too many open files
+                if error.errno in (errno.EMFILE, errno.ENFILE):
+                    self._make_room()
+                return
+            self._receive(connection, listening.name_host(str(address[0])))
+
+    def _receive(self, connection: socket.socket, host: str) -> None:
+        connection.setblocking(False)
+        visitor = _Visitor(connection, host)
+        self._pending.append(visitor)
+        self._selector.register(connection, selectors.EVENT_READ, visitor)
+        if len(self._pending) > _MOST_PENDING:
+            self._make_room()
+        with suppress(OSError):  # it has gone again, which is seen when it is heard
+            connection.send(_encode({"challenge": visitor.challenge}))
+
+    def _make_room(self) -> None:
+        """Turns away who has waited longest of the host that most connections are from."""
+        if not self._pending:
+            time.sleep(_WAIT)  # this process has used up its files by itself
+            return
+        ((busiest, _),) = Counter(visitor.host for visitor in self._pending).most_common(1)
+        oldest = next(visitor for visitor in self._pending if visitor.host == busiest)
+        self._turn_away(oldest, "it does not say who it is")
 
     def _hear(self, visitor: _Visitor) -> None:
         try:
@@ -152,8 +179,13 @@ class _Reception:
             return
         content = (visitor.challenge, hello.challenge, hello.index, hello.settings)
         if not cluster_secret.is_signed(hello.proof, self._secret, "hello", *content):
+            with suppress(OSError):
+                # One of ours that has another secret is to know; a stranger learns nothing new.
+                visitor.connection.send(_encode({"proof": "", "refused": "secret"}))
             self._turn_away(visitor, "it does not know the secret of this training")
         elif not 0 < hello.index < len(self._cluster.addresses):
+            visitor.worker_challenge = hello.challenge
+            self._answer(visitor, {"refused": _SIZE})
             self._turn_away(visitor, f"there is no worker {hello.index}")
         else:
             self._welcome(visitor, hello)
@@ -201,9 +233,6 @@ class _Reception:
         if visitor.host not in self._noted and len(self._noted) < _MOST_NOTED:
             self._noted.add(visitor.host)
             log.warning("a connection from %s is not of this training (%s)", visitor.host, why)
-        with suppress(OSError):
-            # One of ours that has another secret is to know; a stranger learns nothing new.
-            visitor.connection.send(_encode({"proof": "", "refused": "secret"}))
         self._let_go(visitor)
 
     def _let_go(self, visitor: _Visitor) -> None:
@@ -231,7 +260,7 @@ def gather(cluster: Cluster, settings: Message, plan: Message, secret: bytes, *,
     end = time.monotonic() + patience
     missing = set(range(1, len(cluster.addresses)))
     log.info("waiting for %s", _join_names(cluster, missing))
-    with _Reception(cluster, settings, secret) as reception:
+    with _Reception(cluster, settings, secret, end) as reception:
         while absent := missing - reception.present.keys():
             if time.monotonic() > end:
                 raise _refuse_absence(cluster, absent, patience)
@@ -249,10 +278,15 @@ def join(cluster: Cluster, settings: Message, secret: bytes, *, patience: float 
     """
     end = time.monotonic() + patience
     log.info("waiting for %s", named(cluster, 0))
+    names = UnknownNameReport()
     while time.monotonic() < end:
         answer = None
-        with suppress(OSError, StateError):
+        try:
             answer = _visit(cluster, settings, secret, end)
+        except socket.gaierror as error:
+            names.tell(cluster.addresses[0].rpartition(":")[0], error)
+        except (OSError, StateError):
+            names.last = None
         if answer is None:  # not there yet, or still the process of an earlier start
             time.sleep(_WAIT)
         elif answer.refused == "secret":
@@ -267,7 +301,7 @@ def join(cluster: Cluster, settings: Message, secret: bytes, *, patience: float 
             )
         else:
             return answer.plan or {}
-    raise _refuse_absence(cluster, [0], patience)
+    raise _refuse_absence(cluster, [0], patience, names.last)
 
 
 def _visit(cluster: Cluster, settings: Message, secret: bytes, end: float) -> Answer | None:
@@ -313,9 +347,12 @@ def _describe_difference(ours: Message, theirs: Message) -> str:
     return next((name for name, value in ours.items() if theirs.get(name) != value), "")
 
 
-def _refuse_absence(cluster: Cluster, missing: Iterable[int], patience: float) -> OdtoolError:
+def _refuse_absence(
+    cluster: Cluster, missing: Iterable[int], patience: float, unknown: socket.gaierror | None = None
+) -> OdtoolError:
+    why = f": the name is not known here ({unknown.strerror or unknown})" if unknown else ""
     return OdtoolError(
-        f"{_join_names(cluster, missing)} did not connect within {patience:.0f} s",
+        f"{_join_names(cluster, missing)} did not connect within {patience:.0f} s{why}",
         "Start odtool train with this run on each machine, and make sure that they can reach the chief's port.",
     )
 

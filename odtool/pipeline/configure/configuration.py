@@ -10,7 +10,7 @@ from pathlib import Path
 from odtool import __version__, locks
 from odtool.dataset import statistics
 from odtool.errors import ConfigError
-from odtool.pipeline import start_checkpoints
+from odtool.pipeline import addresses, start_checkpoints
 from odtool.pipeline.checks.check_list import refuse_errors
 from odtool.pipeline.configure import batch_and_steps, fine_tuning
 from odtool.pipeline.configure.base_config import BaseConfig, choose_base
@@ -95,6 +95,16 @@ def configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
         ConfigError: a setting, a file or the run's name cannot be used.
         DataError: the data set is not prepared.
     """
+    try:
+        return _configure(workspace, settings)
+    except UnicodeEncodeError as error:  # of a path that was to stand in it
+        raise ConfigError(
+            f"{error.object}: not a name in UTF-8, which is all that a pipeline.config can hold",
+            "Give the folder or file another name.",
+        ) from None
+
+
+def _configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
     settings = _take_checkpoint(settings)
     base = choose_base(workspace, model=settings.model, pipeline=settings.pipeline)
     if settings.adjustment is not None:
@@ -183,6 +193,7 @@ def _set_start(draft: ConfigDraft, settings: ConfigureSettings, base: BaseConfig
     if settings.checkpoint == "none":
         fine_tuning.start_from_scratch(draft, "training starts from scratch, as asked for with --checkpoint none")
     elif settings.checkpoint is not None:
+        addresses.refuse("--checkpoint", settings.checkpoint)  # --set gives it here, too
         fine_tuning.start_from(draft, start_checkpoints.find(Path(settings.checkpoint).expanduser().absolute()))
     elif base.folder is not None:
         fine_tuning.start_from(draft, start_checkpoints.find(base.folder.absolute()))

@@ -18,9 +18,12 @@ from typing import Any
 from odtool.pipeline import addresses, record_patterns
 from odtool.pipeline.text import workspace_identity
 from odtool.pipeline.text.workspace_identity import Origin
+from odtool.workspace import Workspace
 
 _PATTERNS = "input_path"
 """The one field whose paths are patterns."""
+_DEPTH = 3
+"""Folders from the workspace to a config: train/<run>/pipeline.config."""
 _ESCAPED = re.compile(r"\[([*?\[])\]|\\(.)")
 """What `record_patterns.escape` writes, and TensorFlow's other way to write the same."""
 _PLAIN = re.compile(r"[\w./-]+")
@@ -67,11 +70,12 @@ def describe_origin(config: Path) -> str:
 
 
 def find_root(config: Path) -> Path | None:
-    """The workspace that a config is of, by where it lies: train/<run>/pipeline.config; None for any other."""
+    """The workspace that a config is of, by where it lies: in a folder of a run or of an export; None for any other."""
     absolute = Path(os.path.abspath(config))  # noqa: PTH100 - Path.absolute() leaves '..' in it
-    if absolute.name != "pipeline.config" or absolute.parent.parent.name != "train":
+    if absolute.name != "pipeline.config" or len(absolute.parents) < _DEPTH:
         return None
-    return absolute.parents[2]
+    workspace = Workspace(absolute.parents[_DEPTH - 1])
+    return workspace.root if absolute.parents[1] in (workspace.train, workspace.exports) else None
 
 
 def follow(message: Any, text: str, config: Path) -> Followed | LeftAlone | None:

@@ -89,7 +89,7 @@ def render(analysis: Analysis, pictures: Mapping[str, PagePicture], count: int) 
     if not count:
         return ""
     labels, choice = analysis.examination.labels, choose_images(analysis, count)
-    parts = [f"<h2>Images with the most mistakes</h2>\n{_render_legend()}{_render_filters(analysis, choice)}"]
+    parts = [f"<h2>Images with the most mistakes</h2>\n{_render_legend(analysis)}{_render_filters(analysis, choice)}"]
     parts.append('<div id="images">')
     parts.append(
         _render_row(choice.worst, pictures, labels) if choice.worst else render_note("No image has a mistake.")
@@ -123,14 +123,16 @@ def _render_filters(analysis: Analysis, choice: ImageChoice) -> str:
     return html_page.render_controls('data-items="images"', fields)
 
 
-def _render_legend() -> str:
+def _render_legend(analysis: Analysis) -> str:
     items = f'<li><i class="kind dashed" style="color:{COLOURS["missed"]}"></i>missed object</li>'
     items += '<li><i class="kind dashed" style="color:var(--soft)"></i>other object (white)</li>'
     items += "".join(
         f'<li><i class="kind" style="color:{COLOURS[kind]}"></i>{kind}</li>'
         for kind in ("correct", "wrong class", "badly placed", "duplicate", "background", "ignored")
     )
-    return f'<ul class="legend">{items}</ul><p class="soft">Hold the pointer over a box for its class and score.</p>\n'
+    masks = " Masks are filled where detected; of objects they are dashed outlines." if analysis.mask_accuracy else ""
+    words = f"Hold the pointer over a box for its class and score.{masks}"
+    return f'<ul class="legend">{items}</ul><p class="soft">{words}</p>\n'
 
 
 def _render_row(verdicts: Iterable[Verdict], pictures: Mapping[str, PagePicture], labels: Mapping[int, str]) -> str:

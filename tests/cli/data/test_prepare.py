@@ -133,6 +133,11 @@ def test_what_cannot_be_done_is_said_in_a_line_and_a_hint(
     assert sorted(set_of_two.iterdir()) == before
 
 
+def test_records_elsewhere_are_named_in_the_next_command(set_of_two: Path, odtool: Odtool) -> None:
+    assert odtool("prepare").stdout.splitlines()[-1].endswith("/data. Next: odtool configure")
+    assert odtool("prepare", "--out", "an other").stdout.splitlines()[-1].endswith("configure --data 'an other'")
+
+
 def test_an_empty_workspace_has_no_annotations(odtool: Odtool, tmp_path: Path) -> None:
     done = odtool("prepare")
     assert done.returncode == 1

@@ -46,6 +46,15 @@ def test_training_starts_in_the_background_and_says_how_to_watch_it(
     assert engine["nice"] == os.nice(0)
 
 
+def test_a_run_that_has_all_its_steps_is_said_to_at_once(odtool: Callable, job_run: Run, no_gpu: None) -> None:
+    for suffix in ("index", "data-00000-of-00001"):
+        (job_run.path / f"ckpt-300.{suffix}").touch()
+    said = odtool("train")
+    assert said.code == 0
+    assert said.err.startswith("note: ckpt-300 has all of the 300 steps already. To train for longer, from there: ")
+    assert f"odtool configure --pipeline '{job_run.path}' --checkpoint '{job_run.path}' --steps N" in said.err
+
+
 def test_json_says_the_same_in_one_object(odtool: Callable, job_run: Run, no_gpu: None) -> None:
     said = odtool("train", "first", "--eval", "--json").json
     assert said["run"] == "first"

@@ -56,6 +56,18 @@ def test_what_the_user_says_comes_before_our_defaults() -> None:
         ("--direct_num_workers", "expected one argument"),
         ("--direct_running_mode=fast", "invalid choice"),
         ("--runner=dask --dask_npartitions=1 --dask_partition_size=1", "not allowed with"),
+        ("--runner=dask --direct_num_workers=4", "dask does not heed --direct_num_workers"),
+        ("--runner=dask --direct_running_mode multi_processing", "--workers takes the number of processes"),
+        ("--runner=dask --num_workers=4", "an option of DataflowRunner"),
+        ("--runner=dask --flink_master=x:1", "an option of FlinkRunner"),
+        ("--runner=dask --environment_type=LOOPBACK", "does not heed --environment_type"),
+        ("--num_workers=4", "DirectRunner does not heed --num_workers"),
+        ("--parallelism=4", "DirectRunner does not heed --parallelism"),
+        ("--runner=BundleBasedDirectRunner --direct_num_workers=4", "does not heed --direct_num_workers"),
+        ("--runner=FlinkRunner --direct_num_workers=4", "FlinkRunner does not heed"),
+        ("--runner=SparkRunner --flink_master=x:1", "SparkRunner does not heed"),
+        ("--runner=dask --dask_client_address=a --dask_scheduler_file=b", "are both given"),
+        ("--runner=dask --dask_client_address=a --dask_connection_timeout=soon", "not a whole number"),
         ("--help", "no option --help"),
         ("--runner='Direct", "cannot be read"),
     ],
@@ -64,3 +76,17 @@ def test_what_beam_does_not_have_is_refused_with_the_nearest_name(arguments: str
     with pytest.raises(DataError) as raised:
         parse_beam_options(arguments)
     assert says in f"{raised.value.message} {raised.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "--direct_num_workers=4 --direct_running_mode=multi_processing",
+        "--runner=FnApiRunner --direct_num_workers=4",
+        "--runner=FlinkRunner --flink_master=x:1 --parallelism=2 --environment_type=LOOPBACK --job_port=1",
+        "--runner=PrismRunner --prism_log_level=error",
+        "--runner=dask --dask_client_address=tcp://a:1 --dask_connection_timeout=5 --experiments=x",
+    ],
+)
+def test_what_a_runner_heeds_is_handed_on(arguments: str) -> None:
+    assert set(arguments.split()) <= {"--runner=dask", *parse_beam_options(arguments).words}

@@ -44,6 +44,7 @@ def test_what_could_be_guessed_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(OdtoolError, match="could be guessed"):
         cluster_secret.load(tmp_path / "cluster.secret", {cluster_secret.VARIABLE: text})
     (tmp_path / "cluster.secret").write_text(text)
+    (tmp_path / "cluster.secret").chmod(0o600)
     with pytest.raises(OdtoolError, match="could be guessed"):
         cluster_secret.load(tmp_path / "cluster.secret", {})
 
@@ -52,6 +53,38 @@ def test_a_pipe_in_its_place_is_an_error(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "cluster.secret")
     with pytest.raises(OdtoolError, match="a named pipe, not a file"):
         cluster_secret.load(tmp_path / "cluster.secret", {})
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620, 0o602, 0o777])
+def test_a_secret_that_others_may_read_or_write_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "cluster.secret"
+    secret = cluster_secret.load(path, {})
+    path.chmod(mode)
+    with pytest.raises(OdtoolError, match=f"open to others than its owner .mode {mode:03o}") as error:
+        cluster_secret.load(path, {})
+    assert cluster_secret.VARIABLE in error.value.hint
+    path.chmod(0o600)
+    link = tmp_path / "link.secret"
+    link.symlink_to(path)
+    assert cluster_secret.load(link, {}) == secret
+    path.chmod(mode)
+    with pytest.raises(OdtoolError, match="open to others"):
+        cluster_secret.load(link, {})
+
+
+def test_what_a_power_cut_left_is_no_secret(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.secret"
+    path.write_bytes(bytes(65))
+    path.chmod(0o600)
+    with pytest.raises(OdtoolError, match="a secret of 1 different characters could be guessed"):
+        cluster_secret.load(path, {})
+
+
+def test_a_secret_of_any_bytes_is_taken(tmp_path: Path) -> None:
+    assert (
+        cluster_secret.load(tmp_path / "x", {cluster_secret.VARIABLE: "long enough, surely \udcff"})
+        == b"long enough, surely \xff"
+    )
 
 
 def test_a_signature_is_of_one_purpose_content_and_secret() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ def find_port() -> int:
 
 
 def listen(address: str) -> list[str]:
-    listeners = listening.listen(address)
+    listeners = listening.listen(address, time.monotonic() + 3000)
     names = [listener.getsockname()[0] for listener in listeners]
     for listener in listeners:
         listener.close()
@@ -64,6 +65,23 @@ def test_a_port_in_use_and_an_unknown_name_are_named(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(listening, "_PORT_PATIENCE", 0.1)
     taken = socket.create_server(("127.0.0.1", 0))
     with taken, pytest.raises(OdtoolError, match=r"127.0.0.1:\d+, the chief's address, cannot be used"):
-        listening.listen(f"127.0.0.1:{taken.getsockname()[1]}")
+        listening.listen(f"127.0.0.1:{taken.getsockname()[1]}", time.monotonic() + 3000)
     with pytest.raises(OdtoolError, match=r"no-such-host.invalid:2222, the chief's address, cannot be used"):
-        listening.listen("no-such-host.invalid:2222")
+        listening.listen("no-such-host.invalid:2222", time.monotonic())
+
+
+def test_a_name_that_is_published_late_is_waited_for_and_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(listening, "_WAIT", 0.01)
+    real, tries = socket.getaddrinfo, iter(range(3))
+
+    def look_up(host: str, port: int, **options: Any) -> list[Any]:
+        if host == "127.0.0.4" or next(tries, None) is None:
+            return real("127.0.0.4", port, **options)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(listening.ipaddress, "ip_address", lambda _: type("Any", (), {"is_loopback": False}))
+    assert listen(f"train-0.odtool:{find_port()}") == ["127.0.0.4"]
+    assert caplog.text.count("the name train-0.odtool is not known here: Name or service not known") == 1

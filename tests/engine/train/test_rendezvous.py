@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -140,7 +142,7 @@ def test_a_byte_now_and_then_does_not_prolong_the_time_for_a_line(
         def is_let_go() -> bool:
             try:
                 visitor.send(b" ")
-                return b"refused" in visitor.recv(1000)
+                return visitor.recv(1000) == b""
             except BlockingIOError:
                 return False
             except ConnectionError:
@@ -151,12 +153,23 @@ def test_a_byte_now_and_then_does_not_prolong_the_time_for_a_line(
     assert chief() == [None]
 
 
-@pytest.mark.parametrize("changes", [{"index": 0}, {"index": 2}, {"index": -1}, {"secret": b"another"}, {"proof": ""}])
-def test_who_is_no_worker_of_this_training_does_not_count(addresses: tuple[str, ...], changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("changes", "answer"),
+    [
+        ({"index": 0}, "number of processes"),
+        ({"index": 2}, "number of processes"),
+        ({"index": -1}, "number of processes"),
+        ({"secret": b"another"}, "secret"),
+        ({"proof": ""}, "secret"),
+    ],
+)
+def test_who_is_no_worker_of_this_training_does_not_count(
+    addresses: tuple[str, ...], changes: dict[str, Any], answer: str
+) -> None:
     chief = beside(lambda: gather(addresses))
     with connect(addresses[0]) as visitor:
         greet(visitor, **changes)
-        assert visitor.makefile("rb").readline() in (b'{"proof": "", "refused": "secret"}\n', b"")
+        assert json.loads(visitor.makefile("rb").readline())["refused"] == answer
     assert join(addresses) == PLAN
     assert chief() == [None]
 
@@ -178,6 +191,82 @@ def test_another_secret_is_told_to_the_worker(addresses: tuple[str, ...]) -> Non
         join(addresses, secret=b"another secret of somebody")
     assert join(addresses) == PLAN
     assert chief() == [None]
+
+
+def test_a_worker_that_the_chief_does_not_count_is_told_so(addresses: tuple[str, ...]) -> None:
+    chief = beside(lambda: gather(addresses))
+    with pytest.raises(OdtoolError, match="trains with a different number of processes"):
+        join((*addresses, "127.0.0.1:1"), index=2)
+    assert join(addresses) == PLAN
+    assert chief() == [None]
+
+
+def test_a_worker_that_was_slow_to_answer_or_pushed_aside_comes_again(
+    addresses: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host, _, port = addresses[0].rpartition(":")
+    worker = beside(lambda: join(addresses))
+    with socket.create_server((host, int(port))) as chief, chief.accept()[0] as visitor:
+        visitor.sendall(b'{"challenge": "x"}\n')  # and lets go of it, as of one that says nothing
+    gather(addresses)
+    assert worker() == [PLAN]
+
+
+def test_thousands_of_connections_cost_no_handles_and_no_worker(
+    addresses: tuple[str, ...], caplog: pytest.LogCaptureFixture
+) -> None:
+    chief = beside(lambda: gather(addresses))
+    connect(addresses[0]).close()
+    opened: list[socket.socket] = []
+    most = 0
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    for number in range(1500):
+        opened.append(connect(addresses[0]))
+        if number >= 100:
+            opened.pop(0).close()
+        if number % 100 == 0:
+            most = max(most, len(list(Path("/proc/self/fd").iterdir())) - before - len(opened))
+    worker = beside(lambda: join(addresses))
+    with suppress(OSError):  # until the chief listens no more
+        while True:
+            opened.append(socket.create_connection(("127.0.0.1", int(addresses[0].rpartition(":")[2])), timeout=5))
+            opened.pop(0).close()
+    assert worker() == [PLAN]
+    assert chief() == [None]
+    for visitor in opened:
+        visitor.close()
+    assert most < 100  # strangers' own ends are not among them
+    assert len([entry for entry in caplog.records if entry.levelname == "WARNING"]) == 1
+
+
+def test_who_opens_most_connections_pushes_out_his_own() -> None:
+    reception = rendezvous._Reception(Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0, ""), SETTINGS, SECRET)
+    pairs = [socket.socketpair() for _ in range(200)]
+    with suppress(KeyError):
+        for number, (_, side) in enumerate(pairs):
+            reception._receive(side, "worker" if number == 3 else "stranger")
+    assert "worker" in {visitor.host for visitor in reception._pending}
+    assert len(reception._pending) == 64
+    reception.__exit__()
+    for side, other in pairs:
+        side.close()
+        other.close()
+
+
+def test_where_no_handle_is_left_a_stranger_gives_up_his(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Listener:
+        def accept(self) -> None:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(rendezvous, "_WAIT", 0.0)
+    reception = rendezvous._Reception(Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0, ""), SETTINGS, SECRET)
+    theirs, ours = socket.socketpair()
+    reception._receive(ours, "stranger")
+    for _ in range(2):
+        reception._accept_some(Listener())  # type: ignore[arg-type]  # what it is asked for
+    assert (reception._pending, ours.fileno()) == ([], -1)
+    theirs.close()
+    reception.__exit__()
 
 
 def test_a_chief_that_does_not_know_the_secret_is_not_believed(addresses: tuple[str, ...]) -> None:
@@ -206,3 +295,13 @@ def test_who_does_not_come_is_named(addresses: tuple[str, ...]) -> None:
         gather(addresses, patience=0.1)
     with pytest.raises(OdtoolError, match=f"the chief at {addresses[0]} did not connect within 0 s"):
         join(addresses, patience=0.1)
+
+
+def test_a_worker_waits_for_the_chiefs_name_and_tells_it_once(
+    addresses: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(rendezvous, "_WAIT", 0.01)
+    names = ("no-such-host.invalid:2222", addresses[1])
+    with pytest.raises(OdtoolError, match=r"did not connect within 1 s: the name is not known here"):
+        join(names, patience=1)
+    assert caplog.text.count("the name no-such-host.invalid is not known here") == 1

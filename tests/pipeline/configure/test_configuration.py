@@ -495,3 +495,11 @@ def test_training_squares_follow_the_resizer(workspace: Workspace, assignments: 
     assert step.output_size == expected
     if expected == 256:
         assert reasons(configured)[f"{SQUARE}.output_size"] == "as large as the resizer makes every image"
+
+
+def test_a_folder_whose_name_is_not_utf8_is_named(workspace: Workspace, tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    workspace.root.rename(folder)
+    with pytest.raises(ConfigError, match="not a name in UTF-8") as error:
+        configure(Workspace(folder))
+    assert error.value.message.startswith(str(folder))

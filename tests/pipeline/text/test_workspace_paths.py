@@ -12,7 +12,7 @@ import pytest
 from odtool.errors import ConfigError
 from odtool.pipeline.configure.configuration import ConfigureSettings, configure
 from odtool.pipeline.record_patterns import build_pattern
-from odtool.pipeline.text import config, workspace_identity
+from odtool.pipeline.text import config, workspace_identity, workspace_paths
 from odtool.pipeline.text.workspace_paths import Followed, LeftAlone
 from odtool.workspace import Run, Workspace
 
@@ -132,6 +132,30 @@ def test_a_damaged_identity_is_an_error_where_it_decides_what_is_read(
     if content is not None:
         copy.identity.write_text(identity)
         assert list_paths(copy.run("run")) == expect(copy.root, tmp_path / "elsewhere")
+
+
+def test_the_config_of_an_export_is_followed_like_that_of_its_run(space: Workspace, tmp_path: Path) -> None:
+    run = space.run("run")
+    exported = space.exported(run).pipeline_config
+    # As it is written: in a hidden folder, which then takes its place.
+    hidden = exported.parent.with_name(".run.incoming") / exported.name
+    config.save(config.load(run.pipeline_config), hidden, heading="Written by a test.")
+    hidden.parent.rename(exported.parent)
+    new = Workspace(tmp_path / "new")
+    space.root.rename(new.root)
+    followed = config.load(new.exported(run).pipeline_config).move
+    assert isinstance(followed, Followed)
+    assert (followed.new, followed.count) == (new.root, 5)
+    # One that was taken out of its workspace is of none.
+    alone = tmp_path / "device" / "run" / "pipeline.config"
+    alone.parent.mkdir(parents=True)
+    new.exported(run).pipeline_config.rename(alone)
+    assert config.load(alone).move is None
+
+
+@pytest.mark.parametrize("place", ["/pipeline.config", "/train/pipeline.config", "/a/train/b/c/pipeline.config"])
+def test_a_config_elsewhere_is_of_no_workspace(place: str) -> None:
+    assert workspace_paths.find_root(Path(place)) is None
 
 
 @pytest.mark.parametrize("content", [None, "{"])

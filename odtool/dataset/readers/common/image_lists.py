@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from odtool.dataset.readers.common import faults, parsing
+from odtool.dataset.readers.common import faults
 from odtool.dataset.readers.common.annotation_files import LooksLike, find_annotation_files
 from odtool.dataset.readers.common.lookup import FoundImage, Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import (
@@ -20,6 +20,7 @@ from odtool.dataset.readers.common.source_folders import (
     sort_nearest_first,
     walk,
 )
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.json_document import JsonDocument
 from odtool.dataset.readers.common.streams.overflow import Overflow, open_overflow
 from odtool.dataset.readers.namesakes.contender import State, Stated, state_nothing
@@ -72,7 +73,7 @@ class Documents:
 
     def read_file(self, file: Path, parse: Callable[[bytes, Path], Listing]) -> Iterator[AnnotatedImage | Problem]:
         """What one of the documents says; raises AnnotationError where it is broken."""
-        yield from self.read_listing(file, parse(parsing.read_bytes(file), file))
+        yield from self.read_listing(file, parse(input_files.read_bytes(file), file))
 
     def read_listing(self, file: Path, listing: Listing) -> Iterator[AnnotatedImage | Problem]:
         """The problems and images of one of the documents, each image looked for on disk."""
@@ -134,7 +135,7 @@ def read_long_document(
     documents: Documents, file: Path, parse: Callable[[JsonDocument, Overflow], Listing], keys: Collection[str] = ()
 ) -> Iterator[AnnotatedImage | Problem]:
     """What one of the documents says; raises AnnotationError where it is broken."""
-    with parsing.open_binary(file) as stream, open_overflow(documents.source.scratch) as overflow:
+    with input_files.open_binary(file) as stream, open_overflow(documents.source.scratch) as overflow:
         yield from documents.read_listing(file, parse(JsonDocument(stream, file, keys), overflow))
 
 
@@ -165,7 +166,7 @@ def _state_entry(entries: Mapping[str, ImageEntry], name: str) -> Stated:
 
 
 def _parse_file(file: Path, parse: Callable[[bytes, Path], Listing]) -> Listing:
-    return parse(parsing.read_bytes(file), file)
+    return parse(input_files.read_bytes(file), file)
 
 
 def parse_objects(

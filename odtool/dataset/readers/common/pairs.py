@@ -12,6 +12,7 @@ from odtool.dataset.readers.common.lookup import FoundImage, Places, find_places
 from odtool.dataset.readers.common.source_folders import Folder, find_split, select_image_folders, walk
 from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
+from odtool.units import format_count
 
 _MOST = 50
 """Folders farther away in which an image is looked for."""
@@ -174,7 +175,7 @@ def report_unannotated(pairs: Pairs) -> Iterator[Problem]:
             yield Problem("image_namesakes", place, rivals[place])
             continue
         if place not in annotated:
-            yield Problem("file_skipped", place, f"{len(images)} images, none with an annotation file")
+            yield Problem("file_skipped", place, f"{format_count(len(images), 'image')}, none with an annotation file")
             continue
         for stem in sorted(images.keys() - annotated[place]):
             yield Problem("annotation_missing", images[stem], "an image without an annotation file")

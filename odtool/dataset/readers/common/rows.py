@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.faults import CollectedProblems, Skipping
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.types import Box
 
 Row = tuple[int, list[str]]
@@ -28,7 +29,7 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 def read_opening(path: Path) -> list[str]:
     """The first lines of a file, for detectors; none where it cannot be read or is no text."""
     try:
-        with open(path, "rb", opener=parsing.open_regular) as stream:
+        with open(path, "rb", opener=input_files.open_regular) as stream:
             head = stream.read(_HEAD)
     except OSError:
         return []  # a detector only asks what a file looks like; whoever reads it will say why it cannot be

@@ -12,7 +12,7 @@ from itertools import chain, takewhile
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import Source
 
@@ -91,7 +91,7 @@ def find_endless(path: Path) -> Iterator[tuple[Path, str]]:
     found = (folder.path / name for folder in walk(path) for name in folder.endless) if path.is_dir() else iter([path])
     for place in found:
         with suppress(OSError):  # gone meanwhile
-            if kind := parsing.describe_endless(place.stat().st_mode):
+            if kind := input_files.describe_endless(place.stat().st_mode):
                 yield place, kind
 
 
@@ -137,7 +137,7 @@ def _is_ours(path: str, files: Sequence[str]) -> bool:
     names = set(files)
     marks = next((marks for marks in _OURS if marks <= names), None)
     return marks is not None and (
-        "dataset.json" not in marks or _SIGNED in parsing.read_ends(Path(path, "dataset.json"))
+        "dataset.json" not in marks or _SIGNED in input_files.read_ends(Path(path, "dataset.json"))
     )
 
 

@@ -17,7 +17,7 @@ from odtool.dataset.images.masks import enclose_outline, join_outlines, make_pol
 from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_image_documents
-from odtool.dataset.readers.common.streams import json_items
+from odtool.dataset.readers.common.streams import input_files, json_items
 from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 
@@ -35,7 +35,7 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     has_shape = (b'"box2d"' in text and b'"x1"' in text) or (b'"poly2d"' in text and b'"vertices"' in text)
     return has_shape and b'"category"' in text and (b'"labels"' in text or b'"objects"' in text)
 
@@ -63,7 +63,7 @@ def _select(path: Path, *, of_one_image: bool) -> bool:
 
 def _is_of_one_image(path: Path) -> bool:
     """BDD100K's first release has a file an image, whose one frame has `objects` in place of `labels`."""
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     return text.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and b'"objects"' in text and b'"labels"' not in text
 
 

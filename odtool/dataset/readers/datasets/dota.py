@@ -12,6 +12,7 @@ from odtool.dataset.readers.common.lookup import Places, find_file_image
 from odtool.dataset.readers.common.pairs import Pairs, pair_files, report_unannotated
 from odtool.dataset.readers.common.shapes import enclose_points
 from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.unread import icdar
 from odtool.dataset.types import AnnotatedImage, Deferred, Finding, ObjectAnnotation, Problem, Source
 
@@ -108,7 +109,7 @@ def _find_image(file: Path, places: Places) -> Path | None:
 
 def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage | Problem]:
     """One text file, its image looked for in `places`."""
-    objects, problems = parse(parsing.read_bytes(path), path)
+    objects, problems = parse(input_files.read_bytes(path), path)
     faults.refuse_all_broken(objects, problems, path)
     is_nothing_left = faults.is_nothing_left(objects, problems)
     yield from faults.take(problems, path)

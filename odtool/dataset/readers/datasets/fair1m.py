@@ -14,6 +14,7 @@ from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_own_image
 from odtool.dataset.readers.common.pairs import AnnotationFile, defer_pairs, describe_pair
 from odtool.dataset.readers.common.shapes import enclose_points
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".xml":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     return bool(_ROOT.search(text)) and b"<possibleresult" in text and b"<points" in text
 
 
@@ -44,7 +45,7 @@ def parse_file(
     path: Path, split: str | None, places: Places, root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One XML file, its image looked for in `places`."""
-    annotation = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
+    annotation = parse(input_files.read_bytes(path), path, with_outlines=with_outlines)
     image = find_own_image(annotation.filename, path, places, within=root, by_file=True)
     yield from describe_pair(annotation, path, split, image, root)
 

@@ -16,6 +16,7 @@ from odtool.dataset.readers.common import faults, parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
 from odtool.dataset.readers.common.faults import CollectedProblems, Skipping
 from odtool.dataset.readers.common.source_folders import find_split
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.overflow import LongList, ObjectGroups, Overflow, open_overflow
 from odtool.dataset.readers.common.texts import frames
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
@@ -71,7 +72,7 @@ def read(source: Source) -> Iterator[Finding]:
 def _read_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Problem]:
     labels = path.with_name("labels.txt")
     names = parsing.read_class_names(labels) if labels.is_file() else dict(enumerate(CLASSES))
-    with parsing.open_binary(path) as stream, open_overflow(source.scratch) as overflow:
+    with input_files.open_binary(path) as stream, open_overflow(source.scratch) as overflow:
         sequence = parse(stream, path, names, overflow)
         yield from (Problem(kind, path, detail) for kind, detail in sequence.problems)
         folder, split = _find_images(path, source), find_split(path.parent, source.root)
@@ -85,7 +86,7 @@ def _find_images(path: Path, source: Source) -> Path:
     """img1 beside gt, or what seqinfo.ini names; below --images, a folder with the sequence's name, or that itself."""
     sequence = path.parent.parent
     info = sequence / "seqinfo.ini"
-    match = _IMAGES.search(parsing.decode_text(parsing.read_bytes(info), info)) if info.is_file() else None
+    match = _IMAGES.search(parsing.decode_text(input_files.read_bytes(info), info)) if info.is_file() else None
     name = Path(match[1]).name if match else "img1"
     given = source.images
     places = [sequence / name, sequence / "img1"]

@@ -22,6 +22,7 @@ from odtool.dataset.readers.common.source_folders import (
     sort_nearest_first,
     walk,
 )
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.xml_boxes import find_unread_boxes
 from odtool.dataset.readers.datasets.voc_unannotated import report_unannotated
 from odtool.dataset.readers.namesakes.contender import Stated
@@ -58,7 +59,7 @@ def _looks_like(path: Path) -> bool:
     """LabelMe's old XML and FAIR1M's have the same root, but other objects."""
     if path.suffix.lower() != ".xml":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     others = (b"<polygon", b"<possibleresult")
     return bool(_ROOT.search(text)) and (b"bndbox" in text or not any(mark in text for mark in others))
 
@@ -122,7 +123,7 @@ def _assign_splits(
 
 def _read_image_name(path: Path) -> str:
     """The image that an XML file names within, with an ending."""
-    annotation = faults.attempt(lambda: parse(parsing.read_bytes(path), path))
+    annotation = faults.attempt(lambda: parse(input_files.read_bytes(path), path))
     name = ""
     if isinstance(annotation, AnnotationFile):
         name = PurePosixPath(annotation.filename.replace("\\", "/")).name
@@ -131,7 +132,7 @@ def _read_image_name(path: Path) -> str:
 
 def _state(path: Path) -> Stated:
     """What an XML file states of its image."""
-    data = faults.attempt(parsing.read_bytes, path)
+    data = faults.attempt(input_files.read_bytes, path)
     annotation = data if isinstance(data, Problem) else faults.attempt(parse, data, path)
     if isinstance(data, Problem) or not isinstance(annotation, AnnotationFile):
         return Stated()
@@ -147,7 +148,7 @@ def parse_files(
     One step for all, then the next, which takes a seventh less time than file by file.
     """
     paths = [folder / name for name, _ in files]
-    texts = [faults.attempt(parsing.read_bytes, path) for path in paths]
+    texts = [faults.attempt(input_files.read_bytes, path) for path in paths]
     annotations = [
         text if isinstance(text, Problem) else faults.attempt(parse, text, path)
         for text, path in zip(texts, paths, strict=True)

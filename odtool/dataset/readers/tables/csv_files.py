@@ -8,11 +8,12 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from odtool.dataset.readers.common import faults, parsing
+from odtool.dataset.readers.common import faults
 from odtool.dataset.readers.common.faults import CollectedProblems
 from odtool.dataset.readers.common.image_lists import Documents
 from odtool.dataset.readers.common.lookup import find_image, sample_names
 from odtool.dataset.readers.common.shapes import UnitGuess
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.overflow import LongList, ObjectGroups, Overflow, open_overflow
 from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.splits import parse_split
@@ -113,7 +114,7 @@ def _read_file(
         image_paths: where the images of the files for splits lie, if there are such files; those of this one are added.
     """
     source = documents.source
-    with parsing.open_binary(file) as stream, open_overflow(source.scratch) as overflow:
+    with input_files.open_binary(file) as stream, open_overflow(source.scratch) as overflow:
         table = parse(stream, file, overflow)
         places = documents.find_places(file, sample_names(table.names), table.state)
         yield from places.report_rivals()

@@ -11,6 +11,7 @@ from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.tables.csv_files import CsvFile, read_csv_files
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
@@ -39,7 +40,7 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".csv":
         return False
-    first = parsing.read_ends(path).split(b"\n")[0].decode("utf-8-sig", "replace")
+    first = input_files.read_ends(path).split(b"\n")[0].decode("utf-8-sig", "replace")
     return set(_NEEDED) <= set(_parse_columns(first)[0])
 
 

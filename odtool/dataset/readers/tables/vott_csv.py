@@ -10,6 +10,7 @@ from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
 from odtool.dataset.readers.common.shapes import guess_unit
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _COLUMNS = ("image", *rows.CORNERS, "label")
@@ -24,7 +25,7 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".csv":
         return False
-    first = parsing.read_ends(path).split(b"\n")[0].decode("utf-8-sig", "replace")
+    first = input_files.read_ends(path).split(b"\n")[0].decode("utf-8-sig", "replace")
     return set(_COLUMNS) <= set(_parse_columns(first))
 
 

@@ -13,6 +13,7 @@ from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_long_documents
 from odtool.dataset.readers.common.shapes import UnitGuess
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.json_document import JsonDocument
 from odtool.dataset.readers.common.streams.overflow import LongList, Overflow
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
@@ -43,7 +44,7 @@ def _looks_like(path: Path) -> bool:
     """
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     is_list = text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"["
     may_be = is_list or any(f'"{key}"'.encode() in text for key in _IMAGE_KEYS)
     return may_be and b'"coordinates"' in text and any(f'"{key}"'.encode() in text for key in KEYS)

@@ -15,11 +15,11 @@ from typing import Any
 
 from odtool.dataset.dialects import make_box
 from odtool.dataset.images.masks import enclose_outline, join_outlines, make_polygon, parse_coco
-from odtool.dataset.readers.common import parsing, shapes, values
+from odtool.dataset.readers.common import shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import AnnotationError, undefined_class
 from odtool.dataset.readers.common.image_lists import ImageEntry
-from odtool.dataset.readers.common.streams import json_items
+from odtool.dataset.readers.common.streams import input_files, json_items
 from odtool.dataset.readers.common.streams.json_lines import Line, ParseRow
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 
@@ -43,7 +43,7 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     return all(key in text for key in (b'"categories"', b'"items"', b'"annotations"', b'"labels"')) and (
         b'"label_id"' in text or b'"infos"' in text or b'"media_type"' in text
     )

@@ -23,7 +23,7 @@ from odtool.dataset.readers.common.image_lists import (
     read_long_document,
 )
 from odtool.dataset.readers.common.shapes import enclose_points
-from odtool.dataset.readers.common.streams import json_items
+from odtool.dataset.readers.common.streams import input_files, json_items
 from odtool.dataset.readers.common.streams.json_document import JsonDocument
 from odtool.dataset.readers.common.streams.json_lines import Line
 from odtool.dataset.readers.common.streams.overflow import LongList, Overflow
@@ -45,7 +45,7 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     if b'"samples"' in text[:200]:
         return b'"filepath"' in text and b'"_cls"' in text
     return _has_labels(text)
@@ -63,7 +63,7 @@ def read(source: Source) -> Iterator[Finding]:
 
 
 def _read_file(documents: Documents, file: Path) -> Iterator[AnnotatedImage | Problem]:
-    if b'"samples"' in parsing.read_ends(file)[:200]:
+    if b'"samples"' in input_files.read_ends(file)[:200]:
         return json_items.read_items(documents, file, "samples", lambda _fields, _path: parse)
     return read_long_document(documents, file, parse_labels, KEYS)
 

@@ -17,6 +17,7 @@ from odtool.dataset.readers.common.lookup import Places, find_own_image
 from odtool.dataset.readers.common.pairs import defer_pairs
 from odtool.dataset.readers.common.shapes import enclose_boxes, enclose_ellipse, enclose_points
 from odtool.dataset.readers.common.source_folders import walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.types import (
     AnnotatedImage,
     Box,
@@ -76,7 +77,7 @@ def _looks_like(path: Path) -> bool:
     """An embedded image may stand before the path, which is why the size at the file's end will do as well."""
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     return b'"shapes"' in text and (b'"imagePath"' in text or b'"imageHeight"' in text)
 
 
@@ -95,7 +96,7 @@ def read(source: Source) -> Iterator[Finding]:
 
 
 def _state_size(path: Path) -> tuple[int, int] | None:
-    content = faults.attempt(lambda: parse(parsing.read_bytes(path), path))
+    content = faults.attempt(lambda: parse(input_files.read_bytes(path), path))
     return None if isinstance(content, Problem) else content.size
 
 
@@ -103,7 +104,7 @@ def parse_file(
     path: Path, split: str | None, places: Places, root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One JSON file, its image looked for in `places`; the one that it holds itself comes before a namesake."""
-    content = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
+    content = parse(input_files.read_bytes(path), path, with_outlines=with_outlines)
     for kind, detail in content.problems:
         yield Problem(kind, path, detail)
     if faults.is_nothing_left(content.objects, content.problems):

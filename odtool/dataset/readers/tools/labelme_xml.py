@@ -13,6 +13,7 @@ from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_own_image
 from odtool.dataset.readers.common.pairs import AnnotationFile, defer_pairs, describe_pair
 from odtool.dataset.readers.common.shapes import enclose_points
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.types import AnnotatedImage, Box, Finding, ObjectAnnotation, Problem, Source
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def _looks_like(path: Path) -> bool:
     """Pascal VOC has the same root; some of its writers add polygons to the boxes."""
     if path.suffix.lower() != ".xml":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     if b"<annotation" not in text or b"<annotations" in text or b"<bndbox" in text:
         return False
     return b"<pt>" in text or b"<segm>" in text or b"<sourceAnnotation>LabelMe" in text
@@ -46,14 +47,14 @@ def read(source: Source) -> Iterator[Finding]:
 
 def _is_of_format(path: Path) -> bool:
     """Whether an XML file is LabelMe's, perhaps one without an object, or broken; Pascal VOC may lie beside it."""
-    return _looks_like(path) or not any(mark in parsing.read_ends(path) for mark in _OTHERS)
+    return _looks_like(path) or not any(mark in input_files.read_ends(path) for mark in _OTHERS)
 
 
 def parse_file(
     path: Path, split: str | None, places: Places, root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One XML file, its image looked for in `places`."""
-    content = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
+    content = parse(input_files.read_bytes(path), path, with_outlines=with_outlines)
     if content is None:
         yield Problem("file_skipped", path, "its root is not <annotation>")
         return

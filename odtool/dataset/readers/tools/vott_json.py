@@ -20,6 +20,7 @@ from odtool.dataset.readers.common.image_lists import (
 )
 from odtool.dataset.readers.common.lookup import Places
 from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.json_document import JsonDocument
 from odtool.dataset.readers.common.streams.overflow import LongList, Overflow
 from odtool.dataset.types import AnnotatedImage, Box, Deferred, Finding, ObjectAnnotation, Problem, Source
@@ -41,7 +42,7 @@ def _looks_like(path: Path) -> bool:
     """An asset begins with "asset"; an export names its assets and their regions."""
     if path.suffix.lower() not in (".json", ".vott"):
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     opening = b"".join(text[:100].split()).lstrip(b"\xef\xbb\xbf")
     return opening.startswith(b'{"asset":{') or (b'"assets"' in text and b'"regions"' in text and b'"asset"' in text)
 
@@ -66,7 +67,7 @@ def read(source: Source) -> Iterator[Finding]:
 def parse_file(path: Path, places: Places, split: str | None, source: Source) -> Iterator[AnnotatedImage | Problem]:
     """One asset file, its image looked for in `places`."""
     with closing(Overflow()) as overflow:
-        document = JsonDocument.of_bytes(parsing.read_bytes(path), path, KEYS)
+        document = JsonDocument.of_bytes(input_files.read_bytes(path), path, KEYS)
         yield from describe_listing(parse(document, overflow), path, places, split, source)
 
 

@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing, rows
+from odtool.dataset.readers.common import rows
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.tables.any_csv.suggestion import suggest_columns
 from odtool.dataset.readers.unread import icdar, signatures
 
@@ -76,7 +77,7 @@ def recognise(file: Path) -> Likeness | None:
     name = file.name.lower()
     if suffix not in SUFFIXES or name in _NOT_ANNOTATIONS or name.endswith("problems.csv"):
         return None
-    text = parsing.read_ends(file)
+    text = input_files.read_ends(file)
     if suffix in _JSON:
         return _recognise_json(file, text)
     if suffix == ".xml":

@@ -15,8 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import parsing, source_folders
+from odtool.dataset.readers.common import source_folders
 from odtool.dataset.readers.common.source_folders import walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.format_choice import COPIES, FormatChoice, find_owner
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.readers.unread import recognition
@@ -150,12 +151,12 @@ class _ImageNames:
         """Whether a file has the name of an image, or names one within."""
         if hash(file.name.rpartition(".")[0]) in self._stems:
             return True
-        text = parsing.read_ends(file).decode("utf-8", "replace")
+        text = input_files.read_ends(file).decode("utf-8", "replace")
         return any(map(self._is_name, _WORD.findall(text)))
 
     def are_listed_by(self, file: Path) -> bool:
         """Whether most lines at the beginning of a file name an image."""
-        lines = parsing.read_ends(file).decode("utf-8", "replace").splitlines()
+        lines = input_files.read_ends(file).decode("utf-8", "replace").splitlines()
         lines = [line.strip() for line in lines if line.strip()][:_LINES]
         named = [line for line in lines if self._is_stem(line) or any(map(self._is_name, _WORD.findall(line)))]
         named += [line for line in lines if line not in named and self._is_stem(line.rpartition(" ")[0])]

@@ -93,6 +93,28 @@ def check_labeled_classes(facts: ConfigFacts) -> Iterator[Finding]:
         )
 
 
+def check_deepmac(facts: ConfigFacts) -> Iterator[Finding]:
+    """deepmac_meta_arch.py converts colours with tensorflow-io in every step, whatever their loss weighs."""
+    if facts.meta_architecture == "center_net" and facts.model.HasField("deepmac_mask_estimation"):
+        here = f"{facts.model_path}.deepmac_mask_estimation"
+        yield report_error(
+            f"{here}: DeepMAC needs tensorflow-io, which has no release for this TensorFlow",
+            f"--set {here}=. For masks, use mask_estimation_task or a Mask R-CNN.",
+        )
+
+
+def check_mask_reader(facts: ConfigFacts) -> Iterator[Finding]:
+    """center_net_meta_arch.py: groundtruth that the reader leaves out has not been provided."""
+    reader = facts.readers[0]
+    if facts.meta_architecture != "center_net" or not facts.model.HasField("mask_estimation_task"):
+        return
+    if not reader.message.load_instance_masks:
+        yield report_error(
+            f"{facts.model_path}.mask_estimation_task is trained with masks, but {reader.path} does not load them",
+            f"--set {reader.path}.load_instance_masks=true --set {reader.path}.mask_type=PNG_MASKS",
+        )
+
+
 def check_prepared_tasks(facts: ConfigFacts) -> Iterator[Finding]:
     """The first step fails on the missing groundtruth."""
     if facts.meta_architecture != "center_net" or not facts.readers[0].prepared:

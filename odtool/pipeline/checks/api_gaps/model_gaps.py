@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from odtool.pipeline.checks.finding import Finding, report_error
+from odtool.pipeline.checks.finding import Finding, report_error, report_warning
 from odtool.pipeline.text.facts import ConfigFacts
 
 _PREDICTORS = {
@@ -19,6 +19,9 @@ _PREDICTORS = {
 _COUNTED_LAYERS = ("ssd_mobilenet_v1_keras", "ssd_mobilenet_v2_keras")
 """Feature extractors that take num_layers; for the others it is an argument that they do not know."""
 _ANCHORS = "anchor_generator_oneof"
+_BOX_CODE, _SQUARE_CODE = 4, 3
+"""Numbers that a box is coded as."""
+_CALIBRATORS = ("function_approximation", "class_id_function_approximations", "temperature_scaling_calibration")
 _GRID = "grid_anchor_generator"
 _REDUCED_BOXES = 3
 """Anchors a place of the first feature map (anchor_generators/multiple_grid_anchor_generator.py)."""
@@ -91,6 +94,55 @@ def check_depthwise(facts: ConfigFacts) -> Iterator[Finding]:
             )
 
 
+def check_box_code(facts: ConfigFacts) -> Iterator[Finding]:
+    """box_coders/*.py; the first loss says that dimensions must be equal, or that there are no keypoints."""
+    if facts.meta_architecture != "ssd":
+        return
+    coder, predictor = facts.model.box_coder, facts.model.box_predictor
+    kind, head = coder.WhichOneof("box_coder_oneof"), predictor.WhichOneof("box_predictor_oneof")
+    if kind == "keypoint_box_coder":
+        here = f"{facts.model_path}.box_coder"
+        yield report_error(
+            f"{here} is a keypoint_box_coder, but an SSD gives it no keypoints",
+            f"--set {here}.faster_rcnn_box_coder={{}}",
+        )
+        return
+    size = _SQUARE_CODE if kind == "square_box_coder" else _BOX_CODE
+    head_size = getattr(getattr(predictor, head), "box_code_size", size) if head else size
+    if head_size != size:
+        here = f"{facts.model_path}.box_predictor.{head}.box_code_size"
+        yield report_error(
+            f"{here} is {head_size}, but a {kind} has {size} numbers a box",
+            f"--set {here}={size}, or use a faster_rcnn_box_coder.",
+        )
+
+
+def check_calibration(facts: ConfigFacts) -> Iterator[Finding]:
+    """builders/calibration_builder.py knows no others."""
+    stage = "second_stage_post_processing" if facts.meta_architecture == "faster_rcnn" else "post_processing"
+    calibration = getattr(facts.model, stage).calibration_config
+    here, kind = f"{facts.model_path}.{stage}.calibration_config", calibration.WhichOneof("calibrator")
+    if getattr(facts.model, stage).HasField("calibration_config") and kind not in _CALIBRATORS:
+        yield report_error(
+            f"{here} {f'is {kind}, which the API cannot build' if kind else 'names no calibration'}",
+            f"--set {here}=. Or use {' or '.join(_CALIBRATORS)}.",
+        )
+    if kind == "temperature_scaling_calibration" and calibration.temperature_scaling_calibration.scaler <= 0:
+        scaler = f"{here}.{kind}.scaler"
+        yield report_error(f"{scaler} is {getattr(calibration, kind).scaler:g}", "Set a number above 0.")
+
+
+def check_localization_loss(facts: ConfigFacts) -> Iterator[Finding]:
+    """core/losses.py: L1LocalizationLoss weights numbers, not boxes, as CenterNet has it."""
+    if facts.meta_architecture != "ssd" or not facts.model.loss.localization_loss.HasField("l1_localization_loss"):
+        return
+    here = f"{facts.model_path}.loss.localization_loss"
+    yield report_error(
+        f"{here} is l1_localization_loss, with which the API cannot train an SSD",
+        f"--set {here}.weighted_smooth_l1={{}}",
+    )
+
+
 def check_shared_weights(facts: ConfigFacts) -> Iterator[Finding]:
     """predictors/convolutional_keras_box_predictor.py: weights that feature maps share predict one number of boxes."""
     if facts.meta_architecture != "ssd" or facts.model.anchor_generator.WhichOneof(_ANCHORS) != "ssd_anchor_generator":
@@ -112,9 +164,7 @@ def check_combined_suppression(facts: ConfigFacts) -> Iterator[Finding]:
     """core/post_processing.py refuses them when it is first called."""
     if facts.meta_architecture == "center_net":
         return
-    stage = "post_processing" if facts.meta_architecture == "ssd" else "second_stage_post_processing"
-    suppression = getattr(facts.model, stage).batch_non_max_suppression
-    here = f"{facts.model_path}.{stage}.batch_non_max_suppression"
+    here, suppression = facts.suppression
     if suppression.use_combined_nms:
         if facts.meta_architecture == "faster_rcnn":
             obstacle = "a second stage, whose number of proposals differs by image"
@@ -205,3 +255,30 @@ def check_mask_head(facts: ConfigFacts) -> Iterator[Finding]:
             f"{here}.predict_keypoints is true, but the API has no keypoint head for this model",
             f"--set {here}.predict_keypoints=false; CenterNet predicts keypoints",
         )
+
+
+def check_mask_features(facts: ConfigFacts) -> Iterator[Finding]:
+    """models/faster_rcnn_resnet_v1_fpn_keras_feature_extractor.py makes features of 1x1 of a box, for masks, too.
+
+    keras_mask_head.py stretches them to the grid, where each convolution takes the padding beyond the grid's edge one
+    point farther in. The hidden ones come before the stretching with convolve_then_upsample_masks.
+    """
+    predictor = facts.model.second_stage_box_predictor.mask_rcnn_box_predictor if _predicts_masks(facts) else None
+    if predictor is None or "_fpn_" not in facts.model.feature_extractor.type:
+        return
+    here = f"{facts.model_path}.second_stage_box_predictor.mask_rcnn_box_predictor"
+    reach = 2 if predictor.convolve_then_upsample_masks else max(predictor.mask_prediction_num_conv_layers, 1)
+    needed = max(predictor.mask_height, predictor.mask_width) // 2
+    if reach < needed:
+        yield report_warning(
+            f"{facts.model_path}.feature_extractor.type is {facts.model.feature_extractor.type}, which gives the mask "
+            f"head one vector for each box: of a mask of {predictor.mask_height}x{predictor.mask_width}, all points "
+            f"that are more than {reach} from the edge will be alike",
+            f"Use a feature extractor without a pyramid, such as faster_rcnn_resnet50_keras; or, for shapes at all, "
+            f"--set {here}.mask_prediction_num_conv_layers={needed}"
+            + (f" --set {here}.convolve_then_upsample_masks=false" if predictor.convolve_then_upsample_masks else ""),
+        )
+
+
+def _predicts_masks(facts: ConfigFacts) -> bool:
+    return facts.meta_architecture == "faster_rcnn" and facts.model.number_of_stages == 3

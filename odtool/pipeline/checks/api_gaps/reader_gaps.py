@@ -31,6 +31,12 @@ def check_reader_features(facts: ConfigFacts) -> Iterator[Finding]:
                 f"{here}.load_dense_pose: the API's package lacks the table of symmetries that reading them takes",
                 f"--set {here}.load_dense_pose=false",
             )
+        if reader.path == "train_input_reader" and not reader.message.drop_remainder:
+            # model_lib.unstack_batch asks for the number of images, which a batch that may be smaller does not say.
+            yield report_error(
+                f"{reader.path}.drop_remainder is false, but the API trains on whole batches only",
+                f"--set {reader.path}.drop_remainder=true. Nothing is left out: the records are read again and again.",
+            )
         yield from _check_context(facts, reader)
         yield from _check_mask_type(reader)
 

@@ -39,6 +39,26 @@ def find_errors(*assignments: str) -> list[str]:
     ("assignments", "message"),
     [
         ((f"{RCNN}.feature_extractor.conv_hyperparams={{}}",), "faster_rcnn_resnet50_keras does not take it"),
+        ((f"{SSD}.box_coder.square_box_coder={{}}",), "box_code_size is 4, but a square_box_coder has 3 numbers a box"),
+        ((f"{SSD}.box_coder.keypoint_box_coder={{num_keypoints: 2}}",), "an SSD gives it no keypoints"),
+        ((f"{SSD}.loss.localization_loss={{l1_localization_loss {{}}}}",), "the API cannot train an SSD"),
+        (
+            (f"{SSD}.post_processing.calibration_config={{sigmoid_calibration {{}}}}",),
+            "calibration_config is sigmoid_calibration, which the API cannot build",
+        ),
+        ((f"{SSD}.post_processing.calibration_config={{}}",), "calibration_config names no calibration"),
+        (
+            (
+                f"{RCNN}.second_stage_post_processing.calibration_config={{temperature_scaling_calibration "
+                "{scaler: 0}}",
+            ),
+            "temperature_scaling_calibration.scaler is 0",
+        ),
+        ((f"{CENTER_NET}.deepmac_mask_estimation={{}}",), "DeepMAC needs tensorflow-io"),
+        (
+            (f"{CENTER_NET}.mask_estimation_task={{classification_loss {{weighted_sigmoid {{}}}}}}",),
+            "is trained with masks, but train_input_reader does not load them",
+        ),
         (
             (f"{RCNN}.inplace_batchnorm_update=true",),
             "inplace_batchnorm_update is true, which the API has for no",
@@ -157,6 +177,22 @@ def test_keypoint_tasks_are_compared_with_their_label_map(
     findings = [f"{one.message} {one.hint}" for check in CHECKS for one in check(facts) if "keypoint" in one.message]
     assert bool(findings) == bool(message)
     assert message in " ".join(findings)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        ("rgb_to_gray", "gives images of one channel"),
+        ("scale_boxes_to_pixel_coordinates", "leaves boxes in pixels"),
+        ("convert_class_logits_to_softmax", "there are no scores to convert"),
+        ("ssd_random_crop", "operations[0].max_aspect_ratio is 0, as it is where it is not set"),
+        ("random_adjust_contrast", "min_delta 1.3 is above max_delta 1.25"),
+    ],
+)
+def test_steps_of_augmentation_that_no_model_can_be_trained_with_are_told(step: str, message: str) -> None:
+    content = {"ssd_random_crop": "operations {}", "random_adjust_contrast": "min_delta: 1.3"}.get(step, "")
+    option = f"train_config.data_augmentation_options[+]={{{step} {{{content}}}}}"
+    assert message in find_errors(option, f"{SSD}.num_classes=3")[0]
 
 
 def test_flips_need_the_order_of_mirrored_keypoints() -> None:

@@ -44,3 +44,9 @@ def test_prepared_records_have_no_scores_of_several_classes(workspace: Workspace
     wanted = ("train_config.use_multiclass_scores=true", "train_input_reader.load_multiclass_scores=true")
     (error,) = find_errors(workspace, *wanted)
     assert error == "train_config.use_multiclass_scores is true, but the records hold none"
+
+
+def test_training_takes_whole_batches(workspace: Workspace) -> None:
+    (error,) = find_errors(workspace, "train_input_reader.drop_remainder=false")
+    assert error == "train_input_reader.drop_remainder is false, but the API trains on whole batches only"
+    assert find_errors(workspace, "eval_input_reader[0].drop_remainder=false") == []

@@ -19,6 +19,7 @@ from odtool.dataset.readers.common.image_lists import (
     find_documents,
 )
 from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 from odtool.errors import DataError
 
@@ -53,7 +54,7 @@ ParseRow = Callable[[dict[str, Any], Line], ImageEntry | None]
 
 def has_keys(path: Path, *keys: str) -> bool:
     """Whether a file is objects on lines of their own and one of the first has all these keys, as far as 64 KB show."""
-    lines = parsing.read_ends(path).removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", _FIRST)[:_FIRST]
+    lines = input_files.read_ends(path).removeprefix(b"\xef\xbb\xbf").lstrip().split(b"\n", _FIRST)[:_FIRST]
     return any(line.startswith(b"{") and all(f'"{key}"'.encode() in line for key in keys) for line in lines)
 
 

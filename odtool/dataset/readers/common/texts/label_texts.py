@@ -13,6 +13,7 @@ from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_file_image
 from odtool.dataset.readers.common.pairs import defer_pairs
 from odtool.dataset.readers.common.source_folders import walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.types import AnnotatedImage, Finding, ObjectAnnotation, Problem, Source
 
 SAMPLES = 5
@@ -64,7 +65,7 @@ def defer_label_files(
 def _read_file(
     parse_line: ParseLine, dialect: str, path: Path, split: str | None, places: Places, _root: Path, _masks: bool
 ) -> Iterator[AnnotatedImage | Problem]:
-    objects, problems = parse_lines(parsing.read_bytes(path), path, parse_line)
+    objects, problems = parse_lines(input_files.read_bytes(path), path, parse_line)
     image = find_file_image(path, places)
     is_lost = faults.is_nothing_left(objects, problems)
     if is_lost and not image.exists:

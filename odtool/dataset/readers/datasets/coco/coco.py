@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from odtool.dataset.readers.common import faults, parsing
+from odtool.dataset.readers.common import faults
 from odtool.dataset.readers.common.annotation_files import find_annotation_files
 from odtool.dataset.readers.common.faults import NoBoxesError
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places, sample_names
 from odtool.dataset.readers.common.source_folders import find_file_split, select_image_folders, sort_nearest_first, walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.json_document import JsonDocument
 from odtool.dataset.readers.common.streams.overflow import ObjectGroups, open_overflow
 from odtool.dataset.readers.datasets.coco import coco_document
@@ -42,12 +43,12 @@ def _looks_like(path: Path) -> bool:
     """`images` with one of the other two; a file cut short, which has lost those, opens with `images` at least."""
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     has_key = [key in text for key in _KEYS]
     hidden = any(has_key) or b'"info"' in text or b'"licenses"' in text
     if hidden and not (has_key[0] and any(has_key[1:])) and text.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
         # Long lists hide keys in the middle: LVIS has its images between annotations and categories.
-        has_key = parsing.find_words(path, _KEYS)
+        has_key = input_files.find_words(path, _KEYS)
     opening = text[:200].replace(b" ", b"").replace(b"\n", b"").lstrip(b"\xef\xbb\xbf")
     if not opening.startswith(b"{"):
         return False  # a list of objects with these keys is Label Studio's, whose tasks may have several images
@@ -114,7 +115,7 @@ def _read_file(
         repeats: what has its images, too, if all of them were met already; '' where that may not be.
         identify: whether its ids name the images. They start again in each file.
     """
-    with parsing.open_binary(file) as stream, open_overflow(source.scratch) as overflow:
+    with input_files.open_binary(file) as stream, open_overflow(source.scratch) as overflow:
         document = JsonDocument(stream, file, coco_document.KEYS)
         content = CocoFile(document, ObjectGroups(overflow), with_outlines=source.masks, with_points=source.keypoints)
         if content.skip:

@@ -12,6 +12,7 @@ from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_file_image
 from odtool.dataset.readers.common.pairs import pair_files, report_unannotated
 from odtool.dataset.readers.common.source_folders import find_split, walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.datasets.kitti import kitti_tracking
 from odtool.dataset.readers.datasets.kitti.kitti_line import make_object, parse_fields
 from odtool.dataset.readers.datasets.yolo.yolo_layout import NAME_LISTS
@@ -87,7 +88,7 @@ def _select_label_files(files: list[Path]) -> list[Path]:
 
 def parse_file(path: Path, split: str | None, places: Places) -> Iterator[AnnotatedImage | Problem]:
     """One text file, its image looked for in `places`."""
-    content = parse(parsing.read_bytes(path), path)
+    content = parse(input_files.read_bytes(path), path)
     faults.refuse_all_broken(content.objects, content.problems, path)
     for kind, detail in content.problems:
         yield Problem(kind, path, detail)

@@ -9,8 +9,10 @@ from odtool.dataset.images.image_file import EXTENSIONS
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.source_folders import find_split, walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.datasets.kitti.kitti_line import make_object, parse_fields
 from odtool.dataset.types import AnnotatedImage, ObjectAnnotation, Problem, Source
+from odtool.units import format_count
 
 
 def is_sequence(path: Path) -> bool:
@@ -20,7 +22,7 @@ def is_sequence(path: Path) -> bool:
 
 def read_sequence(path: Path, source: Source) -> Iterator[AnnotatedImage | Problem]:
     """The frames of one sequence: image_02/0000/000000.png beside label_02/0000.txt."""
-    frames, problems = parse(parsing.read_bytes(path), path)
+    frames, problems = parse(input_files.read_bytes(path), path)
     for kind, detail in problems:
         yield Problem(kind, path, detail)
     root = source.images or source.root
@@ -41,7 +43,9 @@ def report_unlabelled(files: Sequence[Path], source: Source) -> Iterator[Problem
     sequences = {file.stem for file in files}
     for folder in walk(source.images or source.root):
         if (images := folder.find_files(*EXTENSIONS)) and folder.path.name not in sequences:
-            yield Problem("file_skipped", folder.path, f"{len(images)} images, none with an annotation file")
+            yield Problem(
+                "file_skipped", folder.path, f"{format_count(len(images), 'image')}, none with an annotation file"
+            )
 
 
 def parse(data: bytes, path: Path) -> tuple[dict[int, list[ObjectAnnotation]], list[tuple[str, str]]]:

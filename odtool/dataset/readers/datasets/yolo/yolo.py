@@ -11,6 +11,7 @@ from odtool.dataset.images import masks
 from odtool.dataset.readers.common import faults, parsing
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.source_folders import find_image_folders, walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.datasets import dota
 from odtool.dataset.readers.datasets.yolo import yolo_labels, yolo_layout, yolo_places, yolo_points
 from odtool.dataset.readers.datasets.yolo.yolo_labels import Labels
@@ -46,7 +47,7 @@ def is_label(path: Path) -> bool:
     """
     if path.name in yolo_layout.NAME_LISTS:
         return False
-    words = parsing.read_ends(path).split(b"\n")[0].split()
+    words = input_files.read_ends(path).split(b"\n")[0].split()
     try:
         numbers = [float(word) for word in words[1:]]
         has_box = len(numbers) == 4 or (len(numbers) > 4 and all(abs(number) < 10 for number in numbers))
@@ -169,7 +170,7 @@ def parse_file(
     if label is None:
         yield AnnotatedImage(image, image, (), "fraction", split)
         return
-    data = parsing.read_bytes(label)
+    data = input_files.read_bytes(label)
     objects, problems = parse(data, label, names, layout, keypoints, with_outlines=with_outlines)
     faults.refuse_all_broken(objects, problems, label)
     for kind, detail in problems:

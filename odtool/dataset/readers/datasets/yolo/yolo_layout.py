@@ -10,6 +10,7 @@ from typing import Any
 
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.source_folders import Folder, count_steps
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.splits import parse_split
 from odtool.errors import DataError
 
@@ -37,7 +38,8 @@ class Layout:
 
 def looks_like(path: Path) -> bool:
     starts = [
-        line.replace(b"=", b":").split(b":")[0].strip().strip(b"'\"") for line in parsing.read_ends(path).splitlines()
+        line.replace(b"=", b":").split(b":")[0].strip().strip(b"'\"")
+        for line in input_files.read_ends(path).splitlines()
     ]
     return b"names" in starts and bool({b"train", b"val", b"test"} & set(starts))
 
@@ -66,7 +68,7 @@ def find_contradiction(names: Mapping[int, str], others: Mapping[int, str]) -> i
 
 
 def load(file: Path) -> Layout:
-    data = parsing.read_bytes(file)
+    data = input_files.read_bytes(file)
     if file.suffix.lower() in YAML:
         return parse_yaml_layout(data, file)
     if file.suffix == ".data":

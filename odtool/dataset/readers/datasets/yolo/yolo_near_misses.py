@@ -6,6 +6,7 @@ from pathlib import Path
 
 from odtool.dataset.readers.common import parsing
 from odtool.dataset.readers.common.source_folders import list_files, walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.datasets.yolo import yolo, yolo_layout
 from odtool.errors import DataError
 
@@ -29,7 +30,7 @@ def refuse(path: Path) -> None:
 def _refuse_nameless_yaml(path: Path) -> None:
     for folder in walk(path):
         for file in folder.find_files(*yolo_layout.YAML):
-            document = parsing.parse_yaml(parsing.read_bytes(file), file)
+            document = parsing.parse_yaml(input_files.read_bytes(file), file)
             if isinstance(document, dict) and {"train", "val"} & set(document) and "names" not in document:
                 raise DataError(
                     f"{file}: lists image folders as in YOLO, but no class names",

@@ -20,6 +20,7 @@ from odtool.dataset.readers.tables import yolo_keras
 from odtool.dataset.splits import parse_split
 from odtool.dataset.types import Problem, Source
 from odtool.errors import DataError
+from odtool.units import format_count
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ def _report_unlisted(entries: _ListedImages, layouts: Sequence[Layout], source: 
         images = folder.find_files(*EXTENSIONS)
         if images and os.path.realpath(folder.path) not in entries.image_folders:
             kind = "images_unlisted" if has_labels_beside(folder.path) else "not_in_split"
-            yield Problem(kind, folder.path, f"{len(images)} images, none of which {documents}")
+            yield Problem(kind, folder.path, f"{format_count(len(images), 'image')}, none of which {documents}")
 
 
 def _read_lists(folders: Sequence[Folder], source: Source) -> Iterator[Part | Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common.streams import input_files
 
 _FEWEST = 3
 """Lines that have to agree: one polygon may look like points in a box by chance."""
@@ -17,7 +17,7 @@ def count_undeclared_numbers(files: Iterable[Path]) -> int:
     """How many numbers follow each box where all lines of these files look so, else 0."""
     lines: list[list[float]] = []
     for file in files:
-        for line in parsing.read_ends(file).splitlines():
+        for line in input_files.read_ends(file).splitlines():
             try:
                 values = [float(word) for word in line.split()[1:]]
             except ValueError:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from odtool.dataset.readers.common import parsing
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.types import Source
 
 _CARD = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
@@ -25,9 +26,9 @@ def find_class_names(file: Path, source: Source, features: Sequence[str]) -> dic
         for path in _list_cards(folder):
             # A card is read at its ends only; its YAML is at the head.
             if path.suffix.lower() == ".md":
-                names = parse_card(parsing.read_ends(path), path, features)
+                names = parse_card(input_files.read_ends(path), path, features)
             else:
-                names = parse_infos(parsing.read_bytes(path), path, features)
+                names = parse_infos(input_files.read_bytes(path), path, features)
             if names:
                 return names
         if folder == source.root.parent:

@@ -14,7 +14,7 @@ from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import find_documents, locate
 from odtool.dataset.readers.common.lookup import Places
 from odtool.dataset.readers.common.source_folders import find_file_split
-from odtool.dataset.readers.common.streams import json_lines
+from odtool.dataset.readers.common.streams import input_files, json_lines
 from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.readers.records.hf_imagefolder import hf_card
 from odtool.dataset.splits import parse_split
@@ -38,7 +38,7 @@ def _looks_like(path: Path) -> bool:
     """Metadata without boxes (captions, classes) is no detection set."""
     if not path.name.lower().endswith((".jsonl", ".csv")):
         return False
-    head = parsing.read_ends(path)
+    head = input_files.read_ends(path)
     if path.suffix.lower() == ".csv":
         head = head.split(b"\n")[0]
         return b"file_name" in head and b"objects" in head
@@ -109,7 +109,7 @@ def _sample_names(path: Path) -> Iterator[tuple[str, Stated]]:
 def _read_rows(path: Path, problems: list[tuple[str, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line numbers and rows; the lines of a JSONL file, of which there may be many, one at a time."""
     if path.suffix.lower() == ".csv":
-        yield from _parse_csv_rows(parsing.decode_text(parsing.read_bytes(path), path), path, problems)
+        yield from _parse_csv_rows(parsing.decode_text(input_files.read_bytes(path), path), path, problems)
     else:
         yield from json_lines.read_rows(path, problems)
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from odtool.dataset.readers.common import faults, parsing, values
+from odtool.dataset.readers.common import faults, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import AnnotationError, Skipping
 from odtool.dataset.readers.common.image_lists import Documents, find_documents, locate
 from odtool.dataset.readers.common.source_folders import find_file_split
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.records.hf_imagefolder import hf_card, hf_imagefolder
 from odtool.dataset.readers.records.hf_parquet.image_scratch import ImageScratch, open_scratch
 from odtool.dataset.types import AnnotatedImage, Extent, Finding, Match, ObjectAnnotation, Problem, Source
@@ -39,7 +40,7 @@ def detect(path: Path) -> str | None:
 
 def _looks_like(path: Path) -> bool:
     """The names of the columns stand in the footer as they are; tables for classification have no boxes there."""
-    ends = parsing.read_ends(path)
+    ends = input_files.read_ends(path)
     if not (ends.startswith(_MAGIC) and ends.endswith(_MAGIC)):
         return False
     return any(key in ends for key in _BOXES) and any(key in ends for key in (b"bytes", b"file_name", b"image"))

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
-from odtool.dataset.readers.common import faults, parsing
+from odtool.dataset.readers.common import faults
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_image
 from odtool.dataset.readers.common.source_folders import Folder, find_file_split, find_image_folders, walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
 from odtool.dataset.readers.records.tfrecord.tfrecord_example import Example, parse
 from odtool.dataset.records import record_reader
@@ -32,7 +33,7 @@ def detect(path: Path) -> str | None:
 
 def _looks_like(path: Path, *, has_usual_name: bool) -> bool:
     """Other TFRecords (TFDS, events) have no image/ keys. One that is damaged is taken by its name."""
-    head = parsing.read_ends(path)
+    head = input_files.read_ends(path)
     return b"image/" in head if record_reader.is_tfrecord(path) else has_usual_name and bool(head)
 
 
@@ -162,6 +163,6 @@ def _find_label_map(file: Path, source: Source, folders: Iterable[Folder]) -> Pa
         key=lambda path: (above.index(path.parent) if path.parent in above else len(above), "label" not in path.name)
     )
     for path in maps:
-        if re.search(rb"\bitem\s*:?\s*[{<]", parsing.read_ends(path)):
+        if re.search(rb"\bitem\s*:?\s*[{<]", input_files.read_ends(path)):
             return path
     return source.label_map

@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from odtool.dataset.images.image_file import EXTENSIONS
-from odtool.dataset.readers.common import faults, parsing
+from odtool.dataset.readers.common import faults
 from odtool.dataset.readers.common.annotation_files import find_annotation_files, find_evidence
 from odtool.dataset.readers.common.lookup import Places, find_image, find_places
 from odtool.dataset.readers.common.source_folders import Folder, sort_nearest_first, walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.namesakes.contender import Stated
 from odtool.dataset.readers.namesakes.image_paths import holds_images
 from odtool.dataset.readers.tools.cvat import cvat_document
@@ -49,7 +50,7 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".xml":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     return bool(_ROOT.search(text)) and bool(_CONTENT.search(text))
 
 
@@ -123,7 +124,7 @@ def _find_places(file: Path, subset: str, source: Source, with_images: Sequence[
 
 def _sample_images(file: Path) -> Iterator[tuple[str, Stated]]:
     """Images that a file names at its beginning and end, with the sizes that it states."""
-    for tag in _IMAGE_TAG.findall(parsing.read_ends(file).decode("utf-8", "replace")):
+    for tag in _IMAGE_TAG.findall(input_files.read_ends(file).decode("utf-8", "replace")):
         fields = {name: html.unescape(value) for name, value in _FIELD.findall(tag)}
         if fields.get("name"):
             yield fields["name"], Stated(cvat_document.parse_size(fields.get("width", ""), fields.get("height", "")))

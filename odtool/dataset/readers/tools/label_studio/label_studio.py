@@ -13,6 +13,7 @@ from odtool.dataset.readers.common import faults, parsing, shapes, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import AnnotationError, Skipping
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, read_long_documents
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.json_document import JsonDocument
 from odtool.dataset.readers.common.streams.overflow import LongList, Overflow, weigh
 from odtool.dataset.readers.tools.label_studio import brush, references
@@ -61,7 +62,7 @@ def _looks_like(path: Path) -> bool:
     """A full export has tasks with `data`, JSON-MIN the sizes or an annotation's id beside the image."""
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     return any(mark in text for mark in _MARKS) and (
         text.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"[" or b'"task"' in text
     )

@@ -18,6 +18,7 @@ from odtool.dataset.readers.common import parsing, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, parse_objects, read_image_documents
 from odtool.dataset.readers.common.shapes import enclose_ellipse, enclose_points
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Outline, Source
 
 _TOOL = "V7 Darwin"
@@ -32,7 +33,7 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     if b'"annotations"' not in text:
         return False
     is_second = b'"item"' in text and (b"darwin" in text or b'"slots"' in text)

@@ -21,6 +21,7 @@ from odtool.dataset.readers.common.image_lists import (
     parse_objects,
     read_long_document,
 )
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.json_document import JsonDocument
 from odtool.dataset.readers.common.streams.overflow import LongList, Overflow
 from odtool.dataset.splits import parse_split
@@ -41,7 +42,7 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() not in _SUFFIXES:
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     has_boxes = b'"boundingBoxes"' in text
     return has_boxes and (b'"bounding-box-labels"' in text or (b'"files"' in text and b'"category"' in text))
 

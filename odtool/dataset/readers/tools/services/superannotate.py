@@ -17,6 +17,7 @@ from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, parse_objects, read_image_documents
 from odtool.dataset.readers.common.shapes import enclose_ellipse, enclose_points
 from odtool.dataset.readers.common.source_folders import walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.types import Box, Finding, ObjectAnnotation, Source
 
 _TOOL = "SuperAnnotate"
@@ -37,7 +38,7 @@ def detect(path: Path) -> str | None:
 def _looks_like(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
-    text = parsing.read_ends(path)
+    text = input_files.read_ends(path)
     if b'"metadata"' not in text or b'"instances"' not in text or b'"name"' not in text:
         return False
     return b'"className"' in text or b'"classId"' in text or b'"instances": []' in text or b'"instances":[]' in text
@@ -53,7 +54,7 @@ def _find_class_names(source: Source) -> dict[int, str]:
     files = [folder.path / "classes.json" for folder in walk(source.root) if "classes.json" in folder.files]
     names: dict[int, str] = {}
     for file in files:
-        classes = parsing.parse_json(parsing.read_bytes(file), file)
+        classes = parsing.parse_json(input_files.read_bytes(file), file)
         for item in classes if isinstance(classes, list) else []:
             if isinstance(item, dict) and type(item.get("id")) is int and values.parse_label(item.get("name")):
                 names.setdefault(item["id"], values.parse_label(item["name"]))

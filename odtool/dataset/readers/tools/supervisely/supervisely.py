@@ -12,6 +12,7 @@ from odtool.dataset.readers.common import faults, parsing, values
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.lookup import Places, find_image
 from odtool.dataset.readers.common.source_folders import Folder, find_split, walk
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.namesakes.image_paths import holds_images
 from odtool.dataset.readers.tools.supervisely import supervisely_shapes
 from odtool.dataset.splits import parse_split
@@ -58,7 +59,7 @@ def detect(path: Path) -> str | None:
 
 def _looks_like(path: Path) -> bool:
     """The objects may be none; the size of the image is always there."""
-    text = parsing.read_ends(path) if path.suffix.lower() == ".json" else b""
+    text = input_files.read_ends(path) if path.suffix.lower() == ".json" else b""
     return b'"objects"' in text and b'"size"' in text and (b'"classTitle"' in text or b'"tags"' in text)
 
 
@@ -110,7 +111,7 @@ def parse_file(
     path: Path, split: str | None, places: Places, root: Path, with_outlines: bool
 ) -> Iterator[AnnotatedImage | Problem]:
     """One JSON file, its image looked for in `places`: a.jpg.json, or a.json in older projects."""
-    content = parse(parsing.read_bytes(path), path, with_outlines=with_outlines)
+    content = parse(input_files.read_bytes(path), path, with_outlines=with_outlines)
     for kind, detail in content.problems:
         yield Problem(kind, path, detail)
     if faults.is_nothing_left(content.objects, content.problems):

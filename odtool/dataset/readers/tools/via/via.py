@@ -11,6 +11,7 @@ from odtool.dataset.readers.common import faults, parsing, rows, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
 from odtool.dataset.readers.common.image_lists import Documents, Listing, find_documents
+from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.json_document import JsonDocument
 from odtool.dataset.readers.common.streams.overflow import LongList, Overflow, open_overflow, weigh_outline
 from odtool.dataset.readers.tools.via import via3
@@ -37,7 +38,7 @@ def detect(path: Path) -> str | None:
 
 def _looks_like(path: Path) -> bool:
     """Images without a region have no shape_attributes, but all have file_attributes."""
-    text = parsing.read_ends(path) if path.suffix.lower() in (".json", ".csv") else b""
+    text = input_files.read_ends(path) if path.suffix.lower() in (".json", ".csv") else b""
     if path.suffix.lower() == ".csv":
         first = text.split(b"\n")[0]
         return all(name.encode() in first for name in _COLUMNS)
@@ -60,7 +61,7 @@ def read(source: Source) -> Iterator[Finding]:
 
 def _read_file(file: Path, documents: Documents, folder_names: set[str]) -> Iterator[AnnotatedImage | Problem]:
     """The images of one file, whose names are added to those that its folder has."""
-    with parsing.open_binary(file) as stream, open_overflow(documents.source.scratch) as overflow:
+    with input_files.open_binary(file) as stream, open_overflow(documents.source.scratch) as overflow:
         is_csv = file.suffix.lower() == ".csv"
         listing = (
             parse_csv(stream.read(), file, overflow) if is_csv else parse(JsonDocument(stream, file, KEYS), overflow)

@@ -1,66 +1,20 @@
-"""Progress as it is shown with and without a terminal, and how a command ends by a signal."""
+"""How errors, signals and streams that are closed or full end a command."""
 
 from __future__ import annotations
 
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
-
-from odtool.cli import console
-
-
-@pytest.fixture
-def lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> pytest.CaptureFixture[str]:
-    """What is printed where there is no terminal, without waiting for the next line's turn."""
-    monkeypatch.setattr(console, "_PLAIN_PROGRESS_EVERY", 0)
-    monkeypatch.setattr(console, "stderr", Console(soft_wrap=True, stderr=True, force_terminal=False))
-    return capsys
-
-
-def test_without_a_terminal_progress_is_lines_with_what_is_left(lines: pytest.CaptureFixture[str]) -> None:
-    with console.progress("records", 2000) as report:
-        report(1000, 50_000_000)
-    said = lines.readouterr().err
-    assert said.startswith("records 1,000/2,000, ")
-    assert "MB/s" in said
-    assert said.endswith(" left\n")
-
-
-def test_where_nobody_knows_the_total_progress_says_how_far_it_is(lines: pytest.CaptureFixture[str]) -> None:
-    with console.progress("images read", None) as report:
-        report(1000, 0)
-    said = lines.readouterr().err
-    assert said.startswith("images read 1,000, ")
-    assert said.endswith("/s\n")
-    assert "left" not in said
-
-
-def test_a_bar_on_a_terminal_needs_no_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = threading.active_count()
-    with open(tmp_path / "screen", "w+", encoding="utf-8") as screen:
-        monkeypatch.setattr(console, "_BAR_EVERY", 0)
-        monkeypatch.setattr(console, "stderr", Console(file=screen, force_terminal=True, width=100))
-        for total in (None, 20):
-            with console.progress("images read", total) as report:
-                report(10, 0)
-                assert threading.active_count() == before
-        screen.seek(0)
-        drawn = screen.read()
-    assert "10/?" in drawn
-    assert "10/20" in drawn
-
 
 COMMAND = """
 import signal, sys, time, typer
 from pathlib import Path
-from odtool.cli import console
+from odtool.cli import error_boundary
 
 app = typer.Typer()
 
@@ -75,7 +29,7 @@ def slow():
 if "ignoring" in sys.argv:
     sys.argv.remove("ignoring")
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-console.run(app)
+error_boundary.run(app)
 """
 
 
@@ -116,3 +70,29 @@ def test_closed_streams_change_nothing_but_what_is_seen(tmp_path: Path, closed: 
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("configure --steps -1", "invalid value for '--steps': "),
+        ("configure --stepz 1", "no such option: --stepz"),
+        ("nonsense", "no such command 'nonsense'"),
+        ("status a b", "got unexpected extra argument"),
+        ("models pull", "missing argument 'NAME'"),
+        ("logs -f", "--follow prints as it goes and cannot be combined with --json"),
+        ("predict", "SOURCE is missing: "),
+    ],
+)
+def test_wrong_usage_is_told_as_every_other_error(arguments: str, message: str, odtool: Callable[..., Any]) -> None:
+    said = odtool(*arguments.split(), "--json")
+    error, hint = said.err.splitlines()
+    assert (said.code, error.startswith(f"error: {message}")) == (2, True)
+    assert hint.startswith("hint: ")
+    assert said.json == {"error": error.removeprefix("error: "), "hint": hint.removeprefix("hint: ")}
+
+
+def test_no_command_at_all_shows_the_help(odtool: Callable[..., Any]) -> None:
+    said = odtool()
+    assert (said.code, said.err) == (2, "")
+    assert "From annotations to a trained, evaluated detector" in said.out
