@@ -17,6 +17,10 @@ class OdtoolError(Exception):
         self.details = details
 
 
+class RefusedError(OdtoolError):
+    """The system refused something: a disk is full or read-only, a quota used up, a permission denied."""
+
+
 class DataError(OdtoolError):
     """Images, annotations, label maps or records that cannot be used."""
 

@@ -7,6 +7,8 @@ cursor, hide or forge lines, set the window's title, or have some terminals answ
 from __future__ import annotations
 
 import re
+import sys
+from typing import Any, TextIO, cast
 
 _OBEYED = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # controls; a line's end and a tab are dealt with apart
@@ -41,3 +43,38 @@ def show_log(block: bytes) -> bytes:
 def _show_bytes(data: bytes) -> bytes:
     """As `show` does where they are a character, else by their number."""
     return repr(data.decode("utf-8", "surrogateescape"))[1:-1].replace("\\udc", "\\x").encode()
+
+
+def keep_writing() -> None:
+    """From now on stdout and stderr of this process, which go to a log, take what they are given, and raise nothing.
+
+    The disk of the log may be full, or may not be written to any more: work goes on, and what it comes to is told by
+    other files than the log.
+    """
+    sys.stdout, sys.stderr = (cast(TextIO, LogStream(stream)) for stream in (sys.stdout, sys.stderr))
+
+
+class LogStream:
+    """A stream that leaves out what cannot be written, and says so as soon as something can."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_missing_some = False
+
+    def write(self, text: str) -> int:
+        """Gives the length of the text, whether or not it could be written."""
+        try:
+            if self._is_missing_some:
+                self._stream.write("\n[something is missing here: this log could not be written to]\n")
+                self._is_missing_some = False
+            self._stream.write(text)
+            self._stream.flush()
+        except OSError:
+            self._is_missing_some = True
+        return len(text)
+
+    def flush(self) -> None:
+        """Nothing: all is written already."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

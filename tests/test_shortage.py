@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import signal
+import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from odtool import shortage
+from odtool import files, shortage
 
 Mounted = Callable[[Path, str], AbstractContextManager[None]]
 
@@ -48,6 +50,9 @@ def kind(error: BaseException) -> str | None:
         ),
         ("RESOURCE_EXHAUSTED: Out of memory while trying to allocate 77309411328 bytes.", "memory"),
         ("failed to allocate memory\nlater: No space left on device", "memory"),
+        ("/runs/a/.saving/ckpt-4.data-00000-of-00001; Read-only file system", "read-only"),
+        ("/runs/a/.saving/ckpt-4.data-00000-of-00001; Permission denied", "denied"),
+        ("/runs/a/.saving/ckpt-4.data-00000-of-00001; Operation not permitted", "denied"),
         ("no words that anybody knows", None),
         ("", None),
     ],
@@ -59,13 +64,56 @@ def test_the_message_decides_and_not_the_class(message: str, expected: str | Non
 def test_an_errno_decides_whatever_the_words_and_however_deep() -> None:
     assert kind(OSError(errno.ENOSPC, "kein Platz")) == "disk"
     assert kind(OSError(errno.EDQUOT, "x")) == "quota"
-    assert kind(OSError(errno.EACCES, "x")) is None
+    assert kind(OSError(errno.EROFS, "x")) == "read-only"
+    assert kind(OSError(errno.EACCES, "x")) == kind(OSError(errno.EPERM, "x")) == "denied"
+    assert kind(OSError(errno.ENOENT, "x")) is None
     assert kind(MemoryError()) == "memory"
     outer = ValueError("could not be saved")
     outer.__cause__ = RuntimeError("while saving")
     outer.__cause__.__context__ = OSError(errno.ENOSPC, "No space")
     outer.__cause__.__context__.__context__ = outer  # a circle does no harm
     assert kind(outer) == "disk"
+
+
+def test_what_was_denied_on_the_way_to_another_error_is_not_its_cause() -> None:
+    error = ValueError("not a number")
+    error.__context__ = PermissionError(errno.EACCES, "x")
+    assert kind(error) is None
+    error.__cause__ = error.__context__
+    assert kind(error) == "denied"
+
+
+def test_a_quota_and_the_size_of_a_file_are_told_as_such(tmp_path: Path) -> None:
+    quota = shortage.to_error(OSError(errno.EDQUOT, "Disk quota exceeded", str(tmp_path / "file")))
+    assert quota is not None
+    assert quota.message == f"the disk quota at {tmp_path / 'file'} is used up"
+    limits, path = resource.getrlimit(resource.RLIMIT_FSIZE), tmp_path / "file"
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # as Python has it
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as caught:
+            files.write_atomically(path, bytes(2000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
+    large = shortage.to_error(caught.value)
+    assert large is not None
+    assert large.message == f"a file would be larger than allowed: [Errno 27] File too large: '{path}'"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_became_read_only_is_named(tmp_path: Path, mounted: Mounted) -> None:
+    small = tmp_path / "small"
+    with mounted(small, "size=100k"):
+        (small / "run").mkdir()
+        subprocess.run(["mount", "-o", "remount,ro", small], check=True)
+        for path in (small / "run" / "file", None):
+            with pytest.raises(OSError, match="Read-only") as caught:
+                (small / "run" / "file").write_text("x")
+            error = caught.value if path else OSError(errno.EROFS, "Read-only file system")
+            known = shortage.to_error(error, small / "run")
+            assert known is not None
+            assert known.message == f"the disk at {small} is read-only"
 
 
 def test_a_full_disk_is_named_with_what_is_free(

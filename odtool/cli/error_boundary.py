@@ -112,13 +112,15 @@ def _open_closed_streams() -> None:
 
 def _explain(error: OSError) -> tuple[str, str]:
     where = f"{error.filename}: " if error.filename else ""
-    if where and (known := shortage.to_error(error)):
-        return f"{where}{known.message}", known.hint
     hints = {
-        errno.ENOSPC: "The disk is full: free some space or write to another folder.",
         errno.EACCES: "Give yourself the right to read or write there, or name another folder.",
+        errno.EPERM: "Give yourself the right to read or write there, or name another folder.",
         errno.EROFS: "That file system is read-only: name another folder.",
     }
+    known = None if error.errno in hints else shortage.to_error(error)
+    if known and (where or error.errno in (errno.EMFILE, errno.ENFILE)):
+        return f"{where}{known.message}", known.hint
+    hints[errno.ENOSPC] = "The disk is full: free some space or write to another folder."
     return f"{where}{error.strerror or error}", hints.get(error.errno or 0, "Run again with --debug for the details.")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from odtool import files
 from odtool.engine import checkpoint_scores, checkpoints
 from odtool.metrics import Metric
 from odtool.workspace import Run
+
+log = logging.getLogger("odtool.engine")
 
 _INCOMING, _OUTGOING = ".best.incoming", ".best.outgoing"
 """Folders of the run: what is to become best/, and what was it."""
@@ -81,15 +85,25 @@ def recover(run: Run) -> None:
     if os.path.lexists(outgoing) and not os.path.lexists(run.best):
         outgoing.rename(run.best)
     for leftover in (incoming, outgoing):
-        if leftover.is_symlink():
-            leftover.unlink()
-        elif leftover.is_dir():
-            for path in leftover.iterdir():
-                if not _OWN.fullmatch(path.name):
-                    path.replace(run.best / path.name)
-            shutil.rmtree(leftover)
-        elif leftover.exists():
-            leftover.replace(run.best / run.best.name)
+        try:
+            _remove(leftover, run)
+        except PermissionError:  # somebody else's, as after one evaluation as root
+            aside = next(name for number in count(1) if not os.path.lexists(name := run.path / f"best.old-{number}"))
+            leftover.rename(aside)
+            log.warning("what was best/ before cannot be removed, as it is another user's; it is %s now", aside)
+
+
+def _remove(leftover: Path, run: Run) -> None:
+    """Removes what was at the name best/, without what is not of odtool, which moves into the new one."""
+    if leftover.is_symlink():
+        leftover.unlink()
+    elif leftover.is_dir():
+        for path in leftover.iterdir():
+            if not _OWN.fullmatch(path.name):
+                path.replace(run.best / path.name)
+        shutil.rmtree(leftover)
+    elif leftover.exists():
+        leftover.replace(run.best / run.best.name)
 
 
 def _gather(prefix: Path, target: Path) -> bool:

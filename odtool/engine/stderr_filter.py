@@ -90,7 +90,8 @@ def _pass_lines_on(source: int, stderr: int, level: int, *, gpu: bool) -> NoRetu
             for line in stream:
                 text = line.removesuffix(b"\n")
                 if is_shown(text.removesuffix(_LAST), level, gpu=gpu):
-                    os.write(stderr, text.removesuffix(_LAST) if text.endswith(_LAST) else line)
+                    with suppress(OSError):  # the disk of the log is full: who writes is not to be ended by that
+                        os.write(stderr, text.removesuffix(_LAST) if text.endswith(_LAST) else line)
                 if text.endswith(_LAST):
                     break
     finally:

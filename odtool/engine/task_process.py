@@ -43,7 +43,7 @@ def answer(work: Callable[[], dict[str, Any]], *places: Path, with_api: bool = T
         reply = {"failed": error.message, "hint": error.hint}
     except Exception as error:  # the API's builders raise anything; the answer is that they do
         if known := shortage.to_error(error, *places):
-            reply = {"failed": known.message, "hint": known.hint}
+            reply = {"failed": known.message, "hint": known.hint, "refused": True}
         else:
             say(traceback.format_exc().rstrip())
             reply = {"failed": explain_failure(error).reason, "hint": ""}
@@ -58,6 +58,10 @@ def tell(message: dict[str, Any]) -> None:
 
 def supervise(run: Run, task: str, work: Callable[[StopSignal], Ending]) -> int:
     """Runs a task of a run and writes how it ended, whatever happens short of kill -9."""
+    printable.keep_writing()
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
     stop = StopSignal()
     stop.listen()
     began = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -102,13 +103,7 @@ def _judge_ended(run: Run, task: str, job: record.JobRecord) -> JobState:
             reason = _explain_failure(run, task, job)
         return JobState(state, job.pid, job.started, job.ended or outcome.time, job.exit_code, reason)
     if job.ended is None or job.exit_code is None:
-        elsewhere = job.machine != process.identify_machine()
-        cause = (
-            "the machine was restarted while it ran, or this is another machine"
-            if elsewhere
-            else "killed together with its supervisor"
-        )
-        reason = _add_log_line(cause, run, task, job)
+        reason = _add_log_line(_explain_silence(run, job), run, task, job)
         return JobState("lost", job.pid, job.started, None, None, reason)
     ended = (job.pid, job.started, job.ended, job.exit_code)
     if job.exit_code == 0:
@@ -116,6 +111,15 @@ def _judge_ended(run: Run, task: str, job: record.JobRecord) -> JobState:
     if -job.exit_code in _STOPPING:
         return JobState("stopped", *ended, f"stopped by {signal.Signals(-job.exit_code).name} before it could save")
     return JobState("failed", *ended, _explain_failure(run, task, job))
+
+
+def _explain_silence(run: Run, job: record.JobRecord) -> str:
+    """Why nobody has written how a job ended."""
+    if job.machine != process.identify_machine():
+        return "the machine was restarted while it ran, or this is another machine"
+    if os.statvfs(run.path).f_flag & os.ST_RDONLY:
+        return f"its end could not be written, as the disk of {run.path} is read-only, or it was killed"
+    return "killed together with its supervisor"
 
 
 def _explain_failure(run: Run, task: str, job: record.JobRecord) -> str:

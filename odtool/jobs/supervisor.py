@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from odtool import locks
+from odtool import locks, printable
 from odtool.jobs import log, out_of_memory, process, record, state
 from odtool.jobs.notify import end_of_job
 from odtool.workspace import Run
@@ -126,7 +126,6 @@ def _become_command(run: Run, task: str, ready: int | None) -> NoReturn:
         os.execvpe(job.argv[0], job.argv, {**os.environ, **job.environment})
     except BaseException:  # a forked child must never return into the supervisor's code
         traceback.print_exc()
-        sys.stderr.flush()
         _notify_launcher(ready, FAILED)
         os._exit(127)
 
@@ -214,6 +213,7 @@ def _build_record(run: Run, task: str) -> record.JobRecord:
 def main(folder: str, task: str, ready: str) -> None:
     """Detaches from the launcher, which only waits for the first of the two processes, and supervises."""
     if os.fork() == 0:
+        printable.keep_writing()
         # Taken out of the environment, which the command inherits.
         supervise(Run(Path(folder)), task, int(ready), os.environ.pop(end_of_job.VARIABLE, None))
 

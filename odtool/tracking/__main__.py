@@ -11,7 +11,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from odtool import locks
+from odtool import locks, printable
 from odtool.errors import OdtoolError
 from odtool.jobs import state
 from odtool.tracking import feed, place, tracker
@@ -23,6 +23,8 @@ _PATIENCE_ONCE = 5.0
 
 def main(folder: str, mode: str) -> int:
     run = Run(Path(folder))
+    if mode == "follow":
+        printable.keep_writing()
 
     def say(text: str) -> None:
         sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")

@@ -167,6 +167,30 @@ def test_whatever_was_there_makes_place(run: Run, tmp_path: Path, kind: str) -> 
     assert hidden(run) == []
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="giving a folder to another user takes root")
+@pytest.mark.parametrize("name", ["metrics.json", "notes.txt"])
+def test_one_of_another_user_is_put_aside(run: Run, tmp_path: Path, name: str) -> None:
+    run.best.mkdir()
+    (run.best / name).write_text("theirs")
+    for folder in (run.path, *run.path.glob("ckpt-*")):
+        os.chown(folder, 65534, 65534)
+    pid = os.fork()
+    if pid == 0:  # who is nobody here: pytest's folders above are closed to others, so it stands in the run's
+        try:
+            os.chdir(run.path)
+            os.setuid(65534)
+            here = Run(Path())
+            os._exit(
+                0 if [keep(here, step) for step in (10, 20)] == [here.best / "ckpt-10", here.best / "ckpt-20"] else 1
+            )
+        finally:
+            os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert content(run) == "first 20"
+    assert (run.path / "best.old-1" / name).read_text() == "theirs"
+    assert hidden(run) == []
+
+
 def test_a_kill_between_best_and_its_line_of_metrics_does_not_let_a_worse_one_in(run: Run) -> None:
     keep(run, 10, 0.5)
     standing = best_checkpoint.find_standing(run, [])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -26,7 +27,7 @@ from odtool.api.tasks import engine_process
 from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_tasks import DetectionsTask
 from odtool.dataset.progress import Progress, silent
-from odtool.errors import JobError, OdtoolError
+from odtool.errors import JobError, OdtoolError, RefusedError
 from odtool.files import write_atomically
 from odtool.jobs.devices import DeviceChoice
 from odtool.workspace import Run
@@ -126,7 +127,7 @@ def _report(run: Run, request: ReportRequest, choice: DeviceChoice) -> RunReport
         prefix = checkpoint_choice.find(run, request.checkpoint)
         examination = _examine(run, prefix, request, choice)
     except OdtoolError as error:
-        if request.checkpoint is not None:
+        if request.checkpoint is not None or isinstance(error, RefusedError):
             raise
         absence = error.message
     gathered = figures.gather(run, examination, absence)
@@ -146,7 +147,10 @@ def _write_thresholds(prefix: Path, analysis: Analysis, request: ReportRequest) 
     }
     try:
         best_thresholds.write(prefix, len(analysis.examination.images), classes)
-    except OSError as error:  # somebody else's run, a disk that is mounted to be read; the page may lie elsewhere
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        # Somebody else's run, a disk that is mounted to be read: the page may lie elsewhere.
         request.notify(f"{prefix.with_name(best_thresholds.NAME)} is not written: {error.strerror}")
 
 

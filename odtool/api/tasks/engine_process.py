@@ -14,7 +14,7 @@ from typing import Any
 from odtool.api.tasks.arguments import to_argv
 from odtool.api.tasks.engine_tasks import EngineTask
 from odtool.dataset.progress import Progress, Report
-from odtool.errors import JobError, OdtoolError
+from odtool.errors import JobError, OdtoolError, RefusedError
 from odtool.jobs import attached, out_of_memory
 
 ENGINE = (sys.executable, "-m", "odtool.engine")
@@ -141,7 +141,7 @@ def _answer(name: str, ended: subprocess.CompletedProcess[str]) -> dict[str, Any
     except ValueError:
         raise _no_answer(name, ended) from None
     if "failed" in answer:
-        raise OdtoolError(answer["failed"], answer["hint"])
+        raise (RefusedError if answer.get("refused") else OdtoolError)(answer["failed"], answer["hint"])
     return answer
 
 

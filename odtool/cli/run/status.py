@@ -120,7 +120,9 @@ def _describe_figures(values: dict[str, Any]) -> str:
 
 
 def _describe(job: JobState) -> str:
-    since = f", since {format_duration(time.time() - job.started)}" if job.state == "running" and job.started else ""
+    since = ""
+    if job.state == "running" and job.started:
+        since = f", since {format_duration(max(0, time.time() - job.started))}"  # the clock may have been set back
     return job.describe() + since
 
 

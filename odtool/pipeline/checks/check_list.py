@@ -36,7 +36,7 @@ from odtool.pipeline.checks.api_gaps.model_gaps import (
     check_shared_weights,
     check_static_shapes,
 )
-from odtool.pipeline.checks.api_gaps.reader_gaps import check_multiclass_scores, check_reader_features
+from odtool.pipeline.checks.api_gaps.reader_gaps import check_context, check_multiclass_scores, check_reader_features
 from odtool.pipeline.checks.augmentation import check_augmentation
 from odtool.pipeline.checks.checkpoint import check_checkpoint_files, check_checkpoint_type, check_random_backbone
 from odtool.pipeline.checks.classes import check_classes, describe_classes
@@ -104,6 +104,7 @@ CHECKS: tuple[Check, ...] = (
     check_random_backbone,
     check_batch_size,
     check_reader_features,
+    check_context,
     check_multiclass_scores,
     check_train_records,
     check_eval_records,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -23,6 +24,9 @@ with (run / "asked").open("a") as stream:
     stream.write(options["--checkpoint"] + "\\n")
 if (run / "broken").exists():
     print(json.dumps({"failed": "the model does not fit", "hint": "look"}))
+    sys.exit(1)
+if (run / "full").exists():
+    print(json.dumps({"failed": "the disk is full", "hint": "free some space", "refused": True}))
     sys.exit(1)
 print(json.dumps({"doing": 1}), flush=True)
 box, flags = [[1, 1, 30, 30]], {"crowd": [False], "group_of": [False], "difficult": [False]}
@@ -127,6 +131,28 @@ def test_a_model_that_cannot_run_leaves_the_rest_of_the_report(odtool: Callable,
     assert "warning: one: the model does not fit; the report is on the rest" in said.err
     assert "the model does not fit" in (space / "train" / "one" / "report.html").read_text()
     assert odtool("report", "one", "--checkpoint", "best").code == 1
+
+
+def test_where_the_detections_do_not_fit_there_is_no_report_without_them(odtool: Callable, space: Path) -> None:
+    (space / "train" / "one" / "full").touch()
+    said = odtool("report", "one", "--out", "page.html")
+    assert (said.code, said.err.count("error:")) == (1, 1)
+    assert "error: the disk is full\nhint: free some space" in said.err
+    assert not (space / "page.html").exists()
+
+
+@pytest.mark.parametrize(("code", "fails"), [(errno.ENOSPC, True), (errno.EROFS, False)])
+def test_thresholds_that_do_not_fit_are_an_error_and_those_that_may_not_be_written_are_told(
+    odtool: Callable, space: Path, monkeypatch: pytest.MonkeyPatch, code: int, fails: bool
+) -> None:
+    def refuse(prefix: Path, *_: object) -> None:
+        raise OSError(code, os.strerror(code), str(prefix))
+
+    monkeypatch.setattr(best_thresholds, "write", refuse)
+    said = odtool("report", "one", "--out", "page.html")
+    assert said.code == int(fails), said.err
+    assert (space / "page.html").exists() is not fails
+    assert ("is full" if fails else "thresholds.json is not written: Read-only file system") in said.err
 
 
 @pytest.mark.parametrize("lacking", ["val.tfrecord", "train/one/best/ckpt-300.index"])

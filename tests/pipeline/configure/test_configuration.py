@@ -364,13 +364,15 @@ class TestOwnFile:
             configure(workspace, pipeline=own)
         assert not workspace.train.exists()
 
-    def test_context_rcnn_is_left_as_it_is(self, workspace: Workspace, own: Path) -> None:
+    def test_context_rcnn_is_refused_as_no_record_of_prepare_has_its_features(
+        self, workspace: Workspace, own: Path
+    ) -> None:
         loaded = config.load(own)
         loaded.message.model.faster_rcnn.context_config.max_num_context_features = 9
         own.write_text(config.dump(loaded))
-        configured = configure(workspace, pipeline=own)
-        assert configured.facts.architecture == "context_rcnn"
-        assert configured.config.message.model.faster_rcnn.context_config.max_num_context_features == 9
+        with pytest.raises(ConfigError, match=r"features of other images, but the records hold none") as caught:
+            configure(workspace, pipeline=own)
+        assert "which makes it a Faster R-CNN" in caught.value.hint
 
 
 class TestSet:

@@ -50,6 +50,21 @@ def _check_context(facts: ConfigFacts, reader: RecordReader) -> Iterator[Finding
         )
 
 
+def check_context(facts: ConfigFacts) -> Iterator[Finding]:
+    """meta_architectures/context_rcnn_meta_arch.py attends to features of other images, which a record holds."""
+    reader = facts.readers[0]
+    if facts.architecture != "context_rcnn":
+        return
+    if reader.prepared or not reader.message.load_context_features:
+        where = "the records hold none" if reader.prepared else f"{reader.path} does not load them"
+        yield report_error(
+            f"{facts.model_path}.context_config: Context R-CNN is trained with features of other images, but {where}",
+            f"--set {facts.model_path}.context_config=, which makes it a Faster R-CNN."
+            if reader.prepared
+            else f"--set {reader.path}.load_context_features=true",
+        )
+
+
 def _check_mask_type(reader: RecordReader) -> Iterator[Finding]:
     """What prepare writes are PNGs; the API says of others that data types do not match."""
     kind = _name_value(reader.message, "mask_type")
