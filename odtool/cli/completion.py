@@ -11,8 +11,8 @@ from odtool import printable
 from odtool.api import names
 
 _PLAIN = re.compile(r"[^\W_][\w.+@%:/-]*")
-"""Names that a shell takes as they are. It puts what it is offered into the line that is about to be run, zsh evaluates
-it before that, and a label map may be anybody's: of a class called `x;rm -r .` nothing must come but its own letters."""
+"""Names that a shell takes as they are. What it is offered becomes a part of the line that is about to be run, zsh even
+evaluates it before, and a label map may be anybody's: a class may be called `x;rm -r .`."""
 
 
 def complete_runs(context: typer.Context, incomplete: str) -> list[str]:

@@ -73,8 +73,8 @@ def test_where_nothing_is_prepared_nothing_is_offered_and_nothing_fails(tmp_path
 
 
 NAMES_THAT_SHELLS_OBEY = (
-    "catx;touch owned", r"cat\\$(touch owned)", "cat`id`", "cat*", "cat dog", "cat\\nx", "cat\\x1b[31m", "cat\u202e", "cat|x",
-    "-cat", "cat>x",
+    "catx;touch owned", r"cat\\$(touch owned)", "cat`id`", "cat*", "cat dog", "cat\\nx", "cat\\x1b[31m", "cat\u202e",
+    "cat|x", "-cat", "cat>x",
 )  # fmt: skip
 
 
