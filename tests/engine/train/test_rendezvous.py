@@ -240,7 +240,7 @@ def test_thousands_of_connections_cost_no_handles_and_no_worker(
 
 
 def test_who_opens_most_connections_pushes_out_his_own() -> None:
-    reception = rendezvous._Reception(Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0, ""), SETTINGS, SECRET)
+    reception = rendezvous._Reception(Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0, ""), SETTINGS, SECRET, 0.0)
     pairs = [socket.socketpair() for _ in range(200)]
     with suppress(KeyError):
         for number, (_, side) in enumerate(pairs):
@@ -259,7 +259,7 @@ def test_where_no_handle_is_left_a_stranger_gives_up_his(monkeypatch: pytest.Mon
             raise OSError(errno.EMFILE, "Too many open files")
 
     monkeypatch.setattr(rendezvous, "_WAIT", 0.0)
-    reception = rendezvous._Reception(Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0, ""), SETTINGS, SECRET)
+    reception = rendezvous._Reception(Cluster(("127.0.0.1:1", "127.0.0.1:2"), 0, ""), SETTINGS, SECRET, 0.0)
     theirs, ours = socket.socketpair()
     reception._receive(ours, "stranger")
     for _ in range(2):
