@@ -15,7 +15,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, BinaryIO, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 LARGEST = 1 << 26
 """Bytes of a file; that of a data set with 100,000 classes has some ten million."""
@@ -90,6 +90,11 @@ def open_file(path: Path) -> int:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def open_stream(path: Path) -> BinaryIO:
+    """A file to be read piece by piece. Raises as `open_file` does."""
+    return os.fdopen(open_file(path), "rb")
 
 
 def _refuse_other_than_file(mode: int) -> None:

@@ -72,6 +72,8 @@ _CENTER_SMALL = (
     f"{_CENTER}.keypoint_label_map_path=drawn/keypoints.pbtxt",
     "train_config.data_augmentation_options=",
     "train_input_reader.num_keypoints=2",
+    "train_input_reader.load_instance_masks=true",
+    "train_input_reader.mask_type=PNG_MASKS",
     "eval_input_reader[0].num_keypoints=2",
 )
 BASES = {
@@ -117,11 +119,13 @@ COMPANIONS = {
     "exponential_decay_learning_rate": "{initial_learning_rate: 0.01}",
     "manual_step_learning_rate": "{initial_learning_rate: 0.01 schedule {step: 1 learning_rate: 0.005}}",
     "variance_scaling_initializer": "{}",
+    "temperature_scaling_calibration": "{scaler: 2}",
     "function_approximation": "{x_y_pairs {x_y_pair {x: 0 y: 0} x_y_pair {x: 1 y: 1}}}",
     "densepose_estimation_task": "{loss {localization_loss {l1_localization_loss {}} "
     "classification_loss {weighted_softmax {}}}}",
     "track_estimation_task": "{classification_loss {weighted_softmax {}}}",
     "temporal_offset_task": "{localization_loss {l1_localization_loss {}}}",
+    "deepmac_mask_estimation": "{classification_loss {weighted_sigmoid {}}}",
     "mask_estimation_task": "{task_loss_weight: 1 classification_loss {weighted_sigmoid {}}}",
     "keypoint_estimation_task": "{task_name: 'p' task_loss_weight: 1 keypoint_class_name: 'disc' "
     "loss {localization_loss {l1_localization_loss {}} classification_loss {penalty_reduced_logistic_focal_loss {}}} "

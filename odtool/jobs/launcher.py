@@ -82,7 +82,7 @@ def _acquire(run: Run, task: str) -> int | None:
 def _start_locked(run: Run, task: str, job: record.JobRecord, lock: int, notify: str | None) -> record.JobRecord:
     run.outcome(task).unlink(missing_ok=True)
     files.keep_reserve(run.reserve(task))
-    with run.log(task).open("ab") as output:
+    with log.open_to_append(run.log(task)) as output:
         record.save(run, task, job)
         reply = _launch_supervisor(run, task, lock, output.fileno(), notify)
     # Not read from the record, which may be of the command's end by now, or of its next start.

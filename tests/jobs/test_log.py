@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.errors import JobError
 from odtool.jobs import log
 
 TRACEBACK = """\
@@ -119,3 +121,22 @@ def test_the_last_warning_is_found_in_what_a_job_wrote(tmp_path: Path) -> None:
         stream.write("a/b.py:12: UserWarning: odd\n12:00:02 the word warning: in passing\n")
     assert log.find_last_warning(path, len(before)) == "a/b.py:12: UserWarning: odd"
     assert log.find_last_warning(tmp_path / "none.log", 0) == ""
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "train.log"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    assert (log.find_last_error(path, 0), log.find_last_warning(path, 0)) == ("", "")
+    for use in (
+        lambda: log.find_tail_offset(path, 5),
+        lambda: list(log.follow(path, 0, ended=lambda: True)),
+        lambda: log.open_to_append(path),
+    ):
+        with pytest.raises(JobError, match=r"train\.log: it is a .*, not a file"):
+            use()

@@ -9,12 +9,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
+from odtool import state_files
 from odtool.dataset.survey import problem_kinds
 from odtool.dataset.types import Problem
 from odtool.errors import DataError
 from odtool.files import write_atomically
+from odtool.state_files import StateError
 
 _COLUMNS = ("kind", "level", "file", "detail", "action")
+_LONGEST_HEAD = 1000
+"""Bytes of a first line that is looked at."""
 
 
 class ProblemList:
@@ -85,9 +89,9 @@ def remove_refused(out: Path) -> None:
 def _is_ours(path: Path) -> bool:
     """Whether nothing lies there, or a list of problems."""
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.readline().strip() == ",".join(_COLUMNS)
+        with state_files.open_stream(path) as stream:
+            return stream.readline(_LONGEST_HEAD).strip() == ",".join(_COLUMNS).encode()
     except FileNotFoundError:
         return True
-    except OSError:
+    except (OSError, StateError):
         return False

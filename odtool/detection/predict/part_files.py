@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
-from typing import IO, Annotated, Any, Literal, TypeVar
+from typing import IO, Annotated, Any, BinaryIO, Literal, TypeVar
 
 import numpy as np
 
@@ -287,12 +287,19 @@ def _find_stored(name: str | None, part: StoredPart) -> Path | None:
         return None
     if len(_require_inside(name).parts) != 1:
         raise ValueError(f"'{name}' is not a file name")
-    return part.folder.path / formats[0] / WRITERS[formats[0]].images / name
+    return _refuse_link(part.folder.path / formats[0] / WRITERS[formats[0]].images / name, part)
 
 
 def _find_drawn(name: str | None, part: StoredPart) -> Path | None:
     _refuse_unlike("drawn", name, part.record.outputs.pictures)
-    return None if name is None else part.folder.path / _require_inside(name)
+    return None if name is None else _refuse_link(part.folder.path / _require_inside(name), part)
+
+
+def _refuse_link(path: Path, part: StoredPart) -> Path:
+    """A link would bring a file of this machine among the pictures of a part that came from another."""
+    if not path.resolve().is_relative_to(part.folder.path.resolve()):
+        raise ValueError(f"'{path.name}' leads outside of the folder")
+    return path
 
 
 def _refuse_unlike(field: str, name: str | None, is_written: bool) -> None:
@@ -314,9 +321,11 @@ def _read_lines(path: Path, count: int, kind: type[LineT]) -> Iterator[tuple[Lin
     number = offset = 0
     while True:
         try:
-            with path.open("rb") as stream:
+            with state_files.open_stream(path) as stream:
                 stream.seek(offset)
-                lines = stream.readlines(_BLOCK)
+                lines = _read_block(stream)
+        except StateError as error:
+            raise _damaged(path, str(error)) from None
         except OSError as error:
             raise _damaged(path, error.strerror or str(error)) from None
         if not lines:
@@ -329,6 +338,18 @@ def _read_lines(path: Path, count: int, kind: type[LineT]) -> Iterator[tuple[Lin
                 raise _damaged(f"{path}:{number}", str(error)) from None
     if number != count:
         raise _damaged(path, f"has {number:,} lines in place of {count:,}")
+
+
+def _read_block(stream: BinaryIO) -> list[bytes]:
+    """The next lines, none of them longer than a state file may be."""
+    lines: list[bytes] = []
+    size = 0
+    while size < _BLOCK and (line := stream.readline(state_files.LARGEST + 1)):
+        if len(line) > state_files.LARGEST:
+            raise StateError(f"it has a line of more than {state_files.LARGEST:,} bytes")
+        lines.append(line)
+        size += len(line)
+    return lines
 
 
 def _damaged(place: Path | str, cause: str) -> DataError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from odtool import state_files
 from odtool.dataset.writers import WRITERS
 from odtool.detection.detector import Detections, ImageSource
 from odtool.detection.predict import image_sources, joining, part_files, prediction, video
@@ -212,6 +214,41 @@ def test_what_holds_no_parts_is_said_so(tmp_path: Path, media: Path) -> None:
     ],
 )
 def test_a_damaged_part_is_named(three: list[Path], tmp_path: Path, damage: Any, message: str) -> None:
+    damage(three[1])
+    with pytest.raises(DataError, match=re.escape(message)) as error:
+        join(three, tmp_path / "joined")
+    assert str(three[1]) in error.value.message
+
+
+def first_picture(folder: Path) -> Path:
+    return min(path for path in (folder / "pictures").rglob("*") if path.is_file())
+
+
+def make_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def link(path: Path, target: str) -> None:
+    path.unlink()
+    path.symlink_to(target)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: make_pipe(folder / "part.jsonl"), "a named pipe, not a file"),
+        (lambda folder: make_pipe(folder / "part_problems.jsonl"), "a named pipe, not a file"),
+        (lambda folder: link(folder / "part.jsonl", "/dev/zero"), "a device, not a file"),
+        (lambda folder: (folder / "part.jsonl").write_bytes(b"[" * 20_000), "it has a line of more than 10,000 bytes"),
+        (lambda folder: link(first_picture(folder), "/etc/passwd"), "leads outside of the folder"),
+        (lambda folder: make_pipe(first_picture(folder)), "this part lacks its picture"),
+    ],
+)
+def test_what_is_no_file_or_has_no_end_is_not_waited_for(
+    three: list[Path], tmp_path: Path, damage: Any, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_files, "LARGEST", 10_000)
     damage(three[1])
     with pytest.raises(DataError, match=re.escape(message)) as error:
         join(three, tmp_path / "joined")
