@@ -221,9 +221,17 @@ def stock_evaluate(folder: Path) -> None:
     """The API's evaluation, which ends by itself as the checkpoint is that of the config's last step."""
     from object_detection import model_lib_v2
 
-    config = folder / "pipeline.config"
+    from odtool.pipeline.text import config
+
+    path = folder / "pipeline.config"
     model_lib_v2.eval_continuously(
-        str(config), model_dir=str(folder), checkpoint_dir=str(folder), wait_interval=1, timeout=1
+        str(path),
+        model_dir=str(folder),
+        checkpoint_dir=str(folder),
+        wait_interval=1,
+        timeout=1,
+        # Its own default takes all, whatever the config says.
+        sample_1_of_n_eval_examples=config.load(path).message.eval_input_reader[0].sample_1_of_n_examples,
     )
 
 

@@ -23,7 +23,7 @@ from odtool.cli import app
 from odtool.cli.help_page import describe_parameters
 from odtool.dataset.readers.registry import READERS
 from odtool.dataset.statistics import Balance, ClassChange, ClassRepeats, DatasetSummary, ProblemSummary, SplitSummary
-from odtool.dataset.survey.image_checks import CATALOGUE
+from odtool.dataset.survey.problem_kinds import CATALOGUE
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 _NOTE = "<!-- Written by scripts/write_reference.py. -->\n\n"

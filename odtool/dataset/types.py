@@ -157,7 +157,7 @@ class Problem:
     """Something wrong with the data, and what was done about it."""
 
     kind: str
-    """Name in the catalogue of survey/image_checks.py, such as 'box_outside'."""
+    """Name in the catalogue of survey/problem_kinds.py, such as 'box_outside'."""
     file: Path
     """The file to look at."""
     detail: str

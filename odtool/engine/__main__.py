@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import argparse
 import atexit
-import contextlib
 import json
 import logging
 import os
 import sys
-import time
-import traceback
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from odtool import printable, shortage, temporary_folders
+from odtool import printable, temporary_folders
 from odtool.api.tasks.arguments import Kind, add_arguments, from_options
 from odtool.api.tasks.engine_tasks import (
     BenchmarkTask,
@@ -32,17 +28,9 @@ from odtool.api.tasks.engine_tasks import (
     RecoverTask,
     TrainTask,
 )
-from odtool.engine.outcome import (
-    Ending,
-    FolderWatch,
-    Stopped,
-    StopSignal,
-    add_last_checkpoint,
-    explain_failure,
-    write_ending,
-)
+from odtool.engine import task_process
+from odtool.engine.outcome import Ending, StopSignal
 from odtool.errors import OdtoolError
-from odtool.workspace import Run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -114,10 +102,10 @@ def _train(task: TrainTask) -> int:
             cluster=group,
         )
 
-    code = _supervised(task.run, cluster.task_of(group), work)
+    code = task_process.supervise(task.run, cluster.task_of(group), work)
     if group is not None:
         # TensorFlow's connections wait for one another at the end of a process, and may do so for ever.
-        _leave(code)
+        task_process.leave(code)
     return code
 
 
@@ -148,7 +136,7 @@ def _evaluate(task: EvaluateTask) -> int:
             stop=stop,
         )
 
-    return _supervised(task.run, task.job, work)
+    return task_process.supervise(task.run, task.job, work)
 
 
 def _detect(task: DetectTask) -> int:
@@ -158,7 +146,7 @@ def _detect(task: DetectTask) -> int:
         detect(task.run, task.images, task.output)
         return {"output": str(task.output)}
 
-    return _answered(work, task.output)
+    return task_process.answer(work, task.output)
 
 
 def _detections(task: DetectionsTask) -> int:
@@ -166,28 +154,28 @@ def _detections(task: DetectionsTask) -> int:
         from odtool.engine.evaluate.all_detections import write_detections
 
         return write_detections(
-            task.run, task.checkpoint, task.output, task.header, lambda doing: _tell({"doing": doing})
+            task.run, task.checkpoint, task.output, task.header, lambda doing: task_process.tell({"doing": doing})
         )
 
-    return _answered(work, task.output)
+    return task_process.answer(work, task.output)
 
 
 def _export(task: ExportTask) -> int:
     def work() -> dict[str, Any]:
         from odtool.engine.export.exporting import export
 
-        return export(task, lambda doing: _tell({"doing": doing}))
+        return export(task, lambda doing: task_process.tell({"doing": doing}))
 
-    return _answered(work, task.folder)
+    return task_process.answer(work, task.folder)
 
 
 def _predict(task: PredictTask) -> int:
     def work() -> dict[str, Any]:
         from odtool.engine.detect.predicting import predict
 
-        return predict(task, lambda doing: _tell({"doing": doing}))
+        return predict(task, lambda doing: task_process.tell({"doing": doing}))
 
-    return _answered(
+    return task_process.answer(
         work, task.folder, with_api=False
     )  # TFLite and ONNX models do without; loading the others loads it
 
@@ -196,9 +184,9 @@ def _benchmark(task: BenchmarkTask) -> int:
     def work() -> dict[str, Any]:
         from odtool.engine.detect.benchmarking import benchmark
 
-        return benchmark(task, lambda doing: _tell({"doing": doing}))
+        return benchmark(task, lambda doing: task_process.tell({"doing": doing}))
 
-    return _answered(work, with_api=False)  # as for _predict, and what is not loaded takes no memory
+    return task_process.answer(work, with_api=False)  # as for _predict, and what is not loaded takes no memory
 
 
 def _doctor(_: DoctorTask) -> int:
@@ -215,7 +203,7 @@ def _check(task: CheckTask) -> int:
 
         return check_restore(task.run)
 
-    return _answered(work)
+    return task_process.answer(work)
 
 
 def _fetch(task: FetchTask) -> int:
@@ -227,7 +215,7 @@ def _fetch(task: FetchTask) -> int:
         readers = [configs["train_input_config"], *configs["eval_input_configs"]]
         return {"sets": [fetch(reader, task.folder / str(index), task.sample) for index, reader in enumerate(readers)]}
 
-    return _answered(work, task.folder)
+    return task_process.answer(work, task.folder)
 
 
 def _measure(task: MeasureTask) -> int:
@@ -236,7 +224,7 @@ def _measure(task: MeasureTask) -> int:
 
         return measure(task.run, task.batch_size, task.precision)
 
-    return _answered(work)
+    return task_process.answer(work)
 
 
 def _preview(task: PreviewTask) -> int:
@@ -245,117 +233,24 @@ def _preview(task: PreviewTask) -> int:
 
         return write_preview(task)
 
-    return _answered(work, task.folder)
+    return task_process.answer(work, task.folder)
 
 
 def _recover(task: RecoverTask) -> int:
     from odtool.engine.train.memory_recovery import recover
 
     try:
-        _say(f"starting again: {recover(task.run, task.cause or '', devices=task.devices)}")
+        task_process.say(f"starting again: {recover(task.run, task.cause or '', devices=task.devices)}")
     except OdtoolError as error:
         # The hint first: the last line is what the job's state shows.
-        _say(f"hint: {error.hint}")
-        _say(f"error: {error.message}")
+        task_process.say(f"hint: {error.hint}")
+        task_process.say(f"error: {error.message}")
         return 1
     return 0
-
-
-def _answered(work: Callable[[], dict[str, Any]], *places: Path, with_api: bool = True) -> int:
-    """Writes what a question about a run gives as JSON on stdout: the answer, or `failed` with its cause.
-
-    Args:
-        places: where the work writes, for a full disk.
-    """
-    from odtool.engine import startup
-
-    try:
-        if with_api:
-            startup.load()
-        answer = work()
-    except OdtoolError as error:
-        answer = {"failed": error.message, "hint": error.hint}
-    except Exception as error:  # the API's builders raise anything; the answer is that they do
-        if known := shortage.to_error(error, *places):
-            answer = {"failed": known.message, "hint": known.hint}
-        else:
-            _say(traceback.format_exc().rstrip())
-            answer = {"failed": explain_failure(error).reason, "hint": ""}
-    _tell(answer)
-    return 1 if "failed" in answer else 0
-
-
-def _tell(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
-
-
-def _supervised(run: Run, task: str, work: Callable[[StopSignal], Ending]) -> int:
-    """Runs a task of a run and writes how it ended, whatever happens short of kill -9."""
-    stop = StopSignal()
-    stop.listen()
-    began = time.monotonic()
-    folder = FolderWatch(run)
-    try:
-        from odtool.engine import startup
-
-        startup.load()
-        log = logging.getLogger("odtool.engine")
-        log.info("loaded TensorFlow and the Object Detection API in %.1f s", time.monotonic() - began)
-        ending = work(stop)
-    except Stopped as request:
-        ending = Ending("stopped", str(request))
-    except OdtoolError as error:
-        _show(error)
-        ending = Ending("failed", error.message)
-    except Exception as error:
-        ending = _explain_end(error, run, task, folder)
-    stop.defer()  # from here on a signal would only keep the outcome from being written
-    with contextlib.suppress(FileNotFoundError):
-        if folder.is_gone():
-            ending = Ending("failed", f"{run.path} was moved or deleted while it was in use")
-        else:
-            write_ending(run, task, ending)
-    _say(f"{task} {ending.state}: {ending.reason}")
-    return 1 if ending.state == "failed" else 0
-
-
-def _explain_end(error: Exception, run: Run, task: str, folder: FolderWatch) -> Ending:
-    """How a task of a run ends by an error, which is shown."""
-    if folder.is_gone():
-        return Ending("failed", "")  # every error follows from that
-    if known := shortage.to_error(error, run.path):
-        _show(known)
-        ending = Ending("failed", known.message)
-        return add_last_checkpoint(ending, run) if task == "train" else ending
-    _say(traceback.format_exc().rstrip())
-    return explain_failure(error)
-
-
-def _show(error: OdtoolError) -> None:
-    _say(f"error: {error.message}")
-    if error.hint:
-        _say(f"hint: {error.hint}")
-
-
-def _say(text: str) -> None:
-    with contextlib.suppress(OSError):  # the disk of the log is full, or nobody reads it any more
-        sys.stderr.write(printable.show(text) + "\n")
-        sys.stderr.flush()
-
-
-def _leave(code: int) -> NoReturn:
-    """Ends the process at once: nothing of it has to be taken apart, which takes seconds and may take minutes."""
-    temporary_folders.remove_kept()
-    logging.shutdown()
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError):  # nobody reads it any more, or the disk of the log is full
-            stream.flush()
-    os._exit(code)
 
 
 if __name__ == "__main__":
     temporary_folders.keep_own()
     status = main()
     atexit._run_exitfuncs()  # temporary folders are to go, as at any other end
-    _leave(status)
+    task_process.leave(status)

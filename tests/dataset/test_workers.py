@@ -15,25 +15,25 @@ import psutil
 import pytest
 
 from odtool import locks
-from odtool.dataset import workers as module
+from odtool.dataset import worker_processes
 from odtool.dataset.workers import open_crew
 from odtool.errors import DataError
 
-MAY_FORK = module._may_fork
+MAY_FORK = worker_processes.may_fork
 
 
 @pytest.fixture(autouse=True, params=["forked", "served"])
 def origin(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Where workers come from, which depends on the threads that the process with the tests happens to have."""
     if request.param == "served":
-        monkeypatch.setattr(module, "_may_fork", lambda: False)
+        monkeypatch.setattr(worker_processes, "may_fork", lambda: False)
     elif not MAY_FORK():
         pytest.skip("this process has several threads; the last test of this file starts one that has not")
     return str(request.param)
 
 
 def test_little_work_starts_no_process_where_that_takes_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_may_fork", lambda: False)
+    monkeypatch.setattr(worker_processes, "may_fork", lambda: False)
     with open_crew(4) as workers:
         assert set(workers.map(lambda _: os.getpid(), range(5), tasks_here=5)) == {os.getpid()}
 

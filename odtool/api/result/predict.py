@@ -17,7 +17,6 @@ from odtool.api.requests import (
     RequestError,
     StrPath,
     choose_part,
-    describe_move,
     find_workspace,
     ignore,
     refuse_below,
@@ -26,13 +25,15 @@ from odtool.api.requests import (
     split_names,
     takes,
 )
+from odtool.api.result import chosen_model
 from odtool.api.tasks import engine_process
 from odtool.api.tasks.device_claim import claim_device
 from odtool.api.tasks.engine_tasks import PredictTask
 from odtool.dataset.progress import Progress, silent
-from odtool.errors import DataError, JobError, OdtoolError
+from odtool.errors import DataError
+from odtool.parts import WorkPart
 from odtool.pipeline import addresses
-from odtool.workspace import Predictions, Run, Workspace
+from odtool.workspace import Predictions, Run
 
 _FOR_JOINING = ("sources", "join", "out", "workspace", "progress", "notify")
 _HIGHEST_PORT = 65535
@@ -203,42 +204,16 @@ def predict(request: PredictRequest) -> Predicted:
         raise RequestError(
             "part", "means nothing with cameras and addresses", "Look at each with a command of its own."
         )
-    model = _find_model(space, request.model)
-    from odtool.detection import best_thresholds
-
-    best_thresholds.require(model, request.score_texts())
-    if request.show_port is not None:
-        from odtool.detection.streams import live_view
-
-        live_view.refuse_taken(request.show_port)
-    # A run, or a checkpoint in it or in its best/; an exported file is no folder that could have a config.
-    folders = filter(Path.is_dir, (model, *model.parents[:2]))
-    if move := next(filter(None, map(describe_move, map(Run, folders))), ""):
+    model = chosen_model.find(space, request.model)
+    _refuse_unusable(request, model)
+    if move := chosen_model.describe_move_of_run(model):
         request.notify(move)
     choice = claim_device(request.gpu, request.gpu_memory)
     with (
         _listing(request) as source_list,
         output_folder.replacing(out.path, command="odtool predict", refuse=_refuse_foreign) as folder,
     ):
-        task = PredictTask(
-            folder=folder,
-            model=model,
-            batch_size=request.batch_size,
-            every=request.every,
-            label_map=Path(request.label_map) if request.label_map else None,
-            min_score=request.score_texts(),
-            tile=request.tile,
-            overlap=_overlap(request),
-            save_as=split_names(request.save_as),
-            count=request.count,
-            pictures=request.pictures,
-            part=str(part) if part else None,
-            track_objects=request.track_objects,
-            count_line=request.count_line,
-            show_port=request.show_port,
-            source_list=source_list,
-            sources=tuple(source for source in request.list_sources() if source != "-"),
-        )
+        task = _make_task(request, folder, model, part, source_list)
         summary = engine_process.ask_with_progress(
             task,
             environment=choice.environment,
@@ -247,8 +222,42 @@ def predict(request: PredictRequest) -> Predicted:
             notify=request.notify,
             ends_when_told=request.has_streams(),
         )
-    return Predicted(
-        out, model, choice.label, summary, task.save_as, _name_other_outputs(model), str(part) if part else None
+    others = chosen_model.name_other_outputs(model)
+    return Predicted(out, model, choice.label, summary, task.save_as, others, str(part) if part else None)
+
+
+def _refuse_unusable(request: PredictRequest, model: Path) -> None:
+    """What can be known before the model is loaded."""
+    from odtool.detection import best_thresholds
+
+    best_thresholds.require(model, request.score_texts())
+    if request.show_port is not None:
+        from odtool.detection.streams import live_view
+
+        live_view.refuse_taken(request.show_port)
+
+
+def _make_task(
+    request: PredictRequest, folder: Path, model: Path, part: WorkPart | None, source_list: Path | None
+) -> PredictTask:
+    return PredictTask(
+        folder=folder,
+        model=model,
+        batch_size=request.batch_size,
+        every=request.every,
+        label_map=Path(request.label_map) if request.label_map else None,
+        min_score=request.score_texts(),
+        tile=request.tile,
+        overlap=_overlap(request),
+        save_as=split_names(request.save_as),
+        count=request.count,
+        pictures=request.pictures,
+        part=str(part) if part else None,
+        track_objects=request.track_objects,
+        count_line=request.count_line,
+        show_port=request.show_port,
+        source_list=source_list,
+        sources=tuple(source for source in request.list_sources() if source != "-"),
     )
 
 
@@ -290,43 +299,6 @@ def _overlap(request: PredictRequest) -> int | None:
     if request.tile is None:
         return None
     return request.tile // 5 if request.overlap is None else request.overlap
-
-
-def _find_model(space: Workspace, wanted: StrPath | Run | None) -> Path:
-    """The path of what is named: a run first, else what lies there.
-
-    Raises:
-        JobError: there is neither.
-    """
-    if wanted is None:
-        return space.find_run(None).path
-    if isinstance(wanted, Run):
-        return wanted.path
-    runs = {run.name: run.path for run in space.runs()}
-    if str(wanted) in runs:
-        return runs[str(wanted)]
-    path = Path(wanted)
-    if path.exists() or path.with_name(f"{path.name}.index").is_file():
-        return path.absolute()
-    known = ", ".join(list(runs)[-5:]) or "none yet"
-    raise JobError(
-        f"--model {wanted}: no run in {space.train} and no file or folder has this name",
-        f"Runs there: {known}. Or give the path of an exported model.",
-    )
-
-
-def _name_other_outputs(model: Path) -> str:
-    """What a model finds beside what is written, by the pipeline.config of its folder; empty where there is none."""
-    from odtool.pipeline.text import heads
-    from odtool.pipeline.text.facts import read_facts
-
-    place = Run(model if model.is_dir() else model.parent).pipeline_config
-    try:
-        learned = heads.find_learned(read_facts(place)) if place.is_file() else ()
-        # The API's TFLite graph has boxes only, whatever the model finds.
-        return " and ".join(name for name in learned if name != heads.MASKS or model.suffix == ".tflite")
-    except OdtoolError:  # the engine says so, where it matters
-        return ""
 
 
 def _refuse_foreign(out: Path) -> None:

@@ -194,6 +194,9 @@ def _render_objects(screen: Console, summary: Mapping[str, Any]) -> None:
         [label, number, *(crossed.get(label, {}).get(side, 0) for side in sides)]
         for label, number in summary["distinct_objects"].items()
     ]
+    if not rows:
+        screen.print("no object was followed from picture to picture", markup=False)
+        return
     screen.print(console.table("", ["class", "distinct objects", *(f"to the {side}" for side in sides)], rows))
 
 

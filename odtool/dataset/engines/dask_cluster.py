@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from odtool import temporary_folders
 from odtool.dataset.engines import beam_messages
-from odtool.dataset.workers import without_interrupts, without_script
+from odtool.dataset.worker_processes import without_interrupts, without_script
 from odtool.errors import DataError, first_line
 
 if TYPE_CHECKING:

@@ -31,7 +31,7 @@ from odtool.dataset.survey.image_checks import Rules
 from odtool.dataset.survey.resemblance import Resemblance, find_resemblance
 from odtool.dataset.survey.source_survey import Choices, survey_sources
 from odtool.dataset.types import Problem, Source
-from odtool.dataset.workers import open_crew
+from odtool.dataset.workers import Crew, open_crew
 
 
 @dataclass(frozen=True)
@@ -93,24 +93,8 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
     label_items = label_map.read(settings.label_map) if settings.label_map else []
     settings = replace(settings, chosen=follow_label_map(settings.chosen, label_items))
     with open_crew(settings.workers) as workers, temporary_folders.make() as folder:
-        sources = tuple(replace(source, label_map=settings.label_map) for source in settings.sources)
-        choices = tuple(format_choice.choose(source, settings.format) for source in sources)
         stored = folder / "spool"
-        with source_folders.remember_listings(), progress("images read", None) as report:
-            result, choices = survey_sources(
-                sources,
-                choices,
-                stored,
-                workers,
-                PassSettings(settings.rules, settings.chosen),
-                log,
-                report,
-                looks_further=settings.format == "auto",
-                coordinates=settings.coordinates,
-                annotated_size=settings.annotated_size,
-            )
-        _refuse_nothing(settings, result)
-        refuse_unknown(settings.chosen, result.changes, result.classes)
+        result, choices = _survey_sources(settings, stored, workers, log, progress)
         index = result.index
         resemblance = find_resemblance(index, stored, workers, progress, similar=settings.similar)
         for problem in _report_resemblance(resemblance, index, stored):
@@ -123,10 +107,7 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
             chosen = choose_samples(log.list_images(), index, settings.samples, settings.seed)
             alike = choose_groups(resemblance.similar, index.list_declared_splits())
             figures, shown = _count(index, reader, {position for group in alike for position in group} | set(chosen))
-    images = {item.name: item.splits for item in figures.classes}
-    source = settings.sources[0].path
-    class_problems = coverage.report_classes(images, list(figures.splits), source)
-    for problem in (*class_problems, *coverage.report_undeclared_splits(result.index.list_declared_splits(), source)):
+    for problem in _report_classes(figures, index, settings.sources[0].path):
         log.add(problem)
     similar = SimilarImages(
         len(resemblance.similar),
@@ -143,6 +124,37 @@ def inspect(settings: InspectSettings, *, progress: Progress = silent) -> Inspec
         similar if settings.similar else None,
         None if settings.balance is None else _find_repeat_factors(figures, settings.balance),
     )
+
+
+def _survey_sources(
+    settings: InspectSettings, stored: Path, workers: Crew, log: ProblemLog, progress: Progress
+) -> tuple[Survey, Choices]:
+    """Reads all sources into a spool; refuses where that leaves nothing."""
+    sources = tuple(replace(source, label_map=settings.label_map) for source in settings.sources)
+    choices = tuple(format_choice.choose(source, settings.format) for source in sources)
+    with source_folders.remember_listings(), progress("images read", None) as report:
+        result, choices = survey_sources(
+            sources,
+            choices,
+            stored,
+            workers,
+            PassSettings(settings.rules, settings.chosen),
+            log,
+            report,
+            looks_further=settings.format == "auto",
+            coordinates=settings.coordinates,
+            annotated_size=settings.annotated_size,
+        )
+    _refuse_nothing(settings, result)
+    refuse_unknown(settings.chosen, result.changes, result.classes)
+    return result, choices
+
+
+def _report_classes(figures: Figures, index: Index, source: Path) -> Iterator[Problem]:
+    """Classes and images that the data set's own splits leave out."""
+    images = {item.name: item.splits for item in figures.classes}
+    yield from coverage.report_classes(images, list(figures.splits), source)
+    yield from coverage.report_undeclared_splits(index.list_declared_splits(), source)
 
 
 def _refuse_nothing(settings: InspectSettings, result: Survey) -> None:

@@ -9,7 +9,7 @@ from odtool.dataset.images import image_file, repair
 from odtool.dataset.images.image_error import ImageError
 from odtool.dataset.inspect.inspection import Inspection
 from odtool.dataset.inspect.samples import Sample, SimilarImages
-from odtool.dataset.survey.image_checks import CATALOGUE
+from odtool.dataset.survey.problem_kinds import CATALOGUE
 from odtool.dataset.types import ObjectAnnotation
 from odtool.visual import html_page
 from odtool.visual.box_drawing import choose_class_colour

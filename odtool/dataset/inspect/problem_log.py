@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from odtool.dataset.survey import image_checks
-from odtool.dataset.survey.image_checks import Check
+from odtool.dataset.survey import problem_kinds
+from odtool.dataset.survey.problem_kinds import Check
 from odtool.dataset.types import Problem
 
 _EXAMPLES = 10
@@ -48,7 +48,7 @@ class ProblemLog:
     def list_kinds(self) -> tuple[ProblemKind, ...]:
         """The gravest first."""
         kinds = [
-            ProblemKind(kind, image_checks.CATALOGUE[kind], count, tuple(self._examples[kind]))
+            ProblemKind(kind, problem_kinds.CATALOGUE[kind], count, tuple(self._examples[kind]))
             for kind, count in self._counts.items()
         ]
         return tuple(sorted(kinds, key=lambda item: (_LEVELS[item.check.level], -item.count, item.kind)))

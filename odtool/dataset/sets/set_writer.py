@@ -13,7 +13,7 @@ from odtool.dataset.records import shards
 from odtool.dataset.sets.set_plans import SetPlan
 from odtool.dataset.sets.set_problems import find_set_problems
 from odtool.dataset.statistics import DatasetSummary, ProblemSummary, ShardFigures
-from odtool.dataset.survey import image_checks, problem_list, refusals
+from odtool.dataset.survey import problem_kinds, problem_list, refusals
 from odtool.dataset.survey.first_pass import Survey
 from odtool.dataset.survey.resemblance import Resemblance
 from odtool.dataset.workers import Crew
@@ -118,7 +118,7 @@ def _summarise(
         common,
         splits={split: statistics.summarise(of_split) for split, of_split in figures.items()},
         problems={
-            kind: ProblemSummary(image_checks.CATALOGUE[kind].level, count, image_checks.CATALOGUE[kind].action)
+            kind: ProblemSummary(problem_kinds.CATALOGUE[kind].level, count, problem_kinds.CATALOGUE[kind].action)
             for kind, count in sorted(item.survey.problems.items())
         },
         fold=item.plan.fold,

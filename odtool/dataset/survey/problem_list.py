@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
-from odtool.dataset.survey import image_checks
+from odtool.dataset.survey import problem_kinds
 from odtool.dataset.types import Problem
 from odtool.errors import DataError
 from odtool.files import write_atomically
@@ -36,7 +36,7 @@ class ProblemList:
         self.told = 0
 
     def add(self, problem: Problem) -> None:
-        check = image_checks.CATALOGUE[problem.kind]
+        check = problem_kinds.CATALOGUE[problem.kind]
         self.told += check.level != "info"
         self._rows.writerow((problem.kind, check.level, problem.file, problem.detail, check.action))
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from odtool.dataset.readers.common import faults
-from odtool.dataset.survey import image_checks
+from odtool.dataset.survey import problem_kinds
 from odtool.dataset.survey.first_pass import Survey
 from odtool.dataset.types import Problem
 from odtool.errors import DataError
@@ -107,7 +107,7 @@ def unusable_error(survey: Survey, where: str) -> DataError:
         kind
         for level in ("error", "warning", "info")
         for kind in survey.problems
-        if image_checks.CATALOGUE[kind].level == level
+        if problem_kinds.CATALOGUE[kind].level == level
     ]
     if not kinds:
         return DataError(f"{where}: no image with annotations in it", "Is it the right folder?")
@@ -147,7 +147,7 @@ def refuse_unknown_classes(survey: Survey, classes: Mapping[str, int], path: Pat
 def refuse_any_problem(survey: Survey) -> None:
     """Raises DataError where there is any problem that is more than information, for --strict."""
     kind_counts = {
-        kind: count for kind, count in survey.problems.items() if image_checks.CATALOGUE[kind].level != "info"
+        kind: count for kind, count in survey.problems.items() if problem_kinds.CATALOGUE[kind].level != "info"
     }
     if kind_counts:
         kind = next(iter(kind_counts))

@@ -17,6 +17,8 @@ from odtool.errors import JobError, OdtoolError
 
 if TYPE_CHECKING:
     from odtool.detection.predict.image_sources import Sources
+    from odtool.detection.predict.image_stream import DetectionOptions
+    from odtool.detection.predict.output_files import OutputOptions
     from odtool.detection.predict.part_files import PartPlan
 
 _TELL_EVERY = 0.2
@@ -32,31 +34,14 @@ def predict(task: PredictTask, tell: Callable[[Any], None]) -> dict[str, Any]:
     Raises:
         OdtoolError: the model cannot be loaded, nothing can be read, or there are videos and no OpenCV that works.
     """
-    from odtool.detection import thresholds
-    from odtool.detection.predict import image_sources, prediction, video
-    from odtool.detection.predict.image_stream import DetectionOptions
-    from odtool.detection.predict.output_files import OutputOptions
-    from odtool.detection.predict.tiled_detection import TileSize
-    from odtool.detection.streams import live_view, object_counts, tracking
+    from odtool.detection.predict import image_sources, prediction
+    from odtool.detection.streams import live_view
     from odtool.engine.detect.loading import load_detector, settle
 
     sources = image_sources.find([*task.sources, *_read_list(task.source_list)])
-    kinds = {"image"} if task.source_list else {medium.kind for medium in sources.media()}
-    if kinds - {"image"}:
-        video.require_opencv()  # before seconds of loading, and before a thousand images that come first
-        if task.pictures:
-            video.find_codec()
-    if task.track_objects:
-        tracking.require_tracker()
+    _require_libraries(task, sources)
     stop = _listen() if any(place.stream for place in sources.places) else None
-    detection = DetectionOptions(
-        thresholds.parse(task.min_score),
-        task.batch_size,
-        TileSize(task.tile, task.overlap or 0) if task.tile else None,
-        task.every,
-    )
-    line = object_counts.parse_line(task.count_line) if task.count_line else None
-    outputs = OutputOptions(task.pictures, task.save_as, task.count, task.track_objects, line)
+    detection, outputs = _read_options(task)
     # Before it is loaded: the best checkpoint may be another one by then, and parts have to name theirs.
     model, identity = settle(task.model, task.label_map)
     plan = _plan(task, sources, identity) if task.part else None
@@ -88,6 +73,38 @@ def predict(task: PredictTask, tell: Callable[[Any], None]) -> dict[str, Any]:
         if not (ending := explain_failure(error)).out_of_memory:
             raise
         raise JobError(ending.reason, "Give a smaller --batch-size, or --tile 1024 for large images.") from error
+
+
+def _require_libraries(task: PredictTask, sources: Sources) -> None:
+    """Before seconds of loading, and before a thousand images that come first."""
+    from odtool.detection.predict import video
+    from odtool.detection.streams import tracking
+
+    kinds = {"image"} if task.source_list else {medium.kind for medium in sources.media()}
+    if kinds - {"image"}:
+        video.require_opencv()
+        if task.pictures:
+            video.find_codec()
+    if task.track_objects:
+        tracking.require_tracker()
+
+
+def _read_options(task: PredictTask) -> tuple[DetectionOptions, OutputOptions]:
+    """How is looked, and what is written."""
+    from odtool.detection import thresholds
+    from odtool.detection.predict.image_stream import DetectionOptions
+    from odtool.detection.predict.output_files import OutputOptions
+    from odtool.detection.predict.tiled_detection import TileSize
+    from odtool.detection.streams import object_counts
+
+    detection = DetectionOptions(
+        thresholds.parse(task.min_score),
+        task.batch_size,
+        TileSize(task.tile, task.overlap or 0) if task.tile else None,
+        task.every,
+    )
+    line = object_counts.parse_line(task.count_line) if task.count_line else None
+    return detection, OutputOptions(task.pictures, task.save_as, task.count, task.track_objects, line)
 
 
 def _listen() -> threading.Event:

@@ -119,7 +119,13 @@ class _Stages:
             detector._second_stage_batch_size,
             tf.argmax(assignment.class_targets, 2) > 0,
         )
-        taken, sampled_counts = samplers.take_sampled([boxes, scores], sampled, detector._second_stage_batch_size)
+        taken, sampled_counts = samplers.take_sampled(
+            [boxes, scores],
+            sampled,
+            detector._second_stage_batch_size,
+            # As box_list_ops.boolean_mask, whose one-hot rows without a position stand for the first.
+            repeat_first=detector._use_static_shapes,
+        )
         return taken[0], taken[1], sampled_counts
 
     def _background(self) -> Any:

@@ -55,12 +55,14 @@ def _draw(candidates: Any, wanted: Any, most: int | None) -> Any:
     return tf.scatter_nd(where, tf.cast(wins, tf.float32), tf.shape(candidates, tf.int64)) > 0
 
 
-def take_sampled(values: Any, sampled: Any, size: int) -> tuple[list[Any], Any]:
-    """The sampled rows of each image in their order, padded with zeros to `size`, and their number.
+def take_sampled(values: Any, sampled: Any, size: int, *, repeat_first: bool = False) -> tuple[list[Any], Any]:
+    """The sampled rows of each image in their order, filled up to `size`, and their number.
 
     Args:
         values: tensors [batch, count, …].
         sampled: [batch, count] bool.
+        repeat_first: fill up with the image's first row, which counts as sampled each time, in place of zeros, which
+            do not count.
 
     Returns:
         Tensors [batch, size, …], and [batch] int32.
@@ -72,11 +74,13 @@ def take_sampled(values: Any, sampled: Any, size: int) -> tuple[list[Any], Any]:
     taken = []
     for value in values:
         rows = tf.gather(value, places, batch_dims=1)
-        rows = tf.where(tf.reshape(real > 0, [*_shape(real), *[1] * (value.shape.rank - 2)]), rows, tf.zeros_like(rows))
-        padded = tf.pad(rows, [[0, 0], [0, size - most], *[[0, 0]] * (value.shape.rank - 2)])
-        padded.set_shape([value.shape[0], size, *value.shape[2:]])
-        taken.append(padded)
-    return taken, tf.cast(tf.reduce_sum(real, 1), tf.int32)
+        filler = value[:, :1] if repeat_first else tf.zeros_like(value[:, :1])
+        rows = tf.where(tf.reshape(real > 0, [*_shape(real), *[1] * (value.shape.rank - 2)]), rows, filler)
+        rows = tf.concat([rows, tf.repeat(filler, size - most, axis=1)], 1)
+        rows.set_shape([value.shape[0], size, *value.shape[2:]])
+        taken.append(rows)
+    counts = tf.cast(tf.reduce_sum(real, 1), tf.int32)
+    return taken, tf.fill(tf.shape(counts), size) if repeat_first else counts
 
 
 def _shape(tensor: Any) -> list[Any]:

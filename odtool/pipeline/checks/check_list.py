@@ -32,6 +32,7 @@ from odtool.pipeline.checks.api_gaps.model_gaps import (
     check_localization_loss,
     check_mask_features,
     check_mask_head,
+    check_proposal_mining,
     check_shared_weights,
     check_static_shapes,
 )
@@ -86,6 +87,7 @@ CHECKS: tuple[Check, ...] = (
     check_mask_features,
     check_depthwise,
     check_batch_norm,
+    check_proposal_mining,
     check_shared_weights,
     check_task_losses,
     check_center_suppression,

@@ -135,9 +135,7 @@ def check_suppression(facts: ConfigFacts) -> Iterator[Finding]:
     """post_processing_builder.py; no detections at all is what it lets through."""
     if facts.meta_architecture == "center_net":
         return
-    stage = "post_processing" if facts.meta_architecture == "ssd" else "second_stage_post_processing"
-    suppression = getattr(facts.model, stage).batch_non_max_suppression
-    here = f"{facts.model_path}.{stage}.batch_non_max_suppression"
+    here, suppression = facts.suppression
     for name in ("max_detections_per_class", "max_total_detections"):
         if getattr(suppression, name) < 1:
             yield report_error(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from odtool import __version__, locks
 from odtool.dataset import statistics
+from odtool.dataset.statistics import DatasetSummary
 from odtool.errors import ConfigError
 from odtool.pipeline import addresses, start_checkpoints
 from odtool.pipeline.checks.check_list import refuse_errors
@@ -113,23 +114,7 @@ def _configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
     dataset = Dataset(settings.data.absolute()) if settings.data else workspace.data
     summary = statistics.load(dataset)
     images = summary.splits["train"].records if "train" in summary.splits else 0
-    draft = ConfigDraft(base.config.copy())
-    if base.config.move:
-        draft.notes.append(base.config.move.describe())
-    fit_dataset(draft, dataset, summary)
-    if settings.adjustment is not None:
-        settings.adjustment.apply(draft)
-    _set_size(draft, settings, base, images)
-    _set_start(draft, settings, base)
-    size = draft.facts.input_size
-    for assignment in settings.assignments:
-        _assign(draft, assignment)
-    follow_input_size(draft, size)
-    if base.model is not None and not draft.message.train_config.fine_tune_checkpoint:
-        fine_tuning.settle_batch_norm(draft)
-    _note_length(draft, settings, base, images)
-    if repetitions := summary.splits["train"].repetitions:
-        draft.notes.append(f"an epoch has {images:,} records, {repetitions:,} of which repeat images of rare classes")
+    draft = _make_draft(settings, base, dataset, summary, images)
     # Errors name the file that somebody has to change: the run's own is not written yet.
     facts = derive_facts(draft.config, settings.pipeline or run.pipeline_config)
     draft.notes += [f"{warning.message}. {warning.hint}" for warning in refuse_errors(facts)]
@@ -148,6 +133,30 @@ def _configure(workspace: Workspace, settings: ConfigureSettings) -> Configured:
         epochs=facts.num_steps * facts.batch_size / images,
         written=not settings.dry_run,
     )
+
+
+def _make_draft(
+    settings: ConfigureSettings, base: BaseConfig, dataset: Dataset, summary: DatasetSummary, images: int
+) -> ConfigDraft:
+    """The config with all that is set, and the reason of each field."""
+    draft = ConfigDraft(base.config.copy())
+    if base.config.move:
+        draft.notes.append(base.config.move.describe())
+    fit_dataset(draft, dataset, summary)
+    if settings.adjustment is not None:
+        settings.adjustment.apply(draft)
+    _set_size(draft, settings, base, images)
+    _set_start(draft, settings, base)
+    size = draft.facts.input_size
+    for assignment in settings.assignments:
+        _assign(draft, assignment)
+    follow_input_size(draft, size)
+    if base.model is not None and not draft.message.train_config.fine_tune_checkpoint:
+        fine_tuning.settle_batch_norm(draft)
+    _note_length(draft, settings, base, images)
+    if repetitions := summary.splits["train"].repetitions:
+        draft.notes.append(f"an epoch has {images:,} records, {repetitions:,} of which repeat images of rare classes")
+    return draft
 
 
 def _take_checkpoint(settings: ConfigureSettings) -> ConfigureSettings:

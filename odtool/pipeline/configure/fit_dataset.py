@@ -145,9 +145,7 @@ def _set_limits(draft: ConfigDraft, most: int) -> None:
         owner, path = facts.model.object_center_params, f"{facts.model_path}.object_center_params"
         _raise_limit(draft, owner, "max_box_predictions", most, path, reason)
         return
-    stage = "post_processing" if facts.meta_architecture == "ssd" else "second_stage_post_processing"
-    suppression = getattr(facts.model, stage).batch_non_max_suppression
-    path = f"{facts.model_path}.{stage}.batch_non_max_suppression"
+    path, suppression = facts.suppression
     _raise_limit(draft, suppression, "max_detections_per_class", most, path, reason)
     # The API wants the total to be no less than the number for one class.
     _raise_limit(draft, suppression, "max_total_detections", suppression.max_detections_per_class, path, reason)

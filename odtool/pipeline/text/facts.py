@@ -108,6 +108,13 @@ class ConfigFacts:
         return f"model.{self.meta_architecture}"
 
     @property
+    def suppression(self) -> tuple[str, Any]:
+        """Path and message of the non-maximum suppression that ends detection; not for CenterNet, which needs none."""
+        stage = "post_processing" if self.meta_architecture == "ssd" else "second_stage_post_processing"
+        message = getattr(self.model, stage).batch_non_max_suppression
+        return f"{self.model_path}.{stage}.batch_non_max_suppression", message
+
+    @property
     def resizer(self) -> tuple[str | None, Any]:
         """Name and message of the resizer; both None where none is chosen."""
         kind = self.model.image_resizer.WhichOneof("image_resizer_oneof")

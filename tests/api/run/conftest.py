@@ -78,6 +78,20 @@ end("finished", "", 0)
 """Training writes what evaluation would, so that both are there at once; learning rates near 0.02 score best."""
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials are looked at without much waiting."""
+    monkeypatch.setattr("odtool.api.run.trial_search.POLL", 0.02)
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Path:
+    """A file of what is varied: the learning rate and the batch size."""
+    path = tmp_path / "space.toml"
+    path.write_text("learning_rate = {low = 0.0002, high = 0.2, log = true}\nbatch_size = [1, 2]\n")
+    return path
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with the records of a few drawn images."""

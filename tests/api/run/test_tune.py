@@ -19,20 +19,7 @@ from odtool.pipeline.text.facts import find_learning_rate
 from odtool.tuning.study_folder import StudyFolder
 from odtool.workspace import Run
 
-SPACE = "learning_rate = {low = 0.0002, high = 0.2, log = true}\nbatch_size = [1, 2]\n"
-
-
-@pytest.fixture(autouse=True)
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trials are looked at without much waiting."""
-    monkeypatch.setattr("odtool.api.run.trial_search.POLL", 0.02)
-
-
-@pytest.fixture
-def space(tmp_path: Path) -> Path:
-    path = tmp_path / "space.toml"
-    path.write_text(SPACE)
-    return path
+pytestmark = pytest.mark.usefixtures("at_once")
 
 
 def states(result: StudyResult) -> list[str]:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from odtool.api.tasks import engine_process
-from odtool.dataset import prepare, synthetic
-from odtool.dataset.types import Source
 from odtool.workspace import Workspace
 
 ENGINE = """
@@ -18,19 +12,6 @@ import json, os, sys
 assert sys.argv[1] == "check" and os.environ["CUDA_VISIBLE_DEVICES"] == "-1"
 print(json.dumps({"variables": 340, "parameters": 9, "checkpoint": None, "error": None}))
 """
-
-
-@pytest.fixture
-def configured(odtool: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
-    """The current folder, with a run configured for drawn images."""
-    workspace = Workspace(tmp_path / "a [b] c")
-    drawings = synthetic.draw(tmp_path / "drawings", images=20)
-    prepare.prepare(prepare.PrepareSettings(sources=(Source(drawings),), out=workspace.data.path, val=0.2, workers=1))
-    monkeypatch.chdir(workspace.root)
-    (tmp_path / "engine.py").write_text(ENGINE)
-    monkeypatch.setattr(engine_process, "ENGINE", (sys.executable, str(tmp_path / "engine.py")))
-    assert odtool("configure", "--model", "demo_ssd", "--run", "mine").code == 0
-    return workspace
 
 
 def test_a_sound_run_is_said_to_be(odtool: Callable, configured: Workspace) -> None:

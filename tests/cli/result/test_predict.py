@@ -15,6 +15,8 @@ import pytest
 
 from odtool.api.result import predict
 from odtool.api.tasks import engine_process
+from odtool.cli import console
+from odtool.cli.result import predict as command
 from odtool.dataset.writers import WRITERS
 from odtool.detection import best_thresholds
 from odtool.detection.best_thresholds import ClassThreshold
@@ -326,3 +328,10 @@ def test_what_streams_cannot_have_is_wrong_usage(
     odtool: Callable[..., Any], space: Path, options: tuple[str, ...]
 ) -> None:
     assert odtool("predict", "http://camera/stream", *options).code == 2
+
+
+def test_where_no_object_was_followed_a_line_says_so_in_place_of_an_empty_table(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    command._render_objects(console.stdout, {"distinct_objects": {}})
+    assert capsys.readouterr().out == "no object was followed from picture to picture\n"

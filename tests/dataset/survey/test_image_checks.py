@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from odtool.dataset.images.image_file import ImageHeader
-from odtool.dataset.records import record_check
 from odtool.dataset.survey import image_checks
 from odtool.dataset.types import AnnotatedImage, Box, ObjectAnnotation, Unit
 
@@ -159,23 +158,6 @@ def test_every_repair_is_counted(header: ImageHeader, kind: str) -> None:
     image = AnnotatedImage(Path("a.jpg"), Path("a.xml"), objects(Box(1, 2, 30, 40)), declared_size=(100, 50))
     assert kind in kinds_of(image, header, fix_images=True)
     assert kind not in kinds_of(image, header)
-
-
-def test_the_catalogue_is_in_order_and_says_what_was_done() -> None:
-    assert list(image_checks.CATALOGUE) == sorted(image_checks.CATALOGUE)
-    assert all(check.action for check in image_checks.CATALOGUE.values())
-
-
-def test_every_problem_named_in_the_code_is_in_the_catalogue() -> None:
-    import re
-
-    room = Path(image_checks.__file__).parent.parent
-    named = set()
-    for module in {*room.rglob("*.py")} - {*room.glob("writers/*")}:  # these write elements and columns, not problems
-        named |= set(re.findall(r"(?:Problem|ImageError|append|yield)[( ]\(?\"([a-z_0-9]+)\"", module.read_text()))
-    assert len(named) > 10
-    # Faults of finished records have a catalogue of their own.
-    assert named <= set(image_checks.CATALOGUE) | set(record_check.LEVELS)
 
 
 @pytest.mark.parametrize(

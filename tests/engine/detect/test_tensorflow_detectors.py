@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 
@@ -30,12 +31,19 @@ def test_a_resizer_that_gives_many_sizes_costs_two_traces(api: Any) -> None:
     np.testing.assert_allclose([each.scores[0] for each in found], np.array([80, 90, 100, 110, 110]) / 255, atol=1e-6)
 
 
-def test_a_model_that_has_to_know_the_size_of_a_batch_gets_one_image_at_a_time(api: Any) -> None:
-    """As Mask R-CNN with a feature pyramid, which crops its proposals by a shape."""
+@pytest.mark.parametrize("is_counted", [False, True], ids=["shape", "loop"])
+def test_a_model_that_has_to_know_the_size_of_a_batch_gets_one_image_at_a_time(api: Any, is_counted: bool) -> None:
+    """As Mask R-CNN with a feature pyramid, which crops its proposals by a shape, and CenterNet with keypoints, which
+    counts its images in Python."""
     from odtool.engine.detect.tensorflow_detectors import CheckpointDetector
 
     def find(pixels: Any, shapes: Any) -> list[Any]:
-        size = api.convert_to_tensor(pixels.shape)[0]  # refused where the size is not known
+        # Both are refused where the size is not known: a ValueError and a TypeError.
+        size = (
+            len(range(pixels.shape[0] or api.shape(pixels)[0]))
+            if is_counted
+            else api.convert_to_tensor(pixels.shape)[0]
+        )
         bright = api.reduce_mean(pixels, axis=(1, 2, 3))
         boxes = api.tile([[[0.0, 0.0, 0.5, 1.0]]], [size, 1, 1])
         masks = api.ones([size, 1, 5, 7])

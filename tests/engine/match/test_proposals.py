@@ -49,6 +49,57 @@ def test_steps_give_the_losses_and_weights_of_the_stock_step(
     assert_equal_steps(build_small("faster_rcnn_resnet50_v1_640x640", change), side=SIDE, steps=3)
 
 
+def predict_masks_on_a_pyramid(rcnn: Any) -> None:
+    """With so few anchors that all of them are proposed: squares of 24 and 48 pixels."""
+    predict_masks(rcnn)
+    rcnn.first_stage_max_proposals = rcnn.second_stage_batch_size = 200
+    rcnn.use_static_balanced_label_sampler = False
+    anchors = rcnn.first_stage_anchor_generator.multiscale_anchor_generator
+    anchors.min_level, anchors.max_level, anchors.anchor_scale, anchors.scales_per_octave = 3, 4, 3, 1
+    anchors.aspect_ratios[:] = [1.0]
+    pyramid = rcnn.feature_extractor.fpn
+    pyramid.min_level, pyramid.max_level, pyramid.additional_layer_depth = 3, 4, 16
+    rcnn.second_stage_box_predictor.mask_rcnn_box_predictor.mask_prediction_conv_depth = 8
+
+
+@pytest.mark.slow
+def test_the_gradient_of_boxes_and_masks_on_a_pyramid_is_the_stock_one(
+    api: Any, make_learner: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import numpy as np
+
+    from odtool.engine.match import detectors
+
+    message = build_small("faster_rcnn_resnet50_v1_fpn_640x640", predict_masks_on_a_pyramid)
+    # With this optimizer, what a step takes off a weight is its gradient.
+    optimizer = message.train_config.optimizer.momentum_optimizer
+    optimizer.momentum_optimizer_value, optimizer.learning_rate.constant_learning_rate.learning_rate = 0.0, 1.0
+    own = make_learner(message, side=SIDE)
+    with monkeypatch.context() as patch:
+        patch.setattr(detectors, "assign_in_batches", lambda _: None)
+        stock = make_learner(message, side=SIDE)
+    for mine, theirs in zip(own.detector.variables, stock.detector.variables, strict=True):
+        mine.assign(theirs)
+    before = [weight.numpy() for weight in own.detector.trainable_variables]
+    batch = own.draw(2, seed=3)
+    # The second image's first box is one that proposals are found for.
+    boxes = batch[1]["groundtruth_boxes"]
+    batch[1]["groundtruth_boxes"] = api.tensor_scatter_nd_update(boxes, [[1, 0]], [[0.25, 0.25, 0.5, 0.5]])
+    ours = api.function(own.take_own_step, autograph=False)(*batch)
+    theirs = api.function(stock.take_stock_step, autograph=False)(*batch)
+    assert float(theirs["Loss/BoxClassifierLoss/mask_loss"]) > 0.1
+    for name, loss in theirs.items():
+        assert float(ours[name]) == pytest.approx(float(loss), rel=1e-6), name
+    gradient, difference = 0.0, 0.0
+    for start, mine, other in zip(
+        before, own.detector.trainable_variables, stock.detector.trainable_variables, strict=True
+    ):
+        gradient += float(np.square(other.numpy() - start, dtype=np.float64).sum())
+        difference += float(np.square(other.numpy() - mine.numpy(), dtype=np.float64).sum())
+    assert gradient > 0
+    assert (difference / gradient) ** 0.5 < 1e-5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("change", [lambda rcnn: None, predict_masks])
 def test_evaluation_gives_the_losses_and_detections_of_the_stock_model(

@@ -62,8 +62,9 @@ def test_a_sampler_of_static_shapes_is_asked_image_by_image() -> None:
     assert (drawn.sum(1) == 16).all()
 
 
+@pytest.mark.parametrize("static", [False, True])
 @pytest.mark.parametrize("size", [10, 60, 80])
-def test_sampled_rows_are_taken_in_order_and_padded_as_the_api_does(size: int) -> None:
+def test_sampled_rows_are_taken_in_order_and_padded_as_the_api_does(size: int, static: bool) -> None:
     import numpy as np
     import tensorflow as tf
     from object_detection.core import box_list_ops
@@ -74,11 +75,15 @@ def test_sampled_rows_are_taken_in_order_and_padded_as_the_api_does(size: int) -
     sampled, _ = draw_candidates(2)
     rng = np.random.default_rng(0)
     boxes, scores = rng.random((4, 60, 4), np.float32), rng.random((4, 60), np.float32)
-    (own_boxes, own_scores), counts = samplers.take_sampled([tf.constant(boxes), tf.constant(scores)], sampled, size)
+    (own_boxes, own_scores), counts = samplers.take_sampled(
+        [tf.constant(boxes), tf.constant(scores)], sampled, size, repeat_first=static
+    )
     for image, wanted in enumerate(sampled):
         boxlist = BoxList(tf.constant(boxes[image]))
         boxlist.add_field("scores", tf.constant(scores[image]))
-        kept = box_list_ops.boolean_mask(boxlist, tf.constant(wanted))
+        kept = box_list_ops.boolean_mask(
+            boxlist, tf.constant(wanted), use_static_shapes=static, indicator_sum=size if static else None
+        )
         padded = box_list_ops.pad_or_clip_box_list(kept, size)
         assert (own_boxes[image].numpy() == padded.get().numpy()).all()
         assert (own_scores[image].numpy() == padded.get_field("scores").numpy()).all()

@@ -74,6 +74,13 @@ def check_static_shapes(facts: ConfigFacts) -> Iterator[Finding]:
         )
 
 
+def check_proposal_mining(facts: ConfigFacts) -> Iterator[Finding]:
+    """faster_rcnn_meta_arch.py lists proposals whose number of columns TensorFlow 2 no longer knows."""
+    here = f"{facts.model_path}.hard_example_miner"
+    if facts.meta_architecture == "faster_rcnn" and facts.model.HasField("hard_example_miner"):
+        yield report_error(f"{here}: the API's mining of proposals fails on TensorFlow 2", f"--set {here}=")
+
+
 def check_batch_norm(facts: ConfigFacts) -> Iterator[Finding]:
     """builders/model_builder.py; an SSD passes over it."""
     here = f"{facts.model_path}.inplace_batchnorm_update"
@@ -164,9 +171,7 @@ def check_combined_suppression(facts: ConfigFacts) -> Iterator[Finding]:
     """core/post_processing.py refuses them when it is first called."""
     if facts.meta_architecture == "center_net":
         return
-    stage = "post_processing" if facts.meta_architecture == "ssd" else "second_stage_post_processing"
-    suppression = getattr(facts.model, stage).batch_non_max_suppression
-    here = f"{facts.model_path}.{stage}.batch_non_max_suppression"
+    here, suppression = facts.suppression
     if suppression.use_combined_nms:
         if facts.meta_architecture == "faster_rcnn":
             obstacle = "a second stage, whose number of proposals differs by image"
