@@ -107,7 +107,7 @@ def _make_step(environment: Mapping[str, str], count: str, *, alike: bool) -> Sc
 
 def warn_of_others(environment: Mapping[str, str]) -> str:
     """What is to be said where a process does everything, and its scheduler has started others; empty otherwise."""
-    if idle := describe_idle_tasks(environment):
+    if "SLURM_ARRAY_TASK_ID" not in environment and (idle := describe_idle_tasks(environment)):
         return idle
     task = find_task(environment)
     if task is None:

@@ -79,6 +79,7 @@ def test_pieces_are_dealt_out_once_each() -> None:
 
 def test_a_task_that_does_everything_beside_others_is_told_of_its_part() -> None:
     assert "task 3 of 5 of a Slurm array" in parts.warn_of_others(ARRAY)
+    assert "task 3 of 5 of a Slurm array" in parts.warn_of_others({**ARRAY, **BATCH, "SLURM_JOB_ID": "7"})
     assert "--part auto/N" in parts.warn_of_others(POD)
     assert parts.warn_of_others({}) == ""
 

@@ -21,6 +21,7 @@ from odtool import printable
         ("photo\u202egpj.exe", "photo\\u202egpj.exe"),
         ("a\u2028b", "a\\u2028b"),
         ("Zürich 猫 🐈\N{ZERO WIDTH JOINER}⬛ \N{ARABIC LETTER MEEM}\N{ZERO WIDTH NON-JOINER}", None),
+        ("cat\u200b\ufeff\u00ad\u2060", "cat\\u200b\\ufeff\\xad\\u2060"),
         ("file\udcff", None),  # a byte of a file's name, which the stream shows
         ("tab\tand\nline", None),
     ],
@@ -43,3 +44,8 @@ def test_nothing_that_is_obeyed_is_left(text: str) -> None:
 def test_a_log_in_any_encoding_is_shown(tmp_path: object) -> None:
     block = "Zürich\n".encode("latin-1") + b"\x1b[2J\r50%\tdone\x00" + "\x9bm é\n".encode()
     assert printable.show_log(block) == b"Z\xfcrich\n\\x1b[2J\r50%\tdone\\x00\\x9bm \xc3\xa9\n"
+
+
+def test_a_log_shows_what_turns_text_around_and_bare_controls() -> None:
+    block = "name\u202egpj \u2066x \u061c \u2028\u0085".encode() + b" \x9b31m" + "é鰛".encode()
+    assert printable.show_log(block) == (b"name\\u202egpj \\u2066x \\u061c \\u2028\\x85 \\x9b31m" + "é鰛".encode())

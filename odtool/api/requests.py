@@ -79,9 +79,11 @@ def _refuse_addresses(request: Any) -> None:
         if item.name in own or not any(name in str(item.type) for name in _PATH_TYPES):
             continue
         value = getattr(request, item.name)
-        for path in [value] if isinstance(value, (str, os.PathLike)) else value if isinstance(value, Sequence) else ():
-            option = "" if item.name in _ARGUMENTS else f"--{item.name.replace('_', '-')}"
-            addresses.refuse(option, os.fspath(path))
+        named = value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        for path in named:
+            if isinstance(path, (str, os.PathLike)):  # what names a run may be one
+                option = "" if item.name in _ARGUMENTS else f"--{item.name.replace('_', '-')}"
+                addresses.refuse(option, os.fspath(path))
 
 
 def ignore(_text: str) -> None:

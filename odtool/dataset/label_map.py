@@ -30,6 +30,8 @@ _DEEPEST = 20
 """Nesting beyond this is no label map (keypoints and LVIS fields nest twice)."""
 _LARGEST_ID = 2**31 - 1
 """Ids are int32 in the API's string_int_label_map.proto."""
+_LONGEST_ID = 20
+"""Characters of an id that is looked at, in any base."""
 _BACKGROUND = "background"
 """The one item that may have id 0, by name or display name; it is none of the model's classes."""
 
@@ -261,6 +263,8 @@ def _make_item(fields: dict[str, tuple[str, int]], path: Path, line: int) -> Lab
     if "id" not in fields:
         raise DataError(f"{path}:{line}: item '{fields['name'][0]}' has no id", "Give each item an id, from 1.")
     text, id_line = fields["id"]
+    if len(text) > _LONGEST_ID:
+        raise _line_error(path, id_line, f"id is '{text[:_LONGEST_ID]}…', of {len(text)} characters")
     try:
         number = int(text, 0)
     except ValueError:

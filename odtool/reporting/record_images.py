@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from odtool.dataset.images.pillow import open_image
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.pillow import open_rgb
 from odtool.dataset.readers.records.tfrecord import tfrecord_example
 from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
 from odtool.dataset.records import record_reader
-from odtool.errors import DataError
 from odtool.pipeline import record_patterns
 from odtool.pipeline.text import config
 from odtool.visual import html_page
@@ -53,15 +53,13 @@ def find_images(files: Iterable[Path], source_ids: Sequence[str]) -> dict[str, P
 
 
 def _read_picture(example: tfrecord_example.Example, data: bytes) -> PagePicture:
-    from PIL import Image
-
     name = example.filename or example.source_id
     if example.encoded is None:
         return PagePicture(name, "", "the record holds no image")
     start, length = example.encoded
     try:
-        with open_image(data[start : start + length]) as image:
+        with open_rgb(data[start : start + length]) as image:
             # As TensorFlow decodes it: an EXIF rotation is not applied, which the boxes follow.
-            return PagePicture(name, html_page.encode_picture(image.convert("RGB")))
-    except (OSError, ValueError, SyntaxError, DataError, Image.DecompressionBombError) as error:
-        return PagePicture(name, "", str(error))
+            return PagePicture(name, html_page.encode_picture(image))
+    except ImageError as error:
+        return PagePicture(name, "", error.detail)

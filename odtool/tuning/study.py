@@ -237,13 +237,25 @@ def load_optuna() -> ModuleType:
 
 @contextmanager
 def _explaining(folder: StudyFolder) -> Iterator[None]:
-    """What Optuna and SQLAlchemy raise over the file, as an error that names it."""
+    """What Optuna and SQLAlchemy raise over the file, as an error that names it.
+
+    Over values in it that they did not write they raise what Python itself does, of all of these kinds.
+    """
     from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         yield
-    except (OptunaError, SQLAlchemyError, sqlite3.Error, RuntimeError) as error:
+    except (
+        OptunaError,
+        SQLAlchemyError,
+        sqlite3.Error,
+        RuntimeError,
+        ValueError,
+        TypeError,
+        LookupError,
+        OverflowError,
+    ) as error:
         cause = error.__cause__ if isinstance(error.__cause__, sqlite3.Error) else error
         raise JobError(
             f"{folder.storage}: {first_line(cause)}",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from odtool.visual import svg
+from odtool.visual.html_page import escape_text
 from odtool.visual.svg import Axis
 
 COLOURS = 8
@@ -79,13 +79,13 @@ def _draw_curve(curve: Curve, flat: Axis, upright: Axis, number: int, label: str
     marked = len(curve) <= _MARKED
     dots = "".join(
         f'<circle class="{colour}" cx="{flat.place(step):.1f}" cy="{upright.place(value):.1f}" r="2.6">'
-        f"<title>{escape(label)}, step {step:,}: {value:.4g}</title></circle>"
+        f"<title>{escape_text(label)}, step {step:,}: {value:.4g}</title></circle>"
         for step, value in curve
         if value is not None and marked
     )
     single_points = [piece[0].split(",") for piece in pieces if len(piece) == 1 and not marked]
     dots += "".join(f'<circle class="{colour}" cx="{x}" cy="{y}" r="1.6"/>' for x, y in single_points)
-    return f"<g><title>{escape(label)}</title>{lines}{dots}</g>"
+    return f"<g><title>{escape_text(label)}</title>{lines}{dots}</g>"
 
 
 def draw_shares(
@@ -112,13 +112,12 @@ def draw_shares(
     for number, (label, curve) in enumerate(curves.items()):
         style = f"s{number % COLOURS}" + (" bold" if label in bold else " fine" if bold else "")
         lines = "".join(f'<polyline points="{piece}"/>' for piece in _list_pieces(curve, flat, upright))
-        parts.append(f'<g class="{style}"><title>{escape(label)}</title>{lines}</g>')
+        parts.append(f'<g class="{style}"><title>{escape_text(label)}</title>{lines}</g>')
     if point is not None:
         x, y = flat.place(point.across), upright.place(point.up)
-        parts.append(
-            f'<circle class="chosen" cx="{x:.1f}" cy="{y:.1f}" r="4.5"><title>{escape(point.title)}</title></circle>'
-        )
-    legend = "".join(f'<li><i class="bold"></i>{escape(label)}</li>' for label in bold)
+        title = f"<title>{escape_text(point.title)}</title>"
+        parts.append(f'<circle class="chosen" cx="{x:.1f}" cy="{y:.1f}" r="4.5">{title}</circle>')
+    legend = "".join(f'<li><i class="bold"></i>{escape_text(label)}</li>' for label in bold)
     return _draw_plot(f"{up} by {across}", parts) + (
         f'<ul class="legend">{legend}</ul>' if bold else draw_legend(list(curves))
     )
@@ -173,7 +172,7 @@ def draw_legend(labels: Sequence[str]) -> str:
     if len(labels) < 2:
         return ""
     items = "".join(
-        f'<li><i class="s{number % COLOURS}"></i>{escape(label)}</li>' for number, label in enumerate(labels)
+        f'<li><i class="s{number % COLOURS}"></i>{escape_text(label)}</li>' for number, label in enumerate(labels)
     )
     return f'<ul class="legend">{items}</ul>'
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from html import escape
 
 from odtool.visual import svg
+from odtool.visual.html_page import escape_text
 from odtool.visual.svg import Axis
 
 _HEIGHT = 250
@@ -33,7 +33,7 @@ def draw_columns(bins: Mapping[str, int], axis: str) -> str:
         height = max(height, 1.5) if count else 0
         middle = step * (number + 0.5)
         parts.append(
-            f'<g><title>{escape(name)}: {count:,}</title><rect class="bar" x="{middle - step * 0.36:.1f}" '
+            f'<g><title>{escape_text(name)}: {count:,}</title><rect class="bar" x="{middle - step * 0.36:.1f}" '
             f'y="{floor - height:.1f}" width="{step * 0.72:.1f}" height="{height:.1f}" rx="2"/>'
         )
         if count:
@@ -54,7 +54,8 @@ def draw_pairs(bins: Mapping[str, tuple[float, float]], axis: str, names: tuple[
             height = max((floor - _HEAD) * share / highest, 1.5 if share else 0)
             left = middle + (place - 1) * step * 0.38
             parts.append(
-                f'<g><title>{escape(names[place])}, {escape(name)}: {share:.1%}</title><rect class="pair{place}" '
+                f"<g><title>{escape_text(names[place])}, {escape_text(name)}: {share:.1%}</title>"
+                f'<rect class="pair{place}" '
                 f'x="{left:.1f}" y="{floor - height:.1f}" width="{step * 0.36:.1f}" height="{height:.1f}" rx="2"/>'
             )
             if share:

@@ -11,7 +11,7 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from odtool import __version__
+from odtool import __version__, printable
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -60,8 +60,8 @@ def render(title: str, kind: str, body: Iterable[str], *, foot: str, style: str 
 
 
 def escape_text(content: object) -> str:
-    """Escaped for HTML; file names that are not UTF-8 are shown with backslashes."""
-    return escape(str(content).encode("utf-8", "backslashreplace").decode("utf-8"))
+    """Escaped for HTML; controls are shown, as on the terminal, and so are bytes of file names that are not UTF-8."""
+    return escape(printable.show(str(content)).encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def render_tiles(values: Mapping[str, str]) -> str:

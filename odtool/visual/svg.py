@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
+
+from odtool.visual.html_page import escape_text
 
 WIDTH = 360
 """Of a plot's view box; at this size in pixels its letters are as large as the page's small print."""
@@ -30,13 +31,13 @@ class Axis:
 
 def draw_plot(title: str, parts: Sequence[str], *, height: int, style: str = "plot") -> str:
     """The whole plot; `style` are its CSS classes."""
-    label = f'role="img" aria-label="{escape(title)}"'
+    label = f'role="img" aria-label="{escape_text(title)}"'
     return f'<svg class="{style}" viewBox="0 0 {WIDTH} {height}" {label}>{"".join(parts)}</svg>'
 
 
 def draw_tick(x: float, y: float, text: str, *, style: str = "tick") -> str:
     """A word or number at an axis, centred on x where its style does not say otherwise."""
-    return f'<text class="{style}" x="{_round(x)}" y="{_round(y)}">{escape(text)}</text>'
+    return f'<text class="{style}" x="{_round(x)}" y="{_round(y)}">{escape_text(text)}</text>'
 
 
 def draw_end_tick(x: float, y: float, text: str) -> str:
@@ -46,7 +47,7 @@ def draw_end_tick(x: float, y: float, text: str) -> str:
 
 def draw_upright_name(x: float, y: float, text: str) -> str:
     """The name of the axis that goes up, read from below."""
-    return f'<text class="tick" transform="translate({_round(x)} {_round(y)}) rotate(-90)">{escape(text)}</text>'
+    return f'<text class="tick" transform="translate({_round(x)} {_round(y)}) rotate(-90)">{escape_text(text)}</text>'
 
 
 def draw_level_line(left: float, right: float, y: float) -> str:
@@ -62,7 +63,7 @@ def draw_field(left: float, top: float, width: float, height: float) -> str:
 def draw_bubble(x: float, y: float, radius: float, title: str) -> str:
     """A circle whose area stands for a count; the title shows under the pointer."""
     place = f'cx="{_round(x)}" cy="{_round(y)}" r="{_round(radius)}"'
-    return f'<circle class="bubble" {place}><title>{escape(title)}</title></circle>'
+    return f'<circle class="bubble" {place}><title>{escape_text(title)}</title></circle>'
 
 
 def abbreviate(value: float, digits: int) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from odtool.visual import svg
+from odtool.visual.html_page import escape_text
 from odtool.visual.svg import Axis
 
 _WIDE, _HIGH = 1100, 320
@@ -72,7 +72,7 @@ def draw_parallel_coordinates(axes: Sequence[CoordinateAxis], lines: Sequence[Tr
         opacity = 1 if line.style == "best" else 0.15 + 0.6 * line.strength
         parts.append(
             f'<polyline class="trial {line.style}" points="{points}" stroke-opacity="{opacity:.2f}">'
-            f"<title>{escape(line.title)}</title></polyline>"
+            f"<title>{escape_text(line.title)}</title></polyline>"
         )
     room = max(int(distance / 5.6), _LETTERS if len(axes) < 9 else 10)
     for x, axis in zip(places, axes, strict=True):
@@ -86,7 +86,7 @@ def _draw_axis(x: float, axis: CoordinateAxis, room: int) -> list[str]:
     name = axis.name if len(axis.name) <= room else f"…{axis.name[1 - room :]}"
     parts = [
         f'<line class="upright" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_FLOOR}"/>',
-        f"<g><title>{escape(axis.name)}</title>{svg.draw_tick(x, _FLOOR + 32, name, style='tick name')}</g>",
+        f"<g><title>{escape_text(axis.name)}</title>{svg.draw_tick(x, _FLOOR + 32, name, style='tick name')}</g>",
     ]
     if axis.words:
         return parts + [svg.draw_tick(x, axis.place(word) + 3.5, word, style="tick word") for word in axis.words]
@@ -119,7 +119,7 @@ def draw_values(points: Sequence[TrialPoint], name: str, *, is_loss: bool = Fals
     parts.append(_draw_best_so_far(points, flat, upright, is_loss=is_loss))
     for point in points:
         place = f'cx="{flat.place(point.number):.1f}" cy="{upright.place(point.value):.1f}" r="3.6"'
-        parts.append(f'<circle class="trial {point.style}" {place}><title>{escape(point.title)}</title></circle>')
+        parts.append(f'<circle class="trial {point.style}" {place}><title>{escape_text(point.title)}</title></circle>')
     return svg.draw_plot(f"{name} by trial", parts, height=_HEIGHT, style="plot trials")
 
 
@@ -141,7 +141,7 @@ def draw_shares(shares: Mapping[str, float]) -> str:
     """A bar for each share of a whole, by what it is of, as a table."""
     largest = max(shares.values(), default=0) or 1
     rows = "".join(
-        f'<tr><td>{escape(name)}</td><td class="right">{share:.0%}</td>'
+        f'<tr><td>{escape_text(name)}</td><td class="right">{share:.0%}</td>'
         f'<td class="meter"><div style="width:{share / largest:.1%}"></div></td></tr>'
         for name, share in shares.items()
     )

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import odtool
+from odtool.api import requests
 from odtool.api.data.inspect import InspectRequest
 from odtool.api.data.prepare import PrepareRequest
 from odtool.api.model.configure import ConfigureRequest
@@ -129,6 +130,14 @@ def test_a_run_is_named_or_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyP
         find_run(tmp_path, "second")
     with pytest.raises(OdtoolError, match="no such folder"):
         find_workspace(tmp_path / "absent")
+
+
+def test_what_names_runs_may_be_runs_but_no_addresses(tmp_path: Path) -> None:
+    run = Workspace(tmp_path).run("first")
+    for request in (ReportRequest([run, "second"]), ExportRequest(run), EvaluateRequest(run)):
+        requests._refuse_addresses(request)
+    with pytest.raises(OdtoolError, match=r"^gs://bucket/run: is an address"):
+        requests._refuse_addresses(ReportRequest([run, "gs://bucket/run"]))
 
 
 def test_no_public_name_is_a_modules_name() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,8 @@ from rich.cells import cell_len
 from rich.table import Table
 
 from odtool.cli.terminal import Terminal
+
+BAD = "a\x1b]8;;http://e\x07b\x1b[31m\x9b1m\u202e\u2028\r\x08x"
 
 
 def show(text: str, *, width: int = 40, terminal: bool = True, markup: bool = True) -> str:
@@ -93,6 +98,14 @@ def test_a_colon_on_either_side_of_a_word_is_no_picture(
     assert "s3:x: no such folder" in shown
     assert ":dog:" in shown
     assert ":b:" in shown
+
+
+@pytest.mark.parametrize("command", [["settings", BAD], ["status", f"--{BAD}"], [BAD]])
+def test_wrong_usage_is_told_without_obeying_it(command: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "odtool", *command], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e\u2028]", done.stderr)
+    assert "x1b]8;;http" in done.stderr
 
 
 def test_no_line_of_a_table_in_a_file_ends_with_blanks(capsys: pytest.CaptureFixture[str]) -> None:

@@ -104,6 +104,13 @@ def test_a_map_that_would_train_wrongly_is_refused_with_its_line(text: str, says
     assert error.value.hint
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "0x" + "f" * 5000, "0" * 3000, "-" + "1" * 21])
+def test_an_id_without_end_is_refused(number: str) -> None:
+    with pytest.raises(DataError, match=r"map:1: broken label map: id is '.{20}…', of \d+ characters") as error:
+        label_map.parse(f"item {{ id: {number} name: 'a' }}", Path("map"))
+    assert len(error.value.message) < 200
+
+
 def test_a_missing_map_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such label map"):
         label_map.load(tmp_path / "absent.pbtxt")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from odtool.dataset.images import decoding_memory
 from odtool.errors import DataError
 from odtool.reporting import record_images
 from odtool.workspace import Run
@@ -40,4 +41,12 @@ def test_an_image_that_cannot_be_decoded_says_why(files: list[Path], monkeypatch
 
     monkeypatch.setattr(Image, "open", refuse)
     found = record_images.find_images(files, ["1.jpg"])["1.jpg"]
-    assert (found.uri, found.problem) == ("", "cannot identify image file")
+    assert (found.uri, found.problem) == ("", "OSError: cannot identify image file")
+
+
+def test_an_image_that_takes_more_than_there_is_says_so(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding_memory, "SMALL", 0)
+    monkeypatch.setattr(decoding_memory, "measure_available", lambda: 1 << 16)
+    found = record_images.find_images(files, ["1.jpg"])["1.jpg"]
+    assert found.uri == ""
+    assert "of memory to decode, and 65.5 kB are free" in found.problem

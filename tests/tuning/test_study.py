@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import warnings
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import optuna
@@ -158,3 +160,51 @@ def test_optuna_warns_of_nothing_that_is_done_here(folder: StudyFolder) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         do(begin(folder, pruner="hyperband"), lambda number, index: 0.1 * index, 6)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update trial_params set distribution_json = '{'",
+        "update trial_params set distribution_json = '[]'",
+        """update trial_params set distribution_json = '{"name": "X", "attributes": {}}'""",
+        f"update trial_params set distribution_json = '{'[' * 50_000}'",
+        "update trial_params set param_value = 'x'",
+        "update trial_params set param_value = 1e999",
+        "update trial_user_attributes set value_json = '{'",
+        "update trial_system_attributes set value_json = 'x'",
+        "update trials set state = 'XX'",
+        "update trials set number = null",
+        "update trials set datetime_start = 'x'",
+        "update study_directions set direction = 'XX'",
+        "update alembic_version set version_num = 'x'",
+    ],
+)
+def test_a_database_with_values_of_somebody_else_is_named(folder: StudyFolder, change: str) -> None:
+    study = begin(folder)
+    taken = study.take_trial(5)
+    assert taken is not None
+    taken.release()
+    del study
+    with closing(sqlite3.connect(folder.storage)) as database:
+        database.execute(change)
+        database.commit()
+    with pytest.raises(JobError) as error:
+        begin(folder).take_trial(5)
+    assert error.value.message.startswith(f"{folder.storage}: ")
+    assert "--restart" in error.value.hint
+
+
+@pytest.mark.parametrize("kind", ["garbage", "zeros", "pipe", "device", "folder"])
+def test_what_is_no_database_is_named(folder: StudyFolder, kind: str) -> None:
+    folder.path.mkdir()
+    if kind in ("garbage", "zeros"):
+        folder.storage.write_bytes((b"x" if kind == "garbage" else b"\0") * 10_000)
+    elif kind == "pipe":
+        os.mkfifo(folder.storage)
+    elif kind == "device":
+        folder.storage.symlink_to("/dev/zero")
+    else:
+        folder.storage.mkdir()
+    with pytest.raises(JobError, match=r"study\.db: "):
+        begin(folder)

@@ -57,7 +57,7 @@ def _decode_gray(data: bytes) -> Image.Image:
     if header.format != "jpeg":
         return repair.decode_pixels(data, header, fixed=False).convert("L")
     try:
-        with open_image(data, ("JPEG", "MPO")) as image:
+        with open_image(data, ("JPEG",)) as image:
             image.draft("L", (2 * _SIDE, 2 * _SIDE))
             return image.convert("L")
     except ImageError:

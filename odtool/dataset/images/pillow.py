@@ -9,12 +9,18 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from odtool.dataset.images import decoding_memory
+from odtool.dataset.images.image_error import ImageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
+_FORMATS = ("JPEG", "PNG", "GIF", "TIFF", "BMP", "DIB", "WEBP")
+"""Pillow's names of what is read at all; what it calls MPO is opened as JPEG. Of its dozens of others it is not known
+what they take (AVIF 9 bytes a pixel before anything is asked, JPEG 2000 18), and for EPS it runs another program."""
 MOST_PIXELS = 1 << 30
 """In an image that must be decoded; satellite images of 400 million are in use. Pillow's own limit is lower."""
+_RGB_BYTES = 12
+"""A pixel in colours that becomes one of an array: Pillow's, and two copies of its bytes."""
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
 """Of Pillow's modes; of all others it is 4."""
 _DEEP_COPIES = 3
@@ -32,10 +38,13 @@ _RLE_BYTES = 3
 
 
 @contextmanager
-def open_image(data: bytes, formats: tuple[str, ...] | None = None) -> Iterator[Image.Image]:
-    """The image of these bytes, of one of Pillow's formats. Pillow raises anything on broken files, here or later.
+def open_image(data: bytes, formats: tuple[str, ...] = _FORMATS) -> Iterator[Image.Image]:
+    """The image of these bytes. Pillow raises anything on broken files, here or later.
 
     Memory to decode it is reserved; what is made of its pixels is the caller's to reserve.
+
+    Args:
+        formats: Pillow's names of those that it may be of.
 
     Raises:
         ImageError: there is too little memory.
@@ -49,6 +58,26 @@ def open_image(data: bytes, formats: tuple[str, ...] | None = None) -> Iterator[
             size, what = image.width * image.height * _count_bytes(image), f"{image.width}x{image.height} pixels"
             reserved.enter_context(decoding_memory.reserve(size + len(data), what))
             yield image
+
+
+@contextmanager
+def open_rgb(data: bytes) -> Iterator[Image.Image]:
+    """The image of these bytes in colours, as it is stored; with memory reserved for an array of it, too.
+
+    Raises:
+        ImageError: it cannot be decoded, or there is too little memory.
+    """
+    with ExitStack() as stack:
+        try:
+            image = stack.enter_context(open_image(data))
+            size, what = image.width * image.height * _RGB_BYTES, f"{image.width}x{image.height} pixels"
+            stack.enter_context(decoding_memory.reserve(size, what))
+            colours = image.convert("RGB")
+        except (MemoryError, ImageError):
+            raise
+        except Exception as error:  # Pillow's decoders raise anything from SyntaxError to struct.error on broken files
+            raise ImageError("image_unreadable", f"{type(error).__name__}: {error}") from None
+        yield colours
 
 
 @contextmanager

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from odtool.dataset.images.pillow import open_image
+from odtool.dataset.images.image_error import ImageError
+from odtool.dataset.images.pillow import open_rgb
 from odtool.dataset.readers.records.tfrecord import tfrecord_example
 from odtool.dataset.readers.records.tfrecord.class_lookup import ClassLookup
 from odtool.dataset.records import record_reader
 from odtool.dataset.types import ObjectAnnotation
 from odtool.detection.accuracy import GroundTruth
+from odtool.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,7 @@ def read_examples(
         label_map: names the classes of records that have ids alone.
 
     Raises:
-        DataError: a record file is damaged.
-        OSError: an image cannot be decoded.
+        DataError: a record file is damaged, or an image cannot be decoded.
     """
     ids = {name: number for number, name in labels.items()}
     classes = ClassLookup(label_map)
@@ -50,8 +51,14 @@ def read_examples(
             if example.encoded is None:
                 continue
             start, length = example.encoded
-            with open_image(record.data[start : start + length]) as image:
-                pixels = np.asarray(image.convert("RGB"))
+            try:
+                with open_rgb(record.data[start : start + length]) as image:
+                    pixels = np.asarray(image)
+            except ImageError as error:
+                raise DataError(
+                    f"{path}: the image of record {record.number} cannot be used: {error.detail}",
+                    "Prepare the data again, or measure with --images.",
+                ) from None
             yield RecordExample(pixels, _make_truth(example.objects, ids, pixels.shape[1], pixels.shape[0]))
             remaining -= 1
 

@@ -18,14 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from odtool import temporary_folders
+from odtool.dataset.images import decoding_memory
+from odtool.dataset.images.image_error import ImageError
 from odtool.errors import DataError, InstallationError
 
 if TYPE_CHECKING:
     import cv2
 
+_FRAME_BYTES = 22
+"""A pixel: OpenCV's and odtool's colours, a detector's floats, and what a decoder keeps of two frames before."""
 USUAL_RATE = 25.0
 """Frames a second where a video does not say."""
 _MEND = "Convert it first, as with: ffmpeg -i IN -c:v libx264 OUT.mp4"
+_SMALLER = "Make it smaller first, as with: ffmpeg -i IN -vf scale=1920:-2 OUT.mp4"
 
 _PACKAGE = "opencv-python-headless"
 _OTHER_BUILDS = "opencv-python opencv-contrib-python"
@@ -130,12 +135,30 @@ def opening(path: Path, *, every: int) -> Iterator[Video]:
     try:
         if not path.is_file() or not capture.isOpened():
             raise DataError(f"{path}: is not a video that can be decoded", _MEND)
+        refuse_too_large(capture, str(path))
         rate = capture.get(cv2.CAP_PROP_FPS)
         rate = rate if 0 < rate <= 1000 else USUAL_RATE
         announced = max(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0)
         yield Video(rate, announced, read_frames(capture, rate, every))
     finally:
         capture.release()
+
+
+def refuse_too_large(capture: cv2.VideoCapture, name: str) -> None:
+    """Asks for the memory of a frame before one is fetched: some kilobytes of video may hold a thousand million pixels.
+
+    Raises:
+        DataError: there is less.
+    """
+    import cv2
+
+    sides = (capture.get(side) for side in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    width, height = (max(int(side), 0) for side in sides)
+    try:
+        with decoding_memory.reserve(width * height * _FRAME_BYTES, f"frames of {width}x{height} pixels"):
+            return
+    except ImageError as error:
+        raise DataError(f"{name}: {error.detail}", _SMALLER) from None
 
 
 def read_frames(capture: cv2.VideoCapture, rate: float, every: int) -> Iterator[Frame]:

@@ -112,6 +112,7 @@ def opening(source: StreamSource, *, every: int, stop: threading.Event) -> Itera
         if not capture.isOpened():
             hint = "Is it connected, and free?" if source.camera is not None else "Check the address and the network."
             raise DataError(f"{source.shown}: no frames come from there", hint)
+        video.refuse_too_large(capture, source.shown)
         rate = capture.get(cv2.CAP_PROP_FPS)
         rate = rate if 0 < rate <= 240 else video.USUAL_RATE
         if source.camera is None and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:

@@ -123,7 +123,8 @@ def _find_left_behind(message: Any, root: Path, config: Path) -> LeftAlone | Non
     old = next((place for path in gone if (place := _find_old_place(path, root))), None)
     if old is None:
         return None
-    count = _replace(message, old, root, dry=True)
+    if not (count := _replace(message, old, root, dry=True)):
+        return None
     change = f"Replace that place by {root} in {config}"
     if _PLAIN.fullmatch(old) and _PLAIN.fullmatch(f"{root}{config}"):
         change += f": sed -i 's#{old}/#{root}/#g' {config}"

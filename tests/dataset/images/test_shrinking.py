@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from odtool.dataset.images import decoded_formats, image_file, masks, repair, shrinking
+from odtool.dataset.images import decoded_formats, decoding_memory, image_file, masks, repair, shrinking
 from odtool.dataset.images.image_file import ImageError
 from odtool.dataset.types import Box, Extent, Keypoint, ObjectAnnotation, Outline
 
@@ -160,6 +161,33 @@ def test_an_image_decoded_in_parts_is_repaired_at_its_own_size(
     upright_header = replace(header, width=width, height=height)  # as a checked image has it
     whole = repair.decode_pixels((tmp_path / "a.tif").read_bytes(), upright_header, fixed=True)
     assert difference(whole, repair.turn_upright(pixels, orientation)) == 0
+
+
+def test_what_is_decoded_in_parts_takes_the_memory_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (5000, 6000)).save(path, compression="packbits")
+    header, asked = image_file.read_header(path), list[int]()
+    monkeypatch.setattr(decoding_memory, "_claim", lambda size, _: asked.append(size))
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is there
+        before = read_status("VmRSS")
+        shrinking.encode_shrunk(path, None, header, (500, 600), fixed=False)
+        os.write(writing, f"{read_status('VmHWM') - before} {max(asked)}".encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    used, reserved = map(int, os.read(reading, 100).split())
+    os.close(reading)
+    os.close(writing)
+    assert used < reserved + (16 << 20)
+
+
+def read_status(name: str) -> int:
+    """Bytes of memory that the kernel tells of this process."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) << 10
 
 
 def test_a_file_that_changed_is_refused(tmp_path: Path) -> None:

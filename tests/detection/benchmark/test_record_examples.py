@@ -8,8 +8,10 @@ import pytest
 from PIL import Image
 
 from odtool.dataset import prepare, synthetic
+from odtool.dataset.images import decoding_memory
 from odtool.dataset.types import Source
 from odtool.detection.benchmark import record_examples
+from odtool.errors import DataError
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +42,11 @@ def test_as_many_as_are_asked_for_and_only_classes_of_the_model(records: Path) -
     found = list(record_examples.read_examples(files, {7: "star"}, 3))
     assert len(found) == 3
     assert {number for example in found for number in example.truth.classes.tolist()} == {7}
+
+
+def test_an_image_that_takes_more_than_there_is_is_named(records: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = sorted((records / "data").glob("train-*"))
+    monkeypatch.setattr(decoding_memory, "SMALL", 0)
+    monkeypatch.setattr(decoding_memory, "measure_available", lambda: 1 << 16)
+    with pytest.raises(DataError, match=f"{files[0]}: the image of record 1 cannot be used: .* are free"):
+        next(record_examples.read_examples(files, {1: "disc"}, 1))

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from odtool.dataset.images import decoding_memory
 from odtool.detection.predict import video
 from odtool.errors import DataError, InstallationError
 
@@ -102,6 +103,22 @@ video.onloadeddata = () => {
   text.textContent = `shows ${video.videoWidth}x${video.videoHeight} of ${Math.round(video.duration)} s`;
 };
 </script>"""
+
+
+def test_a_video_whose_frames_do_not_fit_is_refused_before_one_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "large.webm"
+    write(path, frames=3, size=(640, 480))
+    monkeypatch.setattr(decoding_memory, "SMALL", 0)
+    with video.opening(path, every=1) as opened:
+        assert len(list(opened.frames)) == 3
+    monkeypatch.setattr(decoding_memory, "measure_available", lambda: 640 * 480 * 16)
+    with (
+        pytest.raises(DataError, match=r"large\.webm: frames of 640x480 pixels take .* are free"),
+        video.opening(path, every=1),
+    ):
+        pytest.fail("it was opened")
 
 
 def test_what_is_no_video_is_refused(tmp_path: Path) -> None:

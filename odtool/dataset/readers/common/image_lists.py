@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from odtool.dataset.readers.common import faults
@@ -71,14 +71,9 @@ class Documents:
     files: tuple[Path, ...]
     images: tuple[Path, ...]
 
-    def read_file(self, file: Path, parse: Callable[[bytes, Path], Listing]) -> Iterator[AnnotatedImage | Problem]:
-        """What one of the documents says; raises AnnotationError where it is broken."""
-        yield from self.read_listing(file, parse(input_files.read_bytes(file), file))
-
     def read_listing(self, file: Path, listing: Listing) -> Iterator[AnnotatedImage | Problem]:
         """The problems and images of one of the documents, each image looked for on disk."""
-        stated = {entry.names[0]: entry.state() for entry in listing.entries if entry.names}
-        samples = {name: stated[name] for name in sample_names(list(stated))}
+        samples = _sample_states(listing.entries)
         places = self.find_places(file, list(samples), samples.__getitem__)
         yield from places.report_rivals()
         yield from describe_listing(listing, file, places, find_file_split(file, self.source), self.source)
@@ -105,13 +100,43 @@ def find_documents(source: Source, suffixes: str | tuple[str, ...], looks_like: 
     return Documents(source, tuple(files), tuple(folders))
 
 
-def read_documents(
-    source: Source, suffixes: str | tuple[str, ...], looks_like: LooksLike, parse: Callable[[bytes, Path], Listing]
+def _sample_states(entries: Iterable[ImageEntry]) -> dict[str, Stated]:
+    """Some names from all parts of a document, each with what the last of its entries says of its file."""
+    # The names themselves take much more memory.
+    hashes = {hash(entry.names[0]) for entry in entries if entry.names}
+    samples: dict[str, Stated] = {}
+    chosen, position = set(sample_names(range(len(hashes)))), 0
+    for entry in entries:
+        if not entry.names:
+            continue
+        name = entry.names[0]
+        if hash(name) in hashes:  # for the first time
+            hashes.remove(hash(name))
+            if position in chosen:
+                samples[name] = entry.state()
+            position += 1
+        elif name in samples:
+            samples[name] = entry.state()
+    return samples
+
+
+def read_streams(
+    source: Source,
+    suffixes: str | tuple[str, ...],
+    looks_like: LooksLike,
+    parse: Callable[[BinaryIO, Path, Overflow], Listing],
 ) -> Iterator[Finding]:
-    """Every image of the documents, for formats in which each document is read by itself."""
+    """Every image of the documents, each of which is read by itself and is not in memory as a whole."""
     documents = find_documents(source, suffixes, looks_like)
     for file in documents.files:
-        yield from faults.report_broken(documents.read_file, file, parse)
+        yield from faults.report_broken(_read_stream, documents, file, parse)
+
+
+def _read_stream(
+    documents: Documents, file: Path, parse: Callable[[BinaryIO, Path, Overflow], Listing]
+) -> Iterator[AnnotatedImage | Problem]:
+    with input_files.open_binary(file) as stream, open_overflow(documents.source.scratch) as overflow:
+        yield from documents.read_listing(file, parse(stream, file, overflow))
 
 
 def read_long_documents(

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from odtool.dataset.readers.common.image_names import (
     drop_drive,
@@ -54,6 +54,7 @@ from odtool.dataset.types import Match, Problem, Source
 
 _MOST_FOLDERS = 200
 """Folders in which an image is looked for one after the other."""
+T = TypeVar("T")
 _PROBES = 50
 """Names that are looked for, about, to tell where the images of some annotations lie."""
 _FEW_PROBES = 12
@@ -164,8 +165,8 @@ def find_places(
     )
 
 
-def sample_names(names: Sequence[str], count: int = _PROBES) -> list[str]:
-    """Names from all parts of a list, enough to tell which folders hold its images."""
+def sample_names(names: Sequence[T], count: int = _PROBES) -> list[T]:
+    """Names, or their numbers, from all parts of a list, enough to tell which folders hold its images."""
     return list(names[:: max(1, len(names) // count)])
 
 

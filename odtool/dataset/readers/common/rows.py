@@ -112,6 +112,7 @@ def iterate_lines(stream: BinaryIO, path: Path) -> Iterator[str]:
     Raises:
         AnnotationError: it is neither UTF-8 nor UTF-16 with a byte order mark.
     """
+    stream.seek(0)
     if stream.read(2) in (BOM_UTF16_LE, BOM_UTF16_BE):
         stream.seek(0)
         yield from io.StringIO(parsing.decode_text(stream.read(), path), newline="")

@@ -36,7 +36,7 @@ class MotSequence:
     def __init__(self, overflow: Overflow) -> None:
         self.frames: set[int] = set()
         """Those that it names."""
-        self.objects = ObjectGroups(overflow)
+        self.objects = ObjectGroups[ObjectAnnotation](overflow)
         """By frame."""
         self.problems: CollectedProblems = LongList[tuple[str, str]](overflow)
         self.broken: set[int] = set()

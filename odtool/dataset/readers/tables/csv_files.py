@@ -30,7 +30,7 @@ class CsvFile:
         """Splits by file name, where rows have them."""
         self._names: dict[str, int] = {}
         self._counts = array("L")
-        self._objects = ObjectGroups(overflow)
+        self._objects = ObjectGroups[ObjectAnnotation](overflow)
         self._unit, self._guess = unit, UnitGuess()
         self._sizes: dict[tuple[int, int], tuple[int, int]] = {}
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from odtool.dataset.readers.common import parsing, rows
 from odtool.dataset.readers.common.annotation_files import find_evidence
 from odtool.dataset.readers.common.faults import Skipping
-from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_documents
-from odtool.dataset.readers.common.shapes import guess_unit
+from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings, read_streams
 from odtool.dataset.readers.common.streams import input_files
+from odtool.dataset.readers.common.streams.overflow import Overflow
+from odtool.dataset.readers.tables.csv_files import CsvFile
 from odtool.dataset.types import Finding, ObjectAnnotation, Source
 
 _COLUMNS = ("image", *rows.CORNERS, "label")
@@ -35,24 +38,25 @@ def _parse_columns(line: str) -> list[str]:
 
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the CSV files."""
-    yield from read_documents(source, ".csv", _looks_like, parse)
+    yield from read_streams(source, ".csv", _looks_like, parse)
 
 
-def parse(data: bytes, path: Path) -> Listing:
-    """Parses a CSV file's bytes; `path` is only named in errors.
+def parse(stream: BinaryIO, path: Path, overflow: Overflow) -> Listing:
+    """Parses a CSV file; `path` is only named in errors.
 
     A row that is short or has a coordinate that is no number is a problem; an image with no other rows is left out.
 
     Raises:
         AnnotationError: a column is missing, or the text is not UTF-8.
     """
-    text = parsing.decode_text(data, path)
-    columns = _parse_columns(text.split("\n", 1)[0])
+    lines = rows.iterate_lines(stream, path)
+    first = next(lines, "")
+    columns = _parse_columns(first)
     rows.require_columns(columns, _COLUMNS, path, f"The first line should be {_HEADER}")
-    images: dict[str, list[ObjectAnnotation]] = {}
-    problems: list[tuple[str, str]] = []
-    skipping = Skipping(problems)
-    table = rows.parse_csv(text, path, problems)
+    # VoTT writes pixels; what was made from it by hand may be fractions, as in the tutorials' CSV.
+    file = CsvFile(overflow)
+    skipping = Skipping(file.problems)
+    table = rows.parse_csv(chain([first], lines), path, file.problems)
     next(table)
     for line, row in table:
         with skipping:
@@ -62,15 +66,20 @@ def parse(data: bytes, path: Path) -> Listing:
             corners = [cells[name] for name in rows.CORNERS]
             # A row with a name alone is a background image.
             box = rows.parse_box(corners, path, line) if any(corners) else None
-            objects = images.setdefault(cells["image"], [])
+            file.add_image(cells["image"])
             if box is not None and cells["label"]:
-                objects.append(ObjectAnnotation(cells["label"], box))
+                file.add_object(cells["image"], ObjectAnnotation(cells["label"], box))
             elif box is not None:
-                problems.append(("label_missing", f"line {line}: a box in {cells['image']} without label"))
-    boxes = (item.box for objects in images.values() for item in objects)
-    # VoTT writes pixels; what was made from it by hand may be fractions, as in the tutorials' CSV.
-    unit = guess_unit(max(box.xmin, box.ymin, box.xmax, box.ymax) for box in boxes)
-    entries = (
-        ImageEntry(list_spellings(name) or (name,), tuple(objects), unit=unit) for name, objects in images.items()
-    )
-    return Listing(tuple(entries), tuple(problems))
+                file.problems.append(("label_missing", f"line {line}: a box in {cells['image']} without label"))
+    return Listing(_Entries(file), file.problems)
+
+
+class _Entries:
+    """The images of a file, as often as they are asked for."""
+
+    def __init__(self, file: CsvFile) -> None:
+        self._file = file
+
+    def __iter__(self) -> Iterator[ImageEntry]:
+        for name, objects in self._file:
+            yield ImageEntry(list_spellings(name) or (name,), objects, unit=self._file.unit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.dataset.readers.common.image_lists import Listing
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.format_choice import choose
 from odtool.dataset.readers.tables import vott_csv
 from odtool.dataset.types import AnnotatedImage, Box, Source
@@ -19,6 +22,11 @@ PATH = Path("a.csv")
 HEADER = '"image","xmin","ymin","xmax","ymax","label"\n'
 
 
+def parse(text: str) -> Listing:
+    found = vott_csv.parse(io.BytesIO(text.encode()), PATH, Overflow())
+    return Listing(tuple(found.entries), tuple(found.problems))
+
+
 def test_rows_are_grouped_by_image() -> None:
     text = (
         "\ufeff"
@@ -26,7 +34,7 @@ def test_rows_are_grouped_by_image() -> None:
         + '"a.jpg",1.5,2,30.25,40,"cat"\r\n"b 1.jpg",5,6,7,8,"dog, big"\n\n"a.jpg",1.5,2,30.25,40,"pet"\n'
         + '"c.jpg",,,,,""\n'
     )
-    found = vott_csv.parse(text.encode(), PATH)
+    found = parse(text)
     assert {entry.names[0]: [(item.label, item.box) for item in entry.objects] for entry in found.entries} == {
         "a.jpg": [("cat", Box(1.5, 2, 30.25, 40)), ("pet", Box(1.5, 2, 30.25, 40))],
         "b 1.jpg": [("dog, big", Box(5, 6, 7, 8))],
@@ -38,11 +46,11 @@ def test_rows_are_grouped_by_image() -> None:
     ("corners", "unit"), [("0.1,0.2,0.9,1", "fraction"), ("0.1,0.2,1.0001,1", "fraction"), ("0.1,0.2,1.5,1", "pixel")]
 )
 def test_coordinates_of_about_one_at_most_are_fractions(corners: str, unit: str) -> None:
-    assert vott_csv.parse(f'{HEADER}"a.jpg",{corners},"cat"\n'.encode(), PATH).entries[0].unit == unit
+    assert parse(f'{HEADER}"a.jpg",{corners},"cat"\n').entries[0].unit == unit
 
 
 def test_a_box_without_label_is_counted() -> None:
-    found = vott_csv.parse((HEADER + '"a.jpg",1,2,3,4,""\n').encode(), PATH)
+    found = parse(HEADER + '"a.jpg",1,2,3,4,""\n')
     assert [problem[0] for problem in found.problems] == ["label_missing"]
 
 
@@ -58,7 +66,7 @@ def test_a_box_without_label_is_counted() -> None:
     ],
 )
 def test_broken_csv_names_the_line(text: str, says: str, fault: Any) -> None:
-    assert says in fault(lambda _: vott_csv.parse(text.encode(), PATH), PATH)
+    assert says in fault(lambda _: parse(text), PATH)
 
 
 def test_an_export_is_detected_and_its_escaped_names_are_found(tmp_path: Path, write_image: Any) -> None:
@@ -74,4 +82,4 @@ def test_an_export_is_detected_and_its_escaped_names_are_found(tmp_path: Path, w
 @given(st.text(alphabet='",\n0.5aé', max_size=60))
 def test_any_text_is_a_listing_or_a_data_error(text: str) -> None:
     with suppress(DataError):
-        vott_csv.parse((HEADER + text).encode(), PATH)
+        parse(HEADER + text)

@@ -7,7 +7,7 @@ import os
 import pickle
 import tempfile
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from itertools import groupby
 from operator import itemgetter
@@ -96,28 +96,32 @@ class LongList(Generic[T]):
             self._pending, self._weight = [], 0
 
 
-class ObjectGroups:
+class ObjectGroups(Generic[T]):
     """The objects of images that stand in a file in any order, brought together by image.
 
     What is more than memory is to hold is sorted by image and written, and the sorted runs are read side by side: what
     is in memory does not grow with the number of objects, and the disk is read from beginning to end.
+
+    Args:
+        weigh_object: how many boxes take as much memory as one of the objects; `weigh` by default.
     """
 
-    def __init__(self, overflow: Overflow) -> None:
+    def __init__(self, overflow: Overflow, weigh_object: Callable[[T], int] | None = None) -> None:
         self._overflow = overflow
+        self._weigh: Callable[[Any], int] = weigh_object or weigh
         self._runs: list[array[int]] = []
-        self._pending: dict[int, list[ObjectAnnotation]] = {}
+        self._pending: dict[int, list[T]] = {}
         self._weight = 0
 
-    def add(self, image: int, item: ObjectAnnotation) -> None:
+    def add(self, image: int, item: T) -> None:
         """Adds an object to those of an image."""
         self._pending.setdefault(image, []).append(item)
-        self._weight += weigh(item)
+        self._weight += self._weigh(item)
         if self._weight > _MOST:
             self._runs.append(self._write_run())
             self._pending, self._weight = {}, 0
 
-    def __iter__(self) -> Iterator[tuple[int, list[ObjectAnnotation]]]:
+    def __iter__(self) -> Iterator[tuple[int, list[T]]]:
         """Images that have objects in the order of their numbers, and of each its objects in the order of adding."""
         if not self._runs:
             yield from sorted(self._pending.items(), key=itemgetter(0))
@@ -128,10 +132,10 @@ class ObjectGroups:
             yield image, [item for _, objects in parts for item in objects]
 
     def _write_run(self) -> array[int]:
-        blocks, block, weight = array("Q"), list[tuple[int, list[ObjectAnnotation]]](), 0
+        blocks, block, weight = array("Q"), list[tuple[int, list[T]]](), 0
         for image in sorted(self._pending):
             block.append((image, self._pending[image]))
-            weight += sum(map(weigh, self._pending[image]))
+            weight += sum(map(self._weigh, self._pending[image]))
             if weight >= _BLOCK:
                 blocks.extend(self._overflow.write(block))
                 block, weight = [], 0
@@ -139,7 +143,7 @@ class ObjectGroups:
             blocks.extend(self._overflow.write(block))
         return blocks
 
-    def _read_run(self, blocks: array[int]) -> Iterator[tuple[int, list[ObjectAnnotation]]]:
+    def _read_run(self, blocks: array[int]) -> Iterator[tuple[int, list[T]]]:
         for offset, length in zip(blocks[::2], blocks[1::2], strict=True):
             yield from self._overflow.read(offset, length)
 

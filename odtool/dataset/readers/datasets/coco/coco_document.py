@@ -43,7 +43,12 @@ class CocoFile:
     """
 
     def __init__(
-        self, document: JsonDocument, objects: ObjectGroups, *, with_outlines: bool = False, with_points: bool = False
+        self,
+        document: JsonDocument,
+        objects: ObjectGroups[ObjectAnnotation],
+        *,
+        with_outlines: bool = False,
+        with_points: bool = False,
     ) -> None:
         self._document, self._objects, self._path = document, objects, document.path
         self._with_outlines, self._with_points = with_outlines, with_points

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -107,16 +107,21 @@ def _sample_names(path: Path) -> Iterator[tuple[str, Stated]]:
 
 
 def _read_rows(path: Path, problems: list[tuple[str, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line numbers and rows; the lines of a JSONL file, of which there may be many, one at a time."""
+    """Line numbers and rows, one at a time, as there may be many."""
     if path.suffix.lower() == ".csv":
-        yield from _parse_csv_rows(parsing.decode_text(input_files.read_bytes(path), path), path, problems)
+        with input_files.open_binary(path) as stream:
+            for _ in rows.iterate_lines(stream, path):  # a file that is not text is no annotation, to its last line
+                pass
+            yield from _parse_csv_rows(rows.iterate_lines(stream, path), path, problems)
     else:
         yield from json_lines.read_rows(path, problems)
 
 
-def _parse_csv_rows(text: str, path: Path, problems: list[tuple[str, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _parse_csv_rows(
+    lines: Iterable[str], path: Path, problems: list[tuple[str, str]]
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """The column `objects` holds JSON."""
-    skipping, table = Skipping(problems), rows.parse_csv(text, path, problems, extra_cells=True)
+    skipping, table = Skipping(problems), rows.parse_csv(lines, path, problems, extra_cells=True)
     columns = next(table, (1, list[str]()))[1]
     for number, cells in table:
         with skipping:

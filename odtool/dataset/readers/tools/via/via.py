@@ -5,29 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from odtool.dataset.readers.common import faults, parsing, rows, values
 from odtool.dataset.readers.common.annotation_files import find_evidence
-from odtool.dataset.readers.common.faults import Skipping
+from odtool.dataset.readers.common.faults import CollectedProblems, Skipping
 from odtool.dataset.readers.common.image_lists import Documents, Listing, find_documents
 from odtool.dataset.readers.common.streams import input_files
 from odtool.dataset.readers.common.streams.json_document import JsonDocument
-from odtool.dataset.readers.common.streams.overflow import LongList, Overflow, open_overflow, weigh_outline
+from odtool.dataset.readers.common.streams.overflow import LongList, Overflow, open_overflow
 from odtool.dataset.readers.tools.via import via3
 from odtool.dataset.readers.tools.via.via_regions import (
     NUMBERS,
     Region,
+    ScatteredImages,
     ViaImage,
     make_listing,
     parse_box,
     parse_outline,
+    weigh_region,
 )
 from odtool.dataset.types import AnnotatedImage, Finding, Problem, Source
 from odtool.errors import DataError
 
 _TOOL = "VIA"
-KEYS = ("_via_img_metadata", "_via_attributes", "metadata", "file")
+KEYS = ("_via_img_metadata", "_via_attributes", "metadata", "file", "view", "attribute")
 _COLUMNS = ("filename", "region_shape_attributes", "region_attributes")
 
 
@@ -54,19 +56,17 @@ def _looks_like(path: Path) -> bool:
 def read(source: Source) -> Iterator[Finding]:
     """Every image of the files. A project and its exports side by side say the same, and one of them is enough."""
     documents = find_documents(source, (".json", ".csv"), _looks_like)
-    names_by_folder: dict[Path, set[str]] = {}
+    names_by_folder: dict[Path, set[int]] = {}
     for file in sorted(documents.files, key=lambda file: file.suffix.lower() != ".json"):
         yield from faults.report_broken(_read_file, file, documents, names_by_folder.setdefault(file.parent, set()))
 
 
-def _read_file(file: Path, documents: Documents, folder_names: set[str]) -> Iterator[AnnotatedImage | Problem]:
-    """The images of one file, whose names are added to those that its folder has."""
+def _read_file(file: Path, documents: Documents, folder_names: set[int]) -> Iterator[AnnotatedImage | Problem]:
+    """The images of one file, the hashes of whose names are added to those that its folder has."""
     with input_files.open_binary(file) as stream, open_overflow(documents.source.scratch) as overflow:
         is_csv = file.suffix.lower() == ".csv"
-        listing = (
-            parse_csv(stream.read(), file, overflow) if is_csv else parse(JsonDocument(stream, file, KEYS), overflow)
-        )
-        names = {entry.names[0] for entry in listing.entries}
+        listing = parse_csv(stream, file, overflow) if is_csv else parse(JsonDocument(stream, file, KEYS), overflow)
+        names = {hash(entry.names[0]) for entry in listing.entries}
         if names and names <= folder_names:
             yield Problem("file_skipped", file, "its images are in the files beside it")
             return
@@ -82,7 +82,7 @@ def parse(document: JsonDocument, overflow: Overflow) -> Listing:
     """
     path = document.path
     if "metadata" in document and "file" in document:
-        return via3.parse(document.load(), path, overflow)
+        return via3.parse(document, overflow)
     numbered = _index_options(document.read("_via_attributes"))
     place = "_via_img_metadata" if "_via_img_metadata" in document else None
     if not document.is_list(place) and not document.is_object(place):
@@ -100,8 +100,7 @@ def parse(document: JsonDocument, overflow: Overflow) -> Listing:
 
 
 def _weigh(image: ViaImage) -> int:
-    """Attributes take as much memory as a box and its class."""
-    return 1 + sum(1 + weigh_outline(region.outline) for region in image.regions)
+    return 1 + sum(map(weigh_region, image.regions))
 
 
 def _index_options(attributes: Any) -> dict[str, dict[str, str]]:
@@ -160,9 +159,7 @@ def _parse_file_size(value: Any) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and int(text) > 0 else None
 
 
-def _parse_region(
-    shape: Any, attributes: Any, where: str, path: Path, problems: list[tuple[str, str]]
-) -> Region | None:
+def _parse_region(shape: Any, attributes: Any, where: str, path: Path, problems: CollectedProblems) -> Region | None:
     box, kind, detail = parse_box(shape)
     if box is None:
         values.refuse_words(shape, NUMBERS, where, path)
@@ -171,7 +168,7 @@ def _parse_region(
     return Region(box, attributes if isinstance(attributes, dict) else {}, where, parse_outline(shape))
 
 
-def parse_csv(data: bytes, path: Path, overflow: Overflow) -> Listing:
+def parse_csv(stream: BinaryIO, path: Path, overflow: Overflow) -> Listing:
     """Parses an export's CSV, whose shapes and attributes are JSON in cells; `path` is only named in errors.
 
     A row that is short or has a cell that is no JSON is a problem; an image with no other rows is left out.
@@ -179,27 +176,24 @@ def parse_csv(data: bytes, path: Path, overflow: Overflow) -> Listing:
     Raises:
         AnnotationError: a column is missing, or the text is not UTF-8.
     """
-    problems: list[tuple[str, str]] = []
-    table = rows.parse_csv(parsing.decode_text(data, path), path, problems)
+    problems = LongList[tuple[str, str]](overflow)
+    table = rows.parse_csv(rows.iterate_lines(stream, path), path, problems)
     columns = [cell.lstrip("#").strip() for cell in next(table, (1, list[str]()))[1]]
     rows.require_columns(columns, _COLUMNS, path, "Export the annotations as CSV again.")
-    images: dict[str, list[Region]] = {}
-    file_sizes: dict[str, int | None] = {}
+    images = ScatteredImages(overflow)
     skipping = Skipping(problems)
     for line, row in table:
         with skipping:
             cells = dict(zip(columns, row, strict=True))
             if not (name := cells["filename"]):
                 raise parsing.line_error(path, line, "broken CSV: no filename")
-            file_sizes.setdefault(name, _parse_file_size(cells.get("file_size")))
+            images.mention(name, _parse_file_size(cells.get("file_size")))
             shape, attributes = (_parse_cell(cells[column], column, path, line) for column in _COLUMNS[1:])
             # An image without regions has one row, too.
             has_region = bool(shape) or cells.get("region_count", "0") != "0"
             region = _parse_region(shape, attributes, f"line {line}", path, problems) if has_region else None
-            images.setdefault(name, []).extend([region] if region else [])
-    return make_listing(
-        [ViaImage(name, tuple(regions), file_sizes.get(name)) for name, regions in images.items()], problems, overflow
-    )
+            images.add(name, region)
+    return make_listing(images, problems, overflow)
 
 
 def _parse_cell(text: str, column: str, path: Path, line: int) -> Any:

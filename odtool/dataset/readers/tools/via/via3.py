@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import faults, shapes, values
-from odtool.dataset.readers.common.faults import AnnotationError
+from odtool.dataset.readers.common.faults import AnnotationError, CollectedProblems
 from odtool.dataset.readers.common.image_lists import Listing
-from odtool.dataset.readers.common.streams.overflow import Overflow
-from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, make_listing
+from odtool.dataset.readers.common.streams.json_document import JsonDocument
+from odtool.dataset.readers.common.streams.overflow import LongList, ObjectGroups, Overflow
+from odtool.dataset.readers.tools.via.via_regions import Region, ViaImage, make_listing, weigh_region
 from odtool.dataset.types import Box
 
 _RECTANGLE, _CIRCLE, _ELLIPSE, _POLYLINE, _POLYGON, _EXTREME_RECTANGLE, _EXTREME_CIRCLE = 2, 3, 4, 6, 7, 8, 9
@@ -24,56 +27,99 @@ def looks_like(text: bytes) -> bool:
     return b'"vid_list"' in text or (b'"fid_list"' in text and b'"metadata"' in text)
 
 
-def parse(document: dict[str, Any], path: Path, overflow: Overflow) -> Listing:
-    """What a project's JSON says; `path` is only named in errors.
+def parse(document: JsonDocument, overflow: Overflow) -> Listing:
+    """What a project says. Of its tables, only that of attributes is in memory as a whole.
 
     Raises:
         DataError: one of its tables is missing or is not one.
     """
-    files, views, metadata, attributes = (
-        _get_table(document, name, path) for name in ("file", "view", "metadata", "attribute")
-    )
-    problems: list[tuple[str, str]] = []
-    names: dict[str, str] = {}
-    for view, item in views.items():
-        file_ids = item.get("fid_list")
-        file = files.get(str(file_ids[0])) if isinstance(file_ids, list) and len(file_ids) == 1 else None
-        if file is None or file.get("type", _IMAGE) != _IMAGE or not isinstance(file.get("fname"), str):
-            problems.append(("entry_ignored", f"view {view} is not of one image"))
-        else:
-            names[view] = file["fname"]
-    regions: dict[str, list[Region]] = {view: [] for view in names}
-    for number, item in enumerate(metadata.values(), start=1):
-        view, shape = str(item.get("vid")), item.get("xy")
-        if view not in names or not shape:
+    for name in ("file", "view", "metadata", "attribute"):
+        if not document.is_object(name):
+            raise _refuse_table(document.path, name)
+    problems = LongList[tuple[str, str]](overflow)
+    views = _read_views(document, problems)
+    attributes = dict(_iterate_table(document, "attribute"))
+    regions = ObjectGroups[Region](overflow, weigh_region)
+    for number, (_, item) in enumerate(_iterate_table(document, "metadata"), start=1):
+        view, shape = views.get(str(item.get("vid"))), item.get("xy")
+        if view is None or not shape:
             continue  # what is said of the whole image, or of a view that is left out and counted above
-        where = f"{names[view]}: region {number}"
-        box = _parse_box(shape)
-        if box is None and (not isinstance(shape, list) or None in map(values.parse_number, shape)):
-            problems.append((faults.RECORD, f"{where}: not a shape of numbers: {str(shape)[:80]}"))
-        elif box is None:
-            point = shape[0] in (1, 5)
-            problems.append(("shape_skipped" if point else "box_missing", f"{where}: {str(shape)[:80]}"))
+        region = _parse_region(shape, item.get("av"), attributes, f"{view.name}: region {number}", problems)
+        if region is not None:
+            regions.add(view.number, region)
+    return make_listing(_Images(views, regions), problems, overflow)
+
+
+class _View(NamedTuple):
+    """A view of one image."""
+
+    number: int
+    """In the order of the table."""
+    name: str
+    """Of the image."""
+
+
+class _Images:
+    """The images of a project, as often as they are asked for."""
+
+    def __init__(self, views: dict[str, _View], regions: ObjectGroups[Region]) -> None:
+        self._views, self._regions = views, regions
+
+    def __iter__(self) -> Iterator[ViaImage]:
+        groups = chain(self._regions, [(-1, list[Region]())])
+        number, regions = next(groups)
+        for view in self._views.values():
+            own = tuple[Region, ...]()
+            if view.number == number:
+                own = tuple(regions)
+                number, regions = next(groups)
+            yield ViaImage(view.name, own)
+
+
+def _read_views(document: JsonDocument, problems: CollectedProblems) -> dict[str, _View]:
+    """The views of one image each, by their ids."""
+    names = {
+        key: file["fname"]
+        for key, file in _iterate_table(document, "file")
+        if file.get("type", _IMAGE) == _IMAGE and isinstance(file.get("fname"), str)
+    }
+    views: dict[str, _View] = {}
+    for key, item in _iterate_table(document, "view"):
+        file_ids = item.get("fid_list")
+        name = names.get(str(file_ids[0])) if isinstance(file_ids, list) and len(file_ids) == 1 else None
+        if name is None:
+            problems.append(("entry_ignored", f"view {key} is not of one image"))
         else:
-            coordinates = values.parse_numbers(shape, len(shape)) or ()
-            corners = (
-                zip(coordinates[1::2], coordinates[2::2], strict=False)
-                if coordinates[0] in (_POLYLINE, _POLYGON)
-                else ()
-            )
-            regions[view].append(
-                Region(box, _parse_attributes(item.get("av"), attributes), where, masks.make_polygon(corners))
-            )
-    return make_listing(
-        [ViaImage(names[view], tuple(image_regions)) for view, image_regions in regions.items()], problems, overflow
-    )
+            views[key] = _View(len(views), name)
+    return views
 
 
-def _get_table(document: dict[str, Any], name: str, path: Path) -> dict[str, dict[str, Any]]:
-    table = document.get(name)
-    if not isinstance(table, dict) or not all(isinstance(item, dict) for item in table.values()):
-        raise AnnotationError(path, f"'{name}' is not a table of objects", "Save the project in VIA 3 again.")
-    return table
+def _parse_region(
+    shape: Any, attribute_values: Any, attributes: dict[str, dict[str, Any]], where: str, problems: CollectedProblems
+) -> Region | None:
+    box = _parse_box(shape)
+    if box is None and (not isinstance(shape, list) or None in map(values.parse_number, shape)):
+        problems.append((faults.RECORD, f"{where}: not a shape of numbers: {str(shape)[:80]}"))
+    elif box is None:
+        point = shape[0] in (1, 5)
+        problems.append(("shape_skipped" if point else "box_missing", f"{where}: {str(shape)[:80]}"))
+    else:
+        coordinates = values.parse_numbers(shape, len(shape)) or ()
+        is_line = coordinates[0] in (_POLYLINE, _POLYGON)
+        corners = zip(coordinates[1::2], coordinates[2::2], strict=False) if is_line else ()
+        return Region(box, _parse_attributes(attribute_values, attributes), where, masks.make_polygon(corners))
+    return None
+
+
+def _iterate_table(document: JsonDocument, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    for key, item in document.iterate_members(name):
+        if not isinstance(item, dict):
+            raise _refuse_table(document.path, name)
+        yield key, item
+
+
+def _refuse_table(path: Path, name: str) -> AnnotationError:
+    return AnnotationError(path, f"'{name}' is not a table of objects", "Save the project in VIA 3 again.")
 
 
 def _parse_box(shape: Any) -> Box | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from odtool.dataset.images import masks
 from odtool.dataset.readers.common import shapes, values
 from odtool.dataset.readers.common.faults import CollectedProblems
 from odtool.dataset.readers.common.image_lists import ImageEntry, Listing, list_spellings
-from odtool.dataset.readers.common.streams.overflow import LongList, Overflow, weigh
+from odtool.dataset.readers.common.streams.overflow import LongList, ObjectGroups, Overflow, weigh, weigh_outline
 from odtool.dataset.types import Box, ObjectAnnotation, Outline
 
 _NAMES = ("class", "label", "classname", "classlabel", "category", "name", "type", "object", "objecttype", "objectname")
@@ -21,6 +23,8 @@ NUMBERS = ("x", "y", "width", "height", "cx", "cy", "r", "rx", "ry", "all_points
 """Fields of shapes that should be numbers."""
 _ONLY_CLASS = "object"
 """What objects are called where the whole file names no class, as many sets of one class do."""
+_MOST_VALUES = 10_000
+"""Different values of an attribute that are told apart: what has more, such as a note, is no class."""
 _SHARE = 0.5
 """An attribute with a telling name is the class if it has at least this share of the values of the most used one."""
 
@@ -45,6 +49,45 @@ class ViaImage:
     regions: tuple[Region, ...]
     bytes: int | None = None
     """Size of its file."""
+
+
+def weigh_region(region: Region) -> int:
+    """How many objects without outline take as much memory: attributes about as much as a box and its class."""
+    return 1 + weigh_outline(region.outline)
+
+
+class ScatteredImages:
+    """Images whose regions stand in a file in any order, in the order in which the images are added first."""
+
+    def __init__(self, overflow: Overflow) -> None:
+        self._numbers: dict[str, int] = {}
+        self._sizes = array("q")
+        self._mentions: dict[str, int | None] = {}
+        """Of images that are not added yet."""
+        self._regions = ObjectGroups[Region](overflow, weigh_region)
+
+    def mention(self, name: str, file_size: int | None) -> None:
+        """Takes note of the bytes of an image's file, which need not be added: the first mention counts."""
+        if name not in self._numbers:
+            self._mentions.setdefault(name, file_size)
+
+    def add(self, name: str, region: Region | None) -> None:
+        """Adds an image, with a region or without."""
+        number = self._numbers.setdefault(name, len(self._numbers))
+        if number == len(self._sizes):
+            self._sizes.append(self._mentions.pop(name, None) or 0)
+        if region is not None:
+            self._regions.add(number, region)
+
+    def __iter__(self) -> Iterator[ViaImage]:
+        groups = chain(self._regions, [(-1, list[Region]())])
+        place, regions = next(groups)
+        for name, number in self._numbers.items():
+            own = tuple[Region, ...]()
+            if number == place:
+                own = tuple(regions)
+                place, regions = next(groups)
+            yield ViaImage(name, own, self._sizes[number] or None)
 
 
 def parse_box(shape: Any) -> tuple[Box | None, str, str]:
@@ -119,7 +162,9 @@ def _choose_class_attribute(regions: Iterable[Region], problems: CollectedProble
         for name, value in region.attributes.items():
             if texts := _list_texts(value):
                 use_counts[name] += 1
-                values_by_name.setdefault(name, set()).update(texts)
+                own_values = values_by_name.setdefault(name, set())
+                if len(own_values) < _MOST_VALUES:
+                    own_values.update(texts)
     if not use_counts:
         if count:
             problems.append(("class_absent", f"none of {count} regions names a class"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odtool.dataset.readers.common.streams.overflow import Overflow
 from odtool.dataset.readers.datasets.kitti import kitti, kitti_tracking
 from odtool.dataset.types import Box, ObjectAnnotation, Source
 from odtool.errors import DataError
@@ -125,9 +127,9 @@ def test_tracking_files_are_read_by_sequence_and_frame(
 
 
 def test_a_broken_line_of_a_tracking_file_is_named() -> None:
-    frames, problems = kitti_tracking.parse(f"0 0 {CAR}\n{CAR}\n0 1 {CAR}\n".encode(), PATH)
-    assert len(frames[0]) == 2
-    assert [(kind, detail[:39]) for kind, detail in problems] == [
+    sequence = kitti_tracking.parse(io.BytesIO(f"0 0 {CAR}\n{CAR}\n0 1 {CAR}\n".encode()), PATH, Overflow())
+    assert [(frame, len(objects)) for frame, objects in sequence.objects] == [(0, 2)]
+    assert [(kind, detail[:39]) for kind, detail in sequence.problems] == [
         ("record_broken", "line 2: not a KITTI tracking line (a fr"),
     ]
 
@@ -153,7 +155,8 @@ def test_image_sets_decide_the_splits(
 @given(st.data())
 def test_any_tracking_text_gives_frames_or_a_data_error(mutated: Any, data: st.DataObject) -> None:
     with suppress(DataError):
-        kitti_tracking.parse(data.draw(mutated(f"0 0 {CAR}\n0 -1 {DONT_CARE}\n2 1 {CAR} 0.5\n")), PATH)
+        text = data.draw(mutated(f"0 0 {CAR}\n0 -1 {DONT_CARE}\n2 1 {CAR} 0.5\n"))
+        kitti_tracking.parse(io.BytesIO(text), PATH, Overflow())
 
 
 @given(st.data())

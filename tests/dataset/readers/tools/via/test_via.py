@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from contextlib import suppress
 from pathlib import Path
@@ -39,7 +40,7 @@ def parse_bytes(data: bytes) -> Listing:
 
 
 def parse_csv(data: bytes) -> Listing:
-    listing = via.parse_csv(data, PATH, Overflow())
+    listing = via.parse_csv(io.BytesIO(data), PATH, Overflow())
     return Listing(tuple(listing.entries), tuple(listing.problems))
 
 
