@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import typer
 
+from odtool import printable
 from odtool.api import names
+
+_PLAIN = re.compile(r"[^\W_][\w.+@%:/-]*")
+"""Names that a shell takes as they are. What it is offered becomes a part of the line that is about to be run, zsh even
+evaluates it before, and a label map may be anybody's: a class may be called `x;rm -r .`."""
 
 
 def complete_runs(context: typer.Context, incomplete: str) -> list[str]:
@@ -35,4 +41,5 @@ def _find_workspace(context: typer.Context) -> str:
 
 
 def _offer(known: Iterable[str], incomplete: str) -> list[str]:
-    return list(dict.fromkeys(name for name in known if name.startswith(incomplete)))
+    names = (name for name in known if _PLAIN.fullmatch(name) and printable.show(name) == name)
+    return list(dict.fromkeys(name for name in names if name.startswith(incomplete)))

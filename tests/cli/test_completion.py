@@ -70,3 +70,16 @@ def test_names_that_exist_are_offered(workspace: Workspace, words: tuple[str, ..
 def test_where_nothing_is_prepared_nothing_is_offered_and_nothing_fails(tmp_path: Path) -> None:
     assert complete(Workspace(tmp_path), "prepare", "--only", "c") == set()
     assert complete(Workspace(tmp_path), "train", "b") == set()
+
+
+NAMES_THAT_SHELLS_OBEY = (
+    "catx;touch owned", r"cat\\$(touch owned)", "cat`id`", "cat*", "cat dog", "cat\\nx", "cat\\x1b[31m", "cat\u202e",
+    "cat|x", "-cat", "cat>x",
+)  # fmt: skip
+
+
+def test_of_names_only_those_are_offered_that_a_shell_takes_as_they_are(workspace: Workspace) -> None:
+    names = (*NAMES_THAT_SHELLS_OBEY, "cat-2", "cat.Vögel/猫")
+    items = (f'item {{ id: {number} name: "{name}" }}' for number, name in enumerate(names, 1))
+    workspace.data.label_map.write_text("\n".join(items))
+    assert complete(workspace, "prepare", "--only", "") == {"cat-2", "cat.Vögel/猫"}
