@@ -13,9 +13,9 @@ from typing import Any
 
 from odtool.dataset.writers import image_copies
 from odtool.detection.class_labels import ClassNames
-from odtool.detection.predict import output_files, part_files, prediction, prediction_writer
+from odtool.detection.predict import output_files, prediction, prediction_writer, stored_parts
 from odtool.detection.predict.image_stream import PictureDetections
-from odtool.detection.predict.part_files import StoredLine, StoredPart, StoredResult
+from odtool.detection.predict.stored_parts import StoredLine, StoredPart, StoredResult
 from odtool.errors import DataError
 from odtool.parts import WorkPart, refuse_incomplete
 from odtool.workspace import Predictions
@@ -55,11 +55,11 @@ def join(parts: Sequence[StoredPart], out: Predictions, *, tell: Callable[[int],
     names = ClassNames(record.labels)
     joiner = _Joiner(out)
     with output_files.opening(out, names, record.outputs, store=joiner.store, draw=joiner.draw) as files:
-        for _, problem in heapq.merge(*map(part_files.read_problems, parts), key=lambda pair: pair[0]):
+        for _, problem in heapq.merge(*map(stored_parts.read_problems, parts), key=lambda pair: pair[0]):
             files.add_problem(problem)
         for line in _merge(parts):
             # Built in the order of one machine, as a class without a name is given one when it is first met.
-            joiner.current = stored = part_files.build_result(line, names)
+            joiner.current = stored = stored_parts.build_result(line, names)
             files.add(stored.result)
             tell(files.tally.looked_at)
     files.tally.refuse_nothing()
@@ -75,7 +75,7 @@ def _merge(parts: Sequence[StoredPart]) -> Iterator[StoredLine]:
         DataError: two parts have the same one, as where the files of one were copied into another.
     """
     last: StoredLine | None = None
-    for line in heapq.merge(*map(part_files.read_lines, parts), key=lambda line: line.content.medium):
+    for line in heapq.merge(*map(stored_parts.read_lines, parts), key=lambda line: line.content.medium):
         if last and last.content.medium == line.content.medium and last.part is not line.part:
             raise DataError(
                 f"{last.place} and {line.place}: both have {line.content.name}, which one part alone has looked at",
@@ -126,11 +126,11 @@ def _require(path: Path) -> Path:
 def _list_parts(place: Path) -> Iterator[StoredPart]:
     if not place.is_dir():
         raise DataError(f"{place}: no such folder", "Name folders that odtool predict --part wrote.")
-    if part := part_files.load(place):
+    if part := stored_parts.load(place):
         yield part
         return
     for folder in sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith(".")):
-        if part := part_files.load(folder):
+        if part := stored_parts.load(folder):
             yield part
 
 

@@ -98,7 +98,7 @@ def _sample_names(path: Path) -> Iterator[tuple[str, Stated]]:
     """Some of the images that a file names, each with what it says of the image's file."""
     try:
         is_csv = path.suffix.lower() == ".csv"
-        sample = (row for _, row in _read_rows(path, [])) if is_csv else json_lines.sample_rows(path)
+        sample = (row for _, row in _read_csv_rows(path, [])) if is_csv else json_lines.sample_rows(path)
         for row in islice(sample, _SAMPLES):
             if name := _get_name(row):
                 yield name, Stated(_parse_size(row))
@@ -112,9 +112,14 @@ def _read_rows(path: Path, problems: list[tuple[str, str]]) -> Iterator[tuple[in
         with input_files.open_binary(path) as stream:
             for _ in rows.iterate_lines(stream, path):  # a file that is not text is no annotation, to its last line
                 pass
-            yield from _parse_csv_rows(rows.iterate_lines(stream, path), path, problems)
+        yield from _read_csv_rows(path, problems)
     else:
         yield from json_lines.read_rows(path, problems)
+
+
+def _read_csv_rows(path: Path, problems: list[tuple[str, str]]) -> Iterator[tuple[int, dict[str, Any]]]:
+    with input_files.open_binary(path) as stream:
+        yield from _parse_csv_rows(rows.iterate_lines(stream, path), path, problems)
 
 
 def _parse_csv_rows(
