@@ -72,8 +72,11 @@ _CENTER_SMALL = (
     f"{_CENTER}.keypoint_label_map_path=drawn/keypoints.pbtxt",
     "train_config.data_augmentation_options=",
     "train_input_reader.num_keypoints=2",
-    "train_input_reader.load_instance_masks=true",
-    "train_input_reader.mask_type=PNG_MASKS",
+    *(
+        f"{reader}.{setting}"
+        for reader in ("train_input_reader", "eval_input_reader[0]")
+        for setting in ("load_instance_masks=true", "mask_type=PNG_MASKS")
+    ),
     "eval_input_reader[0].num_keypoints=2",
 )
 BASES = {

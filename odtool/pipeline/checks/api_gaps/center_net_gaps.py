@@ -104,15 +104,15 @@ def check_deepmac(facts: ConfigFacts) -> Iterator[Finding]:
 
 
 def check_mask_reader(facts: ConfigFacts) -> Iterator[Finding]:
-    """center_net_meta_arch.py: groundtruth that the reader leaves out has not been provided."""
-    reader = facts.readers[0]
+    """center_net_meta_arch.py: groundtruth that a reader leaves out has not been provided, nor for evaluation's loss."""
     if facts.meta_architecture != "center_net" or not facts.model.HasField("mask_estimation_task"):
         return
-    if not reader.message.load_instance_masks:
-        yield report_error(
-            f"{facts.model_path}.mask_estimation_task is trained with masks, but {reader.path} does not load them",
-            f"--set {reader.path}.load_instance_masks=true --set {reader.path}.mask_type=PNG_MASKS",
-        )
+    for reader in facts.readers:
+        if not reader.message.load_instance_masks:
+            yield report_error(
+                f"{facts.model_path}.mask_estimation_task is trained with masks, but {reader.path} does not load them",
+                f"--set {reader.path}.load_instance_masks=true --set {reader.path}.mask_type=PNG_MASKS",
+            )
 
 
 def check_prepared_tasks(facts: ConfigFacts) -> Iterator[Finding]:
