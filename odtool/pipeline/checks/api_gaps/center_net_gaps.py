@@ -104,7 +104,7 @@ def check_deepmac(facts: ConfigFacts) -> Iterator[Finding]:
 
 
 def check_mask_reader(facts: ConfigFacts) -> Iterator[Finding]:
-    """center_net_meta_arch.py: groundtruth that a reader leaves out has not been provided, nor for evaluation's loss."""
+    """center_net_meta_arch.py asks for masks in each step, and again for the loss of an evaluation."""
     if facts.meta_architecture != "center_net" or not facts.model.HasField("mask_estimation_task"):
         return
     for reader in facts.readers:
