@@ -110,13 +110,13 @@ def _interpolate(
 
 
 def compute_iou(first: InstanceMask, second: InstanceMask) -> float:
-    """Of the pixels of two masks in one image; 0 where both are empty."""
+    """Of the pixels of two masks in one image; 1 where both are empty, as in boxes that hold no pixel's centre."""
     windows = [_find_window(mask) for mask in (first, second)]
     lefts, tops, rights, bottoms = zip(*windows, strict=True)
     window = (min(lefts), min(tops), max(rights), max(bottoms))
     one, other = draw(first, window), draw(second, window)
     union = int((one | other).sum())
-    return int((one & other).sum()) / union if union else 0.0
+    return int((one & other).sum()) / union if union else 1.0
 
 
 def _find_window(mask: InstanceMask) -> tuple[int, int, int, int]:

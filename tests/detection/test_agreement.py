@@ -52,6 +52,9 @@ def test_of_two_in_one_place_the_masks_have_to_overlap_too() -> None:
     assert agreement.compare([masked(left)], [masked(nearly_left)]).found == 1
     assert agreement.compare([masked(left)], [masked(right)]).found == 0
     assert agreement.compare([masked(left)], [image((LEFT, 1, 0.9))]).found == 0
+    nothing = [[0.0] * 4] * 4
+    assert agreement.compare([masked(nothing)], [masked(nothing)]).found == 1
+    assert agreement.compare([masked(left)], [masked(nothing)]).found == 0
     assert agreement.compare([image((LEFT, 1, 0.9))], [masked(left)]).found == 1
 
 

@@ -58,7 +58,8 @@ def test_two_parts_of_a_grid_are_two_outlines() -> None:
 def test_a_box_that_holds_no_pixel_has_an_empty_mask(box: tuple[float, float, float, float]) -> None:
     mask = instance_masks.make_mask(np.ones((33, 33)), box, SIDE, SIDE)
     assert not instance_masks.draw(mask, IMAGE).any()
-    assert instance_masks.compute_iou(mask, mask) == 0
+    assert instance_masks.compute_iou(mask, mask) == 1
+    assert instance_masks.compute_iou(mask, instance_masks.make_mask(np.ones((33, 33)), IMAGE, SIDE, SIDE)) == 0
 
 
 def test_nothing_above_a_half_has_no_outline() -> None:

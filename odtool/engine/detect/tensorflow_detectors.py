@@ -66,7 +66,11 @@ class CheckpointDetector:
             outputs = model.postprocess(model.predict(pixels, shapes), shapes)
             return [outputs[name] for name in (*NAMES, MASKS) if name in outputs]
 
-        return cls(prepare, find, dict(labels or source.labels), source.thresholds)
+        # The masks of CenterNet are int32, and its loop over a batch of any size takes uint8 alone.
+        has_own_masks = bool(source.config.message.model.center_net.HasField("mask_estimation_task"))
+        detector = cls(prepare, find, dict(labels or source.labels), source.thresholds)
+        detector.takes_batches = not has_own_masks
+        return detector
 
     def detect(self, images: Sequence[ImageSource], *, min_score: float = 0.0) -> list[Detections]:
         """Finds the objects in each image; see `Detector`."""

@@ -16,6 +16,7 @@ from odtool.pipeline.checks.api_gaps.center_net_gaps import (
     check_keypoint_tasks,
     check_labeled_classes,
     check_mask_reader,
+    check_prediction_output,
     check_prepared_tasks,
     check_task_losses,
 )
@@ -92,6 +93,7 @@ CHECKS: tuple[Check, ...] = (
     check_task_losses,
     check_center_suppression,
     check_deepmac,
+    check_prediction_output,
     check_labeled_classes,
     check_prepared_tasks,
     check_resizer,

@@ -55,6 +55,7 @@ def find_errors(*assignments: str) -> list[str]:
             ),
             "temperature_scaling_calibration.scaler is 0",
         ),
+        ((f"{CENTER_NET}.output_prediction_dict=true",), "with which the API's evaluation fails"),
         ((f"{CENTER_NET}.deepmac_mask_estimation={{}}",), "DeepMAC needs tensorflow-io"),
         (
             (f"{CENTER_NET}.mask_estimation_task={{classification_loss {{weighted_sigmoid {{}}}}}}",),
