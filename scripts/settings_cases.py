@@ -1,4 +1,4 @@
-"""try_settings.py's cases: small runs of each architecture, and every enum value and boolean of their configs."""
+"""try_settings.py's cases: small runs of each architecture, and every value and alternative of their configs."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ COMPANIONS = {
 
 def list_cases(config: PipelineConfig, roots: tuple[str, ...]) -> list[Case]:
     """Of every enum and boolean below `roots` each value that the config does not have, in its parts and in those
-    that could be added or take another's place."""
+    that could be added or take another's place, and these themselves."""
     cases = _walk(config.message, "", (), {config.message.DESCRIPTOR.full_name})
     return [case for case in cases if any(f"{case.path}.".startswith((f"{root}.", f"{root}[")) for root in roots)]
 

@@ -1,4 +1,4 @@
-"""Trains, evaluates, exports and predicts with every enum value and boolean of a pipeline.config that is not refused.
+"""Trains, evaluates, exports and predicts with every enum value, boolean and alternative of a config not refused.
 
     python scripts/try_settings.py
     python scripts/try_settings.py --base ssd --only train_config.optimizer --together 1
@@ -255,7 +255,7 @@ def main() -> int:
     parser.add_argument("--base", choices=BASES, action="append", help="only this one; may be repeated")
     parser.add_argument("--only", default="", metavar="REGEX", help="only fields whose path has this in it")
     parser.add_argument("--skip", default="$^", metavar="REGEX", help="and not this")
-    parser.add_argument("--together", type=int, default=6, help="values tried at once, at most")
+    parser.add_argument("--together", type=int, default=40, help="values tried at once, at most")
     parser.add_argument("--sample", type=int, default=1, metavar="N", help="take one of N groups")
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
