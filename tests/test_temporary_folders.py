@@ -121,9 +121,13 @@ def test_a_task_of_the_engine_leaves_nothing_where_temporary_files_go(
     place: Path, until: Callable[..., Any], number: signal.Signals | None
 ) -> None:
     """TensorFlow is not loaded for it: the run that is asked about does not exist."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "odtool.engine", "recover", str(place / "no run")], stderr=subprocess.DEVNULL
+    code = (
+        "import runpy, time\nfrom odtool.engine import task_process\n"
+        f"task_process.say = lambda text: time.sleep({0 if number is None else 1000})\n"
+        "runpy.run_module('odtool.engine', run_name='__main__', alter_sys=True)"
     )
+    words = ("recover", str(place / "no run"), "killed")
+    process = subprocess.Popen([sys.executable, "-c", code, *words], stderr=subprocess.DEVNULL)
     if number is not None:
         until(lambda: list_names(place), by=process)
         process.send_signal(number)

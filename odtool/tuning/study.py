@@ -108,12 +108,18 @@ class Study:
                     lock = locks.acquire(self.folder.trial_lock(trial.number))
                     if lock is None:
                         continue
+                    if not self._is_running(trial.number):  # it has ended since the list was made
+                        os.close(lock)
+                        continue
                     if trial.params.keys() == self._names:
                         return TakenTrial(trial.number, dict(trial.params), lock)
                     os.close(lock)
                     self._close_void(trial.number)
             begun = [trial for trial in self._list_valid() if trial.state != TrialState.WAITING]
             return self._draw_trial() if len(begun) < most else None
+
+    def _is_running(self, number: int) -> bool:
+        return not self._storage.get_trial(self._find_id(number)).state.is_finished()
 
     def _draw_trial(self) -> TakenTrial | None:
         trial = self._study.ask()

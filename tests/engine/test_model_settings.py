@@ -168,7 +168,8 @@ def test_heads_that_are_said_to_be_ignored_change_nothing_that_the_api_builds(ap
         assert len(refused) == len(assignments)
         detector = model.build_model(made.message.model)
         model.make_variables(detector, model.read_element_spec({"model": made.message.model}, batch=1))
-        return [(variable.name, variable.shape) for variable in detector.variables]
+        # Keras counts layers of a name in a process.
+        return [(re.sub(r"_\d+(?=/)", "", variable.name), variable.shape) for variable in detector.variables]
 
     plain = build()
     api.keras.backend.clear_session()

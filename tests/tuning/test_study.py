@@ -12,6 +12,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from odtool import locks
 from odtool.errors import JobError
 from odtool.tuning.parameters import Choices, Hyperparameter, ValueRange
 from odtool.tuning.study import Study
@@ -60,6 +61,26 @@ def test_a_trial_whose_process_is_gone_is_taken_by_the_next(folder: StudyFolder)
     again = begin(folder).take_trial(5)
     assert again is not None
     assert (again.number, again.values) == (first.number, first.values)
+
+
+def test_a_trial_that_ends_while_another_process_looks_for_one_is_not_done_again(
+    folder: StudyFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, other = begin(folder), begin(folder)
+    first = study.take_trial(5)
+    assert first is not None
+    acquire = locks.acquire
+
+    def end_before(path: Path) -> int | None:
+        if path == folder.trial_lock(first.number):
+            study.finish(first.number, "complete", {1: 0.5})
+            first.release()
+        return acquire(path)
+
+    monkeypatch.setattr(locks, "acquire", end_before)
+    taken = other.take_trial(5)
+    assert taken is not None
+    assert taken.number == first.number + 1
 
 
 def test_two_processes_draw_different_values_and_the_same_seed_the_same(folder: StudyFolder, tmp_path: Path) -> None:
