@@ -82,13 +82,6 @@ def check_center_suppression(facts: ConfigFacts) -> Iterator[Finding]:
         yield report_error(f"{here} is true, by default, which the API cannot do for CenterNet", f"--set {here}=false")
 
 
-def check_prediction_output(facts: ConfigFacts) -> Iterator[Finding]:
-    """What the predictions hold beside boxes are lists, of which eval_util.py makes no batch."""
-    here = f"{facts.model_path}.output_prediction_dict"
-    if facts.meta_architecture == "center_net" and facts.model.output_prediction_dict:
-        yield report_error(f"{here} is true, with which the API's evaluation fails", f"--set {here}=false")
-
-
 def check_labeled_classes(facts: ConfigFacts) -> Iterator[Finding]:
     """center_net_meta_arch.py takes from the records which classes were looked for in an image; prepare writes none."""
     if facts.meta_architecture != "center_net" or not facts.readers[0].prepared:

@@ -5,7 +5,7 @@ Each was tried by scripts/try_settings.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from odtool.pipeline.checks.finding import Finding, report_error, report_warning
@@ -18,6 +18,13 @@ _PREDICTORS = {
 """The field of a model's box predictor, and those that fit it (builders/box_predictor_builder.py makes any)."""
 _COUNTED_LAYERS = ("ssd_mobilenet_v1_keras", "ssd_mobilenet_v2_keras")
 """Feature extractors that take num_layers; for the others it is an argument that they do not know."""
+_UNUSABLE_FLAGS: Mapping[str, Mapping[str, str]] = {
+    # builders/model_builder.py; an SSD passes over it
+    "faster_rcnn": {"inplace_batchnorm_update": "which the API has for no Faster R-CNN"},
+    # eval_util.py makes no batch of the lists that the predictions then hold
+    "center_net": {"output_prediction_dict": "with which the API's evaluation fails"},
+}
+"""By architecture, fields that cannot be true, and why."""
 _ANCHORS = "anchor_generator_oneof"
 _BOX_CODE, _SQUARE_CODE = 4, 3
 """Numbers that a box is coded as."""
@@ -81,11 +88,12 @@ def check_proposal_mining(facts: ConfigFacts) -> Iterator[Finding]:
         yield report_error(f"{here}: the API's mining of proposals fails on TensorFlow 2", f"--set {here}=")
 
 
-def check_batch_norm(facts: ConfigFacts) -> Iterator[Finding]:
-    """builders/model_builder.py; an SSD passes over it."""
-    here = f"{facts.model_path}.inplace_batchnorm_update"
-    if facts.meta_architecture == "faster_rcnn" and facts.model.inplace_batchnorm_update:
-        yield report_error(f"{here} is true, which the API has for no Faster R-CNN", f"--set {here}=false")
+def check_flags(facts: ConfigFacts) -> Iterator[Finding]:
+    """Those that are refused when the model is built, or with which the first evaluation fails."""
+    for name, consequence in _UNUSABLE_FLAGS.get(facts.meta_architecture, {}).items():
+        here = f"{facts.model_path}.{name}"
+        if getattr(facts.model, name):
+            yield report_error(f"{here} is true, {consequence}", f"--set {here}=false")
 
 
 def check_depthwise(facts: ConfigFacts) -> Iterator[Finding]:
