@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 SIDE = 64
 """Width and height of an image, in pixels."""
 _MODEL = "model.faster_rcnn"
+_PREDICTOR = f"{_MODEL}.second_stage_box_predictor.mask_rcnn_box_predictor"
 _NMS = f"{_MODEL}.second_stage_post_processing.batch_non_max_suppression"
 SMALL = {
     f"{_MODEL}.image_resizer.fixed_shape_resizer.height": SIDE,
@@ -27,6 +28,11 @@ SMALL = {
     f"{_MODEL}.second_stage_batch_size": 32,
     f"{_NMS}.max_detections_per_class": 4,
     f"{_NMS}.max_total_detections": 4,
+    # From random weights the backbone gives features of any size. What is made of them stays small, so that the boxes
+    # are the anchors and there are some in each image.
+    f"{_MODEL}.first_stage_box_predictor_conv_hyperparams.initializer.truncated_normal_initializer.stddev": 1e-12,
+    f"{_PREDICTOR}.fc_hyperparams.initializer.variance_scaling_initializer.factor": 1e-24,
+    "train_config.optimizer.momentum_optimizer.learning_rate.cosine_decay_learning_rate.learning_rate_base": 1e-12,
 }
 """The zoo's Mask R-CNN with the smallest of its backbones, on small images."""
 
