@@ -34,9 +34,7 @@ def check_resizer(facts: ConfigFacts) -> Iterator[Finding]:
         )
         return
     if kind == "conditional_shape_resizer" and resizer.condition not in _CONDITIONS:
-        yield report_error(
-            f"{here}.{kind}.condition is not set, or INVALID", f"--set {here}.{kind}.condition=GREATER, or SMALLER."
-        )
+        yield report_error(f"{here}.{kind}.condition is INVALID", f"--set {here}.{kind}.condition=GREATER, or SMALLER.")
     if kind == "keep_aspect_ratio_resizer" and resizer.min_dimension > resizer.max_dimension:
         yield report_error(
             f"{here}.{kind}: min_dimension {resizer.min_dimension} is above max_dimension {resizer.max_dimension}",

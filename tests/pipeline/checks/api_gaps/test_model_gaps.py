@@ -98,7 +98,7 @@ def find_errors(*assignments: str) -> list[str]:
                 f"{RCNN}.image_resizer=",
                 f"{RCNN}.image_resizer.conditional_shape_resizer={{condition: INVALID size_threshold: 64}}",
             ),
-            "condition is not set, or INVALID",
+            "condition is INVALID",
         ),
         (
             (f"{SSD}.box_predictor.convolutional_box_predictor.use_depthwise=true",),

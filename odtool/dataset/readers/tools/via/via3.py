@@ -47,7 +47,7 @@ def parse(document: JsonDocument, overflow: Overflow) -> Listing:
         region = _parse_region(shape, item.get("av"), attributes, f"{view.name}: region {number}", problems)
         if region is not None:
             regions.add(view.number, region)
-    return make_listing(_Images(views, regions), problems, overflow)
+    return make_listing(_ProjectImages(views, regions), problems, overflow)
 
 
 class _View(NamedTuple):
@@ -59,7 +59,7 @@ class _View(NamedTuple):
     """Of the image."""
 
 
-class _Images:
+class _ProjectImages:
     """The images of a project, as often as they are asked for."""
 
     def __init__(self, views: dict[str, _View], regions: ObjectGroups[Region]) -> None:
